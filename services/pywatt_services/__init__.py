@@ -1,0 +1,1 @@
+"""The built-in service types, one sub-package each; found through the entry-point group `pywatt.service_types`."""
