@@ -1,0 +1,151 @@
+"""Puts the services together: options, the embedded broker, dependencies, the entrypoint, and the frozen result."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pywatt.config.declared import Declared
+from pywatt.config.findings import Findings
+from pywatt.config.model import RuntimeConfig, ServiceConfig
+from pywatt.config.nearest import suggest
+from pywatt.config.service import App, ReadService, configured
+from pywatt.config.settings import restart_config
+from pywatt.config.topology import find_cycle
+from pywatt.service_type import Placement
+
+GATEWAY = "gateway"
+BROKER = "kafka-broker"
+"""Id and type of the broker that pywatt starts itself."""
+BROKERS_VARIABLE = "KAFKA_BROKERS"
+EMBEDDED = "embedded"
+"""The value of BROKERS_VARIABLE that asks for that broker."""
+
+
+def assemble(
+    data: Mapping[str, Any],
+    declared: Sequence[Declared],
+    listed: Sequence[str],
+    read: Sequence[ReadService],
+    app: App,
+    findings: Findings,
+) -> RuntimeConfig:
+    """Return the finished configuration. Raises ConfigError with all problems noted so far and found here.
+
+    `data` is the root's document, `declared` its sound entries, `listed` the ids of all its entries, `read` the enabled
+    services without problems.
+    """
+    ids = tuple(service.id for service in declared if service.enabled)
+    known = tuple(dict.fromkeys((*listed, *(service.id for service in declared))))
+    disabled = frozenset(service.id for service in declared if not service.enabled)
+    results = [(service, configured(service, app, ids, findings)) for service in read]
+    made = [(service, result[0]) for service, result in results if result is not None]
+    services = [config for _, config in made]
+    wants_broker = any(result[1] for _, result in results if result is not None) or any(
+        config.env.get(BROKERS_VARIABLE, "").strip() == EMBEDDED for config in services
+    )
+    if not known and not findings.spoiled(app.root):
+        hint = 'list them: "web": [{"id": "api", "path": "web/api"}]'
+        findings.problem(app.root, (), "the app has no services", hint)
+    elif known and disabled.issuperset(known):
+        findings.problem(app.root, (), "every service is disabled", 'remove "enabled": false from one')
+    _check_dependencies(made, (*known, BROKER) if wants_broker else known, disabled, app, findings)
+    entrypoint = _entrypoint(data, services, known, disabled, app, findings)
+    if wants_broker:
+        services = _with_broker(services, declared, app, findings)
+    findings.raise_problems()
+    return RuntimeConfig(
+        name=app.folder.name,
+        root=app.folder,
+        file=app.root.file,
+        services=tuple(services),
+        entrypoint=entrypoint,
+        server=app.settings.server,
+        log_level=app.settings.log_level,
+        base_path=app.settings.base_path,
+        start_timeout=app.settings.start_timeout,
+        shutdown=app.settings.shutdown,
+        warnings=findings.warnings,
+    )
+
+
+def _entrypoint(
+    data: Mapping[str, Any],
+    services: Sequence[ServiceConfig],
+    known: Sequence[str],
+    disabled: Collection[str],
+    app: App,
+    findings: Findings,
+) -> str | None:
+    """Return the id named in the root file, else the only service, else the only gateway, else None."""
+    name = data.get("entrypoint")
+    if name is None:
+        gateways = [service for service in services if service.type == GATEWAY]
+        only = next((found for found in (services, gateways) if len(found) == 1), None)
+        return only[0].id if only else None
+    if name not in known:
+        hint = suggest(name, known, kind="known ids", always_list=True)
+        findings.problem(app.root, ("entrypoint",), f'there is no service with the id "{name}"', hint)
+    elif name in disabled:
+        findings.problem(app.root, ("entrypoint",), f'the service "{name}" is disabled', "enable it or name another")
+    return str(name)
+
+
+def _check_dependencies(
+    made: Sequence[tuple[ReadService, ServiceConfig]],
+    known: Sequence[str],
+    disabled: Collection[str],
+    app: App,
+    findings: Findings,
+) -> None:
+    """Note dependencies on services that are not there, and circles."""
+    for service, config in made:
+        for name in config.dependencies:
+            if name in known and name not in disabled:
+                continue
+            hint = suggest(name, [one for one in known if one != config.id], kind="known ids", always_list=True)
+            problem = f'the service "{config.id}" depends on "{name}", which is no service of this app'
+            if name in disabled:
+                problem, hint = f'the service "{config.id}" depends on "{name}", which is disabled', "enable it"
+            key = (*service.declared.key, "dependencies", config.dependencies.index(name))
+            findings.problem(app.root, key, problem, hint)
+    loaded = {config.id for _, config in made}
+    cycle = find_cycle({config.id: [name for name in config.dependencies if name in loaded] for _, config in made})
+    if cycle:
+        first = next(service.declared for service, config in made if config.id == cycle[0])
+        message = f"services wait for each other: {' -> '.join(cycle)}"
+        findings.problem(app.root, (*first.key, "dependencies"), message, "remove one of these dependencies")
+
+
+def _with_broker(
+    services: Sequence[ServiceConfig], declared: Iterable[Declared], app: App, findings: Findings
+) -> list[ServiceConfig]:
+    """Return the services with the broker in front, on which all others depend."""
+    taken = next((service for service in declared if service.id == BROKER and service.enabled), None)
+    if taken is not None:
+        message = f'two services have the id "{BROKER}": this one and the broker that pywatt starts itself'
+        hint = f"give this one another id, or set {BROKERS_VARIABLE} to its address instead of {EMBEDDED}"
+        findings.problem(app.root, taken.id_key, message, hint)
+        return list(services)
+    if BROKER not in app.types:
+        message = f"{BROKERS_VARIABLE}={EMBEDDED} needs the service type {BROKER}, which is not installed"
+        findings.problem(app.root, (), message, "pip install 'pywatt[embedded]'")
+        return list(services)
+    ids = tuple(service.id for service in services)
+    placement = Placement(id=BROKER, path=app.folder, services=ids, production=app.production)
+    broker = ServiceConfig(
+        id=BROKER,
+        path=app.folder,
+        type=BROKER,
+        options=app.types[BROKER].configure({}, placement).options,
+        env=app.environment({}, {}),
+        restart=restart_config(app.settings.restart, production=app.production),
+        shutdown=app.settings.shutdown.service,
+        log_level=app.settings.log_level,
+        internal=True,
+    )
+    others = [
+        replace(service, dependencies=tuple(dict.fromkeys((BROKER, *service.dependencies)))) for service in services
+    ]
+    return [broker, *others]

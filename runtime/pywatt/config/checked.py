@@ -1,0 +1,50 @@
+"""The steps that the root file and every service file go through alike: placeholders, types, schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pywatt.config.conform import conform
+from pywatt.config.findings import Findings
+from pywatt.config.key import Key, spell
+from pywatt.config.parse import Document
+from pywatt.config.placeholders import Expansion, Lookup, expand, nothing
+from pywatt.config.validate import mismatches
+
+ROOT_VARIABLE = "PLT_ROOT"
+"""Stands for the folder of the file it is written in."""
+
+
+def expanded(document: Document, env: Mapping[str, str], findings: Findings, fallback: Lookup = nothing) -> Expansion:
+    """Return the document with its placeholders replaced; every missing variable is a problem."""
+    variables = {**env, ROOT_VARIABLE: str(document.file.parent)}
+    expansion = expand(document.data, variables.get, fallback)
+    for key, name in expansion.missing:
+        findings.problem(
+            document,
+            key,
+            f"the variable {name} is not set",
+            "set it in the environment or in a .env file, or write {NAME:-default}",
+        )
+    return expansion
+
+
+def checked(
+    document: Document,
+    data: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    variables: Mapping[Key, tuple[str, ...]],
+    findings: Findings,
+) -> dict[str, Any]:
+    """Return the expanded `data` in the types of its schema; what does not fit is a problem."""
+    conformed = conform(data, schema)
+    for key in conformed.later:
+        name = spell(part for part in key if isinstance(part, str))
+        findings.warn(document, f"{name} is not supported yet and does nothing")
+    for mismatch in mismatches(conformed.data, schema, variables):
+        # a placeholder left over from a missing variable is of the wrong type as well: one problem is enough
+        if not findings.spoiled(document, mismatch.key):
+            findings.problem(document, mismatch.key, mismatch.message, mismatch.hint)
+    result: dict[str, Any] = conformed.data
+    return result

@@ -1,0 +1,137 @@
+"""The services that a root file lists: `web`, `services` and `applications` joined, then the folders of `autoload`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pywatt_schemas
+from pywatt.config.discover import LISTS, absolute
+from pywatt.config.environment import as_variables
+from pywatt.config.findings import Findings
+from pywatt.config.key import Key
+from pywatt.config.parse import Document
+
+_ID_SCHEMA = pywatt_schemas.load("runtime")["$defs"]["id"]
+ID = re.compile(_ID_SCHEMA["pattern"])
+_ID_WORDS = _ID_SCHEMA[pywatt_schemas.EXPECTS]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """One service as the root file has it; None: not said there."""
+
+    id: str
+    key: Key
+    """Where in the root file it is declared."""
+    path: Path
+    config: str | None = None
+    enabled: bool = True
+    workers: int | None = None
+    dependencies: tuple[str, ...] = ()
+    restart: bool | int | None = None
+    env: Mapping[str, str]
+    envfile: Path | None = None
+
+    @property
+    def id_key(self) -> Key:
+        """Where the root file says the id: for a folder of `autoload`, where it says the folder."""
+        return (*self.key, "id") if self.key[:1] and self.key[0] in LISTS else self.key
+
+
+def declared_services(
+    root: Document, data: Mapping[str, Any], *, production: bool, findings: Findings
+) -> tuple[Declared, ...]:
+    """Return the listed services, disabled ones included; `data` is the sound part of the root's document."""
+    found: dict[str, Declared] = {}
+    for key, entry in _entries(data):
+        if "id" in entry and "path" in entry:
+            _add(_declare(entry, key, root.file.parent, production=production), found, root, findings)
+    if "path" in data.get("autoload", {}):
+        for service in _autoloaded(root, data["autoload"], production=production, findings=findings):
+            listed = found.get(service.id)
+            # the same folder listed by hand as well: what the list says wins, as in the original
+            if listed is None or listed.path != service.path:
+                _add(service, found, root, findings)
+    return tuple(found.values())
+
+
+def listed_ids(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return all ids in the lists, those of faulty entries included."""
+    return tuple(entry["id"] for _, entry in _entries(data) if isinstance(entry.get("id"), str))
+
+
+def worker_count(value: Any) -> int | None:
+    """Return the number in a `workers` setting, or None when it says none."""
+    if isinstance(value, dict):
+        value = value.get("static")
+    return int(value) if value is not None else None
+
+
+def _entries(data: Mapping[str, Any]) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+    for name in data:
+        if name in LISTS and isinstance(data[name], list):
+            for index, entry in enumerate(data[name]):
+                if isinstance(entry, dict):
+                    yield (name, index), entry
+
+
+def _declare(entry: Mapping[str, Any], key: Key, folder: Path, *, production: bool) -> Declared:
+    enabled = entry.get("enabled", True)
+    if isinstance(enabled, dict):
+        enabled = enabled.get("production" if production else "development", True)
+    return Declared(
+        id=entry["id"],
+        key=key,
+        path=absolute(Path(entry["path"]), folder),
+        config=entry.get("config"),
+        enabled=enabled,
+        workers=worker_count(entry.get("workers")),
+        dependencies=tuple(name for name in entry.get("dependencies", ()) if name is not None),
+        restart=entry.get("restartOnError"),
+        env=as_variables(entry.get("env", {})),
+        envfile=absolute(Path(entry["envfile"]), folder) if "envfile" in entry else None,
+    )
+
+
+def _autoloaded(
+    root: Document, block: Mapping[str, Any], *, production: bool, findings: Findings
+) -> Iterator[Declared]:
+    folder = absolute(Path(block["path"]), root.file.parent)
+    if not folder.is_dir():
+        findings.problem(root, ("autoload", "path"), f"there is no folder {folder}", "create it or correct the path")
+        return
+    mappings: Mapping[str, Any] = block.get("mappings", {})
+    excluded = set(block.get("exclude", ()))
+    names = sorted(child.name for child in folder.iterdir() if child.is_dir())
+    for name in names:
+        # hidden folders and Python's own are no services
+        if name not in excluded and not name.startswith((".", "__")):
+            key: Key = ("autoload", "mappings", name) if name in mappings else ("autoload", "path")
+            entry = {"id": name, **mappings.get(name, {}), "path": str(folder / name)}
+            if ID.fullmatch(entry["id"]):
+                yield _declare(entry, key, root.file.parent, production=production)
+            else:
+                message = f'the folder name "{name}" cannot be an id, which is {_ID_WORDS}'
+                findings.problem(root, key, message, f'add "mappings": {{"{name}": {{"id": "..."}}}} to autoload')
+    for name in mappings:
+        if name not in names:
+            findings.problem(
+                root, ("autoload", "mappings", name), f"there is no folder {folder / name}", "correct the name"
+            )
+
+
+def _add(service: Declared, found: dict[str, Declared], root: Document, findings: Findings) -> None:
+    other = found.get(service.id)
+    if other is None:
+        found[service.id] = service
+        return
+    findings.problem(
+        root,
+        service.id_key,
+        f'two services have the id "{service.id}": {other.path} and {service.path}',
+        "give one of them another id",
+    )

@@ -1,0 +1,61 @@
+"""Where variables come from: the process's environment, `.env` files, and `env` blocks of the config.
+
+A worker's environment is merged in this order, later ones winning: the root's `.env`, the service's envfile, the
+process's environment, the root's `env`, the service's `env`. As in the original, files never override the process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pywatt.config.findings import problem_at
+from pywatt.config.key import Key
+from pywatt.config.parse import Document
+from pywatt.errors import ConfigError, Problem
+
+ENV_FILE = ".env"
+
+
+def nearest_env_file(folder: Path, cwd: Path) -> Path | None:
+    """Return the first `.env` in the folder or one above it, else the one in the working directory, else None."""
+    for candidate in (folder, *folder.parents, cwd):
+        file = candidate / ENV_FILE
+        # unlike Path.is_file, this takes a folder above that may not be entered as one without the file
+        if os.path.isfile(file):
+            return file
+    return None
+
+
+def read_env_file(file: Path, named_in: Document | None = None, key: Key = ()) -> dict[str, str]:
+    """Return the variables of a file, taken literally (no `$NAME` inside). Raises ConfigError.
+
+    `named_in` and `key` say where the user named the file.
+    """
+    from dotenv.parser import parse_stream
+
+    try:
+        with file.open(encoding="utf-8-sig") as stream:
+            bindings = list(parse_stream(stream))
+    except FileNotFoundError as error:
+        place = named_in or Document(file=file, data={})
+        problem = problem_at(place, key, f"there is no env file {file}", "create it or correct the name")
+        raise ConfigError([problem]) from error
+    except OSError as error:
+        raise ConfigError([Problem(message=f"cannot be read: {error.strerror}", file=str(file))]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(message="is not UTF-8", file=str(file), hint="save the file as UTF-8")]) from error
+    problems = [
+        Problem(message="is not a line of the form NAME=value", file=str(file), line=binding.original.line)
+        for binding in bindings
+        if binding.error
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}
+
+
+def as_variables(block: Mapping[str, object]) -> dict[str, str]:
+    """Return an `env` block as text: numbers as written, booleans as `true` and `false`."""
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in block.items()}

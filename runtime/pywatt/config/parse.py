@@ -1,0 +1,185 @@
+"""From a file to a plain document: JSON, JSON5, YAML or TOML, with errors that name file, line and column.
+
+Each parser is imported only when a file needs it.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pywatt.config.key import Key, spell
+from pywatt.errors import ConfigError, Problem
+
+
+class Format(enum.Enum):
+    """How a config file is written."""
+
+    JSON = "JSON"
+    JSON5 = "JSON5"
+    YAML = "YAML"
+    TOML = "TOML"
+
+
+FORMATS = {
+    "json": Format.JSON,
+    "json5": Format.JSON5,
+    "yaml": Format.YAML,
+    "yml": Format.YAML,
+    "toml": Format.TOML,
+    "tml": Format.TOML,
+}
+"""By file extension, in the order in which files are looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A parsed file; `text` and `format` serve to find the line of a key when something is wrong."""
+
+    file: Path
+    data: dict[str, Any]
+    text: str = ""
+    format: Format = Format.JSON
+
+
+class MalformedError(ValueError):
+    """The text is not what its format allows."""
+
+    def __init__(self, message: str, *, line: int = 0, column: int = 0, key: Key = (), hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.column = column
+        self.key = key
+        self.hint = hint
+
+
+def read(file: Path) -> Document:
+    """Return the document in a file. Raises ConfigError."""
+    form = FORMATS.get(file.suffix.lstrip("."))
+    if form is None:
+        raise ConfigError([_unknown_format(file)])
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise ConfigError([Problem(message=f"cannot be read: {error.strerror}", file=str(file))]) from error
+    try:
+        text = raw.decode("utf-8-sig")
+        return Document(file=file, data=parse(text, form), text=text, format=form)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        problem = Problem(message="is not UTF-8", file=str(file), line=line, hint="save the file as UTF-8")
+        raise ConfigError([problem]) from error
+    except MalformedError as error:
+        where = f" (column {error.column})" if error.column else ""
+        problem = Problem(
+            message=f"{error.message}{where}", file=str(file), line=error.line, key=spell(error.key), hint=error.hint
+        )
+        raise ConfigError([problem]) from error
+    except RecursionError as error:
+        raise ConfigError([Problem(message="is nested too deeply", file=str(file))]) from error
+
+
+def parse(text: str, form: Format) -> dict[str, Any]:
+    """Return the document that a text holds. Raises MalformedError."""
+    data = _PARSERS[form](text)
+    if not isinstance(data, dict):
+        kind = "a list" if isinstance(data, list) else "nothing" if data is None else "a single value"
+        raise MalformedError(f"holds {kind} instead of keys and values", line=1)
+    return data
+
+
+def _unknown_format(file: Path) -> Problem:
+    known = ", ".join(f".{extension}" for extension in FORMATS)
+    return Problem(message="has no known extension", file=str(file), hint=f"use one of {known}")
+
+
+class _DuplicateKeyError(ValueError):
+    """An object has a key twice."""
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _DuplicateKeyError
+    return made
+
+
+def _constant(name: str) -> Any:
+    raise MalformedError(f"{name} is not allowed in JSON")
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        raise _bad_json(text, error) from error
+    except _DuplicateKeyError as error:
+        from pywatt.config.positions import first_duplicate
+
+        key, line = first_duplicate(text)
+        raise MalformedError(
+            f'the key "{key[-1]}" is there twice', line=line, key=key, hint="keep one of them"
+        ) from error
+
+
+def _bad_json(text: str, error: json.JSONDecodeError) -> MalformedError:
+    before, rest = text[: error.pos].rstrip(), text[error.pos :].lstrip()
+    message, hint = f"is not valid JSON: {error.msg}", ""
+    if not text.strip():
+        message, hint = "is empty", "write at least {}"
+    elif before.endswith(",") and rest[:1] in {"}", "]"}:
+        hint = f'remove the comma before "{rest[0]}"'
+    elif rest.startswith(("//", "/*")):
+        hint = "JSON has no comments; rename the file to .json5 to use them"
+    return MalformedError(message, line=error.lineno, column=error.colno, hint=hint)
+
+
+def _parse_json5(text: str) -> Any:
+    import pyjson5
+
+    try:
+        return pyjson5.decode(text)
+    except pyjson5.Json5DecoderException as error:
+        found = re.search(r"near (\d+)", str(error.args[0]))
+        offset = int(found[1]) if found else 0
+        # pyjson5 counts the characters it has read, so the offending one is the last of them
+        before = text[: max(offset - 1, 0)]
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        what = re.sub(r"b'(\w+)'|U\+([0-9a-fA-F]{4,6})", _json5_word, re.sub(r"\s*near \d+", "", str(error.args[0])))
+        raise MalformedError(f"is not valid JSON5: {what}", line=line, column=column) from error
+
+
+def _json5_word(found: re.Match[str]) -> str:
+    return found[1] or f'"{chr(int(found[2], 16))}"'
+
+
+def _parse_toml(text: str) -> Any:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"\s*\(at line (\d+), column (\d+)\)", str(error))
+        message = f"is not valid TOML: {str(error)[: found.start()] if found else error}"
+        line = int(found[1]) if found else text.rstrip().count("\n") + 1
+        raise MalformedError(message, line=line, column=int(found[2]) if found else 0) from error
+
+
+def _parse_yaml(text: str) -> Any:
+    from pywatt.config.yaml_nodes import parse_yaml
+
+    return parse_yaml(text)
+
+
+_PARSERS = {
+    Format.JSON: _parse_json,
+    Format.JSON5: _parse_json5,
+    Format.YAML: _parse_yaml,
+    Format.TOML: _parse_toml,
+}

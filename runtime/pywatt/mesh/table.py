@@ -1,0 +1,95 @@
+"""What every mesh client knows of the app: which services there are and where their ready workers listen."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MESH_SUFFIX = ".plt.local"
+
+
+class ServiceState(enum.StrEnum):
+    """A service as others see it."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DEGRADED = "degraded"
+    """Ready, but its worker reports that something it needs is away (e.g. Kafka)."""
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one incarnation of one worker takes HTTP/1.1: `unix:/path` or `tcp:127.0.0.1:port`."""
+
+    id: str
+    """`<service>/<slot>/<incarnation>`, unique within the life of the runtime."""
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeshService:
+    """One service: its stable loopback port, its ready endpoints, its state."""
+
+    id: str
+    state: ServiceState
+    port: int | None
+    """Loopback TCP port that lives as long as the runtime; None: the service has no HTTP."""
+    endpoints: tuple[Endpoint, ...] = ()
+    workers: int = 1
+    ready: int = 0
+    """How many of its workers are ready, whether or not they have HTTP."""
+    detail: str = ""
+    """Why it is degraded or failed, in one sentence."""
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeshTable:
+    """One version of the whole picture; a later version replaces it."""
+
+    version: int
+    services: Mapping[str, MeshService] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that travels over a worker's channel."""
+        return {
+            "version": self.version,
+            "services": [
+                {
+                    "id": service.id,
+                    "state": service.state.value,
+                    "port": service.port,
+                    "endpoints": [[endpoint.id, endpoint.address] for endpoint in service.endpoints],
+                    "workers": service.workers,
+                    "ready": service.ready,
+                    "detail": service.detail,
+                    "internal": service.internal,
+                }
+                for service in self.services.values()
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> MeshTable:
+        """Read what `to_json` made."""
+        return cls(
+            document["version"],
+            {
+                row["id"]: MeshService(
+                    id=row["id"],
+                    state=ServiceState(row["state"]),
+                    port=row["port"],
+                    endpoints=tuple(Endpoint(*pair) for pair in row["endpoints"]),
+                    workers=row["workers"],
+                    ready=row["ready"],
+                    detail=row["detail"],
+                    internal=row["internal"],
+                )
+                for row in document["services"]
+            },
+        )

@@ -1,0 +1,197 @@
+"""What a service type is, and how one is found by name.
+
+A type is an import-light value, registered under its name in the entry-point group `pywatt.service_types`. A third
+party's type has the same standing as the built-in ones. Frameworks and clients are imported in `serve`, in the child.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pywatt.errors import Problem
+
+if TYPE_CHECKING:
+    from pywatt.config.model import ServerConfig, ServiceConfig
+    from pywatt.mesh.client import MeshClient
+    from pywatt.mesh.table import MeshTable
+
+ENTRY_POINT_GROUP = "pywatt.service_types"
+
+
+class OptionsError(ValueError):
+    """A service type found problems in a service's options that its schema could not express."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+        """`key` is the dotted path inside the service's own document; file and line are filled in by the loader."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """What a service type may know of its service while the config is loaded."""
+
+    id: str
+    path: Path
+    services: tuple[str, ...]
+    """Ids of all services of the app, in the order of the root file."""
+    production: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """What a service type made of a service's document."""
+
+    options: object
+    """A frozen, picklable dataclass; handed to `serve` in the child."""
+    calls: tuple[str, ...] = ()
+    """Ids of services that this one calls. They are stopped after it; its start does not wait for them (calls do)."""
+    needs_broker: bool = False
+    """Whether the options ask for the embedded broker, as the variable KAFKA_BROKERS=embedded does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequest:
+    """The supervisor asks a worker to end."""
+
+    timeout: float
+    """Seconds left before the worker is killed."""
+
+
+class ServiceContext(Protocol):
+    """What a worker of any type gets from pywatt."""
+
+    @property
+    def service(self) -> ServiceConfig:
+        """This service's configuration."""
+        ...
+
+    @property
+    def slot(self) -> int:
+        """Which of the service's workers this is: 0 .. workers-1, kept across restarts."""
+        ...
+
+    @property
+    def app_name(self) -> str:
+        """Name of the app (the root folder's name)."""
+        ...
+
+    @property
+    def production(self) -> bool:
+        """False under `pywatt dev`."""
+        ...
+
+    @property
+    def base_path(self) -> str:
+        """Prefix to take off incoming paths when this service is the entrypoint; `/` for none."""
+        ...
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """This process's environment, with what other services exported (e.g. KAFKA_BROKERS)."""
+        ...
+
+    @property
+    def endpoint(self) -> socket.socket:
+        """This worker's own unix socket, listening."""
+        ...
+
+    @property
+    def loopback(self) -> socket.socket:
+        """The service's loopback TCP socket, listening, shared by its workers."""
+        ...
+
+    @property
+    def public(self) -> socket.socket | None:
+        """The app's public socket, listening; only the entrypoint's workers have it."""
+        ...
+
+    @property
+    def server(self) -> ServerConfig:
+        """The `server` block."""
+        ...
+
+    @property
+    def mesh(self) -> MeshClient:
+        """The HTTP client for calls to other services and to the outside; opened and closed by pywatt."""
+        ...
+
+    @property
+    def table(self) -> MeshTable:
+        """The newest picture of the app."""
+        ...
+
+    async def ready(
+        self, *, http: bool = True, address: str | None = None, exports: Mapping[str, str] | None = None
+    ) -> None:
+        """Report that this worker can take work. Called once.
+
+        `http`: whether it answers HTTP on its sockets. `address`: an endpoint other than its unix socket, in the form
+        of `Endpoint.address`. `exports`: variables for the environment of every service started later.
+        """
+        ...
+
+    def degraded(self, reason: str | None) -> None:
+        """Report that something this service needs is away (shown by health), or with None that it is back."""
+        ...
+
+    async def stop_requested(self) -> StopRequest:
+        """Wait until the supervisor asks this worker to end; then finish what is in flight and return from `serve`."""
+        ...
+
+
+class ServiceType(Protocol):
+    """A kind of service. Implementations are stateless values."""
+
+    @property
+    def name(self) -> str:
+        """The name in config files."""
+        ...
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Further names, such as the original's module names (`@platformatic/gateway`, `composer`)."""
+        ...
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema (2020-12) of the service's own document."""
+        ...
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules imported once in the forkserver, so that every worker starts with them."""
+        ...
+
+    def detect(self, folder: Path) -> bool:
+        """Whether a folder without a telling config file is obviously a service of this type."""
+        ...
+
+    def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
+        """Turn a document that passed `schema` into frozen options. Raises OptionsError."""
+        ...
+
+    async def serve(self, options: Any, context: ServiceContext) -> None:
+        """Run one worker: serve, call `context.ready()`, return after `context.stop_requested()` and a drain.
+
+        Returning without having been asked to stop, or raising, counts as a failure of the worker.
+        """
+        ...
+
+
+@cache
+def registered() -> Mapping[str, EntryPoint]:
+    """Return the entry points of every installed service type, by name."""
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def load_type(name: str) -> ServiceType:
+    """Return the service type with that name. Raises KeyError."""
+    service_type: ServiceType = registered()[name].load()
+    return service_type

@@ -1,0 +1,73 @@
+"""The schemas are valid, and say the same thing in the places where they must."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import pywatt_schemas
+from pywatt_schemas import LATER, SUPPORT
+
+NAMES = sorted(file.stem for file in Path(pywatt_schemas.__file__).parent.glob("*.json"))
+TYPES = [name for name in NAMES if name not in {"runtime", "service"}]
+OURS = {"x-pywatt-support", "x-pywatt-split", "x-pywatt-expects"}
+
+
+def nodes(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        return [value, *(node for child in value.values() for node in nodes(child))]
+    return [node for child in value for node in nodes(child)] if isinstance(value, list) else []
+
+
+def test_there_is_one_per_built_in_type() -> None:
+    assert {"command", "gateway", "health", "kafka-broker", "kafka-hooks", "python"} <= set(TYPES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_a_valid_schema_with_a_title(name: str) -> None:
+    schema = pywatt_schemas.load(name)
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+    assert schema["title"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_annotations_are_those_we_know(name: str) -> None:
+    for node in nodes(pywatt_schemas.load(name)):
+        assert {key for key in node if key.startswith("x-")} <= OURS
+        assert node.get(SUPPORT, LATER) == LATER
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_references_lead_somewhere(name: str) -> None:
+    schema = pywatt_schemas.load(name)
+    whole = schema if name == "runtime" else pywatt_schemas.service_file(schema)
+    for node in nodes(whole):
+        target: Any = whole
+        for part in node.get("$ref", "#").removeprefix("#").strip("/").split("/"):
+            target = target[part] if part else target
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_type_refuses_unknown_keys_and_gets_the_shared_ones(name: str) -> None:
+    own = pywatt_schemas.load(name)
+    assert own["additionalProperties"] is False
+    whole = pywatt_schemas.service_file(own)
+    assert {"$schema", "type", "module", "logger", "watch", *own["properties"]} <= set(whole["properties"])
+    for key, schema in own["properties"].items():
+        assert whole["properties"][key] == schema
+
+
+def test_runtime_block_has_the_keys_of_the_top_level() -> None:
+    properties = dict(pywatt_schemas.load("runtime")["properties"])
+    block = properties.pop("runtime")["properties"]
+    only_at_the_top = {"$schema", "type", "module", "entrypoint", "web", "services", "applications", "autoload"}
+    assert set(block) - {"application"} == set(properties) - only_at_the_top
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(FileNotFoundError):
+        pywatt_schemas.load("nothing")
