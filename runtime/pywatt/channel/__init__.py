@@ -1,0 +1,1 @@
+"""The pair of sockets between the supervisor and each worker: framed, typed messages both ways."""

@@ -1,0 +1,65 @@
+"""The command group: our commands and those of the entry-point group `pywatt.commands`, imported when they are used."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+import click
+
+from pywatt import __version__
+from pywatt.errors import PywattError
+
+_COMMANDS = {
+    "dev": ("pywatt.cli.start", "Start the app for development."),
+    "start": ("pywatt.cli.start", "Start the app for production."),
+    "validate": ("pywatt.cli.validate", "Check the app's config files without starting anything."),
+}
+ENTRY_POINT_GROUP = "pywatt.commands"
+EXIT_USAGE = 2
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it is run, so that each command starts fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*_COMMANDS, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _COMMANDS:
+            module, _ = _COMMANDS[cmd_name]
+            command = getattr(importlib.import_module(module), cmd_name)
+        else:
+            found = list(entry_points(group=ENTRY_POINT_GROUP, name=cmd_name))
+            if not found:
+                return None
+            command = found[0].load()
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="%(version)s")
+def pywatt() -> None:
+    """Compose many services into one app: gateway, kafka-hooks, APIs and workers, in Python and beside it."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit status; errors are printed on standard error."""
+    try:
+        result = pywatt.main(args=list(arguments), prog_name="pywatt", standalone_mode=False)
+    except PywattError as error:
+        from pywatt.cli.report import render
+
+        colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        click.echo(render(error, colour=colour), err=True, color=colour)
+        return error.exit_status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return EXIT_USAGE
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,100 @@
+"""Writes log records: pretty and coloured for people, NDJSON in pino's form for programs."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from typing import Protocol, TextIO
+
+from pywatt.config.model import LogLevel
+from pywatt.logs.lines import LogRecord
+
+_RESET, _DIM = "\x1b[0m", "\x1b[2m"
+_LEVEL_COLOURS = {
+    LogLevel.TRACE: "\x1b[90m",
+    LogLevel.DEBUG: "\x1b[34m",
+    LogLevel.INFO: "\x1b[32m",
+    LogLevel.WARN: "\x1b[33m",
+    LogLevel.ERROR: "\x1b[31m",
+    LogLevel.FATAL: "\x1b[41m",
+}
+_NAME_COLOURS = ("\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m", "\x1b[96m", "\x1b[95m", "\x1b[94m")
+
+
+class LogOutput(Protocol):
+    """Takes the app's log records, in order."""
+
+    def write(self, record: LogRecord) -> None:
+        """Write one record; never raises for a reader that went away."""
+        ...
+
+
+class JsonLines:
+    """One JSON object per record, with pino's keys."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._hostname = socket.gethostname()
+
+    def write(self, record: LogRecord) -> None:
+        """Write one record."""
+        line: dict[str, object] = {
+            "level": int(record.level),
+            "time": record.time,
+            "pid": record.pid,
+            "hostname": self._hostname,
+            "name": record.name,
+        }
+        if record.worker is not None:
+            line["worker"] = record.worker
+        line["msg"] = record.msg
+        line.update(record.extra)
+        _print(self._stream, json.dumps(line, default=str, ensure_ascii=False))
+
+
+class PrettyLines:
+    """One line per record for a person: time, level, service, message; errors with their traceback below."""
+
+    def __init__(self, stream: TextIO, *, colour: bool) -> None:
+        self._stream = stream
+        self._colour = colour
+        self._names: dict[str, str] = {}
+
+    def write(self, record: LogRecord) -> None:
+        """Write one record."""
+        clock = time.strftime("%H:%M:%S", time.localtime(record.time / 1000)) + f".{record.time % 1000:03d}"
+        level = self._paint(f"{record.level.name:<5}", _LEVEL_COLOURS.get(record.level, ""))
+        name = record.name if record.worker in (None, 0) else f"{record.name}:{record.worker}"
+        name = self._paint(f"{name:<12}", self._name_colour(record.name))
+        text = f"{self._paint(f'[{clock}]', _DIM)} {level} {name} {record.msg}"
+        error = record.extra.get("err")
+        if isinstance(error, dict) and error.get("stack"):
+            text += "\n" + str(error["stack"]).rstrip()
+        _print(self._stream, text)
+
+    def _name_colour(self, name: str) -> str:
+        if name not in self._names:
+            self._names[name] = _NAME_COLOURS[len(self._names) % len(_NAME_COLOURS)]
+        return self._names[name]
+
+    def _paint(self, text: str, colour: str) -> str:
+        return f"{colour}{text}{_RESET}" if self._colour and colour else text
+
+
+def _print(stream: TextIO, line: str) -> None:
+    try:
+        stream.write(line + "\n")
+        stream.flush()
+    except (BrokenPipeError, ValueError):
+        # The reader of our output is gone (`pywatt start | head`): the app itself goes on.
+        return
+
+
+def open_output(stream: TextIO) -> LogOutput:
+    """Return the output that suits the stream."""
+    if stream.isatty():
+        import os
+
+        return PrettyLines(stream, colour="NO_COLOR" not in os.environ)
+    return JsonLines(stream)

@@ -1,0 +1,66 @@
+"""The standard library's logging inside a worker: one JSON object per record on standard output."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+
+from pywatt.config.model import LogLevel
+
+_FROM_PYTHON = (
+    (logging.CRITICAL, LogLevel.FATAL),
+    (logging.ERROR, LogLevel.ERROR),
+    (logging.WARNING, LogLevel.WARN),
+    (logging.INFO, LogLevel.INFO),
+    (logging.DEBUG, LogLevel.DEBUG),
+)
+TRACE_LEVEL = 5
+"""Number of the `trace` level in Python's scale, which has none of its own."""
+
+
+def level_of(python_level: int) -> LogLevel:
+    """Return the pino level of a level of Python's logging."""
+    for limit, level in _FROM_PYTHON:
+        if python_level >= limit:
+            return level
+    return LogLevel.TRACE
+
+
+def python_level(level: LogLevel) -> int:
+    """Return the level of Python's logging from which on records are shown."""
+    if level is LogLevel.SILENT:
+        return logging.CRITICAL + 1
+    return next((number for number, pino in _FROM_PYTHON if pino is level), TRACE_LEVEL)
+
+
+class JsonFormatter(logging.Formatter):
+    """Renders a record as pino would; pid, hostname, service and worker are added by the supervisor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "level": int(level_of(record.levelno)),
+            "time": int(record.created * 1000),
+            "logger": record.name,
+            "msg": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            line["err"] = {
+                "type": record.exc_info[0].__name__,
+                "message": str(record.exc_info[1]),
+                "stack": "".join(traceback.format_exception(*record.exc_info)),
+            }
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def configure_logging(level: LogLevel) -> None:
+    """Send every record of this process to standard output as JSON lines."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    logging.addLevelName(TRACE_LEVEL, "TRACE")
+    logging.basicConfig(handlers=[handler], level=python_level(level), force=True)
+    logging.captureWarnings(True)
+    # asyncio's own debug lines ("Using selector") and the clients' chatter are noise at any level but trace.
+    for name in ("asyncio", "aiokafka", "hypercorn", "uvicorn"):
+        logging.getLogger(name).setLevel(logging.WARNING if level > LogLevel.TRACE else TRACE_LEVEL)

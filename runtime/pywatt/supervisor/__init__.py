@@ -1,0 +1,1 @@
+"""The supervisor: starts every service, keeps it running, tells each where the others are, stops all in order."""

@@ -1,0 +1,205 @@
+"""One incarnation of one worker: from its fork to its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from pywatt.channel.messages import Degraded, Message, NewTable, Ready, Stop, TableApplied
+from pywatt.channel.stream import Channel, open_channel
+from pywatt.config.model import RuntimeConfig, ServiceConfig
+from pywatt.mesh.table import Endpoint, MeshTable
+from pywatt.supervisor.forkserver import Forkserver
+from pywatt.supervisor.output import Log, WorkerOutput, open_output_pipes
+from pywatt.supervisor.reaper import ExitStatus, Reaper
+from pywatt.supervisor.sockets import open_endpoint
+from pywatt.supervisor.state import WorkerEvent, WorkerState, transition
+from pywatt.worker.spec import WorkerSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """What every worker is made with."""
+
+    config: RuntimeConfig
+    forkserver: Forkserver
+    reaper: Reaper
+    folder: Path
+    log: Log
+    production: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Which worker to make."""
+
+    service: ServiceConfig
+    slot: int
+    incarnation: int
+    socket_name: str
+    """Short file name of its unix socket, unique in the runtime's folder."""
+    env: Mapping[str, str]
+    table: MeshTable
+    loopback: socket.socket
+    public: socket.socket | None
+
+
+@dataclass(kw_only=True, eq=False)
+class Worker:
+    """A running worker, as the supervisor sees it."""
+
+    id: str
+    slot: int
+    pid: int
+    endpoint: Endpoint
+    output: WorkerOutput
+    exited: asyncio.Future[ExitStatus]
+    on_change: Callable[[], None]
+    clock: Callable[[], float]
+    state: WorkerState = WorkerState.STARTING
+    report: Ready | None = None
+    degraded: str | None = None
+    ready_at: float | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    applied: int = 0
+    """Version of the newest mesh table that it has applied."""
+    channel: Channel | None = None
+
+    @property
+    def serving(self) -> bool:
+        """Whether calls may be sent to it."""
+        return self.state is WorkerState.READY
+
+    async def has_exited(self) -> None:
+        """Wait for its end."""
+        await asyncio.shield(self.exited)
+
+    def ready_seconds(self) -> float:
+        """Return for how long it has been ready; 0 when it never was."""
+        return 0.0 if self.ready_at is None else self.clock() - self.ready_at
+
+    def receive(self, message: Message) -> None:
+        """Take a message from the worker."""
+        match message:
+            case Ready():
+                self.report = message
+                self.ready_at = self.clock()
+                if message.address:
+                    self.endpoint = Endpoint(self.endpoint.id, message.address)
+                self.state = transition(self.state, WorkerEvent.REPORTED_READY)
+                self.ready.set()
+                self.on_change()
+            case Degraded(reason):
+                self.degraded = reason
+                self.on_change()
+            case TableApplied(version):
+                self.applied = version
+            case _:
+                raise ValueError(f"not a message for the supervisor: {message}")
+
+    def publish(self, table: MeshTable) -> None:
+        """Send it a newer mesh table."""
+        if self.channel is not None and self.state is not WorkerState.EXITED:
+            self.channel.send(NewTable(table.to_json()))
+
+    async def stop(self, timeout: float) -> None:
+        """Ask it to end, wait so many seconds, then kill it with its process group; return when it is gone."""
+        if self.state is WorkerState.EXITED:
+            return
+        if self.state is not WorkerState.STOPPING:
+            self.state = transition(self.state, WorkerEvent.ASKED_TO_STOP)
+            self.on_change()
+        if self.channel is not None:
+            self.channel.send(Stop(timeout))
+        with anyio.move_on_after(timeout):
+            await self.has_exited()
+        self.kill()
+        await self.has_exited()
+
+    def kill(self) -> None:
+        """Kill its process group now."""
+        if not self.exited.done():
+            # Before it leads a group of its own (its first microseconds), only the process itself can be named.
+            for kill in (os.killpg, os.kill):
+                with suppress(ProcessLookupError):
+                    kill(self.pid, signal.SIGKILL)
+
+    def ended(self) -> None:
+        """Note that its exit status is known."""
+        self.state = transition(self.state, WorkerEvent.EXITED)
+        self.on_change()
+
+
+@asynccontextmanager
+async def open_worker(
+    workshop: Workshop, order: Order, on_change: Callable[[], None], clock: Callable[[], float]
+) -> AsyncIterator[Worker]:
+    """Fork a worker; leaving the context kills it if it still runs, and waits for its end and its last output."""
+    service, config = order.service, workshop.config
+    path = workshop.folder / order.socket_name
+    async with AsyncExitStack() as stack:
+        output = await stack.enter_async_context(open_output_pipes(service.id, order.slot, workshop.log))
+        ours, theirs = socket.socketpair()
+        endpoint = open_endpoint(path)
+        stack.callback(path.unlink, missing_ok=True)
+        passed = {
+            "channel": theirs.fileno(),
+            "stdout": output.writers[0],
+            "stderr": output.writers[1],
+            "endpoint": endpoint.fileno(),
+            "loopback": order.loopback.fileno(),
+        }
+        if order.public is not None:
+            passed["public"] = order.public.fileno()
+        spec = WorkerSpec(
+            endpoint_id=f"{service.id}/{order.slot}/{order.incarnation}",
+            service=service,
+            slot=order.slot,
+            app_name=config.name,
+            production=workshop.production,
+            base_path=config.base_path,
+            server=config.server,
+            env=order.env,
+            table=order.table.to_json(),
+            supervisor_pid=os.getpid(),
+            descriptors=tuple(passed),
+        )
+        try:
+            pid = await workshop.forkserver.fork(spec, list(passed.values()))
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            # The worker holds its own copies; with ours closed, its death is seen by whoever is connected to it.
+            theirs.close()
+            endpoint.close()
+            output.close_writers()
+        output.pid = pid
+        worker = Worker(
+            id=spec.endpoint_id,
+            slot=order.slot,
+            pid=pid,
+            endpoint=Endpoint(spec.endpoint_id, f"unix:{path}"),
+            output=output,
+            exited=workshop.reaper.watch(pid),
+            on_change=on_change,
+            clock=clock,
+        )
+        channel = await stack.enter_async_context(open_channel(ours, worker.receive, lambda: None))
+        worker.channel = channel
+        try:
+            yield worker
+        finally:
+            worker.kill()
+            with anyio.CancelScope(shield=True):
+                await worker.exited
+            workshop.forkserver.forget(pid)
+            worker.ended()

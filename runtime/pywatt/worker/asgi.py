@@ -1,0 +1,76 @@
+"""Serving an ASGI application in a worker: on its endpoint, the service's loopback socket and the public one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from pywatt.service_type import ServiceContext
+from pywatt.worker.engine import Engine, EngineName, Listeners
+from pywatt.worker.lifespan import Application, Lifespan, Receive, Scope, Send
+
+__all__ = ["Application", "EngineName", "Receive", "Scope", "Send", "serve_asgi"]
+
+DRAIN_SHARE = 0.8
+"""Part of a stop's time that requests in flight may take; the rest is for the application's own shutdown."""
+
+OpenEngine = Callable[[Application, dict[str, Any], Listeners], AbstractAsyncContextManager[Engine]]
+
+
+async def serve_asgi(
+    app: Application,
+    context: ServiceContext,
+    *,
+    engine: EngineName = EngineName.UVICORN,
+    on_stopping: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Serve until the supervisor asks to stop, then finish what is in flight.
+
+    `on_stopping` is awaited once when the stop begins: nothing is accepted any more, requests in flight go on.
+    What the application raises in its lifespan comes out in an ExceptionGroup. Raises MissingExtra when the engine is
+    not installed.
+    """
+    open_engine = _open_engine(engine)
+    async with asyncio.TaskGroup() as tasks:
+        lifespan = Lifespan(app)
+        running = tasks.create_task(lifespan.run())
+        await lifespan.startup()
+        listeners = Listeners(
+            mesh=(context.endpoint, context.loopback), public=context.public, backlog=context.server.backlog
+        )
+        async with open_engine(_mounted(app, context), lifespan.state, listeners) as server:
+            await context.ready()
+            request = await context.stop_requested()
+            server.stop(request.timeout * DRAIN_SHARE)
+            if on_stopping is not None:
+                await on_stopping()
+            await server.drained()
+        await lifespan.shutdown()
+        running.cancel()  # an application that waits for further events would wait for ever
+
+
+def _open_engine(name: EngineName) -> OpenEngine:
+    # Either import is dear, and the service needs only one.
+    if name is EngineName.HYPERCORN:
+        from pywatt.worker.hypercorn_engine import hypercorn_engine
+
+        return hypercorn_engine
+    from pywatt.worker.uvicorn_engine import uvicorn_engine
+
+    return uvicorn_engine
+
+
+def _mounted(app: Application, context: ServiceContext) -> Application:
+    """Return the application as it is seen under the app's base path, which the public address may carry."""
+    prefix = context.base_path.rstrip("/")
+    if context.public is None or not prefix:
+        return app
+
+    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
+            scope["root_path"] = prefix  # ASGI: `path` stays whole, the framework takes the prefix off
+        await app(scope, receive, send)
+
+    return asgi

@@ -1,0 +1,139 @@
+"""What a worker of any service type gets from pywatt: the real ServiceContext."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from anyio.abc import TaskGroup
+
+from pywatt.channel.messages import Degraded, Message, NewTable, Ready, Stop, TableApplied
+from pywatt.channel.stream import Channel
+from pywatt.config.model import ServerConfig, ServiceConfig
+from pywatt.mesh.client import MeshClient
+from pywatt.mesh.table import MeshTable
+from pywatt.service_type import ServiceContext, StopRequest
+from pywatt.worker.spec import WorkerSpec
+
+EXIT_ORPHAN = 70
+"""The supervisor is gone: EX_SOFTWARE of sysexits.h, never seen by anybody but the kernel."""
+
+
+@dataclass(kw_only=True, eq=False)
+class WorkerContext:
+    """Connects a service's code with the supervisor's channel."""
+
+    spec: WorkerSpec
+    sockets: Mapping[str, socket.socket]
+    mesh: MeshClient
+    table: MeshTable
+    tasks: TaskGroup
+    _channel: Channel | None = None
+    _stop: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    _degraded: str | None = None
+
+    @property
+    def service(self) -> ServiceConfig:
+        return self.spec.service
+
+    @property
+    def slot(self) -> int:
+        return self.spec.slot
+
+    @property
+    def app_name(self) -> str:
+        return self.spec.app_name
+
+    @property
+    def production(self) -> bool:
+        return self.spec.production
+
+    @property
+    def base_path(self) -> str:
+        return self.spec.base_path
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        return os.environ
+
+    @property
+    def endpoint(self) -> socket.socket:
+        return self.sockets["endpoint"]
+
+    @property
+    def loopback(self) -> socket.socket:
+        return self.sockets["loopback"]
+
+    @property
+    def public(self) -> socket.socket | None:
+        return self.sockets.get("public")
+
+    @property
+    def server(self) -> ServerConfig:
+        return self.spec.server
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker was asked to end."""
+        return self._stop.done()
+
+    def attach(self, channel: Channel) -> None:
+        """Send over this channel from now on."""
+        self._channel = channel
+
+    def detach(self) -> None:
+        """Let the worker end: its channel may close now without that being a death of the supervisor."""
+        self._channel = None
+
+    def channel_closed(self) -> None:
+        """End the process at once when the supervisor is gone: without table, log and owner it must not linger."""
+        if self._channel is not None:
+            os._exit(EXIT_ORPHAN)
+
+    async def ready(
+        self, *, http: bool = True, address: str | None = None, exports: Mapping[str, str] | None = None
+    ) -> None:
+        self._send(Ready(http, address, dict(exports or {})))
+
+    def degraded(self, reason: str | None) -> None:
+        if reason != self._degraded:
+            self._degraded = reason
+            self._send(Degraded(reason))
+
+    async def stop_requested(self) -> StopRequest:
+        return await asyncio.shield(self._stop)
+
+    def request_stop(self, timeout: float) -> None:
+        """Ask the service to end, as the supervisor's message and a signal sent by hand do."""
+        if not self._stop.done():
+            self._stop.set_result(StopRequest(timeout=timeout))
+
+    def receive(self, message: Message) -> None:
+        """Handle a message of the supervisor."""
+        match message:
+            case Stop(timeout):
+                self.request_stop(timeout)
+            case NewTable(document):
+                self.tasks.start_soon(self._apply, MeshTable.from_json(document))
+            case _:
+                raise ValueError(f"not a message for a worker: {message}")
+
+    def newest_table(self) -> MeshTable:
+        """Return the newest picture of the app, for name resolution."""
+        return self.table
+
+    async def _apply(self, table: MeshTable) -> None:
+        self.table = table
+        await self.mesh.apply(table)
+        self._send(TableApplied(table.version))
+
+    def _send(self, message: Message) -> None:
+        if self._channel is not None:
+            self._channel.send(message)
+
+
+def _is_a_service_context(context: WorkerContext) -> ServiceContext:
+    return context

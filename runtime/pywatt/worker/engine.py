@@ -1,0 +1,47 @@
+"""What `serve_asgi` asks of an HTTP server, and the names of those it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import socket
+from dataclasses import dataclass
+from typing import Protocol
+
+KEEP_ALIVE = 75
+"""Seconds that an idle connection is kept: longer than any pool of ours keeps one, so that pools close first."""
+
+
+class EngineName(enum.StrEnum):
+    """The servers that can run an ASGI application. Key: `server.engine`."""
+
+    UVICORN = "uvicorn"
+    HYPERCORN = "hypercorn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """The listening sockets of one worker; the engine owns them from now on."""
+
+    mesh: tuple[socket.socket, ...]
+    """For callers inside the app."""
+    public: socket.socket | None
+    backlog: int
+
+
+class Engine(Protocol):
+    """A server that has begun to listen."""
+
+    def stop(self, limit: float) -> None:
+        """Stop accepting; requests in flight get `limit` seconds more."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until no request is in flight any more, or the limit has passed and the rest was cut off."""
+        ...
+
+
+def is_not_a_cancellation(record: logging.LogRecord) -> bool:
+    """Whether a log record tells of something else than a task that was cancelled, as a stop does at its limit."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -1,0 +1,29 @@
+"""How a worker tells why it failed: the user's traceback without the frames of pywatt and the import machinery."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import pywatt
+
+_MACHINERY = ("/pywatt_services/", "<frozen importlib", "/importlib/__init__.py", "/asyncio/", "/uvicorn/", "/anyio/")
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Return the error inside the groups that task groups have put around it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def trim(error: BaseException) -> BaseException:
+    """Return the error with a traceback that starts at the first frame of user code, if there is one."""
+    own_folder = str(Path(pywatt.__file__).parent)
+    frames: TracebackType | None = error.__traceback__
+    while frames is not None:
+        filename = frames.tb_frame.f_code.co_filename
+        if not filename.startswith(own_folder) and not any(part in filename for part in _MACHINERY):
+            return error.with_traceback(frames)
+        frames = frames.tb_next
+    return error

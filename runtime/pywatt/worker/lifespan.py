@@ -1,0 +1,83 @@
+"""The lifespan protocol of ASGI: an application's own start and end, with the errors that it raises in them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from pywatt.errors import StartError
+
+logger = logging.getLogger("pywatt.worker")
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Lifespan:
+    """The lifespan of one application; `run` belongs in a task of its own beside whoever awaits the other two."""
+
+    def __init__(self, app: Application) -> None:
+        self.state: dict[str, Any] = {}
+        """What the application put there for its requests to see."""
+        self._app = app
+        self._events: asyncio.Queue[Message] = asyncio.Queue()
+        self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._took_startup = False
+
+    async def run(self) -> None:
+        """Call the application. Raises what it raises after its startup was complete."""
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        try:
+            await self._app(scope, self._receive, self._send)
+        except Exception as error:
+            if self._started.done():
+                if not _failed_with(self._started, error) and not _failed_with(self._stopped, error):
+                    raise
+            elif self._took_startup:
+                logger.warning("the app raised on lifespan.startup; going on without it, as ASGI says", exc_info=error)
+            else:
+                logger.debug("the app has no lifespan: %r", error)
+        finally:
+            for phase in (self._started, self._stopped):
+                if not phase.done():
+                    phase.set_result(None)
+
+    async def startup(self) -> None:
+        """Wait until the application has started. Raises what made it fail."""
+        self._events.put_nowait({"type": "lifespan.startup"})
+        await self._started
+
+    async def shutdown(self) -> None:
+        """Let the application end what it started. Raises what made it fail."""
+        self._events.put_nowait({"type": "lifespan.shutdown"})
+        await self._stopped
+
+    async def _receive(self) -> Message:
+        self._took_startup = True
+        return await self._events.get()
+
+    async def _send(self, message: Message) -> None:
+        phase = {"startup": self._started, "shutdown": self._stopped}.get(message["type"].split(".")[1])
+        match message["type"]:
+            case "lifespan.startup.complete" | "lifespan.shutdown.complete" if phase and not phase.done():
+                phase.set_result(None)
+            case ("lifespan.startup.failed" | "lifespan.shutdown.failed") as event if phase and not phase.done():
+                # Frameworks send this while they handle the exception, and some tell nothing else of it.
+                cause = sys.exc_info()[1]
+                text = message.get("message") or "no reason given"
+                phase.set_exception(
+                    cause if isinstance(cause, Exception) else StartError(f"the app sent {event}: {text}")
+                )
+            case unexpected:
+                raise RuntimeError(f"unexpected ASGI message {unexpected!r} in the lifespan")
+
+
+def _failed_with(phase: asyncio.Future[None], error: Exception) -> bool:
+    return phase.done() and not phase.cancelled() and phase.exception() is error

@@ -1,0 +1,96 @@
+"""What a freshly forked worker process does: becomes a process of its own, then serves its service."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import faulthandler
+import importlib
+import logging
+import os
+import signal
+import socket
+import sys
+from functools import partial
+
+import anyio
+
+from pywatt.channel.stream import open_channel
+from pywatt.logs.python import configure_logging
+from pywatt.mesh import resolver
+from pywatt.mesh.client import MeshClient
+from pywatt.mesh.table import MeshTable
+from pywatt.service_type import load_type
+from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
+from pywatt.worker.failure import root_cause, trim
+from pywatt.worker.kernel import die_with_parent
+from pywatt.worker.spec import WorkerSpec
+
+EXIT_FAILURE = 1
+
+
+def run(spec: WorkerSpec, descriptors: list[int]) -> int:
+    """Run the worker to its end and return its exit status."""
+    passed = dict(zip(spec.descriptors, descriptors, strict=True))
+    os.setsid()  # a process group of its own: signals of the terminal stay away, grandchildren can be ended with it
+    die_with_parent()
+    if os.getppid() != spec.supervisor_pid:
+        return EXIT_ORPHAN
+    _redirect_stdio(passed.pop("stdout"), passed.pop("stderr"))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _enter_service(spec)
+    configure_logging(spec.service.log_level)
+    sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in passed.items()}
+    try:
+        with asyncio.Runner(loop_factory=resolver.new_event_loop) as runner:
+            runner.run(_serve(spec, sockets))
+    except BaseException as error:
+        cause = trim(root_cause(error))
+        logging.getLogger("pywatt.worker").critical("%s: %s", type(cause).__name__, cause, exc_info=cause)
+        return EXIT_FAILURE
+    finally:
+        # The process ends by os._exit, which skips what user code registered.
+        atexit._run_exitfuncs()
+    return 0
+
+
+def _redirect_stdio(stdout: int, stderr: int) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (stdout, 1), (stderr, 2)):
+        os.dup2(source, target)
+        os.close(source)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - stdin lives as long as the process
+    sys.stdout = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+    faulthandler.enable()
+
+
+def _enter_service(spec: WorkerSpec) -> None:
+    os.environ.clear()
+    os.environ.update(spec.env)
+    os.chdir(spec.service.path)
+    if sys.path and sys.path[0] == "":
+        del sys.path[0]
+    sys.path.insert(0, str(spec.service.path))
+    sys.argv = [f"pywatt {spec.service.id}"]
+    importlib.invalidate_caches()
+
+
+async def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket]) -> None:
+    table = MeshTable.from_json(spec.table)
+    service_type = load_type(spec.service.type)
+    loop = asyncio.get_running_loop()
+    async with MeshClient(table) as mesh, anyio.create_task_group() as tasks:
+        context = WorkerContext(spec=spec, sockets=sockets, mesh=mesh, table=table, tasks=tasks)
+        resolver.install(context.newest_table)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, partial(context.request_stop, spec.service.shutdown))
+        async with open_channel(sockets.pop("channel"), context.receive, context.channel_closed) as channel:
+            context.attach(channel)
+            try:
+                await service_type.serve(spec.service.options, context)
+                if not context.stopping:
+                    logging.getLogger("pywatt.worker").error("the service ended by itself")
+            finally:
+                context.detach()
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,157 @@
+"""The HTTP/1.1 protocol of workers: uvicorn's, without its hole for requests that ask for an upgrade.
+
+For every request with `Connection: upgrade` and an `Upgrade` header httptools ends the message after the head and drops
+the framing of its body, so that uvicorn takes the body's bytes for the next request. Here such a request keeps its body
+unless it really opens a WebSocket: a second parser gets the framing headers alone and reads on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
+UNIX_CLIENT = ("127.0.0.1", 0)
+UNIX_SERVER = ("127.0.0.1", 80)
+"""What a request over the unix socket is said to come from and go to: applications expect a host and a port."""
+
+
+class WorkerProtocol(HttpToolsProtocol):
+    """Serves one connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._opens_websocket = False
+        self._continuation: _Continuation | None = None
+        self._is_last = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.client is None:
+            self.client, self.server = UNIX_CLIENT, UNIX_SERVER
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._continuation is None:
+                    self.handle_websocket_upgrade()
+                    return
+                self.parser, self._continuation = self._continuation.parser, None
+                data = data[upgrade.args[0] :]
+            except httptools.HttpParserError:
+                message = "Invalid HTTP request received."
+                self.logger.warning(message)
+                self.send_400_response(message)
+                return
+            else:
+                return
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            self._opens_websocket = self._is_websocket_handshake()
+            if not self._opens_websocket:
+                self._continuation = _Continuation(
+                    self, [header for header in self.headers if header[0] in FRAMING_HEADERS]
+                )
+        super().on_headers_complete()
+        if self._is_last and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        if self._continuation is not None and self._continuation.body_follows:
+            return  # httptools says so at the end of the head; the continuation knows better
+        super().on_message_complete()
+
+    def finish(self) -> None:
+        """Answer what was asked and at most one request more, and say `Connection: close` with it."""
+        self._is_last = True
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def _should_upgrade(self) -> bool:
+        # uvicorn asks this for every piece of a message; the answer may not change within one.
+        return self._opens_websocket
+
+    def _is_websocket_handshake(self) -> bool:
+        """Whether the request is what RFC 6455 section 4.1 describes, and nothing is still to be answered before it."""
+        return (
+            self._get_upgrade() == b"websocket"
+            and self._should_upgrade_to_ws()
+            and self.parser.get_method() == b"GET"
+            and self.parser.get_http_version() == "1.1"
+            and not any(name in FRAMING_HEADERS and value.strip() != b"0" for name, value in self.headers)
+            and (self.cycle is None or self.cycle.response_complete)  # type: ignore[redundant-expr]  # None at first
+        )
+
+
+class DatedWorkerProtocol(WorkerProtocol):
+    """Serves one connection from outside the app, where an answer has to carry a date (RFC 9110 section 6.6.1)."""
+
+    def on_message_begin(self) -> None:
+        self.server_state.default_headers = _date_header(int(time.time()))
+        super().on_message_begin()
+
+
+class WorkerWebSocket(WebSocketsSansIOProtocol):
+    """Serves one WebSocket."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self.client is None:
+            self.client, self.server = UNIX_CLIENT, UNIX_SERVER
+
+
+class _Continuation:
+    """Reads a connection on from the end of a head whose `Upgrade` is ignored.
+
+    Its parser is fed a made-up head with nothing but the framing headers, whose events are dropped.
+    """
+
+    def __init__(self, protocol: WorkerProtocol, framing: list[tuple[bytes, bytes]]) -> None:
+        self.body_follows = True
+        self._protocol = protocol
+        self._reads_head = True
+        self.parser = httptools.HttpRequestParser(self)
+        lines = (b"%b: %b\r\n" % header for header in framing)
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(lines))
+        self._reads_head = False
+
+    def on_message_begin(self) -> None:
+        if not self._reads_head:
+            self._protocol.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if not self._reads_head:
+            self._protocol.on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._reads_head:
+            self._protocol.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if not self._reads_head:
+            self._protocol.on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._protocol.on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._reads_head:
+            self.body_follows = False
+        else:
+            self._protocol.on_message_complete()
+
+
+@lru_cache(maxsize=1)
+def _date_header(second: int) -> list[tuple[bytes, bytes]]:
+    return [(b"date", formatdate(second, usegmt=True).encode())]

@@ -1,0 +1,41 @@
+"""Everything that a worker process is told when it is forked."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pywatt.config.model import ServerConfig, ServiceConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSpec:
+    """One incarnation of one worker. Its descriptors travel beside it, in the order of `descriptors`."""
+
+    endpoint_id: str
+    service: ServiceConfig
+    slot: int
+    app_name: str
+    production: bool
+    base_path: str
+    server: ServerConfig
+    env: Mapping[str, str]
+    """The complete environment, exports of other services included."""
+    table: Mapping[str, Any]
+    """The mesh table at the time of the fork, in the form of `MeshTable.to_json`."""
+    supervisor_pid: int
+    descriptors: tuple[str, ...]
+    """What each passed descriptor is: `channel`, `stdout`, `stderr`, `endpoint`, `loopback`, `public`."""
+
+    def to_bytes(self) -> bytes:
+        """Return the form that travels to the forkserver."""
+        return pickle.dumps(self)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> WorkerSpec:
+        """Read what `to_bytes` made; only ever fed by the supervisor over its own socket pair."""
+        spec = pickle.loads(data)  # noqa: S301 - our own supervisor wrote it, over a private socket pair
+        assert isinstance(spec, WorkerSpec)
+        return spec
