@@ -52,6 +52,8 @@ class Configured:
     """A frozen, picklable dataclass; handed to `serve` in the child."""
     calls: tuple[str, ...] = ()
     """Ids of services that this one calls. They are stopped after it; its start does not wait for them (calls do)."""
+    preload: tuple[str, ...] = ()
+    """Modules worth importing once for all services, beyond those of the type (e.g. the user's web framework)."""
     needs_broker: bool = False
     """Whether the options ask for the embedded broker, as the variable KAFKA_BROKERS=embedded does."""
 

@@ -73,6 +73,8 @@ class ServiceConfig:
     shutdown: float = 10.0
     """Seconds that a worker may take for a graceful stop."""
     log_level: LogLevel = LogLevel.INFO
+    preload: tuple[str, ...] = ()
+    """Modules which the forkserver imports before it forks a worker of this service."""
     internal: bool = False
     """Started by pywatt itself (the embedded broker), not listed by the user."""
 

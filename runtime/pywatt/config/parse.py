@@ -130,6 +130,9 @@ def _parse_json(text: str) -> Any:
 
 def _bad_json(text: str, error: json.JSONDecodeError) -> MalformedError:
     before, rest = text[: error.pos].rstrip(), text[error.pos :].lstrip()
+    if rest.startswith(","):
+        # since Python 3.13 a trailing comma is reported at the comma, before that at the bracket after it
+        before, rest = f"{before},", rest[1:].lstrip()
     message, hint = f"is not valid JSON: {error.msg}", ""
     if not text.strip():
         message, hint = "is empty", "write at least {}"

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from pywatt.errors import StartError
 from pywatt.worker.forkserver import FORGET, FORK, HEADER, PID, PRELOAD
@@ -26,21 +27,20 @@ class Forkserver:
 
     def __init__(self) -> None:
         self._preload: list[str] = list(BASE_PRELOAD)
-        self._fork_lock: asyncio.Lock | None = None
+        self._lock: asyncio.Lock | None = None
         self._launch()
 
-    def preload(self, modules: Iterable[str]) -> None:
+    async def preload(self, modules: Iterable[str]) -> None:
         """Have these modules imported before the next fork."""
-        new = [module for module in dict.fromkeys(modules) if module not in self._preload]
-        if new:
-            self._preload += new
-            self._request(PRELOAD, pickle.dumps(new))
+        async with self._turn():
+            new = [module for module in dict.fromkeys(modules) if module not in self._preload]
+            if new:
+                self._preload += new
+                await self._send(PRELOAD, pickle.dumps(new))
 
     async def fork(self, spec: WorkerSpec, descriptors: Sequence[int]) -> int:
         """Fork a worker and return its pid. Raises StartError when the forkserver cannot be kept alive."""
-        if self._fork_lock is None:
-            self._fork_lock = asyncio.Lock()
-        async with self._fork_lock:
+        async with self._turn():
             for _attempt in range(2):
                 try:
                     return await self._fork_once(spec, descriptors)
@@ -49,13 +49,26 @@ class Forkserver:
                     self._launch()
             raise StartError("the forkserver ends as soon as it is started", hint="look at its output above")
 
-    def forget(self, pid: int) -> None:
+    async def forget(self, pid: int) -> None:
         """Tell it that this worker has ended, so that its number may be somebody else's soon."""
-        self._request(FORGET, PID.pack(pid))
+        async with self._turn():
+            await self._send(FORGET, PID.pack(pid))
 
     def close(self) -> None:
         """End it, with every worker that it forked and that has not been forgotten."""
         self._control.close()
+
+    def _turn(self) -> asyncio.Lock:
+        """Return the lock that keeps requests whole; made here because the process is launched before any loop runs."""
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock
+
+    async def _send(self, request: bytes, body: bytes) -> None:
+        """Send a request that has no answer. When it has ended, the next fork launches another one and tells it all."""
+        with suppress(OSError):
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(self._control, HEADER.pack(request, len(body)) + body)
 
     async def _fork_once(self, spec: WorkerSpec, descriptors: Sequence[int]) -> int:
         loop = asyncio.get_running_loop()
@@ -85,11 +98,6 @@ class Forkserver:
         self.pid = process.pid
         self._control = ours
         self._control.setblocking(False)
-        self._request(PRELOAD, pickle.dumps(self._preload))
-
-    def _request(self, request: bytes, body: bytes) -> None:
-        """Send a request that has no answer. They are tiny: a full socket buffer means that nobody reads any more."""
-        try:
-            self._control.send(HEADER.pack(request, len(body)) + body)
-        except (BrokenPipeError, BlockingIOError, ConnectionResetError):
-            return  # it has ended; the next fork launches another one, which gets the whole list
+        body = pickle.dumps(self._preload)
+        # A fresh socket's buffer takes these few bytes at once.
+        self._control.send(HEADER.pack(PRELOAD, len(body)) + body)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 
@@ -30,6 +30,18 @@ class Reaper:
     def __init__(self) -> None:
         self._watched: dict[int, asyncio.Future[ExitStatus]] = {}
         self._unclaimed: dict[int, ExitStatus] = {}
+        self._expected = 0
+
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """Within this context a child may end before its pid is known here: its status is kept for `watch`."""
+        self._expected += 1
+        try:
+            yield
+        finally:
+            self._expected -= 1
+            if not self._expected:
+                self._unclaimed.clear()
 
     def watch(self, pid: int) -> asyncio.Future[ExitStatus]:
         """Return a future of the child's exit status; its whole process group is ended with it."""
@@ -57,14 +69,11 @@ class Reaper:
             _, status = os.waitpid(ended.si_pid, 0)
             result = ExitStatus(os.waitstatus_to_exitcode(status))
             if future is None:
-                # Either somebody's orphan, or a worker whose pid is still on its way from the forkserver.
-                self._unclaimed[ended.si_pid] = result
+                # Somebody's orphan; or a worker whose pid is still on its way from the forkserver.
+                if self._expected:
+                    self._unclaimed[ended.si_pid] = result
             elif not future.cancelled():
                 future.set_result(result)
-
-    def forget_orphans(self) -> None:
-        """Drop what nobody can claim any more; called when no fork is under way."""
-        self._unclaimed.clear()
 
 
 def _end_group(pid: int) -> None:

@@ -13,12 +13,12 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from pywatt.config.model import LogLevel, RuntimeConfig, ServiceConfig
 from pywatt.logs.lines import LogRecord
 from pywatt.mesh.table import MeshTable
-from pywatt.service_type import load_type
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.order import stop_levels
 from pywatt.supervisor.output import Log, now_ms
@@ -32,13 +32,14 @@ from pywatt.worker.kernel import adopt_orphans
 class Supervisor:
     """A running app. Made by `run_app`."""
 
-    def __init__(self, config: RuntimeConfig, log: Log, public: socket.socket | None) -> None:
+    def __init__(self, config: RuntimeConfig, forkserver: Forkserver, log: Log, public: socket.socket | None) -> None:
         self.config = config
         self.services: dict[str, Service] = {}
         self.url = public_url(public) if public else None
         """Where the app can be reached; None: it has no entrypoint."""
         self.failure: BaseException | None = None
         """Why the app could not be started: a ServiceFailed."""
+        self._forkserver = forkserver
         self._log = log
         self._exports: dict[str, str] = {}
         self._urls: dict[str, str] = {}
@@ -51,6 +52,10 @@ class Supervisor:
         for service in self.services.values():
             dependencies = [self.services[service_id].started for service_id in service.config.dependencies]
             tasks.start_soon(service.run, dependencies)
+        # Services that nothing holds back ask for their forks first; what the others need is imported after those.
+        await anyio.lowlevel.checkpoint()
+        for service in self.services.values():
+            await self._forkserver.preload(service.config.preload)
         futures = [service.started for service in self.services.values()]
         done, _ = await asyncio.wait(futures, return_when=asyncio.FIRST_EXCEPTION)
         self.failure = next((error for future in done if (error := future.exception())), None)
@@ -138,11 +143,10 @@ async def run_app(
         folder = stack.enter_context(runtime_folder())
         public = stack.enter_context(open_public(config.server)) if config.entrypoint else None
         reaper = await stack.enter_async_context(open_reaper())
-        forkserver.preload(module for name in {s.type for s in config.services} for module in load_type(name).preload)
         workshop = Workshop(
             config=config, forkserver=forkserver, reaper=reaper, folder=folder, log=log, production=production
         )
-        supervisor = Supervisor(config, log, public)
+        supervisor = Supervisor(config, forkserver, log, public)
         supervisor.enlist(
             [
                 Service(

@@ -173,7 +173,10 @@ async def open_worker(
             descriptors=tuple(passed),
         )
         try:
-            pid = await workshop.forkserver.fork(spec, list(passed.values()))
+            with workshop.reaper.expecting():
+                await workshop.forkserver.preload(service.preload)
+                pid = await workshop.forkserver.fork(spec, list(passed.values()))
+                exited = workshop.reaper.watch(pid)
         except BaseException:
             ours.close()
             raise
@@ -189,7 +192,7 @@ async def open_worker(
             pid=pid,
             endpoint=Endpoint(spec.endpoint_id, f"unix:{path}"),
             output=output,
-            exited=workshop.reaper.watch(pid),
+            exited=exited,
             on_change=on_change,
             clock=clock,
         )
@@ -201,5 +204,5 @@ async def open_worker(
             worker.kill()
             with anyio.CancelScope(shield=True):
                 await worker.exited
-            workshop.forkserver.forget(pid)
+                await workshop.forkserver.forget(pid)
             worker.ended()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -9,12 +10,14 @@ import pytest
 from pywatt.config.parse import Format, parse
 
 ROOT = {"web": [{"id": "api", "path": "web/api"}]}
+TRAILING_COMMA_LINE = 2 if sys.version_info >= (3, 13) else 3
+"""Where Python reports it: at the comma, or at the bracket after it."""
 
 
 @pytest.mark.parametrize(
     ("name", "text", "line", "message", "hint"),
     [
-        ("watt.json", '{\n  "web": [],\n}', 3, "is not valid JSON", 'remove the comma before "}"'),
+        ("watt.json", '{\n  "web": [],\n}', TRAILING_COMMA_LINE, "is not valid JSON", 'remove the comma before "}"'),
         ("watt.json", '{\n  "web": []\n  "a": 1\n}', 3, "Expecting ',' delimiter (column 3)", ""),
         ("watt.json", '// hi\n{"web": []}', 1, "is not valid JSON", ".json5"),
         ("watt.json", "", 1, "is empty", "{}"),
