@@ -18,7 +18,11 @@ class ServiceState(enum.StrEnum):
     DEGRADED = "degraded"
     """Ready, but its worker reports that something it needs is away (e.g. Kafka)."""
     RESTARTING = "restarting"
+    CRASH_LOOP = "crash-loop"
+    """Its workers fail again and again; the next start is some time away."""
     FAILED = "failed"
+    FINISHED = "finished"
+    """Its work is done, as its restart policy allows."""
     STOPPED = "stopped"
 
 

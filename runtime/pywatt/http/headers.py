@@ -1,0 +1,78 @@
+"""Header fields: which names concern one connection only, and what a name and a value may look like (RFC 9110)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+Header = tuple[bytes, bytes]
+Headers = Sequence[Header]
+
+OWS = b" \t"
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Names that end at the next connection (RFC 9110 7.6.1); never passed on."""
+
+FORWARDED = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-server",
+        b"x-real-ip",
+    }
+)
+"""What proxies say about the client; believed only when it comes from a trusted peer."""
+
+_NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_BAD_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def tokens(value: bytes) -> list[bytes]:
+    """Return the members of a comma-separated list, in lower case."""
+    return [token for part in value.lower().split(b",") if (token := part.strip(OWS))]
+
+
+def is_token(text: bytes) -> bool:
+    """Tell whether the text may be a method or the name of a header field."""
+    return _NAME.fullmatch(text) is not None
+
+
+def check_header(name: bytes, value: bytes) -> None:
+    """Refuse a header that would break out of its line. Raises ValueError."""
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(f"not a header name: {name!r}")
+    if _BAD_IN_VALUE.search(value) is not None:
+        raise ValueError(f"the value of the header {name.decode()} contains control characters")
+
+
+def write_head(first_line: bytes, headers: Iterable[Header]) -> bytes:
+    """Return a message's head without the empty line that ends it."""
+    parts = [first_line]
+    for name, value in headers:
+        parts += (name, b": ", value, b"\r\n")
+    return b"".join(parts)
+
+
+def chunk(data: bytes) -> bytes:
+    """Return one chunk of a chunked body (RFC 9112 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+LAST_CHUNK = b"0\r\n\r\n"

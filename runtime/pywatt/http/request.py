@@ -1,0 +1,115 @@
+"""The head of a request: what must hold beyond its syntax (RFC 9112, RFC 9110), and what of it is passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pywatt.http.headers import HOP_BY_HOP, Header, tokens
+from pywatt.http.refusal import RefusedError
+from pywatt.http.target import is_authority, split_target
+
+MAX_LENGTH_DIGITS = 18
+
+NOT_PASSED = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"proxy"}
+"""Written anew for the next hop, or ended here. `Proxy` is an attack on CGI programs (httpoxy), nothing else."""
+
+WEBSOCKET = b"websocket"
+_CONNECTION_WORDS = {b"close", b"keep-alive", b"upgrade"}
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """A request that may be served."""
+
+    method: bytes
+    target: bytes
+    """As it was sent; for messages only."""
+    path: bytes
+    """In normal form, or `*`."""
+    query: bytes
+    """With its `?`; empty without one."""
+    authority: bytes
+    """Host and port that the request is for; empty only in HTTP/1.0."""
+    headers: list[Header]
+    """The fields that concern the next hop, in order, without framing, connection and Host."""
+    minor: int
+    """HTTP/1.`minor`."""
+    content_length: int
+    """Bytes of the body; 0 also when it is chunked."""
+    chunked: bool
+    keep_alive: bool
+    expects_continue: bool = False
+    websocket: bool = False
+    """Asks to upgrade to a WebSocket; any other upgrade is ignored, as RFC 9110 7.8 allows."""
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows."""
+        return self.chunked or self.content_length > 0
+
+
+def check_head(
+    method: bytes, target: bytes, minor: int, passed: list[Header], not_passed: Sequence[Header]
+) -> RequestHead:
+    """Check the parts of a head and put it together. Raises RefusedError.
+
+    `not_passed`: the fields with a name in NOT_PASSED, names in lower case.
+    """
+    hosts: list[bytes] = []
+    lengths: list[bytes] = []
+    codings: list[bytes] = []
+    connection: list[bytes] = []
+    upgrades: list[bytes] = []
+    expects = False
+    for name, value in not_passed:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"connection":
+            connection += tokens(value)
+        elif name == b"content-length":
+            lengths.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value.lower())
+        elif name == b"upgrade":
+            upgrades += tokens(value)
+        elif name == b"expect":
+            if value.lower() != b"100-continue":
+                raise RefusedError(417, "the only expectation known here is 100-continue")
+            expects = minor == 1
+    if method == b"CONNECT":
+        raise RefusedError(405, "CONNECT is not served here")
+    path, query, authority = split_target(method, target)
+    if len(hosts) == 1 and is_authority(hosts[0]):
+        authority = authority or hosts[0]
+    elif hosts or minor == 1:
+        raise RefusedError(400, "the request needs one valid Host header, and one only")
+    chunked, length = _framing(codings, lengths, minor) if codings or lengths else (False, 0)
+    head = RequestHead(
+        method, target, path, query, authority or b"", passed, minor, length, chunked, minor == 1, expects
+    )
+    if expects:
+        head.expects_continue = head.has_body
+    if connection:
+        hop_by_hop = set(connection) - _CONNECTION_WORDS
+        if hop_by_hop:
+            head.headers = [header for header in passed if header[0].lower() not in hop_by_hop]
+        head.keep_alive = b"close" not in connection and (minor == 1 or b"keep-alive" in connection)
+        upgrading = minor == 1 and b"upgrade" in connection and upgrades == [WEBSOCKET]
+        head.websocket = upgrading and method == b"GET" and not head.has_body
+    return head
+
+
+def _framing(codings: list[bytes], lengths: list[bytes], minor: int) -> tuple[bool, int]:
+    """Return whether the body is chunked, and else its length."""
+    if codings:
+        if minor == 0:
+            raise RefusedError(400, "HTTP/1.0 has no Transfer-Encoding")
+        if lengths:
+            raise RefusedError(400, "Transfer-Encoding and Content-Length exclude each other")
+        if codings != [b"chunked"]:
+            raise RefusedError(501, "the only transfer coding known here is chunked")
+        return True, 0
+    if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > MAX_LENGTH_DIGITS:
+        raise RefusedError(400, "the Content-Length header is not valid")
+    return False, int(lengths[0])

@@ -1,0 +1,180 @@
+"""Reads requests one at a time from the bytes of a connection, and never a byte beyond the current one.
+
+llhttp checks the grammar of heads; what it lets through is checked here and in `pywatt.http.request`. It gets nothing
+but heads, each cut off behind its empty line: that bounds a head exactly, makes the verdict independent of how the
+bytes arrive, leaves pipelined requests unread, and takes the framing of bodies away from it, which it gets wrong as
+soon as a request has an Upgrade header.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import httptools
+
+from pywatt.http.chunked import ChunkedReader
+from pywatt.http.headers import OWS, Header
+from pywatt.http.refusal import RefusedError
+from pywatt.http.request import NOT_PASSED, RequestHead, check_head
+
+EMPTY_LINE = b"\r\n\r\n"
+_REQUEST_LINE = re.compile(rb"[\r\n]*([A-Z-]+) ([^ \r\n]+) HTTP/1\.([01])\r\n")
+_OTHER_VERSION = re.compile(rb"[\r\n]*[A-Z-]+ [^ \r\n]+ HTTP/[0-9.]+\r\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadLimits:
+    """How large a head may be."""
+
+    size: int = 32 * 1024
+    """Bytes of request line and header fields; also of one chunk's extensions, and of all trailers."""
+    fields: int = 128
+    """Number of header fields."""
+
+
+class RequestReader:
+    """Turns bytes into one request after the other."""
+
+    __slots__ = (
+        "_body",
+        "_chunks",
+        "_head_parsed",
+        "_limits",
+        "_not_passed",
+        "_parser",
+        "_passed",
+        "_raw",
+        "_remaining",
+        "_stopped",
+        "complete",
+        "head",
+    )
+
+    def __init__(self, limits: HeadLimits, *, dropped: frozenset[bytes] = frozenset()) -> None:
+        """`dropped`: lower-case names of further header fields which are not passed on."""
+        self._limits = limits
+        self._stopped = NOT_PASSED | dropped
+        self._raw = bytearray()
+        self._passed: list[Header] = []
+        self._not_passed: list[Header] = []
+        self._body: list[bytes] = []
+        self._remaining = 0
+        self._chunks: ChunkedReader | None = None
+        self._head_parsed = False
+        self._parser: httptools.HttpRequestParser | None = None
+        self.head: RequestHead | None = None
+        """The current request, once its head is complete."""
+        self.complete = False
+        """Whether the current request was read to its end."""
+
+    @property
+    def started(self) -> bool:
+        """Whether the current request's first bytes have come."""
+        return self.head is not None or len(self._raw) > 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Read as far as the current request goes and return the bytes behind it. Raises RefusedError."""
+        while self.head is None and data:
+            data = self._feed_head(data)
+        if self.complete or not data:
+            return data
+        if self._chunks is not None:
+            data = self._chunks.feed(data, self._body)
+            self.complete = self._chunks.complete
+            return data
+        piece = data[: self._remaining]
+        self._body.append(piece)
+        self._remaining -= len(piece)
+        self.complete = not self._remaining
+        return data[len(piece) :]
+
+    def take_body(self) -> bytes:
+        """Return the part of the body that was read since the last call."""
+        pieces = self._body
+        if not pieces:
+            return b""
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        return body
+
+    def next(self) -> None:
+        """Get ready for the request that follows on the connection."""
+        if self._chunks is not None or self._body:
+            self._chunks = None
+            self._body = []
+        self._passed = []
+        self._not_passed = []
+        self._head_parsed = False
+        self.head = None
+        self.complete = False
+
+    def _feed_head(self, data: bytes) -> bytes:
+        known = len(self._raw)
+        if known:
+            self._raw += data
+            end = self._raw.find(EMPTY_LINE, max(0, known - 3))
+        else:
+            end = data.find(EMPTY_LINE)
+        size = end + 4 if end >= 0 else known + len(data)
+        piece, rest = (data, b"") if size == known + len(data) else (data[: size - known], data[size - known :])
+        if size > self._limits.size:
+            self._parse(piece[: self._limits.size - known])
+            raise RefusedError(431, f"the head of the request is larger than {self._limits.size} bytes")
+        self._parse(piece)
+        if not self._head_parsed:
+            if known:
+                del self._raw[size:]
+            else:
+                self._raw += piece
+            return rest
+        if known:
+            piece = bytes(self._raw[:size])
+            self._raw.clear()
+        self._begin(piece)
+        return rest
+
+    def _begin(self, raw: bytes) -> None:
+        line = _REQUEST_LINE.match(raw)
+        if line is None:
+            if _OTHER_VERSION.match(raw):
+                raise RefusedError(505, "only HTTP/1.1 and HTTP/1.0 are served here")
+            raise RefusedError(400, "the request line is not valid")
+        passed, not_passed = self._passed, self._not_passed
+        if len(passed) + len(not_passed) > self._limits.fields:
+            raise RefusedError(431, f"the request has more than {self._limits.fields} header fields")
+        method, target, minor = line.groups()
+        head = check_head(method, target, int(minor), passed, not_passed)
+        if head.has_body:
+            self._parser = None  # it waits for the body
+            self._remaining = head.content_length
+            self._chunks = ChunkedReader(self._limits.size) if head.chunked else None
+        else:
+            self.complete = True
+        self.head = head
+
+    def _parse(self, piece: bytes) -> None:
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = httptools.HttpRequestParser(self)
+        try:
+            parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            self._parser = None
+        except httptools.HttpParserError as error:
+            raise RefusedError(400, f"the request is not valid HTTP/1.1: {error}") from error
+
+    # What llhttp calls. Nothing is decided here: a head may still turn out wrong in the same piece of input.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header field."""
+        lower = name.lower()
+        if lower in self._stopped:
+            self._not_passed.append((lower, value.rstrip(OWS)))
+        # CGI, and so WSGI, cannot tell `Content_Length` from `Content-Length`.
+        elif b"_" not in lower or lower.replace(b"_", b"-") not in self._stopped:
+            self._passed.append((name, value.rstrip(OWS)))
+
+    def on_headers_complete(self) -> None:
+        """Note the end of the head."""
+        self._head_parsed = True

@@ -1,0 +1,189 @@
+"""Reads one response at a time from the bytes of a connection to a server.
+
+Everything that leaves doubt about where a response ends is an error: bytes behind it, transfer codings other than
+chunked, a 101 that nobody asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httptools
+
+from pywatt.errors import BadResponse
+from pywatt.http.headers import HOP_BY_HOP, OWS, Header, tokens
+
+_NOT_PASSED = HOP_BY_HOP | {b"content-length"}
+_CONNECTION_WORDS = {b"close", b"keep-alive", b"upgrade"}
+SWITCHING_PROTOCOLS = 101
+BODILESS = (204, 304)
+HTTP_VERSIONS = ("1.1", "1.0")
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """The head of a response."""
+
+    status: int
+    headers: list[Header]
+    """The fields that concern the next hop, in order, without framing and connection."""
+    content_length: int | None
+    until_close: bool
+    """The body ends with the connection."""
+    keep_alive: bool
+    dated: bool
+    """Has a Date."""
+    upgrade: tuple[bytes, ...] = ()
+    """What the Upgrade header names, in lower case."""
+
+
+class ResponseReader:
+    """Turns bytes into the response to one request, then the next."""
+
+    __slots__ = (
+        "_body",
+        "_dated",
+        "_head_bytes",
+        "_max_head",
+        "_not_passed",
+        "_parser",
+        "_passed",
+        "_to_head",
+        "_upgradable",
+        "complete",
+        "head",
+        "informational",
+        "surplus",
+    )
+
+    def __init__(self, max_head: int) -> None:
+        """`max_head`: bytes that a head may have."""
+        self._max_head = max_head
+        self._passed: list[Header] = []
+        self._not_passed: list[Header] = []
+        self._body: list[bytes] = []
+        self._parser: httptools.HttpResponseParser | None = None
+        self.informational: list[ResponseHead] = []
+        """1xx responses that came before; to be taken by the reader's owner."""
+        self._dated = False
+        self.expect(to_head=False, upgradable=False)
+
+    def expect(self, *, to_head: bool, upgradable: bool) -> None:
+        """Get ready for the next response. `to_head`: it answers HEAD. `upgradable`: it may be a 101."""
+        self._to_head = to_head
+        self._upgradable = upgradable
+        self._head_bytes = 0
+        self.head: ResponseHead | None = None
+        self.complete = False
+        if self._passed or self._not_passed:  # trailers of the response before
+            self._passed, self._not_passed, self._dated = [], [], False
+        self.surplus = False
+        """Whether bytes came behind the response: the connection must not be used again."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Read; return what follows a 101, which is not HTTP any more. Raises BadResponse."""
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = httptools.HttpResponseParser(self)
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.complete = True
+            return data[upgrade.args[0] :]
+        except httptools.HttpParserError as error:
+            if not self.complete or (self.head is not None and self.head.status == SWITCHING_PROTOCOLS):
+                cause = error.__context__
+                raise cause if isinstance(cause, BadResponse) else BadResponse(f"not HTTP/1.1: {error}") from error
+            self.surplus = True
+        if self.head is None:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._max_head:
+                raise BadResponse(f"the head of the response is larger than {self._max_head} bytes")
+        elif self.complete and self._to_head:
+            self._parser = None  # it waits for the body which a response to HEAD does not have
+        return b""
+
+    def take_body(self) -> bytes:
+        """Return the part of the body that was read since the last call."""
+        pieces = self._body
+        if not pieces:
+            return b""
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        return body
+
+    # What llhttp calls.
+
+    def on_message_begin(self) -> None:
+        """Notice bytes behind the response."""
+        if self.complete:
+            self.surplus = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header field; behind the head it is a trailer, which is never looked at."""
+        lower = name.lower()
+        if lower in _NOT_PASSED:
+            self._not_passed.append((lower, value.rstrip(OWS)))
+        else:
+            self._passed.append((name, value.rstrip(OWS)))
+            if lower == b"date":
+                self._dated = True
+
+    def on_headers_complete(self) -> None:
+        """Make the head."""
+        passed, not_passed, dated = self._passed, self._not_passed, self._dated
+        self._passed, self._not_passed, self._dated = [], [], False
+        if self.complete:
+            return
+        parser = self._parser
+        assert parser is not None
+        status = parser.get_status_code()
+        keep_alive = parser.should_keep_alive()  # False when the body ends with the connection
+        if not 100 <= status <= 999 or not (keep_alive or parser.get_http_version() in HTTP_VERSIONS):
+            raise BadResponse("the status line is not valid HTTP/1.1")
+        head = ResponseHead(status, passed, None, False, keep_alive, dated)
+        _apply(head, not_passed)
+        if status < 200:
+            if status != SWITCHING_PROTOCOLS:
+                self._head_bytes = 0
+                self.informational.append(head)
+                return
+            if not self._upgradable or not head.upgrade:
+                raise BadResponse("101 Switching Protocols without having been asked for it")
+        elif self._to_head:
+            self.complete = True
+            head.until_close = False
+        elif status in BODILESS:
+            head.until_close = False
+        self.head = head
+
+    def on_body(self, data: bytes) -> None:
+        """Keep a piece of the body."""
+        if self.complete:
+            self.surplus = True
+        else:
+            self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """Note the end of the response."""
+        if self.head is not None:
+            self.complete = True
+
+
+def _apply(head: ResponseHead, not_passed: list[Header]) -> None:
+    """Add what the fields say that concern framing and connection."""
+    chunked = False
+    for name, value in not_passed:
+        if name == b"content-length":
+            head.content_length = int(value)
+        elif name == b"transfer-encoding":
+            if chunked or value.lower() != b"chunked":
+                raise BadResponse("the response has a transfer coding other than chunked")
+            chunked = True
+        elif name == b"connection":
+            hop_by_hop = set(tokens(value)) - _CONNECTION_WORDS
+            if hop_by_hop:
+                head.headers = [header for header in head.headers if header[0].lower() not in hop_by_hop]
+        elif name == b"upgrade":
+            head.upgrade += tuple(tokens(value))
+    head.until_close = head.content_length is None and not chunked

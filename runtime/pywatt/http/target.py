@@ -1,0 +1,72 @@
+"""Request targets (RFC 9112 3.2) and the normal form of paths (RFC 3986 6.2.2).
+
+A path is strict: anything outside RFC 3986 is refused. In a query the characters which browsers send without encoding
+them are let through as they are. Routing and the upstream see the same normal form: unreserved characters decoded, dot
+segments removed, one slash at the start. `%2F` stays as it is and separates nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pywatt.http.refusal import RefusedError
+
+_SEGMENT = rb"A-Za-z0-9_~!$&'()*+,;=:@-"
+_QUERY = rb"A-Za-z0-9._~!$&'()*+,;=:@/?%{}|^`\[\]-"
+# Segments that neither are empty nor begin with a dot, without percent signs: already in normal form.
+_PLAIN = re.compile(rb"((?:/[%b][.%b]*)+/?|/)(\?[%b]*)?" % (_SEGMENT, _SEGMENT, _QUERY))
+_ORIGIN_FORM = re.compile(rb"(/(?:[/.%b]|%%[0-9A-Fa-f]{2})*)(\?[%b]*)?" % (_SEGMENT, _QUERY))
+_ABSOLUTE_FORM = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*)(.*)")
+_AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+ASTERISK = b"*"
+
+
+def is_authority(text: bytes) -> bool:
+    """Tell whether the text names a host, with or without a port."""
+    return _AUTHORITY.fullmatch(text) is not None
+
+
+def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes | None]:
+    """Return normal path, query (with its `?`) and, of an absolute target, the authority. Raises RefusedError."""
+    plain = _PLAIN.fullmatch(target)
+    if plain is not None:
+        return plain[1], plain[2] or b"", None
+    authority = None
+    if target == ASTERISK:
+        if method != b"OPTIONS":
+            raise RefusedError(400, "the target * belongs to OPTIONS only")
+        return ASTERISK, b"", None
+    if not target.startswith(b"/"):
+        absolute = _ABSOLUTE_FORM.fullmatch(target)
+        if absolute is None or not is_authority(absolute[1]):
+            raise RefusedError(400, "the request target is not valid")
+        authority, target = absolute[1], absolute[2]
+        if not target.startswith(b"/"):
+            target = b"/" + target
+    match = _ORIGIN_FORM.fullmatch(target)
+    if match is None:
+        raise RefusedError(400, "the request target is not valid")
+    return normal_path(match[1]), match[2] or b"", authority
+
+
+def normal_path(path: bytes) -> bytes:
+    """Return the normal form of a valid path."""
+    path = _ENCODED.sub(_decode_unreserved, path)
+    kept: list[bytes] = []
+    segments = path.split(b"/")[1:]
+    for segment in segments:
+        if segment == b"..":
+            del kept[-1:]
+        elif segment != b".":
+            kept.append(segment)
+    if segments[-1] in (b".", b".."):
+        kept.append(b"")
+    return b"/" + b"/".join(kept).lstrip(b"/")
+
+
+def _decode_unreserved(match: re.Match[bytes]) -> bytes:
+    code = int(match[0][1:], 16)
+    return bytes((code,)) if code in _UNRESERVED else match[0].upper()

@@ -1,0 +1,299 @@
+"""The HTTP/1.1 client for our own traffic: the gateway's, the webhooks', the health checks'."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from pywatt.errors import CallTimeout, ConnectFailed, ConnectionLost, MeshError, ServiceUnavailable
+from pywatt.http.headers import Header
+from pywatt.mesh.address import (
+    Address,
+    Destination,
+    ServiceAddress,
+    TcpAddress,
+    locate,
+    parse_endpoint,
+    unknown_service,
+)
+from pywatt.mesh.balance import least_busy
+from pywatt.mesh.call import IDEMPOTENT, Collector, Response, write_request
+from pywatt.mesh.connection import Connection
+from pywatt.mesh.limits import Limits
+from pywatt.mesh.pool import Pool
+from pywatt.mesh.table import MeshService, MeshTable, ServiceState
+
+__all__ = ["Limits", "MeshClient", "Response"]
+
+SWEEP = 1.0
+"""Seconds between two looks for stale connections."""
+FIRST_RETRY = 0.02
+LAST_RETRY = 1.0
+"""Seconds after which endpoints that refused a connection are tried again, doubling from the first to the last."""
+GONE = (ServiceState.FAILED, ServiceState.FINISHED, ServiceState.STOPPED)
+
+
+class MeshClient:
+    """Calls services of this app by their id, and anything else by its URL, over pooled connections.
+
+    Used as `async with MeshClient(table) as client`.
+    """
+
+    def __init__(
+        self,
+        table: MeshTable,
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        clock: Callable[[], float] = time.monotonic,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`tls`: for https URLs; default: the system's certificates."""
+        self._limits = limits
+        self._clock = clock
+        self._tls = tls
+        self._table = MeshTable(table.version - 1)
+        self._pools: dict[str, Pool] = {}
+        """By id of the endpoint."""
+        self._services: dict[str, list[Pool]] = {}
+        """By id in lower case, as ServiceAddress has it."""
+        self._origins: dict[TcpAddress, Pool] = {}
+        self._retiring: set[Pool] = set()
+        self._changed = asyncio.Event()
+        self._waiting = 0
+        self._turn = 0
+        self._dials: set[asyncio.Task[None]] = set()
+        self._tasks = asyncio.TaskGroup()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._take_table(table)
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._sweep()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for task in list(self._dials):
+            task.cancel()
+        for pool in (*self._pools.values(), *self._origins.values(), *self._retiring):
+            await pool.close()
+        # Not told of the error: it is the caller's, and must not come out wrapped in a group.
+        await self._tasks.__aexit__(None, None, None)
+
+    @property
+    def table(self) -> MeshTable:
+        """The newest table that was applied."""
+        return self._table
+
+    async def apply(self, table: MeshTable) -> None:
+        """Take a newer table, and return when the calls in flight to endpoints that it dropped have ended.
+
+        New calls go by the new table at once. The wait is bounded by `Limits.drain`; calls longer than that go on.
+        """
+        if table.version <= self._table.version:
+            return
+        dropped = self._take_table(table)
+        try:
+            async with asyncio.timeout(self._limits.drain):
+                for pool in dropped:
+                    await pool.drained.wait()
+        except TimeoutError:
+            return
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[Header] = (),
+        body: bytes = b"",
+        timeout: float | None = None,
+    ) -> Response:
+        """Make one call and return the whole response, whatever its status.
+
+        `timeout` (seconds) covers everything, waiting for a worker included. Fields of `headers` that belong to the
+        connection (Host, Content-Length, Connection ...) are left out: the client writes its own. A call that got no
+        byte of a response over a used connection is repeated once if its method is idempotent.
+        Raises MeshError, ValueError for a method or header that cannot be sent.
+        """
+        location = locate(url)
+        data = write_request(method, location, headers, body)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._exchange(method, location.destination, data)
+        except TimeoutError as error:
+            raise CallTimeout(f"{method} {url} took longer than {timeout:g} s") from error
+
+    # For callers that stream.
+
+    def take(self, destination: Destination) -> Connection | None:
+        """Return an idle connection to the least busy worker; None: `connect` or `dial` has to open one.
+
+        The caller must start an exchange on it at once.
+        """
+        if isinstance(destination, ServiceAddress):
+            pools = self._services.get(destination.id)
+            if not pools:
+                return None
+            self._turn += 1  # here only: `connect` goes on with the choice of the same turn
+            return (pools[0] if len(pools) == 1 else self._least_busy(pools)).take()
+        pool = self._origins.get(destination)
+        return pool.take() if pool is not None else None
+
+    async def connect(self, destination: Destination) -> Connection:
+        """Open a connection to the least busy worker, waiting for one to be ready. Raises MeshError.
+
+        The caller must start an exchange on it at once.
+        """
+        if isinstance(destination, TcpAddress):
+            return await self._origin(destination).connect()
+        deadline = self._clock() + self._limits.wait
+        delay = FIRST_RETRY
+        refusals: dict[Pool, ConnectFailed] = {}
+        while True:
+            changed = self._changed
+            pools = [pool for pool in self._ready_pools(destination.id) if pool not in refusals]
+            if not pools:
+                refusal = next(iter(refusals.values()), None)
+                await self._wait(destination.id, changed, deadline, refusal, delay)
+                delay = min(delay * 2, LAST_RETRY)
+                refusals.clear()
+                continue
+            pool = self._least_busy(pools)
+            try:
+                connection = await pool.connect()
+            except ConnectFailed as error:
+                refusals[pool] = error
+                continue
+            if not pool.retired:
+                return connection
+            pool.exchange_ended(connection)
+
+    def dial(
+        self, destination: Destination, opened: Callable[[Connection], None], failed: Callable[[MeshError], None]
+    ) -> asyncio.Task[None]:
+        """Do what `connect` does in a task of the client's own, and call back. Cancelling the task gives up."""
+        task = self._tasks.create_task(self._dial(destination, opened, failed))
+        self._dials.add(task)
+        task.add_done_callback(self._dials.discard)
+        return task
+
+    async def _dial(
+        self, destination: Destination, opened: Callable[[Connection], None], failed: Callable[[MeshError], None]
+    ) -> None:
+        try:
+            connection = await self.connect(destination)
+        except MeshError as error:
+            failed(error)
+        else:
+            opened(connection)
+
+    async def _exchange(self, method: str, destination: Destination, data: bytes) -> Response:
+        connection = self.take(destination) or await self.connect(destination)
+        collector = Collector(self._limits.response_body)
+        try:
+            return await collector.run(connection, method, data)
+        except ConnectionLost:
+            if not collector.retriable or method not in IDEMPOTENT:
+                raise
+        return await Collector(self._limits.response_body).run(await self.connect(destination), method, data)
+
+    def _take_table(self, table: MeshTable) -> list[Pool]:
+        """Follow a newer table at once; return the pools of endpoints that it dropped."""
+        self._table = table
+        listed = {endpoint.id: endpoint for service in table.services.values() for endpoint in service.endpoints}
+        dropped = [self._pools.pop(endpoint_id) for endpoint_id in list(self._pools) if endpoint_id not in listed]
+        for endpoint in listed.values():
+            if endpoint.id not in self._pools:
+                self._pools[endpoint.id] = self._pool(f"worker {endpoint.id}", parse_endpoint(endpoint.address))
+        self._services = {
+            service.id.lower(): [self._pools[endpoint.id] for endpoint in service.endpoints]
+            for service in table.services.values()
+        }
+        self._changed.set()
+        self._changed = asyncio.Event()
+        for pool in dropped:
+            pool.retire()
+        self._retiring.update(dropped)
+        return dropped
+
+    def _ready_pools(self, service_id: str) -> list[Pool]:
+        """Return the pools of a service's endpoints. Raises MeshError when waiting for one is of no use."""
+        pools = self._services.get(service_id)
+        if pools:
+            return pools
+        service = self._service(service_id)
+        if service.state in GONE:
+            raise ServiceUnavailable(
+                f"the service {service.id!r} does not run: {service.detail or f'it has {service.state}'}"
+            )
+        if service.port is None:
+            raise ConnectFailed(f"the service {service.id!r} does not speak HTTP")
+        return []
+
+    def _service(self, service_id: str) -> MeshService:
+        services = self._table.services.values()
+        for service in services:
+            if service.id.lower() == service_id:
+                return service
+        raise unknown_service(service_id, [service.id for service in services if not service.internal])
+
+    async def _wait(
+        self,
+        service_id: str,
+        changed: asyncio.Event,
+        deadline: float,
+        refusal: ConnectFailed | None,
+        delay: float,
+    ) -> None:
+        """Wait for another table or, after a refusal, `delay`. Raises ServiceUnavailable."""
+        if self._waiting >= self._limits.waiting:
+            raise ServiceUnavailable(f"{self._waiting} calls wait for a ready worker already", hint="try again later")
+        left = deadline - self._clock()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(left if refusal is None else min(left, delay)):
+                await changed.wait()
+        except TimeoutError:
+            if refusal is not None and self._clock() < deadline:
+                return
+            service = self._service(service_id)
+            why = refusal.message if refusal else f"it is {service.state}" + (service.detail and f": {service.detail}")
+            raise ServiceUnavailable(
+                f"no worker of the service {service.id!r} took the call within {self._limits.wait:g} s ({why})"
+            ) from refusal
+        finally:
+            self._waiting -= 1
+
+    def _least_busy(self, pools: list[Pool]) -> Pool:
+        return pools[least_busy([pool.in_flight for pool in pools], self._turn)]
+
+    def _origin(self, address: TcpAddress) -> Pool:
+        pool = self._origins.get(address)
+        if pool is None:
+            if address.tls and self._tls is None:
+                self._tls = ssl.create_default_context()
+            pool = self._origins[address] = self._pool(str(address), address)
+        return pool
+
+    def _pool(self, name: str, address: Address) -> Pool:
+        return Pool(name, address, limits=self._limits, clock=self._clock, tls=self._tls)
+
+    def _sweep(self) -> None:
+        self.close_stale()
+        self._sweeper = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
+
+    def close_stale(self) -> None:
+        """Close connections that were not used for `Limits.idle`; done every second."""
+        for pool in (*self._pools.values(), *self._origins.values()):
+            pool.close_stale()
+        for address in [address for address, pool in self._origins.items() if pool.unused]:
+            del self._origins[address]
+        self._retiring = {pool for pool in self._retiring if not pool.unused}

@@ -1,0 +1,295 @@
+"""One connection to a server: at most one exchange at a time, streamed both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from typing import Protocol, cast
+
+from pywatt.errors import BadResponse, ConnectionLost, MeshError
+from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead, ResponseReader
+
+WRITE_BUFFER = 128 * 1024
+"""Bytes waiting to be sent above which the receiver is told to stop writing."""
+
+
+class Receiver(Protocol):
+    """Takes the response of one exchange. Its methods are called from the event loop and must not raise."""
+
+    def on_informational(self, head: ResponseHead) -> None:
+        """A 1xx response came; more follows."""
+        ...
+
+    def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
+        """The head came, with what of the body came along."""
+        ...
+
+    def on_body(self, body: bytes, ended: bool) -> None:
+        """More of the body came, or its end."""
+        ...
+
+    def on_raw(self, data: bytes) -> None:
+        """Bytes came after a 101."""
+        ...
+
+    def on_failure(self, error: MeshError, retriable: bool) -> None:
+        """The exchange is over without a whole response; after a 101 or an end it is just over.
+
+        `retriable`: the connection had served others before and not a byte of this response came: the server most
+        likely closed it in the same moment, without having seen the request.
+        """
+        ...
+
+    def on_writable(self, writable: bool) -> None:
+        """Whether more of the request may be written."""
+        ...
+
+
+class Owner(Protocol):
+    """Where a connection comes from and goes back to."""
+
+    @property
+    def name(self) -> str:
+        """The server, for messages."""
+        ...
+
+    @property
+    def response_head_limit(self) -> int:
+        """Bytes that the head of a response may have."""
+        ...
+
+    def exchange_ended(self, connection: Connection) -> None:
+        """The connection is free for another exchange, or closed."""
+        ...
+
+    def closed(self, connection: Connection) -> None:
+        """The connection is gone."""
+        ...
+
+
+class ConnectionState(enum.Enum):
+    """What a connection is doing."""
+
+    IDLE = enum.auto()
+    BUSY = enum.auto()
+    TUNNEL = enum.auto()
+    """After a 101: bytes both ways."""
+    CLOSED = enum.auto()
+
+
+# Looking up a member of an enum costs as much as a call.
+IDLE, BUSY, TUNNEL, CLOSED = ConnectionState
+
+
+class Connection(asyncio.Protocol):
+    """A connection of a pool."""
+
+    __slots__ = (
+        "_owner",
+        "_reader",
+        "_received",
+        "_receiver",
+        "_request_ended",
+        "_reused",
+        "_transport",
+        "idle_since",
+        "state",
+    )
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._reader = ResponseReader(owner.response_head_limit)
+        self._transport: asyncio.Transport | None = None
+        self._receiver: Receiver | None = None
+        self._request_ended = False
+        self._received = False
+        self._reused = False
+        self.state = IDLE
+        self.idle_since = 0.0
+
+    # For whoever has an exchange on this connection.
+
+    def send(
+        self, receiver: Receiver, data: bytes, *, ended: bool, to_head: bool = False, upgradable: bool = False
+    ) -> None:
+        """Start an exchange with the request's head and what there is of its body.
+
+        `ended`: the request is complete. `to_head`: its method is HEAD. `upgradable`: it asks for a WebSocket.
+        """
+        assert self.state is IDLE
+        self.state = BUSY
+        self._receiver = receiver
+        self._request_ended = ended
+        self._received = False
+        self._reader.expect(to_head=to_head, upgradable=upgradable)
+        if self._transport is None:
+            # Lost between being taken and being used; the loop must turn once before the receiver may be told.
+            asyncio.get_running_loop().call_soon(self._fail, self._lost())
+        else:
+            self._transport.write(data)
+
+    def write(self, data: bytes, *, ended: bool) -> None:
+        """Send more of the request, or of the tunnel."""
+        self._request_ended = ended
+        if self._transport is not None and data:
+            self._transport.write(data)
+
+    def abandon(self) -> None:
+        """End the exchange or the tunnel at once; the receiver is not told."""
+        self._receiver = None
+        state = self.state
+        self._close(abort=True)
+        if state is BUSY:
+            self._owner.exchange_ended(self)
+
+    def finish(self) -> None:
+        """End a tunnel once everything was sent; the receiver is not told."""
+        self._receiver = None
+        self._close()
+
+    def pause_reading(self) -> None:
+        """Stop taking the response in."""
+        if self._transport is not None and self._receiver is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on taking the response in."""
+        if self._transport is not None and self._receiver is not None:
+            self._transport.resume_reading()
+
+    # For the pool.
+
+    @property
+    def usable(self) -> bool:
+        """Whether an exchange may start here."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close an idle connection."""
+        self._close()
+
+    def reset(self) -> None:
+        """Break the connection off; whoever has an exchange here is told."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # For the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none, but does all that one does
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
+
+    def data_received(self, data: bytes) -> None:
+        """Read, then hand on everything that came in one call."""
+        receiver = self._receiver
+        if self.state is TUNNEL:
+            if receiver is not None:
+                receiver.on_raw(data)
+            return
+        if receiver is None:
+            if self.state is IDLE:  # nobody asked: these bytes would become the next call's response
+                self._close(abort=True)
+            return
+        self._received = True
+        reader = self._reader
+        known = reader.head is not None
+        try:
+            raw = reader.feed(data)
+        except BadResponse as error:
+            self._fail(BadResponse(f"{self._owner.name}: {error.message}"))
+            return
+        if reader.informational:
+            informational, reader.informational = reader.informational, []
+            for each in informational:
+                receiver.on_informational(each)
+        head = reader.head
+        if head is None or self._receiver is not receiver:
+            return
+        body = reader.take_body()
+        ended = reader.complete
+        if head.status == SWITCHING_PROTOCOLS:
+            self.state = TUNNEL
+            self._owner.exchange_ended(self)
+            receiver.on_response(head, b"", True)
+            if raw and self._receiver is receiver:
+                receiver.on_raw(raw)
+            return
+        if ended:
+            self._end(head)
+        if not known:
+            receiver.on_response(head, body, ended)
+        elif body or ended:
+            receiver.on_body(body, ended)
+
+    def eof_received(self) -> bool:
+        """Let the transport close."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever has an exchange here."""
+        self._transport = None
+        self._owner.closed(self)
+        state, receiver, reader = self.state, self._receiver, self._reader
+        if state is BUSY and receiver is not None:
+            head = reader.head
+            if head is not None and head.until_close and exc is None:
+                self._end(head)
+                receiver.on_body(b"", True)
+            else:
+                self._fail(self._lost())
+        elif state is TUNNEL:
+            self._close()
+            self._receiver = None
+            if receiver is not None:
+                receiver.on_failure(self._lost(), False)
+        else:
+            self._close()
+
+    def pause_writing(self) -> None:
+        """Tell the receiver that the server does not keep up."""
+        if self._receiver is not None:
+            self._receiver.on_writable(False)
+
+    def resume_writing(self) -> None:
+        """Tell the receiver that the server has caught up."""
+        if self._receiver is not None:
+            self._receiver.on_writable(True)
+
+    def _end(self, head: ResponseHead) -> None:
+        """Free the connection, before the receiver hears of it: its next request may come at once."""
+        self._receiver = None
+        transport = self._transport
+        if (
+            transport is None
+            or not head.keep_alive
+            or not self._request_ended
+            or self._reader.surplus
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
+        ):
+            self._close()
+        else:
+            self.state = IDLE
+            self._reused = True
+        self._owner.exchange_ended(self)
+
+    def _fail(self, error: MeshError) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is None:
+            return  # abandoned in the meantime
+        self._close(abort=True)
+        self._owner.exchange_ended(self)
+        receiver.on_failure(error, self._reused and not self._received)
+
+    def _lost(self) -> ConnectionLost:
+        return ConnectionLost(f"{self._owner.name} closed the connection before its response was complete")
+
+    def _close(self, *, abort: bool = False) -> None:
+        self.state = CLOSED
+        if self._transport is None:
+            return
+        if abort:
+            self._transport.abort()
+        else:
+            self._transport.close()

@@ -1,0 +1,127 @@
+"""The connections to one address, and the calls in flight on them."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import cast
+
+from pywatt.errors import ConnectFailed
+from pywatt.mesh.address import Address, UnixAddress
+from pywatt.mesh.connection import IDLE, Connection
+from pywatt.mesh.limits import Limits
+
+
+class Pool:
+    """Opens connections to one address and keeps them for the next call. Owns them all."""
+
+    def __init__(
+        self, name: str, address: Address, *, limits: Limits, clock: Callable[[], float], tls: ssl.SSLContext | None
+    ) -> None:
+        """`name`: the server, for messages."""
+        self.name = name
+        self.in_flight = 0
+        """Calls that hold a connection or are opening one."""
+        self.retired = False
+        self.drained = asyncio.Event()
+        """Set once the pool is retired and no call is in flight."""
+        self.response_head_limit = limits.response_head
+        self._address = address
+        self._limits = limits
+        self._clock = clock
+        self._tls = tls
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._emptied = asyncio.Event()
+
+    @property
+    def unused(self) -> bool:
+        """Whether nothing is open and nothing in flight."""
+        return not self.in_flight and not self._open
+
+    def take(self) -> Connection | None:
+        """Return an idle connection, the one used last, and count a call in flight; None when there is none."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                self.in_flight += 1
+                return connection
+        return None
+
+    async def connect(self) -> Connection:
+        """Open a connection and count a call in flight. Raises ConnectFailed."""
+        self.in_flight += 1
+        try:
+            async with asyncio.timeout(self._limits.connect):
+                connection = await self._connect()
+        except BaseException as error:
+            self.in_flight -= 1
+            if self.retired and not self.in_flight:
+                self.drained.set()
+            if isinstance(error, TimeoutError):
+                raise ConnectFailed(f"cannot connect to {self.name} within {self._limits.connect:g} s") from error
+            if isinstance(error, OSError):
+                raise ConnectFailed(f"cannot connect to {self.name}: {error.strerror or error}") from error
+            raise
+        if connection.usable:  # else it was lost already: whoever uses it will be told
+            self._open.add(connection)
+        return connection
+
+    def exchange_ended(self, connection: Connection) -> None:
+        """Count the call out; keep the connection for the next one if it can be used."""
+        self.in_flight -= 1
+        if self.retired:
+            if connection.state is IDLE:
+                connection.close()
+            if not self.in_flight:
+                self.drained.set()
+        elif connection.state is IDLE:
+            connection.idle_since = self._clock()
+            self._idle.append(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection that is gone."""
+        self._open.discard(connection)
+        if self.retired and not self._open:
+            self._emptied.set()
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def retire(self) -> None:
+        """Close what is idle; connections in use close when their call ends."""
+        self.retired = True
+        self._close_idle(lambda _: True)
+        if not self.in_flight:
+            self.drained.set()
+
+    def close_stale(self) -> None:
+        """Close connections that were idle for too long."""
+        oldest = self._clock() - self._limits.idle
+        self._close_idle(lambda connection: connection.idle_since <= oldest)
+
+    async def close(self) -> None:
+        """Break everything off, calls in flight included; return when all is closed."""
+        self.retire()
+        if self._open:
+            for connection in list(self._open):
+                connection.reset()
+            await self._emptied.wait()
+
+    def _close_idle(self, doomed: Callable[[Connection], bool]) -> None:
+        for connection in [each for each in self._idle if doomed(each)]:
+            self._idle.remove(connection)
+            connection.close()
+
+    async def _connect(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        address = self._address
+        made: tuple[asyncio.BaseTransport, asyncio.BaseProtocol]
+        if isinstance(address, UnixAddress):
+            made = await loop.create_unix_connection(lambda: Connection(self), address.path)
+        elif address.tls:
+            context = self._tls or ssl.create_default_context()
+            made = await loop.create_connection(lambda: Connection(self), address.host, address.port, ssl=context)
+        else:
+            made = await loop.create_connection(lambda: Connection(self), address.host, address.port)
+        return cast(Connection, made[1])

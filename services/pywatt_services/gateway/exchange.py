@@ -1,0 +1,259 @@
+"""One request on its way to a service, and the response on its way back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from pywatt.errors import BadResponse, CallTimeout, MeshError, ServiceUnavailable
+from pywatt.http.answer import CONTINUE, status_line
+from pywatt.http.headers import LAST_CHUNK, chunk, write_head
+from pywatt.http.request import RequestHead
+from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead
+from pywatt.http.websocket import accepts, handshake_key
+from pywatt.mesh.connection import Connection
+from pywatt_services.gateway.forwarding import UPGRADE, write_request_head, write_response_head
+from pywatt_services.gateway.parties import Client, Site
+from pywatt_services.gateway.peer import Peer
+from pywatt_services.gateway.routes import Route
+
+MAX_PENDING = 64 * 1024
+"""Bytes of a request's body that wait for a connection to the service before the client has to wait too."""
+IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+
+logger = logging.getLogger("pywatt.gateway")
+
+
+class Exchange:
+    """Receives a request from a client piece by piece, and its response from a service."""
+
+    __slots__ = (
+        "_base_path",
+        "_body_length",
+        "_chunked",
+        "_client",
+        "_close",
+        "_connection",
+        "_dialing",
+        "_head",
+        "_key",
+        "_pending",
+        "_pending_size",
+        "_request",
+        "_request_ended",
+        "_retried",
+        "_route",
+        "_site",
+        "_tunnel",
+        "responding",
+    )
+
+    def __init__(self, client: Client, site: Site, request: RequestHead, route: Route, base_path: bytes) -> None:
+        """Raises RefusedError when the request asks for a WebSocket in a wrong way."""
+        self._client = client
+        self._site = site
+        self._request = request
+        self._route = route
+        self._base_path = base_path
+        self._key = handshake_key(request.headers) if request.websocket else b""
+        self._head = b""
+        self._body_length: int | None = 0
+        self._pending: list[bytes] = []
+        self._pending_size = 0
+        self._request_ended = False
+        self._connection: Connection | None = None
+        self._dialing: asyncio.Task[None] | None = None
+        self._retried = False
+        self._chunked = False
+        self._close = False
+        self._tunnel = False
+        self.responding = False
+        """Whether the response has begun."""
+
+    # From the client.
+
+    def start(self, path: bytes, peer: Peer, body: bytes, ended: bool) -> None:
+        """Send the request on. `body`: what of it has come. `ended`: that was all."""
+        request = self._request
+        self._request_ended = ended
+        self._body_length = len(body) if ended else None if request.chunked else request.content_length
+        self._head = write_request_head(request, self._route, path, peer, self._body_length)
+        if body:
+            self._pending.append(self._framed(body))
+            self._pending_size = len(body)
+        connection = self._site.upstreams.take(self._route.destination)
+        if connection is not None:
+            self._opened(connection)
+        else:
+            self._dial()
+
+    def on_request_body(self, body: bytes, ended: bool) -> None:
+        """Send more of the body on."""
+        self._request_ended = ended
+        data = self._framed(body) if body else b""
+        if ended and self._body_length is None:
+            data += LAST_CHUNK
+        if self._connection is not None:
+            self._connection.write(data, ended=ended)
+        elif data:
+            self._pending.append(data)
+            self._pending_size += len(data)
+            if self._pending_size > MAX_PENDING and not ended:
+                self._client.pause_reading()
+
+    def on_client_raw(self, data: bytes) -> None:
+        """Pass bytes of a tunnel on."""
+        if self._connection is not None:
+            self._connection.write(data, ended=False)
+
+    def on_client_writable(self, writable: bool) -> None:
+        """Make the service wait for a slow client."""
+        if self._connection is None:
+            return
+        if writable:
+            self._connection.resume_reading()
+        else:
+            self._connection.pause_reading()
+
+    def cancel(self) -> None:
+        """Give up: the client is gone, or has been answered."""
+        if self._dialing is not None:
+            self._dialing.cancel()
+            self._dialing = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon()
+
+    def end_tunnel(self) -> None:
+        """Close the service's side of a tunnel once everything was sent."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.finish()
+
+    def expire(self) -> None:
+        """Give up on a service that does not answer."""
+        self.cancel()
+        self._fail(CallTimeout(f"the service {self._route.id!r} did not answer in time"))
+
+    # From the mesh client.
+
+    def on_informational(self, head: ResponseHead) -> None:
+        """Pass a 1xx on, except the 100 that this gateway gives itself."""
+        if self._request.minor == 1 and head.status != 100:
+            self._client.write(write_head(status_line(head.status), head.headers) + b"\r\n")
+
+    def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
+        """Pass the head on, with what of the body came with it."""
+        if head.status == SWITCHING_PROTOCOLS:
+            self._upgrade(head)
+            return
+        self.responding = True
+        if ended:
+            self._connection = None  # it may serve somebody else already
+        client, request, status = self._client, self._request, head.status
+        self._close = (
+            not request.keep_alive or request.websocket or self._site.draining or (ended and not self._request_ended)
+        )
+        length = head.content_length
+        framing = b""
+        if request.method == b"HEAD" or status == 304:
+            if length is not None:
+                framing = b"content-length: %d\r\n" % length
+        elif status != 204:
+            if length is None and ended:
+                length = len(body)
+            if length is not None:
+                framing = b"content-length: %d\r\n" % length
+            elif request.minor == 1:
+                framing = b"transfer-encoding: chunked\r\n"
+                self._chunked = True
+            else:
+                self._close = True
+        line = b"connection: close\r\n" if self._close else b"" if request.minor else b"connection: keep-alive\r\n"
+        data = write_response_head(head, self._route, self._base_path, framing, line, self._site.date)
+        if body:
+            data += chunk(body) if self._chunked else body
+        client.write(data)
+        if ended:
+            client.exchange_ended(close=self._close)
+
+    def on_body(self, body: bytes, ended: bool) -> None:
+        """Pass more of the body on."""
+        if ended:
+            self._connection = None
+        data = body
+        if self._chunked:
+            data = chunk(body) if body else b""
+            if ended:
+                data += LAST_CHUNK
+        if data:
+            self._client.write(data)
+        if ended:
+            self._client.exchange_ended(close=self._close or not self._request_ended)
+
+    def on_raw(self, data: bytes) -> None:
+        """Pass bytes of a tunnel on."""
+        self._client.write(data)
+
+    def on_failure(self, error: MeshError, retriable: bool) -> None:
+        """Try again where nothing can have happened, else tell the client."""
+        self._connection = None
+        if self._tunnel:
+            self._client.tunnel_ended()
+        elif self.responding:
+            logger.warning("%s: %s", self._route.id, error.message)
+            self._client.abort()
+        elif retriable and not self._retried and self._body_length == 0 and self._request.method in IDEMPOTENT:
+            self._retried = True
+            self._dial()
+        else:
+            self._fail(error)
+
+    def on_writable(self, writable: bool) -> None:
+        """Make the client wait for a slow service."""
+        if writable:
+            self._client.resume_reading()
+        else:
+            self._client.pause_reading()
+
+    def _framed(self, body: bytes) -> bytes:
+        return chunk(body) if self._body_length is None else body
+
+    def _dial(self) -> None:
+        self._dialing = self._site.upstreams.dial(self._route.destination, self._opened, self._fail)
+
+    def _opened(self, connection: Connection) -> None:
+        self._dialing = None
+        self._connection = connection
+        request = self._request
+        data = self._head
+        had_body = bool(self._pending)
+        if had_body:
+            data = b"".join((data, *self._pending))
+            self._pending.clear()
+            self._client.resume_reading()
+        connection.send(
+            self,
+            data,
+            ended=self._request_ended,
+            to_head=request.method == b"HEAD",
+            upgradable=request.websocket,
+        )
+        if request.expects_continue and not had_body and not self._request_ended:
+            self._client.write(CONTINUE)
+
+    def _upgrade(self, head: ResponseHead) -> None:
+        if head.upgrade != (b"websocket",) or not accepts(self._key, head.headers):
+            self.cancel()
+            self._fail(BadResponse(f"the service {self._route.id!r} answered the WebSocket handshake wrongly"))
+            return
+        self.responding = True
+        self._tunnel = True
+        self._client.write(write_head(status_line(head.status), head.headers) + UPGRADE + b"\r\n")
+        self._client.exchange_upgraded()
+
+    def _fail(self, error: MeshError) -> None:
+        self._dialing = None
+        status = 504 if isinstance(error, CallTimeout) else 503 if isinstance(error, ServiceUnavailable) else 502
+        logger.warning("%s: %s", self._route.id, error.message)
+        self._client.exchange_failed(status, error.message)

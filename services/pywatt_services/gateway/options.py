@@ -1,0 +1,141 @@
+"""The gateway's options, from the original's keys."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pywatt.errors import Problem
+from pywatt.mesh.names import mesh_id
+from pywatt.mesh.table import MESH_SUFFIX
+from pywatt.service_type import Configured, OptionsError, Placement
+
+METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+ALL_ROUTES = ("/", "/*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyOptions:
+    """One service behind the gateway. Original: an item of `gateway.applications`."""
+
+    id: str
+    prefix: str
+    """`/orders`, or empty for everything that no other prefix takes."""
+    rewrite_prefix: str = ""
+    """What the prefix is replaced by before the request goes on."""
+    origin: str
+    """`http://<id>.plt.local`, or where else the requests go. Original: `proxy.upstream`, `origin`."""
+    hostname: str = ""
+    """Host name that is this service's alone: at `/`, and no other service answers there."""
+    methods: frozenset[str] = METHODS
+    """HEAD goes where GET goes."""
+    routes: tuple[str, ...] = ALL_ROUTES
+    """Paths below the prefix, with `:name` for one segment and `*` for any rest."""
+    rewrite_location: bool = True
+    """Whether Location headers get the prefix back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayOptions:
+    """What the gateway serves."""
+
+    proxies: tuple[ProxyOptions, ...]
+    trust_proxy: bool = False
+    """Whether another proxy stands in front, whose X-Forwarded headers are believed. Original: `server.trustProxy`."""
+
+
+def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
+    """Turn the gateway's document into options. Raises OptionsError."""
+    key = "gateway" if "gateway" in document else "composer"
+    block: Mapping[str, Any] = document.get(key, {})
+    problems: list[Problem] = []
+    proxies: list[ProxyOptions] = []
+    others = [service for service in placement.services if service != placement.id]
+    list_key = "applications" if "applications" in block else "services"
+    entries: Sequence[Mapping[str, Any]] = block.get(list_key) or [{"id": service} for service in others]
+    for index, entry in enumerate(entries):
+        where = f"{key}.{list_key}[{index}]"
+        if entry.get("proxy", True) is False or ("proxy" not in entry and ("openapi" in entry or "graphql" in entry)):
+            continue
+        proxy = _proxy(entry)
+        proxies.append(proxy)
+        problems += _check_origin(proxy, where, others)
+        problems += _check_routes(proxy, where)
+    problems += _check_unique(proxies, f"{key}.{list_key}")
+    if problems:
+        raise OptionsError(*problems)
+    local = [service for proxy in proxies if (service := _local(proxy.origin)) is not None]
+    return Configured(
+        options=GatewayOptions(
+            proxies=tuple(proxies), trust_proxy=document.get("server", {}).get("trustProxy", False) is True
+        ),
+        calls=tuple(service for service in others if service.lower() in local),
+    )
+
+
+def _proxy(entry: Mapping[str, Any]) -> ProxyOptions:
+    proxy: Mapping[str, Any] = entry.get("proxy", {})
+    service: str = entry["id"]
+    return ProxyOptions(
+        id=service,
+        prefix=_normal(proxy.get("prefix", service)),
+        rewrite_prefix=_normal(proxy.get("rewritePrefix", "")),
+        origin=proxy.get("upstream") or entry.get("origin") or f"http://{service}{MESH_SUFFIX}",
+        hostname=proxy.get("hostname", "").lower(),
+        methods=frozenset(method.upper() for method in proxy.get("methods", METHODS)),
+        routes=tuple(proxy.get("routes", ALL_ROUTES)),
+        rewrite_location=proxy.get("rewriteLocationHeader", True),
+    )
+
+
+def _normal(prefix: str) -> str:
+    stripped = "/".join(segment for segment in prefix.split("/") if segment)
+    return f"/{stripped}" if stripped else ""
+
+
+def _local(origin: str) -> str | None:
+    return mesh_id(urlsplit(origin).hostname or "")
+
+
+def _check_origin(proxy: ProxyOptions, where: str, services: Sequence[str]) -> Iterable[Problem]:
+    parts = urlsplit(proxy.origin)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        yield Problem(
+            message=f"{proxy.origin!r} is not an origin such as http://host:port",
+            key=where,
+            hint="a path in front of every request is the work of proxy.rewritePrefix",
+        )
+        return
+    service = _local(proxy.origin)
+    if service is None or service in (known.lower() for known in services):
+        return
+    nearest = difflib.get_close_matches(service, services, n=1)
+    yield Problem(
+        message=f"the gateway names the service {service!r}, which this app does not have",
+        key=f"{where}.id",
+        hint=f"did you mean {nearest[0]!r}?"
+        if nearest
+        else f"the app's other services: {', '.join(services) or 'none'}",
+    )
+
+
+def _check_routes(proxy: ProxyOptions, where: str) -> Iterable[Problem]:
+    for index, route in enumerate(proxy.routes):
+        if not route.startswith("/") or "*" in route[:-1]:
+            yield Problem(
+                message=f"{route!r} is not a route: it begins with / and may have one * at its end",
+                key=f"{where}.proxy.routes[{index}]",
+            )
+
+
+def _check_unique(proxies: Sequence[ProxyOptions], where: str) -> Iterable[Problem]:
+    seen: dict[tuple[str, str], str] = {}
+    for proxy in proxies:
+        places = [("prefix", proxy.prefix or "/"), *([("hostname", proxy.hostname)] if proxy.hostname else [])]
+        for kind, value in places:
+            other = seen.setdefault((kind, value), proxy.id)
+            if other != proxy.id:
+                yield Problem(message=f"{other!r} and {proxy.id!r} have the same {kind} {value!r}", key=where)

@@ -1,0 +1,189 @@
+"""A gateway without sockets: the test plays the clients and the services."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from pywatt.errors import MeshError
+from pywatt.mesh.address import Destination
+from pywatt.mesh.connection import IDLE, Connection
+from pywatt.service_type import Placement
+from pywatt_services.gateway import TYPE
+from pywatt_services.gateway.client import ClientConnection
+from pywatt_services.gateway.limits import GatewayLimits
+from pywatt_services.gateway.options import GatewayOptions
+from pywatt_services.gateway.routes import RouteTable
+from pywatt_services.gateway.server import GatewayServer
+
+
+class MemoryTransport(asyncio.Transport):
+    """Keeps what is written, and tells its protocol of the end as an event loop would."""
+
+    def __init__(self, protocol: asyncio.Protocol, peer: str = "192.0.2.7") -> None:
+        super().__init__({"peername": (peer, 5000)})
+        self.written = b""
+        self.closing = False
+        self.aborted = False
+        self.ended = False
+        self.reading = True
+        self.high = 0
+        self.buffered = 0
+        self._protocol = protocol
+        protocol.connection_made(self)
+
+    def take(self) -> bytes:
+        written, self.written = self.written, b""
+        return written
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert isinstance(data, bytes)
+        assert not self.ended
+        if not self.closing:
+            self.written += data
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.high = high or 0
+
+    def get_write_buffer_size(self) -> int:
+        return self.buffered
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def pause_reading(self) -> None:
+        assert self.reading
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        assert not self.reading
+        self.reading = True
+
+    def close(self) -> None:
+        if not self.closing:
+            self.closing = True
+            self._protocol.connection_lost(None)
+
+    def abort(self) -> None:
+        self.aborted = True
+        self.close()
+
+
+class Service:
+    """A connection to a service, as the service sees it."""
+
+    def __init__(self, upstreams: Upstreams) -> None:
+        self.connection = Connection(upstreams)
+        self.transport = MemoryTransport(self.connection)
+
+    def received(self) -> bytes:
+        return self.transport.take()
+
+    def send(self, data: bytes) -> None:
+        self.connection.data_received(data)
+
+    def close(self) -> None:
+        self.transport.close()
+
+
+class Upstreams:
+    """Plays the mesh client and the pool."""
+
+    name = "worker api/0/1"
+    response_head_limit = 4096
+
+    def __init__(self) -> None:
+        self.services: list[Service] = []
+        self.idle: list[Connection] = []
+        self.dialing: list[tuple[Callable[[Connection], None], Callable[[MeshError], None]]] = []
+        self.cancelled = 0
+        self.destinations: list[Destination] = []
+        self.hold_dials = False
+
+    def take(self, destination: Destination) -> Connection | None:
+        self.destinations.append(destination)
+        return self.idle.pop() if self.idle else None
+
+    def dial(
+        self, destination: Destination, opened: Callable[[Connection], None], failed: Callable[[MeshError], None]
+    ) -> asyncio.Task[None]:
+        self.dialing.append((opened, failed))
+        if not self.hold_dials:
+            self.open()
+        return cast("asyncio.Task[None]", self)
+
+    def cancel(self) -> None:
+        """Stands for the task that dials."""
+        self.dialing.clear()
+        self.cancelled += 1
+
+    def open(self) -> Service:
+        opened, _ = self.dialing.pop(0)
+        service = Service(self)
+        self.services.append(service)
+        opened(service.connection)
+        return service
+
+    def fail(self, error: MeshError) -> None:
+        _, failed = self.dialing.pop(0)
+        failed(error)
+
+    def exchange_ended(self, connection: Connection) -> None:
+        if connection.state is IDLE:
+            self.idle.append(connection)
+
+    def closed(self, connection: Connection) -> None:
+        if connection in self.idle:
+            self.idle.remove(connection)
+
+
+class Scene:
+    """One gateway, its services, and a clock that stands still."""
+
+    def __init__(self, document: dict[str, Any] | None = None, **options: Any) -> None:
+        placement = Placement(id="gateway", path=Path("/app"), services=("gateway", "api", "kafka-hooks"))
+        configured = TYPE.configure(document or {}, placement).options
+        assert isinstance(configured, GatewayOptions)
+        self.now = 1000.0
+        self.upstreams = Upstreams()
+        self.server = GatewayServer(
+            RouteTable(configured.proxies),
+            self.upstreams,
+            trust_proxy=configured.trust_proxy,
+            limits=GatewayLimits(),
+            clock=lambda: self.now,
+            wall_clock=lambda: 0.0,
+            **options,
+        )
+
+    def connect(self, peer: str = "192.0.2.7") -> tuple[ClientConnection, MemoryTransport]:
+        client = ClientConnection(self.server)
+        return client, MemoryTransport(client, peer)
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.server.tick()
+
+    @property
+    def service(self) -> Service:
+        return self.upstreams.services[-1]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+@pytest.fixture
+def make_scene() -> Callable[..., Scene]:
+    return Scene

@@ -1,0 +1,107 @@
+"""The gateway's document: the original's keys, defaults, and what is wrong with it."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import pywatt_schemas
+from pywatt.service_type import Configured, OptionsError, Placement, ServiceType, load_type
+from pywatt_services.gateway import TYPE
+from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
+
+PLACEMENT = Placement(id="gateway", path=Path("/app"), services=("gateway", "kafka-hooks", "api"))
+
+
+def configure(document: dict[str, Any]) -> Configured:
+    Draft202012Validator(pywatt_schemas.load("gateway")).validate(document)
+    return TYPE.configure(document, PLACEMENT)
+
+
+def proxies(document: dict[str, Any]) -> list[ProxyOptions]:
+    options = configure(document).options
+    assert isinstance(options, GatewayOptions)
+    return list(options.proxies)
+
+
+def test_type_is_found_by_name() -> None:
+    service_type: ServiceType = load_type("gateway")
+    assert service_type is TYPE
+    assert "@platformatic/gateway" in TYPE.aliases
+    assert "composer" in TYPE.aliases
+
+
+def test_without_a_document_every_other_service_is_served_at_its_id() -> None:
+    configured = configure({})
+    assert [(proxy.prefix, proxy.origin) for proxy in proxies({})] == [
+        ("/kafka-hooks", "http://kafka-hooks.plt.local"),
+        ("/api", "http://api.plt.local"),
+    ]
+    assert configured.calls == ("kafka-hooks", "api")
+    assert pickle.loads(pickle.dumps(configured.options)) == configured.options
+
+
+@pytest.mark.parametrize("block", ["gateway", "composer"])
+@pytest.mark.parametrize("key", ["applications", "services"])
+def test_older_names_of_the_keys(block: str, key: str) -> None:
+    assert [proxy.prefix for proxy in proxies({block: {key: [{"id": "api"}]}})] == ["/api"]
+
+
+def test_proxy_keys() -> None:
+    proxy = {
+        "prefix": "//v1/orders/",
+        "rewritePrefix": "internal",
+        "hostname": "Orders.Example",
+        "methods": ["GET", "POST"],
+        "routes": ["/a/:id", "/b/*"],
+        "upstream": "https://orders.example",
+        "rewriteLocationHeader": False,
+    }
+    assert proxies({"gateway": {"applications": [{"id": "orders", "proxy": proxy}]}}) == [
+        ProxyOptions(
+            id="orders",
+            prefix="/v1/orders",
+            rewrite_prefix="/internal",
+            origin="https://orders.example",
+            hostname="orders.example",
+            methods=frozenset({"GET", "POST"}),
+            routes=("/a/:id", "/b/*"),
+            rewrite_location=False,
+        )
+    ]
+
+
+def test_what_is_not_to_be_proxied() -> None:
+    applications = [{"id": "api", "proxy": False}, {"id": "kafka-hooks", "openapi": {"url": "/x"}}]
+    assert proxies({"gateway": {"applications": applications}}) == []
+
+
+def test_trust_proxy() -> None:
+    options = configure({"server": {"trustProxy": True}}).options
+    assert isinstance(options, GatewayOptions)
+    assert options.trust_proxy
+
+
+@pytest.mark.parametrize(
+    ("applications", "message", "hint"),
+    [
+        ([{"id": "apo"}], "does not have", "did you mean 'api'?"),
+        ([{"id": "gateway"}], "does not have", "kafka-hooks, api"),
+        ([{"id": "kafka-broker"}], "does not have", ""),
+        ([{"id": "api", "proxy": {"upstream": "ftp://x"}}], "not an origin", ""),
+        ([{"id": "api", "origin": "http://x/path"}], "not an origin", "rewritePrefix"),
+        ([{"id": "api"}, {"id": "kafka-hooks", "proxy": {"prefix": "api"}}], "same prefix '/api'", ""),
+        ([{"id": "api", "proxy": {"routes": ["/*/x"]}}], "not a route", ""),
+    ],
+)
+def test_problems(applications: list[dict[str, Any]], message: str, hint: str) -> None:
+    with pytest.raises(OptionsError) as caught:
+        configure({"gateway": {"applications": applications}})
+    problem = caught.value.problems[0]
+    assert message in problem.message
+    assert hint in problem.hint
+    assert problem.key.startswith("gateway.applications")

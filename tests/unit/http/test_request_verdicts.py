@@ -1,0 +1,215 @@
+"""Which requests are refused, and that the verdict does not depend on how the bytes arrive."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pywatt.http.refusal import RefusedError
+from pywatt.http.request_reader import HeadLimits, RequestReader
+
+LIMITS = HeadLimits(size=2048, fields=20)
+HOST = b"Host: example.org\r\n"
+
+
+def request(first: bytes = b"GET / HTTP/1.1", *headers: bytes, body: bytes = b"", host: bytes = HOST) -> bytes:
+    return first + b"\r\n" + host + b"".join(header + b"\r\n" for header in headers) + b"\r\n" + body
+
+
+REFUSED = {
+    "no Host": (400, request(host=b"")),
+    "two Hosts": (400, request(host=HOST + HOST)),
+    "two Hosts in HTTP/1.0": (400, request(b"GET / HTTP/1.0", host=HOST + HOST)),
+    "empty Host": (400, request(host=b"Host: \r\n")),
+    "Host with spaces and a path": (400, request(host=b"Host: a b/c@d\r\n")),
+    "Host with user info": (400, request(host=b"Host: user@example.org\r\n")),
+    "Host with a list": (400, request(host=b"Host: a, b\r\n")),
+    "Content-Length and Transfer-Encoding": (
+        400,
+        request(b"POST / HTTP/1.1", b"Content-Length: 3", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
+    ),
+    "Transfer-Encoding and Content-Length": (
+        400,
+        request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", b"Content-Length: 3", body=b"0\r\n\r\n"),
+    ),
+    "unknown coding before chunked": (501, request(b"POST / HTTP/1.1", b"Transfer-Encoding: gzip, chunked")),
+    "unknown coding": (400, request(b"POST / HTTP/1.1", b"Transfer-Encoding: gzip")),
+    "identity": (400, request(b"POST / HTTP/1.1", b"Transfer-Encoding: identity")),
+    "xchunked": (400, request(b"POST / HTTP/1.1", b"Transfer-Encoding: xchunked")),
+    "chunked with a parameter": (400, request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked;q=1")),
+    "chunked twice": (400, request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked, chunked")),
+    "Transfer-Encoding twice": (
+        400,
+        request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"),
+    ),
+    "Transfer-Encoding in HTTP/1.0": (400, request(b"POST / HTTP/1.0", b"Transfer-Encoding: chunked")),
+    "two lengths": (400, request(b"POST / HTTP/1.1", b"Content-Length: 3", b"Content-Length: 3", body=b"abc")),
+    "list of lengths": (400, request(b"POST / HTTP/1.1", b"Content-Length: 3, 3", body=b"abc")),
+    "length with a sign": (400, request(b"POST / HTTP/1.1", b"Content-Length: +3", body=b"abc")),
+    "negative length": (400, request(b"POST / HTTP/1.1", b"Content-Length: -3", body=b"abc")),
+    "hexadecimal length": (400, request(b"POST / HTTP/1.1", b"Content-Length: 0x3", body=b"abc")),
+    "huge length": (400, request(b"POST / HTTP/1.1", b"Content-Length: 9999999999999999999999")),
+    "folded header": (400, request(b"GET / HTTP/1.1", b"X: a", b" b")),
+    "bare line feed": (400, b"GET / HTTP/1.1\nHost: a\n\n"),
+    "space before the colon": (400, request(b"GET / HTTP/1.1", b"X : a")),
+    "control character in a value": (400, request(b"GET / HTTP/1.1", b"X: a\x00b")),
+    "bad chunk size": (400, request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"zz\r\n")),
+    "chunk without its end": (400, request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"1\r\nab\r\n")),
+    "HTTP/0.9": (400, b"GET /\r\n\r\n"),
+    "HTTP/0.9 spelled out": (505, request(b"GET / HTTP/0.9")),
+    "HTTP/2.0": (505, request(b"GET / HTTP/2.0")),
+    "HTTP/2 preface": (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "HTTP/1.2": (400, request(b"GET / HTTP/1.2")),
+    "RTSP": (400, request(b"GET / RTSP/1.0")),
+    "ICE": (400, request(b"SOURCE / ICE/1.0")),
+    "two spaces": (400, request(b"GET  / HTTP/1.1")),
+    "unknown method": (400, request(b"BREW / HTTP/1.1")),
+    "CONNECT": (405, request(b"CONNECT example.org:443 HTTP/1.1")),
+    "CONNECT with a path": (405, request(b"CONNECT /x HTTP/1.1")),
+    "asterisk on GET": (400, request(b"GET * HTTP/1.1")),
+    "fragment": (400, request(b"GET /a#b HTTP/1.1")),
+    "quotation mark in the path": (400, request(b'GET /a"b HTTP/1.1')),
+    "braces in the path": (400, request(b"GET /a{b} HTTP/1.1")),
+    "backslash in the path": (400, request(b"GET /a\\b HTTP/1.1")),
+    "angle bracket in the query": (400, request(b"GET /?<b HTTP/1.1")),
+    "bad percent sign": (400, request(b"GET /%zz HTTP/1.1")),
+    "absolute target of another scheme": (400, request(b"GET ftp://example.org/ HTTP/1.1")),
+    "absolute target with user info": (400, request(b"GET http://a@b/ HTTP/1.1")),
+    "unknown expectation": (417, request(b"POST / HTTP/1.1", b"Expect: foo", b"Content-Length: 1", body=b"x")),
+    "large header": (431, request(b"GET / HTTP/1.1", b"X: " + b"a" * 3000)),
+    "large target": (431, request(b"GET /" + b"a" * 3000 + b" HTTP/1.1")),
+    "many headers": (431, request(b"GET / HTTP/1.1", *[b"X: a"] * 30)),
+    "many empty lines": (431, b"\r\n" * 1500),
+    "large trailer": (
+        431,
+        request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"0\r\nX: " + b"a" * 3000),
+    ),
+    "large chunk extension": (
+        431,
+        request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"1;" + b"a" * 3000),
+    ),
+}
+
+ACCEPTED = {
+    "plain": request(),
+    "HTTP/1.0 without Host": request(b"GET / HTTP/1.0", b"Connection: keep-alive", host=b""),
+    "leading empty lines": b"\r\n\r\n" + request(),
+    "length": request(b"POST / HTTP/1.1", b"Content-Length: 003", body=b"abc"),
+    "chunks": request(b"POST / HTTP/1.1", b"Transfer-Encoding: Chunked", body=b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"),
+    "empty lines in chunks": request(
+        b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"8\r\n\r\n\r\n\r\n\r\n\r\n0\r\n\r\n"
+    ),
+    "trailers": request(
+        b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"1\r\nx\r\n0\r\nAuthorization: y\r\nHost: z\r\n\r\n"
+    ),
+    "upgrade with a length": request(
+        b"POST / HTTP/1.1", b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: 3", body=b"abc"
+    ),
+    "upgrade with chunks": request(
+        b"POST / HTTP/1.1",
+        b"Connection: Upgrade, HTTP2-Settings",
+        b"Upgrade: h2c",
+        b"Transfer-Encoding: chunked",
+        body=b"3\r\nabc\r\n0\r\n\r\n",
+    ),
+    "upgrade without a body": request(b"GET / HTTP/1.1", b"Connection: upgrade", b"Upgrade: h2c"),
+    "optional whitespace": request(b"GET / HTTP/1.1", b"X: \t a \t"),
+    "bytes beyond ASCII in a value": request(b"GET / HTTP/1.1", b"X: \xe4"),
+    "browser's query": request(b"GET /?q={a|b}^100% HTTP/1.1"),
+    "asterisk": request(b"OPTIONS * HTTP/1.1"),
+    "expectation": request(b"POST / HTTP/1.1", b"Expect: 100-Continue", b"Content-Length: 1", body=b"x"),
+}
+
+
+class Verdict:
+    """What a reader made of a series of bytes."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[bytes, bytes, bytes]] = []
+        self.status = 0
+        self.pending = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Verdict) and vars(self) == vars(other)
+
+    def __repr__(self) -> str:
+        return f"{vars(self)}"
+
+
+def read(pieces: list[bytes], limits: HeadLimits = LIMITS) -> Verdict:
+    reader = RequestReader(limits)
+    verdict = Verdict()
+    body = b""
+    try:
+        for piece in pieces:
+            rest = piece
+            while rest or reader.complete:
+                rest = reader.feed(rest)
+                body += reader.take_body()
+                if not reader.complete:
+                    break
+                assert reader.head is not None
+                verdict.requests.append((reader.head.method, reader.head.path, body))
+                body = b""
+                reader.next()
+    except RefusedError as error:
+        verdict.status = error.status
+    else:
+        verdict.pending = reader.started
+    return verdict
+
+
+def one_by_one(data: bytes) -> list[bytes]:
+    return [data[index : index + 1] for index in range(len(data))]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_is_refused(name: str) -> None:
+    status, data = REFUSED[name]
+    verdict = read([data])
+    assert (verdict.status, verdict.requests) == (status, [])
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_is_accepted_and_ends_where_it_ends(name: str) -> None:
+    follower = b"DELETE /follower HTTP/1.1\r\nHost: a\r\n\r\n"
+    verdict = read([ACCEPTED[name] + follower])
+    assert (verdict.status, verdict.pending) == (0, False)
+    assert [each[:2] for each in verdict.requests][1:] == [(b"DELETE", b"/follower")]
+
+
+@pytest.mark.parametrize("name", [*REFUSED, *ACCEPTED])
+def test_verdict_does_not_depend_on_how_the_bytes_arrive(name: str) -> None:
+    data = REFUSED[name][1] if name in REFUSED else ACCEPTED[name] * 2
+    assert read(one_by_one(data)) == read([data])
+
+
+MESSAGES = st.lists(st.sampled_from([*(data for _, data in REFUSED.values()), *ACCEPTED.values()]), max_size=4)
+
+
+@given(
+    messages=MESSAGES, cuts=st.lists(st.integers(0, 4000), max_size=6), noise=st.binary(max_size=3), at=st.integers(0)
+)
+def test_verdict_on_damaged_requests_does_not_depend_on_the_cuts(
+    messages: list[bytes], cuts: list[int], noise: bytes, at: int
+) -> None:
+    data = b"".join(messages)
+    place = at % (len(data) + 1)
+    data = data[:place] + noise + data[place:]
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    pieces = [data[start:end] for start, end in pairwise(edges) if end > start]
+    assert read(pieces) == read([data] if data else [])
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    assert read(one_by_one(data)) == read([data] if data else [])
+
+
+def test_nothing_behind_the_current_request_is_read() -> None:
+    reader = RequestReader(LIMITS)
+    rest = reader.feed(request(b"POST / HTTP/1.1", b"Content-Length: 2", body=b"ab") + b"GARBAGE")
+    assert (reader.take_body(), reader.complete, rest) == (b"ab", True, b"GARBAGE")

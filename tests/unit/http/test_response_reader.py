@@ -1,0 +1,119 @@
+"""Where responses end, and which are not taken."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pywatt.errors import BadResponse
+from pywatt.http.response_reader import ResponseHead, ResponseReader
+
+
+def read(data: bytes, *, to_head: bool = False, upgradable: bool = False) -> tuple[ResponseReader, bytes]:
+    reader = ResponseReader(1024)
+    reader.expect(to_head=to_head, upgradable=upgradable)
+    return reader, reader.feed(data)
+
+
+def head_of(reader: ResponseReader) -> ResponseHead:
+    assert reader.head is not None
+    return reader.head
+
+
+@pytest.mark.parametrize(
+    ("data", "to_head", "complete", "body", "keep_alive"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", False, True, b"ab", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", False, False, b"ab", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", False, True, b"ab", True),
+        (b"HTTP/1.1 200 OK\r\n\r\nab", False, False, b"ab", False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nab", False, True, b"ab", False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nab", False, True, b"ab", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab", False, True, b"ab", False),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", False, True, b"", True),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", False, True, b"", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", True, True, b"", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", True, True, b"", True),
+    ],
+)
+def test_end_of_a_response(data: bytes, to_head: bool, complete: bool, body: bytes, keep_alive: bool) -> None:
+    reader, _ = read(data, to_head=to_head)
+    found = (reader.complete, reader.take_body(), head_of(reader).keep_alive, reader.surplus)
+    assert found == (complete, body, keep_alive, False)
+
+
+@pytest.mark.parametrize(
+    ("data", "to_head"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabX", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 2", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.1 204 No Content\r\n\r\nX", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", True),
+    ],
+)
+def test_bytes_behind_a_response_spoil_the_connection(data: bytes, to_head: bool) -> None:
+    reader, _ = read(data, to_head=to_head)
+    assert (reader.complete, reader.surplus) == (True, True)
+    assert head_of(reader).status in (200, 204)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello\r\n",
+        b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 2000,
+    ],
+)
+def test_what_is_not_a_response(data: bytes) -> None:
+    with pytest.raises(BadResponse):
+        read(data)
+
+
+def test_informational_responses_come_before_the_response() -> None:
+    reader, _ = read(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert [(head.status, head.headers) for head in reader.informational] == [(103, [(b"Link", b"x")])]
+    assert (head_of(reader).status, head_of(reader).headers) == (200, [])
+
+
+def test_upgrade_returns_what_follows() -> None:
+    head = b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\r\n"
+    reader, rest = read(head + b"raw", upgradable=True)
+    assert (head_of(reader).upgrade, rest) == ((b"websocket",), b"raw")
+    with pytest.raises(BadResponse):
+        read(b"HTTP/1.1 101 Switching\r\n\r\n", upgradable=True)
+
+
+def test_connection_fields_are_not_passed_on_and_trailers_never_seen() -> None:
+    reader, _ = read(
+        b"HTTP/1.1 200 OK\r\nConnection: X-A\r\nX-A: 1\r\nKeep-Alive: 5\r\nX-B: 2\r\nDate: now\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-C: 3\r\nSet-Cookie: 5\r\n\r\n"
+    )
+    assert head_of(reader).headers == [(b"X-B", b"2"), (b"Date", b"now")]
+    assert head_of(reader).dated
+    reader.expect(to_head=False, upgradable=False)
+    reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert (head_of(reader).headers, head_of(reader).dated, reader.complete) == ([], False, True)
+
+
+def test_a_response_after_one_to_head_is_read_from_its_start() -> None:
+    reader, _ = read(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", to_head=True)
+    reader.expect(to_head=False, upgradable=False)
+    reader.feed(b"HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\nx")
+    assert (head_of(reader).status, reader.complete, reader.take_body()) == (201, True, b"x")
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_any_bytes_are_read_or_refused(data: bytes, to_head: bool) -> None:
+    try:
+        read(b"HTTP/1.1 2" + data, to_head=to_head)
+    except BadResponse:
+        return
