@@ -5,6 +5,8 @@
     ├── StartError               a valid config that cannot run
     │   ├── AddressInUse         a listening address is taken
     │   └── ServiceFailed        a service ended, raised or never got ready while starting
+    ├── BuildFailed              a service's build command failed
+    ├── CreateRefused            `pywatt create` cannot make what it was asked for; nothing was written
     ├── MissingExtra             an optional dependency is not installed
     └── MeshError                a call between services failed
         ├── UnknownService       no such id in this app
@@ -73,6 +75,16 @@ class ServiceFailed(StartError):
         super().__init__(message, hint=hint)
         self.service = service
         self.output = tuple(output)
+
+
+class BuildFailed(PywattError):
+    """A service's build command failed, or cannot be run."""
+
+
+class CreateRefused(PywattError):
+    """`pywatt create` cannot make what it was asked for; nothing was written."""
+
+    exit_status = EXIT_CONFIG
 
 
 class MissingExtra(PywattError):

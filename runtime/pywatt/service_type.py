@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pywatt.errors import Problem
 
 if TYPE_CHECKING:
-    from pywatt.config.model import ServerConfig, ServiceConfig
+    from pywatt.config.model import BuildCommand, ServerConfig, ServiceConfig
     from pywatt.mesh.client import MeshClient
     from pywatt.mesh.table import MeshTable
 
@@ -56,6 +56,9 @@ class Configured:
     """Modules worth importing once for all services, beyond those of the type (e.g. the user's web framework)."""
     needs_broker: bool = False
     """Whether the options ask for the embedded broker, as the variable KAFKA_BROKERS=embedded does."""
+    interpreter: Path | None = None
+    """The Python that its workers run in; None: pywatt's own."""
+    build: BuildCommand | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,9 @@ class StopRequest:
 
     timeout: float
     """Seconds left before the worker is killed."""
+    linger: bool = False
+    """Another worker serves already. Accept nothing new, but keep idle connections for their clients' next request and
+    answer that with `Connection: close`: closing an idle connection from this side races with a request on its way."""
 
 
 class ServiceContext(Protocol):

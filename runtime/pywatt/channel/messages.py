@@ -53,6 +53,8 @@ class Stop:
     """Finish what is in flight and exit within so many seconds."""
 
     timeout: float
+    linger: bool = False
+    """Another worker serves already: let connections end at their clients' pace rather than close them."""
 
 
 Message = Ready | Degraded | TableApplied | NewTable | Stop

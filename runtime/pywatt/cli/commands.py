@@ -14,10 +14,14 @@ from pywatt import __version__
 from pywatt.errors import PywattError
 
 _COMMANDS = {
+    "build": ("pywatt.cli.build", "Run the build commands of the services."),
+    "create": ("pywatt.cli.create", "Make an app, or add a service to the one that is here."),
     "dev": ("pywatt.cli.start", "Start the app for development."),
     "start": ("pywatt.cli.start", "Start the app for production."),
     "validate": ("pywatt.cli.validate", "Check the app's config files without starting anything."),
 }
+_ALIASES = {"add": "create", "init": "create"}
+"""The original's further names of commands."""
 ENTRY_POINT_GROUP = "pywatt.commands"
 EXIT_USAGE = 2
 
@@ -29,6 +33,7 @@ class LazyGroup(click.Group):
         return sorted({*_COMMANDS, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = _ALIASES.get(cmd_name, cmd_name)
         if cmd_name in _COMMANDS:
             module, _ = _COMMANDS[cmd_name]
             command = getattr(importlib.import_module(module), cmd_name)

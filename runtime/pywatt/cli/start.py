@@ -16,7 +16,8 @@ from pywatt.errors import StartError
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.output import LogOutput, open_output
 from pywatt.supervisor.forkserver import Forkserver
-from pywatt.supervisor.supervisor import Supervisor, run_app
+from pywatt.supervisor.run import run_app
+from pywatt.supervisor.supervisor import Supervisor
 
 _directory = click.argument("directory", required=False, type=click.Path(path_type=Path))
 _config = click.option(

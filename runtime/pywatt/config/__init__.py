@@ -5,6 +5,7 @@ from __future__ import annotations
 from pywatt.config.model import (
     LogLevel,
     RestartConfig,
+    RestartPolicy,
     RuntimeConfig,
     ServerConfig,
     ServiceConfig,
@@ -15,6 +16,7 @@ from pywatt.config.pipeline import load
 __all__ = [
     "LogLevel",
     "RestartConfig",
+    "RestartPolicy",
     "RuntimeConfig",
     "ServerConfig",
     "ServiceConfig",

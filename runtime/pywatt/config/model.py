@@ -40,13 +40,40 @@ class ShutdownConfig:
     service: float = 10.0
 
 
+class RestartPolicy(enum.StrEnum):
+    """Which ends of a worker are followed by a new start: OTP's restart types."""
+
+    PERMANENT = "permanent"
+    """Always."""
+    TRANSIENT = "transient"
+    """Only after a failure: exit status 0 means that the work is done."""
+    TEMPORARY = "temporary"
+    """Never."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartConfig:
-    """Whether, and how soon at the earliest, a crashed worker is replaced. Original: `restartOnError`."""
+    """Whether, and how soon, a worker that ended is replaced. Original: `restartOnError`."""
 
-    enabled: bool = True
+    policy: RestartPolicy = RestartPolicy.PERMANENT
     delay: float = 0.0
     """Seconds before the first replacement; further ones back off exponentially."""
+    longest_delay: float = 15.0
+    """Seconds between two starts that the backoff does not exceed."""
+    intensity: int = 5
+    """How many failures within `period` are borne before the slot counts as being in a crash loop."""
+    period: float = 60.0
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildCommand:
+    """A program that makes what a service runs, run by `pywatt build` in the service's folder."""
+
+    words: tuple[str, ...]
+    """The program and its arguments."""
+    expands: bool = False
+    """Whether `$NAME` in the words stands for a variable of the service's environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +102,9 @@ class ServiceConfig:
     log_level: LogLevel = LogLevel.INFO
     preload: tuple[str, ...] = ()
     """Modules which the forkserver imports before it forks a worker of this service."""
+    interpreter: Path | None = None
+    """The Python that its workers run in, of another virtual environment; None: pywatt's own, forked."""
+    build: BuildCommand | None = None
     internal: bool = False
     """Started by pywatt itself (the embedded broker), not listed by the user."""
 

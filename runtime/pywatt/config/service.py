@@ -132,6 +132,8 @@ def configured(
         dependencies=declared.dependencies,
         calls=tuple(name for name in made.calls if name in ids and name != declared.id),
         preload=(*service.type.preload, *made.preload),
+        interpreter=made.interpreter,
+        build=made.build,
         restart=restart_config(restart, production=app.production),
         shutdown=app.settings.shutdown.service,
         log_level=app.settings.log_level if service.log_level is None else service.log_level,

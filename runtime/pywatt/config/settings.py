@@ -8,12 +8,13 @@ from typing import Any
 
 from pywatt.config.declared import worker_count
 from pywatt.config.environment import as_variables
-from pywatt.config.model import LogLevel, RestartConfig, ServerConfig, ShutdownConfig
+from pywatt.config.model import LogLevel, RestartConfig, RestartPolicy, ServerConfig, ShutdownConfig
 
 MILLISECONDS = 1000
 """Per second: the files say milliseconds, the model says seconds."""
-DEVELOPMENT_RESTART_DELAY = 5000
-"""Milliseconds that `restartOnError: true` means in development. Original: the same."""
+LONGEST_DELAY = 300.0
+DEVELOPMENT_DELAY = 15.0
+"""Seconds between two starts of a worker that fails again and again, in production and in development."""
 IMMEDIATE_RESTART = 10
 """Milliseconds below which a restart is immediate. Original: the same."""
 START_TIMEOUT = 30_000
@@ -75,12 +76,13 @@ def log_level(data: Mapping[str, Any]) -> LogLevel | None:
 
 
 def restart_config(value: bool | int, *, production: bool) -> RestartConfig:
-    """Return what `restartOnError` means: in production a replacement never waits, in development it does."""
+    """Return what `restartOnError` means: a number is a pause, which counts in development only, as in the original."""
     if not value:
-        return RestartConfig(enabled=False)
-    milliseconds = DEVELOPMENT_RESTART_DELAY if value is True else value
-    waits = not production and milliseconds >= IMMEDIATE_RESTART
-    return RestartConfig(delay=milliseconds / MILLISECONDS if waits else 0.0)
+        return RestartConfig(policy=RestartPolicy.TEMPORARY)
+    waits = value is not True and not production and value >= IMMEDIATE_RESTART
+    return RestartConfig(
+        delay=value / MILLISECONDS if waits else 0.0, longest_delay=LONGEST_DELAY if production else DEVELOPMENT_DELAY
+    )
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ _FROM_PYTHON = (
     (logging.INFO, LogLevel.INFO),
     (logging.DEBUG, LogLevel.DEBUG),
 )
+CHATTERERS = frozenset({"aiokafka", "asyncio", "hypercorn", "uvicorn"})
 TRACE_LEVEL = 5
 """Number of the `trace` level in Python's scale, which has none of its own."""
 
@@ -61,6 +62,10 @@ def configure_logging(level: LogLevel) -> None:
     logging.addLevelName(TRACE_LEVEL, "TRACE")
     logging.basicConfig(handlers=[handler], level=python_level(level), force=True)
     logging.captureWarnings(True)
-    # asyncio's own debug lines ("Using selector") and the clients' chatter are noise at any level but trace.
-    for name in ("asyncio", "aiokafka", "hypercorn", "uvicorn"):
-        logging.getLogger(name).setLevel(logging.WARNING if level > LogLevel.TRACE else TRACE_LEVEL)
+    if level > LogLevel.TRACE:
+        handler.addFilter(_is_no_chatter)
+
+
+def _is_no_chatter(record: logging.LogRecord) -> bool:
+    """Hold back what libraries say about themselves. A filter, not a level: whoever sets levels goes on to decide."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in CHATTERERS

@@ -1,38 +1,74 @@
-"""When a worker that failed is started again (pure): exponential backoff with jitter, forgotten after a stable time."""
+"""When a worker that ended is started again (pure): OTP's restart types, exponential backoff with jitter.
+
+A slot whose worker failed more often within a period than its intensity allows is in a crash loop: it is still tried,
+but rarely, until it has run stably or somebody steps in (a command, a changed file).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from pywatt.config.model import RestartConfig, RestartPolicy
 
 FIRST_DELAY = 0.1
 """Seconds before the second replacement in a row; the first one comes at once."""
 GROWTH = 1.5
-LONGEST_DELAY = 15.0
 STABLE_TIME = 30.0
 """Seconds that a worker must have been ready for its earlier failures to be forgotten."""
 JITTER = 0.2
 """Share of the delay by which it is spread, so that workers which failed together do not start together."""
+MAX_STEPS = 64
+"""Bound of the exponent: a worker may fail for months."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestartHistory:
-    """How often in a row a worker slot has failed."""
+    """What is remembered of a slot's failures."""
 
     failures: int = 0
+    """In a row, without a stable time between them."""
+    times: tuple[float, ...] = ()
+    """When the failures within the policy's period happened, by the supervisor's clock."""
 
 
-def after_exit(history: RestartHistory, ready_seconds: float) -> RestartHistory:
-    """Return the history after a worker ended that had been ready for so long (0: it never was)."""
-    if ready_seconds >= STABLE_TIME:
-        return RestartHistory(failures=1)
-    return replace(history, failures=history.failures + 1)
+@dataclass(frozen=True, slots=True)
+class StartAgain:
+    """Start a replacement after so many seconds."""
+
+    delay: float
+    crash_loop: bool
 
 
-def restart_delay(history: RestartHistory, *, minimum: float, random: float) -> float:
-    """Return the seconds to wait before the next start. `random` is in [0, 1)."""
-    if history.failures <= 1:
-        return minimum
-    # The exponent is bounded before it is used: a worker may fail for months.
-    steps = min(history.failures - 2, 64)
-    delay = min(FIRST_DELAY * GROWTH**steps, LONGEST_DELAY)
-    return max(minimum, delay * (1 + JITTER * (2 * random - 1)))
+@dataclass(frozen=True, slots=True)
+class StayDown:
+    """Start no replacement."""
+
+    failed: bool
+    """Whether that is a failure, or the end that the service was made for."""
+
+
+Decision = StartAgain | StayDown
+
+
+def after_exit(
+    history: RestartHistory, policy: RestartConfig, *, exit_code: int, ready_seconds: float, now: float, random: float
+) -> tuple[RestartHistory, Decision]:
+    """Return the new history and what to do, for a worker that ended after it was ready for so long (0: never).
+
+    `random` is in [0, 1).
+    """
+    clean = exit_code == 0
+    if policy.policy is RestartPolicy.TEMPORARY or (policy.policy is RestartPolicy.TRANSIENT and clean):
+        return RestartHistory(), StayDown(failed=not clean)
+    recent = tuple(time for time in history.times if now - time < policy.period)
+    failures = 1 if ready_seconds >= STABLE_TIME else history.failures + 1
+    history = RestartHistory(failures, (*recent, now))
+    crash_loop = len(history.times) > policy.intensity
+    return history, StartAgain(_delay(failures, policy, random), crash_loop)
+
+
+def _delay(failures: int, policy: RestartConfig, random: float) -> float:
+    if failures <= 1:
+        return policy.delay
+    delay = min(FIRST_DELAY * GROWTH ** min(failures - 2, MAX_STEPS), policy.longest_delay)
+    return max(policy.delay, delay * (1 + JITTER * (2 * random - 1)))

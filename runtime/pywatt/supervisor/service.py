@@ -1,22 +1,22 @@
-"""One service: keeps its workers running from start to stop."""
+"""One service: its worker slots, its state as others see it, and changing its workers without a gap."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 import anyio
+from anyio.abc import TaskGroup
 
-from pywatt.config.model import LogLevel, ServiceConfig
-from pywatt.errors import ServiceFailed, StartError
+from pywatt.config.model import LogLevel, ServerConfig, ServiceConfig
+from pywatt.errors import ServiceFailed
 from pywatt.mesh.table import MeshService, MeshTable, ServiceState
-from pywatt.supervisor.reaper import ExitStatus
-from pywatt.supervisor.restart import RestartHistory, after_exit, restart_delay
-from pywatt.supervisor.worker import Order, Worker, Workshop, open_worker
+from pywatt.supervisor.keeper import Keeper, first_of
+from pywatt.supervisor.worker import Order, Worker, Workshop
 
 
 class App(Protocol):
@@ -26,12 +26,24 @@ class App(Protocol):
         """Return the environment for a new worker."""
         ...
 
+    def entry(self, service: ServiceConfig) -> tuple[socket.socket | None, str, ServerConfig]:
+        """Return the public socket if this service is the entrypoint, the base path, and the server block."""
+        ...
+
     def table(self) -> MeshTable:
         """Return the newest mesh table."""
         ...
 
     def changed(self) -> None:
         """Note that a worker's state changed."""
+        ...
+
+    def applied(self) -> None:
+        """Note that a worker has applied a newer mesh table."""
+        ...
+
+    async def unpublished(self) -> None:
+        """Publish the change that was just made and wait until no worker calls what has left the table."""
         ...
 
     def exported(self, service: ServiceConfig, variables: Mapping[str, str]) -> None:
@@ -44,7 +56,7 @@ class App(Protocol):
 
 
 class Service:
-    """A service and its worker slots."""
+    """A service of the running app."""
 
     def __init__(
         self,
@@ -54,46 +66,56 @@ class Service:
         workshop: Workshop,
         app: App,
         loopback: socket.socket,
-        public: socket.socket | None,
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
         self.config = config
+        self.workshop = workshop
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # The first failure is reported; those of services that fail beside it are logged, not raised.
-        self.started.add_done_callback(asyncio.Future.exception)
         """Done once every worker has been ready for the first time, or with the ServiceFailed that prevented it."""
+        self.started.add_done_callback(lambda started: started.cancelled() or started.exception())
         self.ended = anyio.Event()
-        self.workers: dict[int, Worker] = {}
+        self.keepers: dict[int, Keeper] = {}
+        self._retiring: set[Keeper] = set()
+        self._starting: set[Keeper] = set()
         self._index = index
-        self._workshop = workshop
         self._app = app
         self._loopback = loopback
-        self._public = public
         self._clock = clock
         self._rng = rng
         self._incarnations = 0
-        self._waiting_for_first = set(range(config.workers))
         self._stopping = anyio.Event()
-        self._recycle = anyio.Event()
-        self._given_up = ""
+        self._changing = asyncio.Lock()
         self._http = True
+        self._tasks: TaskGroup | None = None
+
+    # The life of the service.
 
     async def run(self, dependencies: Sequence[asyncio.Future[None]]) -> None:
         """Start the workers once the dependencies have started, and keep them running until `stop`.
 
-        Ends early when the first start fails, which ends the whole start.
+        Ends early when the first start fails.
         """
         try:
             if dependencies:
                 await first_of(self._stopping.wait, partial(asyncio.wait, dependencies))
             if self._stopping.is_set() or any(dependency.exception() for dependency in dependencies):
                 return
-            async with anyio.create_task_group() as slots:
+            async with anyio.create_task_group() as self._tasks:
                 for slot in range(self.config.workers):
-                    slots.start_soon(self._keep, slot)
+                    self.keepers[slot] = self._keep(self.config, slot)
+                failure = await self._first_failure(list(self.keepers.values()))
+                if failure is not None:
+                    self.started.set_exception(failure)
+                    self._retire_all()
+                    return
+                if not self._stopping.is_set():
+                    self.started.set_result(None)
+                await self._stopping.wait()
+                self._retire_all()
         finally:
             self.ended.set()
+            self._app.changed()
 
     async def stop(self) -> None:
         """Stop every worker; return when all are gone."""
@@ -103,141 +125,182 @@ class Service:
     def kill(self) -> None:
         """End every worker at once."""
         self._stopping.set()
-        for worker in self.workers.values():
-            worker.kill()
+        for keeper in self._all():
+            keeper.kill()
+
+    async def replace(self, config: ServiceConfig | None = None) -> None:
+        """Bring up new workers, one slot after the other, and retire each old one once its successor serves.
+
+        `config`: the new configuration, else the present one. Raises ServiceFailed when a new worker does not get
+        ready; the old ones then go on serving.
+        """
+        async with self._changing:
+            config = config or self.config
+            for slot in range(config.workers):
+                await self._succeed(config, slot)
+            self.config = config
+            for slot in [slot for slot in self.keepers if slot >= config.workers]:
+                await self._leave(slot)
+
+    async def scale(self, workers: int) -> None:
+        """Run so many workers from now on. Raises ServiceFailed when a new one does not get ready."""
+        async with self._changing:
+            for slot in range(workers):
+                if slot not in self.keepers:
+                    await self._succeed(self.config, slot)
+            for slot in [slot for slot in self.keepers if slot >= workers]:
+                await self._leave(slot)
 
     def recycle(self) -> None:
         """Stop each worker and start it anew, because its environment has changed."""
-        self._recycle.set()
-        self._recycle = anyio.Event()
+        for keeper in self.keepers.values():
+            keeper.recycle()
 
-    def publish(self, table: MeshTable) -> None:
-        """Send a newer mesh table to every worker."""
-        for worker in self.workers.values():
-            worker.publish(table)
+    # What keepers need.
 
-    def snapshot(self) -> MeshService:
-        """Return the service as others see it."""
-        serving = [worker for worker in self.workers.values() if worker.serving]
-        degraded = [worker.degraded for worker in serving if worker.degraded]
-        if self._stopping.is_set():
-            state = ServiceState.STOPPED
-        elif self._given_up:
-            state = ServiceState.FAILED
-        elif degraded:
-            state = ServiceState.DEGRADED
-        elif serving:
-            state = ServiceState.READY
-        else:
-            state = ServiceState.STARTING if self._waiting_for_first else ServiceState.RESTARTING
-        return MeshService(
-            id=self.config.id,
-            state=state,
-            port=self._loopback.getsockname()[1] if self._http else None,
-            endpoints=tuple(worker.endpoint for worker in serving) if self._http else (),
-            workers=self.config.workers,
-            ready=len(serving),
-            detail=degraded[0] if degraded else self._given_up,
-            internal=self.config.internal,
-        )
-
-    async def _keep(self, slot: int) -> None:
-        """Run one incarnation after the other in this slot."""
-        history = RestartHistory()
-        while not self._stopping.is_set():
-            failure, ready_seconds = await self._run_worker(slot)
-            if self._stopping.is_set():
-                return
-            if failure is None:
-                history = RestartHistory()
-                continue
-            if not self.started.done():
-                self.started.set_exception(failure)
-            if slot in self._waiting_for_first:
-                return
-            if not self.config.restart.enabled:
-                self._given_up = f"{failure.message}; restartOnError is off"
-                self._app.say(LogLevel.ERROR, self._given_up)
-                self._app.changed()
-                return
-            history = after_exit(history, ready_seconds)
-            delay = restart_delay(history, minimum=self.config.restart.delay, random=self._rng.random())
-            when = f"in {delay:.1f} s" if delay else "now"
-            self._app.say(LogLevel.ERROR, f"{failure.message}; starting it again {when}", failures=history.failures)
-            with anyio.move_on_after(delay):
-                await self._stopping.wait()
-
-    async def _run_worker(self, slot: int) -> tuple[ServiceFailed | None, float]:
-        """Run one worker to its end; return why it failed (None: it was told to end) and how long it was ready."""
-        name = f'service "{self.config.id}"'
-        if self.config.workers > 1:
-            name += f" (worker {slot})"
+    def order(self, config: ServiceConfig, slot: int) -> Order:
+        """Return what the next worker of the slot is made from."""
         self._incarnations += 1
-        order = Order(
-            service=self.config,
+        public, base_path, server = self._app.entry(config)
+        return Order(
+            service=config,
             slot=slot,
             incarnation=self._incarnations,
             socket_name=f"{self._index}.{self._incarnations}",
-            env=self._app.environment(self.config),
+            env=self._app.environment(config),
             table=self._app.table(),
+            base_path=base_path,
+            server=server,
             loopback=self._loopback,
-            public=self._public,
+            public=public,
         )
-        recycle = self._recycle
-        try:
-            async with open_worker(self._workshop, order, self._app.changed, self._clock) as worker:
-                self.workers[slot] = worker
-                limit = self._workshop.config.start_timeout
-                with anyio.move_on_after(limit) as starting:
-                    await first_of(worker.ready.wait, self._stopping.wait, worker.has_exited)
-                if worker.ready.is_set():
-                    self._became_ready(slot, worker)
-                    await first_of(self._stopping.wait, recycle.wait, worker.has_exited)
-                told_to_end = self._stopping.is_set() or recycle.is_set()
-                if told_to_end:
-                    await worker.stop(self.config.shutdown)
-        except StartError as error:
-            return ServiceFailed(self.config.id, f"{name} cannot be started: {error.message}", hint=error.hint), 0.0
-        ready_seconds = worker.ready_seconds()
-        if told_to_end:
-            return None, ready_seconds
-        output = tuple(worker.output.tail)
-        if starting.cancelled_caught:
-            return ServiceFailed(
-                self.config.id,
-                f"{name} did not get ready within {limit:g} s",
-                output=output,
-                hint="if it just needs longer, raise startTimeout (milliseconds) in the root config file",
-            ), 0.0
-        verb = "ended" if worker.ready.is_set() else "failed to start"
-        status = worker.exited.result()
-        return ServiceFailed(self.config.id, f"{name} {verb}: {_explain(status)}", output=output), ready_seconds
 
-    def _became_ready(self, slot: int, worker: Worker) -> None:
+    def changed(self) -> None:
+        """Note that a worker's state changed."""
+        self._app.changed()
+
+    def applied(self) -> None:
+        """Note that a worker has applied a newer mesh table."""
+        self._app.applied()
+
+    def became_ready(self, worker: Worker) -> None:
+        """Take what a worker reported with its readiness."""
         assert worker.report is not None
         self._app.exported(self.config, worker.report.exports)
         if not worker.report.http and self._http:
             self._http = False
             # Nobody will ever accept: connections must be refused now, not wait in the backlog.
             self._loopback.shutdown(socket.SHUT_RDWR)
+        self._app.changed()
+        message = f'started worker {worker.slot} of the service "{self.config.id}"'
+        self._app.say(LogLevel.INFO, message, child=worker.pid)
+
+    def say(self, level: LogLevel, message: str, **extra: object) -> None:
+        """Write a line of the supervisor's own into the log."""
+        self._app.say(level, message, **extra)
+
+    def now(self) -> float:
+        """Return the time of the supervisor's clock."""
+        return self._clock()
+
+    def random(self) -> float:
+        """Return a random number in [0, 1)."""
+        return self._rng.random()
+
+    # What others see.
+
+    @property
+    def port(self) -> int:
+        """The loopback port that the service keeps for the life of the runtime."""
+        port: int = self._loopback.getsockname()[1]
+        return port
+
+    def workers(self) -> list[Worker]:
+        """Return every worker that runs, those that start or retire included."""
+        return [keeper.worker for keeper in self._all() if keeper.worker is not None]
+
+    def snapshot(self) -> MeshService:
+        """Return the service as others see it."""
+        keepers = self.keepers.values()
+        serving = [keeper.worker for keeper in keepers if keeper.worker is not None and keeper.serving]
+        reasons = [keeper.why for keeper in keepers if keeper.why]
+        degraded = [worker.degraded for worker in serving if worker.degraded]
+        return MeshService(
+            id=self.config.id,
+            state=self._state(serving=bool(serving), degraded=bool(degraded)),
+            port=self.port if self._http else None,
+            endpoints=tuple(worker.endpoint for worker in serving) if self._http else (),
+            workers=max(len(self.keepers), 1),
+            ready=len(serving),
+            detail=(degraded or reasons or [""])[0],
+            internal=self.config.internal,
+        )
+
+    def _state(self, *, serving: bool, degraded: bool) -> ServiceState:
+        keepers = self.keepers.values()
+        if self._stopping.is_set() or self.ended.is_set():
+            return ServiceState.STOPPED
+        if degraded:
+            return ServiceState.DEGRADED
+        if any(keeper.crash_loop and not keeper.serving for keeper in keepers):
+            return ServiceState.CRASH_LOOP
+        if serving:
+            return ServiceState.READY
+        if keepers and all(keeper.down for keeper in keepers):
+            failed = any(keeper.down and keeper.down.failed for keeper in keepers)
+            return ServiceState.FAILED if failed else ServiceState.FINISHED
+        return ServiceState.RESTARTING if self.started.done() else ServiceState.STARTING
+
+    # Slots.
+
+    def _all(self) -> list[Keeper]:
+        return [*self.keepers.values(), *self._starting, *self._retiring]
+
+    def _keep(self, config: ServiceConfig, slot: int) -> Keeper:
+        assert self._tasks is not None
+        keeper = Keeper(config, slot, self)
+        self._tasks.start_soon(keeper.run)
+        return keeper
+
+    def _retire_all(self) -> None:
+        for keeper in self._all():
+            keeper.retire()
+
+    async def _first_failure(self, keepers: Sequence[Keeper]) -> ServiceFailed | None:
+        """Wait until all are started, one has failed, or the service is told to stop."""
+        started = [keeper.started for keeper in keepers]
+        await first_of(self._stopping.wait, partial(asyncio.wait, started, return_when=asyncio.FIRST_EXCEPTION))
+        failures = (future.exception() for future in started if future.done())
+        return next((failure for failure in failures if isinstance(failure, ServiceFailed)), None)
+
+    async def _succeed(self, config: ServiceConfig, slot: int) -> None:
+        """Start a worker and, once it serves, retire the one that had the slot. Raises ServiceFailed."""
+        if self._tasks is None or self._stopping.is_set() or self.ended.is_set():
+            raise ServiceFailed(self.config.id, f'service "{self.config.id}" does not run')
+        successor = self._keep(config, slot)
+        self._starting.add(successor)
+        try:
+            failure = await self._first_failure([successor])
+        finally:
+            self._starting.discard(successor)
+        if failure is not None:
+            raise failure
+        old = self.keepers.get(slot)
+        self.keepers[slot] = successor
+        if old is not None:
+            await self._retire(old)
+        else:
             self._app.changed()
-        self._app.say(LogLevel.INFO, f'started worker {slot} of the service "{self.config.id}"', child=worker.pid)
-        self._waiting_for_first.discard(slot)
-        if not self._waiting_for_first and not self.started.done():
-            self.started.set_result(None)
 
+    async def _leave(self, slot: int) -> None:
+        await self._retire(self.keepers.pop(slot))
 
-def _explain(status: ExitStatus) -> str:
-    return "it returned by itself (exit status 0)" if status.code == 0 else str(status)
-
-
-async def first_of(*waits: Callable[[], Awaitable[object]]) -> None:
-    """Return as soon as one of them returns; the others are cancelled."""
-    async with anyio.create_task_group() as tasks:
-
-        async def wait_and_cancel(wait: Callable[[], Awaitable[object]]) -> None:
-            await wait()
-            tasks.cancel_scope.cancel()
-
-        for wait in waits:
-            tasks.start_soon(wait_and_cancel, wait)
+    async def _retire(self, keeper: Keeper) -> None:
+        """Take a keeper's worker out of the table, wait until nobody calls it any more, then have it stop."""
+        self._retiring.add(keeper)
+        try:
+            await self._app.unpublished()
+            keeper.retire(linger=True)
+            await keeper.ended.wait()
+        finally:
+            self._retiring.discard(keeper)

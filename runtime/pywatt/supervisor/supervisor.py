@@ -1,4 +1,4 @@
-"""The whole app: every service started in the order of its dependencies, watched, and stopped in reverse."""
+"""The whole app: services started in the order of their dependencies, changed in place, stopped in reverse."""
 
 from __future__ import annotations
 
@@ -7,58 +7,80 @@ import os
 import random
 import re
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
-from functools import partial
 
 import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from pywatt.config.model import LogLevel, RuntimeConfig, ServiceConfig
+from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceConfig
 from pywatt.logs.lines import LogRecord
 from pywatt.mesh.table import MeshTable
-from pywatt.supervisor.forkserver import Forkserver
+from pywatt.supervisor.difference import Difference, difference
 from pywatt.supervisor.order import stop_levels
-from pywatt.supervisor.output import Log, now_ms
-from pywatt.supervisor.reaper import open_reaper
-from pywatt.supervisor.service import Service, first_of
-from pywatt.supervisor.sockets import LOOPBACK, open_loopback, open_public, public_url, runtime_folder
-from pywatt.supervisor.worker import Workshop
-from pywatt.worker.kernel import adopt_orphans
+from pywatt.supervisor.output import now_ms
+from pywatt.supervisor.service import Service
+from pywatt.supervisor.sockets import LOOPBACK, open_loopback, open_public, public_url
+from pywatt.supervisor.worker import Worker, Workshop
+
+ACKNOWLEDGE_SECONDS = 60.0
+"""How long to wait until every worker has left an endpoint; calls longer than that are cut when its worker stops."""
 
 
 class Supervisor:
-    """A running app. Made by `run_app`."""
+    """A running app. `run_app` makes and runs it."""
 
-    def __init__(self, config: RuntimeConfig, forkserver: Forkserver, log: Log, public: socket.socket | None) -> None:
+    def __init__(
+        self,
+        config: RuntimeConfig,
+        workshop: Workshop,
+        *,
+        clock: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
+        """Bind the app's sockets. Raises StartError."""
         self.config = config
         self.services: dict[str, Service] = {}
-        self.url = public_url(public) if public else None
-        """Where the app can be reached; None: it has no entrypoint."""
         self.failure: BaseException | None = None
         """Why the app could not be started: a ServiceFailed."""
-        self._forkserver = forkserver
-        self._log = log
+        self._workshop = workshop
+        self._tasks: TaskGroup | None = None
+        self._clock = clock
+        self._rng = rng
+        self._public = open_public(config.server) if config.entrypoint else None
+        self._loopbacks: dict[str, socket.socket] = {}
         self._exports: dict[str, str] = {}
-        self._urls: dict[str, str] = {}
         self._version = 0
         self._table = MeshTable(0)
         self._publishing = False
+        self._acknowledged = anyio.Event()
+        self._reloading = asyncio.Lock()
+        self._made = 0
+        for service in config.services:
+            self._add(service)
+        self._publish()
+
+    @property
+    def url(self) -> str | None:
+        """Where the app can be reached; None: it has no entrypoint."""
+        return public_url(self._public) if self._public else None
+
+    # The life of the app.
 
     async def start(self, tasks: TaskGroup) -> None:
-        """Start every service; return when all are ready, or when one has failed, which `failure` then tells."""
-        for service in self.services.values():
-            dependencies = [self.services[service_id].started for service_id in service.config.dependencies]
-            tasks.start_soon(service.run, dependencies)
+        """Start every service; return when all are ready, or when one has failed, which `failure` then tells.
+
+        Services run as `tasks` until `stop`.
+        """
+        self._tasks = tasks
+        services = list(self.services.values())
+        for service in services:
+            self._run(service)
         # Services that nothing holds back ask for their forks first; what the others need is imported after those.
         await anyio.lowlevel.checkpoint()
-        for service in self.services.values():
-            await self._forkserver.preload(service.config.preload)
-        futures = [service.started for service in self.services.values()]
-        done, _ = await asyncio.wait(futures, return_when=asyncio.FIRST_EXCEPTION)
-        self.failure = next((error for future in done if (error := future.exception())), None)
+        for service in services:
+            await self._workshop.forkserver.preload(service.config.preload)
+        self.failure = await _first_failure(services)
 
     async def stop(self) -> None:
         """Stop the services, callers before the called, within the limit of the whole app; then kill what is left."""
@@ -75,9 +97,58 @@ class Supervisor:
         for service in self.services.values():
             service.kill()
 
+    def close(self) -> None:
+        """Close the app's sockets."""
+        for sock in (*self._loopbacks.values(), *((self._public,) if self._public else ())):
+            sock.close()
+
+    async def reload(self, config: RuntimeConfig) -> Difference:
+        """Turn the running app into what the new configuration says, without a gap.
+
+        Raises StartError when an address cannot be bound or a service does not get ready; what was changed until
+        then is changed back, and the app goes on as it was.
+        """
+        async with self._reloading:
+            change = difference(self.config, config)
+            old, old_public = self.config, self._public
+            undo: list[ServiceConfig] = []
+            if change.rebound:
+                self._public = open_public(config.server) if config.entrypoint else None
+            self.config = config
+            try:
+                await self._start_added(change.added)
+                for service in change.changed:
+                    undo.append(old.service(service.id))
+                    await self.services[service.id].replace(service)
+            except BaseException:
+                self.config, new_public = old, self._public
+                self._public = old_public
+                with anyio.CancelScope(shield=True):
+                    await self._undo(undo[:-1], change.added)
+                if change.rebound and new_public is not None:
+                    new_public.close()
+                raise
+            for service_id in change.removed:
+                await self._remove(service_id)
+            if change.rebound and old_public is not None:
+                old_public.close()
+            return change
+
+    # What services need.
+
     def environment(self, service: ServiceConfig) -> Mapping[str, str]:
         """Return the environment for a new worker of the service."""
-        return {**self._urls, **service.env, **self._exports}
+        urls = {
+            f"PLT_{re.sub(r'[^A-Za-z0-9]', '_', other.config.id).upper()}_URL": f"http://{LOOPBACK}:{other.port}"
+            for other in self.services.values()
+            if not other.config.internal
+        }
+        return {**urls, **service.env, **self._exports}
+
+    def entry(self, service: ServiceConfig) -> tuple[socket.socket | None, str, ServerConfig]:
+        """Return the public socket if this service is the entrypoint, the base path, and the server block."""
+        public = self._public if service.id == self.config.entrypoint else None
+        return public, self.config.base_path, self.config.server
 
     def table(self) -> MeshTable:
         """Return the newest mesh table."""
@@ -88,6 +159,19 @@ class Supervisor:
         if not self._publishing:
             self._publishing = True
             asyncio.get_running_loop().call_soon(self._publish)
+
+    def applied(self) -> None:
+        """Note that a worker has applied a newer mesh table."""
+        self._acknowledged.set()
+        self._acknowledged = anyio.Event()
+
+    async def unpublished(self) -> None:
+        """Publish the change that was just made and wait until no worker calls what has left the table."""
+        self._publish()
+        version = self._version
+        with anyio.move_on_after(ACKNOWLEDGE_SECONDS):
+            while any(worker.serving and worker.applied < version for worker in self._workers()):
+                await self._acknowledged.wait()
 
     def exported(self, service: ServiceConfig, variables: Mapping[str, str]) -> None:
         """Take a ready worker's variables; services that run with other values are started anew."""
@@ -101,16 +185,54 @@ class Supervisor:
 
     def say(self, level: LogLevel, message: str, **extra: object) -> None:
         """Write a line of the supervisor's own into the log."""
-        self._log(LogRecord(level=level, time=now_ms(), name="pywatt", msg=message, pid=os.getpid(), extra=extra))
+        self._workshop.log(
+            LogRecord(level=level, time=now_ms(), name="pywatt", msg=message, pid=os.getpid(), extra=extra)
+        )
 
-    def enlist(self, services: Sequence[Service]) -> None:
-        """Take the app's services; done once, before any of them starts."""
-        self.services = {service.config.id: service for service in services}
-        for service in services:
-            if not service.config.internal:
-                name = re.sub(r"\W", "_", service.config.id).upper()
-                self._urls[f"PLT_{name}_URL"] = f"http://{LOOPBACK}:{service.snapshot().port}"
+    # Services that come and go.
+
+    def _add(self, config: ServiceConfig) -> Service:
+        self._loopbacks[config.id] = open_loopback()
+        self._made += 1
+        service = self.services[config.id] = Service(
+            config,
+            index=self._made,
+            workshop=self._workshop,
+            app=self,
+            loopback=self._loopbacks[config.id],
+            clock=self._clock,
+            rng=self._rng,
+        )
+        return service
+
+    def _run(self, service: Service) -> None:
+        assert self._tasks is not None
+        dependencies = [self.services[service_id].started for service_id in service.config.dependencies]
+        self._tasks.start_soon(service.run, dependencies)
+
+    async def _start_added(self, added: Sequence[ServiceConfig]) -> None:
+        services = [self._add(config) for config in added]
         self._publish()
+        for service in services:
+            self._run(service)
+        failure = await _first_failure(services)
+        if failure is not None:
+            raise failure
+
+    async def _undo(self, replaced: Sequence[ServiceConfig], added: Sequence[ServiceConfig]) -> None:
+        for config in reversed(replaced):
+            await self.services[config.id].replace(config)
+        for config in reversed(added):
+            await self._remove(config.id)
+
+    async def _remove(self, service_id: str) -> None:
+        service = self.services.pop(service_id)
+        await self.unpublished()
+        await service.stop()
+        self._loopbacks.pop(service_id).close()
+
+    def _workers(self) -> list[Worker]:
+        return [worker for service in self.services.values() for worker in service.workers()]
 
     def _publish(self) -> None:
         self._publishing = False
@@ -118,62 +240,13 @@ class Supervisor:
         self._table = MeshTable(
             self._version, {service_id: service.snapshot() for service_id, service in self.services.items()}
         )
-        for service in self.services.values():
-            service.publish(self._table)
+        for worker in self._workers():
+            worker.publish(self._table)
 
 
-async def run_app(
-    config: RuntimeConfig,
-    forkserver: Forkserver,
-    log: Log,
-    *,
-    production: bool,
-    stop: anyio.Event,
-    force: anyio.Event,
-    on_started: Callable[[Supervisor], None],
-    clock: Callable[[], float] = time.monotonic,
-    rng: random.Random | None = None,
-) -> None:
-    """Run the app until `stop` is set, then stop it gracefully; setting `force` as well kills what is left.
-
-    Raises StartError when an address cannot be bound or a service does not get ready.
-    """
-    adopt_orphans()
-    async with AsyncExitStack() as stack:
-        folder = stack.enter_context(runtime_folder())
-        public = stack.enter_context(open_public(config.server)) if config.entrypoint else None
-        reaper = await stack.enter_async_context(open_reaper())
-        workshop = Workshop(
-            config=config, forkserver=forkserver, reaper=reaper, folder=folder, log=log, production=production
-        )
-        supervisor = Supervisor(config, forkserver, log, public)
-        supervisor.enlist(
-            [
-                Service(
-                    service,
-                    index=index,
-                    workshop=workshop,
-                    app=supervisor,
-                    loopback=stack.enter_context(open_loopback()),
-                    public=public if service.id == config.entrypoint else None,
-                    clock=clock,
-                    rng=rng or random.Random(),  # noqa: S311 - spreads restarts, no secret
-                )
-                for index, service in enumerate(config.services)
-            ]
-        )
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_kill_when_forced, supervisor, force)
-            await first_of(stop.wait, partial(supervisor.start, tasks))
-            if supervisor.failure is None and not stop.is_set():
-                on_started(supervisor)
-                await stop.wait()
-            await supervisor.stop()
-            tasks.cancel_scope.cancel()
-        if supervisor.failure is not None:
-            raise supervisor.failure
-
-
-async def _kill_when_forced(supervisor: Supervisor, force: anyio.Event) -> None:
-    await force.wait()
-    supervisor.kill()
+async def _first_failure(services: Sequence[Service]) -> BaseException | None:
+    """Wait until all services have started or one has failed; return its failure."""
+    if not services:
+        return None
+    done, _ = await asyncio.wait([service.started for service in services], return_when=asyncio.FIRST_EXCEPTION)
+    return next((error for future in done if (error := future.exception())), None)

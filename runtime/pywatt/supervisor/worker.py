@@ -15,7 +15,7 @@ import anyio
 
 from pywatt.channel.messages import Degraded, Message, NewTable, Ready, Stop, TableApplied
 from pywatt.channel.stream import Channel, open_channel
-from pywatt.config.model import RuntimeConfig, ServiceConfig
+from pywatt.config.model import ServerConfig, ServiceConfig
 from pywatt.mesh.table import Endpoint, MeshTable
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.output import Log, WorkerOutput, open_output_pipes
@@ -29,12 +29,14 @@ from pywatt.worker.spec import WorkerSpec
 class Workshop:
     """What every worker is made with."""
 
-    config: RuntimeConfig
+    app_name: str
+    production: bool
+    start_timeout: float | None
+    """Seconds within which a worker must get ready."""
     forkserver: Forkserver
     reaper: Reaper
     folder: Path
     log: Log
-    production: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class Order:
     """Short file name of its unix socket, unique in the runtime's folder."""
     env: Mapping[str, str]
     table: MeshTable
+    base_path: str
+    server: ServerConfig
     loopback: socket.socket
     public: socket.socket | None
 
@@ -63,6 +67,7 @@ class Worker:
     output: WorkerOutput
     exited: asyncio.Future[ExitStatus]
     on_change: Callable[[], None]
+    on_applied: Callable[[], None]
     clock: Callable[[], float]
     state: WorkerState = WorkerState.STARTING
     report: Ready | None = None
@@ -72,6 +77,8 @@ class Worker:
     applied: int = 0
     """Version of the newest mesh table that it has applied."""
     channel: Channel | None = None
+    verdict: str = ""
+    """Why the supervisor itself killed it."""
 
     @property
     def serving(self) -> bool:
@@ -102,6 +109,7 @@ class Worker:
                 self.on_change()
             case TableApplied(version):
                 self.applied = version
+                self.on_applied()
             case _:
                 raise ValueError(f"not a message for the supervisor: {message}")
 
@@ -110,7 +118,7 @@ class Worker:
         if self.channel is not None and self.state is not WorkerState.EXITED:
             self.channel.send(NewTable(table.to_json()))
 
-    async def stop(self, timeout: float) -> None:
+    async def stop(self, timeout: float, *, linger: bool = False) -> None:
         """Ask it to end, wait so many seconds, then kill it with its process group; return when it is gone."""
         if self.state is WorkerState.EXITED:
             return
@@ -118,7 +126,7 @@ class Worker:
             self.state = transition(self.state, WorkerEvent.ASKED_TO_STOP)
             self.on_change()
         if self.channel is not None:
-            self.channel.send(Stop(timeout))
+            self.channel.send(Stop(timeout, linger))
         with anyio.move_on_after(timeout):
             await self.has_exited()
         self.kill()
@@ -140,10 +148,15 @@ class Worker:
 
 @asynccontextmanager
 async def open_worker(
-    workshop: Workshop, order: Order, on_change: Callable[[], None], clock: Callable[[], float]
+    workshop: Workshop,
+    order: Order,
+    *,
+    on_change: Callable[[], None],
+    on_applied: Callable[[], None],
+    clock: Callable[[], float],
 ) -> AsyncIterator[Worker]:
     """Fork a worker; leaving the context kills it if it still runs, and waits for its end and its last output."""
-    service, config = order.service, workshop.config
+    service = order.service
     path = workshop.folder / order.socket_name
     async with AsyncExitStack() as stack:
         output = await stack.enter_async_context(open_output_pipes(service.id, order.slot, workshop.log))
@@ -163,10 +176,10 @@ async def open_worker(
             endpoint_id=f"{service.id}/{order.slot}/{order.incarnation}",
             service=service,
             slot=order.slot,
-            app_name=config.name,
+            app_name=workshop.app_name,
             production=workshop.production,
-            base_path=config.base_path,
-            server=config.server,
+            base_path=order.base_path,
+            server=order.server,
             env=order.env,
             table=order.table.to_json(),
             supervisor_pid=os.getpid(),
@@ -194,6 +207,7 @@ async def open_worker(
             output=output,
             exited=exited,
             on_change=on_change,
+            on_applied=on_applied,
             clock=clock,
         )
         channel = await stack.enter_async_context(open_channel(ours, worker.receive, lambda: None))

@@ -106,16 +106,16 @@ class WorkerContext:
     async def stop_requested(self) -> StopRequest:
         return await asyncio.shield(self._stop)
 
-    def request_stop(self, timeout: float) -> None:
+    def request_stop(self, timeout: float, *, linger: bool = False) -> None:
         """Ask the service to end, as the supervisor's message and a signal sent by hand do."""
         if not self._stop.done():
-            self._stop.set_result(StopRequest(timeout=timeout))
+            self._stop.set_result(StopRequest(timeout=timeout, linger=linger))
 
     def receive(self, message: Message) -> None:
         """Handle a message of the supervisor."""
         match message:
-            case Stop(timeout):
-                self.request_stop(timeout)
+            case Stop(timeout, linger):
+                self.request_stop(timeout, linger=linger)
             case NewTable(document):
                 self.tasks.start_soon(self._apply, MeshTable.from_json(document))
             case _:

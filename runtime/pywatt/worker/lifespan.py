@@ -30,24 +30,30 @@ class Lifespan:
         self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._took_startup = False
+        self._is_ending = False
 
     async def run(self) -> None:
-        """Call the application. Raises what it raises after its startup was complete."""
+        """Call the application. Raises what ends its lifespan while it serves."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        failure: BaseException | None = None
         try:
             await self._app(scope, self._receive, self._send)
-        except Exception as error:
-            if self._started.done():
-                if not _failed_with(self._started, error) and not _failed_with(self._stopped, error):
-                    raise
-            elif self._took_startup:
-                logger.warning("the app raised on lifespan.startup; going on without it, as ASGI says", exc_info=error)
+        except Exception as error:  # noqa: BLE001 - what it means depends on how far the application got
+            failure = error
+        if not self._started.done():
+            self._started.set_result(None)
+            if failure is not None:
+                self._go_on_without(failure)
+        elif self._started.exception() is None and not self._is_ending:
+            # Frameworks catch everything, and call what ended their lifespan too early a failed shutdown.
+            failure = (self._stopped.exception() if self._stopped.done() else None) or failure
+            if failure is not None:
+                raise failure
+        if not self._stopped.done():
+            if failure is not None and self._is_ending:
+                self._stopped.set_exception(failure)
             else:
-                logger.debug("the app has no lifespan: %r", error)
-        finally:
-            for phase in (self._started, self._stopped):
-                if not phase.done():
-                    phase.set_result(None)
+                self._stopped.set_result(None)
 
     async def startup(self) -> None:
         """Wait until the application has started. Raises what made it fail."""
@@ -56,8 +62,15 @@ class Lifespan:
 
     async def shutdown(self) -> None:
         """Let the application end what it started. Raises what made it fail."""
+        self._is_ending = True
         self._events.put_nowait({"type": "lifespan.shutdown"})
         await self._stopped
+
+    def _go_on_without(self, failure: BaseException) -> None:
+        if self._took_startup:
+            logger.warning("the app raised on lifespan.startup; going on without it, as ASGI says", exc_info=failure)
+        else:
+            logger.debug("the app has no lifespan: %r", failure)
 
     async def _receive(self) -> Message:
         self._took_startup = True
@@ -77,7 +90,3 @@ class Lifespan:
                 )
             case unexpected:
                 raise RuntimeError(f"unexpected ASGI message {unexpected!r} in the lifespan")
-
-
-def _failed_with(phase: asyncio.Future[None], error: Exception) -> bool:
-    return phase.done() and not phase.cancelled() and phase.exception() is error

@@ -11,16 +11,19 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from functools import partial
+from importlib.metadata import EntryPoint
 
 import anyio
 
 from pywatt.channel.stream import open_channel
+from pywatt.errors import PywattError
 from pywatt.logs.python import configure_logging
 from pywatt.mesh import resolver
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
-from pywatt.service_type import load_type
+from pywatt.service_type import ENTRY_POINT_GROUP, ServiceType, registered
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.failure import root_cause, trim
 from pywatt.worker.kernel import die_with_parent
@@ -38,15 +41,29 @@ def run(spec: WorkerSpec, descriptors: list[int]) -> int:
         return EXIT_ORPHAN
     _redirect_stdio(passed.pop("stdout"), passed.pop("stderr"))
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if spec.service.interpreter is not None:
+        from pywatt.worker.interpreter import exec_interpreter
+
+        exec_interpreter(spec, passed)
+        return EXIT_FAILURE  # it could not be run, and has said so
+    return _run_service(spec, passed, registered()[spec.service.type])
+
+
+def run_elsewhere(spec: WorkerSpec, passed: Mapping[str, int], service_type: str) -> int:
+    """Run the worker in the interpreter that it has become by now; `service_type`: the type's entry point."""
+    _open_stdio()
+    return _run_service(spec, passed, EntryPoint(spec.service.type, service_type, ENTRY_POINT_GROUP))
+
+
+def _run_service(spec: WorkerSpec, passed: Mapping[str, int], service_type: EntryPoint) -> int:
     _enter_service(spec)
     configure_logging(spec.service.log_level)
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in passed.items()}
     try:
         with asyncio.Runner(loop_factory=resolver.new_event_loop) as runner:
-            runner.run(_serve(spec, sockets))
-    except BaseException as error:
-        cause = trim(root_cause(error))
-        logging.getLogger("pywatt.worker").critical("%s: %s", type(cause).__name__, cause, exc_info=cause)
+            runner.run(_serve(spec, sockets, service_type))
+    except BaseException as error:  # noqa: BLE001 - the process ends here, and tells why
+        _tell(root_cause(error))
         return EXIT_FAILURE
     finally:
         # The process ends by os._exit, which skips what user code registered.
@@ -54,11 +71,25 @@ def run(spec: WorkerSpec, descriptors: list[int]) -> int:
     return 0
 
 
+def _tell(error: BaseException) -> None:
+    logger = logging.getLogger("pywatt.worker")
+    if isinstance(error, PywattError):
+        # raised on purpose, by our own code: where is of no use to anybody
+        logger.critical("%s%s", error.message, f" (fix: {error.hint})" if error.hint else "")
+    else:
+        cause = trim(error)
+        logger.critical("%s: %s", type(cause).__name__, cause, exc_info=cause)
+
+
 def _redirect_stdio(stdout: int, stderr: int) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (stdout, 1), (stderr, 2)):
         os.dup2(source, target)
         os.close(source)
+    _open_stdio()
+
+
+def _open_stdio() -> None:
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - stdin lives as long as the process
     sys.stdout = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
@@ -76,9 +107,9 @@ def _enter_service(spec: WorkerSpec) -> None:
     importlib.invalidate_caches()
 
 
-async def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket]) -> None:
+async def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoint) -> None:
     table = MeshTable.from_json(spec.table)
-    service_type = load_type(spec.service.type)
+    service_type: ServiceType = entry.load()
     loop = asyncio.get_running_loop()
     async with MeshClient(table) as mesh, anyio.create_task_group() as tasks:
         context = WorkerContext(spec=spec, sockets=sockets, mesh=mesh, table=table, tasks=tasks)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.config import LogLevel, RestartConfig, ServerConfig, ShutdownConfig
+from pywatt.config import LogLevel, RestartConfig, RestartPolicy, ServerConfig, ShutdownConfig
 
 API = {"id": "api", "path": "api"}
 FILES = {"api/app.py": "", "b/app.py": "", "gateway/watt.json": {"type": "gateway"}}
@@ -23,7 +23,7 @@ def test_defaults(app: Any) -> None:
     assert config.shutdown == ShutdownConfig(runtime=30.0, service=10.0)
     assert (config.log_level, config.base_path, config.start_timeout) == (LogLevel.INFO, "/", 30.0)
     api = config.service("api")
-    assert (api.workers, api.restart, api.shutdown, api.internal) == (1, RestartConfig(), 10.0, False)
+    assert (api.workers, api.restart, api.shutdown, api.internal) == (1, RestartConfig(longest_delay=300.0), 10.0, False)
     assert api.path == app.path / "api"
 
 
@@ -44,7 +44,7 @@ def test_all_settings_of_the_root_file(app: Any) -> None:
     assert config.shutdown == ShutdownConfig(runtime=1.5, service=0.25)
     assert (config.log_level, config.base_path, config.start_timeout) == (LogLevel.TRACE, "/shop", None)
     api = config.service("api")
-    assert (api.workers, api.restart.enabled, api.shutdown) == (3, False, 0.25)
+    assert (api.workers, api.restart.policy, api.shutdown) == (3, RestartPolicy.TEMPORARY, 0.25)
 
 
 def test_runtime_block_is_hoisted_and_flat_keys_win(app: Any) -> None:
@@ -123,19 +123,19 @@ def test_workers(app: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "production", "expected"),
     [
-        (True, True, RestartConfig(enabled=True, delay=0.0)),
-        (True, False, RestartConfig(enabled=True, delay=5.0)),
-        (200, True, RestartConfig(enabled=True, delay=0.0)),
-        (200, False, RestartConfig(enabled=True, delay=0.2)),
-        (5, False, RestartConfig(enabled=True, delay=0.0)),
-        (0, True, RestartConfig(enabled=False)),
-        ("false", False, RestartConfig(enabled=False)),
+        (True, True, RestartConfig(longest_delay=300.0)),
+        (True, False, RestartConfig(longest_delay=15.0)),
+        (200, True, RestartConfig(longest_delay=300.0)),
+        (200, False, RestartConfig(delay=0.2, longest_delay=15.0)),
+        (5, False, RestartConfig(longest_delay=15.0)),
+        (0, True, RestartConfig(policy=RestartPolicy.TEMPORARY)),
+        ("false", False, RestartConfig(policy=RestartPolicy.TEMPORARY)),
     ],
 )
 def test_restart(app: Any, value: Any, production: bool, expected: RestartConfig) -> None:
     config = app.load(root({**API, "restartOnError": value}, {"id": "b", "path": "b"}), production=production)
     assert config.service("api").restart == expected
-    assert config.service("b").restart.enabled
+    assert config.service("b").restart.policy is RestartPolicy.PERMANENT
 
 
 def test_order_of_environments(app: Any) -> None:

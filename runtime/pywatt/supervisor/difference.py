@@ -1,0 +1,47 @@
+"""What a newly read configuration changes in a running app (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pywatt.config.model import RuntimeConfig, ServiceConfig
+from pywatt.supervisor.order import stop_levels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Which services come, change and go."""
+
+    added: tuple[ServiceConfig, ...]
+    changed: tuple[ServiceConfig, ...]
+    """With their new configuration, those that others call first."""
+    removed: tuple[str, ...]
+    """Callers first."""
+    rebound: bool
+    """Whether the public address is another one."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is different."""
+        return not (self.added or self.changed or self.removed or self.rebound)
+
+
+def difference(old: RuntimeConfig, new: RuntimeConfig) -> Difference:
+    """Return what leads from the old configuration to the new one."""
+    before = {service.id: service for service in old.services}
+    after = {service.id: service for service in new.services}
+    rebound = (old.server, old.entrypoint is None) != (new.server, new.entrypoint is None)
+    entries = {old.entrypoint, new.entrypoint}
+    moved = rebound or old.entrypoint != new.entrypoint or old.base_path != new.base_path
+    callees_first = [service for level in reversed(stop_levels(new.services, new.entrypoint)) for service in level]
+    callers_first = [service for level in stop_levels(old.services, old.entrypoint) for service in level]
+    return Difference(
+        added=tuple(after[service] for service in callees_first if service not in before),
+        changed=tuple(
+            after[service]
+            for service in callees_first
+            if service in before and (before[service] != after[service] or (moved and service in entries))
+        ),
+        removed=tuple(service for service in callers_first if service not in after),
+        rebound=rebound,
+    )

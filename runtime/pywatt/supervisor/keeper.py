@@ -1,0 +1,202 @@
+"""Keeps one worker slot of a service filled: one incarnation after the other, until it is told to retire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import anyio
+
+from pywatt.config.model import LogLevel, ServiceConfig
+from pywatt.errors import ServiceFailed, StartError
+from pywatt.supervisor.restart import RestartHistory, StayDown, after_exit
+from pywatt.supervisor.worker import Order, Worker, Workshop, open_worker
+
+
+class Surroundings(Protocol):
+    """What a keeper needs from the service that it works for."""
+
+    workshop: Workshop
+
+    def order(self, config: ServiceConfig, slot: int) -> Order:
+        """Return what the next worker of the slot is made from."""
+        ...
+
+    def changed(self) -> None:
+        """Note that a worker's state changed."""
+        ...
+
+    def applied(self) -> None:
+        """Note that a worker has applied a newer mesh table."""
+        ...
+
+    def became_ready(self, worker: Worker) -> None:
+        """Take what a worker reported with its readiness."""
+        ...
+
+    def say(self, level: LogLevel, message: str, **extra: object) -> None:
+        """Write a line of the supervisor's own into the log."""
+        ...
+
+    def now(self) -> float:
+        """Return the time of the supervisor's clock."""
+        ...
+
+    def random(self) -> float:
+        """Return a random number in [0, 1)."""
+        ...
+
+
+class Keeper:
+    """One slot, one configuration: a change of that needs a new keeper, which takes over when it is ready."""
+
+    def __init__(self, config: ServiceConfig, slot: int, surroundings: Surroundings) -> None:
+        self.config = config
+        self.slot = slot
+        self.worker: Worker | None = None
+        self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when its first worker is ready, or with the ServiceFailed that prevented it."""
+        self.ended = anyio.Event()
+        self.down: StayDown | None = None
+        """Set when the worker ended and the restart policy says to leave it at that."""
+        self.why = ""
+        """What is wrong, while something is."""
+        self.crash_loop = False
+        self._surroundings = surroundings
+        self._retire = anyio.Event()
+        self._linger = False
+        self._hurry = anyio.Event()
+        self._recycle = anyio.Event()
+        # Whoever waits for it gets the failure; a keeper that nobody waits for any more has logged it.
+        self.started.add_done_callback(lambda started: started.cancelled() or started.exception())
+
+    @property
+    def serving(self) -> bool:
+        """Whether its worker takes calls."""
+        return self.worker is not None and self.worker.serving
+
+    async def run(self) -> None:
+        """Keep the slot filled until `retire`; end early when the first worker does not get ready."""
+        history = RestartHistory()
+        try:
+            while not self._retire.is_set():
+                failure, ready_seconds, exit_code = await self._run_worker()
+                if failure is None:
+                    continue
+                if not self.started.done():
+                    self.started.set_exception(failure)
+                    return
+                history, decision = after_exit(
+                    history,
+                    self.config.restart,
+                    exit_code=exit_code,
+                    ready_seconds=ready_seconds,
+                    now=self._surroundings.now(),
+                    random=self._surroundings.random(),
+                )
+                if isinstance(decision, StayDown):
+                    self._stay_down(failure, decision)
+                    await self._retire.wait()
+                    return
+                self.crash_loop, self.why = decision.crash_loop, failure.message
+                self._announce(failure, decision.delay)
+                self._hurry = anyio.Event()
+                with anyio.move_on_after(decision.delay):
+                    await first_of(self._retire.wait, self._hurry.wait)
+                if self._hurry.is_set():
+                    history = RestartHistory()
+        finally:
+            self.ended.set()
+
+    def retire(self, *, linger: bool = False) -> None:
+        """Have the worker stop and the slot left; `linger`: a successor serves, so connections may take their time."""
+        self._linger = linger
+        self._retire.set()
+
+    def recycle(self) -> None:
+        """Have the worker stopped and another one started in its place, because its environment has changed."""
+        self._recycle.set()
+
+    def hurry(self) -> None:
+        """End a pause before the next start, and forget earlier failures."""
+        self._hurry.set()
+
+    def kill(self) -> None:
+        """End the worker at once, and the slot with it."""
+        self._retire.set()
+        if self.worker is not None:
+            self.worker.kill()
+
+    async def _run_worker(self) -> tuple[ServiceFailed | None, float, int]:
+        """Run one worker to its end; return why it failed (None: told to end), how long it was ready, its exit code."""
+        name = f'service "{self.config.id}"'
+        if self.config.workers > 1:
+            name += f" (worker {self.slot})"
+        self._recycle = anyio.Event()
+        around = self._surroundings
+        try:
+            async with open_worker(
+                around.workshop,
+                around.order(self.config, self.slot),
+                on_change=around.changed,
+                on_applied=around.applied,
+                clock=around.now,
+            ) as worker:
+                self.worker = worker
+                limit = around.workshop.start_timeout
+                with anyio.move_on_after(limit) as starting:
+                    await first_of(worker.ready.wait, self._retire.wait, worker.has_exited)
+                if worker.ready.is_set():
+                    self._became_ready(worker)
+                    await first_of(self._retire.wait, self._recycle.wait, worker.has_exited)
+                told_to_end = self._retire.is_set() or self._recycle.is_set()
+                if told_to_end:
+                    await worker.stop(self.config.shutdown, linger=self._linger)
+        except StartError as error:
+            message = f"{name} cannot be started: {error.message}"
+            return ServiceFailed(self.config.id, message, hint=error.hint), 0.0, 1
+        ready_seconds, status = worker.ready_seconds(), worker.exited.result()
+        if told_to_end:
+            return None, ready_seconds, status.code
+        output = tuple(worker.output.tail)
+        if starting.cancelled_caught:
+            message = f"{name} did not get ready within {limit:g} s"
+            hint = "if it just needs longer, raise startTimeout (milliseconds) in the root config file"
+            return ServiceFailed(self.config.id, message, output=output, hint=hint), 0.0, status.code
+        verb = "ended" if worker.ready.is_set() else "failed to start"
+        reason = worker.verdict or ("it returned by itself (exit status 0)" if status.code == 0 else str(status))
+        return ServiceFailed(self.config.id, f"{name} {verb}: {reason}", output=output), ready_seconds, status.code
+
+    def _became_ready(self, worker: Worker) -> None:
+        self.why = ""
+        self._surroundings.became_ready(worker)
+        if not self.started.done():
+            self.started.set_result(None)
+
+    def _stay_down(self, failure: ServiceFailed, decision: StayDown) -> None:
+        self.down = decision
+        if decision.failed:
+            self.why = f"{failure.message}; its restart policy leaves it at that"
+            self._surroundings.say(LogLevel.ERROR, self.why)
+        else:
+            self._surroundings.say(LogLevel.INFO, f'the service "{self.config.id}" has done its work')
+        self._surroundings.changed()
+
+    def _announce(self, failure: ServiceFailed, delay: float) -> None:
+        when = f"in {delay:.1f} s" if delay else "now"
+        loop = " (crash loop)" if self.crash_loop else ""
+        self._surroundings.say(LogLevel.ERROR, f"{failure.message}; starting it again {when}{loop}")
+        self._surroundings.changed()
+
+
+async def first_of(*waits: Callable[[], Awaitable[object]]) -> None:
+    """Return as soon as one of them returns; the others are cancelled."""
+    async with anyio.create_task_group() as tasks:
+
+        async def wait_and_cancel(wait: Callable[[], Awaitable[object]]) -> None:
+            await wait()
+            tasks.cancel_scope.cancel()
+
+        for wait in waits:
+            tasks.start_soon(wait_and_cancel, wait)

@@ -1,0 +1,43 @@
+"""The service type `command`: any program in any language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
+from pywatt_schemas import load
+from pywatt_services.command.config import CommandOptions, build_command, configure
+
+__all__ = ["TYPE", "CommandType"]
+
+
+class CommandType:
+    """Runs a program, and leads connections to it."""
+
+    name = "command"
+    aliases = ()
+    preload = ("pywatt_services.command.serve",)
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema of the service's own document."""
+        return load("command")
+
+    def detect(self, folder: Path) -> bool:
+        """Never: no folder says by itself how its program is started."""
+        return False
+
+    def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
+        """Return the options. Raises OptionsError for a command that only a shell could run, or none at all."""
+        return Configured(options=configure(document, placement), build=build_command(document))
+
+    async def serve(self, options: CommandOptions, context: ServiceContext) -> None:
+        """Run the program until asked to stop. Raises ServiceFailed when it ends before."""
+        from pywatt_services.command.serve import serve
+
+        await serve(options, context)
+
+
+TYPE: ServiceType = CommandType()

@@ -1,0 +1,131 @@
+"""Waiting until a program that was just started takes connections, or answers a probe, and finding out where."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from pywatt_services.command.listening import Address
+
+FIRST_PAUSE = 0.005
+LONGEST_PAUSE = 0.25
+"""Seconds between two attempts; they double from the first to the longest."""
+PROBE_LIMIT = 5.0
+"""Seconds that one probe may take."""
+LOOK_PAUSE = 0.5
+"""Seconds between two looks at where a program listens that does not answer on its port."""
+SETTLED = 2.0
+"""Seconds for which it must have listened on another port before that is taken: its own one may still come."""
+GOOD = range(200, 400)
+
+logger = logging.getLogger("pywatt.command")
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def is_taken(port: int) -> bool:
+    """Whether somebody listens on a loopback port."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False
+
+
+async def wait_until_ready(
+    given: Address, probe: str | None, *, name: str, listening: Callable[[], Sequence[Address]]
+) -> Address:
+    """Try until the program answers and return where; the caller sets the limit.
+
+    `given` is where it should; `listening` returns where it listens in truth.
+    """
+    elsewhere = _Elsewhere(given, name, listening)
+    async for _ in _attempts():
+        if await _answers(given, probe):
+            return given
+        other = elsewhere.look(asyncio.get_running_loop().time())
+        if other is not None and await _answers(other, probe):
+            logger.warning("%s listens on %s, not on %s as PORT and HOST say: it is reached there", name, other, given)
+            return other
+    raise AssertionError("attempts go on for ever")
+
+
+class _Elsewhere:
+    """Looks for the one port of a program that does not care for the port it was given."""
+
+    def __init__(self, given: Address, name: str, listening: Callable[[], Sequence[Address]]) -> None:
+        self._given = given
+        self._name = name
+        self._listening = listening
+        self._looked_at: float | None = None
+        self._found: Sequence[Address] = ()
+        self._since = 0.0
+        self._told: Sequence[Address] = ()
+
+    def look(self, now: float) -> Address | None:
+        """Return the address, once it is settled that there is only one."""
+        if self._looked_at is None:
+            self._looked_at = now
+        elif now - self._looked_at >= LOOK_PAUSE:
+            self._looked_at = now
+            found = tuple(address for address in self._listening() if address != self._given)
+            if found != self._found:
+                self._found, self._since = found, now
+        if not self._found or now - self._since < SETTLED:
+            return None
+        if len(self._found) == 1:
+            return self._found[0]
+        if self._told != self._found:
+            self._told = self._found
+            ports = ", ".join(str(address.port) for address in self._found)
+            logger.warning(
+                "%s listens on the ports %s, but not on %s as PORT and HOST say: name the right one in command.port",
+                self._name,
+                ports,
+                self._given,
+            )
+        return None
+
+
+async def _attempts() -> AsyncIterator[None]:
+    pause = FIRST_PAUSE
+    while True:
+        yield
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _answers(address: Address, probe: str | None) -> bool:
+    try:
+        if probe is None:
+            _, writer = await asyncio.open_connection(address.host, address.port)
+            writer.close()
+            # the kernel may have picked the very port that nobody listens on for our own end: then we met ourselves
+            return bool(writer.get_extra_info("sockname") != writer.get_extra_info("peername"))
+        async with asyncio.timeout(PROBE_LIMIT):
+            return await _status(address, probe) in GOOD
+    except (OSError, ValueError):  # TimeoutError is an OSError
+        return False
+
+
+async def _status(address: Address, path: str) -> int:
+    """Return the status that a GET is answered with. Raises ValueError when the answer is not HTTP."""
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        version, _, rest = (await reader.readline()).partition(b" ")
+        if not version.startswith(b"HTTP/1."):
+            raise ValueError(f"not an HTTP status line: {version!r}")
+        return int(rest[:3])
+    finally:
+        writer.close()

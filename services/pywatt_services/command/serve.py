@@ -1,0 +1,72 @@
+"""Running a program in a worker: the worker stands in for it towards pywatt and the service's sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import NoReturn
+
+from pywatt.errors import ServiceFailed
+from pywatt.service_type import ServiceContext
+from pywatt_services.command.config import CommandOptions
+from pywatt_services.command.listening import Address, listening_addresses
+from pywatt_services.command.program import Program, running
+from pywatt_services.command.readiness import free_port, is_taken, wait_until_ready
+from pywatt_services.command.relay import relaying
+
+HOST = "127.0.0.1"
+STOP_SHARE = 0.9
+"""Part of a stop's time after which a program that has not ended is killed: before the worker itself is."""
+FLUSH_LIMIT = 0.5
+"""Seconds for the last bytes of an ended program to reach their clients."""
+
+
+async def serve(options: CommandOptions, context: ServiceContext) -> None:
+    """Run the program until asked to stop. What makes it fail comes out as ServiceFailed in an ExceptionGroup."""
+    port = _port(options, context) if options.http else None
+    env = {**context.env, **options.env}
+    if port is not None:
+        env |= {"HOST": HOST, "PORT": str(port)}
+    async with running(options, env, context.service) as program, asyncio.TaskGroup() as tasks:
+        watch = tasks.create_task(_fail_at_end(program, context.service.id))
+        if port is None:
+            await context.ready(http=False)
+            request = await context.stop_requested()
+            watch.cancel()
+            await program.stop(request.timeout * STOP_SHARE)
+        else:
+            await _serve_http(program, port, options, context, watch)
+
+
+async def _serve_http(
+    program: Program, port: int, options: CommandOptions, context: ServiceContext, watch: asyncio.Task[NoReturn]
+) -> None:
+    address = await wait_until_ready(
+        Address(HOST, port), options.probe, name=program.name, listening=partial(listening_addresses, program.pid)
+    )
+    # Callers inside the app go to the program itself; its stand-in serves those who know only the service's address.
+    listeners = [context.loopback, *([context.public] if context.public else [])]
+    async with relaying(address, listeners) as relay:
+        await context.ready(address=f"tcp:{address}")
+        request = await context.stop_requested()
+        watch.cancel()
+        relay.stop_accepting()
+        await program.stop(request.timeout * STOP_SHARE)
+        await relay.flushed(FLUSH_LIMIT)
+
+
+async def _fail_at_end(program: Program, service: str) -> NoReturn:
+    await program.ended.wait()
+    raise ServiceFailed(service, program.outcome)
+
+
+def _port(options: CommandOptions, context: ServiceContext) -> int:
+    if options.port is None:
+        return free_port()
+    if is_taken(options.port):
+        raise ServiceFailed(
+            context.service.id,
+            f"port {options.port} (command.port) is taken",
+            hint="a service with a fixed port has one worker, and no second one at a reload",
+        )
+    return options.port

@@ -1,0 +1,43 @@
+"""The service type `health`: the app's health as one HTTP view, with the lag of Kafka consumer groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
+from pywatt_schemas import load
+from pywatt_services.health.config import HealthOptions, configure
+
+__all__ = ["TYPE", "HealthType"]
+
+
+class HealthType:
+    """Serves the app's health."""
+
+    name = "health"
+    aliases = ("@platformatic/watt-plugin-kafka-health",)
+    preload = ("pywatt.worker.uvicorn_engine", "pywatt_services.health.serve")
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema of the service's own document."""
+        return load("health")
+
+    def detect(self, folder: Path) -> bool:
+        """Never: it is asked for by name."""
+        return False
+
+    def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
+        """Return the options. Raises OptionsError when a group is named without brokers, or brokers without a group."""
+        return Configured(options=configure(document))
+
+    async def serve(self, options: HealthOptions, context: ServiceContext) -> None:
+        """Serve until asked to stop."""
+        from pywatt_services.health.serve import serve
+
+        await serve(options, context)
+
+
+TYPE: ServiceType = HealthType()

@@ -1,0 +1,49 @@
+"""The service type `python`: an ASGI or WSGI application, or an async `main()` without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
+from pywatt_schemas import load
+from pywatt_services.python.config import PythonOptions, configure, find_interpreter
+from pywatt_services.python.detect import find_application
+from pywatt_services.python.frameworks import imported_frameworks
+
+__all__ = ["TYPE", "PythonType"]
+
+
+class PythonType:
+    """Serves a Python application."""
+
+    name = "python"
+    aliases = ("@platformatic/python", "@platformatic/python-node")
+    preload = ("pywatt.worker.uvicorn_engine", "pywatt_services.python.serve")
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema of the service's own document."""
+        return load("python")
+
+    def detect(self, folder: Path) -> bool:
+        """Whether the folder holds a file by one of the usual names that defines an application."""
+        return find_application(folder) is not None
+
+    def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
+        """Return the options. Raises OptionsError when it is not said, and not to be seen, what to serve."""
+        options = configure(document, placement)
+        interpreter = find_interpreter(document, placement)
+        # Another interpreter shares nothing with the one that workers are forked from.
+        preload = () if interpreter else imported_frameworks(placement.path, options.module)
+        return Configured(options=options, preload=preload, interpreter=interpreter)
+
+    async def serve(self, options: PythonOptions, context: ServiceContext) -> None:
+        """Import the application and serve it. Raises whatever its import or its start raises."""
+        from pywatt_services.python.serve import serve
+
+        await serve(options, context)
+
+
+TYPE: ServiceType = PythonType()

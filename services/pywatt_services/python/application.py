@@ -1,0 +1,125 @@
+"""Importing the application and finding out how it wants to be called."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pywatt.errors import MissingExtra, StartError
+from pywatt.worker.lifespan import Application
+from pywatt_services.python.config import Interface, PythonOptions
+from pywatt_services.python.detect import NAMES
+
+FACTORY = "create_app"
+MAIN = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class AsgiApplication:
+    """Something to serve over HTTP."""
+
+    app: Application
+
+
+@dataclass(frozen=True, slots=True)
+class MainFunction:
+    """A coroutine function that is the whole service."""
+
+    main: Callable[[], Awaitable[object]]
+
+
+async def load_application(options: PythonOptions) -> AsgiApplication | MainFunction:
+    """Import the module and return what it holds. Raises what the import raises, StartError, MissingExtra."""
+    target, name = _find(importlib.import_module(options.module), options)
+    where = f"{options.module}:{name}"
+    interface = options.interface
+    if not callable(target):
+        raise StartError(f"{where} is no application: it is {target!r}", hint="name another one in python.module")
+    if name == FACTORY or _needs_nothing(target):
+        if inspect.iscoroutinefunction(target) and name != FACTORY and interface in (Interface.AUTO, Interface.MAIN):
+            return MainFunction(target)
+        if name == MAIN:
+            raise StartError(
+                f"{where} must be `async def {MAIN}()`", hint='or run it as a program: a "command" service'
+            )
+        made: Any = target()
+        target = await made if inspect.isawaitable(made) else made
+        where = f"what {where}() returned"
+    if interface is Interface.AUTO:
+        interface = interface_of(target, where)
+    if interface is Interface.MAIN:
+        raise StartError(f"{where} is no coroutine function without parameters, as python.interface says")
+    if interface is Interface.WSGI:
+        return AsgiApplication(_from_wsgi(target, options.threads))
+    return AsgiApplication(cast("Application", target))
+
+
+def interface_of(app: object, where: str) -> Interface:
+    """Tell whether an object is called as ASGI 3 or as WSGI. Raises StartError when it cannot be told."""
+    if not callable(app):
+        raise StartError(f"{where} is no application: it is {app!r}")
+    two, three = _takes(app, 2), _takes(app, 3)
+    if three and not two:
+        return Interface.ASGI
+    if two and not three:
+        return Interface.WSGI
+    if three:
+        # It takes anything, as decorators do: what else it is decides.
+        if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
+            return Interface.ASGI
+        if hasattr(app, "wsgi_app"):
+            return Interface.WSGI
+        if hasattr(app, "asgi_app"):
+            return Interface.ASGI
+        raise StartError(
+            f"cannot tell whether {where} is ASGI or WSGI", hint='say {"python": {"interface": "asgi"}}, or "wsgi"'
+        )
+    if _takes(app, 1):
+        raise StartError(f"{where} looks like ASGI 2, which is not supported", hint="wrap it: asgiref.compatibility")
+    raise StartError(f"{where} takes neither (scope, receive, send) nor (environ, start_response)")
+
+
+def _find(module: object, options: PythonOptions) -> tuple[Any, str]:
+    if options.attribute is None:
+        for name in NAMES:
+            if hasattr(module, name):
+                return getattr(module, name), name
+        raise StartError(
+            f"the module {options.module} has none of {', '.join(NAMES)}", hint='python.module: "module:attribute"'
+        )
+    target: Any = module
+    for part in options.attribute.split("."):
+        try:
+            target = getattr(target, part)
+        except AttributeError:
+            raise StartError(
+                f"the module {options.module} has no attribute {options.attribute!r}", hint="correct python.module"
+            ) from None
+    return target, options.attribute
+
+
+def _needs_nothing(target: Callable[..., object]) -> bool:
+    """Whether it is a function that is called without arguments, which no application is."""
+    if inspect.isclass(target) or not _takes(target, 0):
+        return False
+    return not any(it.kind is it.VAR_POSITIONAL for it in inspect.signature(target).parameters.values())
+
+
+def _takes(target: Callable[..., object], count: int) -> bool:
+    """Whether it can be called with that many positional arguments; no, if it does not say."""
+    try:
+        inspect.signature(target).bind(*range(count))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _from_wsgi(app: object, threads: int) -> Application:
+    try:
+        from a2wsgi import WSGIMiddleware
+    except ModuleNotFoundError as error:
+        raise MissingExtra("a2wsgi", "wsgi", needed_by="a WSGI application") from error
+    return cast("Application", WSGIMiddleware(cast("Any", app), workers=threads))

@@ -1,0 +1,36 @@
+"""Running a Python application in a worker."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pywatt.service_type import ServiceContext
+from pywatt.worker.asgi import serve_asgi
+from pywatt_services.python.application import AsgiApplication, MainFunction, load_application
+from pywatt_services.python.config import PythonOptions
+
+
+async def serve(options: PythonOptions, context: ServiceContext) -> None:
+    """Import the application and serve it until asked to stop. Raises whatever its import or its start raises."""
+    match await load_application(options):
+        case AsgiApplication(app):
+            await serve_asgi(app, context, engine=options.engine)
+        case MainFunction() as function:
+            await _run_main(function, context)
+
+
+async def _run_main(function: MainFunction, context: ServiceContext) -> None:
+    """Run a `main()` until it ends or is asked to: then it is cancelled, and may take the stop's time to clean up."""
+
+    async def main() -> None:
+        await function.main()
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(main())
+        stopping = tasks.create_task(context.stop_requested())
+        await asyncio.sleep(0)  # lets it begin: one that ends or raises at once never gets ready
+        if not running.done():
+            await context.ready(http=False)
+        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        running.cancel()
+        stopping.cancel()

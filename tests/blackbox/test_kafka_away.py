@@ -1,0 +1,42 @@
+"""A broker that cannot be reached degrades kafka-hooks alone; the rest of the app serves."""
+
+from __future__ import annotations
+
+import json
+
+from harness.app import Start
+from harness.user_document import ENVIRONMENT, KAFKA_HOOKS_OF_THE_APP, user_app
+
+NOBODY = "127.0.0.1:1"
+
+
+def test_two_brokers_in_one_variable_are_two_brokers(start: Start) -> None:
+    with start(user_app(), env={**ENVIRONMENT, "KAFKA_BROKERS": "127.0.0.1:1,127.0.0.1:2"}) as app:
+        app.wait_for_text("127.0.0.1:1,127.0.0.1:2: away")
+
+
+def test_the_app_serves_while_the_broker_is_away(start: Start) -> None:
+    files = user_app()
+    root = json.loads(str(files["watt.json"]))
+    root["web"].append({"id": "health", "path": "web/health"})
+    files["watt.json"] = root
+    files["web/health/watt.json"] = {"type": "health", "health": {"brokers": [NOBODY], "groupId": "watt-kafka-hooks"}}
+    gateway = json.loads(str(files["web/gateway/platformatic.json"]))
+    gateway["gateway"]["applications"].append({"id": "health", "proxy": {"prefix": "/app"}})
+    files["web/gateway/platformatic.json"] = gateway
+    # The worker talks to Kafka in its own code and cannot start without it; this one has no consumer.
+    files["web/worker/app.py"] = str(files["web/api/app.py"])
+
+    with start(files, env={**ENVIRONMENT, "KAFKA_BROKERS": NOBODY}) as app:
+        assert app.get("/api/hello").text == "hello"
+        refused = app.post("/topics/orders-created", content=b"{}")
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) > 0
+        assert app.post("/async/process", content=b"{}").status_code == 503
+        app.wait_for(lambda line: line["name"] == "kafka-hooks" and line["level"] >= 40)
+        health = app.get("/app/health").json()
+        assert health["services"]["kafka-hooks"]["status"] == "degraded"
+        assert NOBODY in health["services"]["kafka-hooks"]["detail"]
+        assert health["services"]["api"]["status"] == "ready"
+        assert health["status"] == "degraded"
+        assert app.stop() == 0
