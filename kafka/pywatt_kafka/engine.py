@@ -1,0 +1,130 @@
+"""The edge to aiokafka: finding it, its errors as ours, and what every client of its kind shares.
+
+Everything that aiokafka keeps private and we need is reached for here and in the three engine classes next door.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pywatt_kafka.errors import (
+    CommitFailed,
+    KafkaError,
+    KafkaUnavailable,
+    MissingDependency,
+    NotAuthorized,
+    RecordTooLarge,
+    UnknownTopic,
+)
+from pywatt_kafka.records import Message
+
+METADATA_AGE = 30_000  # ms; the connection's own checks refresh it sooner
+RETRY_BACKOFF = 100  # ms
+
+FOREIGN = (RuntimeError, AssertionError, ConnectionError)
+"""What aiokafka raises: its own errors are RuntimeErrors, arguments and states are asserted. (Not OSError: that would
+take a TimeoutError of ours with it.)"""
+
+
+def require_aiokafka() -> None:
+    """Import aiokafka. Raises MissingDependency.
+
+    Its loggers tell of every failed attempt, ten a second while a broker is away; our status says the same once. So
+    they are held back, unless the application has set a level for the logger `aiokafka` itself.
+    """
+    try:
+        import aiokafka  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            "the Kafka client needs the package aiokafka", hint="pip install 'pywatt[kafka]'"
+        ) from error
+    aiokafka_logger = logging.getLogger("aiokafka")
+    if aiokafka_logger.level == logging.NOTSET:
+        aiokafka_logger.setLevel(logging.CRITICAL + 1)
+
+
+def translate(error: BaseException, *, during: str) -> KafkaError:
+    """Return our error for one of aiokafka's."""
+    from aiokafka import errors
+
+    if isinstance(error, KafkaError):
+        return error
+    message = f"{during}: {_words(error)}"
+    match error:
+        case errors.CommitFailedError() | errors.IllegalStateError() | errors.IllegalGenerationError():
+            return CommitFailed(message)
+        case errors.MessageSizeTooLargeError() | errors.RecordTooLargeError() | errors.RecordListTooLargeError():
+            return RecordTooLarge(message)
+        case errors.UnknownTopicOrPartitionError() | errors.InvalidTopicError():
+            return UnknownTopic(message)
+        case (
+            errors.TopicAuthorizationFailedError()
+            | errors.GroupAuthorizationFailedError()
+            | errors.ClusterAuthorizationFailedError()
+            | errors.AuthenticationFailedError()
+        ):
+            return NotAuthorized(message)
+        case errors.KafkaTimeoutError() | errors.ProducerClosed() | errors.ConsumerStoppedError() | ConnectionError():
+            return KafkaUnavailable(message)
+        case errors.KafkaError() if error.retriable or isinstance(error, errors.KafkaConnectionError):
+            return KafkaUnavailable(message)
+        case _:
+            return KafkaError(message)
+
+
+@contextmanager
+def translated(during: str) -> Iterator[None]:
+    """Turn what aiokafka raises into our errors."""
+    try:
+        yield
+    except FOREIGN as error:
+        raise translate(error, during=during) from error
+
+
+def _words(error: BaseException) -> str:
+    text = str(error)
+    name = type(error).__name__
+    return text if name in text else f"{name}: {text}".removesuffix(": ")
+
+
+async def refresh_metadata(client: Any, brokers: tuple[str, ...]) -> None:
+    """Ask the cluster for the metadata of the client's topics. Raises KafkaUnavailable when no broker answers."""
+    if not await client.force_metadata_update():
+        raise unreachable(brokers)
+
+
+def unreachable(brokers: tuple[str, ...]) -> KafkaUnavailable:
+    """Return the error that says which addresses were tried."""
+    return KafkaUnavailable(
+        f"no Kafka broker answers at {','.join(brokers)}", hint="start the broker, or correct KAFKA_BROKERS"
+    )
+
+
+@contextmanager
+def opening(brokers: tuple[str, ...]) -> Iterator[None]:
+    """Turn a failed bootstrap into KafkaUnavailable with the addresses that were tried."""
+    from aiokafka.errors import KafkaConnectionError
+
+    try:
+        with translated(f"connecting to {','.join(brokers)}"):
+            yield
+    except KafkaError as error:
+        if isinstance(error.__cause__, KafkaConnectionError):
+            raise unreachable(brokers) from error.__cause__
+        raise
+
+
+def done(task: asyncio.Future[Any] | None) -> bool:
+    """Whether a background task of aiokafka's has ended (it never should while the client is open)."""
+    return task is not None and task.done()
+
+
+def message_from(record: Any) -> Message:
+    """Return our Message for a ConsumerRecord."""
+    return Message(
+        record.topic, record.partition, record.offset, record.key, record.value, tuple(record.headers), record.timestamp
+    )

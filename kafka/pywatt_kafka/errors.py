@@ -1,0 +1,51 @@
+"""Every error that pywatt_kafka raises on purpose.
+
+KafkaError                 message, hint
+├── KafkaUnavailable       no broker answered within the time allowed: try again later
+├── UnknownTopic           the topic does not exist (and the broker does not create it), or cannot by its name
+├── RecordTooLarge         the record is larger than the client or the broker takes
+├── NotAuthorized          the broker refuses this client
+├── CommitFailed           the partition is no longer this member's: another one delivers it again
+├── MissingDependency      an optional package, or Java, is not installed
+└── BrokerFailed           a broker for development did not start
+"""
+
+from __future__ import annotations
+
+
+class KafkaError(Exception):
+    """Base of every error of this library."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        """What the user may do about it."""
+
+
+class KafkaUnavailable(KafkaError):
+    """No broker answered within the time allowed; the same call may work later."""
+
+
+class UnknownTopic(KafkaError):
+    """The topic does not exist and the broker does not create it."""
+
+
+class RecordTooLarge(KafkaError):
+    """The record is larger than the client or the broker takes."""
+
+
+class NotAuthorized(KafkaError):
+    """The broker refuses this client."""
+
+
+class CommitFailed(KafkaError):
+    """The group has given the partition to another member, which delivers the uncommitted records again."""
+
+
+class MissingDependency(KafkaError):
+    """Something optional is needed now and is not installed."""
+
+
+class BrokerFailed(KafkaError):
+    """A broker for development did not start."""

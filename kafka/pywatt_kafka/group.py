@@ -1,0 +1,208 @@
+"""One AIOKafkaConsumer as a group member: its rebalances, its errors, its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from pywatt_kafka.connection import logger
+from pywatt_kafka.engine import (
+    METADATA_AGE,
+    RETRY_BACKOFF,
+    done,
+    message_from,
+    opening,
+    refresh_metadata,
+    translated,
+)
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.records import Message, Offset, TopicPartition
+from pywatt_kafka.sockets import Sockets, close_consumer
+
+HEARTBEAT_INTERVAL = 3.0  # seconds, or a third of the session timeout
+REQUEST_MARGIN = 10.0  # seconds; a broker holds a join for as long as the slowest member may take
+TROUBLE_TTL = 3.0  # seconds for which an error counts against the status
+TRY_AGAIN = "InvalidRequestError"
+"""The embedded broker's answer to a follower that syncs after its leader; the next attempt may work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSettings:
+    """What a group engine is made from. Durations are seconds."""
+
+    group: str
+    topics: tuple[str, ...]
+    instance_id: str | None
+    client_id: str
+    session_timeout: float
+    rebalance_timeout: float
+    assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]]
+    revoked: Callable[[frozenset[TopicPartition]], Awaitable[None]]
+
+
+class GroupEngine:
+    """One AIOKafkaConsumer that subscribes to topics."""
+
+    def __init__(self, brokers: tuple[str, ...], settings: GroupSettings) -> None:
+        from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+
+        ConsumerRebalanceListener.register(GroupEngine)
+        self._brokers = brokers
+        self._settings = settings
+        self._owned: frozenset[TopicPartition] = frozenset()
+        self._held: set[TopicPartition] = set()
+        """Partitions that the user has paused."""
+        self._trouble: KafkaError | None = None
+        self._trouble_at = 0.0
+        self._listener_error: Exception | None = None
+        self._closing = False
+        slowest = max(settings.session_timeout, settings.rebalance_timeout)
+        self._consumer: Any = AIOKafkaConsumer(
+            bootstrap_servers=",".join(brokers),
+            client_id=settings.client_id,
+            group_id=settings.group,
+            group_instance_id=settings.instance_id,
+            session_timeout_ms=int(settings.session_timeout * 1000),
+            rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(min(HEARTBEAT_INTERVAL, settings.session_timeout / 3) * 1000),
+            request_timeout_ms=int((slowest + REQUEST_MARGIN) * 1000),
+            metadata_max_age_ms=METADATA_AGE,
+            retry_backoff_ms=RETRY_BACKOFF,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        self._sockets = Sockets(self._consumer._client)
+
+    async def open(self) -> None:
+        """Connect; joining goes on in the background, and waits for no topic to exist."""
+        with opening(self._brokers):
+            await self._sockets.open(self._consumer.start())
+            # Subscribed only now: a start with topics fails when one of them does not exist, and waits for the group.
+            self._consumer.subscribe(topics=list(self._settings.topics), listener=self)
+
+    def stale(self) -> bool:
+        """No socket is up, a topic is missing, or there was an error."""
+        missing = any(self._consumer.partitions_for_topic(topic) is None for topic in self._settings.topics)
+        return missing or self._trouble is not None or not self._sockets.any_live()
+
+    async def check(self) -> None:
+        """Ask for the metadata of the topics, by which new topics and partitions are noticed too."""
+        if self._trouble is not None:
+            if time.monotonic() - self._trouble_at < TROUBLE_TTL:
+                raise self._trouble
+            self._trouble = None
+        await refresh_metadata(self._consumer._client, self._brokers)
+
+    def broken(self) -> bool:
+        """The task that speaks to the group has ended."""
+        return self._consumer._coordinator is not None and done(self._consumer._coordinator._coordination_task)
+
+    async def close(self) -> None:
+        """Give up the partitions, leave the group, disconnect."""
+        self._closing = True
+        with anyio.move_on_after(self._settings.rebalance_timeout):
+            await self.on_partitions_revoked(self._owned)
+        await close_consumer(self._consumer, self._sockets)
+
+    async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
+        """Return what came within the timeout. Raises KafkaError."""
+        if self._listener_error is not None:
+            error, self._listener_error = self._listener_error, None
+            raise error
+        if self._closing:
+            raise KafkaUnavailable("the connection is being closed")
+        try:
+            with translated(f"reading {', '.join(self._settings.topics)}"):
+                batches = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
+        except KafkaError as error:
+            if TRY_AGAIN not in str(error):
+                self._trouble, self._trouble_at = error, time.monotonic()
+            raise
+        return {TopicPartition(*place): [message_from(record) for record in batch] for place, batch in batches.items()}
+
+    async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
+        """Read on at the known offsets, and for partitions without one at the committed offset or the beginning."""
+        unknown = [partition for partition in partitions if partition not in known]
+        committed = await self.committed(unknown)
+        with translated("going back to the last delivered record"):
+            for partition in partitions:
+                if partition in known:
+                    self._consumer.seek(_native(partition), known[partition])
+                elif partition in committed:
+                    self._consumer.seek(_native(partition), committed[partition].offset)
+                else:
+                    await self._consumer.seek_to_beginning(_native(partition))
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """Fetch nothing from these."""
+        for partition in self._owned.intersection(partitions):
+            self._held.add(partition)
+            self._consumer.pause(_native(partition))
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        """Fetch from these again."""
+        for partition in self._owned.intersection(partitions):
+            self._held.discard(partition)
+            self._consumer.resume(_native(partition))
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read on at that offset."""
+        with translated(f"seeking in {partition.topic}[{partition.partition}]"):
+            self._consumer.seek(_native(partition), offset)
+
+    async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
+        """Commit positions. Raises KafkaError; waits while the group rebalances."""
+        from aiokafka.structs import OffsetAndMetadata
+
+        with translated("committing"):
+            await self._consumer.commit(
+                {_native(place): OffsetAndMetadata(offset.offset, offset.metadata) for place, offset in offsets.items()}
+            )
+
+    async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
+        """Return committed positions, with the metadata that aiokafka's own `committed` leaves out."""
+        with translated("reading committed offsets"):
+            found = await self._consumer._coordinator.fetch_committed_offsets([_native(place) for place in partitions])
+        return {TopicPartition(*place): Offset(offset.offset, offset.metadata) for place, offset in found.items()}
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset after the last record of each partition."""
+        with translated("finding where partitions end"):
+            found = await self._consumer.end_offsets([_native(place) for place in partitions])
+        return {TopicPartition(*place): offset for place, offset in found.items()}
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """Part of aiokafka's listener; it is called before it fetches anything of a new assignment."""
+        places = list(assigned)
+        self._owned = frozenset(TopicPartition(*place) for place in places)
+        self._held.clear()
+        self._consumer.pause(*places)
+        await self._tell(self._settings.assigned(self._owned))
+        for partition in self._owned - self._held:
+            self._consumer.resume(_native(partition))
+
+    async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        """Part of aiokafka's listener; also called by `close`."""
+        places = self._owned.intersection(TopicPartition(*place) for place in revoked)
+        if not places:
+            return
+        await self._tell(self._settings.revoked(places))
+        self._owned = frozenset()
+        self._held.clear()
+
+    async def _tell(self, told: Awaitable[None]) -> None:
+        try:
+            await told
+        except Exception as error:  # noqa: BLE001  aiokafka would only log it: the next fetch raises it instead
+            logger.exception("the listener of consumer group %s failed", self._settings.group)
+            self._listener_error = error
+
+
+def _native(partition: TopicPartition) -> Any:
+    from aiokafka import TopicPartition as Native
+
+    return Native(*partition)

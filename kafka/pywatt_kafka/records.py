@@ -1,0 +1,49 @@
+"""What goes in and comes out: records, their places, committed offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+Header: TypeAlias = tuple[str, bytes | None]
+Headers: TypeAlias = Sequence[Header]
+
+
+class TopicPartition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+
+class RecordPosition(NamedTuple):
+    """Where the broker put a record."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """A committed position: the offset of the next record to read, and a note of the committer's."""
+
+    offset: int
+    metadata: str = ""
+    """At most 4,096 bytes (the broker's `offset.metadata.max.bytes`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One record as it was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    """None is a tombstone, not an empty value."""
+    headers: tuple[Header, ...]
+    timestamp: int
+    """Milliseconds since 1970 (UTC)."""

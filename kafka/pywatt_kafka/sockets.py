@@ -1,0 +1,110 @@
+"""Opening and closing aiokafka's clients so that no socket and no task of theirs is left behind.
+
+aiokafka forgets a socket whose opening is cancelled, opens others after its client was closed, and lets cancellations
+of its own background tasks out of `stop`, which would look like ours. So what it opens is never cancelled in the
+middle, and each step of closing it has a task to itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import anyio
+
+logger = logging.getLogger("pywatt_kafka")
+
+GRACE = 2.0  # seconds for an opening that is under way when its client is closed
+CLOSE_LIMIT = 3.0  # seconds for one step
+
+ResultT = TypeVar("ResultT")
+
+
+class Sockets:
+    """The sockets of one client of aiokafka's."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._get_connection = client._get_conn
+        self._opening: set[asyncio.Task[Any]] = set()
+        client._get_conn = self._get
+
+    def any_live(self) -> bool:
+        """Whether a connection is up."""
+        return any(connection.connected() for connection in self._client._conns.values())
+
+    async def open(self, step: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """Take a step that opens sockets. When the caller is cancelled it goes on, until `settle`."""
+        task = asyncio.ensure_future(step)
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+        return await asyncio.shield(task)
+
+    async def settle(self) -> None:
+        """Wait for what is being opened, a moment at most."""
+        for task in tuple(self._opening):
+            await _end(task, GRACE)
+
+    async def close(self) -> None:
+        """Close all of them, those too that were opened while the client was being closed."""
+        await finish(self._client.close(), CLOSE_LIMIT)
+        await self.settle()
+        await finish(self._client.close(), CLOSE_LIMIT)
+
+    async def _get(self, node: Any, **options: Any) -> Any:
+        from aiokafka.client import ConnectionGroup
+
+        known = self._client._conns.get((node, options.get("group", ConnectionGroup.DEFAULT)))
+        if known is not None and known.connected():
+            return known
+        return await self.open(self._get_connection(node, **options))
+
+
+async def finish(step: Coroutine[Any, Any, object], limit: float) -> bool:
+    """Take one of aiokafka's closing steps, for `limit` seconds at most; return whether it went well.
+
+    Nothing is raised, for nothing is left that the caller could do.
+    """
+    return await _end(asyncio.ensure_future(step), limit)
+
+
+async def to_the_end(step: Coroutine[Any, Any, None]) -> None:
+    """Take a closing step to its end, even when the caller is cancelled meanwhile."""
+    task = asyncio.ensure_future(step)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait({task})
+        raise
+
+
+async def close_consumer(consumer: Any, sockets: Sockets) -> None:
+    """Stop an AIOKafkaConsumer, and end what its `stop` does not come to when it waits too long or trips."""
+    await sockets.settle()
+    if not await finish(consumer.stop(), CLOSE_LIMIT):
+        coordinator, fetcher = consumer._coordinator, consumer._fetcher
+        if coordinator is not None and consumer._group_id is not None:
+            await finish(coordinator._stop_heartbeat_task(), CLOSE_LIMIT)
+            await finish(coordinator._stop_commit_offsets_refresh_task(), CLOSE_LIMIT)
+        if fetcher is not None:
+            for task in (fetcher._fetch_task, *fetcher._pending_tasks):
+                task.cancel()
+                await _end(task, CLOSE_LIMIT)
+    await sockets.close()
+
+
+async def _end(task: asyncio.Future[Any], limit: float) -> bool:
+    """Wait for a task, cancel it after the limit; return whether it went well."""
+    await asyncio.wait({task}, timeout=limit)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+    if task.cancelled():
+        return False
+    if (error := task.exception()) is not None:
+        logger.debug("while closing a Kafka client: %r", error)
+        return False
+    return True

@@ -1,0 +1,127 @@
+"""Header rules, both ways between HTTP and Kafka. Wire names are the original's.
+
+What never crosses: hop-by-hop headers (RFC 9110 section 7.6.1) and credentials, and on the way to a webhook what is
+of one message only (host, content-length): whoever may produce a record must not choose them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+
+from pywatt.http.headers import HOP_BY_HOP, is_token, tokens
+
+KEY = "x-plt-kafka-hooks-key"
+KEY_ENCODING = "x-plt-kafka-hooks-key-encoding"
+"""Ours: `base64` when the key is not text that a header can carry."""
+ATTEMPT = "x-plt-kafka-hooks-attempt"
+CORRELATION_ID = "x-plt-kafka-hooks-correlation-id"
+PATH_PARAMS = "x-plt-kafka-hooks-path-params"
+QUERY_STRING = "x-plt-kafka-hooks-query-string"
+STATUS_CODE = "x-status-code"
+CONTENT_TYPE = "content-type"
+
+BASE64 = "base64"
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+RecordHeaders = Sequence[tuple[str, bytes | None]]
+
+_ONE_CONNECTION = frozenset({name.decode() for name in HOP_BY_HOP} | {"expect"})
+_CREDENTIALS = frozenset({"authorization", "cookie"})
+_OUR_OWN = frozenset({KEY, KEY_ENCODING, ATTEMPT})
+_NOT_INTO_RECORDS = _ONE_CONNECTION | _CREDENTIALS | _OUR_OWN
+_NOT_INTO_WEBHOOKS = _ONE_CONNECTION | _CREDENTIALS | _OUR_OWN | {"host", "content-length"}
+
+_KEY_BYTES, _KEY_ENCODING_BYTES = KEY.encode(), KEY_ENCODING.encode()
+
+_ILLEGAL_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def legal_name(name: str) -> bool:
+    """Tell whether a text can be the name of an HTTP header."""
+    return name.isascii() and is_token(name.encode())
+
+
+def legal_value(value: bytes) -> bool:
+    """Tell whether HTTP can carry these bytes as a header's value and will hand them over unchanged."""
+    return _ILLEGAL_IN_VALUE.search(value) is None and value.strip(b" \t") == value
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether a webhook's header of that name is made by pywatt alone."""
+    return name.lower() in _ONE_CONNECTION | _OUR_OWN | {"host", "content-length"}
+
+
+def key_headers(key: bytes | None) -> list[tuple[bytes, bytes]]:
+    """Return the headers that carry a record's key: as it is if it is UTF-8 that a header can carry, else in base64."""
+    if key is None:
+        return []
+    try:
+        key.decode("utf-8")
+        plain = legal_value(key)
+    except UnicodeDecodeError:
+        plain = False
+    if plain:
+        return [(_KEY_BYTES, key)]
+    return [(_KEY_BYTES, base64.b64encode(key)), (_KEY_ENCODING_BYTES, BASE64.encode())]
+
+
+def key_of(headers: RawHeaders) -> bytes | None:
+    """Return the record key that a request asks for. Raises ValueError when it is said to be base64 and is not."""
+    key = encoding = None
+    for name, value in headers:
+        if name == _KEY_BYTES:
+            key = value
+        elif name == _KEY_ENCODING_BYTES:
+            encoding = value
+    if key is None or encoding is None:
+        return key
+    if encoding.decode("latin-1").strip().lower() != BASE64:
+        raise ValueError(f"{KEY_ENCODING} can only be {BASE64}")
+    try:
+        return base64.b64decode(key, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"{KEY} is not valid base64") from error
+
+
+def webhook_headers(configured: RawHeaders, record: RecordHeaders, key: bytes | None) -> list[tuple[bytes, bytes]]:
+    """Return a webhook request's headers: the record's that may pass, the key's, the configured ones.
+
+    A configured header replaces the record's of the same name. What HTTP cannot carry is left out.
+    """
+    taken = {name for name, _ in configured}
+    result: list[tuple[bytes, bytes]] = []
+    for name, value in record:
+        lower = name.lower()
+        if lower in _NOT_INTO_WEBHOOKS or value is None or not legal_name(lower):
+            continue
+        raw, trimmed = lower.encode("ascii"), value.strip(b" \t")
+        if raw not in taken and legal_value(trimmed):
+            result.append((raw, trimmed))
+    result.extend(key_headers(key))
+    result.extend(configured)
+    return result
+
+
+def record_headers(request: RawHeaders) -> list[tuple[str, bytes]]:
+    """Return the headers of a published record: content-type first, then the request's others that may pass."""
+    named = {token.decode("latin-1") for name, value in request if name == b"connection" for token in tokens(value)}
+    first: list[tuple[str, bytes]] = []
+    others: list[tuple[str, bytes]] = []
+    for raw, value in request:
+        name = raw.decode("latin-1").lower()
+        if name == CONTENT_TYPE:
+            first.append((name, value))
+        elif name not in _NOT_INTO_RECORDS and name not in named:
+            others.append((name, value))
+    return first + others
+
+
+def first_header(headers: RecordHeaders, name: str) -> bytes | None:
+    """Return the value of the first record header of that name (lower case), whatever its own case."""
+    for other, value in headers:
+        if other == name or other.lower() == name:
+            return value
+    return None

@@ -1,0 +1,76 @@
+"""Paths with `:parameters`, as in `/api/process/:id`, and which of them a request asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from urllib.parse import unquote
+
+Target = TypeVar("Target")
+
+_LITERAL = re.compile(r"[^:*/?#%\s]*")
+_PARAMETER = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class PathPattern:
+    """One segment each; a segment that starts with `:` is a parameter and takes any text that is not empty."""
+
+    segments: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> PathPattern:
+        """Read `/api/process/:id`. Raises ValueError, saying what is wrong."""
+        if not text.startswith("/"):
+            raise ValueError("a path starts with /")
+        segments = tuple(text[1:].split("/"))
+        names = [segment for segment in segments if segment.startswith(":")]
+        for segment in segments:
+            if not (_PARAMETER.fullmatch(segment) or _LITERAL.fullmatch(segment)):
+                raise ValueError(f"{segment!r} is neither plain text nor a :parameter made of letters, digits and _")
+        if len(set(names)) != len(names):
+            raise ValueError("two parameters have the same name")
+        return cls(segments)
+
+    def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
+        """Return the parameters if the (decoded) segments of a path fit, else None."""
+        if len(segments) != len(self.segments):
+            return None
+        found: dict[str, str] = {}
+        for pattern, segment in zip(self.segments, segments, strict=True):
+            if pattern.startswith(":"):
+                if not segment:
+                    return None
+                found[pattern[1:]] = segment
+            elif pattern != segment:
+                return None
+        return found
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """The pattern without the parameters' names: equal shapes take the same paths."""
+        return tuple(":" if segment.startswith(":") else segment for segment in self.segments)
+
+
+class Routes(Generic[Target]):
+    """Finds the target of a path; plain text wins over a parameter, from left to right."""
+
+    def __init__(self, routes: Iterable[tuple[PathPattern, Target]]) -> None:
+        self._routes = sorted(routes, key=lambda route: [part.startswith(":") for part in route[0].segments])
+
+    def find(self, raw_path: str) -> tuple[Target, Mapping[str, str]] | None:
+        """Return the target of a path as it came over the wire (still percent-encoded) and its parameters."""
+        if not self._routes:
+            return None
+        segments = path_segments(raw_path)
+        for pattern, target in self._routes:
+            if (found := pattern.match(segments)) is not None:
+                return target, found
+        return None
+
+
+def path_segments(raw_path: str) -> tuple[str, ...]:
+    """Split a path as it came over the wire, then decode each segment: an encoded slash stays inside its segment."""
+    return tuple(unquote(segment) for segment in raw_path.removeprefix("/").split("/"))

@@ -1,0 +1,61 @@
+"""Real Kafka brokers on loopback; without Java or the jars these tests are skipped, with the reason."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars
+from pywatt_kafka.brokers.java import find_java
+from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.errors import BrokerFailed, MissingDependency
+
+FETCH_AND_START = 300  # seconds; the first test of a session may have to fetch the jars
+
+
+@pytest.fixture(scope="session")
+def kafka_at_hand() -> None:
+    """Java and Kafka's jars are on this machine, or could be had."""
+    try:
+        find_java(os.environ)
+        kafka_jars(DEFAULT_VERSION, os.environ)
+    except (MissingDependency, BrokerFailed) as error:
+        pytest.skip(f"no real Kafka broker: {error.message} ({error.hint})")
+
+
+@pytest.fixture(scope="session")
+def broker(kafka_at_hand: None) -> Iterator[str]:
+    """The address of a broker that all tests of this process share."""
+    with RealBroker() as running:
+        yield running.address
+
+
+@pytest.fixture
+def own_broker(kafka_at_hand: None, tmp_path: Path) -> Iterator[RealBroker]:
+    """A running broker that a test may kill and start again."""
+    with RealBroker(tmp_path / "kafka") as running:
+        yield running
+
+
+@pytest.fixture
+def topics(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes names that no other test uses."""
+    numbers = itertools.count()
+    node = abs(hash(request.node.nodeid))
+    return lambda: f"t-{os.getpid()}-{node:x}-{next(numbers)}"
+
+
+@pytest.fixture
+def topic(topics: Callable[[], str]) -> str:
+    """A name that no other test uses."""
+    return topics()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "kafka" in item.path.parts and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(FETCH_AND_START))

@@ -1,0 +1,227 @@
+"""A service's document, in both shapes, becomes frozen options; every problem is named with its key."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pywatt.service_type import Configured, OptionsError, Placement
+from pywatt_schemas import service_file
+from pywatt_services.kafka_hooks import TYPE
+from pywatt_services.kafka_hooks.config import (
+    ConsumerOptions,
+    DeadLetterFormat,
+    KafkaHooksOptions,
+    RequestReplyOptions,
+    StartAt,
+    WebhookOptions,
+)
+from pywatt_services.kafka_hooks.retry import RetryPolicy
+from pywatt_services.kafka_hooks.routes import PathPattern
+
+PLACEMENT = Placement(id="kafka-hooks", path=Path("/app/web/kafka-hooks"), services=("gateway", "kafka-hooks", "api"))
+
+GUIDE: dict[str, Any] = {
+    "$schema": "https://schemas.platformatic.dev/@platformatic/kafka-hooks/1.0.0.json",
+    "brokers": ["localhost:9092"],
+    "topics": [
+        {
+            "topic": "orders",
+            "url": "http://api.plt.local/webhooks/orders",
+            "method": "PUT",
+            "retries": 5,
+            "retryDelay": 500,
+            "dlq": "orders-dlq",
+            "headers": {"X-Tenant": "a"},
+        },
+        {"topic": "logs", "url": "https://example.com/ingest", "dlq": False, "includeAttemptInRequests": False},
+        {"topic": "plain", "url": "http://API.plt.local/plain", "dlq": True},
+    ],
+    "requestResponse": [
+        {"path": "/api/process/:id", "requestTopic": "requests", "responseTopic": "responses", "timeout": 60000}
+    ],
+    "consumer": {"groupId": "group"},
+    "concurrency": 20,
+}
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    return {**GUIDE, **changes}
+
+
+def configure(data: dict[str, Any]) -> Configured:
+    jsonschema.validate(data, service_file(TYPE.schema))
+    return TYPE.configure(data, PLACEMENT)
+
+
+def options_of(data: dict[str, Any]) -> KafkaHooksOptions:
+    options = configure(data).options
+    assert isinstance(options, KafkaHooksOptions)
+    return options
+
+
+def problems_of(data: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(OptionsError) as caught:
+        configure(data)
+    return {problem.key: problem.message for problem in caught.value.problems}
+
+
+def webhook(**changes: Any) -> dict[str, Any]:
+    return {"topic": "orders", "url": "http://api.plt.local/orders", **changes}
+
+
+def test_guides_document_is_understood() -> None:
+    assert options_of(GUIDE) == KafkaHooksOptions(
+        brokers=("localhost:9092",),
+        webhooks=(
+            WebhookOptions(
+                topic="orders",
+                url="http://api.plt.local/webhooks/orders",
+                method="PUT",
+                headers=((b"x-tenant", b"a"),),
+                retry=RetryPolicy(attempts=5, delay=0.5),
+                dlq="orders-dlq",
+            ),
+            WebhookOptions(topic="logs", url="https://example.com/ingest", dlq=None, include_attempt=False),
+            WebhookOptions(topic="plain", url="http://API.plt.local/plain", dlq="plt-kafka-hooks-dlq"),
+        ),
+        request_replies=(
+            RequestReplyOptions(
+                path=PathPattern(("api", "process", ":id")),
+                request_topic="requests",
+                response_topic="responses",
+                timeout=60.0,
+            ),
+        ),
+        consumer=ConsumerOptions(group_id="group"),
+        concurrency=20,
+        publishable=frozenset({"orders", "logs", "plain", "responses"}),
+    )
+
+
+def test_services_that_webhooks_call_are_told() -> None:
+    assert configure(GUIDE).calls == ("api",)
+
+
+def test_call_of_the_service_itself_is_no_dependency() -> None:
+    assert configure(document(topics=[webhook(url="http://kafka-hooks.plt.local/topics/other")])).calls == ()
+
+
+def test_originals_block_means_the_same() -> None:
+    block = {key: value for key, value in GUIDE.items() if key != "$schema"}
+    assert options_of({"kafka": block}) == options_of(GUIDE)
+
+
+def test_options_can_be_sent_to_a_worker() -> None:
+    options = options_of(GUIDE)
+    assert pickle.loads(pickle.dumps(options)) == options
+
+
+def test_keys_given_in_both_shapes_are_refused() -> None:
+    problems = problems_of({"kafka": {"brokers": ["a:1"], "topics": [webhook()]}, **GUIDE})
+    assert set(problems) == {"brokers", "topics"}
+
+
+@pytest.mark.parametrize(
+    ("consumer", "start_at"),
+    [
+        ({}, StartAt.EARLIEST),
+        ({"mode": "latest"}, StartAt.LATEST),
+        ({"mode": "earliest", "fallbackMode": "latest"}, StartAt.EARLIEST),
+        ({"mode": "committed"}, StartAt.EARLIEST),
+        ({"mode": "committed", "fallbackMode": "latest"}, StartAt.LATEST),
+        ({"fallbackMode": "latest"}, StartAt.LATEST),
+    ],
+)
+def test_mode_says_where_to_begin_without_a_committed_offset(consumer: dict[str, str], start_at: StartAt) -> None:
+    options = options_of(document(consumer={"groupId": "group", **consumer}))
+    assert options.consumer is not None
+    assert options.consumer.start_at is start_at
+
+
+def test_consumer_settings_are_seconds_and_counts() -> None:
+    consumer = {
+        "groupId": "group", "sessionTimeout": 6000, "rebalanceTimeout": 9000, "highWaterMark": 10,
+        "groupInstanceId": "one",
+    }  # fmt: skip
+    assert options_of(document(consumer=consumer)).consumer == ConsumerOptions(
+        group_id="group",
+        session_timeout=6.0,
+        rebalance_timeout=9.0,
+        buffered_records=10,
+        group_instance_id="one",
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "key", "message"),
+    [
+        ({"topics": GUIDE["topics"], "consumer": GUIDE["consumer"]}, "brokers", "brokers is missing"),
+        ({"brokers": ["a:1"]}, "topics", "neither topics nor requestResponse"),
+        (document(consumer={}), "consumer.groupId", "groupId is missing"),
+        (document(topics=[webhook(url="ftp://x/")]), "topics[0].url", "not an http or https URL"),
+        (document(topics=[webhook(url="http://apu.plt.local/")]), "topics[0].url", "no service 'apu'"),
+        (document(topics=[webhook(url="http://me:pw@example.com/")]), "topics[0].url", "password"),
+        (document(topics=[webhook(headers={"a b": "c"})]), "topics[0].headers.a b", "not a header"),
+        (document(topics=[webhook(headers={"x": "c\nd"})]), "topics[0].headers.x", "not a header"),
+        (document(topics=[webhook(headers={"Host": "x"})]), "topics[0].headers.Host", "made by pywatt"),
+        (document(topics=[webhook(dlq="orders")]), "topics[0].dlq", "come back to orders"),
+        (document(topics=[webhook(), webhook()]), "topics[1].topic", "has a webhook already, at topics[0]"),
+        (document(consumer={"groupId": "g", "tls": {}}), "consumer.tls", "not supported yet"),
+    ],
+)
+def test_problem_is_found_with_its_key(data: dict[str, Any], key: str, message: str) -> None:
+    problems = problems_of(data)
+    assert list(problems) == [key]
+    assert message in problems[key]
+
+
+def test_dead_letters_that_go_round_in_a_circle_are_refused() -> None:
+    topics = [webhook(topic="a", dlq="b"), webhook(topic="b", dlq="c"), webhook(topic="c", dlq="b")]
+    assert set(problems_of(document(topics=topics))) == {"topics[1].dlq", "topics[2].dlq"}
+
+
+@pytest.mark.parametrize(
+    ("path", "message"), [("/a/*", "cannot be used"), ("/topics/:topic", "publishing"), ("/topics/x", "publishing")]
+)
+def test_path_that_cannot_be_served_is_refused(path: str, message: str) -> None:
+    reply = {"path": path, "requestTopic": "q", "responseTopic": "a"}
+    problems = problems_of({"brokers": ["a:1"], "requestResponse": [reply]})
+    assert list(problems) == ["requestResponse[0].path"]
+    assert message in problems["requestResponse[0].path"]
+
+
+def test_replies_need_a_topic_of_their_own_and_paths_a_shape_of_their_own() -> None:
+    replies = [
+        {"path": "/a/:x", "requestTopic": "q", "responseTopic": "q"},
+        {"path": "/a/:y", "requestTopic": "q", "responseTopic": "r"},
+    ]
+    problems = problems_of({"kafka": {"brokers": ["a:1"], "requestResponse": replies}})
+    assert set(problems) == {"kafka.requestResponse[0].responseTopic", "kafka.requestResponse[1].path"}
+
+
+def test_simple_dead_letters_can_be_asked_for() -> None:
+    assert options_of(GUIDE).dlq_format is DeadLetterFormat.ORIGINAL
+    assert options_of(document(dlqFormat="simple")).dlq_format is DeadLetterFormat.SIMPLE
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        document(topics=[webhook(retries=0)]),
+        document(topics=[webhook(retryDelay=249)]),
+        document(topics=[webhook(method="GET")]),
+        document(topics=[webhook(topic="a b")]),
+        document(topics=[webhook(extra=1)]),
+        document(concurrency=0),
+        document(consumer={"groupId": "g", "mode": "manual"}),
+        document(requestResponse=[{"path": "/a", "requestTopic": "q", "responseTopic": "a", "timeout": 999}]),
+    ],
+)
+def test_schema_refuses(data: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, service_file(TYPE.schema))

@@ -1,0 +1,263 @@
+"""Reading, pausing, committing and giving up partitions, between a consumer and a target that only remember."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio
+import pytest
+
+from pywatt_kafka import CommitFailed, KafkaError, Message, Offset, TopicPartition
+from pywatt_services.kafka_hooks import intake as module
+from pywatt_services.kafka_hooks.config import StartAt
+from pywatt_services.kafka_hooks.intake import Intake
+from pywatt_services.kafka_hooks.webhook import Delivery
+
+pytestmark = pytest.mark.anyio
+
+ZERO, ONE = TopicPartition("orders", 0), TopicPartition("orders", 1)
+
+
+@dataclass
+class Consumer:
+    """A group member that gives out what the test puts in."""
+
+    batches: asyncio.Queue[Mapping[TopicPartition, Sequence[Message]]] = field(default_factory=asyncio.Queue)
+    commits: asyncio.Queue[dict[TopicPartition, int]] = field(default_factory=asyncio.Queue)
+    errors: list[KafkaError] = field(default_factory=list)
+    paused: set[TopicPartition] = field(default_factory=set)
+    sought: dict[TopicPartition, int] = field(default_factory=dict)
+
+    async def fetch(self, *, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
+        return await self.batches.get()
+
+    async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.commits.put_nowait({partition: offset.offset for partition, offset in offsets.items()})
+
+    async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
+        return {ONE: Offset(100)}
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        if self.errors:
+            raise self.errors.pop(0)
+        return dict.fromkeys(partitions, 7)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.sought[partition] = offset
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused.update(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.paused.difference_update(partitions)
+
+    def give(self, partition: TopicPartition, *offsets: int) -> None:
+        messages = [Message(*partition, offset, None, b"", (), 0) for offset in offsets]
+        self.batches.put_nowait({partition: messages})
+
+
+@dataclass
+class Target:
+    """A webhook whose deliveries the test ends."""
+
+    accepted: asyncio.Queue[Delivery] = field(default_factory=asyncio.Queue)
+    dropped: list[TopicPartition] = field(default_factory=list)
+    stopped: bool = False
+    is_idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.is_idle.set()
+
+    def accept(self, delivery: Delivery) -> None:
+        self.accepted.put_nowait(delivery)
+
+    def drop(self, partition: TopicPartition) -> None:
+        self.dropped.append(partition)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    async def idle(self) -> None:
+        await self.is_idle.wait()
+
+
+@dataclass
+class Bench:
+    """An intake between doubles."""
+
+    intake: Intake[Consumer]
+    target: Target = field(default_factory=Target)
+    taken: dict[int, Delivery] = field(default_factory=dict)
+
+    @property
+    def consumer(self) -> Consumer:
+        return self.intake.consumer
+
+    async def take(self, count: int) -> None:
+        for _ in range(count):
+            delivery = await self.target.accepted.get()
+            self.taken[delivery.message.offset] = delivery
+
+    def finish(self, *offsets: int) -> None:
+        for offset in offsets:
+            self.intake.finished(self.taken[offset])
+
+
+@asynccontextmanager
+async def bench(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    buffered: int = 100,
+    start_at: StartAt = StartAt.EARLIEST,
+    errors: Sequence[KafkaError] = (),
+) -> AsyncIterator[Bench]:
+    for name in ("COMMIT_INTERVAL", "COMMIT_RETRY", "REVOKE_GRACE"):
+        monkeypatch.setattr(module, name, 0.001)
+    consumer = Consumer(errors=list(errors))
+    b = Bench(Intake(lambda listener: consumer, buffered_records=buffered, start_at=start_at))
+    async with asyncio.timeout(10), anyio.create_task_group() as tasks:
+        await b.intake.assigned(frozenset({ZERO, ONE}))
+        tasks.start_soon(b.intake.run, {"orders": b.target})
+        yield b
+        tasks.cancel_scope.cancel()
+
+
+async def test_commits_the_lowest_unfinished_offset(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch) as b:
+        b.consumer.give(ZERO, 5, 6, 8)
+        await b.take(3)
+        b.finish(6)
+        assert await b.consumer.commits.get() == {ZERO: 5}
+        b.finish(5)
+        assert await b.consumer.commits.get() == {ZERO: 8}
+        b.finish(8)
+        assert await b.consumer.commits.get() == {ZERO: 9}
+
+
+async def test_commit_that_failed_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bench(monkeypatch) as b:
+        b.consumer.errors = [CommitFailed("rebalancing"), KafkaError("away")]
+        b.consumer.give(ZERO, 0)
+        await b.take(1)
+        b.finish(0)
+        assert await b.consumer.commits.get() == {ZERO: 1}
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "not committed, records may be delivered again: away"
+    ]
+
+
+async def test_full_partition_pauses_alone_until_half_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch, buffered=4) as b:
+        b.consumer.give(ZERO, 0, 1, 2, 3)
+        await b.take(4)
+        b.consumer.give(ONE, 100)
+        await b.take(1)
+        assert b.consumer.paused == {ZERO}
+        b.finish(3)
+        assert b.consumer.paused == {ZERO}
+        b.finish(2)
+        assert b.consumer.paused == set()
+
+
+async def test_nothing_is_fetched_while_everything_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch, buffered=1) as b:
+        b.consumer.give(ZERO, 0)
+        b.consumer.give(ONE, 100)
+        await b.take(2)
+        b.consumer.give(ZERO, 1)
+        await asyncio.sleep(0)
+        assert b.target.accepted.empty()
+        b.finish(0)
+        await b.take(1)
+        assert set(b.taken) == {0, 1, 100}
+
+
+async def test_partition_that_is_given_up_is_dropped_and_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch) as b:
+        b.consumer.give(ZERO, 0, 1)
+        await b.take(2)
+        b.target.is_idle.clear()
+        revoking = asyncio.ensure_future(b.intake.revoked(frozenset({ZERO, ONE})))
+        await asyncio.sleep(0)
+        assert b.target.dropped == [ZERO, ONE] or b.target.dropped == [ONE, ZERO]
+        b.finish(0)
+        await revoking
+        assert await b.consumer.commits.get() == {ZERO: 1}
+        assert b.taken[1].partition.lost
+
+
+async def test_records_of_a_partition_that_is_not_ours_any_more_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch) as b:
+        await b.intake.revoked(frozenset({ZERO}))
+        b.consumer.give(ZERO, 0)
+        b.consumer.give(ONE, 100)
+        await b.take(1)
+        assert set(b.taken) == {100}
+
+
+async def test_partition_that_comes_back_is_counted_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch) as b:
+        b.consumer.give(ZERO, 0, 1)
+        await b.take(2)
+        await b.intake.revoked(frozenset({ZERO, ONE}))
+        await b.intake.assigned(frozenset({ZERO}))
+        assert (await b.consumer.commits.get()) == {ZERO: 0}
+        b.consumer.give(ZERO, 0)
+        await b.take(1)
+        b.finish(0)
+        assert await b.consumer.commits.get() == {ZERO: 1}
+
+
+async def test_reading_that_went_back_begins_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bench(monkeypatch) as b:
+        b.consumer.give(ZERO, 50)
+        await b.take(1)
+        b.consumer.give(ZERO, 0)
+        await b.take(1)
+        assert b.taken[50].partition.lost
+        assert b.target.dropped == [ZERO]
+        b.finish(0)
+        assert await b.consumer.commits.get() == {ZERO: 1}
+    assert "orders[0] is read again from an earlier offset" in caplog.text
+
+
+@pytest.mark.parametrize("idle", [True, False])
+async def test_drain_commits_what_is_done_when_the_rest_is_or_time_is_up(
+    monkeypatch: pytest.MonkeyPatch, idle: bool
+) -> None:
+    b = Bench(Intake(lambda listener: Consumer(), buffered_records=100))
+    async with asyncio.timeout(10), anyio.create_task_group() as tasks:
+        await b.intake.assigned(frozenset({ZERO}))
+        tasks.start_soon(b.intake.run, {"orders": b.target})
+        b.consumer.give(ZERO, 0, 1)
+        await b.take(2)
+        tasks.cancel_scope.cancel()
+    if not idle:
+        b.target.is_idle.clear()
+    b.finish(0)
+    await b.intake.drain(0.001)
+    assert b.target.stopped
+    assert b.consumer.commits.get_nowait() == {ZERO: 1}
+
+
+async def test_latest_skips_only_where_nothing_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch, start_at=StartAt.LATEST) as b:
+        assert b.consumer.sought == {ZERO: 7}
+        assert await b.consumer.commits.get() == {ZERO: 7}
+
+
+async def test_nothing_is_skipped_when_the_end_cannot_be_found(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bench(monkeypatch, start_at=StartAt.LATEST, errors=[KafkaError("away")]) as b:
+        assert b.consumer.sought == {}
+    assert "reading begins at the earliest records" in caplog.text
