@@ -1,0 +1,64 @@
+"""A topic on a real broker, filled and read with aiokafka alone: the yardstick for what is built on it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+BATCH = 1000
+
+
+async def create(broker: str, *, partitions: int = 1) -> str:
+    """Make a topic of a new name and return the name."""
+    name = f"bench-{uuid.uuid4().hex[:8]}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, partitions, 1)])
+    finally:
+        await admin.close()
+    return name
+
+
+async def fill(broker: str, name: str, records: int) -> None:
+    """Write records with different keys and different bodies."""
+    async with AIOKafkaProducer(bootstrap_servers=broker, linger_ms=5) as producer:
+        for start in range(0, records, BATCH):
+            sent = [
+                await producer.send(name, b'{"order":%d}' % number, key=b"key-%d" % number)
+                for number in range(start, min(start + BATCH, records))
+            ]
+            await asyncio.gather(*sent)
+
+
+async def read(broker: str, name: str, records: int) -> float:
+    """Read that many records from the start; return records per second, from the first batch to the last."""
+    async with AIOKafkaConsumer(name, bootstrap_servers=broker, auto_offset_reset="earliest") as consumer:
+        begun = time.perf_counter()
+        seen = 0
+        while seen < records:
+            batches = await consumer.getmany(timeout_ms=1000)
+            seen += sum(map(len, batches.values()))
+        return seen / (time.perf_counter() - begun)
+
+
+async def publish(broker: str, name: str, *, senders: int, seconds: float) -> float:
+    """Send one record after the other from each sender, each acknowledged (acks=all, idempotent); return the rate."""
+    deadline = time.perf_counter() + seconds
+    sent = 0
+
+    async def send() -> None:
+        nonlocal sent
+        while time.perf_counter() < deadline:
+            await producer.send_and_wait(name, b'{"order":1}', key=b"key")
+            sent += 1
+
+    producer = AIOKafkaProducer(bootstrap_servers=broker, acks="all", enable_idempotence=True)
+    async with producer, asyncio.TaskGroup() as tasks:
+        for _ in range(senders):
+            tasks.create_task(send())
+    return sent / seconds

@@ -1,0 +1,49 @@
+"""Imports between our packages run one way: schemas <- pywatt <- services, and the Kafka library stands alone."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+FOLDERS = {
+    "pywatt_schemas": ROOT / "schemas/pywatt_schemas",
+    "pywatt": ROOT / "runtime/pywatt",
+    "pywatt_services": ROOT / "services/pywatt_services",
+    "pywatt_kafka": ROOT / "kafka/pywatt_kafka",
+}
+ALLOWED = {
+    "pywatt_schemas": set[str](),
+    "pywatt": {"pywatt_schemas"},
+    "pywatt_services": {"pywatt", "pywatt_schemas", "pywatt_kafka"},
+    "pywatt_kafka": set[str](),
+}
+
+
+def imported_names(source: str) -> Iterator[tuple[int, str]]:
+    """Yield line and dotted name of every import of a module, those inside functions and type-checking blocks too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_package_imports_only_what_stands_below_it(package: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in FOLDERS[package].rglob("*.py")
+        for line, name in imported_names(path.read_text())
+        if (top := name.partition(".")[0]) in FOLDERS and top != package and top not in ALLOWED[package]
+    ]
+    assert wrong == []
+
+
+def test_imports_are_found_wherever_they_stand() -> None:
+    source = "import a.b\nif True:\n    from c.d import e\ndef f():\n    import g, h\n"
+    assert set(imported_names(source)) == {(1, "a.b"), (3, "c.d"), (5, "g"), (5, "h")}
