@@ -99,14 +99,7 @@ class App:
     def memory(self) -> float:
         """Return the proportional set size of the whole tree in MB."""
         self.check()
-        kilobytes = 0
-        for pid in self.tree():
-            try:
-                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            except OSError:  # ended meanwhile
-                continue
-            kilobytes += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
-        return kilobytes / 1024
+        return proportional_memory(self.tree())
 
     def stop(self) -> float:
         """Send SIGTERM and return the seconds until it ended. Raises AppError unless the exit status is 0."""
@@ -119,6 +112,18 @@ class App:
 
     def _failed(self, what: str) -> AppError:
         return AppError(f"{what}\n" + "".join(self.output))
+
+
+def proportional_memory(pids: Sequence[int]) -> float:
+    """Return the proportional set size of these processes in MB."""
+    kilobytes = 0
+    for pid in pids:
+        try:
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:  # ended meanwhile
+            continue
+        kilobytes += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return kilobytes / 1024
 
 
 @contextmanager
@@ -148,7 +153,9 @@ def running(command: Sequence[str], folder: Path, env: Mapping[str, str] | None 
 
 def original_command(folder: str) -> list[str]:
     """Return the command that starts the original in that folder."""
-    return [str(Path(folder) / "node_modules/.bin/wattpm"), "start"]
+    programs = Path(folder).absolute() / "node_modules/.bin"
+    node = programs / "node"  # the app brings its own: see benchmarks/original
+    return [*([str(node)] if node.exists() else []), str(programs / "wattpm"), "start"]
 
 
 def free_port() -> int:

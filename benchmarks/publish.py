@@ -1,6 +1,8 @@
 """HTTP publishing: `POST /topics/:topic` per second through the gateway, against aiokafka called directly.
 
 python -m benchmarks.publish [--seconds N]
+
+Its consumer delivers what is published to the app's api meanwhile, as it would.
 """
 
 from __future__ import annotations
@@ -9,45 +11,46 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from benchmarks import apps, topic
+from benchmarks import topic
 from benchmarks.load import SECONDS, Load, requests
+from benchmarks.parties import Party, parties, print_ratio
 from pywatt_kafka.brokers.real import RealBroker
 
-APP = apps.ROOT / "benchmarks/app"
 BODY = Path(__file__).with_suffix(".lua")
 CONNECTIONS = 32
+WARM_UP = 2  # seconds
 
 
-def measure(command: list[str], folder: Path, broker: str, seconds: int) -> Load:
+def measure(party: Party, broker: str, seconds: int) -> Load:
     """Publish to a new topic for that long."""
     name = asyncio.run(topic.create(broker))
-    with apps.running(command, folder, {"KAFKA_BROKERS": broker, "TOPIC": name}) as app:
-        app.wait_for("/api/count")
-        load = requests(f"{app.url}/topics/{name}", connections=CONNECTIONS, seconds=seconds, script=BODY)
-        app.stop()
-        return load
+    with party.running(broker, name) as app:
+        url = f"{app.url}/topics/{name}"
+        requests(url, connections=CONNECTIONS, seconds=WARM_UP, script=BODY)
+        return requests(url, connections=CONNECTIONS, seconds=seconds, script=BODY)
+
+
+def compare(broker: str, seconds: int) -> None:
+    """Measure everybody and print it."""
+    name = asyncio.run(topic.create(broker))
+    asyncio.run(topic.publish(broker, name, senders=CONNECTIONS, seconds=WARM_UP))
+    direct = asyncio.run(topic.publish(broker, name, senders=CONNECTIONS, seconds=seconds))
+    print(f"{'aiokafka':10} {direct:8.0f} records/s, {CONNECTIONS} senders, acks=all, idempotent")
+    loads = {party.name: measure(party, broker, seconds) for party in parties()}
+    for name, load in loads.items():
+        print(
+            f"{name:10} {load.rate:8.0f} posts/s   p50 {load.p50:7.2f} ms   p99 {load.p99:7.2f} ms"
+            f"   failed {load.failed}   {load.rate / direct:5.0%} of aiokafka"
+        )
+    print_ratio("posts/s", {name: load.rate for name, load in loads.items()})
 
 
 def main() -> None:
-    """Measure pywatt and, when ORIGINAL_APP is set, the original; its consumer delivers meanwhile, as it would."""
+    """Measure pywatt and, when ORIGINAL_APP is set, the original."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=SECONDS)
-    seconds = parser.parse_args().seconds
-
     with RealBroker() as kafka:
-        broker = kafka.address
-        name = asyncio.run(topic.create(broker))
-        direct = asyncio.run(topic.publish(broker, name, senders=CONNECTIONS, seconds=seconds))
-        print(f"{'aiokafka':10} {direct:8.0f} records/s, {CONNECTIONS} senders, acks=all, idempotent")
-        parties = {"pywatt": ([apps.PYWATT, "start", "-c", "watt.kafka.json"], APP)}
-        if apps.ORIGINAL:
-            parties["original"] = (apps.original_command(apps.ORIGINAL), Path(apps.ORIGINAL))
-        for party, (command, folder) in parties.items():
-            load = measure(command, folder, broker, seconds)
-            print(
-                f"{party:10} {load.rate:8.0f} posts/s   p50 {load.p50:7.2f} ms   p99 {load.p99:7.2f} ms"
-                f"   failed {load.failed}   {load.rate / direct:5.0%} of aiokafka"
-            )
+        compare(kafka.address, parser.parse_args().seconds)
 
 
 if __name__ == "__main__":

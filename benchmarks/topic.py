@@ -12,9 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 BATCH = 1000
 
 
-async def create(broker: str, *, partitions: int = 1) -> str:
-    """Make a topic of a new name and return the name."""
-    name = f"bench-{uuid.uuid4().hex[:8]}"
+async def create(broker: str, *, partitions: int = 1, name: str | None = None) -> str:
+    """Make a topic, of a new name unless one is given, and return the name."""
+    name = name or f"bench-{uuid.uuid4().hex[:8]}"
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
     await admin.start()
     try:

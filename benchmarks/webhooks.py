@@ -1,6 +1,6 @@
-"""Webhooks: records delivered per second from a backlog on a real broker, one partition; and that none is lost.
+"""Webhooks: records delivered per second from a backlog on a real broker; and that none is lost.
 
-python -m benchmarks.webhooks [--records N] [--partitions N]
+python -m benchmarks.webhooks [--records N] [--partitions N ...]
 """
 
 from __future__ import annotations
@@ -9,21 +9,20 @@ import argparse
 import asyncio
 import json
 import time
-from pathlib import Path
 
-from benchmarks import apps, topic
+from benchmarks import topic
+from benchmarks.parties import Party, parties, print_ratio
 from pywatt_kafka.brokers.real import RealBroker
 
-APP = apps.ROOT / "benchmarks/app"
 RECORDS = 30_000
+PARTITIONS = (1, 4)
 DELIVERY_TIMEOUT = 120.0  # seconds
 POLL = 0.25  # seconds between two looks at the count
 
 
-def deliver(command: list[str], folder: Path, broker: str, name: str, records: int) -> tuple[float, int, int]:
+def deliver(party: Party, broker: str, name: str, records: int) -> tuple[float, int, int]:
     """Start the app on a full topic; return webhooks per second, how many there were, and how many were different."""
-    with apps.running(command, folder, {"KAFKA_BROKERS": broker, "TOPIC": name, "LEVEL": "warn"}) as app:
-        app.wait_for("/api/count")
+    with party.running(broker, name) as app:
         deadline = time.perf_counter() + DELIVERY_TIMEOUT
         while True:
             _, body = app.get("/api/count")
@@ -34,27 +33,32 @@ def deliver(command: list[str], folder: Path, broker: str, name: str, records: i
             time.sleep(POLL)
 
 
+def compare(broker: str, records: int, partitions: int) -> None:
+    """Measure everybody and print it."""
+    rates: dict[str, float] = {}
+    for party in parties():
+        name = asyncio.run(topic.create(broker, partitions=partitions))
+        asyncio.run(topic.fill(broker, name, records))
+        reading = asyncio.run(topic.read(broker, name, records))
+        rate, received, different = deliver(party, broker, name, records)
+        rates[party.name] = rate
+        print(
+            f"{party.name:10} {rate:8.0f} records/s delivered, {partitions} partitions"
+            f"   {received} webhooks, {records - different} lost"
+            f"   {rate / reading:5.1%} of reading alone ({reading:.0f}/s)"
+        )
+    print_ratio("records/s", rates)
+
+
 def main() -> None:
     """Measure pywatt and, when ORIGINAL_APP is set, the original."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=RECORDS)
-    parser.add_argument("--partitions", type=int, default=1)
+    parser.add_argument("--partitions", type=int, nargs="+", default=PARTITIONS)
     options = parser.parse_args()
-
     with RealBroker() as kafka:
-        broker = kafka.address
-        parties = {"pywatt": ([apps.PYWATT, "start", "-c", "watt.kafka.json"], APP)}
-        if apps.ORIGINAL:
-            parties["original"] = (apps.original_command(apps.ORIGINAL), Path(apps.ORIGINAL))
-        for party, (command, folder) in parties.items():
-            name = asyncio.run(topic.create(broker, partitions=options.partitions))
-            asyncio.run(topic.fill(broker, name, options.records))
-            reading = asyncio.run(topic.read(broker, name, options.records))
-            rate, received, different = deliver(command, folder, broker, name, options.records)
-            print(
-                f"{party:10} {rate:8.0f} records/s delivered   {received} webhooks, {options.records - different} lost"
-                f"   {rate / reading:5.1%} of reading alone ({reading:.0f}/s)"
-            )
+        for partitions in options.partitions:
+            compare(kafka.address, options.records, partitions)
 
 
 if __name__ == "__main__":

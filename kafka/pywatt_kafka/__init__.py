@@ -6,6 +6,7 @@ Importing it is light: aiokafka is loaded when the first client is made.
 from __future__ import annotations
 
 from pywatt_kafka.addresses import brokers_from
+from pywatt_kafka.call import Call, Reply
 from pywatt_kafka.connection import ConnectionState, ConnectionStatus
 from pywatt_kafka.consumer import AssignmentListener, Consumer
 from pywatt_kafka.errors import (
@@ -16,25 +17,33 @@ from pywatt_kafka.errors import (
     MissingDependency,
     NotAuthorized,
     RecordTooLarge,
+    UnknownPartition,
     UnknownTopic,
 )
 from pywatt_kafka.lag import consumer_lag
+from pywatt_kafka.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.producer import Producer
 from pywatt_kafka.records import Header, Headers, Message, Offset, RecordPosition, TopicPartition
+from pywatt_kafka.responder import Responder
+from pywatt_kafka.security import Mechanism, Sasl, Security, Tls
 from pywatt_kafka.tail import TailReader
 from pywatt_kafka.topics import ensure_topics
 
 __all__ = [
     "AssignmentListener",
     "BrokerFailed",
+    "Call",
+    "ClientCredentials",
     "CommitFailed",
     "ConnectionState",
     "ConnectionStatus",
     "Consumer",
+    "FixedToken",
     "Header",
     "Headers",
     "KafkaError",
     "KafkaUnavailable",
+    "Mechanism",
     "Message",
     "MissingDependency",
     "NotAuthorized",
@@ -42,8 +51,15 @@ __all__ = [
     "Producer",
     "RecordPosition",
     "RecordTooLarge",
+    "Reply",
+    "Responder",
+    "Sasl",
+    "Security",
     "TailReader",
+    "Tls",
+    "TokenSource",
     "TopicPartition",
+    "UnknownPartition",
     "UnknownTopic",
     "brokers_from",
     "consumer_lag",

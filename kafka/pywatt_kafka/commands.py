@@ -1,4 +1,4 @@
-"""`pywatt kafka`: a Kafka broker on this machine, for development."""
+"""`pywatt kafka`: a broker for development, and looking into a cluster."""
 
 from __future__ import annotations
 
@@ -12,12 +12,21 @@ import click
 from pywatt_kafka.brokers.embedded import EmbeddedBroker
 from pywatt_kafka.brokers.jars import DEFAULT_VERSION, is_cached, versions
 from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.cluster import list_topics
+from pywatt_kafka.dlq.commands import dlq
 from pywatt_kafka.errors import BrokerFailed, KafkaError
+from pywatt_kafka.lag import consumer_lag
+from pywatt_kafka.terminal import brokers_option, chosen_brokers, complete, json_option, print_json, print_table
+from pywatt_kafka.why import why
 
 
 @click.group()
 def kafka() -> None:
-    """Run a Kafka broker for development."""
+    """Run a Kafka broker for development; look at topics, groups and dead letters."""
+
+
+kafka.add_command(dlq)
+kafka.add_command(why)
 
 
 @kafka.command()
@@ -41,6 +50,33 @@ def start(port: int, data: Path | None, version: str, embedded: bool) -> None:
         raise click.ClickException(f"{error.message}\n{error.hint}".rstrip()) from error
     except KeyboardInterrupt:
         click.echo("Stopped.")
+
+
+@kafka.command()
+@brokers_option
+@json_option
+def topics(brokers: str | None, as_json: bool) -> None:
+    """List the topics, and how many records are in them."""
+    found = complete(list_topics(chosen_brokers(brokers)))
+    if as_json:
+        print_json([{"topic": each.name, "partitions": each.partitions, "records": each.records} for each in found])
+    else:
+        print_table(("TOPIC", "PARTITIONS", "RECORDS"), [(each.name, each.partitions, each.records) for each in found])
+
+
+@kafka.command()
+@click.argument("group")
+@click.option("--topic", "topic_names", multiple=True, help="Only this topic; may be given several times.")
+@brokers_option
+@json_option
+def lag(group: str, topic_names: tuple[str, ...], brokers: str | None, as_json: bool) -> None:
+    """Show how many records a consumer group has still to commit, by topic and partition."""
+    found = complete(consumer_lag(chosen_brokers(brokers), group, topic_names or None))
+    if as_json:
+        print_json(found)
+        return
+    rows = [(name, number, behind) for name, parts in found.items() for number, behind in parts.items()]
+    print_table(("TOPIC", "PARTITION", "LAG"), [*rows, ("in all", "", sum(row[2] for row in rows))])
 
 
 def _run_real(port: int, data: Path | None, version: str) -> None:

@@ -11,10 +11,10 @@ import enum
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -137,6 +137,10 @@ class Connection(Generic[EngineT]):
         while self._engine is None:
             await self._changed.wait()
         return self._engine
+
+    def start_soon(self, job: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
+        """Run something as long as the connection is kept; it is cancelled with it."""
+        self._tasks.start_soon(job, *args)
 
     def nudge(self) -> None:
         """Check the cluster now: a call has just failed."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
+from weakref import WeakSet
 
 from pywatt_kafka.addresses import brokers_from
 from pywatt_kafka.connection import Connection, ConnectionState, ConnectionStatus
@@ -14,6 +15,7 @@ from pywatt_kafka.engine import require_aiokafka
 from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable
 from pywatt_kafka.group import GroupEngine, GroupSettings
 from pywatt_kafka.records import Message, Offset, TopicPartition
+from pywatt_kafka.security import Security, security_from
 
 SESSION_TIMEOUT = 45.0  # seconds
 REBALANCE_TIMEOUT = 15.0  # seconds
@@ -72,12 +74,14 @@ class Consumer:
         session_timeout: float = SESSION_TIMEOUT,
         rebalance_timeout: float = REBALANCE_TIMEOUT,
         request_timeout: float = REQUEST_TIMEOUT,
+        security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
     ) -> None:
         """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`. All timeouts are seconds.
 
         `rebalance_timeout`: how long the group waits for this member to give up its partitions. `on_status` is called
-        on every change of `status`, from the event loop.
+        on every change of `status`, from the event loop. `security` None: what the variables
+        KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used.
         """
         self._brokers = brokers_from(brokers, os.environ)
         self._request_timeout = request_timeout
@@ -93,6 +97,7 @@ class Consumer:
             client_id=client_id,
             session_timeout=session_timeout,
             rebalance_timeout=rebalance_timeout,
+            security=security_from(security, os.environ).settings(),
             assigned=self._assigned,
             revoked=self._revoked,
         )
@@ -118,6 +123,12 @@ class Consumer:
         """The partitions that are this member's now."""
         return self._assignment
 
+    @property
+    def behind(self) -> int:
+        """How many records of its partitions were not handed out yet, as far as is known without asking."""
+        engine = self._connection.engine
+        return engine.behind(self._next) if engine is not None else 0
+
     async def wait_connected(self) -> None:
         """Wait until the cluster answers, however long that takes."""
         await self._connection.connected()
@@ -126,12 +137,14 @@ class Consumer:
         """Start connecting and joining. Raises MissingDependency."""
         require_aiokafka()
         await self._connection.__aenter__()
+        _open.add(self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let the listener give up its partitions, leave the group (a static member stays) and disconnect."""
+        _open.discard(self)
         await self._connection.__aexit__(kind, error, trace)
 
     async def fetch(
@@ -248,3 +261,11 @@ class Consumer:
         finally:
             self._assignment = frozenset()
             self._next = {}
+
+
+_open: WeakSet[Consumer] = WeakSet()
+
+
+def records_behind() -> int:
+    """Return how far all consumers that are open in this process are behind."""
+    return sum(consumer.behind for consumer in _open)

@@ -3,6 +3,7 @@
 KafkaError                 message, hint
 ├── KafkaUnavailable       no broker answered within the time allowed: try again later
 ├── UnknownTopic           the topic does not exist (and the broker does not create it), or cannot by its name
+│   └── UnknownPartition   the topic has no partition of that number
 ├── RecordTooLarge         the record is larger than the client or the broker takes
 ├── NotAuthorized          the broker refuses this client
 ├── CommitFailed           the partition is no longer this member's: another one delivers it again
@@ -29,6 +30,10 @@ class KafkaUnavailable(KafkaError):
 
 class UnknownTopic(KafkaError):
     """The topic does not exist and the broker does not create it."""
+
+
+class UnknownPartition(UnknownTopic):
+    """The topic has no partition of that number."""
 
 
 class RecordTooLarge(KafkaError):

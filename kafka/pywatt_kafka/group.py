@@ -40,6 +40,7 @@ class GroupSettings:
     client_id: str
     session_timeout: float
     rebalance_timeout: float
+    security: Mapping[str, Any]
     assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]]
     revoked: Callable[[frozenset[TopicPartition]], Awaitable[None]]
 
@@ -74,6 +75,7 @@ class GroupEngine:
             retry_backoff_ms=RETRY_BACKOFF,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
+            **settings.security,
         )
         self._sockets = Sockets(self._consumer._client)
 
@@ -174,6 +176,12 @@ class GroupEngine:
         with translated("finding where partitions end"):
             found = await self._consumer.end_offsets([_native(place) for place in partitions])
         return {TopicPartition(*place): offset for place, offset in found.items()}
+
+    def behind(self, known: Mapping[TopicPartition, int]) -> int:
+        """Return how many records follow the known offsets, by what the fetches until now have told."""
+        # aiokafka's own view: during a rebalance it has fewer partitions than ours.
+        ends = {TopicPartition(*place): self._consumer.highwater(place) for place in self._consumer.assignment()}
+        return sum(max(0, end - known[place]) for place, end in ends.items() if end is not None and place in known)
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         """Part of aiokafka's listener; it is called before it fetches anything of a new assignment."""

@@ -11,6 +11,7 @@ import anyio
 from pywatt_kafka.addresses import brokers_from
 from pywatt_kafka.engine import opening, require_aiokafka, translated
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.security import Security, security_from
 from pywatt_kafka.sockets import Sockets, close_consumer, to_the_end
 
 LIMIT = 10.0  # seconds
@@ -23,12 +24,14 @@ async def consumer_lag(
     topics: Iterable[str] | None = None,
     *,
     timeout: float = LIMIT,
+    security: Security | None = None,
 ) -> Mapping[str, Mapping[int, int]]:
     """Return, per topic and partition, how many records the group has not committed yet.
 
     `topics` None: those that the group has committed something for (the embedded broker cannot tell them: name them
     there). Of a named topic every partition counts; one without a committed offset is behind by all its records.
-    A topic that does not exist is left out. Raises KafkaUnavailable or another KafkaError within the timeout (seconds).
+    A topic that does not exist is left out. `security`: as for Producer. Raises KafkaUnavailable or another KafkaError
+    within the timeout (seconds).
     """
     require_aiokafka()
     from aiokafka import AIOKafkaConsumer
@@ -38,6 +41,7 @@ async def consumer_lag(
     settings: dict[str, Any] = {
         "bootstrap_servers": ",".join(addresses),
         "request_timeout_ms": int(timeout * 1000),
+        **security_from(security, os.environ).settings(),
     }
     admin: Any = AIOKafkaAdminClient(**settings)
     reader: Any = AIOKafkaConsumer(**settings)

@@ -5,33 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from pywatt_kafka.addresses import brokers_from
+from pywatt_kafka.batching import ProducerEngine
 from pywatt_kafka.connection import Connection, ConnectionState, ConnectionStatus
-from pywatt_kafka.engine import (
-    FOREIGN,
-    METADATA_AGE,
-    RETRY_BACKOFF,
-    done,
-    opening,
-    refresh_metadata,
-    require_aiokafka,
-    translate,
-)
+from pywatt_kafka.deadlines import Deadlines
+from pywatt_kafka.engine import FOREIGN, require_aiokafka, translate
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
-from pywatt_kafka.records import Headers, RecordPosition
-from pywatt_kafka.sockets import CLOSE_LIMIT, Sockets, finish
+from pywatt_kafka.records import Header, Headers, RecordPosition
+from pywatt_kafka.security import Security, security_from
 
 REQUEST_TIMEOUT = 10.0  # seconds
 BATCH_BYTES = 128 * 1024  # collected per partition before a send waits
 MAX_REQUEST_BYTES = 1024 * 1024  # the broker's own default limit for a batch
-FLUSH_LIMIT = 3.0  # seconds for what is still to be sent when a producer is closed
 
 
 class Producer:
-    """Writes records; an async context manager.
+    """Writes records; an async context manager, to be used once.
 
     Entering it needs no live broker: it connects in the background, keeps trying, and reconnects by itself. `send`
     may be called by any number of tasks at once; their records travel in common batches.
@@ -50,13 +43,17 @@ class Producer:
         linger_ms: int = 0,
         compression: Literal["gzip", "snappy", "lz4", "zstd"] | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
+        max_request_bytes: int = MAX_REQUEST_BYTES,
+        security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
     ) -> None:
         """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
 
         `idempotent` needs acks="all": retries inside the client write no record twice. `linger_ms`: milliseconds to
-        wait for more records of a batch. `request_timeout`: seconds after which a `send` gives up. `on_status` is
-        called on every change of `status`, from the event loop.
+        wait for more records of a batch. `request_timeout`: seconds after which a `send` gives up. `max_request_bytes`:
+        the largest record, with its headers; the broker has a limit of its own (`message.max.bytes`). `on_status` is
+        called on every change of `status`, from the event loop. `security` None: what the variables
+        KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used.
         """
         self._brokers = brokers_from(brokers, os.environ)
         self._request_timeout = request_timeout
@@ -67,8 +64,9 @@ class Producer:
             "linger_ms": linger_ms,
             "compression_type": compression,
             "max_batch_size": BATCH_BYTES,
-            "max_request_size": MAX_REQUEST_BYTES,
+            "max_request_size": max_request_bytes,
             "request_timeout_ms": int(request_timeout * 1000),
+            **security_from(security, os.environ).settings(),
         }
         self._connection = Connection(
             lambda: ProducerEngine(self._brokers, self._settings),
@@ -77,6 +75,12 @@ class Producer:
             replace_after=request_timeout,
             on_status=on_status,
         )
+        self._deadlines: Deadlines[asyncio.Future[Any]] = Deadlines(
+            request_timeout, ended=asyncio.Future.done, expired=_expire
+        )
+        self._queued: dict[str, int] = {}
+        """Records per topic that wait for a place in a batch."""
+        self._closed = False
 
     @property
     def status(self) -> ConnectionStatus:
@@ -102,7 +106,11 @@ class Producer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write what is still to be sent, for a few seconds at most, and disconnect."""
-        await self._connection.__aexit__(kind, error, trace)
+        self._closed = True
+        try:
+            await self._connection.__aexit__(kind, error, trace)
+        finally:
+            self._deadlines.close()
 
     async def send(
         self,
@@ -118,96 +126,127 @@ class Producer:
 
         Without `partition` the key chooses it (as Kafka's own clients do), without a key chance does. `timestamp`:
         milliseconds since 1970; now if left out. Raises KafkaUnavailable after the request timeout (if the connection
-        was lost in the middle the record may have been written all the same), UnknownTopic, RecordTooLarge,
-        NotAuthorized, or another KafkaError.
+        was lost in the middle the record may have been written all the same), UnknownTopic, UnknownPartition,
+        RecordTooLarge, NotAuthorized, or another KafkaError.
         """
-        if value is None and key is None:
-            raise KafkaError(f"topic {topic}: a record needs a value or a key")
-        engine: ProducerEngine | None = None
-        try:
-            async with asyncio.timeout(self._request_timeout):
-                engine = await self._connection.connected()
-                return await engine.send(topic, value, key, headers, partition, timestamp)
-        except (TimeoutError, KafkaUnavailable) as error:
-            self._connection.nudge()
-            if self.connected and engine is not None and not engine.knows(topic):
-                raise UnknownTopic(f"topic {topic} does not exist, and the broker does not create it") from error
-            why = self.status.reason or str(error) or f"no acknowledgement within {self._request_timeout:g} s"
-            raise KafkaUnavailable(f"writing to topic {topic}: {why}") from error
+        outcome: asyncio.Future[RecordPosition | KafkaError] = asyncio.get_running_loop().create_future()
 
+        def done(result: RecordPosition | KafkaError) -> None:
+            if not outcome.done():
+                outcome.set_result(result)
 
-class _Batches(set[Any]):
-    """Batches on their way. aiokafka removes one twice when it is given up during the pause before its next attempt."""
+        self.post(topic, value, done, key=key, headers=headers, partition=partition, timestamp=timestamp)
+        result = await outcome
+        if isinstance(result, KafkaError):
+            raise result
+        return result
 
-    def remove(self, batch: Any) -> None:
-        """Remove a batch, if it is there."""
-        self.discard(batch)
-
-
-class ProducerEngine:
-    """One AIOKafkaProducer."""
-
-    def __init__(self, brokers: tuple[str, ...], settings: dict[str, Any]) -> None:
-        from aiokafka import AIOKafkaProducer
-
-        self._brokers = brokers
-        self._producer: Any = AIOKafkaProducer(
-            bootstrap_servers=",".join(brokers),
-            metadata_max_age_ms=METADATA_AGE,
-            retry_backoff_ms=RETRY_BACKOFF,
-            **settings,
-        )
-        self._producer._message_accumulator._pending_batches = _Batches()
-        self._sockets = Sockets(self._producer.client)
-
-    async def open(self) -> None:
-        """Connect and get a producer id."""
-        with opening(self._brokers):
-            await self._sockets.open(self._producer.start())
-
-    def stale(self) -> bool:
-        """No socket is up."""
-        return not self._sockets.any_live()
-
-    async def check(self) -> None:
-        """Ask for metadata."""
-        await refresh_metadata(self._producer.client, self._brokers)
-
-    def broken(self) -> bool:
-        """The task that sends has ended, as it does when the broker has lost this producer's sequence."""
-        return done(self._producer._sender.sender_task)
-
-    async def close(self) -> None:
-        """Flush for a while, fail what is left, disconnect."""
-        from aiokafka.errors import KafkaTimeoutError
-
-        await self._sockets.settle()
-        await finish(self._producer.flush(), FLUSH_LIMIT)
-        self._producer._message_accumulator.fail_all(KafkaTimeoutError("the producer was closed"))
-        await finish(self._producer.stop(), CLOSE_LIMIT)
-        await self._sockets.close()
-
-    def knows(self, topic: str) -> bool:
-        """Whether the topic is in the client's metadata."""
-        return self._producer.client.cluster.partitions_for_topic(topic) is not None
-
-    async def send(
+    def post(
         self,
         topic: str,
         value: bytes | None,
-        key: bytes | None,
-        headers: Headers,
-        partition: int | None,
-        timestamp: int | None,
-    ) -> RecordPosition:
-        """Put one record into its batch and wait for the acknowledgement."""
-        try:  # not `translated`: this is the path that has to be fast
-            delivery = await self._producer.send(
-                topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
-            )
-            record = await delivery
-        except FOREIGN as error:
-            raise translate(error, during=f"writing to topic {topic}") from error
-        if record is None:  # acks=0: nobody knows
-            return RecordPosition(topic, -1, -1)
-        return RecordPosition(topic, record.partition, record.offset)
+        done: Callable[[RecordPosition | KafkaError], None],
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+    ) -> None:
+        """Write one record without waiting; `done` is called once, with what `send` would return or raise.
+
+        This costs no task and no timer. `done` may be called before this returns.
+        """
+        if value is None and key is None:
+            done(KafkaError(f"topic {topic}: a record needs a value or a key"))
+            return
+        if self._closed:
+            done(KafkaUnavailable(f"writing to topic {topic}: the producer is closed"))
+            return
+        record = (topic, value, key, headers if isinstance(headers, list) else list(headers), partition, timestamp)
+        engine = self._connection.engine
+        if engine is not None and self.connected and topic not in self._queued:
+            try:
+                delivery = engine.append(*record)
+            except (*FOREIGN, KafkaError) as error:
+                done(self._failure(topic, error))
+                return
+            if delivery is not None:
+                self._deadlines.add(delivery)
+                delivery.add_done_callback(partial(self._delivered, topic, done))
+                return
+        self._queued[topic] = self._queued.get(topic, 0) + 1  # what comes after these records must wait behind them
+        self._connection.start_soon(self._post_later, record, done)
+
+    async def _post_later(
+        self,
+        record: tuple[str, bytes | None, bytes | None, list[Header], int | None, int | None],
+        done: Callable[[RecordPosition | KafkaError], None],
+    ) -> None:
+        """Write a record that has to wait: for a connection, for the topic's metadata, or for room in a batch."""
+        topic = record[0]
+        engine: ProducerEngine | None = None
+        waiting = True
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                engine = await self._connection.connected()
+                delivery = await engine.append_later(*record)
+                self._unqueue(topic)
+                waiting = False
+                acknowledged = await delivery
+        except (TimeoutError, *FOREIGN, KafkaError) as error:
+            if isinstance(error, TimeoutError) and self.connected and engine is not None and not engine.knows(topic):
+                unknown = UnknownTopic(f"topic {topic} does not exist, and the broker does not create it")
+                unknown.__cause__ = error
+                done(unknown)
+            else:
+                done(self._failure(topic, error))
+        except asyncio.CancelledError:
+            done(KafkaUnavailable(f"writing to topic {topic}: the producer was closed"))
+            raise
+        else:
+            done(_position(topic, acknowledged))
+        finally:
+            if waiting:
+                self._unqueue(topic)
+
+    def _unqueue(self, topic: str) -> None:
+        self._queued[topic] -= 1
+        if not self._queued[topic]:
+            del self._queued[topic]
+
+    def _delivered(
+        self, topic: str, done: Callable[[RecordPosition | KafkaError], None], delivery: asyncio.Future[Any]
+    ) -> None:
+        if delivery.cancelled():
+            done(KafkaUnavailable(f"writing to topic {topic}: the producer was closed"))
+        elif (error := delivery.exception()) is not None:
+            done(self._failure(topic, error))
+        else:
+            done(_position(topic, delivery.result()))
+
+    def _failure(self, topic: str, error: BaseException) -> KafkaError:
+        """Return our error for what went wrong with a record."""
+        if isinstance(error, TimeoutError):
+            reason = f"no acknowledgement within {self._request_timeout:g} s"
+        else:
+            translated = translate(error, during=f"writing to topic {topic}")
+            if not isinstance(translated, KafkaUnavailable):
+                if translated is not error:
+                    translated.__cause__ = error
+                return translated
+            reason = translated.message
+        self._connection.nudge()
+        away = self.status.reason
+        failure = KafkaUnavailable(f"writing to topic {topic}: {away}" if away else reason)
+        failure.__cause__ = error
+        return failure
+
+
+def _position(topic: str, acknowledged: Any) -> RecordPosition:
+    if acknowledged is None:  # acks=0: nobody knows
+        return RecordPosition(topic, -1, -1)
+    return RecordPosition(topic, acknowledged.partition, acknowledged.offset)
+
+
+def _expire(delivery: asyncio.Future[Any]) -> None:
+    delivery.set_exception(TimeoutError())

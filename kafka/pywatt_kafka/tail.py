@@ -21,6 +21,7 @@ from pywatt_kafka.engine import (
 )
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.records import Message, TopicPartition
+from pywatt_kafka.security import Security, security_from
 from pywatt_kafka.sockets import Sockets, close_consumer
 
 REPLACE_AFTER = 30.0  # seconds without an answer: then the configured addresses are tried afresh
@@ -44,14 +45,19 @@ class TailReader:
         topics: Iterable[str] = (),
         *,
         client_id: str = "pywatt",
+        security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
     ) -> None:
-        """`brokers` as for `brokers_from`. `on_status` is called on every change of `status`, from the event loop."""
+        """`brokers` as for `brokers_from`. `on_status` is called on every change of `status`, from the event loop.
+
+        `security` None: what the variables KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used.
+        """
         self._brokers = brokers_from(brokers, os.environ)
         self._topics = tuple(topics)
         self._positions = Positions()
+        settings = security_from(security, os.environ).settings()
         self._connection = Connection(
-            lambda: TailEngine(self._brokers, self._topics, client_id, self._positions),
+            lambda: TailEngine(self._brokers, self._topics, client_id, self._positions, settings),
             name=f"reader of {', '.join(self._topics)} at {','.join(self._brokers)}",
             replace_after=REPLACE_AFTER,
             on_status=on_status,
@@ -66,6 +72,11 @@ class TailReader:
     def connected(self) -> bool:
         """Whether the cluster answers."""
         return self._connection.status.state is ConnectionState.CONNECTED
+
+    @property
+    def ready(self) -> bool:
+        """Whether the place to start from is known."""
+        return self._positions.known.is_set()
 
     async def wait_ready(self) -> None:
         """Wait until the place to start from is known: a record written from now on is not missed."""
@@ -121,7 +132,14 @@ class Positions:
 class TailEngine:
     """One AIOKafkaConsumer with its partitions assigned by hand."""
 
-    def __init__(self, brokers: tuple[str, ...], topics: tuple[str, ...], client_id: str, positions: Positions) -> None:
+    def __init__(
+        self,
+        brokers: tuple[str, ...],
+        topics: tuple[str, ...],
+        client_id: str,
+        positions: Positions,
+        security: Mapping[str, Any],
+    ) -> None:
         from aiokafka import AIOKafkaConsumer
 
         self._brokers = brokers
@@ -140,6 +158,7 @@ class TailEngine:
             # an offset out of range means that the topic was deleted or its old records were
             auto_offset_reset="earliest",
             enable_auto_commit=False,
+            **security,
         )
         self._sockets = Sockets(self._consumer._client)
 

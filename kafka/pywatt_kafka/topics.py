@@ -10,6 +10,7 @@ import anyio
 
 from pywatt_kafka.addresses import brokers_from
 from pywatt_kafka.engine import opening, require_aiokafka, translate, translated, unreachable
+from pywatt_kafka.security import Security, security_from
 from pywatt_kafka.sockets import Sockets, to_the_end
 
 LIMIT = 10.0  # seconds
@@ -19,20 +20,29 @@ REPLICATION = 1
 
 
 async def ensure_topics(
-    brokers: str | Sequence[str] | None, topics: Iterable[str], *, partitions: int = 1, timeout: float = LIMIT
+    brokers: str | Sequence[str] | None,
+    topics: Iterable[str],
+    *,
+    partitions: int = 1,
+    timeout: float = LIMIT,
+    security: Security | None = None,
 ) -> frozenset[str]:
     """Create those of the topics that do not exist; return once all of them can be written to.
 
     Returns the names of those that were missing. Topics that exist are left as they are. The embedded broker creates
     topics with its own number of partitions. Raises KafkaUnavailable, NotAuthorized, UnknownTopic (a name that is not
-    allowed) or another KafkaError within the timeout (seconds).
+    allowed) or another KafkaError within the timeout (seconds). `security`: as for Producer.
     """
     require_aiokafka()
     from aiokafka.admin import AIOKafkaAdminClient
 
     addresses = brokers_from(brokers, os.environ)
     wanted = sorted(set(topics))
-    admin = AIOKafkaAdminClient(bootstrap_servers=",".join(addresses), request_timeout_ms=int(timeout * 1000))
+    admin: Any = AIOKafkaAdminClient(
+        bootstrap_servers=",".join(addresses),
+        request_timeout_ms=int(timeout * 1000),
+        **security_from(security, os.environ).settings(),
+    )
     sockets = Sockets(admin._client)
     try:
         with anyio.fail_after(timeout):

@@ -8,6 +8,8 @@
     ├── BuildFailed              a service's build command failed
     ├── CreateRefused            `pywatt create` cannot make what it was asked for; nothing was written
     ├── MissingExtra             an optional dependency is not installed
+    ├── ControlError             a running app could not be found, or did not obey
+    │   └── NotKnown             it has nothing by that name
     └── MeshError                a call between services failed
         ├── UnknownService       no such id in this app
         ├── ServiceUnavailable   no worker got ready within the waiting time
@@ -92,6 +94,14 @@ class MissingExtra(PywattError):
 
     def __init__(self, package: str, extra: str, *, needed_by: str) -> None:
         super().__init__(f"{needed_by} needs the package {package}", hint=f"pip install 'pywatt[{extra}]'")
+
+
+class ControlError(PywattError):
+    """A running app could not be found, or did not do what it was told."""
+
+
+class NotKnown(ControlError):
+    """There is no app, service or schema by that name."""
 
 
 class MeshError(PywattError):

@@ -7,7 +7,7 @@ party's type has the same standing as the built-in ones. Frameworks and clients 
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -59,6 +59,8 @@ class Configured:
     interpreter: Path | None = None
     """The Python that its workers run in; None: pywatt's own."""
     build: BuildCommand | None = None
+    http: bool = True
+    """False: its workers answer no HTTP, whatever happens. True: they do, or that is seen when they run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +151,16 @@ class ServiceContext(Protocol):
         """Report that something this service needs is away (shown by health), or with None that it is back."""
         ...
 
+    def gauge(self, name: str, read: Callable[[], float]) -> None:
+        """Report a number with every sign of life, for scaling: `waiting` (requests), `kafkaLag` (records)."""
+        ...
+
     async def stop_requested(self) -> StopRequest:
         """Wait until the supervisor asks this worker to end; then finish what is in flight and return from `serve`."""
+        ...
+
+    async def hurry_requested(self) -> StopRequest:
+        """Wait until a worker that was asked to linger is asked to end without lingering, since the app stops."""
         ...
 
 

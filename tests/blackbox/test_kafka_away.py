@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from harness.app import Start
-from harness.user_document import ENVIRONMENT, KAFKA_HOOKS_OF_THE_APP, user_app
+from harness.user_document import ENVIRONMENT, user_app
 
 NOBODY = "127.0.0.1:1"
 

@@ -84,7 +84,7 @@ def test_several_workers_share_the_load_of_one_service(start: Start) -> None:
 
 def test_services_reach_each_other_by_name_with_any_client(start: Start) -> None:
     files = gateway_and_api()
-    files["watt.json"]["web"].append({"id": "caller", "path": "web/caller"})  # type: ignore[index,call-overload,union-attr]
+    files["watt.json"]["web"].append({"id": "caller", "path": "web/caller"})  # type: ignore[index,union-attr]
     files["web/caller/app.py"] = """
 import json, urllib.request
 import httpx, requests
@@ -121,7 +121,7 @@ async def main():
             print("main refuses", flush=True)
 """
     files = gateway_and_api()
-    files["watt.json"]["web"].append({"id": "stubborn", "path": "web/stubborn"})  # type: ignore[index,call-overload,union-attr]
+    files["watt.json"]["web"].append({"id": "stubborn", "path": "web/stubborn"})  # type: ignore[index,union-attr]
     files["web/stubborn/main.py"] = stubborn
     with start(files) as app:
         app.wait_for_text("main runs")

@@ -91,3 +91,22 @@ async def answer(send: Send, body: bytes) -> None:
     length = str(len(body)).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
     await send({"type": "http.response.body", "body": body})
+
+
+@dataclass
+class Events:
+    """Streams server-sent events until its client is gone; tells what it learnt of that."""
+
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    ended_by: list[str] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await receive()
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+        self.entered.set()
+        self.ended_by.append((await receive())["type"])
+        # Whatever an application still sends must not reach anybody, nor raise.
+        await send({"type": "http.response.body", "body": b"data: 2\n\n", "more_body": True})

@@ -39,7 +39,9 @@ class FakeContext:
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     ready_with: dict[str, Any] = field(default_factory=dict)
     degraded_by: list[str | None] = field(default_factory=list)
+    gauges: dict[str, Callable[[], float]] = field(default_factory=dict)
     _stop: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    _hurry: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     async def ready(
         self, *, http: bool = True, address: str | None = None, exports: Mapping[str, str] | None = None
@@ -51,12 +53,21 @@ class FakeContext:
     def degraded(self, reason: str | None) -> None:
         self.degraded_by.append(reason)
 
+    def gauge(self, name: str, read: Callable[[], float]) -> None:
+        self.gauges[name] = read
+
     async def stop_requested(self) -> StopRequest:
         return await asyncio.shield(self._stop)
 
-    def stop(self, timeout: float = 10.0) -> None:
+    async def hurry_requested(self) -> StopRequest:
+        return await asyncio.shield(self._hurry)
+
+    def stop(self, timeout: float = 10.0, *, linger: bool = False) -> None:
+        request = StopRequest(timeout=timeout, linger=linger)
         if not self._stop.done():
-            self._stop.set_result(StopRequest(timeout=timeout))
+            self._stop.set_result(request)
+        elif self._stop.result().linger and not linger and not self._hurry.done():
+            self._hurry.set_result(request)
 
 
 @dataclass(kw_only=True)

@@ -26,7 +26,7 @@ class Received:
 
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     body: bytes
 
 
@@ -38,11 +38,18 @@ async def accept(request: Received) -> int:
     return 200
 
 
+async def yes(request: Received) -> bytes:
+    """Answer every request with the same body."""
+    return b"yes"
+
+
 @dataclass
 class Target:
     """The service `api`, which the webhooks call."""
 
     handler: Handler = accept
+    body: Callable[[Received], Awaitable[bytes]] = yes
+    """What it answers, with the handler's status."""
     requests: list[Received] = field(default_factory=list)
     address: str = ""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,7 +74,8 @@ class Target:
                 self.requests.append(request)
                 self._changed.set()
                 status = await self.handler(request)
-                writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 3\r\n\r\nyes" % status)
+                answer = await self.body(request)
+                writer.write(b"HTTP/1.1 %d X\r\ncontent-length: %d\r\n\r\n%b" % (status, len(answer), answer))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -105,12 +113,19 @@ class Hooks:
     ) -> None:
         self.is_ready.set()
 
+    def gauge(self, name: str, read: Callable[[], float]) -> None:
+        pass
+
     def degraded(self, reason: str | None) -> None:
         self.reasons.append(reason)
         self._changed.set()
 
     async def stop_requested(self) -> StopRequest:
         return await asyncio.shield(self._stop)
+
+    async def hurry_requested(self) -> StopRequest:
+        never: asyncio.Future[StopRequest] = asyncio.get_running_loop().create_future()
+        return await never
 
     def stop(self) -> None:
         """Ask the worker to end."""

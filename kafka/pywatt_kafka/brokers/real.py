@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import queue
+import secrets
 import shutil
 import signal
 import socket
@@ -32,6 +33,9 @@ START_LIMIT = 90.0  # seconds until it must answer
 STOP_LIMIT = 20.0  # seconds for a controlled shutdown
 CONNECT_LIMIT = 5.0  # seconds
 HEAP = "512m"
+PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections, one of which could take a port while its broker is away."""
+PORT_ATTEMPTS = 20
 READY_LINE = b"Kafka Server started"
 LAST_LINES = 8  # shown when it does not start
 JVM_OPTIONS = (
@@ -257,17 +261,20 @@ class RealBroker:
 
 def _free_port(wanted: int = 0) -> int:
     """Return a port that nobody listens on. Raises BrokerFailed when the wanted one is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier broker may linger
-        try:
-            probe.bind((LOOPBACK, wanted))
-        except OSError as error:
-            raise BrokerFailed(
-                f"cannot listen on {LOOPBACK}:{wanted}: {error.strerror}",
-                hint="choose another port; 0 takes a free one",
-            ) from error
-        port: int = probe.getsockname()[1]
-    return port
+    reason: str | None = None
+    attempts = [wanted] if wanted else [secrets.choice(PORTS) for _ in range(PORT_ATTEMPTS)]
+    for port in attempts:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier broker's connections may linger
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError as error:
+                reason = error.strerror
+            else:
+                return port
+    raise BrokerFailed(
+        f"cannot listen on {LOOPBACK}:{attempts[-1]}: {reason}", hint="choose another port; 0 takes a free one"
+    )
 
 
 def _telling(line: str) -> bool:

@@ -1,7 +1,7 @@
 """What the supervisor and a worker say to each other.
 
-    worker -> supervisor    Ready  Degraded  TableApplied
-    supervisor -> worker    NewTable  Stop
+    worker -> supervisor    Ready  Degraded  TableApplied  TableDrained  Pong  Checked  Ask
+    supervisor -> worker    NewTable  Stop  Ping  Check  Answer
 
 A message travels as one JSON object whose `kind` is the class name.
 """
@@ -36,7 +36,14 @@ class Degraded:
 
 @dataclass(frozen=True, slots=True)
 class TableApplied:
-    """The worker uses this version of the mesh table and no call to an endpoint it dropped is left."""
+    """The worker makes its calls by this version of the mesh table from now on."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableDrained:
+    """No call to an endpoint which this version dropped is left, except those that take very long."""
 
     version: int
 
@@ -57,9 +64,68 @@ class Stop:
     """Another worker serves already: let connections end at their clients' pace rather than close them."""
 
 
-Message = Ready | Degraded | TableApplied | NewTable | Stop
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The supervisor asks for a sign of life."""
 
-_KINDS: dict[str, type[Message]] = {cls.__name__: cls for cls in (Ready, Degraded, TableApplied, NewTable, Stop)}
+    sent: float
+    """When, by CLOCK_MONOTONIC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The event loop of a worker turns."""
+
+    delay: float
+    """Seconds that the ping had to wait for it."""
+    gauges: Mapping[str, float] = field(default_factory=dict)
+    """What the worker measures: `waiting` requests, `kafkaLag` in records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Call a function of the application, `module:function`; the Checked bears the same number."""
+
+    id: int
+    hook: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the function says."""
+
+    id: int
+    problem: str
+    """What is wrong; blank: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An internal service asks for a command to be carried out; the Answer bears the same number."""
+
+    id: int
+    command: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an Ask."""
+
+    id: int
+    result: Any = None
+    error: Mapping[str, Any] | None = None
+    """Why it failed, in the form of `pywatt.control.failure.to_json`."""
+
+
+Message = (
+    Ready | Degraded | TableApplied | TableDrained | NewTable | Stop | Ping | Pong | Check | Checked | Ask | Answer
+)
+
+_KINDS: dict[str, type[Message]] = {
+    cls.__name__: cls
+    for cls in (Ready, Degraded, TableApplied, TableDrained, NewTable, Stop, Ping, Pong, Check, Checked, Ask, Answer)
+}
 
 
 def encode(message: Message) -> bytes:

@@ -38,7 +38,7 @@ class Channel(asyncio.Protocol):
         for payload in self._frames.feed(data):
             self._on_message(decode(payload))
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._on_closed()
 

@@ -15,12 +15,25 @@ from pywatt.errors import PywattError
 
 _COMMANDS = {
     "build": ("pywatt.cli.build", "Run the build commands of the services."),
+    "completion": ("pywatt.cli.completion", "Print the script with which a shell completes commands."),
+    "config": ("pywatt.cli.config", "Show the configuration of a running app."),
     "create": ("pywatt.cli.create", "Make an app, or add a service to the one that is here."),
     "dev": ("pywatt.cli.start", "Start the app for development."),
+    "env": ("pywatt.cli.env", "Show the environment of a service."),
+    "inject": ("pywatt.cli.inject", "Send a request to a service, past the gateway."),
+    "logs": ("pywatt.cli.logs", "Show the log of an app, also after its end."),
+    "ps": ("pywatt.cli.ps", "Show the apps that run."),
+    "reload": ("pywatt.cli.reload", "Apply changed config files to a running app."),
+    "restart": ("pywatt.cli.restart", "Replace the workers of services, without a gap."),
+    "scale": ("pywatt.cli.scale", "Run a service with another number of workers."),
+    "schema": ("pywatt.cli.schema", "Print the JSON Schema of a config file."),
+    "services": ("pywatt.cli.services", "Show the services of a running app."),
+    "stack": ("pywatt.cli.stack", "Show what the workers of a service are doing."),
     "start": ("pywatt.cli.start", "Start the app for production."),
+    "stop": ("pywatt.cli.stop", "Stop a running app."),
     "validate": ("pywatt.cli.validate", "Check the app's config files without starting anything."),
 }
-_ALIASES = {"add": "create", "init": "create"}
+_ALIASES = {"add": "create", "applications": "services", "init": "create"}
 """The original's further names of commands."""
 ENTRY_POINT_GROUP = "pywatt.commands"
 EXIT_USAGE = 2
@@ -31,6 +44,15 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*_COMMANDS, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, text) for name, (_, text) in _COMMANDS.items()]
+        rows += [
+            (entry.name, entry.load().get_short_help_str(formatter.width))
+            for entry in entry_points(group=ENTRY_POINT_GROUP)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(rows))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         cmd_name = _ALIASES.get(cmd_name, cmd_name)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import click
 
+from pywatt.cli.signals import Reloads, obey_signals
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.errors import StartError
-from pywatt.logs.lines import LogRecord
-from pywatt.logs.output import LogOutput, open_output
+from pywatt.logs.logbook import Logbook, open_logbook
+from pywatt.logs.ring import history_of
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.run import run_app
 from pywatt.supervisor.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from pywatt.dev.session import DevSession
 
 _directory = click.argument("directory", required=False, type=click.Path(path_type=Path))
 _config = click.option(
@@ -52,38 +57,83 @@ def _run(directory: Path | None, file: Path | None, env_file: Path | None, *, pr
     try:
         from pywatt.config import load
 
-        config = load(
-            directory, cwd=Path.cwd(), environ=os.environ, config=file, env_file=env_file, production=production
+        read_config = partial(
+            load,
+            directory,
+            cwd=Path.cwd(),
+            environ=dict(os.environ),
+            config=file,
+            env_file=env_file,
+            production=production,
         )
-        anyio.run(_supervise, config, forkserver, open_output(sys.stdout), production)
+        config = read_config()
+        session = None if production else _dev_session(config, env_file)
+        history = history_of(config.name, config.root, os.environ) if config.log_history else None
+        with open_logbook(sys.stdout, config.log_level, history, config.log_history) as logbook:
+            anyio.run(_supervise, config, read_config, forkserver, logbook, session)
     finally:
         forkserver.close()
 
 
-async def _supervise(config: RuntimeConfig, forkserver: Forkserver, output: LogOutput, production: bool) -> None:
-    def log(record: LogRecord) -> None:
-        if record.level >= config.log_level:
-            output.write(record)
+async def _supervise(
+    config: RuntimeConfig,
+    read_config: Callable[[], RuntimeConfig],
+    forkserver: Forkserver,
+    logbook: Logbook,
+    session: DevSession | None,
+) -> None:
+    """Run the app until a signal ends it; `session` keeps it up to date with its files, in development."""
 
-    stop, force = anyio.Event(), anyio.Event()
+    def apply_level(app: Supervisor) -> None:
+        logbook.level = app.config.log_level
+
+    async def accompany(app: Supervisor) -> None:
+        _greet(config, app)
+        app.on_reload.append(partial(apply_level, app))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reloads.serve, app)
+            if session is not None:
+                await _follow_files(app, session, stop.set)
+
+    stop, force, reloads = anyio.Event(), anyio.Event(), Reloads()
     failure: StartError | None = None
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_obey_signals, stop, force)
+        tasks.start_soon(obey_signals, stop, force, reloads.want)
+        if session is not None:
+            tasks.start_soon(session.run)
         try:
             await run_app(
                 config,
                 forkserver,
-                log,
-                production=production,
+                logbook.write,
+                logbook.flow,
+                production=session is None,
                 stop=stop,
                 force=force,
-                on_started=partial(_greet, config),
+                read_config=read_config,
+                accompany=accompany,
             )
         except StartError as error:
             failure = error
+            logbook.keep(LogLevel.FATAL, error.message)
         tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+def _dev_session(config: RuntimeConfig, env_file: Path | None) -> DevSession:
+    # Only development pays for the watcher's import.
+    from pywatt.cli.report import render
+    from pywatt.dev.session import DevSession
+
+    return DevSession(config, env_file=env_file and Path.cwd() / env_file, render=render)
+
+
+async def _follow_files(app: Supervisor, session: DevSession, stop: Callable[[], None]) -> None:
+    from pywatt.dev.terminal import serve_terminal
+
+    session.attach(app)
+    await serve_terminal(app, session, stop)
 
 
 def _greet(config: RuntimeConfig, app: Supervisor) -> None:
@@ -93,12 +143,3 @@ def _greet(config: RuntimeConfig, app: Supervisor) -> None:
         app.say(LogLevel.INFO, f"pywatt is now listening at {app.url}", url=app.url)
     else:
         app.say(LogLevel.INFO, "pywatt has started; the app has no entrypoint, so it listens nowhere")
-
-
-async def _obey_signals(stop: anyio.Event, force: anyio.Event) -> None:
-    """Stop the app at the first signal, kill it at the second."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
-        async for _number in received:
-            if stop.is_set():
-                force.set()
-            stop.set()

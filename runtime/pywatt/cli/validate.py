@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from pywatt.cli.table import json_option, print_json
 from pywatt.config import load
+from pywatt.errors import ConfigError
 
 
 @click.command()
@@ -18,9 +21,27 @@ from pywatt.config import load
 @click.option(
     "-e", "--env", "env_file", type=click.Path(path_type=Path), help="The file of variables, instead of .env."
 )
-def validate(directory: Path | None, config: Path | None, env_file: Path | None) -> None:
+@json_option
+def validate(directory: Path | None, config: Path | None, env_file: Path | None, as_json: bool) -> int:
     """Check the config of the app in DIRECTORY (default: here)."""
-    app = load(directory, cwd=Path.cwd(), environ=os.environ, config=config, env_file=env_file)
+    try:
+        app = load(directory, cwd=Path.cwd(), environ=os.environ, config=config, env_file=env_file)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        print_json({"valid": False, "problems": [asdict(problem) for problem in error.problems]})
+        return error.exit_status
+    if as_json:
+        print_json(
+            {
+                "valid": True,
+                "file": str(app.file),
+                "entrypoint": app.entrypoint,
+                "services": [{"id": one.id, "type": one.type} for one in app.services if not one.internal],
+                "warnings": list(app.warnings),
+            }
+        )
+        return 0
     for warning in app.warnings:
         click.echo(f"warning: {warning}", err=True)
     services = [service for service in app.services if not service.internal]
@@ -28,3 +49,4 @@ def validate(directory: Path | None, config: Path | None, env_file: Path | None)
     for service in services:
         entry = " (entrypoint)" if service.id == app.entrypoint else ""
         click.echo(f"  {service.id}: {service.type}{entry}")
+    return 0

@@ -11,7 +11,7 @@ from pywatt.config.findings import Findings
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.nearest import suggest
 from pywatt.config.service import App, ReadService, configured
-from pywatt.config.settings import restart_config
+from pywatt.config.supervision import check, restart_of, total_memory, total_workers
 from pywatt.config.topology import find_cycle
 from pywatt.service_type import Placement
 
@@ -50,7 +50,9 @@ def assemble(
         findings.problem(app.root, (), "the app has no services", hint)
     elif known and disabled.issuperset(known):
         findings.problem(app.root, (), "every service is disabled", 'remove "enabled": false from one')
+    check(app.settings.supervision, app.root, (), findings)
     _check_dependencies(made, (*known, BROKER) if wants_broker else known, disabled, app, findings)
+    _warn_of_vain_probes(services, app, findings)
     entrypoint = _entrypoint(data, services, known, disabled, app, findings)
     if wants_broker:
         services = _with_broker(services, declared, app, findings)
@@ -63,9 +65,12 @@ def assemble(
         entrypoint=entrypoint,
         server=app.settings.server,
         log_level=app.settings.log_level,
+        log_history=app.settings.log_history,
         base_path=app.settings.base_path,
         start_timeout=app.settings.start_timeout,
         shutdown=app.settings.shutdown,
+        total_workers=total_workers(app.settings.supervision),
+        total_memory=total_memory(app.settings.supervision),
         warnings=findings.warnings,
     )
 
@@ -118,6 +123,22 @@ def _check_dependencies(
         findings.problem(app.root, (*first.key, "dependencies"), message, "remove one of these dependencies")
 
 
+def _warn_of_vain_probes(services: Sequence[ServiceConfig], app: App, findings: Findings) -> None:
+    """Warn of services that can never become ready, and of those which wait for them."""
+    limit = app.settings.start_timeout
+    for service in services:
+        first = [probe for probe in (service.probes.startup, service.probes.readiness) if probe is not None]
+        if not service.http and any(probe.http for probe in (*first, service.probes.liveness) if probe is not None):
+            why = "its probe asks by HTTP, which it does not answer"
+        elif limit is not None and sum(probe.initial_delay for probe in first) >= limit:
+            why = f"its probes begin after startTimeout ({limit:g} s)"
+        else:
+            continue
+        waiting = ", ".join(f'"{other.id}"' for other in services if service.id in other.dependencies)
+        then = f"; {waiting} would wait for it in vain" if waiting else ""
+        findings.warn(app.root, f'the service "{service.id}" can never be ready: {why}{then}')
+
+
 def _with_broker(
     services: Sequence[ServiceConfig], declared: Iterable[Declared], app: App, findings: Findings
 ) -> list[ServiceConfig]:
@@ -140,7 +161,7 @@ def _with_broker(
         type=BROKER,
         options=app.types[BROKER].configure({}, placement).options,
         env=app.environment({}, {}),
-        restart=restart_config(app.settings.restart, production=app.production),
+        restart=restart_of((app.settings.supervision,), production=app.production),
         shutdown=app.settings.shutdown.service,
         log_level=app.settings.log_level,
         internal=True,

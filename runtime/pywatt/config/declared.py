@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pywatt.config.environment import as_variables
 from pywatt.config.findings import Findings
 from pywatt.config.key import Key
 from pywatt.config.parse import Document
+from pywatt.config.supervision import Layer, layer_of
 
 _ID_SCHEMA = pywatt_schemas.load("runtime")["$defs"]["id"]
 ID = re.compile(_ID_SCHEMA["pattern"])
@@ -30,11 +31,11 @@ class Declared:
     path: Path
     config: str | None = None
     enabled: bool = True
-    workers: int | None = None
     dependencies: tuple[str, ...] = ()
-    restart: bool | int | None = None
     env: Mapping[str, str]
     envfile: Path | None = None
+    supervision: Layer = field(default_factory=dict)
+    """What it says about how its workers are kept."""
 
     @property
     def id_key(self) -> Key:
@@ -64,13 +65,6 @@ def listed_ids(data: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(entry["id"] for _, entry in _entries(data) if isinstance(entry.get("id"), str))
 
 
-def worker_count(value: Any) -> int | None:
-    """Return the number in a `workers` setting, or None when it says none."""
-    if isinstance(value, dict):
-        value = value.get("static")
-    return int(value) if value is not None else None
-
-
 def _entries(data: Mapping[str, Any]) -> Iterator[tuple[Key, Mapping[str, Any]]]:
     for name in data:
         if name in LISTS and isinstance(data[name], list):
@@ -89,11 +83,10 @@ def _declare(entry: Mapping[str, Any], key: Key, folder: Path, *, production: bo
         path=absolute(Path(entry["path"]), folder),
         config=entry.get("config"),
         enabled=enabled,
-        workers=worker_count(entry.get("workers")),
         dependencies=tuple(name for name in entry.get("dependencies", ()) if name is not None),
-        restart=entry.get("restartOnError"),
         env=as_variables(entry.get("env", {})),
         envfile=absolute(Path(entry["envfile"]), folder) if "envfile" in entry else None,
+        supervision=layer_of(entry),
     )
 
 

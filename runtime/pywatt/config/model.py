@@ -38,6 +38,8 @@ class ShutdownConfig:
 
     runtime: float = 30.0
     service: float = 10.0
+    drain: float = 60.0
+    """Of a worker that has been replaced and that nothing waits for. Ours: `gracefulShutdown.drain`."""
 
 
 class RestartPolicy(enum.StrEnum):
@@ -67,6 +69,93 @@ class RestartConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeConfig:
+    """A question that is asked of every worker again and again. Keys: `probes.startup`, `.liveness`, `.readiness`."""
+
+    http: str | None = None
+    """Path that must answer 2xx or 3xx on the worker's own endpoint."""
+    command: tuple[str, ...] = ()
+    """Program and arguments, which must end with exit status 0."""
+    hook: str | None = None
+    """Function of the application, as `module:function`, which must not say or raise that something is wrong."""
+    interval: float
+    """Seconds."""
+    timeout: float = 1.0
+    """Seconds that one answer may take."""
+    failure_threshold: int = 3
+    """Failures in a row that count."""
+    success_threshold: int = 1
+    """Successes in a row that make up for them."""
+    initial_delay: float = 0.0
+    """Seconds before the first question."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbesConfig:
+    """What is asked of a service's workers."""
+
+    startup: ProbeConfig | None = None
+    """Asked first; when it fails, the worker is killed and its start has failed."""
+    liveness: ProbeConfig | None = None
+    """When it fails, the worker is killed and replaced."""
+    readiness: ProbeConfig | None = None
+    """While it fails, nobody calls the worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthConfig:
+    """When a worker that still answers is replaced all the same. Original: `health`."""
+
+    interval: float = 30.0
+    """Seconds between two checks of a worker."""
+    grace_period: float = 30.0
+    """Seconds that a worker has been ready before it is checked."""
+    max_unhealthy_checks: int = 10
+    """Failed checks in a row after which it is replaced."""
+    max_loop_delay: float | None = None
+    """Seconds by which its event loop may be late. Original: `health.maxEventLoopDelay` (milliseconds)."""
+    max_cpu: float | None = None
+    """Share of one core that it may use. Original: `health.maxELU`."""
+
+
+class Signal(enum.StrEnum):
+    """What the number of a service's workers may follow; each is a mean over its workers. Ours: `workers.scaleOn`."""
+
+    CPU = "cpu"
+    """Share of one core. Original: the event loop utilization (ELU)."""
+    LOOP_DELAY = "loopDelay"
+    """Milliseconds that the event loop is late."""
+    WAITING = "waiting"
+    """Requests taken and not answered yet."""
+    KAFKA_LAG = "kafkaLag"
+    """Records of the worker's partitions that are not done yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """Bounds of a signal."""
+
+    up: float
+    """Above it a worker is added."""
+    down: float
+    """Below it one is taken away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingConfig:
+    """How the number of a service's workers changes by itself. Original: `workers` with `dynamic: true`."""
+
+    minimum: int = 1
+    maximum: int | None = None
+    """None: as many as `RuntimeConfig.total_workers` leaves."""
+    cooldown: float = 20.0
+    """Seconds between two changes."""
+    grace_period: float = 30.0
+    """Seconds that a worker has been ready before what it does counts."""
+    signals: Mapping[Signal, Threshold] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildCommand:
     """A program that makes what a service runs, run by `pywatt build` in the service's folder."""
 
@@ -74,6 +163,17 @@ class BuildCommand:
     """The program and its arguments."""
     expands: bool = False
     """Whether `$NAME` in the words stands for a variable of the service's environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchConfig:
+    """Which changed files of a service's folder mean new code, under `pywatt dev`. Original: `watch`."""
+
+    enabled: bool = True
+    allow: tuple[str, ...] = ()
+    """Patterns as in .gitignore; none: the usual source and template files."""
+    ignore: tuple[str, ...] = ()
+    """Patterns of files that do not count, beside those of .gitignore."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +197,27 @@ class ServiceConfig:
     calls: tuple[str, ...] = ()
     """Ids that this service calls, as its type reports: stopped after it, but its start does not wait for them."""
     restart: RestartConfig = RestartConfig()
+    watchdog: float | None = 30.0
+    """Seconds without a sign of life from its event loop after which a worker is killed; None: never."""
+    max_memory: int | None = None
+    """Bytes that one worker may use before it is replaced."""
+    health: HealthConfig = HealthConfig()
+    probes: ProbesConfig = ProbesConfig()
+    scaling: ScalingConfig | None = None
+    """None: it always has `workers` workers."""
     shutdown: float = 10.0
     """Seconds that a worker may take for a graceful stop."""
+    drain: float = 60.0
+    """Seconds that a worker may take to end once another one serves in its place."""
     log_level: LogLevel = LogLevel.INFO
     preload: tuple[str, ...] = ()
     """Modules which the forkserver imports before it forks a worker of this service."""
     interpreter: Path | None = None
     """The Python that its workers run in, of another virtual environment; None: pywatt's own, forked."""
     build: BuildCommand | None = None
+    watch: WatchConfig = WatchConfig()
+    http: bool = True
+    """Whether its workers may answer HTTP; False: its type knows beforehand that they do not."""
     internal: bool = False
     """Started by pywatt itself (the embedded broker), not listed by the user."""
 
@@ -122,11 +235,17 @@ class RuntimeConfig:
     """Id of the service that holds the public socket; None: the app has no public address."""
     server: ServerConfig = ServerConfig()
     log_level: LogLevel = LogLevel.INFO
+    log_history: int = 16 * 1024 * 1024
+    """Bytes of log that are kept on disk; 0: none. Ours: `logger.history`."""
     base_path: str = "/"
     """Prefix that the entrypoint takes off incoming paths; `/` for none."""
     start_timeout: float | None = 30.0
     """Seconds within which each service must get ready; None: no limit."""
     shutdown: ShutdownConfig = ShutdownConfig()
+    total_workers: int | None = None
+    """What all services that scale by themselves may have together; None: as many as there are cores."""
+    total_memory: int | None = None
+    """Bytes that their workers may use together; None: 90 % of the machine's or the container's memory."""
     warnings: tuple[str, ...] = ()
     """Things to tell the user once, such as keys that are not supported yet."""
 

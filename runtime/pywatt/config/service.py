@@ -15,9 +15,10 @@ from pywatt.config.environment import ENV_FILE, read_env_file
 from pywatt.config.findings import Findings
 from pywatt.config.key import unspell
 from pywatt.config.kind import UnknownTypeError, choose_type
-from pywatt.config.model import LogLevel, ServiceConfig
+from pywatt.config.model import LogLevel, ServiceConfig, WatchConfig
 from pywatt.config.parse import Document, read
-from pywatt.config.settings import Settings, log_level, restart_config
+from pywatt.config.settings import Settings, log_level, watch_config
+from pywatt.config.supervision import Layer, check, layer_of, supervision_of
 from pywatt.errors import ConfigError
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import OptionsError, Placement, ServiceType
@@ -54,6 +55,8 @@ class ReadService:
     """The part of its document that is for its type."""
     env: Mapping[str, str]
     log_level: LogLevel | None
+    watch: WatchConfig
+    supervision: Layer
 
 
 def read_service(
@@ -96,6 +99,8 @@ def read_service(
         return None
     own_keys = service_type.schema.get("properties", {})
     shared = pywatt_schemas.load("service")["properties"]
+    supervision = layer_of({name: value for name, value in data.items() if name not in own_keys})
+    check(supervision, document, (), findings)
     return ReadService(
         declared=declared,
         document=document,
@@ -103,6 +108,8 @@ def read_service(
         own={name: value for name, value in data.items() if name in own_keys or name not in shared},
         env=env,
         log_level=log_level(data),
+        watch=watch_config(data, app_wide=app.settings.watch),
+        supervision=supervision,
     )
 
 
@@ -120,22 +127,32 @@ def configured(
                 service.document, unspell(problem.key, service.document.data), problem.message, problem.hint
             )
         return None
-    restart = app.settings.restart if declared.restart is None else declared.restart
+    check(declared.supervision, app.root, declared.key, findings)
+    layers = (app.settings.supervision, service.supervision, declared.supervision)
+    kept = supervision_of(layers, production=app.production)
     config = ServiceConfig(
         id=declared.id,
         path=declared.path,
         file=service.document.file if service.document.file != declared.path else None,
         type=service.type.name,
         options=made.options,
-        workers=(declared.workers or app.settings.workers) if app.production else 1,
+        workers=kept.workers,
         env=service.env,
         dependencies=declared.dependencies,
         calls=tuple(name for name in made.calls if name in ids and name != declared.id),
         preload=(*service.type.preload, *made.preload),
         interpreter=made.interpreter,
         build=made.build,
-        restart=restart_config(restart, production=app.production),
+        http=made.http,
+        restart=kept.restart,
+        watchdog=kept.watchdog,
+        max_memory=kept.max_memory,
+        health=kept.health,
+        probes=kept.probes,
+        scaling=kept.scaling,
         shutdown=app.settings.shutdown.service,
+        drain=app.settings.shutdown.drain,
+        watch=service.watch,
         log_level=app.settings.log_level if service.log_level is None else service.log_level,
     )
     return config, made.needs_broker

@@ -6,21 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pywatt.config.declared import worker_count
 from pywatt.config.environment import as_variables
-from pywatt.config.model import LogLevel, RestartConfig, RestartPolicy, ServerConfig, ShutdownConfig
+from pywatt.config.model import LogLevel, ServerConfig, ShutdownConfig, WatchConfig
+from pywatt.config.supervision import MILLISECONDS, Layer, layer_of
 
-MILLISECONDS = 1000
-"""Per second: the files say milliseconds, the model says seconds."""
-LONGEST_DELAY = 300.0
-DEVELOPMENT_DELAY = 15.0
-"""Seconds between two starts of a worker that fails again and again, in production and in development."""
-IMMEDIATE_RESTART = 10
-"""Milliseconds below which a restart is immediate. Original: the same."""
 START_TIMEOUT = 30_000
 RUNTIME_SHUTDOWN = 30_000
 SERVICE_SHUTDOWN = 10_000
 """Milliseconds. Original: `startTimeout`, `gracefulShutdown.runtime`, `gracefulShutdown.application`."""
+DRAIN = 60_000
+"""Milliseconds. Ours: `gracefulShutdown.drain`."""
+
+HISTORY_MEGABYTES = 16
+MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +27,12 @@ class Settings:
 
     server: ServerConfig
     log_level: LogLevel
+    log_history: int
     base_path: str
     start_timeout: float | None
     shutdown: ShutdownConfig
-    restart: bool | int
-    workers: int
+    supervision: Layer
+    watch: bool
     env: Mapping[str, str]
 
 
@@ -51,14 +50,16 @@ def settings_of(data: Mapping[str, Any]) -> Settings:
             backlog=server.get("backlog", defaults.backlog),
         ),
         log_level=log_level(flat) or LogLevel.INFO,
+        log_history=_history_bytes(flat.get("logger", {}).get("history", True)),
         base_path="/" + flat.get("basePath", "").strip("/"),
         start_timeout=start_timeout / MILLISECONDS if start_timeout else None,
         shutdown=ShutdownConfig(
             runtime=stop.get("runtime", RUNTIME_SHUTDOWN) / MILLISECONDS,
             service=stop.get("application", SERVICE_SHUTDOWN) / MILLISECONDS,
+            drain=stop.get("drain", DRAIN) / MILLISECONDS,
         ),
-        restart=flat.get("restartOnError", True),
-        workers=worker_count(flat.get("workers")) or 1,
+        supervision=layer_of(flat),
+        watch=flat.get("watch", True),
         env=as_variables(flat.get("env", {})),
     )
 
@@ -75,14 +76,23 @@ def log_level(data: Mapping[str, Any]) -> LogLevel | None:
     return LogLevel[level.upper()] if level else None
 
 
-def restart_config(value: bool | int, *, production: bool) -> RestartConfig:
-    """Return what `restartOnError` means: a number is a pause, which counts in development only, as in the original."""
-    if not value:
-        return RestartConfig(policy=RestartPolicy.TEMPORARY)
-    waits = value is not True and not production and value >= IMMEDIATE_RESTART
-    return RestartConfig(
-        delay=value / MILLISECONDS if waits else 0.0, longest_delay=LONGEST_DELAY if production else DEVELOPMENT_DELAY
+def watch_config(data: Mapping[str, Any], *, app_wide: bool) -> WatchConfig:
+    """Return what a service's document says of watching; nothing is watched when the root file says so."""
+    watch = data.get("watch", True)
+    if isinstance(watch, bool):
+        return WatchConfig(enabled=watch and app_wide)
+    return WatchConfig(
+        enabled=watch.get("enabled", True) and app_wide,
+        allow=tuple(watch.get("allow", ())),
+        ignore=tuple(watch.get("ignore", ())),
     )
+
+
+def _history_bytes(value: bool | Mapping[str, Any]) -> int:
+    """Return how much of the log is kept; the file says megabytes."""
+    if isinstance(value, bool):
+        return HISTORY_MEGABYTES * MEGABYTE if value else 0
+    return int(value.get("maxSize", HISTORY_MEGABYTES) * MEGABYTE)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

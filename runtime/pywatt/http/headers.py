@@ -62,6 +62,11 @@ def check_header(name: bytes, value: bytes) -> None:
         raise ValueError(f"the value of the header {name.decode()} contains control characters")
 
 
+def has_bad_value(values: Iterable[bytes]) -> bool:
+    """Tell whether `check_header` refuses any of these values; quicker than asking for each."""
+    return _BAD_IN_VALUE.search(b"".join(values)) is not None
+
+
 def write_head(first_line: bytes, headers: Iterable[Header]) -> bytes:
     """Return a message's head without the empty line that ends it."""
     parts = [first_line]

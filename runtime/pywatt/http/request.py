@@ -56,23 +56,24 @@ def check_head(
 
     `not_passed`: the fields with a name in NOT_PASSED, names in lower case.
     """
-    hosts: list[bytes] = []
-    lengths: list[bytes] = []
-    codings: list[bytes] = []
-    connection: list[bytes] = []
-    upgrades: list[bytes] = []
+    # Tuples, because nearly all of them stay empty, and this runs for every request.
+    hosts: tuple[bytes, ...] = ()
+    lengths: tuple[bytes, ...] = ()
+    codings: tuple[bytes, ...] = ()
+    connection: tuple[bytes, ...] = ()
+    upgrades: tuple[bytes, ...] = ()
     expects = False
     for name, value in not_passed:
         if name == b"host":
-            hosts.append(value)
+            hosts += (value,)
         elif name == b"connection":
-            connection += tokens(value)
+            connection += tuple(tokens(value))
         elif name == b"content-length":
-            lengths.append(value)
+            lengths += (value,)
         elif name == b"transfer-encoding":
-            codings.append(value.lower())
+            codings += (value.lower(),)
         elif name == b"upgrade":
-            upgrades += tokens(value)
+            upgrades += tuple(tokens(value))
         elif name == b"expect":
             if value.lower() != b"100-continue":
                 raise RefusedError(417, "the only expectation known here is 100-continue")
@@ -95,21 +96,22 @@ def check_head(
         if hop_by_hop:
             head.headers = [header for header in passed if header[0].lower() not in hop_by_hop]
         head.keep_alive = b"close" not in connection and (minor == 1 or b"keep-alive" in connection)
-        upgrading = minor == 1 and b"upgrade" in connection and upgrades == [WEBSOCKET]
+        upgrading = minor == 1 and b"upgrade" in connection and upgrades == (WEBSOCKET,)
         head.websocket = upgrading and method == b"GET" and not head.has_body
     return head
 
 
-def _framing(codings: list[bytes], lengths: list[bytes], minor: int) -> tuple[bool, int]:
+def _framing(codings: tuple[bytes, ...], lengths: tuple[bytes, ...], minor: int) -> tuple[bool, int]:
     """Return whether the body is chunked, and else its length."""
     if codings:
         if minor == 0:
             raise RefusedError(400, "HTTP/1.0 has no Transfer-Encoding")
         if lengths:
             raise RefusedError(400, "Transfer-Encoding and Content-Length exclude each other")
-        if codings != [b"chunked"]:
+        if codings != (b"chunked",):
             raise RefusedError(501, "the only transfer coding known here is chunked")
         return True, 0
-    if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > MAX_LENGTH_DIGITS:
+    length = lengths[0] if len(lengths) == 1 else b""
+    if not length.isdigit() or len(length) > MAX_LENGTH_DIGITS:
         raise RefusedError(400, "the Content-Length header is not valid")
-    return False, int(lengths[0])
+    return False, int(length)

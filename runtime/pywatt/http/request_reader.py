@@ -111,6 +111,14 @@ class RequestReader:
 
     def _feed_head(self, data: bytes) -> bytes:
         known = len(self._raw)
+        if not known and data.endswith(EMPTY_LINE) and len(data) <= self._limits.size:
+            if data.find(EMPTY_LINE) == len(data) - len(EMPTY_LINE):  # as nearly always: one head, and nothing else
+                self._parse(data)
+                if self._head_parsed:
+                    self._begin(data)
+                else:
+                    self._raw += data
+                return b""
         if known:
             self._raw += data
             end = self._raw.find(EMPTY_LINE, max(0, known - 3))
@@ -144,7 +152,7 @@ class RequestReader:
         if len(passed) + len(not_passed) > self._limits.fields:
             raise RefusedError(431, f"the request has more than {self._limits.fields} header fields")
         method, target, minor = line.groups()
-        head = check_head(method, target, int(minor), passed, not_passed)
+        head = check_head(method, target, 1 if minor == b"1" else 0, passed, not_passed)
         if head.has_body:
             self._parser = None  # it waits for the body
             self._remaining = head.content_length

@@ -8,6 +8,7 @@ segments removed, one slash at the start. `%2F` stays as it is and separates not
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from pywatt.http.refusal import RefusedError
 
@@ -24,6 +25,7 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 ASTERISK = b"*"
 
 
+@lru_cache(maxsize=256)
 def is_authority(text: bytes) -> bool:
     """Tell whether the text names a host, with or without a port."""
     return _AUTHORITY.fullmatch(text) is not None

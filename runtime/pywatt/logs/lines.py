@@ -67,7 +67,7 @@ def _structured(text: str, source: Source) -> LogRecord | None:
         return None
     own = {"pid", "hostname", "name", "worker"}
     return LogRecord(
-        level=_nearest(level),
+        level=nearest_level(level),
         time=int(time),
         name=source.name,
         msg=msg,
@@ -77,7 +77,7 @@ def _structured(text: str, source: Source) -> LogRecord | None:
     )
 
 
-def _nearest(number: int) -> LogLevel:
+def nearest_level(number: int) -> LogLevel:
     """Return the highest level that is not above a number (pino allows custom levels in between)."""
     fitting = [level for level in LogLevel if level <= number and level is not LogLevel.SILENT]
     return max(fitting, default=LogLevel.TRACE)

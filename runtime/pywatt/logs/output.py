@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import os
 import socket
 import time
 from typing import Protocol, TextIO
 
 from pywatt.config.model import LogLevel
 from pywatt.logs.lines import LogRecord
+from pywatt.logs.ndjson import to_line
 
 _RESET, _DIM = "\x1b[0m", "\x1b[2m"
 _LEVEL_COLOURS = {
@@ -25,6 +26,10 @@ _NAME_COLOURS = ("\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m", "\x
 class LogOutput(Protocol):
     """Takes the app's log records, in order."""
 
+    def render(self, record: LogRecord) -> str:
+        """Return the text of one record, without a final line break."""
+        ...
+
     def write(self, record: LogRecord) -> None:
         """Write one record; never raises for a reader that went away."""
         ...
@@ -37,33 +42,28 @@ class JsonLines:
         self._stream = stream
         self._hostname = socket.gethostname()
 
+    def render(self, record: LogRecord) -> str:
+        """Return the record's JSON."""
+        return to_line(record, self._hostname)
+
     def write(self, record: LogRecord) -> None:
         """Write one record."""
-        line: dict[str, object] = {
-            "level": int(record.level),
-            "time": record.time,
-            "pid": record.pid,
-            "hostname": self._hostname,
-            "name": record.name,
-        }
-        if record.worker is not None:
-            line["worker"] = record.worker
-        line["msg"] = record.msg
-        line.update(record.extra)
-        _print(self._stream, json.dumps(line, default=str, ensure_ascii=False))
+        _print(self._stream, self.render(record))
 
 
 class PrettyLines:
     """One line per record for a person: time, level, service, message; errors with their traceback below."""
 
-    def __init__(self, stream: TextIO, *, colour: bool) -> None:
+    def __init__(self, stream: TextIO, *, colour: bool, dated: bool = False) -> None:
+        """`dated`: show the day as well."""
         self._stream = stream
         self._colour = colour
+        self._clock = "%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S"
         self._names: dict[str, str] = {}
 
-    def write(self, record: LogRecord) -> None:
-        """Write one record."""
-        clock = time.strftime("%H:%M:%S", time.localtime(record.time / 1000)) + f".{record.time % 1000:03d}"
+    def render(self, record: LogRecord) -> str:
+        """Return the record's line, and a traceback below it."""
+        clock = time.strftime(self._clock, time.localtime(record.time / 1000)) + f".{record.time % 1000:03d}"
         level = self._paint(f"{record.level.name:<5}", _LEVEL_COLOURS.get(record.level, ""))
         name = record.name if record.worker in (None, 0) else f"{record.name}:{record.worker}"
         name = self._paint(f"{name:<12}", self._name_colour(record.name))
@@ -71,7 +71,11 @@ class PrettyLines:
         error = record.extra.get("err")
         if isinstance(error, dict) and error.get("stack"):
             text += "\n" + str(error["stack"]).rstrip()
-        _print(self._stream, text)
+        return text
+
+    def write(self, record: LogRecord) -> None:
+        """Write one record."""
+        _print(self._stream, self.render(record))
 
     def _name_colour(self, name: str) -> str:
         if name not in self._names:
@@ -91,10 +95,8 @@ def _print(stream: TextIO, line: str) -> None:
         return
 
 
-def open_output(stream: TextIO) -> LogOutput:
-    """Return the output that suits the stream."""
+def open_output(stream: TextIO, *, dated: bool = False) -> LogOutput:
+    """Return the output that suits the stream; `dated`: lines for people show the day as well."""
     if stream.isatty():
-        import os
-
-        return PrettyLines(stream, colour="NO_COLOR" not in os.environ)
+        return PrettyLines(stream, colour="NO_COLOR" not in os.environ, dated=dated)
     return JsonLines(stream)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pywatt.errors import BadResponse, MeshError
-from pywatt.http.headers import HOP_BY_HOP, Header, Headers, check_header, is_token
+from pywatt.http.headers import HOP_BY_HOP, Header, Headers, check_header, has_bad_value, is_token
 from pywatt.http.response_reader import ResponseHead
 from pywatt.mesh.address import Location
 from pywatt.mesh.connection import Connection
@@ -37,14 +38,24 @@ def write_request(method: str, location: Location, headers: Headers, body: bytes
     if not is_token(verb):
         raise ValueError(f"not a method: {method!r}")
     parts = [verb, b" ", location.target, b" HTTP/1.1\r\nhost: ", location.authority, b"\r\n"]
+    if has_bad_value([value for _, value in headers]):
+        for name, value in headers:
+            check_header(name, value)  # raises, and says which one
     for name, value in headers:
-        check_header(name, value)
-        if name.lower() not in _OURS:
-            parts += (name, b": ", value, b"\r\n")
+        start = _line_start(name)
+        if start is not None:
+            parts += (start, value, b"\r\n")
     if body or method in _WITH_BODY:
         parts.append(b"content-length: %d\r\n" % len(body))
     parts += (b"\r\n", body)
     return b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _line_start(name: bytes) -> bytes | None:
+    """Return what the line of a header begins with, None when the client writes its own. Raises ValueError."""
+    check_header(name, b"")
+    return None if name.lower() in _OURS else name + b": "
 
 
 class Collector:

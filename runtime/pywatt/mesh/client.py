@@ -24,7 +24,7 @@ from pywatt.mesh.balance import least_busy
 from pywatt.mesh.call import IDEMPOTENT, Collector, Response, write_request
 from pywatt.mesh.connection import Connection
 from pywatt.mesh.limits import Limits
-from pywatt.mesh.pool import Pool
+from pywatt.mesh.pool import Admit, Pool
 from pywatt.mesh.table import MeshService, MeshTable, ServiceState
 
 __all__ = ["Limits", "MeshClient", "Response"]
@@ -50,11 +50,14 @@ class MeshClient:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         clock: Callable[[], float] = time.monotonic,
         tls: ssl.SSLContext | None = None,
+        admit: Admit | None = None,
     ) -> None:
-        """`tls`: for https URLs; default: the system's certificates."""
+        """`tls`: for https URLs; default: the system's certificates. `admit`: which addresses outside the app may be
+        connected to; default: all."""
         self._limits = limits
         self._clock = clock
         self._tls = tls
+        self._admit = admit
         self._table = MeshTable(table.version - 1)
         self._pools: dict[str, Pool] = {}
         """By id of the endpoint."""
@@ -92,20 +95,22 @@ class MeshClient:
         """The newest table that was applied."""
         return self._table
 
-    async def apply(self, table: MeshTable) -> None:
-        """Take a newer table, and return when the calls in flight to endpoints that it dropped have ended.
+    def apply(self, table: MeshTable) -> None:
+        """Take a newer table: new calls go by it at once."""
+        if table.version > self._table.version:
+            self._take_table(table)
 
-        New calls go by the new table at once. The wait is bounded by `Limits.drain`; calls longer than that go on.
+    async def drained(self) -> None:
+        """Wait until the calls in flight to endpoints that no table has any more have ended.
+
+        The wait is bounded by `Limits.drain` per endpoint, counted from when it was dropped; longer calls go on.
         """
-        if table.version <= self._table.version:
-            return
-        dropped = self._take_table(table)
-        try:
-            async with asyncio.timeout(self._limits.drain):
-                for pool in dropped:
+        for pool in list(self._retiring):
+            try:
+                async with asyncio.timeout(pool.retired_at + self._limits.drain - self._clock()):
                     await pool.drained.wait()
-        except TimeoutError:
-            return
+            except TimeoutError:
+                continue
 
     async def request(
         self,
@@ -205,8 +210,7 @@ class MeshClient:
                 raise
         return await Collector(self._limits.response_body).run(await self.connect(destination), method, data)
 
-    def _take_table(self, table: MeshTable) -> list[Pool]:
-        """Follow a newer table at once; return the pools of endpoints that it dropped."""
+    def _take_table(self, table: MeshTable) -> None:
         self._table = table
         listed = {endpoint.id: endpoint for service in table.services.values() for endpoint in service.endpoints}
         dropped = [self._pools.pop(endpoint_id) for endpoint_id in list(self._pools) if endpoint_id not in listed]
@@ -222,7 +226,6 @@ class MeshClient:
         for pool in dropped:
             pool.retire()
         self._retiring.update(dropped)
-        return dropped
 
     def _ready_pools(self, service_id: str) -> list[Pool]:
         """Return the pools of a service's endpoints. Raises MeshError when waiting for one is of no use."""
@@ -280,11 +283,11 @@ class MeshClient:
         if pool is None:
             if address.tls and self._tls is None:
                 self._tls = ssl.create_default_context()
-            pool = self._origins[address] = self._pool(str(address), address)
+            pool = self._origins[address] = self._pool(str(address), address, self._admit)
         return pool
 
-    def _pool(self, name: str, address: Address) -> Pool:
-        return Pool(name, address, limits=self._limits, clock=self._clock, tls=self._tls)
+    def _pool(self, name: str, address: Address, admit: Admit | None = None) -> Pool:
+        return Pool(name, address, limits=self._limits, clock=self._clock, tls=self._tls, admit=admit)
 
     def _sweep(self) -> None:
         self.close_stale()

@@ -18,7 +18,7 @@ class Limits:
     idle: float = 55.0
     """That an unused connection is kept; below the 75 s after which workers close it."""
     drain: float = 10.0
-    """That `apply` waits for the calls in flight to workers which are going away."""
+    """For calls in flight to a worker that is going away, before it may be asked to stop."""
     response_head: int = 64 * 1024
     response_body: int = 16 * 1024 * 1024
     """That `request` takes into memory; streamed bodies have no limit."""

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
-from typing import cast
 
 from pywatt.errors import ConnectFailed
-from pywatt.mesh.address import Address, UnixAddress
+from pywatt.mesh.address import Address, TcpAddress, UnixAddress
 from pywatt.mesh.connection import IDLE, Connection
 from pywatt.mesh.limits import Limits
+
+Admit = Callable[[str, str], None]
+"""Takes a host and one of its IP addresses; raises ConnectFailed when that must not be connected to."""
 
 
 class Pool:
     """Opens connections to one address and keeps them for the next call. Owns them all."""
 
     def __init__(
-        self, name: str, address: Address, *, limits: Limits, clock: Callable[[], float], tls: ssl.SSLContext | None
+        self,
+        name: str,
+        address: Address,
+        *,
+        limits: Limits,
+        clock: Callable[[], float],
+        tls: ssl.SSLContext | None,
+        admit: Admit | None = None,
     ) -> None:
-        """`name`: the server, for messages."""
+        """`name`: the server, for messages. `admit` is asked about every address that a host's name leads to."""
         self.name = name
         self.in_flight = 0
         """Calls that hold a connection or are opening one."""
         self.retired = False
+        self.retired_at = 0.0
         self.drained = asyncio.Event()
         """Set once the pool is retired and no call is in flight."""
         self.response_head_limit = limits.response_head
@@ -31,6 +42,7 @@ class Pool:
         self._limits = limits
         self._clock = clock
         self._tls = tls
+        self._admit = admit
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._emptied = asyncio.Event()
@@ -90,7 +102,9 @@ class Pool:
 
     def retire(self) -> None:
         """Close what is idle; connections in use close when their call ends."""
-        self.retired = True
+        if not self.retired:
+            self.retired = True
+            self.retired_at = self._clock()
         self._close_idle(lambda _: True)
         if not self.in_flight:
             self.drained.set()
@@ -116,12 +130,27 @@ class Pool:
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         address = self._address
-        made: tuple[asyncio.BaseTransport, asyncio.BaseProtocol]
         if isinstance(address, UnixAddress):
-            made = await loop.create_unix_connection(lambda: Connection(self), address.path)
-        elif address.tls:
-            context = self._tls or ssl.create_default_context()
-            made = await loop.create_connection(lambda: Connection(self), address.host, address.port, ssl=context)
-        else:
-            made = await loop.create_connection(lambda: Connection(self), address.host, address.port)
-        return cast(Connection, made[1])
+            return (await loop.create_unix_connection(lambda: Connection(self), address.path))[1]
+        if self._admit is None:
+            return await self._connect_to(address.host, address)
+        # Each address that is tried has been checked: asking for the name again could give another answer.
+        infos = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        error: Exception = OSError(f"{address.host} has no address")
+        for host in dict.fromkeys(str(info[4][0]) for info in infos):
+            try:
+                self._admit(address.host, host)
+                return await self._connect_to(host, address)
+            except (OSError, ConnectFailed) as refused:
+                error = refused
+        raise error
+
+    async def _connect_to(self, host: str, address: TcpAddress) -> Connection:
+        loop = asyncio.get_running_loop()
+        if not address.tls:
+            return (await loop.create_connection(lambda: Connection(self), host, address.port))[1]
+        context = self._tls or ssl.create_default_context()
+        made = await loop.create_connection(
+            lambda: Connection(self), host, address.port, ssl=context, server_hostname=address.host
+        )
+        return made[1]

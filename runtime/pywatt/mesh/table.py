@@ -17,6 +17,8 @@ class ServiceState(enum.StrEnum):
     READY = "ready"
     DEGRADED = "degraded"
     """Ready, but its worker reports that something it needs is away (e.g. Kafka)."""
+    NOT_READY = "not-ready"
+    """Its workers run, but their readiness probe says that they are not to be called."""
     RESTARTING = "restarting"
     CRASH_LOOP = "crash-loop"
     """Its workers fail again and again; the next start is some time away."""

@@ -7,26 +7,31 @@ import pickle
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from pywatt.errors import StartError
-from pywatt.worker.forkserver import FORGET, FORK, HEADER, PID, PRELOAD
+from pywatt.supervisor.reaper import ExitStatus, Reaper
+from pywatt.worker.forkserver import ADOPT, FORGET, FORK, HEADER, PID, PRELOAD
 from pywatt.worker.spec import WorkerSpec
 
 BASE_PRELOAD = ("pywatt.worker.main", "pywatt.worker.asgi")
 """What every worker needs, whatever its type."""
+SHORT_LIFE = 1.0
+"""Seconds: one that lived for less is not launched again at once."""
 _PROGRAM = "import sys; from pywatt.worker.forkserver import serve; serve(int(sys.argv[1]))"
 
 
 class Forkserver:
     """A process that forks workers from an interpreter which has already imported what they need.
 
-    When it dies it is launched again at the next fork; workers do not notice.
+    When it dies it is launched again; workers do not notice.
     """
 
     def __init__(self) -> None:
         self._preload: list[str] = list(BASE_PRELOAD)
+        self._groups: set[int] = set()
+        """Process groups that it ends when this process is gone."""
         self._lock: asyncio.Lock | None = None
         self._launch()
 
@@ -43,16 +48,39 @@ class Forkserver:
         async with self._turn():
             for _attempt in range(2):
                 try:
-                    return await self._fork_once(spec, descriptors)
+                    pid = await self._fork_once(spec, descriptors)
+                    self._groups.add(pid)
+                    return pid
                 except (EOFError, OSError):
                     self._control.close()
                     self._launch()
             raise StartError("the forkserver ends as soon as it is started", hint="look at its output above")
 
-    async def forget(self, pid: int) -> None:
-        """Tell it that this worker has ended, so that its number may be somebody else's soon."""
+    async def adopt(self, pid: int) -> None:
+        """Have it end this process group, too, should this process be gone."""
         async with self._turn():
+            self._groups.add(pid)
+            await self._send(ADOPT, PID.pack(pid))
+
+    async def forget(self, pid: int) -> None:
+        """Tell it that this process has ended, so that its number may be somebody else's soon."""
+        async with self._turn():
+            self._groups.discard(pid)
             await self._send(FORGET, PID.pack(pid))
+
+    async def stay(self, reaper: Reaper, on_launch: Callable[[ExitStatus], None]) -> None:
+        """Launch it again whenever it ends, until cancelled: nobody else would end what this process leaves behind."""
+        loop = asyncio.get_running_loop()
+        while True:
+            pid, launched = self.pid, loop.time()
+            status = await asyncio.shield(reaper.watch(pid))
+            if loop.time() - launched < SHORT_LIFE:
+                await asyncio.sleep(SHORT_LIFE)
+            async with self._turn():
+                if self.pid == pid:
+                    self._control.close()
+                    self._launch()
+            on_launch(status)
 
     def close(self) -> None:
         """End it, with every worker that it forked and that has not been forgotten."""
@@ -98,6 +126,6 @@ class Forkserver:
         self.pid = process.pid
         self._control = ours
         self._control.setblocking(False)
-        body = pickle.dumps(self._preload)
         # A fresh socket's buffer takes these few bytes at once.
-        self._control.send(HEADER.pack(PRELOAD, len(body)) + body)
+        for request, body in ((PRELOAD, pickle.dumps(self._preload)), (ADOPT, b"".join(map(PID.pack, self._groups)))):
+            self._control.send(HEADER.pack(request, len(body)) + body)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 import anyio
 
-from pywatt.config.model import LogLevel, ServiceConfig
+from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
 from pywatt.errors import ServiceFailed, StartError
+from pywatt.supervisor.probes import Probes
 from pywatt.supervisor.restart import RestartHistory, StayDown, after_exit
 from pywatt.supervisor.worker import Order, Worker, Workshop, open_worker
 
@@ -33,6 +36,10 @@ class Surroundings(Protocol):
 
     def became_ready(self, worker: Worker) -> None:
         """Take what a worker reported with its readiness."""
+        ...
+
+    async def ask(self, worker: Worker, probe: ProbeConfig) -> str:
+        """Ask a worker what a probe asks; return what is wrong, or nothing."""
         ...
 
     def say(self, level: LogLevel, message: str, **extra: object) -> None:
@@ -63,9 +70,11 @@ class Keeper:
         self.why = ""
         """What is wrong, while something is."""
         self.crash_loop = False
+        self.restarts = 0
+        """How often a worker that ended by itself was replaced."""
         self._surroundings = surroundings
         self._retire = anyio.Event()
-        self._linger = False
+        self._may_not_linger = anyio.Event()
         self._hurry = anyio.Event()
         self._recycle = anyio.Event()
         # Whoever waits for it gets the failure; a keeper that nobody waits for any more has logged it.
@@ -76,6 +85,11 @@ class Keeper:
         """Whether its worker takes calls."""
         return self.worker is not None and self.worker.serving
 
+    @property
+    def unready(self) -> str:
+        """What the probes say against calling its worker, while that is all that is wrong with it."""
+        return self.worker.unready if self.worker is not None and self.worker.calls else ""
+
     async def run(self) -> None:
         """Keep the slot filled until `retire`; end early when the first worker does not get ready."""
         history = RestartHistory()
@@ -85,6 +99,7 @@ class Keeper:
                 if failure is None:
                     continue
                 if not self.started.done():
+                    self.down, self.why = StayDown(failed=True), failure.message
                     self.started.set_exception(failure)
                     return
                 history, decision = after_exit(
@@ -99,6 +114,7 @@ class Keeper:
                     self._stay_down(failure, decision)
                     await self._retire.wait()
                     return
+                self.restarts += 1
                 self.crash_loop, self.why = decision.crash_loop, failure.message
                 self._announce(failure, decision.delay)
                 self._hurry = anyio.Event()
@@ -111,7 +127,8 @@ class Keeper:
 
     def retire(self, *, linger: bool = False) -> None:
         """Have the worker stop and the slot left; `linger`: a successor serves, so connections may take their time."""
-        self._linger = linger
+        if not linger:
+            self._may_not_linger.set()
         self._retire.set()
 
     def recycle(self) -> None:
@@ -124,7 +141,7 @@ class Keeper:
 
     def kill(self) -> None:
         """End the worker at once, and the slot with it."""
-        self._retire.set()
+        self.retire()
         if self.worker is not None:
             self.worker.kill()
 
@@ -134,6 +151,7 @@ class Keeper:
         if self.config.workers > 1:
             name += f" (worker {self.slot})"
         self._recycle = anyio.Event()
+        self.worker = None
         around = self._surroundings
         try:
             async with open_worker(
@@ -144,15 +162,25 @@ class Keeper:
                 clock=around.now,
             ) as worker:
                 self.worker = worker
-                limit = around.workshop.start_timeout
+                around.changed()  # its table is as old as its order
+                limit, passed = around.workshop.start_timeout, anyio.Event()
+                probes = Probes(self.config.probes, partial(around.ask, worker), partial(self._note, worker))
                 with anyio.move_on_after(limit) as starting:
-                    await first_of(worker.ready.wait, self._retire.wait, worker.has_exited)
-                if worker.ready.is_set():
-                    self._became_ready(worker)
-                    await first_of(self._retire.wait, self._recycle.wait, worker.has_exited)
+                    await first_of(
+                        partial(self._get_ready, worker, probes, passed), self._retire.wait, worker.has_exited
+                    )
+                if passed.is_set():
+                    await first_of(
+                        partial(self._watch, worker, probes),
+                        self._retire.wait,
+                        self._recycle.wait,
+                        worker.has_exited,
+                    )
                 told_to_end = self._retire.is_set() or self._recycle.is_set()
+                if self._retire.is_set() and not self._may_not_linger.is_set():
+                    await first_of(partial(worker.stop, self.config.drain, linger=True), self._may_not_linger.wait)
                 if told_to_end:
-                    await worker.stop(self.config.shutdown, linger=self._linger)
+                    await worker.stop(self.config.shutdown)
         except StartError as error:
             message = f"{name} cannot be started: {error.message}"
             return ServiceFailed(self.config.id, message, hint=error.hint), 0.0, 1
@@ -162,32 +190,61 @@ class Keeper:
         output = tuple(worker.output.tail)
         if starting.cancelled_caught:
             message = f"{name} did not get ready within {limit:g} s"
+            if worker.ready.is_set() and worker.unready:
+                message += f": {worker.unready}"
             hint = "if it just needs longer, raise startTimeout (milliseconds) in the root config file"
             return ServiceFailed(self.config.id, message, output=output, hint=hint), 0.0, status.code
-        verb = "ended" if worker.ready.is_set() else "failed to start"
-        reason = worker.verdict or ("it returned by itself (exit status 0)" if status.code == 0 else str(status))
+        verb = "ended" if passed.is_set() else "failed to start"
+        killed = worker.verdict if status.code == -signal.SIGKILL else ""  # else it ended by itself just before
+        reason = killed or ("it returned by itself (exit status 0)" if status.code == 0 else str(status))
         return ServiceFailed(self.config.id, f"{name} {verb}: {reason}", output=output), ready_seconds, status.code
 
-    def _became_ready(self, worker: Worker) -> None:
-        self.why = ""
+    async def _get_ready(self, worker: Worker, probes: Probes, passed: anyio.Event) -> None:
+        """Return when the worker is ready and its probes pass, or with a verdict about it."""
+        await worker.ready.wait()
+        worker.verdict = await probes.get_ready()
+        if worker.verdict:
+            return
+        passed.set()
+        self.why = worker.unready = ""
         self._surroundings.became_ready(worker)
         if not self.started.done():
             self.started.set_result(None)
+
+    async def _watch(self, worker: Worker, probes: Probes) -> None:
+        """Return when its liveness probe has failed, with a verdict about it."""
+        failure = await probes.watch()
+        worker.verdict = worker.verdict or failure
+
+    def _note(self, worker: Worker, unready: str) -> None:
+        """Take what the readiness probe says."""
+        changed, worker.unready = bool(worker.unready) is not bool(unready), unready
+        if changed and self.started.done():
+            name = f'worker {self.slot} of the service "{self.config.id}"'
+            if unready:
+                self._surroundings.say(LogLevel.WARN, f"{name} is not ready: {unready}", **self._which())
+            else:
+                self._surroundings.say(LogLevel.INFO, f"{name} is ready again", **self._which())
+        self._surroundings.changed()
 
     def _stay_down(self, failure: ServiceFailed, decision: StayDown) -> None:
         self.down = decision
         if decision.failed:
             self.why = f"{failure.message}; its restart policy leaves it at that"
-            self._surroundings.say(LogLevel.ERROR, self.why)
+            self._surroundings.say(LogLevel.ERROR, self.why, **self._which())
         else:
-            self._surroundings.say(LogLevel.INFO, f'the service "{self.config.id}" has done its work')
+            self._surroundings.say(LogLevel.INFO, f'the service "{self.config.id}" has done its work', **self._which())
         self._surroundings.changed()
 
     def _announce(self, failure: ServiceFailed, delay: float) -> None:
         when = f"in {delay:.1f} s" if delay else "now"
         loop = " (crash loop)" if self.crash_loop else ""
-        self._surroundings.say(LogLevel.ERROR, f"{failure.message}; starting it again {when}{loop}")
+        self._surroundings.say(LogLevel.ERROR, f"{failure.message}; starting it again {when}{loop}", **self._which())
         self._surroundings.changed()
+
+    def _which(self) -> dict[str, object]:
+        """Return which process a line is about."""
+        return {} if self.worker is None else {"child": self.worker.pid}
 
 
 async def first_of(*waits: Callable[[], Awaitable[object]]) -> None:

@@ -48,7 +48,7 @@ class _Pipe(asyncio.Protocol):
         for line in lines:
             self._output.take(line, self._stream)
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         lines = self._lines.rest()
         if self._traces is not None:
             lines = [*self._traces.feed(lines), *self._traces.rest()]

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import random
+import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import anyio
 
-from pywatt.config.model import RuntimeConfig
+from pywatt import __version__
+from pywatt.config.model import LogLevel, RuntimeConfig
+from pywatt.control import runtime
+from pywatt.control.service import control_service
+from pywatt.logs.flow import Flow
+from pywatt.supervisor.commands import Commands
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.keeper import first_of
-from pywatt.supervisor.output import Log
-from pywatt.supervisor.reaper import open_reaper
-from pywatt.supervisor.sockets import runtime_folder
+from pywatt.supervisor.output import Log, now_ms
+from pywatt.supervisor.reaper import ExitStatus, open_reaper
+from pywatt.supervisor.sockets import open_endpoint, runtime_folder
 from pywatt.supervisor.supervisor import Supervisor
 from pywatt.supervisor.worker import Workshop
 from pywatt.worker.kernel import adopt_orphans
@@ -24,20 +34,25 @@ async def run_app(
     config: RuntimeConfig,
     forkserver: Forkserver,
     log: Log,
+    flow: Flow,
     *,
     production: bool,
     stop: anyio.Event,
     force: anyio.Event,
-    on_started: Callable[[Supervisor], None],
+    read_config: Callable[[], RuntimeConfig],
+    accompany: Callable[[Supervisor], Coroutine[Any, Any, None]],
     clock: Callable[[], float] = time.monotonic,
     rng: random.Random | None = None,
 ) -> None:
     """Run the app until `stop` is set, then stop it gracefully; setting `force` as well kills what is left.
 
+    `read_config` reads the configuration again, for a reload. `accompany` runs beside the started app, until its end.
     Raises StartError when an address cannot be bound or a service does not get ready.
     """
     adopt_orphans()
-    with runtime_folder() as folder:
+    commands = Commands(stop.set)
+    started = now_ms()
+    with runtime_folder() as folder, open_endpoint(folder / runtime.CONTROL_SOCKET) as control:
         async with open_reaper() as reaper:
             workshop = Workshop(
                 app_name=config.name,
@@ -47,18 +62,28 @@ async def run_app(
                 reaper=reaper,
                 folder=folder,
                 log=log,
+                flow=flow,
+                on_ask=commands.take,
             )
             supervisor = Supervisor(
                 config,
                 workshop,
+                read_config=read_config,
                 clock=clock,
                 rng=rng or random.Random(),  # noqa: S311 - spreads restarts, no secret
             )
+            describe = partial(_describe, supervisor, started)
+            announce = partial(_announce, describe, folder)
+            announce()
+            supervisor.on_reload.append(announce)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_kill_when_forced, supervisor, force)
+                tasks.start_soon(forkserver.stay, reaper, partial(_tell_launch, supervisor, forkserver))
                 await first_of(stop.wait, partial(supervisor.start, tasks))
                 if supervisor.failure is None and not stop.is_set():
-                    on_started(supervisor)
+                    tasks.start_soon(accompany, supervisor)
+                    tasks.start_soon(commands.serve, supervisor, describe)
+                    tasks.start_soon(_open_control, supervisor, folder, control)
                     await stop.wait()
                 await supervisor.stop()
                 tasks.cancel_scope.cancel()
@@ -70,3 +95,30 @@ async def run_app(
 async def _kill_when_forced(supervisor: Supervisor, force: anyio.Event) -> None:
     await force.wait()
     supervisor.kill()
+
+
+def _tell_launch(supervisor: Supervisor, forkserver: Forkserver, status: ExitStatus) -> None:
+    message = f"the forkserver had ended ({status}) and was launched again"
+    supervisor.say(LogLevel.WARN, message, child=forkserver.pid)
+
+
+async def _open_control(supervisor: Supervisor, folder: Path, listener: socket.socket) -> None:
+    """Start the control API; without it the app runs all the same."""
+    if not await supervisor.add_own(control_service(folder), listener):
+        (folder / runtime.CONTROL_SOCKET).unlink(missing_ok=True)  # or commands would wait for an answer
+
+
+def _describe(supervisor: Supervisor, started: int) -> runtime.Runtime:
+    return runtime.describe(
+        supervisor.config.name,
+        supervisor.config.root,
+        supervisor.url,
+        version=__version__,
+        started=started,
+        argv=sys.argv,
+        pid=os.getpid(),
+    )
+
+
+def _announce(describe: Callable[[], runtime.Runtime], folder: Path) -> None:
+    runtime.write(folder, describe())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +13,15 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup
 
-from pywatt.config.model import LogLevel, ServerConfig, ServiceConfig
+from pywatt.config.model import LogLevel, ProbeConfig, ServerConfig, ServiceConfig
 from pywatt.errors import ServiceFailed
 from pywatt.mesh.table import MeshService, MeshTable, ServiceState
+from pywatt.supervisor.checks import ask_command, ask_hook, ask_http
 from pywatt.supervisor.keeper import Keeper, first_of
 from pywatt.supervisor.worker import Order, Worker, Workshop
+
+MOST_RETIRING = 4
+"""Workers of a service that have been replaced and still run, above which the next replacement waits for their end."""
 
 
 class App(Protocol):
@@ -42,8 +47,16 @@ class App(Protocol):
         """Note that a worker has applied a newer mesh table."""
         ...
 
-    async def unpublished(self) -> None:
-        """Publish the change that was just made and wait until no worker calls what has left the table."""
+    def publish(self) -> int:
+        """Send the change that was just made to every worker now; return its version."""
+        ...
+
+    async def followed(self, version: int) -> None:
+        """Wait until every worker calls by this version of the table."""
+        ...
+
+    async def drained(self, version: int) -> None:
+        """Wait until no call is in flight any more to what this version of the table dropped."""
         ...
 
     def exported(self, service: ServiceConfig, variables: Mapping[str, str]) -> None:
@@ -105,10 +118,13 @@ class Service:
                 for slot in range(self.config.workers):
                     self.keepers[slot] = self._keep(self.config, slot)
                 failure = await self._first_failure(list(self.keepers.values()))
-                if failure is not None:
+                if failure is not None and self.workshop.production:
                     self.started.set_exception(failure)
                     self._retire_all()
                     return
+                if failure is not None:
+                    # In development it waits for better code.
+                    self._app.say(LogLevel.ERROR, f"{failure.message}; nothing serves until its code is changed")
                 if not self._stopping.is_set():
                     self.started.set_result(None)
                 await self._stopping.wait()
@@ -136,6 +152,8 @@ class Service:
         """
         async with self._changing:
             config = config or self.config
+            if config.scaling is not None:
+                config = dataclasses.replace(config, workers=len(self.keepers) or config.workers)
             for slot in range(config.workers):
                 await self._succeed(config, slot)
             self.config = config
@@ -150,6 +168,14 @@ class Service:
                     await self._succeed(self.config, slot)
             for slot in [slot for slot in self.keepers if slot >= workers]:
                 await self._leave(slot)
+            self.config = dataclasses.replace(self.config, workers=workers)
+
+    async def renew(self, worker: Worker) -> None:
+        """Bring up a successor of this one worker, then retire it. Raises ServiceFailed as `replace` does."""
+        async with self._changing:
+            keeper = self.keepers.get(worker.slot)
+            if keeper is not None and keeper.worker is worker and not worker.exited.done():
+                await self._succeed(self.config, worker.slot)
 
     def recycle(self) -> None:
         """Stop each worker and start it anew, because its environment has changed."""
@@ -193,7 +219,26 @@ class Service:
             self._loopback.shutdown(socket.SHUT_RDWR)
         self._app.changed()
         message = f'started worker {worker.slot} of the service "{self.config.id}"'
-        self._app.say(LogLevel.INFO, message, child=worker.pid)
+        level = LogLevel.DEBUG if self.config.internal else LogLevel.INFO
+        self._app.say(level, message, child=worker.pid)
+
+    async def ask(self, worker: Worker, probe: ProbeConfig) -> str:
+        """Ask a worker what a probe asks; return what is wrong, or nothing."""
+        address = worker.endpoint.address
+        if probe.http is not None:
+            if worker.report is not None and not worker.report.http:
+                return f"GET {probe.http}: it answers no HTTP"
+            return await ask_http(address, probe.http, self.config.id, probe.timeout)
+        if probe.hook is not None:
+            return await ask_hook(worker, probe.hook, probe.timeout)
+        env = {
+            **self._app.environment(self.config),
+            "PYWATT_WORKER_PID": str(worker.pid),
+            "PYWATT_WORKER_SLOT": str(worker.slot),
+        }
+        if address.startswith("tcp:"):
+            env["HOST"], _, env["PORT"] = address.removeprefix("tcp:").rpartition(":")
+        return await ask_command(probe, env, self.config.path, self.workshop.reaper, self.workshop.forkserver)
 
     def say(self, level: LogLevel, message: str, **extra: object) -> None:
         """Write a line of the supervisor's own into the log."""
@@ -215,6 +260,11 @@ class Service:
         port: int = self._loopback.getsockname()[1]
         return port
 
+    @property
+    def serving(self) -> bool:
+        """Whether any worker takes calls."""
+        return any(keeper.serving for keeper in self.keepers.values())
+
     def workers(self) -> list[Worker]:
         """Return every worker that runs, those that start or retire included."""
         return [keeper.worker for keeper in self._all() if keeper.worker is not None]
@@ -223,7 +273,7 @@ class Service:
         """Return the service as others see it."""
         keepers = self.keepers.values()
         serving = [keeper.worker for keeper in keepers if keeper.worker is not None and keeper.serving]
-        reasons = [keeper.why for keeper in keepers if keeper.why]
+        reasons = [keeper.why or keeper.unready for keeper in keepers if keeper.why or keeper.unready]
         degraded = [worker.degraded for worker in serving if worker.degraded]
         return MeshService(
             id=self.config.id,
@@ -246,6 +296,8 @@ class Service:
             return ServiceState.CRASH_LOOP
         if serving:
             return ServiceState.READY
+        if self.started.done() and any(keeper.unready for keeper in keepers):
+            return ServiceState.NOT_READY
         if keepers and all(keeper.down for keeper in keepers):
             failed = any(keeper.down and keeper.down.failed for keeper in keepers)
             return ServiceState.FAILED if failed else ServiceState.FINISHED
@@ -275,32 +327,60 @@ class Service:
 
     async def _succeed(self, config: ServiceConfig, slot: int) -> None:
         """Start a worker and, once it serves, retire the one that had the slot. Raises ServiceFailed."""
+        if self.workshop.production:
+            await self._make_room()
         if self._tasks is None or self._stopping.is_set() or self.ended.is_set():
             raise ServiceFailed(self.config.id, f'service "{self.config.id}" does not run')
         successor = self._keep(config, slot)
         self._starting.add(successor)
         try:
             failure = await self._first_failure([successor])
+        except BaseException:
+            # Cancelled: the code has changed once more, and this attempt is of no use to anybody.
+            successor.kill()
+            raise
         finally:
             self._starting.discard(successor)
         if failure is not None:
             raise failure
         old = self.keepers.get(slot)
         self.keepers[slot] = successor
-        if old is not None:
+        if old is None:
+            self._app.changed()
+        elif self.workshop.production:
             await self._retire(old)
         else:
-            self._app.changed()
+            # A page that is open in a browser must not hold up the next save.
+            self._tasks.start_soon(self._retire, old)
 
     async def _leave(self, slot: int) -> None:
         await self._retire(self.keepers.pop(slot))
 
     async def _retire(self, keeper: Keeper) -> None:
-        """Take a keeper's worker out of the table, wait until nobody calls it any more, then have it stop."""
+        """Take a keeper's worker out of the table and return when all callers know; it ends in the background."""
+        assert self._tasks is not None
+        left = anyio.Event()
         self._retiring.add(keeper)
+        self._tasks.start_soon(self._see_off, keeper, left)
+        await left.wait()
+
+    async def _see_off(self, keeper: Keeper, left: anyio.Event) -> None:
+        """Wait until no call to the keeper's worker is left, then have it stop. `left`: set when no new ones come."""
+        version = self._app.publish()
         try:
-            await self._app.unpublished()
-            keeper.retire(linger=True)
+            await first_of(self._stopping.wait, keeper.ended.wait, partial(self._app.followed, version))
+            left.set()
+            await first_of(self._stopping.wait, keeper.ended.wait, partial(self._app.drained, version))
+            # In development a page that is open in a browser is to find the new code soon.
+            keeper.retire(linger=self.workshop.production)
             await keeper.ended.wait()
         finally:
             self._retiring.discard(keeper)
+
+    async def _make_room(self) -> None:
+        """Wait while many replaced workers have not ended yet."""
+        while not self._stopping.is_set():
+            running = [keeper for keeper in self._retiring if not keeper.ended.is_set()]
+            if len(running) < MOST_RETIRING:
+                return
+            await first_of(self._stopping.wait, *(keeper.ended.wait for keeper in running))

@@ -71,14 +71,19 @@ def public_url(sock: socket.socket) -> str:
     return f"http://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
+def runtimes_folder() -> Path:
+    """Return the folder that holds one folder per running app of this user, named by its pid."""
+    # A fixed short place: a unix socket's path must stay below 108 bytes, and TMPDIR can be long.
+    return Path(f"/tmp/pywatt-{os.getuid()}")  # noqa: S108 - whoever uses it checks that it is ours alone
+
+
 @contextmanager
 def runtime_folder() -> Iterator[Path]:
     """Make this runtime's folder for sockets, open to its own user only, and remove it at the end.
 
     Folders of runtimes that were killed are removed on the way.
     """
-    # A fixed short place: a unix socket's path must stay below 108 bytes, and TMPDIR can be long.
-    base = Path(f"/tmp/pywatt-{os.getuid()}")  # noqa: S108 - checked below to be ours alone
+    base = runtimes_folder()
     base.mkdir(mode=0o700, exist_ok=True)
     status = base.lstat()
     if status.st_uid != os.getuid() or status.st_mode & 0o077 or not base.is_dir() or base.is_symlink():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceConfig
@@ -19,12 +20,13 @@ from pywatt.mesh.table import MeshTable
 from pywatt.supervisor.difference import Difference, difference
 from pywatt.supervisor.order import stop_levels
 from pywatt.supervisor.output import now_ms
+from pywatt.supervisor.rounds import Rounds
 from pywatt.supervisor.service import Service
 from pywatt.supervisor.sockets import LOOPBACK, open_loopback, open_public, public_url
 from pywatt.supervisor.worker import Worker, Workshop
 
 ACKNOWLEDGE_SECONDS = 60.0
-"""How long to wait until every worker has left an endpoint; calls longer than that are cut when its worker stops."""
+"""How long to wait for a worker's reports; longer than the mesh clients take until they report (`Limits.drain`)."""
 
 
 class Supervisor:
@@ -35,6 +37,7 @@ class Supervisor:
         config: RuntimeConfig,
         workshop: Workshop,
         *,
+        read_config: Callable[[], RuntimeConfig],
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
@@ -43,6 +46,7 @@ class Supervisor:
         self.services: dict[str, Service] = {}
         self.failure: BaseException | None = None
         """Why the app could not be started: a ServiceFailed."""
+        self._read_config = read_config
         self._workshop = workshop
         self._tasks: TaskGroup | None = None
         self._clock = clock
@@ -53,9 +57,14 @@ class Supervisor:
         self._version = 0
         self._table = MeshTable(0)
         self._publishing = False
+        self.updated = anyio.Event()
+        """Set, and replaced by another one, whenever there is a newer table."""
         self._acknowledged = anyio.Event()
         self._reloading = asyncio.Lock()
         self._made = 0
+        self._listeners: dict[str, socket.socket] = {}
+        self.on_reload: list[Callable[[], None]] = []
+        """Called when another configuration applies."""
         for service in config.services:
             self._add(service)
         self._publish()
@@ -73,6 +82,7 @@ class Supervisor:
         Services run as `tasks` until `stop`.
         """
         self._tasks = tasks
+        tasks.start_soon(Rounds(self, self._clock).run)
         services = list(self.services.values())
         for service in services:
             self._run(service)
@@ -101,6 +111,10 @@ class Supervisor:
         """Close the app's sockets."""
         for sock in (*self._loopbacks.values(), *((self._public,) if self._public else ())):
             sock.close()
+
+    async def read_again(self) -> Difference:
+        """Read the configuration again and apply it. Raises ConfigError, StartError; the app then goes on as it was."""
+        return await self.reload(await anyio.to_thread.run_sync(self._read_config))
 
     async def reload(self, config: RuntimeConfig) -> Difference:
         """Turn the running app into what the new configuration says, without a gap.
@@ -132,7 +146,23 @@ class Supervisor:
                 await self._remove(service_id)
             if change.rebound and old_public is not None:
                 old_public.close()
+            for listener in self.on_reload:
+                listener()
             return change
+
+    async def add_own(self, config: ServiceConfig, listener: socket.socket) -> bool:
+        """Run a service of pywatt's own beside the app's, with a listening socket as its public one.
+
+        Returns whether it got ready: if not, the app goes on without it.
+        """
+        self._listeners[config.id] = listener
+        service = self._add(config)
+        self._run(service)
+        await asyncio.wait([service.started])
+        failure = service.started.exception()
+        if failure is not None:
+            self.say(LogLevel.WARN, f"{failure}; going on without it")
+        return failure is None
 
     # What services need.
 
@@ -147,7 +177,7 @@ class Supervisor:
 
     def entry(self, service: ServiceConfig) -> tuple[socket.socket | None, str, ServerConfig]:
         """Return the public socket if this service is the entrypoint, the base path, and the server block."""
-        public = self._public if service.id == self.config.entrypoint else None
+        public = self._public if service.id == self.config.entrypoint else self._listeners.get(service.id)
         return public, self.config.base_path, self.config.server
 
     def table(self) -> MeshTable:
@@ -165,12 +195,22 @@ class Supervisor:
         self._acknowledged.set()
         self._acknowledged = anyio.Event()
 
-    async def unpublished(self) -> None:
-        """Publish the change that was just made and wait until no worker calls what has left the table."""
+    def publish(self) -> int:
+        """Send the change that was just made to every worker now; return its version."""
         self._publish()
-        version = self._version
+        return self._version
+
+    async def followed(self, version: int) -> None:
+        """Wait until every worker calls by this version of the table."""
+        await self._reported(lambda worker: worker.applied >= version)
+
+    async def drained(self, version: int) -> None:
+        """Wait until no call is in flight any more to what this version of the table dropped."""
+        await self._reported(lambda worker: worker.drained >= version)
+
+    async def _reported(self, done: Callable[[Worker], bool]) -> None:
         with anyio.move_on_after(ACKNOWLEDGE_SECONDS):
-            while any(worker.serving and worker.applied < version for worker in self._workers()):
+            while any(worker.calls and not done(worker) for worker in self._workers()):
                 await self._acknowledged.wait()
 
     def exported(self, service: ServiceConfig, variables: Mapping[str, str]) -> None:
@@ -227,7 +267,7 @@ class Supervisor:
 
     async def _remove(self, service_id: str) -> None:
         service = self.services.pop(service_id)
-        await self.unpublished()
+        await self.drained(self.publish())
         await service.stop()
         self._loopbacks.pop(service_id).close()
 
@@ -242,6 +282,9 @@ class Supervisor:
         )
         for worker in self._workers():
             worker.publish(self._table)
+        self.updated.set()
+        self.updated = anyio.Event()
+        self.applied()  # whoever waits for a worker's report may be waiting for one that is gone
 
 
 async def _first_failure(services: Sequence[Service]) -> BaseException | None:

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 
-from pywatt.channel.messages import Degraded, Message, NewTable, Ready, Stop, TableApplied
+from pywatt.channel.messages import (
+    Answer,
+    Ask,
+    Check,
+    Checked,
+    Degraded,
+    Message,
+    NewTable,
+    Ping,
+    Pong,
+    Ready,
+    Stop,
+    TableApplied,
+    TableDrained,
+)
 from pywatt.channel.stream import Channel, open_channel
 from pywatt.config.model import ServerConfig, ServiceConfig
+from pywatt.logs.flow import Flow
 from pywatt.mesh.table import Endpoint, MeshTable
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.output import Log, WorkerOutput, open_output_pipes
+from pywatt.supervisor.pulse import Pulse
 from pywatt.supervisor.reaper import ExitStatus, Reaper
 from pywatt.supervisor.sockets import open_endpoint
 from pywatt.supervisor.state import WorkerEvent, WorkerState, transition
 from pywatt.worker.spec import WorkerSpec
+
+NOT_ASKED = "its probes have not passed yet"
+OnAsk = Callable[[Ask, Callable[[Answer], None]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +58,9 @@ class Workshop:
     reaper: Reaper
     folder: Path
     log: Log
+    flow: Flow = field(default_factory=Flow)
+    on_ask: OnAsk | None = None
+    """Takes what workers of internal services ask."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +92,7 @@ class Worker:
     exited: asyncio.Future[ExitStatus]
     on_change: Callable[[], None]
     on_applied: Callable[[], None]
+    on_ask: OnAsk | None
     clock: Callable[[], float]
     state: WorkerState = WorkerState.STARTING
     report: Ready | None = None
@@ -75,15 +100,27 @@ class Worker:
     ready_at: float | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     applied: int = 0
-    """Version of the newest mesh table that it has applied."""
+    """Version of the newest mesh table that it makes its calls by."""
+    drained: int = 0
+    """Version of the newest mesh table that none of its calls in flight contradicts."""
     channel: Channel | None = None
     verdict: str = ""
     """Why the supervisor itself killed it."""
+    unready: str = ""
+    """What its probes say against calling it although it has reported that it is ready."""
+    pulse: Pulse = field(default_factory=Pulse)
+    _checks: dict[int, asyncio.Future[str]] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def serving(self) -> bool:
         """Whether calls may be sent to it."""
-        return self.state is WorkerState.READY
+        return self.state is WorkerState.READY and not self.unready
+
+    @property
+    def calls(self) -> bool:
+        """Whether it may be calling others."""
+        return self.state in (WorkerState.READY, WorkerState.STOPPING)
 
     async def has_exited(self) -> None:
         """Wait for its end."""
@@ -110,8 +147,42 @@ class Worker:
             case TableApplied(version):
                 self.applied = version
                 self.on_applied()
+            case TableDrained(version):
+                self.drained = version
+                self.on_applied()
+            case Checked(number, problem):
+                # Nobody waits for an answer that took too long.
+                if (answered := self._checks.get(number)) is not None and not answered.done():
+                    answered.set_result(problem)
+            case Pong(delay, gauges):
+                self.pulse.answered(delay, gauges)
+            case Ask() if self.on_ask is not None:
+                self.on_ask(message, self.answer)
             case _:
                 raise ValueError(f"not a message for the supervisor: {message}")
+
+    async def check(self, hook: str) -> str:
+        """Have it call a function of the application; return what that says is wrong, or nothing."""
+        check = Check(next(self._numbers), hook)
+        answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._checks[check.id] = answered
+        try:
+            if self.channel is not None and self.state is not WorkerState.EXITED:
+                self.channel.send(check)
+            return await answered
+        finally:
+            del self._checks[check.id]
+
+    def answer(self, answer: Answer) -> None:
+        """Answer what it asked."""
+        if self.channel is not None and self.state is not WorkerState.EXITED:
+            self.channel.send(answer)
+
+    def ping(self) -> None:
+        """Ask it for a sign of life."""
+        if self.channel is not None and self.state is WorkerState.READY:
+            self.pulse.asked()
+            self.channel.send(Ping(time.monotonic()))
 
     def publish(self, table: MeshTable) -> None:
         """Send it a newer mesh table."""
@@ -159,7 +230,7 @@ async def open_worker(
     service = order.service
     path = workshop.folder / order.socket_name
     async with AsyncExitStack() as stack:
-        output = await stack.enter_async_context(open_output_pipes(service.id, order.slot, workshop.log))
+        output = await stack.enter_async_context(open_output_pipes(service.id, order.slot, workshop.log, workshop.flow))
         ours, theirs = socket.socketpair()
         endpoint = open_endpoint(path)
         stack.callback(path.unlink, missing_ok=True)
@@ -208,7 +279,9 @@ async def open_worker(
             exited=exited,
             on_change=on_change,
             on_applied=on_applied,
+            on_ask=workshop.on_ask if service.internal else None,
             clock=clock,
+            unready=NOT_ASKED if service.probes.startup or service.probes.readiness else "",
         )
         channel = await stack.enter_async_context(open_channel(ours, worker.receive, lambda: None))
         worker.channel = channel

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from pywatt.service_type import ServiceContext
-from pywatt.worker.engine import Engine, EngineName, Listeners
+from pywatt.worker.drain import Drainable, drain
+from pywatt.worker.engine import EngineName, Listeners
+from pywatt.worker.heartbeat import WAITING
 from pywatt.worker.lifespan import Application, Lifespan, Receive, Scope, Send
+from pywatt.worker.streams import Streams
 
 __all__ = ["Application", "EngineName", "Receive", "Scope", "Send", "serve_asgi"]
 
 DRAIN_SHARE = 0.8
 """Part of a stop's time that requests in flight may take; the rest is for the application's own shutdown."""
 
-OpenEngine = Callable[[Application, dict[str, Any], Listeners], AbstractAsyncContextManager[Engine]]
+OpenEngine = Callable[[Streams, dict[str, Any], Listeners], AbstractAsyncContextManager[Drainable]]
 
 
-async def serve_asgi(
-    app: Application,
-    context: ServiceContext,
-    *,
-    engine: EngineName = EngineName.UVICORN,
-    on_stopping: Callable[[], Awaitable[None]] | None = None,
-) -> None:
+async def serve_asgi(app: Application, context: ServiceContext, *, engine: EngineName = EngineName.UVICORN) -> None:
     """Serve until the supervisor asks to stop, then finish what is in flight.
 
-    `on_stopping` is awaited once when the stop begins: nothing is accepted any more, requests in flight go on.
     What the application raises in its lifespan comes out in an ExceptionGroup. Raises MissingExtra when the engine is
     not installed.
     """
@@ -40,13 +36,11 @@ async def serve_asgi(
         listeners = Listeners(
             mesh=(context.endpoint, context.loopback), public=context.public, backlog=context.server.backlog
         )
-        async with open_engine(_mounted(app, context), lifespan.state, listeners) as server:
+        streams = Streams(_mounted(app, context))
+        context.gauge(WAITING, lambda: streams.waiting)
+        async with open_engine(streams, lifespan.state, listeners) as server:
             await context.ready()
-            request = await context.stop_requested()
-            server.stop(request.timeout * DRAIN_SHARE)
-            if on_stopping is not None:
-                await on_stopping()
-            await server.drained()
+            await drain(server, context, share=DRAIN_SHARE)
         await lifespan.shutdown()
         running.cancel()  # an application that waits for further events would wait for ever
 

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from anyio.abc import TaskGroup
 
-from pywatt.channel.messages import Degraded, Message, NewTable, Ready, Stop, TableApplied
+from pywatt.channel.messages import (
+    Answer,
+    Ask,
+    Check,
+    Checked,
+    Degraded,
+    Message,
+    NewTable,
+    Ping,
+    Ready,
+    Stop,
+    TableApplied,
+    TableDrained,
+)
 from pywatt.channel.stream import Channel
 from pywatt.config.model import ServerConfig, ServiceConfig
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
 from pywatt.service_type import ServiceContext, StopRequest
+from pywatt.worker.heartbeat import Gauge, Heartbeat
+from pywatt.worker.hook import call_hook
 from pywatt.worker.spec import WorkerSpec
 
 EXIT_ORPHAN = 70
@@ -31,9 +48,13 @@ class WorkerContext:
     mesh: MeshClient
     table: MeshTable
     tasks: TaskGroup
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     _channel: Channel | None = None
     _stop: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    _hurry: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _degraded: str | None = None
+    _asked: dict[int, asyncio.Future[Answer]] = field(default_factory=dict)
+    _asks: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def service(self) -> ServiceConfig:
@@ -103,32 +124,68 @@ class WorkerContext:
             self._degraded = reason
             self._send(Degraded(reason))
 
+    def gauge(self, name: str, read: Gauge) -> None:
+        self.heartbeat.gauge(name, read)
+
+    async def ask(self, command: str, arguments: Mapping[str, Any]) -> Answer:
+        """Have the supervisor carry out a command; only internal services may ask."""
+        ask = Ask(next(self._asks), command, arguments)
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._asked[ask.id] = answered
+        self._send(ask)
+        try:
+            return await answered
+        finally:
+            del self._asked[ask.id]
+
     async def stop_requested(self) -> StopRequest:
         return await asyncio.shield(self._stop)
 
+    async def hurry_requested(self) -> StopRequest:
+        return await asyncio.shield(self._hurry)
+
     def request_stop(self, timeout: float, *, linger: bool = False) -> None:
         """Ask the service to end, as the supervisor's message and a signal sent by hand do."""
+        request = StopRequest(timeout=timeout, linger=linger)
         if not self._stop.done():
-            self._stop.set_result(StopRequest(timeout=timeout, linger=linger))
+            self._stop.set_result(request)
+        elif self._stop.result().linger and not linger and not self._hurry.done():
+            self._hurry.set_result(request)
 
     def receive(self, message: Message) -> None:
         """Handle a message of the supervisor."""
         match message:
             case Stop(timeout, linger):
                 self.request_stop(timeout, linger=linger)
+            case Check():
+                self.tasks.start_soon(self._check, message)
+            case Ping():
+                self._send(self.heartbeat.answer(message))
             case NewTable(document):
-                self.tasks.start_soon(self._apply, MeshTable.from_json(document))
+                self._follow(MeshTable.from_json(document))
+            case Answer(number):
+                # Whoever asked may have left in the meantime.
+                if (asked := self._asked.get(number)) is not None and not asked.done():
+                    asked.set_result(message)
             case _:
                 raise ValueError(f"not a message for a worker: {message}")
+
+    async def _check(self, check: Check) -> None:
+        self._send(Checked(check.id, await call_hook(check.hook)))
 
     def newest_table(self) -> MeshTable:
         """Return the newest picture of the app, for name resolution."""
         return self.table
 
-    async def _apply(self, table: MeshTable) -> None:
+    def _follow(self, table: MeshTable) -> None:
         self.table = table
-        await self.mesh.apply(table)
+        self.mesh.apply(table)
         self._send(TableApplied(table.version))
+        self.tasks.start_soon(self._tell_when_drained, table.version)
+
+    async def _tell_when_drained(self, version: int) -> None:
+        await self.mesh.drained()
+        self._send(TableDrained(version))
 
     def _send(self, message: Message) -> None:
         if self._channel is not None:

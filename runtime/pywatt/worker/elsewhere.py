@@ -61,14 +61,14 @@ def unusable(needed: Mapping[str, str]) -> str:
     """Return why this interpreter cannot run a worker, and what to do about it; a blank when it can."""
     if sys.version_info[:2] < LEAST_PYTHON:
         return "is Python {}.{}, but pywatt needs 3.11 or later".format(*sys.version_info)
-    import importlib.metadata
+    from importlib import metadata
 
     missing = []
     for name, least in sorted(needed.items()):
         if importlib.util.find_spec(name) is None:
             missing.append(name)
             continue
-        version = importlib.metadata.version(name)
+        version = metadata.version(name)
         if numbers(version) < numbers(least):
             missing.append(f"{name} >= {least} (it has {version})")
     if missing:

@@ -7,7 +7,6 @@ import enum
 import logging
 import socket
 from dataclasses import dataclass
-from typing import Protocol
 
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept: longer than any pool of ours keeps one, so that pools close first."""
@@ -28,18 +27,6 @@ class Listeners:
     """For callers inside the app."""
     public: socket.socket | None
     backlog: int
-
-
-class Engine(Protocol):
-    """A server that has begun to listen."""
-
-    def stop(self, limit: float) -> None:
-        """Stop accepting; requests in flight get `limit` seconds more."""
-        ...
-
-    async def drained(self) -> None:
-        """Wait until no request is in flight any more, or the limit has passed and the rest was cut off."""
-        ...
 
 
 def is_not_a_cancellation(record: logging.LogRecord) -> bool:

@@ -5,7 +5,8 @@ exit status and keeps its workers when the forkserver dies. When the supervisor 
 group of every worker that is left.
 
 Requests and answers are frames over a stream socket: `preload` takes module names, `fork` takes a WorkerSpec and
-descriptors and answers with the pid, `forget` names a process group that the supervisor saw end.
+descriptors and answers with the pid, `adopt` names process groups that are not this forkserver's own and `forget` one
+that the supervisor saw end.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ from typing import NoReturn
 from pywatt.worker.spec import WorkerSpec
 
 MAX_DESCRIPTORS = 8
+EXIT_UNKNOWN = 70
+"""The forkserver was killed before the supervisor heard of the worker: EX_SOFTWARE of sysexits.h."""
 HEADER = struct.Struct(">cI")
 """One letter for the request, then the length of its body."""
-PRELOAD, FORK, FORGET = b"p", b"f", b"x"
+PRELOAD, FORK, ADOPT, FORGET = b"p", b"f", b"a", b"x"
 PID = struct.Struct(">i")
+GO = b"g"
+"""Tells a worker that the supervisor knows of it. Without it, it ends: the supervisor will have another one forked."""
 
 
 def serve(control: int) -> None:
@@ -50,21 +55,26 @@ def _answer(sock: socket.socket, groups: set[int]) -> None:
     body = _receive(sock, length)
     if request == PRELOAD:
         _preload(pickle.loads(body))  # noqa: S301 - our own supervisor wrote it, over a private socket pair
+    elif request == ADOPT:
+        groups.update(pid for (pid,) in PID.iter_unpack(body))
     elif request == FORGET:
         groups.discard(PID.unpack(body)[0])
     elif request == FORK:
-        pid = _fork(WorkerSpec.from_bytes(body), descriptors, sock.fileno())
+        pid, go = _fork(WorkerSpec.from_bytes(body), descriptors, sock.fileno())
         groups.add(pid)
         for descriptor in descriptors:
             os.close(descriptor)
         sock.sendall(PID.pack(pid))
+        with suppress(BrokenPipeError):  # it has ended already
+            os.write(go, GO)
+        os.close(go)
 
 
 def _preload(modules: list[str]) -> None:
     for module in modules:
         try:
             importlib.import_module(module)
-        except ImportError as error:
+        except Exception as error:  # noqa: BLE001 - a module may raise anything, and the forkserver must live
             # The service that needs it fails with the same error, in its own log; the others need not care.
             print(f"cannot preload {module}: {error}", file=sys.stderr)
     # Objects made so far are never collected in the children, so their memory pages stay shared.
@@ -72,8 +82,11 @@ def _preload(modules: list[str]) -> None:
     gc.freeze()
 
 
-def _fork(spec: WorkerSpec, descriptors: list[int], control: int) -> int:
-    """Fork twice and return the pid of the grandchild, once the kernel has made it the supervisor's child."""
+def _fork(spec: WorkerSpec, descriptors: list[int], control: int) -> tuple[int, int]:
+    """Fork twice and return the pid of the grandchild, once the kernel has made it the supervisor's child.
+
+    It waits for GO on the pipe whose other end is returned with it.
+    """
     pid_reader, pid_writer = os.pipe()
     go_reader, go_writer = os.pipe()
     middle = os.fork()
@@ -84,7 +97,8 @@ def _fork(spec: WorkerSpec, descriptors: list[int], control: int) -> int:
             os._exit(0)
         for descriptor in (control, pid_reader, pid_writer, go_writer):
             os.close(descriptor)
-        os.read(go_reader, 1)  # ends when the forkserver has reaped the process in the middle
+        if os.read(go_reader, len(GO)) != GO:
+            os._exit(EXIT_UNKNOWN)
         os.close(go_reader)
         _become_worker(spec, descriptors)
     os.close(pid_writer)
@@ -92,8 +106,7 @@ def _fork(spec: WorkerSpec, descriptors: list[int], control: int) -> int:
     (pid,) = PID.unpack(os.read(pid_reader, PID.size))
     os.close(pid_reader)
     os.waitpid(middle, 0)
-    os.close(go_writer)
-    return int(pid)
+    return int(pid), go_writer
 
 
 def _become_worker(spec: WorkerSpec, descriptors: list[int]) -> NoReturn:
@@ -104,8 +117,8 @@ def _become_worker(spec: WorkerSpec, descriptors: list[int]) -> NoReturn:
         status = run(spec, descriptors)
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
-    except BaseException:  # noqa: BLE001 - the process ends here: report and leave, never return to the forkserver's loop
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:  # noqa: BLE001 - the process ends here: never return to the forkserver's loop
+        sys.excepthook(type(error), error, error.__traceback__)
     finally:
         with suppress(OSError, ValueError):
             sys.stdout.flush()

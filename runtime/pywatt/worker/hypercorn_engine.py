@@ -1,66 +1,101 @@
-"""hypercorn, for services that want what only it has, such as HTTP/2 without TLS."""
+"""hypercorn, for services that want what only it has, such as HTTP/2 without TLS.
+
+Its connections under a server of our own: hypercorn's closes whatever is idle as soon as it stops to accept.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from pywatt.errors import MissingExtra
-from pywatt.worker.engine import KEEP_ALIVE, Engine, Listeners, is_not_a_cancellation
-from pywatt.worker.lifespan import Application, Receive, Scope, Send
+from pywatt.worker.drain import Drainable
+from pywatt.worker.engine import KEEP_ALIVE, Listeners, is_not_a_cancellation
+from pywatt.worker.streams import Streams
 
 try:
-    from hypercorn.asyncio import serve
+    from hypercorn.app_wrappers import ASGIWrapper
+    from hypercorn.asyncio.tcp_server import TCPServer
+    from hypercorn.asyncio.worker_context import WorkerContext
     from hypercorn.config import Config
 except ModuleNotFoundError as error:
     raise MissingExtra("hypercorn", "hypercorn", needed_by='server.engine "hypercorn"') from error
 
 
 class _HypercornEngine:
-    def __init__(self, config: Config) -> None:
-        self.stopping = asyncio.Event()
-        self.ended = asyncio.Event()
-        self._config = config
+    def __init__(self, streams: Streams, state: dict[str, Any], listeners: Listeners) -> None:
+        self.close_websockets = streams.close_websockets
+        self.end_events = streams.end_events
+        self._app = ASGIWrapper(streams)  # type: ignore[arg-type]  # its types name every event
+        self._lifespan_state = state
+        self._listeners = listeners
+        self._config = _config(listeners)
+        self._context = WorkerContext(None)
+        self._connections: set[asyncio.Task[Any]] = set()
+        self._servers: list[asyncio.Server] = []
 
-    def stop(self, limit: float) -> None:
-        self._config.graceful_timeout = limit
-        # Connections that are cut off at the limit are reported as callbacks that raised.
-        logging.getLogger("asyncio").addFilter(is_not_a_cancellation)
-        self.stopping.set()
+    async def listen(self) -> None:
+        public = [self._listeners.public] if self._listeners.public is not None else []
+        for sock in (*self._listeners.mesh, *public):
+            await self._listen(sock)
 
-    async def drained(self) -> None:
-        await self.ended.wait()
+    def refuse(self) -> None:
+        self._config.keep_alive_max_requests = 0  # hypercorn's way to say `Connection: close`, or GOAWAY
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    async def none_left(self) -> None:
+        while self._connections:
+            await asyncio.wait(self._connections)
+
+    async def close_idle(self) -> None:
+        await self._context.terminated.set()
+
+    async def cut_off(self) -> None:
+        # Connections that are cut off are reported as callbacks that raised.
+        log = logging.getLogger("asyncio")
+        log.addFilter(is_not_a_cancellation)
+        try:
+            for connection in self._connections:
+                connection.cancel()
+            if self._connections:
+                await asyncio.wait(self._connections)
+            await asyncio.sleep(0)
+        finally:
+            log.removeFilter(is_not_a_cancellation)
+
+    async def _listen(self, sock: socket.socket) -> None:
+        self._servers.append(await asyncio.start_server(self._serve, sock=sock, backlog=self._listeners.backlog))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        loop = asyncio.get_running_loop()
+        await TCPServer(self._app, loop, self._config, self._context, self._lifespan_state, reader, writer)
 
 
 @asynccontextmanager
-async def hypercorn_engine(app: Application, state: dict[str, Any], listeners: Listeners) -> AsyncIterator[Engine]:
+async def hypercorn_engine(streams: Streams, state: dict[str, Any], listeners: Listeners) -> AsyncIterator[Drainable]:
     """Serve until the context is left; `state` is the lifespan's."""
-    config = _config(listeners)
-    engine = _HypercornEngine(config)
-
-    async def run() -> None:
-        try:
-            await serve(_with_state(app, state), config, shutdown_trigger=engine.stopping.wait, mode="asgi")  # type: ignore[arg-type]
-        finally:
-            engine.ended.set()
-
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(run())
-        try:
-            yield engine
-        finally:
-            engine.stopping.set()
-    logging.getLogger("asyncio").removeFilter(is_not_a_cancellation)
+    engine = _HypercornEngine(streams, state, listeners)
+    try:
+        await engine.listen()
+        yield engine
+    finally:
+        engine.refuse()
+        await engine.close_idle()
+        await engine.cut_off()
 
 
 def _config(listeners: Listeners) -> Config:
     config = Config()
-    sockets = [*listeners.mesh, *([listeners.public] if listeners.public else [])]
-    # hypercorn closes what it listens on: it gets the descriptors themselves, not a second owner of them.
-    config.bind = [f"fd://{sock.detach()}" for sock in sockets]
     config.backlog = listeners.backlog
     config.keep_alive_timeout = KEEP_ALIVE
     config.accesslog = None
@@ -68,18 +103,3 @@ def _config(listeners: Listeners) -> Config:
     config.include_server_header = False
     config.include_date_header = listeners.public is not None
     return config
-
-
-def _with_state(app: Application, state: dict[str, Any]) -> Application:
-    """Return the application with its lifespan answered here, since it has already started."""
-
-    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await app(scope, receive, send)
-            return
-        scope["state"].update(state)
-        for phase in ("startup", "shutdown"):
-            await receive()
-            await send({"type": f"lifespan.{phase}.complete"})
-
-    return asgi

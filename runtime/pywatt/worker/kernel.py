@@ -6,6 +6,8 @@ import ctypes
 import os
 import signal
 
+STACK_SIGNAL = signal.SIGRTMIN + 1
+"""Has a worker print the stack of each of its threads (not one of those that programs use for themselves)."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 

@@ -26,7 +26,7 @@ from pywatt.mesh.table import MeshTable
 from pywatt.service_type import ENTRY_POINT_GROUP, ServiceType, registered
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.failure import root_cause, trim
-from pywatt.worker.kernel import die_with_parent
+from pywatt.worker.kernel import STACK_SIGNAL, die_with_parent
 from pywatt.worker.spec import WorkerSpec
 
 EXIT_FAILURE = 1
@@ -94,6 +94,8 @@ def _open_stdio() -> None:
     sys.stdout = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
     faulthandler.enable()
+    # In C, so that a worker whose event loop hangs answers too.
+    faulthandler.register(STACK_SIGNAL, all_threads=True)
 
 
 def _enter_service(spec: WorkerSpec) -> None:

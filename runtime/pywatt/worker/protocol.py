@@ -16,6 +16,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 
 FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
 UNIX_CLIENT = ("127.0.0.1", 0)
@@ -23,14 +24,25 @@ UNIX_SERVER = ("127.0.0.1", 80)
 """What a request over the unix socket is said to come from and go to: applications expect a host and a port."""
 
 
+class WorkerState(ServerState):
+    """What the connections of one kind share."""
+
+    def __init__(self, connections: set[Any], tasks: set[asyncio.Task[None]]) -> None:
+        super().__init__()
+        self.connections, self.tasks = connections, tasks
+        self.closes_connections = False
+        """Whether each answer says `Connection: close` from now on."""
+
+
 class WorkerProtocol(HttpToolsProtocol):
     """Serves one connection."""
+
+    server_state: WorkerState
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._opens_websocket = False
         self._continuation: _Continuation | None = None
-        self._is_last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -64,7 +76,7 @@ class WorkerProtocol(HttpToolsProtocol):
                     self, [header for header in self.headers if header[0] in FRAMING_HEADERS]
                 )
         super().on_headers_complete()
-        if self._is_last and self.cycle is not None:
+        if self.server_state.closes_connections and self.cycle is not None:
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
@@ -72,10 +84,9 @@ class WorkerProtocol(HttpToolsProtocol):
             return  # httptools says so at the end of the head; the continuation knows better
         super().on_message_complete()
 
-    def finish(self) -> None:
-        """Answer what was asked and at most one request more, and say `Connection: close` with it."""
-        self._is_last = True
-        if self.cycle is not None:
+    def announce_close(self) -> None:
+        """Say `Connection: close` with the current answer if it has not begun, else the next one will."""
+        if self.cycle is not None and not self.cycle.response_started:  # type: ignore[redundant-expr]  # None at first
             self.cycle.keep_alive = False
 
     def _should_upgrade(self) -> bool:

@@ -6,19 +6,18 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 from uvicorn import Config
-from uvicorn.server import ServerState
 
-from pywatt.worker.engine import KEEP_ALIVE, Engine, Listeners, is_not_a_cancellation
-from pywatt.worker.lifespan import Application, Receive, Scope, Send
-from pywatt.worker.protocol import DatedWorkerProtocol, WorkerProtocol, WorkerWebSocket
+from pywatt.worker.drain import Drainable
+from pywatt.worker.engine import KEEP_ALIVE, Listeners, is_not_a_cancellation
+from pywatt.worker.lifespan import Receive, Scope, Send
+from pywatt.worker.protocol import DatedWorkerProtocol, WorkerProtocol, WorkerState, WorkerWebSocket
+from pywatt.worker.streams import Streams
 
-LINGER = 0.5
-"""Seconds that idle connections stay open at a stop, so that busy clients are told to close them by an answer."""
 CANCEL_LIMIT = 1.0
 """Seconds that requests get to end after they were cut off."""
 
@@ -49,69 +48,47 @@ class _Connections(set[Any]):
 
 
 class _UvicornEngine:
-    def __init__(self, app: Application, state: dict[str, Any], listeners: Listeners) -> None:
+    def __init__(self, streams: Streams, state: dict[str, Any], listeners: Listeners) -> None:
+        self.close_websockets = streams.close_websockets
+        self.end_events = streams.end_events
         self._listeners = listeners
-        self._state = state
-        self._config = _config(app)
+        self._lifespan_state = state
+        self._config = _config(streams)
         self._connections = _Connections()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._states: list[WorkerState] = []
         self._servers: list[asyncio.AbstractServer] = []
-        self._deadline = 0.0
 
     async def listen(self) -> None:
-        mesh, public = self._server_state(), self._server_state()
+        # The protocols of mesh and public connections note their default headers in different places.
+        mesh, public = self._state(), self._state()
         for sock in self._listeners.mesh:
             await self._listen(sock, WorkerProtocol, mesh)
         if self._listeners.public is not None:
             await self._listen(self._listeners.public, DatedWorkerProtocol, public)
 
-    def stop(self, limit: float) -> None:
-        self._deadline = asyncio.get_running_loop().time() + limit
-        self._close_listeners()
-        for connection in list(self._connections):
-            if isinstance(connection, WorkerProtocol):
-                connection.finish()
-            else:
-                connection.shutdown()  # a WebSocket is told that the service restarts: 1012
-
-    async def drained(self) -> None:
-        loop = asyncio.get_running_loop()
-        linger = min(loop.time() + LINGER, self._deadline)
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(linger):
-                await self._connections.none_left.wait()
-        for connection in list(self._connections):
-            connection.shutdown()
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                await self._connections.none_left.wait()
-                while self._tasks:
-                    await asyncio.wait(self._tasks)
-        except TimeoutError:
-            await self._cut_off()
-
-    async def close(self) -> None:
-        """Leave nothing open or running, however the service ended."""
-        self._close_listeners()
-        if self._connections or self._tasks:
-            await self._cut_off()
-
-    async def _listen(self, sock: socket.socket, protocol: type[WorkerProtocol], state: ServerState) -> None:
-        make = partial(protocol, config=self._config, server_state=state, app_state=self._state)
-        loop = asyncio.get_running_loop()
-        self._servers.append(await loop.create_server(make, sock=sock, backlog=self._listeners.backlog))
-
-    def _server_state(self) -> ServerState:
-        state = ServerState()
-        state.connections, state.tasks = self._connections, self._tasks
-        return state
-
-    def _close_listeners(self) -> None:
+    def refuse(self) -> None:
+        for state in self._states:
+            state.closes_connections = True
         for server in self._servers:
             server.close()
         self._servers.clear()
+        for connection in self._connections:
+            if isinstance(connection, WorkerProtocol):
+                connection.announce_close()
 
-    async def _cut_off(self) -> None:
+    async def none_left(self) -> None:
+        while self._connections or self._tasks:
+            await self._connections.none_left.wait()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    async def close_idle(self) -> None:
+        for connection in list(self._connections):
+            if isinstance(connection, WorkerProtocol):
+                connection.shutdown()
+
+    async def cut_off(self) -> None:
         # A request sees first that its client is gone, as most frameworks handle well, and is cancelled only then.
         for connection in list(self._connections):
             connection.transport.abort()
@@ -126,19 +103,31 @@ class _UvicornEngine:
         finally:
             logger.removeFilter(is_not_a_cancellation)
 
+    async def _listen(self, sock: socket.socket, protocol: type[WorkerProtocol], state: WorkerState) -> None:
+        make = partial(protocol, config=self._config, server_state=state, app_state=self._lifespan_state)
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_server(make, sock=sock, backlog=self._listeners.backlog))
+
+    def _state(self) -> WorkerState:
+        state = WorkerState(self._connections, self._tasks)
+        self._states.append(state)
+        return state
+
 
 @asynccontextmanager
-async def uvicorn_engine(app: Application, state: dict[str, Any], listeners: Listeners) -> AsyncIterator[Engine]:
+async def uvicorn_engine(streams: Streams, state: dict[str, Any], listeners: Listeners) -> AsyncIterator[Drainable]:
     """Serve until the context is left; `state` is the lifespan's."""
-    engine = _UvicornEngine(app, state, listeners)
+    engine = _UvicornEngine(streams, state, listeners)
     try:
         await engine.listen()
         yield engine
     finally:
-        await engine.close()
+        # However the service ended, nothing may be left open or running.
+        engine.refuse()
+        await engine.cut_off()
 
 
-def _config(app: Application) -> Config:
+def _config(streams: Streams) -> Config:
     config = Config(
         _never_called,
         http=WorkerProtocol,
@@ -154,7 +143,7 @@ def _config(app: Application) -> Config:
     )
     config.load()
     # load() calls what it is given without arguments, to see whether it is a factory; ours never is.
-    config.loaded_app = app
+    config.loaded_app = streams
     return config
 
 

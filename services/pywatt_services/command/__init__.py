@@ -31,7 +31,8 @@ class CommandType:
 
     def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
         """Return the options. Raises OptionsError for a command that only a shell could run, or none at all."""
-        return Configured(options=configure(document, placement), build=build_command(document))
+        options = configure(document, placement)
+        return Configured(options=options, build=build_command(document), http=options.http)
 
     async def serve(self, options: CommandOptions, context: ServiceContext) -> None:
         """Run the program until asked to stop. Raises ServiceFailed when it ends before."""

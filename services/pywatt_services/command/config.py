@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pywatt.errors import Problem
 from pywatt.service_type import OptionsError, Placement
 
 SHELL_OPERATORS = frozenset(";&|<>()")
+_QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 PRODUCTION, DEVELOPMENT, BUILD = "production", "development", "build"
 _STARTED_BY = {PRODUCTION: "pywatt start", DEVELOPMENT: "pywatt dev"}
 
@@ -87,14 +89,11 @@ def _words(run: str | list[str], key: str) -> tuple[tuple[str, ...], bool]:
 
 def _split(line: str, key: str) -> list[str]:
     """Split a command line as a shell would. Raises OptionsError when it needs a shell for more than that."""
-    operators = shlex.shlex(line, posix=True, punctuation_chars=True)
-    operators.whitespace_split = True
     try:
-        needs_shell = any(word and set(word) <= SHELL_OPERATORS for word in operators)
         words = shlex.split(line)
     except ValueError as error:
         raise OptionsError(Problem(message=f"this command cannot be split: {error}: {line}", key=key)) from error
-    if needs_shell:
+    if SHELL_OPERATORS.intersection(_unquoted(line)):
         raise OptionsError(
             Problem(
                 message=f"this command needs a shell: {line}",
@@ -103,3 +102,8 @@ def _split(line: str, key: str) -> list[str]:
             )
         )
     return words
+
+
+def _unquoted(line: str) -> str:
+    """Return what stands outside quotes, without what a backslash protects."""
+    return _QUOTED.sub("", line)

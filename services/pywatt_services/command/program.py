@@ -72,10 +72,11 @@ async def running(options: CommandOptions, env: Mapping[str, str], service: Serv
     arguments = [string.Template(word).safe_substitute(env) if options.expands else word for word in options.run]
     executable = shutil.which(arguments[0], path=env.get("PATH", os.defpath))
     if executable is None:
+        place = "" if "/" in arguments[0] else f" or on PATH ({env.get('PATH', os.defpath)})"
         built = "run `pywatt build` first, which makes it" if service.build else "install the program"
         raise ServiceFailed(
             service.id,
-            f"no program {arguments[0]!r} in the service's folder or on PATH ({env.get('PATH', os.defpath)})",
+            f"no program {arguments[0]!r} in the service's folder{place}",
             hint=f"{built}, or correct the command",
         )
     try:

@@ -35,15 +35,23 @@ async def serve(options: CommandOptions, context: ServiceContext) -> None:
             watch.cancel()
             await program.stop(request.timeout * STOP_SHARE)
         else:
-            await _serve_http(program, port, options, context, watch)
+            started = wait_until_ready(
+                Address(HOST, port),
+                options.probe,
+                name=program.name,
+                listening=partial(listening_addresses, program.pid),
+            )
+            starting, stopping = tasks.create_task(started), tasks.create_task(context.stop_requested())
+            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await _lead(program, starting.result(), context, watch)
+            else:
+                starting.cancel()
+                watch.cancel()
+                await program.stop(stopping.result().timeout * STOP_SHARE)
 
 
-async def _serve_http(
-    program: Program, port: int, options: CommandOptions, context: ServiceContext, watch: asyncio.Task[NoReturn]
-) -> None:
-    address = await wait_until_ready(
-        Address(HOST, port), options.probe, name=program.name, listening=partial(listening_addresses, program.pid)
-    )
+async def _lead(program: Program, address: Address, context: ServiceContext, watch: asyncio.Task[NoReturn]) -> None:
     # Callers inside the app go to the program itself; its stand-in serves those who know only the service's address.
     listeners = [context.loopback, *([context.public] if context.public else [])]
     async with relaying(address, listeners) as relay:

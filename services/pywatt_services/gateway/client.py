@@ -189,6 +189,16 @@ class ClientConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def close_websocket(self) -> None:
+        """Have a tunnel end."""
+        if self._exchange is not None:
+            self._exchange.close_websocket()
+
+    def end_events(self) -> None:
+        """Have a stream of server-sent events end."""
+        if self._exchange is not None:
+            self._exchange.end_events()
+
     def look_at_time(self, now: float) -> None:
         """Enforce the limits on time."""
         limits = self._server.limits
@@ -270,7 +280,7 @@ class ClientConnection(asyncio.Protocol):
     def _answered(self, *, close: bool) -> None:
         """Get ready for the next request, or close."""
         self._exchange = None
-        if close:
+        if close or not self._server.keeps_idle:
             if self._reader.complete and not self._held:
                 self.close()
             else:

@@ -16,9 +16,11 @@ from pywatt_services.gateway.forwarding import UPGRADE, write_request_head, writ
 from pywatt_services.gateway.parties import Client, Site
 from pywatt_services.gateway.peer import Peer
 from pywatt_services.gateway.routes import Route
+from pywatt_services.gateway.tunnel import Tunnel
 
 MAX_PENDING = 64 * 1024
 """Bytes of a request's body that wait for a connection to the service before the client has to wait too."""
+EVENT_STREAM = b"text/event-stream"
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
 logger = logging.getLogger("pywatt.gateway")
@@ -41,6 +43,7 @@ class Exchange:
         "_pending_size",
         "_request",
         "_request_ended",
+        "_response",
         "_retried",
         "_route",
         "_site",
@@ -66,7 +69,9 @@ class Exchange:
         self._retried = False
         self._chunked = False
         self._close = False
-        self._tunnel = False
+        self._response: ResponseHead | None = None
+        """The head of a response whose body goes on."""
+        self._tunnel: Tunnel | None = None
         self.responding = False
         """Whether the response has begun."""
 
@@ -130,6 +135,21 @@ class Exchange:
         if connection is not None:
             connection.finish()
 
+    def close_websocket(self) -> None:
+        """Tell both ends of a tunnel that it ends: the client now, the service by the client's answer."""
+        if self._tunnel is not None:
+            self._tunnel.close()
+
+    def end_events(self) -> None:
+        """End a stream of server-sent events as the service would."""
+        head = self._response
+        if head is None or head.content_length is not None or not _is_event_stream(head):
+            return
+        self.cancel()
+        if self._chunked:
+            self._client.write(LAST_CHUNK)
+        self._client.exchange_ended(close=True)
+
     def expire(self) -> None:
         """Give up on a service that does not answer."""
         self.cancel()
@@ -150,6 +170,8 @@ class Exchange:
         self.responding = True
         if ended:
             self._connection = None  # it may serve somebody else already
+        else:
+            self._response = head
         client, request, status = self._client, self._request, head.status
         self._close = (
             not request.keep_alive or request.websocket or self._site.draining or (ended and not self._request_ended)
@@ -193,12 +215,13 @@ class Exchange:
 
     def on_raw(self, data: bytes) -> None:
         """Pass bytes of a tunnel on."""
-        self._client.write(data)
+        if self._tunnel is not None:
+            self._tunnel.pass_on(data)
 
     def on_failure(self, error: MeshError, retriable: bool) -> None:
         """Try again where nothing can have happened, else tell the client."""
         self._connection = None
-        if self._tunnel:
+        if self._tunnel is not None:
             self._client.tunnel_ended()
         elif self.responding:
             logger.warning("%s: %s", self._route.id, error.message)
@@ -248,7 +271,7 @@ class Exchange:
             self._fail(BadResponse(f"the service {self._route.id!r} answered the WebSocket handshake wrongly"))
             return
         self.responding = True
-        self._tunnel = True
+        self._tunnel = Tunnel(self._client.write)
         self._client.write(write_head(status_line(head.status), head.headers) + UPGRADE + b"\r\n")
         self._client.exchange_upgraded()
 
@@ -257,3 +280,9 @@ class Exchange:
         status = 504 if isinstance(error, CallTimeout) else 503 if isinstance(error, ServiceUnavailable) else 502
         logger.warning("%s: %s", self._route.id, error.message)
         self._client.exchange_failed(status, error.message)
+
+
+def _is_event_stream(head: ResponseHead) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.lower().startswith(EVENT_STREAM) for name, value in head.headers
+    )

@@ -25,5 +25,3 @@ class GatewayLimits:
     linger: float = 2.0
     """For which a connection is read, and what comes thrown away, after an answer that came before the request's end:
     closing at once would destroy the answer on its way."""
-    idle_grace: float = 1.0
-    """At a stop: for which unused connections stay open, so that a request that is on its way is still answered."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 
 from pywatt.service_type import ServiceContext
+from pywatt.worker.drain import drain
+from pywatt.worker.heartbeat import WAITING
 from pywatt_services.gateway.options import GatewayOptions
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway.server import GatewayServer, serving
 
-STOP_MARGIN = 0.5
-"""Seconds before the worker would be killed by which it ends on its own."""
+DRAIN_SHARE = 0.95
+"""Part of a stop's time that clients may take."""
 
 logger = logging.getLogger("pywatt.gateway")
 
@@ -25,10 +27,10 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
         base_path=context.base_path,
         trust_proxy=options.trust_proxy,
     )
+    context.gauge(WAITING, lambda: server.waiting)
     public = [] if context.public is None else [context.public]
     async with serving(server, [*public, context.loopback, context.endpoint]):
         await context.ready()
         for proxy in options.proxies:
             logger.info("%s is served at %s", proxy.id, proxy.hostname or proxy.prefix or "/")
-        stop = await context.stop_requested()
-        await server.drain(max(0.0, stop.timeout - STOP_MARGIN))
+        await drain(server, context, share=DRAIN_SHARE)

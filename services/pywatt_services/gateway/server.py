@@ -39,7 +39,9 @@ class GatewayServer:
         self.trust_proxy = trust_proxy
         self.limits = limits
         self.draining = False
-        """Whether connections close after their current response."""
+        """Whether every response says `Connection: close`."""
+        self.keeps_idle = True
+        """Whether connections stay open after a response that did not say so."""
         self.now = 0.0
         self.date = b""
         self._clock = clock
@@ -49,6 +51,11 @@ class GatewayServer:
         self._listeners: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self.tick()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are being served."""
+        return sum(not client.idle and client.state is not ClientState.TUNNEL for client in self._clients)
 
     def tick(self) -> None:
         """Look at the clock: renew the date, close what took too long."""
@@ -66,32 +73,42 @@ class GatewayServer:
         self._clients.discard(client)
         self._client_left.set()
 
-    async def drain(self, timeout: float) -> None:
-        """Accept nobody any more and return when every request in flight was answered, or after `timeout` seconds.
+    # The steps of a stop: see `pywatt.worker.drain`.
 
-        Tunnels are not waited for: nobody can tell when they end.
-        """
+    def refuse(self) -> None:
+        """Accept nobody any more; each response from now on says so."""
         self.draining = True
         for listener in self._listeners:
             listener.close()
-        idle_grace = min(self.limits.idle_grace, timeout / 2)
-        try:
-            async with asyncio.timeout(timeout):
-                try:
-                    async with asyncio.timeout(idle_grace):
-                        await self._no_client(lambda _: True)
-                except TimeoutError:
-                    for client in list(self._clients):
-                        if client.idle:
-                            client.close()
-                await self._no_client(lambda client: client.state is not ClientState.TUNNEL)
-        except TimeoutError:
-            return
 
-    async def _no_client(self, counts: Callable[[ClientConnection], bool]) -> None:
-        while any(counts(client) for client in self._clients):
+    async def none_left(self) -> None:
+        """Wait until every client has left."""
+        while self._clients:
             self._client_left.clear()
             await self._client_left.wait()
+
+    async def close_websockets(self) -> None:
+        """Tell the clients of tunnels that the service restarts."""
+        for client in list(self._clients):
+            client.close_websocket()
+
+    async def close_idle(self) -> None:
+        """Close connections that nothing is going on on, and each other one after its response."""
+        self.keeps_idle = False
+        for client in list(self._clients):
+            if client.idle:
+                client.close()
+
+    async def end_events(self) -> None:
+        """End streams of server-sent events; their clients will come back."""
+        for client in list(self._clients):
+            client.end_events()
+
+    async def cut_off(self) -> None:
+        """Break off what is left."""
+        for client in list(self._clients):
+            client.abort()
+        await self.none_left()
 
     def _keep_ticking(self) -> None:
         self.tick()
@@ -111,11 +128,8 @@ class GatewayServer:
     async def _close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        for listener in self._listeners:
-            listener.close()
-        for client in list(self._clients):
-            client.abort()
-        await self._no_client(lambda _: True)
+        self.refuse()
+        await self.cut_off()
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ class KafkaHooksType:
 
     name = "kafka-hooks"
     aliases = ("@platformatic/kafka-hooks",)
-    preload = ("pywatt.worker.uvicorn_engine", "pywatt_services.kafka_hooks.bridge", "aiokafka")
+    preload = ("pywatt_services.kafka_hooks.bridge", "aiokafka")
 
     @property
     def schema(self) -> Mapping[str, Any]:

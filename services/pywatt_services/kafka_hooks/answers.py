@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pywatt_kafka.records import Message
+from pywatt_kafka.records import Message, RecordPosition
 from pywatt_services.kafka_hooks.headers import CONTENT_TYPE, STATUS_CODE, RawHeaders, first_header, legal_value
 
 OK = 200
-BODY_LIMIT = 1024 * 1024  # bytes of a request's body, fastify's default
+MULTI_STATUS = 207  # for a batch that was written in part
 RETRY_AFTER = 1  # seconds, told to clients while Kafka is away
 WITHOUT_BODY = frozenset({204, 205, 304})
+NEVER_SIZED = frozenset({204, 304})
+"""Statuses whose answers have no content-length (RFC 9110 section 8.6)."""
 REPLY_STATUSES = range(200, 600)
 """What a reply may ask for; 1xx is no final answer."""
 DEFAULT_TYPE = b"application/octet-stream"
@@ -60,6 +64,67 @@ def bad_request(message: str) -> HttpAnswer:
     return _error(400, "Bad Request", message, code="HTTP_ERROR_BAD_REQUEST")
 
 
+def invalid(errors: Sequence[Mapping[str, Any]]) -> HttpAnswer:
+    """Answer a request whose body does not satisfy its topic's JSON Schema."""
+    return _json(
+        400,
+        {
+            "code": "HTTP_ERROR_BAD_REQUEST",
+            "statusCode": 400,
+            "error": "Bad Request",
+            "message": "The body does not satisfy the topic's schema.",
+            "errors": errors,
+        },
+    )
+
+
+def unauthorized(header: str | None) -> HttpAnswer:
+    """Answer a client that may not come in; `header`: where an API key is expected, None where a token would do."""
+    answer = _error(401, "Unauthorized", "An API key or a token is needed.", code="HTTP_ERROR_UNAUTHORIZED")
+    challenge = "Bearer" if header is None else f'ApiKey header="{header}"'
+    return HttpAnswer(answer.status, (*answer.headers, (b"www-authenticate", challenge.encode())), answer.body)
+
+
+def other_request() -> HttpAnswer:
+    """Answer a request whose idempotency key came with another request before."""
+    message = "The idempotency key was used for another request."
+    return _error(422, "Unprocessable Entity", message, code="HTTP_ERROR_UNPROCESSABLE_ENTITY")
+
+
+def replayed(answer: HttpAnswer) -> HttpAnswer:
+    """Repeat the first answer to a request with an idempotency key."""
+    return HttpAnswer(answer.status, (*answer.headers, (b"idempotent-replayed", b"true")), answer.body)
+
+
+def acknowledged(position: RecordPosition) -> HttpAnswer:
+    """Tell where a record is."""
+    return _json(OK, position._asdict())
+
+
+def document(content: Mapping[str, Any], status: int = OK) -> HttpAnswer:
+    """Answer with JSON."""
+    return _json(status, content)
+
+
+def batch_acknowledged(topic: str, outcomes: Sequence[RecordPosition | tuple[HttpAnswer, str]]) -> HttpAnswer:
+    """Tell where the records of a batch are, and why others were not written (the answer to each alone, and words)."""
+    records: list[Mapping[str, Any]] = []
+    failures: list[HttpAnswer] = []
+    for outcome in outcomes:
+        if isinstance(outcome, RecordPosition):
+            records.append({"partition": outcome.partition, "offset": outcome.offset})
+        else:
+            failures.append(outcome[0])
+            records.append({"statusCode": outcome[0].status, "message": outcome[1]})
+    status = OK
+    headers: RawHeaders = (_JSON,)
+    if failures:
+        one_reason = len(failures) == len(records) and len({failure.status for failure in failures}) == 1
+        status = failures[0].status if one_reason else MULTI_STATUS
+        headers = failures[0].headers if one_reason else headers
+    return HttpAnswer(status, headers, _body({"topic": topic, "records": records, "failed": len(failures)}))
+
+
 def bad_reply(message: str) -> HttpAnswer:
     """Answer a request whose reply makes no HTTP answer."""
     return _error(502, "Bad Gateway", message, code="HTTP_ERROR_BAD_GATEWAY")
@@ -70,10 +135,19 @@ def refused(message: str) -> HttpAnswer:
     return _error(500, "Internal Server Error", message, code="HTTP_ERROR_INTERNAL_SERVER_ERROR")
 
 
+def failed() -> HttpAnswer:
+    """Answer a request that tripped over a mistake of ours, which the log tells."""
+    return _error(500, "Internal Server Error", "Internal Server Error", code="HTTP_ERROR_INTERNAL_SERVER_ERROR")
+
+
 def unavailable(message: str) -> HttpAnswer:
     """Answer a request whose record cannot be written now."""
-    answer = _error(503, "Service Unavailable", message, code="HTTP_ERROR_SERVICE_UNAVAILABLE")
-    return HttpAnswer(answer.status, (*answer.headers, (b"retry-after", b"%d" % RETRY_AFTER)), answer.body)
+    return _later(_error(503, "Service Unavailable", message, code="HTTP_ERROR_SERVICE_UNAVAILABLE"))
+
+
+def too_many(message: str) -> HttpAnswer:
+    """Answer a request for which there is no room now."""
+    return _later(_error(429, "Too Many Requests", message, code="HTTP_ERROR_TOO_MANY_REQUESTS"))
 
 
 def timed_out() -> HttpAnswer:
@@ -105,6 +179,13 @@ def _error(status: int, error: str, message: str, *, code: str) -> HttpAnswer:
     return _json(status, {"code": code, "statusCode": status, "error": error, "message": message})
 
 
-def _json(status: int, document: dict[str, str | int]) -> HttpAnswer:
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return HttpAnswer(status, (_JSON,), body)
+def _later(answer: HttpAnswer) -> HttpAnswer:
+    return HttpAnswer(answer.status, (*answer.headers, (b"retry-after", b"%d" % RETRY_AFTER)), answer.body)
+
+
+def _json(status: int, document: Mapping[str, Any]) -> HttpAnswer:
+    return HttpAnswer(status, (_JSON,), _body(document))
+
+
+def _body(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

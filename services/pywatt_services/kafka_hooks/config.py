@@ -5,10 +5,13 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from pywatt_services.kafka_hooks.retry import RetryPolicy
+from pywatt_kafka.security import Security
+from pywatt_services.kafka_hooks.admission import AuthOptions
+from pywatt_services.kafka_hooks.publish_options import PublishOptions
 from pywatt_services.kafka_hooks.routes import PathPattern
+from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
-DEFAULT_DLQ = "plt-kafka-hooks-dlq"
+ONLY_POST = frozenset({"POST"})
 EMBEDDED = "embedded"
 """The word in `brokers` that stands for the app's own development broker."""
 
@@ -30,22 +33,6 @@ class DeadLetterFormat(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookOptions:
-    """One entry of `topics`: where the records of a topic are delivered."""
-
-    topic: str
-    url: str
-    method: str = "POST"
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    """Names in lower case."""
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    dlq: str | None = DEFAULT_DLQ
-    """Topic of its dead letters; None: they are only logged."""
-    include_attempt: bool = True
-    """Whether requests carry the number of the attempt."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestReplyOptions:
     """One entry of `requestResponse`: a path whose requests are answered over two topics."""
 
@@ -54,6 +41,8 @@ class RequestReplyOptions:
     response_topic: str
     timeout: float = 30.0
     """Seconds that a client waits for the reply before it gets a 504."""
+    methods: frozenset[str] = ONLY_POST
+    """What clients may use; when that is more than POST, the request's record names the one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +60,31 @@ class ConsumerOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperationsOptions:
+    """Who may look at the service's inside: `/metrics`, `/why`, `/dlq`."""
+
+    dlq: bool = False
+    """Whether dead letters can be looked at, sent back and deleted over HTTP."""
+    public: bool = False
+    """Whether requests from outside the app are answered too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaHooksOptions:
     """Everything that one kafka-hooks service does."""
 
     brokers: tuple[str, ...]
     """`host:port` each, or the single word `embedded`."""
+    security: Security | None = None
+    """Of all clients; None: what the environment says."""
     webhooks: tuple[WebhookOptions, ...] = ()
     request_replies: tuple[RequestReplyOptions, ...] = ()
     consumer: ConsumerOptions | None = None
     """None only without webhooks."""
     concurrency: int = 10
-    """Deliveries at once, per topic: a slow webhook holds up no other topic."""
+    """Deliveries at once of each entry of `topics`: a slow webhook holds up no other."""
     dlq_format: DeadLetterFormat = DeadLetterFormat.ORIGINAL
-    publishable: frozenset[str] = field(default_factory=frozenset)
-    """Topics that `POST /topics/:topic` takes: those of the webhooks and the response topics."""
+    publish: PublishOptions = field(default_factory=PublishOptions)
+    auth: AuthOptions | None = None
+    """What HTTP clients have to show; None: nothing."""
+    operations: OperationsOptions = field(default_factory=OperationsOptions)

@@ -5,31 +5,35 @@ Flat keys are the shape of the original's guide, a `kafka` block is that of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pywatt.errors import MeshError, Problem
-from pywatt.mesh.address import ServiceAddress, locate, unknown_service
+from pywatt.errors import Problem
 from pywatt.service_type import Configured, OptionsError, Placement
+from pywatt_services.kafka_hooks.admission import auth_options
 from pywatt_services.kafka_hooks.config import (
-    DEFAULT_DLQ,
     EMBEDDED,
+    ONLY_POST,
     ConsumerOptions,
     DeadLetterFormat,
     KafkaHooksOptions,
+    OperationsOptions,
     RequestReplyOptions,
     StartAt,
-    WebhookOptions,
 )
-from pywatt_services.kafka_hooks.headers import is_reserved, legal_name, legal_value
-from pywatt_services.kafka_hooks.retry import RetryPolicy
+from pywatt_services.kafka_hooks.entries import DEFAULTED, read_entry, with_defaults
+from pywatt_services.kafka_hooks.publish_options import publish_options
 from pywatt_services.kafka_hooks.routes import PathPattern
+from pywatt_services.kafka_hooks.security_options import read_security
+from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
 MILLISECONDS = 1000.0
 BLOCK = "kafka"
 PUBLISH_PREFIX = "topics"
-KEYS = ("brokers", "topics", "requestResponse", "consumer", "concurrency", "dlqFormat", "serialization")
-INSECURE_WITHOUT = ("sasl", "tls", "ssl")
+KEYS = (
+    "brokers", "topics", "requestResponse", "consumer", "concurrency", "dlqFormat", "serialization", *DEFAULTED,
+    "publish", "auth", "operations", "security",
+)  # fmt: skip
 
 
 def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
@@ -64,61 +68,37 @@ class _Reader:
         settings = self._settings
         if not settings.get("brokers"):
             self.problem("brokers", "brokers is missing", 'such as "brokers": ["{KAFKA_BROKERS}"] or ["embedded"]')
-        webhooks = tuple(self._webhook(number, entry) for number, entry in enumerate(settings.get("topics", ())))
+        webhooks = tuple(
+            read_entry(f"topics[{number}]", with_defaults(entry, settings), self._placement, self.problem, self.calls)
+            for number, entry in enumerate(settings.get("topics", ()))
+        )
         replies = tuple(self._reply(number, entry) for number, entry in enumerate(settings.get("requestResponse", ())))
-        if not webhooks and not replies:
+        if not webhooks and not replies and not settings.get("publish", {}).get("topics"):
             self.problem("topics", "neither topics nor requestResponse has an entry", "add a topic and its url")
         self._check_topics(webhooks)
         self._check_paths(replies)
+        auth = settings.get("auth")
         return KafkaHooksOptions(
             brokers=tuple(settings.get("brokers", ())),
             webhooks=webhooks,
             request_replies=replies,
             consumer=self._consumer(settings.get("consumer", {}), needed=bool(webhooks)),
+            security=read_security(
+                settings.get("security", {}), settings.get("consumer", {}), self._placement.path, self.problem
+            ),
             concurrency=settings.get("concurrency", 10),
             dlq_format=DeadLetterFormat(settings.get("dlqFormat", DeadLetterFormat.ORIGINAL.value)),
-            publishable=frozenset(
-                [*(webhook.topic for webhook in webhooks), *(reply.response_topic for reply in replies)]
+            publish=publish_options(
+                settings.get("publish", {}),
+                topics=frozenset(
+                    [*(webhook.topic for webhook in webhooks), *(each.response_topic for each in replies)]
+                ),
+                folder=self._placement.path,
+                complain=self.problem,
             ),
+            operations=OperationsOptions(**settings.get("operations", {})),
+            auth=None if auth is None else auth_options(auth, folder=self._placement.path, complain=self.problem),
         )
-
-    def _webhook(self, number: int, entry: Mapping[str, Any]) -> WebhookOptions:
-        key = f"topics[{number}]"
-        self._check_url(f"{key}.url", entry["url"])
-        dlq = entry.get("dlq", True)
-        return WebhookOptions(
-            topic=entry["topic"],
-            url=entry["url"],
-            method=entry.get("method", "POST"),
-            headers=tuple(self._headers(f"{key}.headers", entry.get("headers", {}))),
-            retry=RetryPolicy(attempts=entry.get("retries", 3), delay=entry.get("retryDelay", 1000) / MILLISECONDS),
-            dlq=DEFAULT_DLQ if dlq is True else None if dlq is False else dlq,
-            include_attempt=entry.get("includeAttemptInRequests", True),
-        )
-
-    def _headers(self, key: str, headers: Mapping[str, str]) -> Iterable[tuple[bytes, bytes]]:
-        for name, text in headers.items():
-            value = text.strip(" \t").encode("utf-8")
-            if not legal_name(name) or not legal_value(value):
-                self.problem(f"{key}.{name}", f"{name!r} is not a header that HTTP can carry", "check name and value")
-            elif is_reserved(name):
-                self.problem(f"{key}.{name}", f"the header {name} is made by pywatt", "leave it out")
-            else:
-                yield name.lower().encode("ascii"), value
-
-    def _check_url(self, key: str, url: str) -> None:
-        try:
-            destination = locate(url).destination
-        except MeshError as error:
-            self.problem(key, error.message, error.hint or "such as http://api.plt.local/webhooks/orders")
-            return
-        if isinstance(destination, ServiceAddress):
-            known = {name.lower(): name for name in self._placement.services}
-            if destination.id not in known:
-                unknown = unknown_service(destination.id, self._placement.services)
-                self.problem(key, unknown.message, unknown.hint)
-            elif known[destination.id] != self._placement.id:
-                self.calls.append(known[destination.id])
 
     def _reply(self, number: int, entry: Mapping[str, Any]) -> RequestReplyOptions:
         key = f"requestResponse[{number}]"
@@ -136,19 +116,21 @@ class _Reader:
             request_topic=entry["requestTopic"],
             response_topic=entry["responseTopic"],
             timeout=entry.get("timeout", 30_000) / MILLISECONDS,
+            methods=frozenset(entry.get("methods", ONLY_POST)),
         )
 
     def _check_topics(self, webhooks: tuple[WebhookOptions, ...]) -> None:
-        seen: dict[str, int] = {}
+        seen: dict[WebhookOptions, int] = {}
+        dead_letters: dict[str, set[str]] = {}
         for number, webhook in enumerate(webhooks):
-            if webhook.topic in seen:
-                first = f"{self._prefix}topics[{seen[webhook.topic]}]"
-                hint = "one topic has one webhook: remove an entry"
-                self.problem(f"topics[{number}].topic", f"{webhook.topic} has a webhook already, at {first}", hint)
-            seen.setdefault(webhook.topic, number)
-        dead_letters = {webhook.topic: webhook.dlq for webhook in webhooks}
+            if webhook in seen:
+                first = f"{self._prefix}topics[{seen[webhook]}]"
+                hint = "a topic may have several entries, but they have to differ: remove one"
+                self.problem(f"topics[{number}]", f"{first} says the same, so its webhook would get all twice", hint)
+            seen.setdefault(webhook, number)
+            dead_letters.setdefault(webhook.topic, set()).update({webhook.dlq} if webhook.dlq is not None else ())
         for number, webhook in enumerate(webhooks):
-            if _leads_back(webhook.topic, dead_letters):
+            if webhook.dlq is not None and _leads_back(webhook.topic, webhook.dlq, dead_letters):
                 message = f"dead letters of {webhook.topic} come back to {webhook.topic}"
                 self.problem(f"topics[{number}].dlq", message, "name a topic that is not read here")
 
@@ -162,10 +144,6 @@ class _Reader:
             seen.setdefault(shape, number)
 
     def _consumer(self, entry: Mapping[str, Any], *, needed: bool) -> ConsumerOptions | None:
-        for key in INSECURE_WITHOUT:
-            if key in entry:
-                hint = "connections would be in plain text without it"
-                self.problem(f"consumer.{key}", f"{key} is not supported yet", hint)
         group = entry.get("groupId")
         if group is None:
             if needed:
@@ -188,10 +166,9 @@ def _seconds(entry: Mapping[str, Any], key: str, default: float) -> float:
     return entry[key] / MILLISECONDS if key in entry else default
 
 
-def _leads_back(topic: str, dead_letters: Mapping[str, str | None]) -> bool:
-    seen: set[str] = set()
-    step = dead_letters[topic]
-    while step is not None and step != topic and step not in seen:
-        seen.add(step)
-        step = dead_letters.get(step)
-    return step == topic
+def _leads_back(topic: str, step: str, dead_letters: Mapping[str, set[str]]) -> bool:
+    """Tell whether a record of `topic` that becomes a dead letter in `step` can come to `topic` again."""
+    reached = {step}
+    while new := {dlq for each in reached for dlq in dead_letters.get(each, ())} - reached:
+        reached |= new
+    return topic in reached

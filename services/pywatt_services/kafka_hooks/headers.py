@@ -10,18 +10,26 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
-from pywatt.http.headers import HOP_BY_HOP, is_token, tokens
+from pywatt.http.headers import HOP_BY_HOP, is_token
 
 KEY = "x-plt-kafka-hooks-key"
 KEY_ENCODING = "x-plt-kafka-hooks-key-encoding"
 """Ours: `base64` when the key is not text that a header can carry."""
 ATTEMPT = "x-plt-kafka-hooks-attempt"
+TOPIC = "x-plt-kafka-hooks-topic"
+PARTITION = "x-plt-kafka-hooks-partition"
+OFFSET = "x-plt-kafka-hooks-offset"
+TIMESTAMP = "x-plt-kafka-hooks-timestamp"
+WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+"""Those of Standard Webhooks 1.0."""
 CORRELATION_ID = "x-plt-kafka-hooks-correlation-id"
 PATH_PARAMS = "x-plt-kafka-hooks-path-params"
 QUERY_STRING = "x-plt-kafka-hooks-query-string"
 STATUS_CODE = "x-status-code"
 CONTENT_TYPE = "content-type"
+RETRY_AFTER = b"retry-after"
 
 BASE64 = "base64"
 
@@ -31,8 +39,13 @@ RecordHeaders = Sequence[tuple[str, bytes | None]]
 _ONE_CONNECTION = frozenset({name.decode() for name in HOP_BY_HOP} | {"expect"})
 _CREDENTIALS = frozenset({"authorization", "cookie"})
 _OUR_OWN = frozenset({KEY, KEY_ENCODING, ATTEMPT})
-_NOT_INTO_RECORDS = _ONE_CONNECTION | _CREDENTIALS | _OUR_OWN
-_NOT_INTO_WEBHOOKS = _ONE_CONNECTION | _CREDENTIALS | _OUR_OWN | {"host", "content-length"}
+_WEBHOOKS_OWN = frozenset(
+    {
+        *_OUR_OWN, "host", "content-length", TOPIC, PARTITION, OFFSET, TIMESTAMP,
+        WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE,
+    }
+)  # fmt: skip
+_NOT_INTO_WEBHOOKS = _ONE_CONNECTION | _CREDENTIALS | _WEBHOOKS_OWN
 
 _KEY_BYTES, _KEY_ENCODING_BYTES = KEY.encode(), KEY_ENCODING.encode()
 
@@ -51,7 +64,7 @@ def legal_value(value: bytes) -> bool:
 
 def is_reserved(name: str) -> bool:
     """Tell whether a webhook's header of that name is made by pywatt alone."""
-    return name.lower() in _ONE_CONNECTION | _OUR_OWN | {"host", "content-length"}
+    return name.lower() in _ONE_CONNECTION | _WEBHOOKS_OWN
 
 
 def key_headers(key: bytes | None) -> list[tuple[bytes, bytes]]:
@@ -94,29 +107,22 @@ def webhook_headers(configured: RawHeaders, record: RecordHeaders, key: bytes | 
     taken = {name for name, _ in configured}
     result: list[tuple[bytes, bytes]] = []
     for name, value in record:
-        lower = name.lower()
-        if lower in _NOT_INTO_WEBHOOKS or value is None or not legal_name(lower):
+        raw = webhook_name(name)
+        if raw is None or value is None or raw in taken:
             continue
-        raw, trimmed = lower.encode("ascii"), value.strip(b" \t")
-        if raw not in taken and legal_value(trimmed):
+        trimmed = value.strip(b" \t")
+        if legal_value(trimmed):
             result.append((raw, trimmed))
     result.extend(key_headers(key))
     result.extend(configured)
     return result
 
 
-def record_headers(request: RawHeaders) -> list[tuple[str, bytes]]:
-    """Return the headers of a published record: content-type first, then the request's others that may pass."""
-    named = {token.decode("latin-1") for name, value in request if name == b"connection" for token in tokens(value)}
-    first: list[tuple[str, bytes]] = []
-    others: list[tuple[str, bytes]] = []
-    for raw, value in request:
-        name = raw.decode("latin-1").lower()
-        if name == CONTENT_TYPE:
-            first.append((name, value))
-        elif name not in _NOT_INTO_RECORDS and name not in named:
-            others.append((name, value))
-    return first + others
+@lru_cache(maxsize=1024)
+def webhook_name(name: str) -> bytes | None:
+    """Return the name under which a record's header goes to a webhook, None if it may not."""
+    lower = name.lower()
+    return None if lower in _NOT_INTO_WEBHOOKS or not legal_name(lower) else lower.encode("ascii")
 
 
 def first_header(headers: RecordHeaders, name: str) -> bytes | None:

@@ -1,7 +1,10 @@
 """Reads the webhooks' topics as a member of a group and commits what is done: at least once, whatever happens.
 
-A record that is read goes to its topic's webhook at once; reading pauses partition by partition when too many are
-unfinished. What is committed is always the lowest unfinished offset.
+A record that is read goes to its topic's webhooks at once; reading pauses partition by partition when too many are
+unfinished. What is committed is always the lowest unfinished offset, and with it what is finished beyond.
+
+A rebalance takes all partitions from every member and gives most of them back. So what was read of them is only put on
+hold, and goes on where it was when the partition comes back and nobody else has committed anything for it meanwhile.
 """
 
 from __future__ import annotations
@@ -17,9 +20,10 @@ from pywatt_kafka.consumer import AssignmentListener
 from pywatt_kafka.errors import CommitFailed, KafkaError
 from pywatt_kafka.records import Message, Offset, TopicPartition
 from pywatt_services.kafka_hooks.config import StartAt
+from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.pace import Pace
-from pywatt_services.kafka_hooks.partition import HeldPartition
-from pywatt_services.kafka_hooks.webhook import Delivery
+from pywatt_services.kafka_hooks.partition import NO_PROGRESS, Commit, HeldPartition
+from pywatt_services.kafka_hooks.progress import decode
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -28,6 +32,8 @@ FETCH_RECORDS = 500
 FULL_WAIT = 60.0  # seconds without a fetch while everything is full; the group forgets members after 300
 COMMIT_INTERVAL = 0.25  # seconds from the first record that is done to the commit
 COMMIT_RETRY = 1.0  # seconds after a commit that failed
+COMMITTED_LIMIT = 5.0  # seconds to read what the group has committed; meanwhile no heartbeat is sent
+COMMITTED_RETRY = 0.2  # seconds
 REVOKE_GRACE = 2.0  # seconds that deliveries in flight get to end before their partitions are given up
 
 
@@ -47,9 +53,16 @@ ConsumerT = TypeVar("ConsumerT", bound=GroupConsumer)
 
 
 class Target(Protocol):
-    """What delivers the records of one topic."""
+    """What delivers records of one topic."""
+
+    @property
+    def id(self) -> int:
+        """By which it is known again after a restart."""
+        ...
 
     def accept(self, delivery: Delivery) -> None: ...
+    def hold(self, partition: TopicPartition) -> None: ...
+    def release(self, partition: TopicPartition) -> None: ...
     def drop(self, partition: TopicPartition) -> None: ...
     def stop(self) -> None: ...
     async def idle(self) -> None: ...
@@ -61,79 +74,124 @@ class Intake(Generic[ConsumerT]):
     def __init__(
         self,
         make_consumer: Callable[[AssignmentListener], ConsumerT],
+        targets: Mapping[str, Sequence[Target]],
         *,
         buffered_records: int,
         start_at: StartAt = StartAt.EARLIEST,
     ) -> None:
-        """`make_consumer` is given this intake as the listener of the consumer that it makes.
+        """`make_consumer` is given this intake as the listener of the consumer that it makes; `targets` by topic.
 
         `buffered_records`: unfinished records of one partition at which reading from it pauses. `start_at`: where to
         begin in a partition for which the group has committed nothing.
         """
         self.consumer = make_consumer(self)
         """Opened and closed by the caller."""
+        self._targets = targets
         self._buffered_records = buffered_records
         self._start_at = start_at
-        self._targets: Mapping[str, Target] = {}
         self._pace = Pace()
         self._held: dict[TopicPartition, HeldPartition] = {}
+        self._resting: dict[TopicPartition, HeldPartition] = {}
+        """Partitions that were given up and may come back."""
+        self._committing = anyio.CancelScope()
         self._room = asyncio.Event()
         self._done = asyncio.Event()
 
-    async def run(self, targets: Mapping[str, Target]) -> None:
-        """Read and commit until cancelled; `targets` by topic."""
-        self._targets = targets
+    @property
+    def held(self) -> Mapping[TopicPartition, HeldPartition]:
+        """The partitions that are ours."""
+        return self._held
+
+    async def run(self) -> None:
+        """Read and commit until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read())
             tasks.create_task(self._commit_regularly())
 
     async def drain(self, limit: float) -> None:
         """Start no new delivery, let those in flight end within `limit` seconds, commit. `run` is over by now."""
-        for target in self._targets.values():
+        for target in self._all_targets():
             target.stop()
         with anyio.move_on_after(limit):
             await self._idle()
         await self._commit(self._held)
 
-    def finished(self, delivery: Delivery) -> None:
-        """Note that a record needs no further work."""
-        partition = delivery.partition
-        message = delivery.message
-        partition.finish(message)
-        self._done.set()
-        if partition.paused and partition.has_room:
-            partition.paused = False
-            self._room.set()
-            self.consumer.resume(TopicPartition(message.topic, message.partition))
-
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Begin with these partitions, which are all that we have."""
-        starts = await self._begin_at_the_end(partitions) if self._start_at is StartAt.LATEST else {}
-        self._held = {
-            partition: HeldPartition(self._buffered_records, starts.get(partition)) for partition in partitions
-        }
+        """Begin with these partitions, or go on with them; they are all that we have."""
+        committed = await self._committed(partitions)
+        starts = await self._begin_at_the_end(partitions - committed.keys())
+        resting, self._resting = self._resting, {}
+        held: dict[TopicPartition, HeldPartition] = {}
+        for partition in partitions:
+            old = resting.get(partition)
+            if old is not None and old.committed == committed.get(partition):
+                del resting[partition]
+                held[partition] = old
+                self._go_on(old)
+            else:
+                held[partition] = self._begin(partition, committed.get(partition), starts.get(partition))
+        self._give_up(resting)
+        self._held = held
+        for partition in partitions:
+            for target in self._targets[partition.topic]:
+                target.release(partition)
         self._room.set()
-        if starts:
-            self._done.set()  # committed soon, so that the next assignment does not begin at a later end
+        self._done.set()  # something may have been done in the meantime
         logger.debug("partitions assigned: %s", _listed(partitions))
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
-        """Give partitions up: drop what waits, let what is in flight end if it is quick, commit."""
+        """Put partitions on hold: start nothing of them, let what is in flight end if it is quick, commit."""
         leaving = {partition: self._held.pop(partition) for partition in partitions if partition in self._held}
-        self._drop(leaving)
+        for partition in leaving:
+            for target in self._targets[partition.topic]:
+                target.hold(partition)
+        self._resting.update(leaving)
+        self._committing.cancel()  # it would only hang until the group is complete again
         with anyio.move_on_after(REVOKE_GRACE):
             await self._idle()
         await self._commit(leaving)
-        for held in leaving.values():
-            held.lost = True
-        self._drop(leaving)  # what failed in the meantime and waits for its next attempt
         logger.debug("partitions given up: %s", _listed(partitions))
 
+    async def _committed(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, Offset]:
+        problem: object = "no answer in time"
+        with anyio.move_on_after(COMMITTED_LIMIT):
+            while True:
+                try:
+                    return await self.consumer.committed(partitions)
+                except KafkaError as error:
+                    problem = error
+                    await asyncio.sleep(COMMITTED_RETRY)
+        logger.warning("it is not known what was done before, records may be delivered again: %s", problem)
+        return {}
+
+    def _begin(self, partition: TopicPartition, committed: Offset | None, start: int | None) -> HeldPartition:
+        """Return a partition as a predecessor has left it, or from its beginning."""
+        before = NO_PROGRESS
+        if committed is not None:
+            start, before = committed.offset, decode(committed.offset, committed.metadata)
+        return HeldPartition(
+            partition,
+            limit=self._buffered_records,
+            targets=[target.id for target in self._targets[partition.topic]],
+            changed=self._changed,
+            committed=committed,
+            start=start,
+            before=before,
+        )
+
+    def _go_on(self, held: HeldPartition) -> None:
+        """Read on behind what we have of a partition that came back."""
+        if held.next is not None:
+            self.consumer.seek(held.place, held.next)
+        if held.paused:  # the rebalance has made the consumer forget it
+            self.consumer.pause(held.place)
+
     async def _begin_at_the_end(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Skip what is there in partitions that have no committed offset; return where reading begins instead."""
+        """Skip what is there in partitions that have no committed offset, if that is wanted; return where they end."""
+        if self._start_at is not StartAt.LATEST or not partitions:
+            return {}
         try:
-            committed = await self.consumer.committed(partitions)
-            ends = await self.consumer.end_offsets(partitions - committed.keys())
+            ends = await self.consumer.end_offsets(partitions)
             for partition, offset in ends.items():
                 self.consumer.seek(partition, offset)
         except KafkaError as error:
@@ -156,12 +214,12 @@ class Intake(Generic[ConsumerT]):
         held = self._held.get(partition)
         if held is None:
             return  # given up meanwhile: its new owner reads them again
-        target = self._targets[partition.topic]
         if messages and held.knows(messages[0].offset):
             held = self._begin_again(partition, held)
-        for message in messages:
-            held.take(message)
-            target.accept(Delivery(message, held))
+        for target, share in zip(self._targets[partition.topic], held.shares, strict=True):
+            for message in messages:
+                if held.take(message, share):
+                    target.accept(Delivery(message, held, share))
         if held.full and not held.paused:
             held.paused = True
             self.consumer.pause(partition)
@@ -169,31 +227,48 @@ class Intake(Generic[ConsumerT]):
     def _begin_again(self, partition: TopicPartition, held: HeldPartition) -> HeldPartition:
         """Reading went back, as it does when a topic is deleted and made anew: what was read before is void."""
         logger.warning("%s[%d] is read again from an earlier offset", partition.topic, partition.partition)
-        held.lost = True
-        self._targets[partition.topic].drop(partition)
-        self._held[partition] = HeldPartition(self._buffered_records)
+        self._give_up({partition: held})
+        self._held[partition] = self._begin(partition, None, None)
         return self._held[partition]
+
+    def _changed(self, held: HeldPartition) -> None:
+        """Something was done: commit it soon, and read on if there is room for more."""
+        if held.lost:
+            return
+        self._done.set()
+        if held.paused and held.has_room:
+            self._resume(held)
+
+    def _resume(self, held: HeldPartition) -> None:
+        held.paused = False
+        self._room.set()
+        self.consumer.resume(held.place)
 
     async def _commit_regularly(self) -> None:
         while True:
             await self._done.wait()
             await asyncio.sleep(COMMIT_INTERVAL)
             self._done.clear()
-            if not await self._commit(self._held):
+            committed = False
+            with anyio.CancelScope() as self._committing:
+                committed = await self._commit(self._held)
+            if not committed:
                 self._done.set()
                 await asyncio.sleep(COMMIT_RETRY)
 
     async def _commit(self, partitions: Mapping[TopicPartition, HeldPartition]) -> bool:
         """Commit what is done; return whether that worked. If not, records are delivered again, none is lost."""
-        due = {
-            partition: (held, position)
-            for partition, held in partitions.items()
-            if (position := held.to_commit) is not None
-        }
+        due: dict[TopicPartition, tuple[HeldPartition, Commit]] = {}
+        for partition, held in partitions.items():
+            commit = held.to_commit()
+            if commit is not None:
+                due[partition] = held, commit
+                if held.paused and held.has_room:
+                    self._resume(held)
         if not due:
             return True
         try:
-            await self.consumer.commit({partition: Offset(position) for partition, (_, position) in due.items()})
+            await self.consumer.commit({partition: commit.offset for partition, (_, commit) in due.items()})
         except CommitFailed as error:
             logger.debug("not committed, the group is changing: %s", error)
             return False
@@ -201,18 +276,22 @@ class Intake(Generic[ConsumerT]):
             if self._pace.due():
                 logger.warning("not committed, records may be delivered again: %s", error)
             return False
-        for held, position in due.values():
-            held.committed = position
+        for held, commit in due.values():
+            held.was_committed(commit)
         return True
 
     async def _idle(self) -> None:
-        for target in self._targets.values():
+        for target in self._all_targets():
             await target.idle()
 
-    def _drop(self, partitions: Iterable[TopicPartition]) -> None:
-        for partition in partitions:
-            if (target := self._targets.get(partition.topic)) is not None:  # None: `run` has not begun
+    def _give_up(self, partitions: Mapping[TopicPartition, HeldPartition]) -> None:
+        for partition, held in partitions.items():
+            held.lost = True
+            for target in self._targets[partition.topic]:
                 target.drop(partition)
+
+    def _all_targets(self) -> Iterable[Target]:
+        return (target for targets in self._targets.values() for target in targets)
 
 
 def _listed(partitions: Iterable[TopicPartition]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -18,6 +18,8 @@ class LaneState(enum.Enum):
     """What a lane's head is doing."""
 
     RUNNABLE = enum.auto()
+    HELD = enum.auto()
+    """It would be runnable, but its group is held."""
     RUNNING = enum.auto()
     PARKED = enum.auto()
     GONE = enum.auto()
@@ -42,11 +44,17 @@ class Lane(Generic[Item]):
 
 
 class Lanes(Generic[Item]):
-    """All lanes of one webhook. A group is what can be dropped at once: a partition."""
+    """All lanes of one webhook. A group is what can be held or dropped at once: a partition."""
 
     def __init__(self) -> None:
+        self._held: set[Hashable] = set()
         self._groups: dict[Hashable, dict[Hashable, Lane[Item]]] = {}
         self._runnable: deque[Lane[Item]] = deque()
+
+    def __iter__(self) -> Iterator[Lane[Item]]:
+        """Yield every lane."""
+        for lanes in self._groups.values():
+            yield from lanes.values()
 
     def add(self, group: Hashable, key: Hashable, item: Item) -> None:
         """Queue an item behind those of the same group and key."""
@@ -56,7 +64,7 @@ class Lanes(Generic[Item]):
             lane.items.append(item)
             return
         lane = lanes[key] = Lane(group, key, item)
-        self._runnable.append(lane)
+        self._make_runnable(lane)
 
     @property
     def runnable(self) -> bool:
@@ -75,11 +83,19 @@ class Lanes(Generic[Item]):
 
     def finish(self, lane: Lane[Item]) -> None:
         """Remove the head of a running lane; its successor becomes runnable."""
+        self.advance(lane)
+        self.rest(lane)
+
+    def advance(self, lane: Lane[Item]) -> None:
+        """Remove the head of a running lane, which goes on with its successor; `rest` ends that."""
         _expect(lane, LaneState.RUNNING)
         lane.items.popleft()
+
+    def rest(self, lane: Lane[Item]) -> None:
+        """Make a running lane runnable again, or take it out if nothing is left in it."""
+        _expect(lane, LaneState.RUNNING)
         if lane.items:
-            lane.state = LaneState.RUNNABLE
-            self._runnable.append(lane)
+            self._make_runnable(lane)
         else:
             self._remove(lane)
 
@@ -91,11 +107,25 @@ class Lanes(Generic[Item]):
     def unpark(self, lane: Lane[Item]) -> None:
         """Make a parked lane runnable; one that was dropped meanwhile stays gone."""
         if lane.state is LaneState.PARKED:
-            lane.state = LaneState.RUNNABLE
-            self._runnable.append(lane)
+            self._make_runnable(lane)
+
+    def hold(self, group: Hashable) -> None:
+        """Give out no lane of this group until it is released or dropped; what runs goes on."""
+        self._held.add(group)
+        for lane in self._groups.get(group, {}).values():
+            if lane.state is LaneState.RUNNABLE:
+                lane.state = LaneState.HELD
+
+    def release(self, group: Hashable) -> None:
+        """Give out the lanes of a held group again."""
+        self._held.discard(group)
+        for lane in self._groups.get(group, {}).values():
+            if lane.state is LaneState.HELD:
+                self._make_runnable(lane)
 
     def drop(self, group: Hashable) -> None:
         """Forget all items of a group but those in work: their lanes stay, so that a key still runs one at a time."""
+        self._held.discard(group)
         for lane in list(self._groups.get(group, {}).values()):
             if lane.state is LaneState.RUNNING:
                 head = lane.head
@@ -104,6 +134,13 @@ class Lanes(Generic[Item]):
             else:
                 lane.items.clear()
                 self._remove(lane)
+
+    def _make_runnable(self, lane: Lane[Item]) -> None:
+        if self._held and lane.group in self._held:
+            lane.state = LaneState.HELD
+        else:
+            lane.state = LaneState.RUNNABLE
+            self._runnable.append(lane)
 
     def _remove(self, lane: Lane[Item]) -> None:
         lane.state = LaneState.GONE

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import itertools
 import os
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +22,12 @@ import anyio
 STRANGER_WAIT = 3.0  # seconds for a worker of another supervisor to end: it may just have been killed
 RETRY = 0.05  # seconds until a name is tried again whose holder does not listen yet, or not any more
 OWNER_BYTES = 8
+MAX_NAME = 249  # characters
+
+
+def legal_name(name: str) -> str:
+    """Return a name with only the characters that Kafka allows; too long ones lose their beginning."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", name)[-MAX_NAME:]
 
 
 @asynccontextmanager

@@ -5,18 +5,25 @@ Replies are read without a consumer group, so that every instance sees them all 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
+import anyio
+from anyio.abc import TaskGroup
+
+from pywatt_kafka.call import METHOD
 from pywatt_kafka.connection import ConnectionState, ConnectionStatus
-from pywatt_kafka.records import Message
+from pywatt_kafka.deadlines import Deadlines
+from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.records import Message, RecordPosition
 from pywatt_services.kafka_hooks.answers import HttpAnswer, bad_request, reply_answer, timed_out, unavailable
-from pywatt_services.kafka_hooks.config import RequestReplyOptions
+from pywatt_services.kafka_hooks.config import ONLY_POST, RequestReplyOptions
+from pywatt_services.kafka_hooks.exchange import Exchange, Request
 from pywatt_services.kafka_hooks.headers import (
     CONTENT_TYPE,
     CORRELATION_ID,
@@ -27,7 +34,7 @@ from pywatt_services.kafka_hooks.headers import (
     key_of,
 )
 from pywatt_services.kafka_hooks.pace import Pace
-from pywatt_services.kafka_hooks.publish import Publisher
+from pywatt_services.kafka_hooks.publish import Publisher, problem, value_of
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -40,7 +47,21 @@ class ReplyReader(Protocol):
     @property
     def status(self) -> ConnectionStatus: ...
 
+    @property
+    def ready(self) -> bool: ...
+
     async def wait_ready(self) -> None: ...
+
+
+class _Call:
+    """One request that waits for its reply."""
+
+    __slots__ = ("correlation_id", "exchange", "open")
+
+    def __init__(self, correlation_id: bytes, exchange: Exchange) -> None:
+        self.correlation_id = correlation_id
+        self.exchange = exchange
+        self.open = True
 
 
 class Replies:
@@ -50,20 +71,24 @@ class Replies:
         self,
         publisher: Publisher,
         reader: ReplyReader,
+        tasks: TaskGroup,
         *,
         new_id: Callable[[], str] = lambda: str(uuid4()),
         pace: Pace | None = None,
     ) -> None:
+        """`tasks`: for requests that come before replies can be read."""
         self._publisher = publisher
         self._reader = reader
+        self._tasks = tasks
         self._new_id = new_id
         self._pace = pace or Pace()
-        self._waiting: dict[bytes, asyncio.Future[Message | None]] = {}
+        self._calls: dict[bytes, _Call] = {}
+        self._deadlines: dict[float, Deadlines[_Call]] = {}
 
     @property
     def waiting(self) -> int:
         """How many requests wait."""
-        return len(self._waiting)
+        return len(self._calls)
 
     def arrived(self, message: Message) -> None:
         """Hand a record of a response topic to the request that waits for it, if that is one of ours."""
@@ -73,60 +98,90 @@ class Replies:
                 place = f"{message.topic}[{message.partition}]@{message.offset}"
                 logger.warning("Response message missing correlation ID: %s (%d so far)", place, self._pace.count)
             return
-        waiting = self._waiting.get(correlation_id)
-        if waiting is None:
+        call = self._calls.get(correlation_id)
+        if call is None:
             # Nothing is wrong: it is another instance's, or its client has given up.
             logger.debug("No pending request found for correlation ID %r", correlation_id)
-        elif not waiting.done():
-            waiting.set_result(message)
+        else:
+            self._end(call, reply_answer(message))
 
-    async def request(
-        self,
-        route: RequestReplyOptions,
-        *,
-        params: Mapping[str, str],
-        query: bytes,
-        headers: RawHeaders,
-        body: bytes,
-        gone: Callable[[], Awaitable[None]],
-    ) -> HttpAnswer | None:
-        """Write a client's request and wait for its reply; None when the client went away.
-
-        `gone` returns once it has; it is cancelled when the reply comes first.
-        """
+    def request(
+        self, route: RequestReplyOptions, params: Mapping[str, str], request: Request, exchange: Exchange
+    ) -> None:
+        """Write a client's request; its reply becomes the answer. A client that goes away is forgotten."""
         try:
-            key = key_of(headers)
+            key = key_of(request.headers)
         except ValueError as error:
-            return bad_request(str(error))
-        if (problem := await self._not_reading()) is not None:
-            return problem
-        correlation_id = self._new_id()
-        record_headers = request_headers(correlation_id, params=params, query=query, headers=headers)
-        waiting: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
-        self._waiting[correlation_id.encode()] = waiting
-        try:
-            async with asyncio.timeout(route.timeout):
-                problem = await self._publisher.write(route.request_topic, body, key, record_headers)
-                if problem is not None:
-                    return problem
-                reply = await _unless_gone(waiting, gone)
-        except TimeoutError:
-            return timed_out()
-        finally:
-            del self._waiting[correlation_id.encode()]
-        return None if reply is None else reply_answer(reply)
-
-    async def _not_reading(self) -> HttpAnswer | None:
-        """Return why no reply could be read now, else None: a request is sent only when its reply will be seen."""
+            exchange.answer(bad_request(str(error)))
+            return
+        # A request is sent only when its reply will be seen.
         status = self._reader.status
         if status.state is ConnectionState.AWAY:
-            return unavailable(f"Kafka is away: {status.reason}")
-        try:
-            async with asyncio.timeout(READY_LIMIT):
-                await self._reader.wait_ready()
-        except TimeoutError:
-            return unavailable(f"Kafka is away: {self._reader.status.reason or 'replies cannot be read yet'}")
-        return None
+            exchange.answer(unavailable(f"Kafka is away: {status.reason}"))
+        elif self._reader.ready:
+            self._send(route, params, request, key, exchange)
+        else:
+            self._tasks.start_soon(self._send_when_ready, route, params, request, key, exchange)
+
+    async def _send_when_ready(
+        self,
+        route: RequestReplyOptions,
+        params: Mapping[str, str],
+        request: Request,
+        key: bytes | None,
+        exchange: Exchange,
+    ) -> None:
+        with anyio.move_on_after(READY_LIMIT):
+            await self._reader.wait_ready()
+        if not self._reader.ready:
+            exchange.answer(unavailable(f"Kafka is away: {self._reader.status.reason or 'replies cannot be read yet'}"))
+        elif exchange.open:
+            self._send(route, params, request, key, exchange)
+
+    def _send(
+        self,
+        route: RequestReplyOptions,
+        params: Mapping[str, str],
+        request: Request,
+        key: bytes | None,
+        exchange: Exchange,
+    ) -> None:
+        correlation_id = self._new_id()
+        call = _Call(correlation_id.encode(), exchange)
+        self._calls[call.correlation_id] = call
+        self._deadline(route.timeout).add(call)
+        exchange.on_gone(partial(self._forget, call))
+        headers = request_headers(correlation_id, params=params, query=request.query, headers=request.headers)
+        if route.methods != ONLY_POST:
+            headers.append((METHOD, request.method.encode()))
+        value = value_of(request.body, key)
+        self._publisher.write(route.request_topic, value, key, headers, partial(self._written, call))
+
+    def _written(self, call: _Call, outcome: RecordPosition | KafkaError) -> None:
+        if isinstance(outcome, KafkaError):
+            self._end(call, problem(outcome))
+
+    def _end(self, call: _Call, answer: HttpAnswer) -> None:
+        if call.open:
+            self._forget(call)
+            call.exchange.answer(answer)
+
+    def _forget(self, call: _Call) -> None:
+        call.open = False
+        self._calls.pop(call.correlation_id, None)
+
+    def _deadline(self, timeout: float) -> Deadlines[_Call]:
+        deadlines = self._deadlines.get(timeout)
+        if deadlines is None:
+            deadlines = self._deadlines[timeout] = Deadlines(
+                timeout, ended=lambda call: not call.open, expired=lambda call: self._end(call, timed_out())
+            )
+        return deadlines
+
+    def close(self) -> None:
+        """Keep time for nobody any more."""
+        for deadlines in self._deadlines.values():
+            deadlines.close()
 
 
 def request_headers(
@@ -158,17 +213,3 @@ def query_fields(query: bytes) -> dict[str, str | list[str]]:
 
 def _json(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-async def _unless_gone(waiting: asyncio.Future[Message | None], gone: Callable[[], Awaitable[None]]) -> Message | None:
-    async def watch() -> None:
-        await gone()
-        if not waiting.done():
-            waiting.set_result(None)
-
-    async with asyncio.TaskGroup() as tasks:
-        watcher = tasks.create_task(watch())
-        try:
-            return await waiting
-        finally:
-            watcher.cancel()

@@ -1,14 +1,74 @@
-"""What happens to a record after an attempt at its webhook: a pure decision."""
+"""What happens to a record after an attempt at its webhook: pure decisions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 
 SUCCESS = range(200, 300)
 """Statuses that mean delivered. Redirects are not followed and count as failures, other than in the original."""
 
 NETWORK_ERROR = "network_error"
+RETRY_AFTER_LIMIT = 3600.0  # seconds that a target may ask for
+TROUBLE = frozenset({408, 429})  # statuses below 500 by which a target speaks of itself, not of the record
+STATUSES = 1000
+
+
+class Answered(enum.IntEnum):
+    """What a status means."""
+
+    RETRY = 0
+    SUCCESS = 1
+    DROP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRules:
+    """What each status means."""
+
+    meanings: bytes = bytes(Answered.SUCCESS if status in SUCCESS else Answered.RETRY for status in range(STATUSES))
+    """By status."""
+
+    def of(self, status: int) -> int:
+        """Return what a status means."""
+        return self.meanings[status] if status < STATUSES else Answered.RETRY
+
+
+def status_rules(listed: Iterable[tuple[Answered, Sequence[int | str]]]) -> StatusRules:
+    """Return the rules that lists of statuses (404), classes ("4xx") and ranges ("500-504") make.
+
+    What is said of fewer statuses wins; what is not listed stays as it is by default. Raises ValueError.
+    """
+    said: list[tuple[int, range, Answered]] = []
+    for meaning, entries in listed:
+        said += ((len(statuses), statuses, meaning) for statuses in map(_statuses, entries))
+    meanings = bytearray(StatusRules().meanings)
+    decided: dict[int, tuple[int, Answered]] = {}
+    for size, statuses, meaning in said:
+        for status in statuses:
+            before = decided.get(status)
+            if before is not None and before[0] == size and before[1] is not meaning:
+                raise ValueError(f"status {status} is listed as {before[1].name.lower()} and {meaning.name.lower()}")
+            if before is None or size < before[0]:
+                decided[status] = size, meaning
+                meanings[status] = meaning
+    return StatusRules(bytes(meanings))
+
+
+def _statuses(entry: int | str) -> range:
+    text = str(entry)
+    if text.endswith("xx"):
+        return range(int(text[0]) * 100, int(text[0]) * 100 + 100)
+    first, _, last = text.partition("-")
+    found = range(int(first), int(last or first) + 1)
+    if not found:
+        raise ValueError(f"{text} is a range that holds nothing")
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +77,20 @@ class RetryPolicy:
 
     attempts: int = 3
     delay: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The webhook took the record."""
+    """After the first failed attempt."""
+    factor: float = 1.0
+    """By which the delay grows with each further one; 1: it does not."""
+    jitter: float = 0.0
+    """Part of a delay that chance may take off, from 0 to 1."""
+    max_delay: float = 60.0
+    """Up to which it grows."""
+    respect_retry_after: bool = True
+    """Whether a target that says Retry-After is left alone for so long."""
+    attempt_timeout: float = 30.0
+    """Seconds for one attempt, the whole answer included."""
+    max_age: float | None = None
+    """Seconds since the record's own time after which it is not tried again; None: no such limit."""
+    rules: StatusRules = field(default_factory=StatusRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +107,64 @@ class DeadLetter:
     reason: str
 
 
-Decision: TypeAlias = Done | Retry | DeadLetter
-
-_DONE = Done()
+Decision: TypeAlias = Retry | DeadLetter
 
 
-def decide(status: int | None, attempt: int, policy: RetryPolicy) -> Decision:
-    """Decide after the attempt with that number (from 1) ended with `status`, or with None: without an answer."""
-    if status is not None and status in SUCCESS:
-        return _DONE
-    if attempt < policy.attempts:
-        return Retry(policy.delay)
+def succeeded(status: int, policy: RetryPolicy) -> bool:
+    """Tell whether a status means that the webhook took the record."""
+    return policy.rules.of(status) == Answered.SUCCESS
+
+
+def decide(
+    status: int | None,
+    attempt: int,
+    policy: RetryPolicy,
+    *,
+    age: float = 0.0,
+    retry_after: float | None = None,
+    draw: float = 0.0,
+) -> Decision:
+    """Decide after the attempt with that number (from 1) failed, with `status` or, None, without an answer.
+
+    `age`: seconds since the record's own time. `retry_after`: seconds that the target asked for. `draw`: chance, from
+    0 to 1.
+    """
+    if attempt >= policy.attempts or (status is not None and policy.rules.of(status) == Answered.DROP):
+        return dead_letter_of(status)
+    after = pause_after(attempt, policy) * (1 - policy.jitter * draw)
+    if policy.respect_retry_after and retry_after is not None:
+        after = max(after, min(retry_after, RETRY_AFTER_LIMIT))
+    if policy.max_age is not None and age + after > policy.max_age:
+        return dead_letter_of(status)
+    return Retry(after)
+
+
+def pause_after(attempt: int, policy: RetryPolicy) -> float:
+    """Return the seconds between that attempt and the next, without jitter."""
+    grown = (attempt - 1) * math.log(policy.factor)
+    room = math.log(max(policy.max_delay / policy.delay, 1.0))
+    return policy.delay * math.exp(min(grown, room))
+
+
+def dead_letter_of(status: int | None) -> DeadLetter:
+    """Return the end of a record whose last attempt was answered with that status, or not at all."""
     return DeadLetter(NETWORK_ERROR if status is None else f"http_{status}")
+
+
+def is_trouble(status: int | None) -> bool:
+    """Tell whether an answer, or that there was none, says that the target itself is in trouble."""
+    return status is None or status >= 500 or status in TROUBLE
+
+
+def retry_after(value: bytes, now: float) -> float | None:
+    """Return the seconds that a Retry-After field asks for (RFC 9110 section 10.2.3); None when it makes no sense."""
+    text = value.strip().decode("latin-1")
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(moment.timestamp() - now, 0.0)

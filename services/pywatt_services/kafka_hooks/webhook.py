@@ -1,74 +1,44 @@
-"""Delivers the records of one topic: a bounded number at once, one at a time per key, until each is done or dead."""
+"""Delivers the records of one topic to one target: a bounded number at once, in order, until each is done or dead."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from time import time
-from typing import Protocol
+import zlib
+from collections.abc import Callable, Iterable
+from random import random
+from time import monotonic, time
 
 from anyio.abc import TaskGroup
 
-from pywatt.errors import MeshError
-from pywatt_kafka.errors import KafkaError, RecordTooLarge
-from pywatt_kafka.records import Message, RecordPosition, TopicPartition
-from pywatt_services.kafka_hooks.config import DeadLetterFormat, WebhookOptions
-from pywatt_services.kafka_hooks.dead_letter import KEPT_BODY, Attempt, dead_letter
-from pywatt_services.kafka_hooks.headers import ATTEMPT, RawHeaders, webhook_headers
+from pywatt_kafka.records import TopicPartition
+from pywatt_services.kafka_hooks.breaker import Breaker, BreakerState
+from pywatt_services.kafka_hooks.burial import Burial, RecordWriter
+from pywatt_services.kafka_hooks.caller import Caller, HttpClient
+from pywatt_services.kafka_hooks.config import DeadLetterFormat
+from pywatt_services.kafka_hooks.dead_letter import Attempt
+from pywatt_services.kafka_hooks.delivery import Delivery
+from pywatt_services.kafka_hooks.headers import RETRY_AFTER
 from pywatt_services.kafka_hooks.lanes import Lane, Lanes
-from pywatt_services.kafka_hooks.pace import Pace
-from pywatt_services.kafka_hooks.partition import HeldPartition
-from pywatt_services.kafka_hooks.retry import DeadLetter, Done, Retry, decide
+from pywatt_services.kafka_hooks.meters import TopicMeter
+from pywatt_services.kafka_hooks.progress import Tried
+from pywatt_services.kafka_hooks.retry import (
+    Answered,
+    DeadLetter,
+    Retry,
+    dead_letter_of,
+    decide,
+    is_trouble,
+    retry_after,
+)
+from pywatt_services.kafka_hooks.templates import TemplateError
+from pywatt_services.kafka_hooks.webhook_options import Order, Tombstones, WebhookOptions
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
-ATTEMPT_TIMEOUT = 30.0  # seconds for one attempt, the whole answer included
-KEPT_FAILURES = 10  # of the last attempts, for the dead letter
-FIRST_DLQ_BACKOFF = 0.5  # seconds before a dead letter that could not be written is tried again, doubled each time ...
-LONGEST_DLQ_BACKOFF = 15.0  # ... up to this
-_ATTEMPT = ATTEMPT.encode()
-
-
-class Answer(Protocol):
-    """What a webhook answered."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> RawHeaders: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-class HttpClient(Protocol):
-    """What makes the calls; raises MeshError when there is no answer."""
-
-    async def request(self, method: str, url: str, *, headers: RawHeaders, body: bytes, timeout: float) -> Answer: ...
-
-
-class RecordWriter(Protocol):
-    """What writes dead letters; raises KafkaError."""
-
-    async def send(self, topic: str, value: bytes | None) -> RecordPosition: ...
-
-
-@dataclass(slots=True, eq=False)
-class Delivery:
-    """One record on its way to its webhook."""
-
-    message: Message
-    partition: HeldPartition
-    attempts: int = 0
-    failures: deque[Attempt] = field(default_factory=lambda: deque(maxlen=KEPT_FAILURES))
-    headers: RawHeaders | None = None
-    """The request's headers but for the attempt, made at the first one."""
-    verdict: DeadLetter | None = None
-    """Set when no attempt is left; the dead letter is still to be written."""
-    dlq_backoff: float = FIRST_DLQ_BACKOFF
+CAUSE_LOST = "no answer (the attempt was made by a worker that has ended)"
+CAUSE_TOMBSTONE = "a record without a value is not delivered here"
+TOMBSTONE, NO_URL = DeadLetter("tombstone"), DeadLetter("no_url")
 
 
 class Webhook:
@@ -78,36 +48,72 @@ class Webhook:
         self,
         options: WebhookOptions,
         *,
+        twins: int = 0,
         client: HttpClient,
         writer: RecordWriter,
         tasks: TaskGroup,
         concurrency: int,
         dlq_format: DeadLetterFormat,
-        finished: Callable[[Delivery], None],
+        meter: TopicMeter | None = None,
         now: Callable[[], float] = time,
+        clock: Callable[[], float] = monotonic,
+        rng: Callable[[], float] = random,
     ) -> None:
-        """`finished` is called once for each record that needs no further work and whose partition is not lost."""
-        self._options = options
-        self._client = client
-        self._writer = writer
+        """`twins`: how many entries before this one have the same topic and URL. `concurrency`: the service's."""
+        self.id = zlib.crc32(f"{options.url} {twins}".encode())
+        """By which its progress is known again after a restart; with another URL it is another target."""
+        self.options = options
+        self._meter = meter or TopicMeter()
+        self._caller = Caller(options, client, now)
+        self._burial = Burial(options.dlq, writer=writer, form=dlq_format, meter=self._meter, now=now)
         self._tasks = tasks
-        self._concurrency = concurrency
-        self._dlq_format = dlq_format
-        self._finished = finished
+        self._concurrency = options.concurrency or concurrency
         self._now = now
-        self._pace = Pace()
+        self._clock = clock
+        self._rng = rng
         self._lanes: Lanes[Delivery] = Lanes()
+        self._breaker = Breaker(options.breaker) if options.breaker is not None else None
+        self._limit = self._concurrency
+        """Runners that there may be now."""
         self._runners = 0
         self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def breaker_state(self) -> BreakerState | None:
+        """How the circuit breaker stands; None without one."""
+        return None if self._breaker is None else self._breaker.state
+
+    def lanes(self) -> Iterable[Lane[Delivery]]:
+        """Return what is in work or waits, lane by lane."""
+        return self._lanes
+
     def accept(self, delivery: Delivery) -> None:
-        """Queue a record behind those of the same key; a record without a key waits for nobody."""
+        """Queue a record behind those that it must not overtake; one that is not for this target is done."""
         message = delivery.message
-        key: bytes | int = message.offset if message.key is None else message.key
-        self._lanes.add(TopicPartition(message.topic, message.partition), key, delivery)
+        if self.options.filter is not None and not self.options.filter.takes(message):
+            delivery.finish()
+            return
+        tried = delivery.share.tried(message.offset)
+        if tried is not None:
+            self._go_on(delivery, tried)
+        elif message.value is None and self.options.tombstones is not Tombstones.DELIVER:
+            if self.options.tombstones is Tombstones.IGNORE:
+                delivery.finish()
+                return
+            self._condemn(delivery, TOMBSTONE, CAUSE_TOMBSTONE)
+        self._lanes.add(delivery.partition.place, self._lane_key(delivery), delivery)
         self._start_runner()
+
+    def hold(self, partition: TopicPartition) -> None:
+        """Start nothing of that partition until it is released or dropped."""
+        self._lanes.hold(partition)
+
+    def release(self, partition: TopicPartition) -> None:
+        """Go on with a partition that was held."""
+        self._lanes.release(partition)
+        self._start_runners()
 
     def drop(self, partition: TopicPartition) -> None:
         """Forget what is not in flight: the partition is another member's now."""
@@ -121,8 +127,20 @@ class Webhook:
         """Wait until nothing is in flight."""
         await self._idle.wait()
 
+    def _lane_key(self, delivery: Delivery) -> bytes | int | None:
+        """Return what the records that have to stay in order have in common."""
+        order = self.options.order
+        if order is Order.PARTITION:
+            return None
+        key = delivery.message.key
+        return delivery.message.offset if order is Order.NONE or key is None else key
+
+    def _start_runners(self) -> None:
+        for _ in range(self._limit - self._runners):
+            self._start_runner()
+
     def _start_runner(self) -> None:
-        if self._runners < self._concurrency and not self._stopping and self._lanes.runnable:
+        if self._runners < self._limit and not self._stopping and self._lanes.runnable:
             self._runners += 1
             self._idle.clear()
             self._tasks.start_soon(self._run)
@@ -130,128 +148,124 @@ class Webhook:
     async def _run(self) -> None:
         """Work on one runnable lane after another, as long as there are any."""
         try:
-            while not self._stopping and (lane := self._lanes.take()) is not None:
-                await self._step(lane)
+            while self._runners <= self._limit and not self._stopping and (lane := self._lanes.take()) is not None:
+                await self._work(lane)
         finally:
             self._runners -= 1
             if not self._runners:
                 self._idle.set()
 
-    async def _step(self, lane: Lane[Delivery]) -> None:
+    async def _work(self, lane: Lane[Delivery]) -> None:
+        """Do the next step of a lane's head."""
         delivery = lane.head
         if delivery.verdict is None:
             wait = await self._attempt(delivery)
         else:
-            wait = await self._bury(delivery, delivery.verdict)
+            wait = await self._burial.bury(delivery, delivery.verdict)
         if delivery.partition.lost:
             self._lanes.finish(lane)
         elif wait is None:
             self._lanes.finish(lane)
-            self._finished(delivery)
+            delivery.finish()
         else:
-            self._lanes.park(lane)
-            asyncio.get_running_loop().call_later(wait, self._unpark, lane)
+            self._park(lane, wait)
+
+    def _park(self, lane: Lane[Delivery], wait: float) -> None:
+        self._lanes.park(lane)
+        asyncio.get_running_loop().call_later(wait, self._unpark, lane)
 
     def _unpark(self, lane: Lane[Delivery]) -> None:
         self._lanes.unpark(lane)
         self._start_runner()
 
+    def _go_on(self, delivery: Delivery, tried: Tried) -> None:
+        """Count the attempts that a worker before made; after the last one only the dead letter is to be written."""
+        delivery.attempts = tried.attempts
+        retry = self.options.retry
+        if tried.attempts >= retry.attempts or (
+            tried.status is not None and retry.rules.of(tried.status) == Answered.DROP
+        ):
+            self._condemn(delivery, dead_letter_of(tried.status), CAUSE_LOST, tried.status)
+
+    def _condemn(self, delivery: Delivery, verdict: DeadLetter, cause: str, status: int | None = None) -> None:
+        """Have a dead letter written without an attempt of ours."""
+        number = max(delivery.attempts, 1)
+        delivery.failed(Attempt(number=number, requested_at=self._now(), status=status, cause=cause))
+        delivery.verdict = verdict
+
     async def _attempt(self, delivery: Delivery) -> float | None:
         """Make the next attempt; return the seconds until the record's next step, None when it is finished."""
-        attempt = await self._call(delivery)
-        delivery.attempts += 1
-        match decide(attempt.status, delivery.attempts, self._options.retry):
-            case Done():
-                return None
-            case Retry(after):
-                delivery.failures.append(attempt)
-                return after
-            case DeadLetter() as verdict:
-                delivery.failures.append(attempt)
-                delivery.verdict = verdict
-                return await self._bury(delivery, verdict)
-
-    async def _call(self, delivery: Delivery) -> Attempt:
-        """Send the record once."""
-        options, message = self._options, delivery.message
-        number, requested_at = delivery.attempts + 1, self._now()
         try:
-            if delivery.headers is None:
-                delivery.headers = webhook_headers(options.headers, message.headers, message.key)
-            counted = ((_ATTEMPT, b"%d" % number),) if options.include_attempt else ()
-            answer = await self._client.request(
-                options.method,
-                options.url,
-                headers=(*delivery.headers, *counted),
-                body=message.value or b"",
-                timeout=ATTEMPT_TIMEOUT,
-            )
-        except MeshError as error:
-            return Attempt(number=number, requested_at=requested_at, status=None, cause=cause_of(error))
-        except Exception as error:
-            # One record that trips over a mistake of ours must not stop all the others: it counts as a failed attempt.
-            logger.exception("delivering %s failed", _place(message))
-            return Attempt(
-                number=number, requested_at=requested_at, status=None, cause=f"{type(error).__name__}: {error}"
-            )
-        return Attempt(
-            number=number,
-            requested_at=requested_at,
-            status=answer.status,
-            headers=answer.headers,
-            body=answer.body[: KEPT_BODY + 1],
-        )
-
-    async def _bury(self, delivery: Delivery, verdict: DeadLetter) -> float | None:
-        """Write the dead letter; return the seconds until that must be tried again, None when it is acknowledged."""
-        topic, message = self._options.dlq, delivery.message
-        if topic is None:
-            logger.error(
-                "%s is given up after %d attempts (%s) and has no dead-letter topic: key %r, last: %s",
-                _place(message),
-                delivery.attempts,
-                verdict.reason,
-                message.key,
-                delivery.failures[-1].outcome,
-            )
+            failure = await self._caller.deliver(delivery)
+        except TemplateError as error:
+            self._condemn(delivery, NO_URL, str(error))
+            return await self._burial.bury(delivery, NO_URL)
+        breaker = self._breaker
+        if failure is None:
+            if breaker is not None:
+                self._answers(breaker)
             return None
-        try:
-            try:
-                await self._writer.send(topic, self._letter(delivery))
-            except RecordTooLarge:
-                await self._writer.send(topic, self._letter(delivery, whole=False))
-                logger.error(
-                    "%s is too large for a dead letter in %s, which says only where it is", _place(message), topic
-                )
-        except KafkaError as error:
-            wait = delivery.dlq_backoff
-            delivery.dlq_backoff = min(wait * 2, LONGEST_DLQ_BACKOFF)
-            if self._pace.due():
-                logger.warning("%s stays unfinished, its dead letter cannot be written: %s", _place(message), error)
-            return wait
-        logger.debug("%s is in %s now (%s)", _place(message), topic, verdict.reason)
+        if breaker is not None and not self._counts(breaker, failure):
+            return breaker.pause
+        return await self._failed(delivery, failure)
+
+    async def _failed(self, delivery: Delivery, attempt: Attempt) -> float | None:
+        """Do what follows a failed attempt; return as `_attempt` does."""
+        delivery.attempts += 1
+        delivery.failed(attempt)
+        delivery.try_again(attempt.status)  # after the last attempt too: a successor goes on with the dead letter
+        decision = decide(
+            attempt.status,
+            delivery.attempts,
+            self.options.retry,
+            age=attempt.requested_at - delivery.message.timestamp / 1000,
+            retry_after=self._retry_after(attempt),
+            draw=self._rng(),
+        )
+        if isinstance(decision, Retry):
+            self._meter.retried()
+            return decision.after
+        delivery.verdict = decision
+        return await self._burial.bury(delivery, decision)
+
+    def _retry_after(self, attempt: Attempt) -> float | None:
+        for name, value in attempt.headers:
+            if name == RETRY_AFTER:
+                return retry_after(value, self._now())
         return None
 
-    def _letter(self, delivery: Delivery, *, whole: bool = True) -> bytes:
-        return dead_letter(
-            delivery.message,
-            delivery.failures,
-            self._dlq_format,
-            attempts=delivery.attempts,
-            now=self._now(),
-            whole=whole,
-        )
+    def _counts(self, breaker: Breaker, attempt: Attempt) -> bool:
+        """Tell the breaker what came of an attempt; return whether it counts as one of the record's.
 
+        When the breaker is open, or opens by it, it does not: the target is to blame, not the record.
+        """
+        if not is_trouble(attempt.status):
+            self._answers(breaker)
+            return True
+        before = breaker.state
+        breaker.failed(self._clock())
+        if breaker.state is BreakerState.CLOSED:
+            return True
+        if before is BreakerState.CLOSED:
+            logger.warning(
+                "%s fails again and again (%s): its records wait, and every %g s one of them is tried",
+                self.options.url, attempt.outcome, breaker.pause,
+            )  # fmt: skip
+        if before is not BreakerState.OPEN:
+            self._limit = 0
+            asyncio.get_running_loop().call_later(breaker.pause, self._try_one, breaker)
+        return False
 
-def cause_of(error: MeshError) -> str:
-    """Return the error's words and, where a system error lies beneath, its name (such as ECONNREFUSED)."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
-            return f"{error.message} ({errno.errorcode[cause.errno]})"
-        cause = cause.__cause__ or cause.__context__
-    return error.message
+    def _answers(self, breaker: Breaker) -> None:
+        before = breaker.state
+        breaker.succeeded()
+        if before is not BreakerState.CLOSED:
+            logger.info("%s answers again: deliveries go on", self.options.url)
+            self._limit = self._concurrency
+            self._start_runners()
 
-
-def _place(message: Message) -> str:
-    return f"{message.topic}[{message.partition}]@{message.offset}"
+    def _try_one(self, breaker: Breaker) -> None:
+        breaker.try_one()
+        if breaker.state is BreakerState.HALF_OPEN:
+            self._limit = 1
+            self._start_runner()

@@ -8,7 +8,7 @@ from typing import Any
 
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 from pywatt_schemas import load
-from pywatt_services.python.config import PythonOptions, configure, find_interpreter
+from pywatt_services.python.config import Interface, PythonOptions, configure, find_interpreter
 from pywatt_services.python.detect import find_application
 from pywatt_services.python.frameworks import imported_frameworks
 
@@ -37,7 +37,8 @@ class PythonType:
         interpreter = find_interpreter(document, placement)
         # Another interpreter shares nothing with the one that workers are forked from.
         preload = () if interpreter else imported_frameworks(placement.path, options.module)
-        return Configured(options=options, preload=preload, interpreter=interpreter)
+        http = options.interface is not Interface.MAIN
+        return Configured(options=options, preload=preload, interpreter=interpreter, http=http)
 
     async def serve(self, options: PythonOptions, context: ServiceContext) -> None:
         """Import the application and serve it. Raises whatever its import or its start raises."""

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi import serve_asgi
+from pywatt.worker.heartbeat import KAFKA_LAG
 from pywatt_services.python.application import AsgiApplication, MainFunction, load_application
 from pywatt_services.python.config import PythonOptions
 
 
 async def serve(options: PythonOptions, context: ServiceContext) -> None:
     """Import the application and serve it until asked to stop. Raises whatever its import or its start raises."""
+    context.gauge(KAFKA_LAG, _records_behind)
     match await load_application(options):
         case AsgiApplication(app):
             await serve_asgi(app, context, engine=options.engine)
         case MainFunction() as function:
             await _run_main(function, context)
+
+
+def _records_behind() -> float:
+    """Return how far the application's consumers are behind, if it has any of ours."""
+    consumer = sys.modules.get("pywatt_kafka.consumer")
+    behind: float = consumer.records_behind() if consumer is not None else 0
+    return behind
 
 
 async def _run_main(function: MainFunction, context: ServiceContext) -> None:

@@ -41,6 +41,7 @@ async def test_published_request_reaches_the_webhook(
         await target.wait_for(lambda requests: len(requests) == 1)
     (request,) = target.requests
     assert (request.method, request.path, request.body) == ("PUT", "/hook", b'{"a":1}')
+    assert request.headers.pop("x-plt-kafka-hooks-timestamp").isdigit()
     assert request.headers == {
         "host": "api.plt.local",
         "content-type": "application/json",
@@ -48,6 +49,10 @@ async def test_published_request_reaches_the_webhook(
         "x-plt-kafka-hooks-key": "k",
         "x-tenant": "a",
         "x-plt-kafka-hooks-attempt": "1",
+        "x-plt-kafka-hooks-topic": topic,
+        "x-plt-kafka-hooks-partition": "0",
+        "x-plt-kafka-hooks-offset": "0",
+        "webhook-id": f"{topic}-0-0",
         "content-length": "7",
     }
 

@@ -88,7 +88,7 @@ async def test_hypercorn_speaks_http_2_in_the_clear() -> None:
 
 async def test_an_engine_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hypercorn", None)
-    monkeypatch.setitem(sys.modules, "hypercorn.asyncio", None)
+    monkeypatch.setitem(sys.modules, "hypercorn.app_wrappers", None)
     monkeypatch.delitem(sys.modules, "pywatt.worker.hypercorn_engine", raising=False)
     async with start(serve(Recorder(), EngineName.HYPERCORN)) as worker:
         with pytest.raises(MissingExtra, match=r'server\.engine "hypercorn" needs the package hypercorn') as raised:

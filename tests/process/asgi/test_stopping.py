@@ -39,17 +39,12 @@ async def test_a_request_in_flight_is_answered(engine: EngineName) -> None:
 
 async def test_nothing_is_accepted_any_more_while_requests_finish() -> None:
     gate = Gate()
-    stopping = asyncio.Event()
-
-    async def note_stop() -> None:
-        stopping.set()
-
-    async with ready(partial(serve_asgi, gate, on_stopping=note_stop)) as worker:
+    async with ready(partial(serve_asgi, gate)) as worker:
         reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
         writer.write(REQUEST)
         await gate.entered.wait()
         worker.context.stop()
-        await stopping.wait()
+        await settle()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", worker.port)
         gate.opened.set()
@@ -59,17 +54,12 @@ async def test_nothing_is_accepted_any_more_while_requests_finish() -> None:
 
 async def test_a_busy_client_learns_of_the_stop_by_an_answer() -> None:
     app = Recorder()
-    stopping = asyncio.Event()
-
-    async def note_stop() -> None:
-        stopping.set()
-
-    async with ready(partial(serve_asgi, app, on_stopping=note_stop)) as worker:
+    async with ready(partial(serve_asgi, app)) as worker:
         reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
         writer.write(REQUEST)
         first = await reader.readuntil(b"\r\n\r\n")
         worker.context.stop()
-        await stopping.wait()
+        await settle()
         writer.write(REQUEST)
         second = await reader.read()
         writer.close()
@@ -119,19 +109,3 @@ async def test_websockets_are_told_that_the_service_restarts() -> None:
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1012
     assert app.disconnected_with[0] == 1012
-
-
-async def test_the_stop_waits_for_what_is_done_on_stopping() -> None:
-    begun, may_end = asyncio.Event(), asyncio.Event()
-
-    async def on_stopping() -> None:
-        begun.set()
-        await may_end.wait()
-
-    async with ready(partial(serve_asgi, Recorder(), on_stopping=on_stopping)) as worker:
-        worker.context.stop()
-        await begun.wait()
-        await settle()
-        assert not worker.task.done()
-        may_end.set()
-        await worker.ended()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from functools import partial
 from pathlib import Path
@@ -26,8 +27,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.path.encode())
 
-for host in sys.argv[2:]:
-    socket.create_server((host, 0))  # closed at once: nothing to be found
 servers = []
 for host in sys.argv[1].split(","):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -81,8 +80,6 @@ class Told:
     """Sets an event at the first record of the log."""
 
     def __init__(self) -> None:
-        import asyncio
-
         self._event = asyncio.Event()
 
     def filter(self, _record: object) -> bool:
@@ -90,7 +87,5 @@ class Told:
         return True
 
     async def wait(self) -> None:
-        import asyncio
-
         async with asyncio.timeout(PATIENCE):
             await self._event.wait()

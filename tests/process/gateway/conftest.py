@@ -64,6 +64,13 @@ class Context:
         await self.stop.wait()
         return StopRequest(timeout=10)
 
+    async def hurry_requested(self) -> StopRequest:
+        await asyncio.Event().wait()
+        raise AssertionError("never asked to linger, so never to hurry")
+
+    def gauge(self, name: str, read: Callable[[], float]) -> None:
+        pass
+
 
 @dataclass(eq=False)
 class App:

@@ -85,7 +85,7 @@ async def test_websocket(app: Any, service: Any, make_table: Any) -> None:
                 await socket.send(text)
                 assert await socket.recv() == text.upper()
             # An open tunnel does not hold up the calls that a newer table waits for.
-            await context.mesh.apply(make_table(2))
+            context.mesh.apply(make_table(2))
             await socket.send("still open")
             assert await socket.recv() == "STILL OPEN"
 
@@ -118,8 +118,8 @@ async def test_killed_worker_costs_its_calls_only(
         await process.wait()
         assert (await stuck).status == 502
         waiting = tasks.create_task(client.request("POST", f"{url}/hello"))
-        await context.mesh.apply(make_table(2, state=ServiceState.RESTARTING))
-        await context.mesh.apply(make_table(3, second))
+        context.mesh.apply(make_table(2, state=ServiceState.RESTARTING))
+        context.mesh.apply(make_table(3, second))
         assert (await waiting).status == 200
 
 

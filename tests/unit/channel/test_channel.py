@@ -5,7 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.channel.frames import MAX_FRAME_BYTES, FrameReader, frame
-from pywatt.channel.messages import Degraded, Message, NewTable, Ready, Stop, TableApplied, decode, encode
+from pywatt.channel.messages import (
+    Check,
+    Checked,
+    Degraded,
+    Message,
+    NewTable,
+    Ping,
+    Pong,
+    Ready,
+    Stop,
+    TableApplied,
+    decode,
+    encode,
+)
 
 MESSAGES: list[Message] = [
     Ready(http=False, address="tcp:127.0.0.1:1", exports={"KAFKA_BROKERS": "127.0.0.1:2"}),
@@ -14,6 +27,10 @@ MESSAGES: list[Message] = [
     TableApplied(7),
     NewTable({"version": 1, "services": []}),
     Stop(2.5),
+    Ping(12.5),
+    Pong(0.25, {"waiting": 3.0}),
+    Check(1, "app:healthy"),
+    Checked(1, "no"),
 ]
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pywatt.config.model import BuildCommand
 from pywatt.service_type import OptionsError, Placement
 from pywatt_services.command import TYPE
 from pywatt_services.command.config import CommandOptions
@@ -81,3 +82,48 @@ def test_a_command_for_a_shell_is_told_how() -> None:
 @given(st.lists(st.text(min_size=1), min_size=1))
 def test_any_quoted_line_is_split_into_its_words(words: list[str]) -> None:
     assert options_of({"command": shlex.join(words)}).run == tuple(words)
+
+
+@pytest.mark.parametrize("line", ["find . -exec x \\;", "x ';' \">\"", 'x "a \\" ; b"'])
+def test_what_is_quoted_needs_no_shell(line: str) -> None:
+    assert options_of({"command": line}).run == tuple(shlex.split(line))
+
+
+@pytest.mark.parametrize("line", ["a;b", "a 'x' > y", "x \\\\; y"])
+def test_what_is_not_quoted_does(line: str) -> None:
+    with pytest.raises(OptionsError):
+        options_of({"command": line})
+
+
+MODES = {"command": {"run": "run", "production": "start it", "development": ["watch", "it"], "build": "make all"}}
+
+
+def test_one_command_for_each_mode() -> None:
+    assert options_of(MODES).run == ("start", "it")
+    assert options_of(MODES, production=False) == CommandOptions(run=("watch", "it"))
+
+
+def test_a_mode_without_a_command_of_its_own_has_run() -> None:
+    document = {"command": {"run": "run", "production": "start"}}
+    assert options_of(document, production=False).run == ("run",)
+    with pytest.raises(OptionsError) as raised:
+        options_of({"command": {"production": "start"}}, production=False)
+    assert "`pywatt dev` has nothing to run" in raised.value.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (MODES, BuildCommand(words=("make", "all"), expands=True)),
+        ({"command": {"run": "x", "build": ["make", "$X"]}}, BuildCommand(words=("make", "$X"))),
+        (
+            {"command": "x", "application": {"commands": {"build": "npm run build"}}},
+            BuildCommand(words=("npm", "run", "build"), expands=True),
+        ),
+        ({"command": "x"}, None),
+    ],
+)
+def test_the_build_command(document: dict[str, Any], expected: BuildCommand | None) -> None:
+    jsonschema.validate(document, TYPE.schema)
+    placement = Placement(id="web", path=Path("/app/web"), services=("web",))
+    assert TYPE.configure(document, placement).build == expected

@@ -26,7 +26,10 @@ def process(proc: Path, pid: int, parent: int, *sockets: int, name: str = "node"
 
 def table(proc: Path, pid: int, name: str, *rows: tuple[str, str, int]) -> None:
     (proc / str(pid) / "net").mkdir(exist_ok=True)
-    lines = [f"   {n}: {local} 00000000:0000 {state} 0:0 0:0 0 0 0 {inode} 1 0" for n, (local, state, inode) in enumerate(rows)]
+    lines = [
+        f"   {n}: {local} 00000000:0000 {state} 0:0 0:0 0 0 0 {inode} 1 0"
+        for n, (local, state, inode) in enumerate(rows)
+    ]
     (proc / str(pid) / "net" / name).write_text(HEAD + "".join(f"{line}\n" for line in lines))
 
 

@@ -23,7 +23,12 @@ def test_defaults(app: Any) -> None:
     assert config.shutdown == ShutdownConfig(runtime=30.0, service=10.0)
     assert (config.log_level, config.base_path, config.start_timeout) == (LogLevel.INFO, "/", 30.0)
     api = config.service("api")
-    assert (api.workers, api.restart, api.shutdown, api.internal) == (1, RestartConfig(longest_delay=300.0), 10.0, False)
+    assert (api.workers, api.restart, api.shutdown, api.internal) == (
+        1,
+        RestartConfig(longest_delay=300.0),
+        10.0,
+        False,
+    )
     assert api.path == app.path / "api"
 
 
@@ -108,15 +113,10 @@ def test_file_of_a_disabled_service_is_not_read(app: Any) -> None:
 
 
 def test_workers(app: Any) -> None:
-    files = root(
-        {**API, "workers": {"static": "5", "dynamic": True, "maximum": 9}}, {"id": "b", "path": "b"}, workers=2
-    )
+    files = root({**API, "workers": {"static": "5"}}, {"id": "b", "path": "b"}, workers=2)
     config = app.load(files)
     assert [service.workers for service in config.services] == [5, 2]
-    assert config.warnings == (
-        "watt.json: web.workers.dynamic is not supported yet and does nothing",
-        "watt.json: web.workers.maximum is not supported yet and does nothing",
-    )
+    assert [service.scaling for service in config.services] == [None, None]
     assert {service.workers for service in app.load({}, production=False).services} == {1}
 
 
@@ -128,7 +128,7 @@ def test_workers(app: Any) -> None:
         (200, True, RestartConfig(longest_delay=300.0)),
         (200, False, RestartConfig(delay=0.2, longest_delay=15.0)),
         (5, False, RestartConfig(longest_delay=15.0)),
-        (0, True, RestartConfig(policy=RestartPolicy.TEMPORARY)),
+        (0, True, RestartConfig(policy=RestartPolicy.TEMPORARY, longest_delay=300.0)),
         ("false", False, RestartConfig(policy=RestartPolicy.TEMPORARY)),
     ],
 )
@@ -243,10 +243,9 @@ def test_service_in_the_root_folder(app: Any) -> None:
 
 def test_keys_of_the_original_are_accepted_with_one_warning_each(app: Any) -> None:
     files = {
-        **root({**API, "useHttp": True}, {"id": "b", "path": "b", "useHttp": True}, metrics={"port": 1}, watch=True),
+        **root({**API, "useHttp": True}, {"id": "b", "path": "b", "useHttp": True}, metrics={"port": 1}),
         "api/watt.json": {
             "type": "python",
-            "watch": False,
             "server": {"x": 1},
             "logger": {"level": "error", "base": None},
         },
@@ -257,8 +256,6 @@ def test_keys_of_the_original_are_accepted_with_one_warning_each(app: Any) -> No
         for name in (
             "watt.json: web.useHttp",
             "watt.json: metrics",
-            "watt.json: watch",
-            "api/watt.json: watch",
             "api/watt.json: server",
             "api/watt.json: logger.base",
         )

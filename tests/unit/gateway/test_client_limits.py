@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -109,47 +107,3 @@ def test_a_response_may_be_silent_for_long(scene: Scene) -> None:
     scene.pass_time(3600)
     assert not transport.closing
     assert client.state is not CLOSED
-
-
-@pytest.mark.anyio
-async def test_drain_answers_what_is_in_flight_and_closes(scene: Scene) -> None:
-    client, transport = scene.connect()
-    client.data_received(GET)
-    async with asyncio.TaskGroup() as tasks:
-        drained = tasks.create_task(scene.server.drain(5))
-        await asyncio.sleep(0)
-        scene.service.send(OK)
-        written = transport.take()
-        assert b"connection: close\r\n" in written
-        assert written.endswith(b"ok")
-        assert transport.closing
-        async with asyncio.timeout(2):
-            await drained
-
-
-@pytest.mark.anyio
-async def test_drain_gives_up_after_its_time_and_closes_idle_connections(scene: Scene) -> None:
-    _, idle = scene.connect()
-    client, transport = scene.connect()
-    client.data_received(GET)
-    async with asyncio.timeout(2):
-        await scene.server.drain(0.05)
-    assert idle.closing
-    assert not transport.closing
-
-
-@pytest.mark.anyio
-async def test_tunnels_do_not_hold_up_a_drain(make_scene: Callable[..., Scene]) -> None:
-    scene = make_scene()
-    client, transport = scene.connect()
-    client.data_received(
-        b"GET /api HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-    scene.service.send(
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-    )
-    assert transport.take().startswith(b"HTTP/1.1 101 ")
-    async with asyncio.timeout(3):
-        await scene.server.drain(60)

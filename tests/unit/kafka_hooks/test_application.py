@@ -1,14 +1,16 @@
-"""The HTTP side on the wire: statuses, bodies and what is written to Kafka, with a writer that only remembers."""
+"""What requests are answered and what is written to Kafka for them, with a writer that only remembers."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from pywatt_kafka import (
     ConnectionState,
@@ -22,10 +24,13 @@ from pywatt_kafka import (
     RecordTooLarge,
     UnknownTopic,
 )
+from pywatt_services.kafka_hooks.answers import HttpAnswer
 from pywatt_services.kafka_hooks.application import Application
 from pywatt_services.kafka_hooks.config import RequestReplyOptions
+from pywatt_services.kafka_hooks.exchange import Exchange, Request
 from pywatt_services.kafka_hooks.pace import Pace
 from pywatt_services.kafka_hooks.publish import Publisher
+from pywatt_services.kafka_hooks.publish_options import PublishOptions
 from pywatt_services.kafka_hooks.reply import Replies
 from pywatt_services.kafka_hooks.routes import PathPattern, Routes
 
@@ -41,21 +46,32 @@ HURRIED = RequestReplyOptions(
 )
 
 
+Written = tuple[str, bytes | None, bytes | None, Headers]
+
+
 @dataclass
 class Writer:
     """A producer that remembers."""
 
     status: ConnectionStatus = CONNECTED
     error: KafkaError | None = None
-    written: asyncio.Queue[tuple[str, bytes | None, bytes | None, Headers]] = field(default_factory=asyncio.Queue)
+    written: list[Written] = field(default_factory=list)
 
-    async def send(
-        self, topic: str, value: bytes | None, *, key: bytes | None = None, headers: Headers = ()
-    ) -> RecordPosition:
+    def post(
+        self,
+        topic: str,
+        value: bytes | None,
+        done: Callable[[RecordPosition | KafkaError], None],
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> None:
         if self.error is not None:
-            raise self.error
-        self.written.put_nowait((topic, value, key, headers))
-        return RecordPosition(topic, 0, 0)
+            done(self.error)
+        else:
+            self.written.append((topic, value, key, headers))
+            done(RecordPosition(topic, 0, len(self.written) - 1))
 
 
 @dataclass
@@ -63,87 +79,83 @@ class Reader:
     """A reader of the response topics that is where it should be."""
 
     status: ConnectionStatus = CONNECTED
+    is_ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def ready(self) -> bool:
+        return self.is_ready.is_set()
 
     async def wait_ready(self) -> None:
-        return
+        await self.is_ready.wait()
 
 
-@dataclass
+class Waiting:
+    """The client's side of one exchange."""
+
+    def __init__(self) -> None:
+        self.exchange = Exchange(self)
+        self.answer: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
+
+    def respond(self, answer: HttpAnswer) -> None:
+        self.answer.set_result(answer)
+
+
 class Client:
     """Calls the application."""
 
-    writer: Writer = field(default_factory=Writer)
-    reader: Reader = field(default_factory=Reader)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        publisher = Publisher(self.writer, frozenset({"orders", "responses"}))
-        self.replies = Replies(publisher, self.reader, new_id=lambda: "id-1")
+    def __init__(self, tasks: TaskGroup, writer: Writer | None = None, reader: Reader | None = None) -> None:
+        self.writer = writer or Writer()
+        if reader is None:
+            reader = Reader()
+            reader.is_ready.set()
+        publisher = Publisher(self.writer, PublishOptions(topics=frozenset({"orders", "responses"})))
+        self.replies = Replies(publisher, reader, tasks, new_id=lambda: "id-1")
         routes = Routes([(route.path, route) for route in (ROUTE, HURRIED)])
         self.application = Application(publisher, self.replies, routes)
 
-    async def call(
+    def begin(
         self,
         method: str,
         path: str,
-        *chunks: bytes,
+        body: bytes = b"",
         headers: Iterable[tuple[bytes, bytes]] = (),
         query: bytes = b"",
-        root_path: str = "",
-    ) -> list[dict[str, Any]]:
-        events = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks or (b"",)]
-        events[-1]["more_body"] = False
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            if events:
-                return events.pop(0)
-            await self.gone.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(event: Any) -> None:
-            sent.append(dict(event))
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query,
-            "headers": list(headers),
-            "root_path": root_path,
-        }
-        async with asyncio.timeout(5):
-            await self.application(scope, receive, send)
-        return sent
+    ) -> Waiting:
+        waiting = Waiting()
+        target = f"{path}?{query.decode()}" if query else path
+        self.application.handle(Request(method, path, query, list(headers), body, target), waiting.exchange)
+        return waiting
 
     async def answer(self, *args: Any, **kwargs: Any) -> tuple[int, dict[bytes, bytes], bytes]:
-        start, body = await self.call(*args, **kwargs)
-        return start["status"], dict(start["headers"]), body["body"]
+        async with asyncio.timeout(5):
+            answer = await self.begin(*args, **kwargs).answer
+        return answer.status, dict(answer.headers), answer.body
 
 
-async def test_publish_is_accepted_without_a_body_and_written_with_key_and_headers() -> None:
-    client = Client()
+@pytest.fixture
+async def tasks() -> AsyncIterator[TaskGroup]:
+    async with anyio.create_task_group() as group:
+        yield group
+        group.cancel_scope.cancel()
+
+
+@pytest.fixture
+def client(tasks: TaskGroup) -> Client:
+    return Client(tasks)
+
+
+async def test_publish_is_accepted_without_a_body_and_written_with_key_and_headers(client: Client) -> None:
     headers = [(b"accept", b"*/*"), (b"content-type", b"text/plain"), (b"x-plt-kafka-hooks-key", b"k")]
-    assert await client.call("POST", "/topics/orders", b"a", b"b", headers=headers) == [
-        {"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]},
-        {"type": "http.response.body", "body": b""},
-    ]
-    assert client.writer.written.get_nowait() == (
-        "orders",
-        b"ab",
-        b"k",
-        [("content-type", b"text/plain"), ("accept", b"*/*")],
-    )
+    assert await client.answer("POST", "/topics/orders", b"ab", headers) == (202, {}, b"")
+    assert client.writer.written == [("orders", b"ab", b"k", [("content-type", b"text/plain"), ("accept", b"*/*")])]
 
 
 @pytest.mark.parametrize(("headers", "value"), [([(b"x-plt-kafka-hooks-key", b"k")], None), ([], b"")])
 async def test_empty_body_with_a_key_is_a_record_without_value(
-    headers: list[tuple[bytes, bytes]], value: bytes | None
+    client: Client, headers: list[tuple[bytes, bytes]], value: bytes | None
 ) -> None:
-    client = Client()
     assert (await client.answer("POST", "/topics/orders", headers=headers))[0] == 202
-    assert client.writer.written.get_nowait()[1] == value
+    assert client.writer.written[0][1] == value
 
 
 def no_route(target: str) -> bytes:
@@ -162,33 +174,11 @@ NO_TOPIC = b'{"code":"HTTP_ERROR_NOT_FOUND","statusCode":404,"error":"Not Found"
         ("GET", "/api/process/1", b"", no_route("GET:/api/process/1")),
     ],
 )
-async def test_not_found(method: str, path: str, query: bytes, body: bytes) -> None:
-    client = Client()
+async def test_not_found(client: Client, method: str, path: str, query: bytes, body: bytes) -> None:
     status, headers, sent = await client.answer(method, path, query=query)
     assert (status, sent) == (404, body)
-    assert headers == {b"content-type": b"application/json; charset=utf-8", b"content-length": b"%d" % len(body)}
-    assert client.writer.written.empty()
-
-
-@pytest.mark.parametrize(
-    ("chunks", "headers"),
-    [([b"x"], [(b"content-length", b"1048577")]), ([b"x" * 1_000_000, b"x" * 48_577], [])],
-)
-async def test_body_over_one_mebibyte(chunks: list[bytes], headers: list[tuple[bytes, bytes]]) -> None:
-    client = Client()
-    status, _, body = await client.answer("POST", "/topics/orders", *chunks, headers=headers)
-    assert status == 413
-    assert json.loads(body) == {
-        "statusCode": 413,
-        "code": "FST_ERR_CTP_BODY_TOO_LARGE",
-        "error": "Payload Too Large",
-        "message": "Request body is too large",
-    }
-    assert client.writer.written.empty()
-
-
-async def test_body_of_exactly_one_mebibyte_is_taken() -> None:
-    assert (await Client().answer("POST", "/topics/orders", b"x" * 1_048_576))[0] == 202
+    assert headers == {b"content-type": b"application/json; charset=utf-8"}
+    assert not client.writer.written
 
 
 @pytest.mark.parametrize(
@@ -200,15 +190,17 @@ async def test_body_of_exactly_one_mebibyte_is_taken() -> None:
         (NotAuthorized("not allowed"), 500),
     ],
 )
-async def test_record_that_is_not_acknowledged_is_not_accepted(error: KafkaError, status: int) -> None:
-    answered, headers, _ = await Client(Writer(error=error)).answer("POST", "/topics/orders", b"x")
+async def test_record_that_is_not_acknowledged_is_not_accepted(
+    tasks: TaskGroup, error: KafkaError, status: int
+) -> None:
+    answered, headers, _ = await Client(tasks, Writer(error=error)).answer("POST", "/topics/orders", b"x")
     assert answered == status
     assert (headers.get(b"retry-after") == b"1") == (status == 503)
 
 
 @pytest.mark.parametrize("path", ["/topics/orders", "/api/process/1"])
-async def test_answer_is_503_at_once_while_kafka_is_away(path: str) -> None:
-    client = Client(Writer(status=AWAY))
+async def test_answer_is_503_at_once_while_kafka_is_away(tasks: TaskGroup, path: str) -> None:
+    client = Client(tasks, Writer(status=AWAY))
     status, headers, body = await client.answer("POST", path, b"x")
     assert (status, headers[b"retry-after"]) == (503, b"1")
     assert json.loads(body) == {
@@ -217,29 +209,20 @@ async def test_answer_is_503_at_once_while_kafka_is_away(path: str) -> None:
         "error": "Service Unavailable",
         "message": "Kafka is away: no broker answers",
     }
-    assert client.writer.written.empty()
+    assert not client.writer.written
 
 
 @pytest.mark.parametrize("path", ["/topics/orders", "/api/process/1"])
-async def test_key_that_is_not_base64_though_it_says_so(path: str) -> None:
+async def test_key_that_is_not_base64_though_it_says_so(client: Client, path: str) -> None:
     headers = [(b"x-plt-kafka-hooks-key", b"!"), (b"x-plt-kafka-hooks-key-encoding", b"base64")]
-    assert (await Client().answer("POST", path, b"x", headers=headers))[0] == 400
+    assert (await client.answer("POST", path, b"x", headers=headers))[0] == 400
 
 
-async def test_prefix_of_the_app_is_taken_off() -> None:
-    client = Client()
-    assert (await client.answer("POST", "/prefix/topics/orders", b"x", root_path="/prefix"))[0] == 202
-
-
-async def test_request_is_written_and_answered_with_its_reply() -> None:
-    client = Client()
+async def test_request_is_written_and_answered_with_its_reply(client: Client) -> None:
     headers = [(b"authorization", b"secret"), (b"content-type", b"text/plain"), (b"x-plt-kafka-hooks-key", b"k")]
-    query = b"a=1&b=2&a=%C3%A4"
-    calling = asyncio.ensure_future(
-        client.answer("POST", "/api/process/a%20b", b"job", headers=headers, query=query)
-    )  # fmt: skip
-    async with asyncio.timeout(5):
-        assert await client.writer.written.get() == (
+    waiting = client.begin("POST", "/api/process/a%20b", b"job", headers, b"a=1&b=2&a=%C3%A4")
+    assert client.writer.written == [
+        (
             "requests",
             b"job",
             b"k",
@@ -250,16 +233,16 @@ async def test_request_is_written_and_answered_with_its_reply() -> None:
                 ("x-plt-kafka-hooks-query-string", '{"a":["1","ä"],"b":"2"}'.encode()),
             ],
         )
-        client.replies.arrived(reply(b"id-2", b"someone else's"))
-        client.replies.arrived(reply(b"id-1", b"done"))
-        client.replies.arrived(reply(b"id-1", b"done twice"))
-        status, sent, body = await calling
-    assert (status, sent[b"content-type"], body) == (201, b"text/x", b"done")
+    ]
+    client.replies.arrived(reply(b"id-2", b"someone else's"))
+    assert not waiting.answer.done()
+    client.replies.arrived(reply(b"id-1", b"done"))
+    client.replies.arrived(reply(b"id-1", b"done twice"))
+    assert waiting.answer.result() == HttpAnswer(201, ((b"content-type", b"text/x"),), b"done")
     assert client.replies.waiting == 0
 
 
-async def test_request_without_reply_times_out() -> None:
-    client = Client()
+async def test_request_without_reply_times_out(client: Client) -> None:
     status, _, body = await client.answer("POST", "/hurried", b"x")
     assert status == 504
     assert body == (
@@ -268,25 +251,40 @@ async def test_request_without_reply_times_out() -> None:
     assert client.replies.waiting == 0
 
 
-async def test_request_whose_client_went_away_is_forgotten() -> None:
-    client = Client()
-    calling = asyncio.ensure_future(client.call("POST", "/api/process/1", b"x"))
-    async with asyncio.timeout(5):
-        await client.writer.written.get()
-        client.gone.set()
-        assert await calling == []
+async def test_request_whose_client_went_away_is_forgotten(client: Client) -> None:
+    waiting = client.begin("POST", "/api/process/1", b"x")
+    assert client.replies.waiting == 1
+    waiting.exchange.abandon()
     assert client.replies.waiting == 0
+    client.replies.arrived(reply(b"id-1", b"too late"))
+    assert not waiting.answer.done()
 
 
-async def test_request_is_not_written_while_replies_cannot_be_read() -> None:
-    client = Client(reader=Reader(AWAY))
+async def test_request_is_not_written_while_replies_cannot_be_read(tasks: TaskGroup) -> None:
+    client = Client(tasks, reader=Reader(AWAY))
     assert (await client.answer("POST", "/api/process/1", b"x"))[0] == 503
-    assert client.writer.written.empty()
+    assert not client.writer.written
 
 
-async def test_replies_without_correlation_id_are_told_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+async def test_request_waits_until_replies_are_read(tasks: TaskGroup) -> None:
+    reader = Reader()
+    client = Client(tasks, reader=reader)
+    waiting, left = (client.begin("POST", "/api/process/1", b"x") for _ in range(2))
+    await anyio.lowlevel.checkpoint()
+    assert not client.writer.written
+    left.exchange.abandon()
+    reader.is_ready.set()
+    await anyio.wait_all_tasks_blocked()
+    assert len(client.writer.written) == 1
+    client.replies.arrived(reply(b"id-1", b"done"))
+    assert waiting.answer.result().body == b"done"
+
+
+async def test_replies_without_correlation_id_are_told_now_and_then(
+    tasks: TaskGroup, caplog: pytest.LogCaptureFixture
+) -> None:
     now = 0.0
-    replies = Replies(Publisher(Writer(), frozenset()), Reader(), pace=Pace(lambda: now))
+    replies = Replies(Publisher(Writer(), PublishOptions()), Reader(), tasks, pace=Pace(lambda: now))
     for offset in range(5):
         replies.arrived(Message("responses", 1, offset, None, b"x", (), 0))
     now = 10.0
@@ -295,20 +293,6 @@ async def test_replies_without_correlation_id_are_told_now_and_then(caplog: pyte
         "Response message missing correlation ID: responses[1]@0 (1 so far)",
         "Response message missing correlation ID: responses[1]@5 (6 so far)",
     ]
-
-
-async def test_what_is_not_http_is_refused() -> None:
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "websocket.connect"}
-
-    async def send(event: Any) -> None:
-        sent.append(event)
-
-    await Client().application({"type": "websocket"}, receive, send)
-    await Client().application({"type": "lifespan"}, receive, send)
-    assert sent == [{"type": "websocket.close"}]
 
 
 def reply(correlation_id: bytes, value: bytes) -> Message:

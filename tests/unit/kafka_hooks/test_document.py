@@ -18,10 +18,11 @@ from pywatt_services.kafka_hooks.config import (
     KafkaHooksOptions,
     RequestReplyOptions,
     StartAt,
-    WebhookOptions,
 )
+from pywatt_services.kafka_hooks.publish_options import PublishOptions
 from pywatt_services.kafka_hooks.retry import RetryPolicy
 from pywatt_services.kafka_hooks.routes import PathPattern
+from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
 PLACEMENT = Placement(id="kafka-hooks", path=Path("/app/web/kafka-hooks"), services=("gateway", "kafka-hooks", "api"))
 
@@ -99,7 +100,7 @@ def test_guides_document_is_understood() -> None:
         ),
         consumer=ConsumerOptions(group_id="group"),
         concurrency=20,
-        publishable=frozenset({"orders", "logs", "plain", "responses"}),
+        publish=PublishOptions(topics=frozenset({"orders", "logs", "plain", "responses"})),
     )
 
 
@@ -170,8 +171,7 @@ def test_consumer_settings_are_seconds_and_counts() -> None:
         (document(topics=[webhook(headers={"x": "c\nd"})]), "topics[0].headers.x", "not a header"),
         (document(topics=[webhook(headers={"Host": "x"})]), "topics[0].headers.Host", "made by pywatt"),
         (document(topics=[webhook(dlq="orders")]), "topics[0].dlq", "come back to orders"),
-        (document(topics=[webhook(), webhook()]), "topics[1].topic", "has a webhook already, at topics[0]"),
-        (document(consumer={"groupId": "g", "tls": {}}), "consumer.tls", "not supported yet"),
+        (document(topics=[webhook(), webhook()]), "topics[1]", "topics[0] says the same"),
     ],
 )
 def test_problem_is_found_with_its_key(data: dict[str, Any], key: str, message: str) -> None:
@@ -225,3 +225,57 @@ def test_simple_dead_letters_can_be_asked_for() -> None:
 def test_schema_refuses(data: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(data, service_file(TYPE.schema))
+
+
+def test_publishing_and_its_guard_are_understood(tmp_path: Path) -> None:
+    (tmp_path / "order.json").write_text('{"type": "object"}')
+    data = document(
+        publish={
+            "topics": ["orders", "audit"],
+            "headers": ["Content-Type", "X-*"],
+            "bodyLimit": 2_000_000,
+            "idempotencyWindow": 1000,
+            "schemas": {"orders": "order.json", "audit": {"type": "string"}},
+        },
+        auth={"apiKeys": ["one"], "header": "X-Key"},
+    )
+    configured = TYPE.configure(data, Placement(id="kafka-hooks", path=tmp_path, services=PLACEMENT.services))
+    options = configured.options
+    assert isinstance(options, KafkaHooksOptions)
+    assert options.publish == PublishOptions(
+        topics=frozenset({"orders", "audit"}),
+        headers=("content-type", "x-*"),
+        body_limit=2_000_000,
+        idempotency_window=1.0,
+        schemas={"orders": {"type": "object"}, "audit": {"type": "string"}},
+    )
+    assert options.auth is not None
+    assert (options.auth.header, len(options.auth.key_digests)) == ("x-key", 1)
+    assert pickle.loads(pickle.dumps(options)) == options
+
+
+def test_problems_of_publishing_are_named_with_their_key(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    data = document(
+        publish={
+            "bodyLimit": 1000,
+            "bufferLimit": 1000,
+            "schemas": {"orders": "none.json", "logs": str(tmp_path / "bad.json"), "plain": {"type": 1}, "x": {}},
+        },
+        auth={"jwt": {}},
+    )
+    problems = problems_of(data)
+    assert set(problems) == {
+        "auth.jwt",
+        "publish.bufferLimit",
+        "publish.schemas.logs",
+        "publish.schemas.orders",
+        "publish.schemas.plain",
+        "publish.schemas.x",
+    }
+    assert "none.json cannot be read" in problems["publish.schemas.orders"]
+
+
+def test_publishing_alone_is_enough() -> None:
+    options = options_of({"brokers": ["a:1"], "publish": {"topics": ["audit"]}})
+    assert (options.webhooks, options.publish.topics) == ((), frozenset({"audit"}))

@@ -16,7 +16,6 @@ from pywatt_services.kafka_hooks.headers import (
     is_reserved,
     key_headers,
     key_of,
-    record_headers,
     webhook_headers,
 )
 
@@ -80,25 +79,6 @@ def test_illegal_record_headers_are_left_out() -> None:
 def test_correlation_id_reaches_the_webhook() -> None:
     record: list[tuple[str, bytes | None]] = [("x-plt-kafka-hooks-correlation-id", b"id")]
     assert webhook_headers([], record, None) == [(b"x-plt-kafka-hooks-correlation-id", b"id")]
-
-
-def test_published_record_has_content_type_first_and_no_secrets() -> None:
-    request = [
-        (b"host", b"localhost"),
-        (b"authorization", b"secret"),
-        (b"cookie", b"secret"),
-        (b"connection", b"keep-alive, X-Private"),
-        (b"x-private", b"secret"),
-        (b"transfer-encoding", b"chunked"),
-        (b"x-plt-kafka-hooks-key", b"k"),
-        (b"content-type", b"application/json"),
-        (b"user-agent", b"curl"),
-    ]
-    assert record_headers(request) == [
-        ("content-type", b"application/json"),
-        ("host", b"localhost"),
-        ("user-agent", b"curl"),
-    ]
 
 
 @pytest.mark.parametrize("name", ["Host", "Content-Length", "connection", "X-Plt-Kafka-Hooks-Attempt"])

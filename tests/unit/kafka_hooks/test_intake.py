@@ -13,8 +13,9 @@ import pytest
 from pywatt_kafka import CommitFailed, KafkaError, Message, Offset, TopicPartition
 from pywatt_services.kafka_hooks import intake as module
 from pywatt_services.kafka_hooks.config import StartAt
+from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.intake import Intake
-from pywatt_services.kafka_hooks.webhook import Delivery
+from pywatt_services.kafka_hooks.progress import Progress, Tried, encode
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +28,8 @@ class Consumer:
 
     batches: asyncio.Queue[Mapping[TopicPartition, Sequence[Message]]] = field(default_factory=asyncio.Queue)
     commits: asyncio.Queue[dict[TopicPartition, int]] = field(default_factory=asyncio.Queue)
+    group: dict[TopicPartition, Offset] = field(default_factory=lambda: {ONE: Offset(100)})
+    """What is committed."""
     errors: list[KafkaError] = field(default_factory=list)
     paused: set[TopicPartition] = field(default_factory=set)
     sought: dict[TopicPartition, int] = field(default_factory=dict)
@@ -37,10 +40,11 @@ class Consumer:
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         if self.errors:
             raise self.errors.pop(0)
+        self.group.update(offsets)
         self.commits.put_nowait({partition: offset.offset for partition, offset in offsets.items()})
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
-        return {ONE: Offset(100)}
+        return {partition: self.group[partition] for partition in partitions if partition in self.group}
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         if self.errors:
@@ -65,7 +69,9 @@ class Consumer:
 class Target:
     """A webhook whose deliveries the test ends."""
 
+    id: int = 1
     accepted: asyncio.Queue[Delivery] = field(default_factory=asyncio.Queue)
+    held: set[TopicPartition] = field(default_factory=set)
     dropped: list[TopicPartition] = field(default_factory=list)
     stopped: bool = False
     is_idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,6 +81,12 @@ class Target:
 
     def accept(self, delivery: Delivery) -> None:
         self.accepted.put_nowait(delivery)
+
+    def hold(self, partition: TopicPartition) -> None:
+        self.held.add(partition)
+
+    def release(self, partition: TopicPartition) -> None:
+        self.held.discard(partition)
 
     def drop(self, partition: TopicPartition) -> None:
         self.dropped.append(partition)
@@ -91,7 +103,7 @@ class Bench:
     """An intake between doubles."""
 
     intake: Intake[Consumer]
-    target: Target = field(default_factory=Target)
+    target: Target
     taken: dict[int, Delivery] = field(default_factory=dict)
 
     @property
@@ -105,7 +117,7 @@ class Bench:
 
     def finish(self, *offsets: int) -> None:
         for offset in offsets:
-            self.intake.finished(self.taken[offset])
+            self.taken[offset].finish()
 
 
 @asynccontextmanager
@@ -118,11 +130,12 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     for name in ("COMMIT_INTERVAL", "COMMIT_RETRY", "REVOKE_GRACE"):
         monkeypatch.setattr(module, name, 0.001)
-    consumer = Consumer(errors=list(errors))
-    b = Bench(Intake(lambda listener: consumer, buffered_records=buffered, start_at=start_at))
+    consumer, target = Consumer(errors=list(errors)), Target()
+    targets = {"orders": [target]}
+    b = Bench(Intake(lambda listener: consumer, targets, buffered_records=buffered, start_at=start_at), target)
     async with asyncio.timeout(10), anyio.create_task_group() as tasks:
         await b.intake.assigned(frozenset({ZERO, ONE}))
-        tasks.start_soon(b.intake.run, {"orders": b.target})
+        tasks.start_soon(b.intake.run)
         yield b
         tasks.cancel_scope.cancel()
 
@@ -179,18 +192,116 @@ async def test_nothing_is_fetched_while_everything_is_full(monkeypatch: pytest.M
         assert set(b.taken) == {0, 1, 100}
 
 
-async def test_partition_that_is_given_up_is_dropped_and_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_finished_beyond_is_committed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch) as b:
+        b.consumer.give(ZERO, 5, 6, 8)
+        await b.take(3)
+        b.finish(6)
+        await b.consumer.commits.get()
+        assert b.consumer.group[ZERO] == Offset(5, encode(5, {1: Progress(finished=(range(6, 8),))}).text)
+
+
+async def test_what_a_predecessor_finished_is_not_delivered_again_and_its_attempts_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with bench(monkeypatch) as b:
+        await b.intake.revoked(frozenset({ZERO, ONE}))
+        before = Progress(finished=(range(101, 103), range(104, 105)), tried={100: Tried(2, 500)})
+        b.consumer.group[ONE] = Offset(100, encode(100, {1: before}).text)
+        await b.intake.assigned(frozenset({ONE}))
+        b.consumer.give(ONE, 100, 101, 102, 103, 104)
+        await b.take(2)
+        assert set(b.taken) == {100, 103}
+        assert b.taken[100].share.tried(100) == Tried(2, 500)
+        b.finish(100)
+        assert await b.consumer.commits.get() == {ONE: 103}
+        b.finish(103)
+        assert await b.consumer.commits.get() == {ONE: 105}
+
+
+async def test_partition_that_goes_to_another_member_is_held_committed_and_then_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with bench(monkeypatch) as b:
         b.consumer.give(ZERO, 0, 1)
         await b.take(2)
         b.target.is_idle.clear()
         revoking = asyncio.ensure_future(b.intake.revoked(frozenset({ZERO, ONE})))
         await asyncio.sleep(0)
-        assert b.target.dropped == [ZERO, ONE] or b.target.dropped == [ONE, ZERO]
+        assert b.target.held == {ZERO, ONE}
         b.finish(0)
         await revoking
         assert await b.consumer.commits.get() == {ZERO: 1}
+        assert b.target.dropped == []
+        await b.intake.assigned(frozenset({ONE}))
+        assert b.target.dropped == [ZERO]
         assert b.taken[1].partition.lost
+        assert b.target.held == {ZERO}
+
+
+async def test_partition_that_comes_back_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch, buffered=3) as b:
+        b.consumer.give(ZERO, 0, 1, 2)
+        await b.take(3)
+        await b.intake.revoked(frozenset({ZERO, ONE}))
+        b.consumer.paused.clear()
+        b.finish(1)  # in flight all the time
+        await b.intake.assigned(frozenset({ZERO}))
+        assert (b.consumer.sought, b.consumer.paused, b.target.dropped) == ({ZERO: 3}, {ZERO}, [ONE])
+        assert not b.target.held - {ONE}
+        assert await b.consumer.commits.get() == {ZERO: 0}
+        b.finish(0, 2)
+        assert await b.consumer.commits.get() == {ZERO: 3}
+
+
+async def test_partition_that_another_member_worked_on_is_begun_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch) as b:
+        b.consumer.give(ZERO, 0, 1)
+        await b.take(2)
+        await b.intake.revoked(frozenset({ZERO, ONE}))
+        b.consumer.group[ZERO] = Offset(1)
+        await b.intake.assigned(frozenset({ZERO}))
+        assert b.taken[0].partition.lost
+        assert sorted(b.target.dropped) == [ZERO, ONE]
+        b.consumer.give(ZERO, 1)
+        await b.take(1)
+        b.finish(1)
+        assert await b.consumer.commits.get() == {ZERO: 2}
+
+
+async def test_reading_begins_without_knowing_what_was_done_when_nobody_tells(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("COMMITTED_LIMIT", "COMMITTED_RETRY"):
+        monkeypatch.setattr(module, name, 0.001)
+
+    async def away(_: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
+        raise KafkaError("away")
+
+    async with bench(monkeypatch) as b:
+        monkeypatch.setattr(b.consumer, "committed", away)
+        await b.intake.assigned(frozenset({ZERO}))
+        b.consumer.give(ZERO, 0)
+        await b.take(1)
+    assert "records may be delivered again: away" in caplog.text
+
+
+async def test_partition_whose_note_grows_too_long_pauses_until_it_is_short_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, length in (("NOTE_FULL", 30), ("NOTE_ROOM", 20)):
+        monkeypatch.setattr(f"pywatt_services.kafka_hooks.partition.{name}", length)
+    async with bench(monkeypatch) as b:
+        b.consumer.give(ZERO, *range(40))
+        await b.take(40)
+        b.finish(*range(1, 40, 2))
+        await b.consumer.commits.get()
+        b.consumer.give(ZERO, 40)
+        await b.take(1)
+        assert b.consumer.paused == {ZERO}
+        b.finish(*range(0, 38, 2))
+        assert await b.consumer.commits.get() == {ZERO: 38}
+        assert b.consumer.paused == set()
 
 
 async def test_records_of_a_partition_that_is_not_ours_any_more_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,19 +311,6 @@ async def test_records_of_a_partition_that_is_not_ours_any_more_are_ignored(monk
         b.consumer.give(ONE, 100)
         await b.take(1)
         assert set(b.taken) == {100}
-
-
-async def test_partition_that_comes_back_is_counted_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with bench(monkeypatch) as b:
-        b.consumer.give(ZERO, 0, 1)
-        await b.take(2)
-        await b.intake.revoked(frozenset({ZERO, ONE}))
-        await b.intake.assigned(frozenset({ZERO}))
-        assert (await b.consumer.commits.get()) == {ZERO: 0}
-        b.consumer.give(ZERO, 0)
-        await b.take(1)
-        b.finish(0)
-        assert await b.consumer.commits.get() == {ZERO: 1}
 
 
 async def test_reading_that_went_back_begins_again(
@@ -234,10 +332,11 @@ async def test_reading_that_went_back_begins_again(
 async def test_drain_commits_what_is_done_when_the_rest_is_or_time_is_up(
     monkeypatch: pytest.MonkeyPatch, idle: bool
 ) -> None:
-    b = Bench(Intake(lambda listener: Consumer(), buffered_records=100))
+    target = Target()
+    b = Bench(Intake(lambda listener: Consumer(), {"orders": [target]}, buffered_records=100), target)
     async with asyncio.timeout(10), anyio.create_task_group() as tasks:
         await b.intake.assigned(frozenset({ZERO}))
-        tasks.start_soon(b.intake.run, {"orders": b.target})
+        tasks.start_soon(b.intake.run)
         b.consumer.give(ZERO, 0, 1)
         await b.take(2)
         tasks.cancel_scope.cancel()

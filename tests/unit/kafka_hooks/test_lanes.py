@@ -27,6 +27,7 @@ class LanesMachine(RuleBasedStateMachine):
         self.waiting: dict[tuple[int, bytes], list[Item]] = {}
         self.busy: dict[tuple[int, bytes], Item] = {}
         self.resting: set[tuple[int, bytes]] = set()
+        self.held: set[int] = set()
 
     @rule(partition=PARTITIONS, key=KEYS)
     def add(self, partition: int, key: bytes) -> None:
@@ -38,7 +39,7 @@ class LanesMachine(RuleBasedStateMachine):
     @rule(target=running)
     def take(self) -> Lane[Item] | None:
         lane = self.lanes.take()
-        free = {place for place, items in self.waiting.items() if items} - set(self.busy) - self.resting
+        free = self.free()
         if lane is None:
             assert not free
             return None
@@ -74,15 +75,29 @@ class LanesMachine(RuleBasedStateMachine):
             self.lanes.unpark(lane)
 
     @rule(partition=PARTITIONS)
+    def hold(self, partition: int) -> None:
+        self.held.add(partition)
+        self.lanes.hold(partition)
+
+    @rule(partition=PARTITIONS)
+    def release(self, partition: int) -> None:
+        self.held.discard(partition)
+        self.lanes.release(partition)
+
+    @rule(partition=PARTITIONS)
     def drop(self, partition: int) -> None:
         self.waiting = {place: [] if place[0] == partition else items for place, items in self.waiting.items()}
         self.resting = {place for place in self.resting if place[0] != partition}
+        self.held.discard(partition)
         self.lanes.drop(partition)
+
+    def free(self) -> set[tuple[int, bytes]]:
+        waiting = {place for place, items in self.waiting.items() if items and place[0] not in self.held}
+        return waiting - set(self.busy) - self.resting
 
     @invariant()
     def runnable_tells_whether_take_gives_something(self) -> None:
-        free = {place for place, items in self.waiting.items() if items} - set(self.busy) - self.resting
-        assert self.lanes.runnable == bool(free)
+        assert self.lanes.runnable == bool(self.free())
 
 
 LanesMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
@@ -122,3 +137,17 @@ def test_key_of_a_partition_that_came_back_waits_for_the_old_record_in_flight() 
     new = lanes.take()
     assert new is not None
     assert new.head == "new"
+
+
+def test_held_group_goes_on_where_it_was() -> None:
+    lanes: Lanes[str] = Lanes()
+    for item in ("first", "second"):
+        lanes.add(0, b"key", item)
+    lane = lanes.take()
+    assert lane is not None
+    lanes.hold(0)
+    lanes.finish(lane)
+    lanes.add(0, b"other", "third")
+    assert lanes.take() is None
+    lanes.release(0)
+    assert {lane.head for lane in (lanes.take(), lanes.take()) if lane is not None} == {"second", "third"}

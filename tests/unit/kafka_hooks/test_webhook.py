@@ -15,15 +15,23 @@ import pytest
 
 from pywatt.errors import ConnectFailed
 from pywatt_kafka import KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
-from pywatt_services.kafka_hooks.config import DeadLetterFormat, WebhookOptions
+from pywatt_services.kafka_hooks.breaker import BreakerPolicy
+from pywatt_services.kafka_hooks.config import DeadLetterFormat
+from pywatt_services.kafka_hooks.delivery import Delivery
+from pywatt_services.kafka_hooks.filters import read_filter
 from pywatt_services.kafka_hooks.headers import RawHeaders
+from pywatt_services.kafka_hooks.offsets import OffsetTracker
 from pywatt_services.kafka_hooks.partition import HeldPartition
+from pywatt_services.kafka_hooks.progress import Progress, Tried
 from pywatt_services.kafka_hooks.retry import RetryPolicy
-from pywatt_services.kafka_hooks.webhook import Delivery, Webhook
+from pywatt_services.kafka_hooks.webhook import Webhook
+from pywatt_services.kafka_hooks.webhook_options import Order, Tombstones, WebhookOptions
+from pywatt_services.kafka_hooks.webhook_request import RequestMaker
 
 pytestmark = pytest.mark.anyio
 
 SOON = 0.001
+PLACE = TopicPartition("orders", 0)
 
 
 @dataclass
@@ -81,6 +89,25 @@ class Writer:
         return RecordPosition(topic, 0, 0)
 
 
+class Partition(HeldPartition):
+    """Tells the test what is finished and what is to be tried again."""
+
+    def __init__(self, before: Progress | None = None) -> None:
+        super().__init__(
+            PLACE, limit=100, targets=[0], changed=lambda _: None, start=0, before={0: before or Progress()}
+        )
+        self.finished: asyncio.Queue[int] = asyncio.Queue()
+        self.tried: list[tuple[int, Tried]] = []
+
+    def finish(self, message: Message, share: OffsetTracker) -> None:
+        super().finish(message, share)
+        self.finished.put_nowait(message.offset)
+
+    def try_again(self, message: Message, share: OffsetTracker, tried: Tried) -> None:
+        super().try_again(message, share, tried)
+        self.tried.append((message.offset, tried))
+
+
 @dataclass
 class Bench:
     """A webhook between doubles."""
@@ -88,20 +115,24 @@ class Bench:
     webhook: Webhook
     target: Target
     writer: Writer
-    finished: asyncio.Queue[int]
-    partition: HeldPartition = field(default_factory=lambda: HeldPartition(100))
+    partition: Partition = field(default_factory=Partition)
     offset: int = 0
+
+    @property
+    def finished(self) -> asyncio.Queue[int]:
+        return self.partition.finished
 
     def accept(self, value: bytes | None, key: bytes | None = None) -> None:
         message = Message("orders", 0, self.offset, key, value, (), 0)
         self.offset += 1
-        self.partition.take(message)
-        self.webhook.accept(Delivery(message, self.partition))
+        (share,) = self.partition.shares
+        assert self.partition.take(message, share)
+        self.webhook.accept(Delivery(message, self.partition, share))
 
-    async def answer(self, *, status: int = 200, error: Exception | None = None) -> Call:
+    async def answer(self, *, status: int = 200, headers: RawHeaders = (), error: Exception | None = None) -> Call:
         call = await self.target.calls.get()
         if error is None:
-            call.answer.set_result(Answer(status))
+            call.answer.set_result(Answer(status, headers))
         else:
             call.answer.set_exception(error)
         return call
@@ -109,15 +140,21 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    *, attempts: int = 3, dlq: str | None = "dead", concurrency: int = 10, errors: Sequence[KafkaError] = ()
+    *,
+    attempts: int = 3,
+    dlq: str | None = "dead",
+    concurrency: int = 10,
+    errors: Sequence[KafkaError] = (),
+    retry: RetryPolicy | None = None,
+    **more: Any,
 ) -> AsyncIterator[Bench]:
     target, writer = Target(), Writer(list(errors))
-    finished: asyncio.Queue[int] = asyncio.Queue()
     options = WebhookOptions(
         topic="orders",
         url="http://api.plt.local/orders",
-        retry=RetryPolicy(attempts=attempts, delay=SOON),
+        retry=retry or RetryPolicy(attempts=attempts, delay=SOON),
         dlq=dlq,
+        **more,
     )
     async with asyncio.timeout(10), anyio.create_task_group() as tasks:
         webhook = Webhook(
@@ -127,9 +164,8 @@ async def bench(
             tasks=tasks,
             concurrency=concurrency,
             dlq_format=DeadLetterFormat.ORIGINAL,
-            finished=lambda delivery: finished.put_nowait(delivery.message.offset),
         )
-        yield Bench(webhook, target, writer, finished)
+        yield Bench(webhook, target, writer)
         tasks.cancel_scope.cancel()
 
 
@@ -138,7 +174,7 @@ async def test_record_is_finished_when_its_webhook_took_it() -> None:
         b.accept(b"body", b"k")
         call = await b.answer(status=204)
         assert call.body == b"body"
-        assert call.headers == {b"x-plt-kafka-hooks-key": b"k", b"x-plt-kafka-hooks-attempt": b"1"}
+        assert (call.headers[b"x-plt-kafka-hooks-key"], call.headers[b"webhook-id"]) == (b"k", b"orders-0-0")
         assert await b.finished.get() == 0
         await b.webhook.idle()
 
@@ -211,7 +247,7 @@ async def test_mistake_of_ours_counts_as_a_failed_attempt(caplog: pytest.LogCapt
 async def test_dead_letter_that_cannot_be_written_keeps_its_record_unfinished(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("pywatt_services.kafka_hooks.webhook.FIRST_DLQ_BACKOFF", SOON)
+    monkeypatch.setattr("pywatt_services.kafka_hooks.burial.FIRST_BACKOFF", SOON)
     async with bench(attempts=1, concurrency=1, errors=[KafkaUnavailable("away")] * 3) as b:
         b.accept(b"bad", b"k")
         b.accept(b"good", b"l")
@@ -263,11 +299,185 @@ async def test_result_for_a_lost_partition_does_not_count(status: int) -> None:
         b.accept(b"old", b"k")
         b.accept(b"dropped", b"k")
         call = await b.target.calls.get()
-        b.webhook.drop(TopicPartition("orders", 0))
+        b.webhook.drop(PLACE)
         b.partition.lost = True
         call.answer.set_result(Answer(status))
         await b.webhook.idle()
         assert b.finished.empty()
-        b.partition = HeldPartition(100)
+        b.partition, b.offset = Partition(), 0
         b.accept(b"new", b"k")
         assert (await b.answer()).body == b"new"
+
+
+async def test_failed_attempts_are_noted_for_a_successor() -> None:
+    async with bench(attempts=2, errors=[KafkaUnavailable("away")]) as b:
+        b.accept(b"bad")
+        for status in (503, 500):
+            await b.answer(status=status)
+        assert await b.writer.written.get()
+        assert b.partition.tried == [(0, Tried(1, 503)), (0, Tried(2, 500))]
+
+
+async def test_attempts_of_a_worker_before_count() -> None:
+    async with bench(attempts=3) as b:
+        b.partition = Partition(Progress(tried={0: Tried(2, 500)}))
+        b.accept(b"bad")
+        assert (await b.answer(status=503)).attempt == 3
+        assert (await b.writer.written.get())[1]["retries"] == 3
+
+
+@pytest.mark.parametrize(("status", "shown"), [(503, 503), (None, 499)])
+async def test_record_without_an_attempt_left_goes_straight_to_its_dead_letter(status: int | None, shown: int) -> None:
+    async with bench(attempts=3) as b:
+        b.partition = Partition(Progress(tried={0: Tried(3, status)}))
+        b.accept(b"bad")
+        letter = (await b.writer.written.get())[1]
+        assert (letter["retries"], [error["statusCode"] for error in letter["errors"]]) == (3, [shown])
+        assert b.target.calls.empty()
+        assert await b.finished.get() == 0
+
+
+async def test_held_partition_starts_nothing_until_it_is_released() -> None:
+    async with bench(concurrency=1) as b:
+        b.accept(b"in flight")
+        b.accept(b"queued")
+        call = await b.target.calls.get()
+        b.webhook.hold(PLACE)
+        call.answer.set_result(Answer())
+        await b.webhook.idle()
+        assert await b.finished.get() == 0
+        assert b.target.calls.empty()
+        b.webhook.release(PLACE)
+        assert (await b.answer()).body == b"queued"
+        assert await b.finished.get() == 1
+
+
+async def test_records_of_a_partition_can_be_kept_in_order_whatever_their_keys() -> None:
+    async with bench(order=Order.PARTITION, attempts=2) as b:
+        for value in (b"1", b"2", b"3"):
+            b.accept(value, value)
+        bodies = [(await b.answer(status=status)).body for status in (500, 200, 200, 200)]
+        assert bodies == [b"1", b"1", b"2", b"3"]
+
+
+async def test_records_of_one_key_can_be_delivered_all_at_once() -> None:
+    async with bench(order=Order.NONE) as b:
+        for value in (b"1", b"2", b"3"):
+            b.accept(value, b"k")
+        assert {(await b.target.calls.get()).body for _ in range(3)} == {b"1", b"2", b"3"}
+
+
+async def test_entry_may_have_a_concurrency_of_its_own() -> None:
+    async with bench(concurrency=10) as b:
+        assert b.webhook._concurrency == 10
+    options = WebhookOptions(topic="orders", url="http://api.plt.local/orders", concurrency=3)
+    async with anyio.create_task_group() as tasks:
+        webhook = Webhook(
+            options,
+            client=Target(),
+            writer=Writer(),
+            tasks=tasks,
+            concurrency=10,
+            dlq_format=DeadLetterFormat.ORIGINAL,
+        )
+        assert webhook._concurrency == 3
+
+
+async def test_target_may_ask_for_a_pause() -> None:
+    async with bench(concurrency=1) as b:
+        b.accept(b"first", b"k")
+        await b.answer(status=429, headers=[(b"retry-after", b"3600")])
+        b.accept(b"second", b"l")
+        assert (await b.answer()).body == b"second"
+        assert await b.finished.get() == 1
+        assert b.target.calls.empty()
+
+
+@pytest.mark.parametrize("policy", list(Tombstones))
+async def test_tombstones(policy: Tombstones) -> None:
+    async with bench(tombstones=policy) as b:
+        b.accept(None, b"k")
+        if policy is Tombstones.DELIVER:
+            assert (await b.answer()).body == b""
+        elif policy is Tombstones.DLQ:
+            letter = (await b.writer.written.get())[1]
+            assert (letter["value"], letter["retries"]) == (None, 0)
+            assert letter["errors"][0]["message"] == "a record without a value is not delivered here"
+        assert await b.finished.get() == 0
+        assert b.target.calls.empty()
+
+
+BREAKER = BreakerPolicy(failures=2, window=1000.0, pause=SOON)
+
+
+async def test_target_that_fails_again_and_again_uses_up_no_attempts() -> None:
+    async with bench(attempts=2, concurrency=1, breaker=BREAKER) as b:
+        b.accept(b"1", b"k")
+        b.accept(b"2", b"l")
+        b.accept(b"3", b"m")
+        tried = [await b.answer(status=503) for _ in range(20)]
+        assert {call.body for call in tried} == {b"1", b"2", b"3"}
+        # one counted before it opened
+        assert {(call.body, call.attempt) for call in tried} <= {(b"1", 1), (b"1", 2), (b"2", 1), (b"3", 1)}
+        assert b.writer.written.empty()
+        for _ in range(3):
+            await b.answer()
+        assert {await b.finished.get() for _ in range(3)} == {0, 1, 2}
+
+
+async def test_open_breaker_lets_one_attempt_through_at_a_time(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with bench(concurrency=3, breaker=BREAKER, attempts=5) as b:
+        for value in (b"1", b"2", b"3"):
+            b.accept(value)
+        at_once = [await b.target.calls.get() for _ in range(3)]
+        for call in at_once:
+            call.answer.set_result(Answer(500))
+        probe = await b.target.calls.get()
+        await asyncio.sleep(SOON * 5)
+        assert b.target.calls.empty()
+        probe.answer.set_result(Answer())
+        for _ in range(2):
+            await b.answer()
+        assert {await b.finished.get() for _ in range(3)} == {0, 1, 2}
+    assert "http://api.plt.local/orders fails again and again (the webhook answered 500" in caplog.text
+    assert "answers again" in caplog.text
+
+
+async def test_record_that_is_refused_does_not_open_the_breaker() -> None:
+    async with bench(attempts=2, concurrency=1, breaker=BREAKER) as b:
+        for value in (b"1", b"2"):
+            b.accept(value)
+        assert [(await b.answer(status=422)).attempt for _ in range(4)] in ([1, 2, 1, 2], [1, 1, 2, 2])
+        assert {(await b.writer.written.get())[1]["offset"] for _ in range(2)} == {"0", "1"}
+
+
+async def test_dead_letters_are_written_while_the_breaker_is_half_open() -> None:
+    async with bench(attempts=1, concurrency=1, breaker=BREAKER, errors=[KafkaUnavailable("away")]) as b:
+        b.accept(b"1", b"k")
+        await b.answer(status=422)  # its dead letter cannot be written now
+        for value in (b"2", b"3"):
+            b.accept(value)
+        for _ in range(4):
+            await b.answer(status=503)
+        assert (await b.writer.written.get())[1]["offset"] in "012"
+
+
+async def test_record_without_a_url_is_a_dead_letter_at_once() -> None:
+    async with bench() as b:
+        b.webhook._caller._requests = RequestMaker(
+            WebhookOptions(topic="orders", url="http://a.plt.local/{record.key}")
+        )
+        b.accept(b"body")
+        letter = (await b.writer.written.get())[1]
+        assert letter["errors"][0]["message"] == "the record has no record.key, which its URL needs"
+        assert await b.finished.get() == 0
+        assert b.target.calls.empty()
+
+
+async def test_record_that_is_not_for_this_target_is_done() -> None:
+    async with bench(filter=read_filter({"key": "k"})) as b:
+        b.accept(b"other", b"l")
+        assert await b.finished.get() == 0
+        b.accept(b"this", b"k")
+        assert (await b.answer()).body == b"this"

@@ -17,7 +17,7 @@ URL = "http://api.plt.local/x"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
-async def test_apply_waits_for_calls_in_flight_and_closes_idle_connections_at_once(
+async def test_a_newer_table_closes_idle_connections_at_once_and_calls_in_flight_are_waited_for(
     serve: Serve, make_table: Callable[..., MeshTable], answering: Callable[[Any], Awaitable[None]]
 ) -> None:
     async def slow(visit: Any) -> None:
@@ -34,21 +34,22 @@ async def test_apply_waits_for_calls_in_flight_and_closes_idle_connections_at_on
         in_flight = tasks.create_task(client.request("POST", URL))
         await arrived.acquire()
         await client.request("GET", URL)  # leaves an idle connection
-        applied = tasks.create_task(client.apply(make_table(2, new.path)))
+        client.apply(make_table(2, new.path))
+        drained = tasks.create_task(client.drained())
         async with asyncio.timeout(5):
             await old.visits[1].closed.wait()
-        assert not applied.done()
+        assert not drained.done()
         await client.request("GET", URL)
         assert len(new.visits) == 1
         release.set()
         async with asyncio.timeout(5):
-            await applied
+            await drained
             assert (await in_flight).status == 200
             await old.visits[0].closed.wait()
     assert len(old.visits) == 2
 
 
-async def test_apply_does_not_wait_for_ever(serve: Serve, make_table: Callable[..., MeshTable]) -> None:
+async def test_long_calls_are_not_waited_for_for_ever(serve: Serve, make_table: Callable[..., MeshTable]) -> None:
     async def slow(visit: Any) -> None:
         await visit.request()
         arrived.set()
@@ -62,9 +63,35 @@ async def test_apply_does_not_wait_for_ever(serve: Serve, make_table: Callable[.
             call = tasks.create_task(client.request("GET", URL))
             await arrived.wait()
             async with asyncio.timeout(5):
-                await client.apply(make_table(2))
+                client.apply(make_table(2))
+                await client.drained()
             assert not call.done()
             release.set()
+        assert call.result().status == 200
+
+
+async def test_a_later_table_does_not_hide_the_calls_that_an_earlier_one_left(
+    serve: Serve, make_table: Callable[..., MeshTable]
+) -> None:
+    async def slow(visit: Any) -> None:
+        await visit.request()
+        arrived.set()
+        await release.wait()
+        await visit.send(OK)
+
+    arrived, release = asyncio.Event(), asyncio.Event()
+    server = await serve(slow)
+    async with MeshClient(make_table(1, server.path)) as client, asyncio.TaskGroup() as tasks:
+        call = tasks.create_task(client.request("GET", URL))
+        await arrived.wait()
+        client.apply(make_table(2))
+        client.apply(make_table(3))
+        drained = tasks.create_task(client.drained())
+        await asyncio.sleep(0)
+        assert not drained.done()
+        release.set()
+        async with asyncio.timeout(5):
+            await drained
         assert call.result().status == 200
 
 
@@ -73,7 +100,7 @@ async def test_an_older_table_changes_nothing(
 ) -> None:
     server = await serve(answering)
     async with MeshClient(make_table(5, server.path)) as client:
-        await client.apply(make_table(4))
+        client.apply(make_table(4))
         assert client.table.version == 5
         assert (await client.request("GET", URL)).status == 200
 
@@ -94,7 +121,8 @@ async def test_no_call_is_lost_while_workers_are_replaced(
             tasks.create_task(call_until_done())
         for version in range(2, 12):
             replacement = await serve(answering)
-            await client.apply(make_table(version, replacement.path))
+            client.apply(make_table(version, replacement.path))
+            await client.drained()
             await current.stop()
             current = replacement
             for _ in range(50):

@@ -21,9 +21,7 @@ NO_JITTER = 0.5
 def fail(
     history: RestartHistory, policy: RestartConfig, *, now: float = 0.0, ready_seconds: float = 0.0
 ) -> tuple[RestartHistory, StartAgain]:
-    history, decision = after_exit(
-        history, policy, exit_code=1, ready_seconds=ready_seconds, now=now, random=NO_JITTER
-    )
+    history, decision = after_exit(history, policy, exit_code=1, ready_seconds=ready_seconds, now=now, random=NO_JITTER)
     assert isinstance(decision, StartAgain)
     return history, decision
 

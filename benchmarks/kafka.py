@@ -1,0 +1,35 @@
+"""Everything about Kafka in one run, for one table: webhooks, publishing, round trips, records lost per kill.
+
+python -m benchmarks.kafka [--seconds N] [--records N]
+
+With ORIGINAL_APP (see benchmarks/original) the original is measured beside pywatt, on the same broker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+
+from benchmarks import losses, publish, roundtrip, webhooks
+from benchmarks.load import SECONDS
+from pywatt_kafka.brokers.real import RealBroker
+
+
+def main() -> None:
+    """Measure pywatt and, when ORIGINAL_APP is set, the original."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=SECONDS)
+    parser.add_argument("--records", type=int, default=webhooks.RECORDS)
+    parser.add_argument("--kills", type=int, default=1)
+    options = parser.parse_args()
+    with RealBroker() as kafka:
+        for partitions in webhooks.PARTITIONS:
+            webhooks.compare(kafka.address, options.records, partitions)
+        publish.compare(kafka.address, options.seconds)
+        roundtrip.compare(kafka.address, options.seconds)
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            losses.compare(kafka.address, losses.RECORDS, options.kills, number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Who is measured in the Kafka benchmarks: pywatt and, when ORIGINAL_APP is set, the original with the same app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import apps
+
+APP = apps.ROOT / "benchmarks/app"
+IN_APP = "http://api.plt.local/hook"
+"""Where webhooks go unless the benchmark takes them itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Party:
+    """One program with its version of the app: see `benchmarks/app`."""
+
+    name: str
+    command: list[str]
+    folder: Path
+    restart_pause: float = 0.0
+    """Seconds after a kill before it is of use to start it again."""
+
+    @contextmanager
+    def running(self, broker: str, topic: str, *, hook: str = IN_APP, level: str = "warn") -> Iterator[apps.App]:
+        """Run the app for a topic, from the moment that it answers."""
+        env: Mapping[str, str] = {"KAFKA_BROKERS": broker, "TOPIC": topic, "HOOK_URL": hook, "LEVEL": level}
+        with apps.running(self.command, self.folder, env) as app:
+            app.wait_for("/api/count")
+            yield app
+
+
+def parties() -> list[Party]:
+    """Return all that can be measured here."""
+    found = [Party(name="pywatt", command=[apps.PYWATT, "start", "-c", "watt.kafka.json"], folder=APP)]
+    if apps.ORIGINAL:
+        # Its dead member holds the group for its session timeout; a start before that gives up after two minutes.
+        found.append(
+            Party(
+                name="original",
+                command=apps.original_command(apps.ORIGINAL),
+                folder=Path(apps.ORIGINAL),
+                restart_pause=20.0,
+            )
+        )
+    return found
+
+
+def print_ratio(what: str, figures: Mapping[str, float], *, less_is_better: bool = False) -> None:
+    """Print how pywatt compares with the original, if both were measured."""
+    ours, theirs = figures.get("pywatt"), figures.get("original")
+    if ours and theirs:
+        print(f"{'':10} pywatt / original: {theirs / ours if less_is_better else ours / theirs:.1f} x {what}")

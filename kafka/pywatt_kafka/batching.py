@@ -1,0 +1,121 @@
+"""One AIOKafkaProducer: puts records into its batches, closes it in a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pywatt_kafka.engine import METADATA_AGE, RETRY_BACKOFF, done, opening, refresh_metadata
+from pywatt_kafka.errors import UnknownPartition
+from pywatt_kafka.records import Header
+from pywatt_kafka.sockets import CLOSE_LIMIT, Sockets, finish
+
+FLUSH_LIMIT = 3.0  # seconds for what is still to be sent when a producer is closed
+
+
+class _Batches(set[Any]):
+    """Batches on their way. aiokafka removes one twice when it is given up during the pause before its next attempt."""
+
+    def remove(self, batch: Any) -> None:
+        """Remove a batch, if it is there."""
+        self.discard(batch)
+
+
+class ProducerEngine:
+    """One AIOKafkaProducer."""
+
+    def __init__(self, brokers: tuple[str, ...], settings: dict[str, Any]) -> None:
+        from aiokafka import AIOKafkaProducer
+        from aiokafka import TopicPartition as Native
+
+        self._brokers = brokers
+        self._producer: Any = AIOKafkaProducer(
+            bootstrap_servers=",".join(brokers),
+            metadata_max_age_ms=METADATA_AGE,
+            retry_backoff_ms=RETRY_BACKOFF,
+            **settings,
+        )
+        self._producer._message_accumulator._pending_batches = _Batches()
+        self._place = Native
+        self._sockets = Sockets(self._producer.client)
+
+    async def open(self) -> None:
+        """Connect and get a producer id."""
+        with opening(self._brokers):
+            await self._sockets.open(self._producer.start())
+
+    def stale(self) -> bool:
+        """No socket is up."""
+        return not self._sockets.any_live()
+
+    async def check(self) -> None:
+        """Ask for metadata."""
+        await refresh_metadata(self._producer.client, self._brokers)
+
+    def broken(self) -> bool:
+        """The task that sends has ended, as it does when the broker has lost this producer's sequence."""
+        return done(self._producer._sender.sender_task)
+
+    async def close(self) -> None:
+        """Flush for a while, fail what is left, disconnect."""
+        from aiokafka.errors import KafkaTimeoutError
+
+        await self._sockets.settle()
+        await finish(self._producer.flush(), FLUSH_LIMIT)
+        accumulator = self._producer._message_accumulator
+        accumulator.fail_all(KafkaTimeoutError("the producer was closed"))
+        for batches in (accumulator._pending_batches, *accumulator._batches.values()):
+            for batch in batches:
+                if not batch._drain_waiter.cancelled():
+                    batch._drain_waiter.exception()  # else the loop complains that nobody has asked for it
+        await finish(self._producer.stop(), CLOSE_LIMIT)
+        await self._sockets.close()
+
+    def knows(self, topic: str) -> bool:
+        """Whether the topic is in the client's metadata."""
+        return self._producer.client.cluster.partitions_for_topic(topic) is not None
+
+    def append(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: list[Header],
+        partition: int | None,
+        timestamp: int | None,
+    ) -> asyncio.Future[Any] | None:
+        """Put one record into its batch; return what its acknowledgement ends, None when it has to wait for a place.
+
+        The first half of AIOKafkaProducer.send, without its coroutines: they cost more than all the rest.
+        """
+        producer, accumulator = self._producer, self._producer._message_accumulator
+        if accumulator._closed or accumulator._exception is not None or not self.knows(topic):
+            return None
+        self._check_partition(topic, partition)
+        producer._serialize(key, value, headers)  # checks the size
+        place = self._place(topic, producer._partition(topic, partition, key, value, key, value))
+        batches = accumulator._batches.get(place)
+        batch = batches[-1] if batches else accumulator._append_batch(accumulator.create_builder(), place)
+        delivery: asyncio.Future[Any] | None = batch.append(key, value, timestamp, headers=headers)
+        return delivery
+
+    async def append_later(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: list[Header],
+        partition: int | None,
+        timestamp: int | None,
+    ) -> asyncio.Future[Any]:
+        """Put one record into its batch once the topic is known and there is room."""
+        await self._producer.client._wait_on_metadata(topic)
+        self._check_partition(topic, partition)
+        delivery: asyncio.Future[Any] = await self._producer.send(
+            topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
+        )
+        return delivery
+
+    def _check_partition(self, topic: str, partition: int | None) -> None:
+        if partition is not None and partition not in self._producer.client.cluster.partitions_for_topic(topic):
+            raise UnknownPartition(f"topic {topic} has no partition {partition}")

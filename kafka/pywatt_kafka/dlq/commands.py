@@ -1,0 +1,242 @@
+"""`pywatt kafka dlq`: what could not be delivered; to look at, to send back, to delete."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import aclosing
+from time import time
+
+import click
+
+from pywatt_kafka.cluster import list_topics
+from pywatt_kafka.dlq.box import Found, Outcome, open_box
+from pywatt_kafka.dlq.letter import CUT, DeadLetter, Filter
+from pywatt_kafka.dlq.shown import in_full, shown_age, shown_bytes, summary
+from pywatt_kafka.terminal import (
+    Command,
+    brokers_option,
+    chosen_brokers,
+    complete,
+    duration,
+    json_option,
+    print_json,
+    print_table,
+)
+
+NAME = re.compile(r"(^|[-_.])(dlq|dead-?letters?)($|[-_.])", re.IGNORECASE)
+"""What the name of a dead-letter topic looks like, for listing them."""
+LIMIT = 100  # letters
+
+
+def letter_place(text: str) -> tuple[int, int]:
+    """Read PARTITION@OFFSET, as `list` shows letters. Raises BadParameter."""
+    partition, at, offset = text.partition("@")
+    if not at or not partition.isdecimal() or not offset.isdecimal():
+        raise click.BadParameter(f"{text!r} is no letter: write PARTITION@OFFSET, as `list` shows them")
+    return int(partition), int(offset)
+
+
+def filters(command: Command) -> Command:
+    """Give a command the options that say which letters are meant."""
+    options: list[Callable[[Command], Command]] = [
+        click.option("--from", "origin", metavar="TOPIC", help="Only letters of records from that topic."),
+        click.option("--error", metavar="TEXT", help="Only letters whose error has these words, or this status."),
+        click.option("--key", help="Only letters of records with that key."),
+        click.option("--older-than", type=duration, help="Such as 90s, 15m, 12h, 7d."),
+        click.option("--newer-than", type=duration, help="Such as 90s, 15m, 12h, 7d."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group()
+def dlq() -> None:
+    """Look at dead letters, send them back, delete them."""
+
+
+@dlq.command("list")
+@click.argument("topic", required=False)
+@filters
+@click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, help="Letters at most.")
+@brokers_option
+@json_option
+def list_letters(
+    topic: str | None,
+    origin: str | None,
+    error: str | None,
+    key: str | None,
+    older_than: float | None,
+    newer_than: float | None,
+    limit: int,
+    brokers: str | None,
+    as_json: bool,
+) -> None:
+    """List the letters of TOPIC; without TOPIC, the topics that are called so."""
+    if topic is None:
+        complete(_list_topics(chosen_brokers(brokers), as_json))
+        return
+    chosen = _filter(origin, error, key, older_than, newer_than)
+    found, strange = complete(_letters(chosen_brokers(brokers), topic, chosen, limit))
+    if as_json:
+        print_json([summary(each) for each in found])
+        return
+    rows = [
+        (
+            f"{each.letter.partition}@{each.letter.offset}",
+            shown_age(time() - each.letter.since),
+            each.letter.topic,
+            "" if each.letter.key is None else shown_bytes(each.letter.key),
+            each.letter.attempts,
+            "redriven" if each.redriven else "",
+            each.letter.error[:CUT],
+        )
+        for each in found
+    ]
+    print_table(("LETTER", "AGE", "FROM", "KEY", "ATTEMPTS", "STATE", "ERROR"), rows)
+    if len(found) == limit:
+        click.echo(f"Only the first {limit} are shown: see --limit.", err=True)
+    if strange:
+        click.echo(f"{strange} records in {topic} are no dead letters.", err=True)
+
+
+@dlq.command()
+@click.argument("topic")
+@click.argument("place", type=letter_place)
+@brokers_option
+def show(topic: str, place: tuple[int, int], brokers: str | None) -> None:
+    """Print one letter in full, as JSON. PLACE is PARTITION@OFFSET."""
+    found, _ = complete(_letters(chosen_brokers(brokers), topic, Filter(place=place), 1))
+    if not found:
+        raise click.ClickException(f"{topic} has no dead letter {place[0]}@{place[1]}")
+    print_json(in_full(found[0]))
+
+
+@dlq.command()
+@click.argument("topic")
+@click.argument("place", type=letter_place, required=False)
+@filters
+@click.option("--to", metavar="TOPIC", help="Send them there instead of to the topics they come from.")
+@click.option("--again", is_flag=True, help="Those too that were sent back before.")
+@click.option("--rate", type=click.FloatRange(0.1), help="Records per second at most.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@brokers_option
+@json_option
+def redrive(
+    topic: str,
+    place: tuple[int, int] | None,
+    origin: str | None,
+    error: str | None,
+    key: str | None,
+    older_than: float | None,
+    newer_than: float | None,
+    to: str | None,
+    again: bool,
+    rate: float | None,
+    dry_run: bool,
+    brokers: str | None,
+    as_json: bool,
+) -> None:
+    """Send the records of letters back to where they come from, with key, headers and value."""
+    chosen = _filter(origin, error, key, older_than, newer_than, place)
+
+    def tell(letter: DeadLetter, what: str) -> None:
+        if not as_json:
+            click.echo(f"{letter.partition}@{letter.offset} {what}")
+
+    async def work() -> Outcome:
+        async with open_box(chosen_brokers(brokers), topic) as box:
+            return await box.redrive(chosen, to=to, again=again, rate=rate, dry_run=dry_run, progress=tell)
+
+    outcome = complete(work())
+    if as_json:
+        print_json({"dryRun": dry_run, **outcome.as_document()})
+    else:
+        click.echo(_told(outcome, dry_run))
+    if not outcome.remembered:
+        click.echo("The list of letters that were sent back is too long to be kept: it has too many gaps.", err=True)
+    if outcome.failed:
+        raise click.exceptions.Exit(1)
+
+
+@dlq.command()
+@click.argument("topic")
+@click.option("--all", "everything", is_flag=True, help="All letters that are there now.")
+@click.option("--redriven", is_flag=True, help="As far as all were sent back.")
+@click.option("--older-than", type=duration, help="As far as all are older than, such as 7d.")
+@click.option("--dry-run", is_flag=True, help="Only say how many would be deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@brokers_option
+def purge(
+    topic: str,
+    everything: bool,
+    redriven: bool,
+    older_than: float | None,
+    dry_run: bool,
+    yes: bool,
+    brokers: str | None,
+) -> None:
+    """Delete letters for good. Kafka deletes only from the oldest on, so a single letter cannot be chosen."""
+    if not (everything or redriven or older_than is not None):
+        raise click.UsageError("Say which letters: --all, --redriven or --older-than.")
+
+    async def work(*, really: bool) -> int:
+        async with open_box(chosen_brokers(brokers), topic) as box:
+            until = await box.purgeable(redriven=redriven, older_than=older_than)
+            return await box.purge(until) if really else await box.count(until)
+
+    count = complete(work(really=False))
+    if dry_run or not count:
+        click.echo(f"{count} letters of {topic} would be deleted.")
+        return
+    if not yes:
+        click.confirm(f"Delete {count} letters of {topic} for good?", abort=True)
+    click.echo(f"{complete(work(really=True))} letters of {topic} were deleted.")
+
+
+def _filter(
+    origin: str | None,
+    error: str | None,
+    key: str | None,
+    older_than: float | None,
+    newer_than: float | None,
+    place: tuple[int, int] | None = None,
+) -> Filter:
+    return Filter(
+        topic=origin,
+        error=error,
+        key=None if key is None else key.encode(),
+        older_than=older_than,
+        newer_than=newer_than,
+        place=place,
+    )
+
+
+def _told(outcome: Outcome, dry_run: bool) -> str:
+    parts = [f"{outcome.redriven} {'would be ' if dry_run else ''}sent back"]
+    if outcome.failed:
+        parts.append(f"{outcome.failed} not sent back")
+    if outcome.before:
+        parts.append(f"{outcome.before} sent back before (--again sends them once more)")
+    if outcome.strange:
+        parts.append(f"{outcome.strange} records are no dead letters")
+    return ", ".join(parts) + "."
+
+
+async def _letters(brokers: str | None, topic: str, chosen: Filter, limit: int) -> tuple[list[Found], int]:
+    found: list[Found] = []
+    async with open_box(brokers, topic) as box, aclosing(box.letters(chosen)) as letters:
+        async for each in letters:
+            found.append(each)
+            if len(found) == limit:
+                break
+        return found, box.strange
+
+
+async def _list_topics(brokers: str | None, as_json: bool) -> None:
+    topics = await list_topics(brokers, lambda name: NAME.search(name) is not None)
+    if as_json:
+        print_json([{"topic": topic.name, "letters": topic.records} for topic in topics])
+    else:
+        print_table(("TOPIC", "LETTERS"), [(topic.name, topic.records) for topic in topics])

@@ -1,0 +1,257 @@
+"""Answers the requests that kafka-hooks writes to a topic for its HTTP clients (`requestResponse`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from time import time
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import anyio
+from anyio.abc import TaskGroup
+
+from pywatt_kafka.call import CONTENT_TYPE, CORRELATION_ID, STATUS_CODE, Call, Reply, header_of
+from pywatt_kafka.consumer import Consumer
+from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.producer import Producer
+from pywatt_kafka.records import Header, Message, Offset, RecordPosition, TopicPartition
+from pywatt_kafka.security import Security
+
+CONCURRENCY = 64
+SESSION_TIMEOUT = 10.0  # seconds
+FETCH_TIMEOUT = 1.0  # seconds
+COMMIT_INTERVAL = 0.5  # seconds
+GRACE = 5.0  # seconds that requests in work get to end at a stop
+
+logger = logging.getLogger("pywatt_kafka")
+
+
+Answer: TypeAlias = Callable[[Call], Awaitable[Any]]
+
+
+class Responder:
+    """Has a function answer each request of a topic; an async context manager that works in the background.
+
+        responder = Responder("process-requests", "process-responses", group="worker")
+
+        @responder
+        async def process(call: Call) -> Reply | Any:
+            return {"processed": call.json()}
+
+        async with responder:
+            ...
+
+    What the function returns becomes the answer: a Reply, or the body of one. When it raises, the client gets a 500. A
+    request is done when its reply is acknowledged; after a crash it may be answered a second time.
+    """
+
+    _tasks: asyncio.TaskGroup
+    _reading: anyio.CancelScope
+
+    def __init__(
+        self,
+        request_topic: str,
+        response_topic: str,
+        *,
+        group: str,
+        brokers: str | list[str] | None = None,
+        concurrency: int = CONCURRENCY,
+        max_age: float | None = None,
+        instance_id: str | None = None,
+        session_timeout: float = SESSION_TIMEOUT,
+        client_id: str = "pywatt",
+        security: Security | None = None,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """`group`: members of one group share the requests. `brokers`: None: the variable `KAFKA_BROKERS`.
+
+        `concurrency`: requests in work at once. `max_age`: seconds after which a request is dropped, as nobody waits
+        any more. `instance_id`, `session_timeout`, `security`: as for Consumer.
+        """
+        self._topic = request_topic
+        self._response_topic = response_topic
+        self._concurrency = concurrency
+        self._max_age = max_age
+        self._clock = clock
+        self._answer: Answer | None = None
+        self._running = 0
+        self._room = asyncio.Event()
+        self._open: dict[TopicPartition, _Unfinished] = {}
+        self._producer_settings: dict[str, Any] = {"brokers": brokers, "client_id": client_id, "security": security}
+        self._consumer_settings: dict[str, Any] = {
+            **self._producer_settings,
+            "group": group,
+            "instance_id": instance_id,
+            "session_timeout": session_timeout,
+        }
+
+    def __call__(self, answer: Answer) -> Answer:
+        """Use this function (as a decorator)."""
+        self._answer = answer
+        return answer
+
+    async def run(self) -> None:
+        """Answer until cancelled. Raises KafkaError when no function or no broker is given."""
+        async with self:
+            await anyio.sleep_forever()
+
+    async def __aenter__(self) -> Self:
+        """Begin to answer; needs no live broker. Raises KafkaError when no function or no broker is given."""
+        if self._answer is None:
+            raise KafkaError(
+                f"the responder of {self._topic} has no function that answers", hint="decorate one with the responder"
+            )
+        producer = Producer(**self._producer_settings)
+        consumer = Consumer(**self._consumer_settings, topics=[self._topic], listener=self)
+        self._consumer = consumer
+        self._reading = anyio.CancelScope()
+        # Not anyio's: that would cancel the requests in work together with whoever uses the responder.
+        self._tasks = asyncio.TaskGroup()
+        await self._tasks.__aenter__()
+        self._tasks.create_task(self._work(producer, consumer))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take no more requests, let those in work end for a few seconds, disconnect."""
+        self._reading.cancel()
+        with anyio.CancelScope(shield=True):
+            await self._tasks.__aexit__(None, None, None)
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """Part of AssignmentListener."""
+        self._open = {partition: _Unfinished() for partition in partitions}
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """Part of AssignmentListener."""
+        with anyio.move_on_after(GRACE):
+            await self._idle()
+        await self._commit()
+        for partition in partitions:
+            self._open.pop(partition, None)
+
+    async def _work(self, producer: Producer, consumer: Consumer) -> None:
+        async with producer, consumer, anyio.create_task_group() as answering:
+            answering.start_soon(self._commit_regularly)
+            with self._reading:
+                await self._read(producer, consumer, answering)
+            with anyio.move_on_after(GRACE):
+                await self._idle()
+            answering.cancel_scope.cancel()
+
+    async def _read(self, producer: Producer, consumer: Consumer, answering: TaskGroup) -> None:
+        while True:
+            while (free := self._concurrency - self._running) <= 0:
+                await self._wait_for_one()
+            batches = await consumer.fetch(timeout=FETCH_TIMEOUT, max_records=free)
+            for partition, messages in batches.items():
+                self._take(partition, messages, producer, answering)
+
+    def _take(
+        self, partition: TopicPartition, messages: Sequence[Message], producer: Producer, answering: TaskGroup
+    ) -> None:
+        held = self._open.get(partition)
+        if held is None:
+            return  # given up meanwhile: its new owner reads them again
+        for message in messages:
+            held.take(message.offset)
+            correlation_id = header_of(message, CORRELATION_ID)
+            if not correlation_id:
+                logger.warning("a record of %s has no %s: nobody waits for an answer", message.topic, CORRELATION_ID)
+                held.finish(message.offset)
+            elif self._max_age is not None and self._clock() - message.timestamp / 1000 > self._max_age:
+                held.finish(message.offset)
+            else:
+                self._running += 1
+                answering.start_soon(self._respond, Call(message, correlation_id), held, producer)
+
+    async def _respond(self, call: Call, held: _Unfinished, producer: Producer) -> None:
+        assert self._answer is not None
+        try:
+            given = await self._answer(call)
+            reply = given if isinstance(given, Reply) else Reply(given)
+            body, content_type = reply.encoded()
+        except Exception:  # the user's code: it must not end the others' requests
+            logger.exception("a request of %s could not be answered", self._topic)
+            reply = Reply(
+                {"statusCode": 500, "error": "Internal Server Error", "message": "Internal Server Error"}, 500
+            )
+            body, content_type = reply.encoded()
+        except BaseException:
+            self._ended()
+            raise
+        headers: list[Header] = [
+            (CORRELATION_ID, call.correlation_id),
+            (STATUS_CODE, b"%d" % reply.status),
+            (CONTENT_TYPE, content_type.encode()),
+        ]
+        producer.post(self._response_topic, body, partial(self._replied, call, held), headers=headers)
+
+    def _replied(self, call: Call, held: _Unfinished, outcome: RecordPosition | KafkaError) -> None:
+        if isinstance(outcome, KafkaError):
+            logger.error("a reply to a request of %s could not be written: %s", self._topic, outcome)
+        held.finish(call.message.offset)
+        self._ended()
+
+    def _ended(self) -> None:
+        self._running -= 1
+        self._room.set()
+
+    async def _wait_for_one(self) -> None:
+        self._room.clear()
+        await self._room.wait()
+
+    async def _idle(self) -> None:
+        while self._running:
+            await self._wait_for_one()
+
+    async def _commit_regularly(self) -> None:
+        while True:
+            await anyio.sleep(COMMIT_INTERVAL)
+            await self._commit()
+
+    async def _commit(self) -> None:
+        due = {partition: held.position for partition, held in self._open.items() if held.position != held.committed}
+        offsets = {partition: Offset(position) for partition, position in due.items() if position is not None}
+        if not offsets:
+            return
+        try:
+            await self._consumer.commit(offsets)
+        except KafkaError as error:
+            logger.debug("not committed, some requests may be answered again: %s", error)
+            return
+        for partition, offset in offsets.items():
+            if (held := self._open.get(partition)) is not None:
+                held.committed = offset.offset
+
+
+class _Unfinished:
+    """The requests of one partition that are in work."""
+
+    __slots__ = ("_taken", "committed", "position")
+
+    def __init__(self) -> None:
+        self._taken: dict[int, bool] = {}
+        self.position: int | None = None
+        """The offset to commit: that of the oldest request in work."""
+        self.committed: int | None = None
+
+    def take(self, offset: int) -> None:
+        if not self._taken:
+            self.position = offset
+        self._taken[offset] = False
+
+    def finish(self, offset: int) -> None:
+        taken = self._taken
+        taken[offset] = True
+        while taken:
+            first, finished = next(iter(taken.items()))
+            if not finished:
+                self.position = first
+                return
+            del taken[first]
+            self.position = first + 1

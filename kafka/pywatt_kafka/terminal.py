@@ -1,0 +1,83 @@
+"""What the commands of `pywatt kafka` share: which brokers, durations, tables, and errors in words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pywatt_kafka.addresses import BROKERS_VARIABLE
+from pywatt_kafka.errors import KafkaError
+
+ENV_FILE = ".env"
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+Result = TypeVar("Result")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def duration(text: str) -> float:
+    """Read a time such as 90s, 15m, 12h or 7d; return seconds. Raises BadParameter."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no duration: write 90s, 15m, 12h or 7d")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def brokers_option(command: Command) -> Command:
+    """Give a command the option that says which cluster is meant."""
+    return click.option(
+        "--brokers",
+        metavar="HOST:PORT,...",
+        help=f"Default: {BROKERS_VARIABLE}, from the environment or the file .env of this folder or one above.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Give a command the option that makes it print JSON."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def chosen_brokers(given: str | None) -> str | None:
+    """Return the brokers that are meant; None leaves it to the variable in the environment."""
+    return given or (None if os.environ.get(BROKERS_VARIABLE) else _from_env_file(Path.cwd()))
+
+
+def complete(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's work; what goes wrong with Kafka becomes the command's error."""
+    try:
+        return asyncio.run(work)
+    except KafkaError as error:
+        raise click.ClickException(f"{error.message}\n{error.hint}".rstrip()) from error
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print columns below each other."""
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _from_env_file(folder: Path) -> str | None:
+    for each in (folder, *folder.parents):
+        path = each / ENV_FILE
+        if path.is_file():
+            for line in path.read_text("utf-8", "replace").splitlines():
+                name, equals, value = line.strip().removeprefix("export ").partition("=")
+                if equals and name.strip() == BROKERS_VARIABLE:
+                    return value.strip().strip("'\"") or None
+            return None
+    return None

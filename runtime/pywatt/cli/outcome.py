@@ -1,0 +1,26 @@
+"""Prints what became of a command that is carried out for several services, some of which may have failed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from pywatt.cli.report import render
+from pywatt.cli.table import print_json
+from pywatt.control.failure import from_json
+from pywatt.errors import EXIT_FAILURE
+
+
+def finish(result: Mapping[str, Any], done: Sequence[str], verb: str, *, as_json: bool) -> int:
+    """Print the outcome and return the exit status; failures go to standard error."""
+    if as_json:
+        print_json(result)
+    elif done:
+        click.echo(f"{verb} {', '.join(done)}.")
+    for failure in result["failed"].values():
+        if not as_json:
+            click.echo(render(from_json(failure), colour=sys.stderr.isatty()), err=True)
+    return EXIT_FAILURE if result["failed"] else 0

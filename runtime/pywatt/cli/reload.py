@@ -1,0 +1,23 @@
+"""`pywatt reload`: apply what has changed in the config files to a running app."""
+
+from __future__ import annotations
+
+import click
+
+from pywatt.cli.table import json_option, print_json
+from pywatt.cli.target import ID_HELP, find_app
+
+
+@click.command(epilog=ID_HELP)
+@click.argument("wanted", metavar="[ID]", required=False)
+@json_option
+def reload(wanted: str | None, as_json: bool) -> None:
+    """Read the config files again and apply the difference in place; on an error nothing changes."""
+    result = find_app(wanted).post("reload")
+    if as_json:
+        print_json(result)
+        return
+    for warning in result["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+    changes = [f"{how} {', '.join(result[how])}" for how in ("added", "changed", "removed") if result[how]]
+    click.echo(f"Reloaded: {'; '.join(changes) or 'nothing is different'}.")

@@ -1,0 +1,20 @@
+"""`pywatt restart`: new workers for services of a running app, without a gap."""
+
+from __future__ import annotations
+
+import click
+
+from pywatt.cli.outcome import finish
+from pywatt.cli.table import json_option
+from pywatt.cli.target import ID_HELP, find_services
+
+
+@click.command(epilog=ID_HELP)
+@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1)
+@json_option
+def restart(words: tuple[str, ...], as_json: bool) -> int:
+    """Replace the workers of all services, or of those named: the old ones serve until the new ones are ready."""
+    target = find_services(words)
+    ids = [row["id"] for row in target.rows] if target.named else []
+    result = target.client.post("restart", services=ids)
+    return finish(result, result["restarted"], "Restarted", as_json=as_json)

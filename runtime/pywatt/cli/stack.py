@@ -1,0 +1,27 @@
+"""`pywatt stack`: what the workers of a service are doing right now."""
+
+from __future__ import annotations
+
+import click
+
+from pywatt.cli.table import json_option, print_json
+from pywatt.cli.target import ID_HELP, find_service
+from pywatt.errors import EXIT_FAILURE
+
+
+@click.command(epilog=ID_HELP)
+@click.argument("words", metavar="[ID] SERVICE", nargs=-1, required=True)
+@json_option
+def stack(words: tuple[str, ...], as_json: bool) -> int:
+    """Show the stack of each thread of each worker of SERVICE, even when its event loop hangs."""
+    client, row = find_service(words)
+    workers = client.post("services", row["id"], "stack", timeout=None)["workers"]
+    if as_json:
+        print_json(workers)
+    for worker in () if as_json else workers:
+        click.echo(f"{row['id']} worker {worker['slot']} (pid {worker['pid']})")
+        for line in worker["lines"]:
+            click.echo(f"  {line}")
+        if "error" in worker:
+            click.echo(f"error: {worker['error']}", err=True)
+    return EXIT_FAILURE if any("error" in worker for worker in workers) else 0

@@ -1,0 +1,59 @@
+"""`pywatt stop`: end a running app."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from contextlib import suppress
+
+import click
+
+from pywatt.cli.table import json_option, print_json
+from pywatt.cli.target import ID_HELP, find_app
+from pywatt.control.client import ControlClient
+from pywatt.control.runtime import start_ticks
+from pywatt.errors import ControlError
+
+ASK_SECONDS = 2.0
+"""After which an app whose control API does not answer is sent the signal that Ctrl-C sends."""
+DEFAULT_SECONDS = 60.0
+
+
+@click.command(epilog=ID_HELP)
+@click.argument("wanted", metavar="[ID]", required=False)
+@click.option("-t", "--timeout", default=DEFAULT_SECONDS, show_default=True, help="Seconds to wait for its end.")
+@json_option
+def stop(wanted: str | None, timeout: float, as_json: bool) -> None:
+    """Stop a running app gracefully and wait until it is gone."""
+    client = find_app(wanted)
+    runtime = client.runtime
+    try:
+        process = os.pidfd_open(runtime.pid)
+    except ProcessLookupError:
+        raise ControlError(f'the app "{runtime.name}" (pid {runtime.pid}) has just ended') from None
+    try:
+        if start_ticks(runtime.pid) == runtime.ticks:
+            _ask(client, process)
+        poll = select.poll()
+        poll.register(process, select.POLLIN)
+        if not poll.poll(timeout * 1000):
+            hint = f"end it at once with: kill -KILL {runtime.pid}"
+            raise ControlError(
+                f'the app "{runtime.name}" (pid {runtime.pid}) still runs after {timeout:g} s', hint=hint
+            )
+    finally:
+        os.close(process)
+    if as_json:
+        print_json({"stopped": runtime.pid})
+    else:
+        click.echo(f'Stopped "{runtime.name}" (pid {runtime.pid}).')
+
+
+def _ask(client: ControlClient, process: int) -> None:
+    try:
+        client.post("stop", timeout=ASK_SECONDS)
+    except ControlError:
+        # It is starting, or its control API is not well: the signal means the same.
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGTERM)

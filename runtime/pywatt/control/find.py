@@ -1,0 +1,70 @@
+"""Which apps run on this machine for this user, and which of them a command means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pywatt.config.nearest import suggest
+from pywatt.control.runtime import Runtime, belongs_to_us, read
+from pywatt.errors import ControlError, NotKnown
+from pywatt.supervisor.sockets import runtimes_folder
+
+NONE_RUNS = "start one with `pywatt start`; `pywatt ps` shows what runs"
+
+
+def running(base: Path | None = None) -> list[Runtime]:
+    """Return the apps that run, the oldest first."""
+    base = runtimes_folder() if base is None else base
+    if not belongs_to_us(base):
+        return []
+    found = [read(folder) for folder in base.iterdir() if folder.name.isdigit()]
+    return sorted((runtime for runtime in found if runtime is not None), key=lambda runtime: runtime.started)
+
+
+def named(runtimes: Sequence[Runtime], wanted: str, cwd: Path) -> list[Runtime]:
+    """Return the apps that a word means: a pid, a name, or a folder."""
+    by_pid = [runtime for runtime in runtimes if str(runtime.pid) == wanted]
+    by_name = [runtime for runtime in runtimes if runtime.name == wanted]
+    if by_pid or by_name:
+        return by_pid or by_name
+    folder = Path(os.path.normpath(cwd / wanted))
+    return [runtime for runtime in runtimes if runtime.root == folder] if os.sep in wanted or wanted == "." else []
+
+
+def implied(runtimes: Sequence[Runtime], cwd: Path) -> list[Runtime]:
+    """Return the apps that a command means when it names none: that of the working directory, else all."""
+    around = [runtime for runtime in runtimes if cwd.is_relative_to(runtime.root)]
+    deepest = max((len(runtime.root.parts) for runtime in around), default=0)
+    return [runtime for runtime in around if len(runtime.root.parts) == deepest] or list(runtimes)
+
+
+def choose(runtimes: Sequence[Runtime], wanted: str | None, cwd: Path) -> Runtime:
+    """Return the one app that is meant. Raises NotKnown and ControlError, which list those there are."""
+    if wanted is not None:
+        found = named(runtimes, wanted, cwd)
+        if not found:
+            raise not_running(runtimes, wanted)
+    else:
+        found = implied(runtimes, cwd)
+    if not found:
+        raise ControlError("no app runs here", hint=NONE_RUNS)
+    if len(found) > 1:
+        what = f'{len(found)} apps with the name "{wanted}" run' if wanted is not None else f"{len(found)} apps run"
+        raise ControlError(f"{what}: say which one", hint=f"give its pid: {listed(found)}")
+    return found[0]
+
+
+def not_running(runtimes: Sequence[Runtime], wanted: str) -> NotKnown:
+    """Return the error for a word that is no app's name."""
+    if not runtimes:
+        return NotKnown(f'no app "{wanted}" runs; none does', hint=NONE_RUNS)
+    near = suggest(wanted, {runtime.name for runtime in runtimes}, kind="names")
+    question = f"{near} " if near.endswith("?") else ""
+    return NotKnown(f'no app "{wanted}" runs', hint=f"{question}these do: {listed(runtimes)}")
+
+
+def listed(runtimes: Sequence[Runtime]) -> str:
+    """Return the apps as a list for an error."""
+    return ", ".join(f"{runtime.pid} ({runtime.name} in {runtime.root})" for runtime in runtimes)

@@ -1,0 +1,104 @@
+"""What a running app tells of itself in its folder, for the commands of the same user on the same machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+METADATA = "metadata.json"
+CONTROL_SOCKET = "control.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """One running app."""
+
+    pid: int
+    name: str
+    root: Path
+    url: str | None
+    """Where it can be reached from outside; None: it has no entrypoint."""
+    version: str
+    """Of pywatt."""
+    started: int
+    """Milliseconds since the epoch."""
+    ticks: int
+    """When its process started, in the kernel's count: tells it from a later process with the same pid."""
+    argv: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form in which it is written."""
+        return {
+            "pid": self.pid,
+            "name": self.name,
+            "root": str(self.root),
+            "url": self.url,
+            "version": self.version,
+            "started": self.started,
+            "ticks": self.ticks,
+            "argv": list(self.argv),
+        }
+
+
+def describe(
+    name: str, root: Path, url: str | None, *, version: str, started: int, argv: Sequence[str], pid: int
+) -> Runtime:
+    """Return what the supervisor with that pid tells of its app."""
+    return Runtime(
+        pid=pid,
+        name=name,
+        root=root,
+        url=url,
+        version=version,
+        started=started,
+        ticks=start_ticks(pid) or 0,
+        argv=tuple(argv),
+    )
+
+
+def write(folder: Path, runtime: Runtime) -> None:
+    """Write it into the app's folder, in one step."""
+    new = folder / f"{METADATA}.new"
+    new.write_text(json.dumps(runtime.to_json()))
+    new.replace(folder / METADATA)
+
+
+def read(folder: Path) -> Runtime | None:
+    """Return the running app of a folder, None when it does not run (any more, or yet)."""
+    try:
+        document = json.loads((folder / METADATA).read_bytes())
+        runtime = Runtime(
+            pid=document["pid"],
+            name=document["name"],
+            root=Path(document["root"]),
+            url=document["url"],
+            version=document["version"],
+            started=document["started"],
+            ticks=document["ticks"],
+            argv=tuple(document["argv"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return runtime if start_ticks(runtime.pid) == runtime.ticks else None
+
+
+def start_ticks(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since the boot (proc(5), field 22 of stat); None: there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+def belongs_to_us(folder: Path) -> bool:
+    """Whether a folder is a real one that only this user can enter."""
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return folder.is_dir() and not folder.is_symlink() and status.st_uid == os.getuid() and not status.st_mode & 0o077

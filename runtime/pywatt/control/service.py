@@ -1,0 +1,59 @@
+"""The service type `control`: the control API, which pywatt starts by itself once the app has started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pywatt.config.model import LogLevel, ServiceConfig
+from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
+
+CONTROL_ID = "pywatt.control"
+"""With a dot, which the id of a user's service cannot have."""
+SHUTDOWN_SECONDS = 5.0
+
+
+class ControlType:
+    """Serves the control API on the socket that it gets as its public one."""
+
+    name = "control"
+    aliases = ()
+    preload = ("pywatt.control.serve",)
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema of the service's own document: it has none."""
+        return {"type": "object", "additionalProperties": False}
+
+    def detect(self, folder: Path) -> bool:
+        """Never: it has no folder of its own."""
+        return False
+
+    def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
+        """Return no options."""
+        return Configured(options=None)
+
+    async def serve(self, options: None, context: ServiceContext) -> None:
+        """Serve until asked to stop."""
+        from pywatt.control.serve import serve
+
+        await serve(context)
+
+
+TYPE: ServiceType = ControlType()
+
+
+def control_service(folder: Path) -> ServiceConfig:
+    """Return the configuration of the control service, which works in the runtime's own folder."""
+    return ServiceConfig(
+        id=CONTROL_ID,
+        path=folder,
+        type=TYPE.name,
+        env=dict(os.environ),
+        preload=TYPE.preload,
+        shutdown=SHUTDOWN_SECONDS,
+        log_level=LogLevel.WARN,
+        internal=True,
+    )

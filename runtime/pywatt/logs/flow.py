@@ -1,0 +1,60 @@
+"""Lets whoever cannot keep up with the app's output stop the reading of it for a while."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Reading(Protocol):
+    """What is read can be left unread: asyncio's transports of pipes."""
+
+    def pause_reading(self) -> None:
+        """Leave what comes in the pipe."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        ...
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be read any more."""
+        ...
+
+
+class Flow:
+    """All pipes that are being read."""
+
+    def __init__(self) -> None:
+        self.held = False
+        self._readings: set[Reading] = set()
+
+    @property
+    def reading(self) -> bool:
+        """Whether there is any."""
+        return bool(self._readings)
+
+    def join(self, reading: Reading) -> None:
+        """Hold this one with the others from now on."""
+        self._readings.add(reading)
+        if self.held:
+            reading.pause_reading()
+
+    def leave(self, reading: Reading) -> None:
+        """Read this one freely, since it is about to end."""
+        self._readings.discard(reading)
+        if self.held and not reading.is_closing():
+            reading.resume_reading()
+
+    def hold(self) -> None:
+        """Read nothing until `release`: programs that print wait once their pipe is full."""
+        self.held = True
+        for reading in self._readings:
+            if not reading.is_closing():
+                reading.pause_reading()
+
+    def release(self) -> None:
+        """Read on."""
+        self.held = False
+        for reading in self._readings:
+            if not reading.is_closing():
+                reading.resume_reading()

@@ -1,0 +1,155 @@
+"""Where every record of a running app goes: to the output of `pywatt start`, and into the history on disk.
+
+Neither is waited for. While a reader is slow, the workers' pipes are left unread, so that nothing is lost; when it
+takes nothing at all, they are read again, and what does not fit is counted, told, and still found in the history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from pywatt.config.model import LogLevel
+from pywatt.logs.batches import BatchWriter
+from pywatt.logs.flow import Flow
+from pywatt.logs.lines import LogRecord
+from pywatt.logs.ndjson import to_line
+from pywatt.logs.output import open_output
+from pywatt.logs.ring import History, RingWriter
+
+HIGH_BYTES, LOW_BYTES = 1024 * 1024, 256 * 1024
+"""Reading stops when so much is waiting to be taken, and goes on when it is less than that."""
+STUCK_SECONDS = 1.0
+"""After so long without anything taken, a reader counts as stuck: the services must not wait for it any longer."""
+CHECK_SECONDS = 0.02
+LINGER_SECONDS = 0.2
+"""How long records are gathered before they are written to disk."""
+CLOSE_SECONDS = 2.0
+"""How long the end waits for a reader that takes nothing."""
+OWN_NAME = "pywatt"
+
+
+class Logbook:
+    """Takes the app's records; made by `open_logbook`."""
+
+    def __init__(self, stream: TextIO, level: LogLevel, history: History | None, size: int) -> None:
+        self.level = level
+        """Records below it are kept but not shown."""
+        self.flow = Flow()
+        self._stuck = False
+        self._hostname = socket.gethostname()
+        self._gone = False
+        self._descriptor = stream.fileno()
+        self._output = open_output(stream)
+        self._shown = BatchWriter(self._print, name="output", notice=self._not_shown, failed=self._reader_gone)
+        self._kept: BatchWriter | None = None
+        self._ring: RingWriter | None = None
+        if history is not None:
+            try:
+                self._ring = RingWriter(history, size)
+            except OSError as error:
+                self._cannot_keep(error)
+            else:
+                self._kept = BatchWriter(
+                    self._ring.write,
+                    name="history",
+                    notice=self._not_kept,
+                    failed=self._cannot_keep,
+                    linger=LINGER_SECONDS,
+                )
+
+    def keep(self, level: LogLevel, message: str) -> None:
+        """Keep a line of pywatt's own for `pywatt logs` that is shown to the user in another form."""
+        if self._kept is not None:
+            self._kept.write(self._kept_line(_own(message, level)), urgent=True)
+
+    def write(self, record: LogRecord) -> None:
+        """Take one record."""
+        if self._kept is not None:
+            self._kept.write(self._kept_line(record), urgent=record.level >= LogLevel.FATAL)
+        if record.level >= self.level and not self._gone:
+            self._shown.write(self._shown_line(record))
+        if self.flow.reading and not self.flow.held and not self._stuck and self._waiting() > HIGH_BYTES:
+            self.flow.hold()
+            self._check_later()
+
+    def close(self) -> None:
+        """Pass on what is left; tell on standard error what nobody took."""
+        lost = self._shown.close(CLOSE_SECONDS)
+        if lost and not self._gone:
+            sys.stderr.write(f"{lost} lines of output were not shown: nobody reads them\n")
+        if self._kept is not None and self._ring is not None:
+            lost = self._kept.close(CLOSE_SECONDS)
+            if not lost:
+                self._ring.close()
+
+    def _waiting(self) -> int:
+        return max(self._shown.pending, self._kept.pending if self._kept else 0)
+
+    def _check_later(self) -> None:
+        asyncio.get_running_loop().call_later(CHECK_SECONDS, self._check)
+
+    def _check(self) -> None:
+        """Read on when what was waiting has been taken, or when nobody takes anything."""
+        writers = [writer for writer in (self._shown, self._kept) if writer is not None and writer.pending > LOW_BYTES]
+        if not writers:
+            self._stuck = False
+            if self.flow.held:
+                self.flow.release()
+            return
+        if self.flow.held and time.monotonic() - min(writer.passed_at for writer in writers) > STUCK_SECONDS:
+            self._stuck = True
+            self.flow.release()
+        self._check_later()
+
+    def _print(self, batch: bytes) -> None:
+        view = memoryview(batch)
+        while view and not self._gone:
+            try:
+                view = view[os.write(self._descriptor, view) :]
+            except BlockingIOError:  # the descriptor is shared with a program that made it non-blocking
+                select.select([], [self._descriptor], [])
+
+    def _reader_gone(self, _error: OSError) -> None:
+        """Go on without showing anything: the reader has left (`pywatt start | head`), the app has not."""
+        self._gone = True
+
+    def _cannot_keep(self, error: OSError) -> None:
+        where = f": {error.filename}" if error.filename else ""
+        self._shown.write(
+            self._shown_line(_own(f"the log cannot be kept for `pywatt logs`: {error.strerror or error}{where}"))
+        )
+
+    def _not_shown(self, count: int) -> bytes:
+        where = "; `pywatt logs` has them" if self._kept is not None else ""
+        return self._shown_line(_own(f"{count} lines were not shown: nobody took them{where}"))
+
+    def _not_kept(self, count: int) -> bytes:
+        return self._kept_line(_own(f"{count} lines were not kept: the disk did not take them"))
+
+    def _shown_line(self, record: LogRecord) -> bytes:
+        return (self._output.render(record) + "\n").encode("utf-8", "backslashreplace")
+
+    def _kept_line(self, record: LogRecord) -> bytes:
+        return (to_line(record, self._hostname) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _own(message: str, level: LogLevel = LogLevel.WARN) -> LogRecord:
+    return LogRecord(level=level, time=time.time_ns() // 1_000_000, name=OWN_NAME, msg=message, pid=os.getpid())
+
+
+@contextmanager
+def open_logbook(stream: TextIO, level: LogLevel, history: History | None, size: int) -> Iterator[Logbook]:
+    """Show records from `level` on at the stream and keep all of them in a history of `size` bytes, if there is one."""
+    logbook = Logbook(stream, level, history, size)
+    try:
+        yield logbook
+    finally:
+        logbook.close()

@@ -1,0 +1,174 @@
+"""The app's log history: a few files of bounded size in one folder, the oldest of which goes when a new one is begun.
+
+Writers append whole lines, so that readers may read at any time and a second runtime of the same app may write as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pywatt.logs.lines import LogRecord
+from pywatt.logs.ndjson import from_line
+
+SEGMENTS = 4
+_SEGMENT = re.compile(r"log\.(\d+)\.ndjson")
+_UNSAFE = re.compile(r"[^\w.-]")
+_DIGITS = 12
+"""Of the hash of an app's root folder, which tells apps of one name apart."""
+_ABOUT = "app.json"
+"""Says whose history it is."""
+_READ_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The kept log of one app."""
+
+    name: str
+    root: Path
+    folder: Path
+
+
+def history_of(name: str, root: Path, environ: Mapping[str, str]) -> History:
+    """Return where the log of an app is kept."""
+    digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:_DIGITS]
+    return History(name=name, root=root, folder=state_folder(environ) / f"{_UNSAFE.sub('_', name)}-{digest}")
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder that holds the histories of all apps (XDG base directory specification)."""
+    state = environ.get("XDG_STATE_HOME", "")
+    return (Path(state) if state.startswith("/") else Path.home() / ".local" / "state") / "pywatt"
+
+
+def histories(environ: Mapping[str, str]) -> list[History]:
+    """Return the histories of all apps that have one."""
+    found = []
+    for about in sorted(state_folder(environ).glob(f"*/{_ABOUT}")):
+        try:
+            document = json.loads(about.read_bytes())
+            found.append(History(name=document["name"], root=Path(document["root"]), folder=about.parent))
+        except (OSError, ValueError, KeyError, TypeError):
+            # Another user's, or just being removed: no history to offer.
+            continue
+    return found
+
+
+def segments(folder: Path) -> list[tuple[int, Path]]:
+    """Return number and path of each file, the oldest first."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted((int(match[1]), folder / name) for name in names if (match := _SEGMENT.fullmatch(name)))
+
+
+class RingWriter:
+    """Appends to the newest file and begins another when it is full."""
+
+    def __init__(self, history: History, size: int) -> None:
+        """`size`: bytes in all. Raises OSError when the folder cannot be made or written."""
+        self._history = history
+        self._segment_bytes = max(size // SEGMENTS, 1)
+        self._number = 0
+        self._file = -1
+        self._open()
+
+    def write(self, batch: bytes) -> None:
+        """Append whole lines. Raises OSError."""
+        begin = 0
+        while begin < len(batch):
+            status = os.fstat(self._file)
+            if not status.st_nlink or status.st_size >= self._segment_bytes:
+                self._open()
+            room = max(self._segment_bytes - os.fstat(self._file).st_size, 1)
+            end = len(batch)
+            if end - begin > room:
+                # As many whole lines as fit, but at least one.
+                end = (batch.rfind(b"\n", begin, begin + room) + 1) or (batch.find(b"\n", begin) + 1) or end
+            self._append(batch[begin:end])
+            begin = end
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def _append(self, lines: bytes) -> None:
+        view = memoryview(lines)
+        while view:
+            view = view[os.write(self._file, view) :]
+
+    def _open(self) -> None:
+        folder = self._history.folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = {"name": self._history.name, "root": str(self._history.root)}
+        (folder / _ABOUT).write_text(json.dumps(about))
+        newest = max((number for number, _ in segments(folder)), default=0)
+        opened, size = self._append_to(max(newest, 1))
+        if size >= self._segment_bytes:
+            os.close(opened)
+            newest += 1
+            opened, size = self._append_to(newest)
+        if size and os.pread(opened, 1, size - 1) != b"\n":
+            os.write(opened, b"\n")  # the last writer was killed in the middle of a line
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = opened
+        for number, path in segments(folder):
+            if number <= newest - SEGMENTS:
+                path.unlink(missing_ok=True)
+
+    def _append_to(self, number: int) -> tuple[int, int]:
+        path = self._history.folder / f"log.{number:06}.ndjson"
+        opened = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return opened, os.fstat(opened).st_size
+
+
+class RingReader:
+    """Reads line by line what is kept, and then, call by call, what has been added."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._number = 0
+        self._file = -1
+        self._rest = b""
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines that are there and have not been read yet, the oldest first."""
+        while True:
+            yield from self._read_open()
+            following = [(number, path) for number, path in segments(self._folder) if number > self._number]
+            if not following:
+                return
+            # What was written between the last read and the beginning of the next file.
+            yield from self._read_open()
+            self.close()
+            self._number, path = following[0]
+            try:
+                self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:  # it has gone since, as the oldest one does
+                continue
+
+    def records(self) -> Iterator[LogRecord]:
+        """Yield the records of those lines; a line that was cut off when its writer was killed is none."""
+        for line in self.lines():
+            record = from_line(line)
+            if record is not None:
+                yield record
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._rest = -1, b""
+
+    def _read_open(self) -> Iterator[bytes]:
+        while self._file >= 0 and (data := os.read(self._file, _READ_BYTES)):
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            yield from lines

@@ -1,0 +1,1 @@
+"""What `pywatt create` makes: templates, the files that come of them, and writing those all or not at all."""

@@ -1,0 +1,110 @@
+"""The config files of a new app and of new services (pure)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pywatt.scaffold.catalogue import Wish
+from pywatt.scaffold.editors import FOLDER, ROOT_SCHEMA
+from pywatt.scaffold.layout import KAFKA_HOOKS, Layout
+
+TOPIC = "events"
+EVENTS_URL = "EVENTS_URL"
+"""Where records go when the app has no service of ours that takes them."""
+LAG_LIMIT = 1000
+LINE_LENGTH = 80
+_RUNTIME = """\
+  "runtime": {
+    "logger": { "level": "{PLT_SERVER_LOGGER_LEVEL}" },
+    "server": { "hostname": "{PLT_SERVER_HOSTNAME}", "port": "{PORT}" }
+  }"""
+
+
+def root_text(layout: Layout) -> str:
+    """Return the root file of a new app: with each service on a line of its own."""
+    lines = [f"    {one_line(entry(layout, wish))}" for wish in layout.wishes]
+    blocks = [f'  "$schema": {json.dumps(f"./{FOLDER / ROOT_SCHEMA}.json")}']
+    if layout.entrypoint is not None:
+        blocks.append(f'  "entrypoint": {json.dumps(layout.entrypoint)}')
+    blocks += ['  "web": [\n' + ",\n".join(lines) + "\n  ]", _RUNTIME]
+    return "{\n" + ",\n".join(blocks) + "\n}\n"
+
+
+def entry(layout: Layout, wish: Wish) -> dict[str, str]:
+    """Return what the root file says of a new service."""
+    return {"id": wish.id, "path": layout.path(wish).relative_to(layout.folder).as_posix()}
+
+
+def route(wish: Wish) -> dict[str, Any]:
+    """Return what a gateway's file says of a new service."""
+    return {"id": wish.id, "proxy": {"prefix": f"/{wish.id}"}}
+
+
+def one_line(document: Mapping[str, Any]) -> str:
+    """Return a small object on one line."""
+    return f"{{ {json.dumps(document, ensure_ascii=False)[1:-1]} }}"
+
+
+def service_text(layout: Layout, wish: Wish) -> str:
+    """Return the config file of a new service."""
+    schema = os.path.relpath(layout.folder / FOLDER / f"{wish.template.type}.json", layout.path(wish))
+    document = {"$schema": Path(schema).as_posix(), "type": wish.template.type, **_options(layout, wish)}
+    return _pretty(document) + "\n"
+
+
+def _options(layout: Layout, wish: Wish) -> dict[str, Any]:
+    match wish.template.spelling:
+        case "worker":
+            return {"python": {"module": "main:main"}}
+        case "command:node":
+            return {"command": {"run": "node server.js", "development": "node --watch server.js"}}
+        case "command:shell":
+            return {"command": {"run": "sh job.sh", "http": False}}
+        case "gateway":
+            routes = [{"id": service_id, "proxy": {"prefix": f"/{service_id}"}} for service_id in layout.others]
+            routes += [route(other) for other in layout.wishes if other.template.http and other.id != wish.id]
+            return {"gateway": {"applications": routes}}
+        case "kafka-hooks":
+            target = layout.event_target()
+            url = f"http://{target}.plt.local/{TOPIC}" if target else f"{{{EVENTS_URL}}}"
+            return {
+                "brokers": ["{KAFKA_BROKERS}"],
+                "topics": [{"topic": TOPIC, "url": url, "dlq": f"{TOPIC}-dlq"}],
+                "consumer": {"groupId": _group(layout, wish)},
+            }
+        case "health":
+            hooks = next((other for other in layout.wishes if other.template.kind == KAFKA_HOOKS), None)
+            if hooks is None:
+                return {}
+            lag = {"brokers": ["{KAFKA_BROKERS}"], "groupId": _group(layout, hooks), "topics": {TOPIC: LAG_LIMIT}}
+            return {"health": lag}
+        case _:
+            return {"python": {"module": "app:app"}}
+
+
+def _group(layout: Layout, hooks: Wish) -> str:
+    return f"{layout.name}-{hooks.id}"
+
+
+def _pretty(value: Any, margin: str = "") -> str:
+    """Return JSON as a person would write it: what is short, and has nothing but plain values in it, on one line."""
+    if not isinstance(value, (dict, list)) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    inner = f"{margin}  "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(name)}: {_pretty(each, inner)}" for name, each in value.items()]
+        opening, closing, space = "{", "}", " "
+    else:
+        parts, opening, closing, space = [_pretty(each, inner) for each in value], "[", "]", ""
+    line = f"{opening}{space}{', '.join(parts)}{space}{closing}"
+    if margin and "\n" not in line and len(margin) + len(line) <= LINE_LENGTH and not _is_list_of_objects(value):
+        return line
+    return f"{opening}\n{inner}" + f",\n{inner}".join(parts) + f"\n{margin}{closing}"
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict) for each in value)

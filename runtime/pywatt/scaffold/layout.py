@@ -1,0 +1,109 @@
+"""How the services of an app hang together: which one is public, what is in front of it, and where each is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pywatt.config.model import RuntimeConfig
+from pywatt.errors import CreateRefused
+from pywatt.scaffold.catalogue import Wish, find_template, id_problem
+
+GATEWAY = "gateway"
+KAFKA_HOOKS = "kafka-hooks"
+BROKERS_VARIABLE = "KAFKA_BROKERS"
+GATEWAY_IDS = ("gateway", "front", "entry")
+WEB = "web"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """An app with its new services."""
+
+    folder: Path
+    name: str
+    wishes: tuple[Wish, ...]
+    services_folder: Path
+    """Where the folders of new services go."""
+    present: RuntimeConfig | None = None
+    """The app as it is; None: it is new."""
+    entrypoint: str | None = None
+    gateway: str | None = None
+    """Id of the gateway in front of the others, new or not."""
+
+    @property
+    def kafka(self) -> bool:
+        """Whether the app has to do with Kafka."""
+        named = self.present is not None and any(BROKERS_VARIABLE in service.env for service in self.present.services)
+        return named or any(wish.template.kind == KAFKA_HOOKS for wish in self.wishes)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Ids of the services that are there already."""
+        if self.present is None:
+            return ()
+        return tuple(service.id for service in self.present.services if not service.internal)
+
+    def path(self, wish: Wish) -> Path:
+        """Return a new service's folder."""
+        return self.services_folder / wish.id
+
+    def public_path(self, wish: Wish) -> str | None:
+        """Return the prefix at which a new service is reached from outside; None: it is not."""
+        if not wish.template.http or wish.id == self.entrypoint:
+            return "" if wish.template.http else None
+        return f"/{wish.id}" if self.gateway is not None and self.gateway == self.entrypoint else None
+
+    def event_target(self) -> str | None:
+        """Return the id of a service that takes what kafka-hooks delivers: a new one that our templates made so."""
+        return next((wish.id for wish in self.wishes if wish.template.test == "http"), None)
+
+
+def new_layout(folder: Path, name: str, wishes: Sequence[Wish]) -> Layout:
+    """Return the layout of a new app. Several services that answer HTTP get a gateway. Raises CreateRefused."""
+    _check_ids(wishes, ())
+    asked = [wish for wish in wishes if wish.template.http]
+    gateways = [wish.id for wish in wishes if wish.template.kind == GATEWAY]
+    added: tuple[Wish, ...] = ()
+    if not gateways and len(asked) > 1:
+        free = next(each for each in GATEWAY_IDS if each not in {wish.id for wish in wishes})
+        added = (Wish(id=free, template=find_template(GATEWAY, "")),)
+        gateways = [free]
+    return Layout(
+        folder=folder,
+        name=name,
+        wishes=(*added, *wishes),
+        services_folder=folder / WEB,
+        entrypoint=gateways[0] if gateways else asked[0].id if asked else None,
+        gateway=gateways[0] if gateways else None,
+    )
+
+
+def grown_layout(present: RuntimeConfig, taken: Sequence[str], services_folder: Path, wishes: Sequence[Wish]) -> Layout:
+    """Return the layout of an app that gets further services; `taken`: every id it has. Raises CreateRefused."""
+    _check_ids(wishes, taken)
+    old = {service.id: service.type for service in present.services}
+    new = [wish.id for wish in wishes if wish.template.kind == GATEWAY]
+    entrypoint = present.entrypoint or (new[0] if new else None)
+    front = [service_id for service_id, name in old.items() if name == GATEWAY] + new
+    return Layout(
+        folder=present.root,
+        name=present.name,
+        wishes=tuple(wishes),
+        services_folder=services_folder,
+        present=present,
+        entrypoint=entrypoint,
+        gateway=entrypoint if entrypoint in front else next(iter(front), None),
+    )
+
+
+def _check_ids(wishes: Sequence[Wish], taken: Sequence[str]) -> None:
+    seen = list(taken)
+    for wish in wishes:
+        problem = id_problem(wish.id, seen)
+        if problem:
+            raise CreateRefused(
+                problem, hint=f"give the new one another id, as in {wish.id}-2={wish.template.spelling}"
+            )
+        seen.append(wish.id)

@@ -1,0 +1,73 @@
+"""The files of an app that are lists of lines: made new, or with what is missing added at the end (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from pywatt.scaffold.documents import EVENTS_URL, TOPIC
+from pywatt.scaffold.layout import BROKERS_VARIABLE, KAFKA_HOOKS, Layout
+
+IGNORED = (".env", ".venv/", "__pycache__/", "node_modules/", ".pywatt/*", "!.pywatt/schemas/")
+"""Lines of a .gitignore: of what pywatt keeps in the app's folder, editors need the schemas."""
+ROOT_VARIABLES = {"PLT_SERVER_HOSTNAME": "127.0.0.1", "PORT": "3042", "PLT_SERVER_LOGGER_LEVEL": "info"}
+_COMMENTS = {
+    "PLT_SERVER_HOSTNAME": "Where the app listens.",
+    BROKERS_VARIABLE: '"embedded" is a broker inside the app, in memory, for trying out. Or a real one: a:9092,b:9092',
+    EVENTS_URL: "Where records of the topic events are delivered.",
+}
+_VARIABLE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
+_EXTRAS = re.compile(r"pywatt\[(.+)\]")
+
+
+def variables(layout: Layout) -> dict[str, str]:
+    """Return the variables that the files of the new services name."""
+    needed = dict(ROOT_VARIABLES) if layout.present is None else {}
+    if any(wish.template.kind == KAFKA_HOOKS for wish in layout.wishes):
+        needed[BROKERS_VARIABLE] = "embedded"
+        if layout.event_target() is None:
+            needed[EVENTS_URL] = f"{_somebody(layout)}/{TOPIC}"
+    return needed
+
+
+def env_text(text: str, needed: Mapping[str, str]) -> str:
+    """Return an env file with the variables that it lacks."""
+    there = set(_VARIABLE.findall(text))
+    added: list[str] = []
+    for name, value in needed.items():
+        if name not in there:
+            added += [*([f"# {_COMMENTS[name]}"] if name in _COMMENTS else []), f"{name}={value}"]
+    return _joined(text, added)
+
+
+def ignore_text(text: str) -> str:
+    """Return a .gitignore with the lines that it lacks."""
+    there = {line.strip() for line in text.splitlines()}
+    return _joined(text, [line for line in IGNORED if line not in there])
+
+
+def requirements(layout: Layout) -> list[str]:
+    """Return what the new services need to have installed; pywatt once, with all its extras."""
+    wanted = [line for wish in layout.wishes for line in wish.template.requirements]
+    extras = sorted({found[1] for line in wanted if (found := _EXTRAS.fullmatch(line))})
+    packages = sorted({line for line in wanted if not _EXTRAS.fullmatch(line)})
+    return [*([f"pywatt[{','.join(extras)}]"] if extras else ["pywatt"] if layout.present is None else []), *packages]
+
+
+def requirements_text(text: str, needed: Sequence[str]) -> str:
+    """Return a requirements file with the lines that it lacks; one with a version counts as there."""
+    named = {re.split(r"[\s<>=!~;@]", line.lower(), maxsplit=1)[0] for line in text.splitlines()}
+    there = named | {name.partition("[")[0] for name in named} | set(text.lower().splitlines())
+    return _joined(text, [line for line in needed if line.lower() not in there])
+
+
+def _somebody(layout: Layout) -> str:
+    """Return the address of a service that may take records: one that is there, else a made-up one."""
+    services = layout.present.services if layout.present else ()
+    found = next((service.id for service in services if service.type == "python"), None)
+    return f"http://{found}.plt.local" if found else "http://127.0.0.1:3000"
+
+
+def _joined(text: str, added: Iterable[str]) -> str:
+    before = text if not text or text.endswith("\n") else f"{text}\n"
+    return before + "".join(f"{line}\n" for line in added)

@@ -1,0 +1,233 @@
+"""All files of a new app, or all that change when an app gets a further service (reads, but writes nothing)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pywatt.config.discover import LISTS, absolute
+from pywatt.config.environment import ENV_FILE, nearest_env_file
+from pywatt.config.key import Key
+from pywatt.config.model import RuntimeConfig, ServiceConfig
+from pywatt.config.parse import Document, Format, read
+from pywatt.config.settings import hoisted
+from pywatt.scaffold.documents import entry, one_line, root_text, route
+from pywatt.scaffold.editors import ROOT_SCHEMA, schema_file
+from pywatt.scaffold.files import Mode, PlannedFile
+from pywatt.scaffold.insertion import append_item, insert_key
+from pywatt.scaffold.layout import GATEWAY, WEB, Layout
+from pywatt.scaffold.lines import env_text, ignore_text, requirements, requirements_text, variables
+from pywatt.scaffold.rendering import render
+from pywatt.scaffold.services import service_files
+
+ROOT = "watt.json"
+BYTE_ORDER_MARK = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be written, and what is left for the user to do."""
+
+    layout: Layout
+    files: tuple[PlannedFile, ...]
+    """In the order of writing: the files that make the others count come last."""
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Draft:
+    layout: Layout
+    files: list[PlannedFile] = field(default_factory=list)
+    last: list[PlannedFile] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def finished(self) -> Plan:
+        return Plan(layout=self.layout, files=(*self.files, *self.last), notes=tuple(self.notes))
+
+
+def new_app(layout: Layout) -> Plan:
+    """Return the plan of a new app."""
+    draft = _Draft(layout)
+    folder = layout.folder
+    _add_services(draft)
+    _add_lines(draft, folder / ENV_FILE, env_text(_text(folder / ENV_FILE), variables(layout)))
+    sample = folder / f"{ENV_FILE}.sample"
+    draft.files.append(PlannedFile(path=sample, content=env_text("", variables(layout))))
+    _add_lines(draft, folder / ".gitignore", ignore_text(_text(folder / ".gitignore")))
+    _add_lines(
+        draft, folder / "requirements.txt", requirements_text(_text(folder / "requirements.txt"), requirements(layout))
+    )
+    development = folder / "requirements-dev.txt"
+    _add_lines(draft, development, requirements_text(_text(development), ["-r requirements.txt", "pytest"]))
+    draft.files.append(PlannedFile(path=folder / "README.md", content=_readme(layout)))
+    draft.files.append(_schema(layout, ROOT_SCHEMA))
+    draft.last.append(PlannedFile(path=folder / ROOT, content=root_text(layout)))
+    return draft.finished()
+
+
+def grown_app(layout: Layout, root: Document) -> Plan:
+    """Return the plan of an app that gets further services; `root` is its root file."""
+    draft = _Draft(layout)
+    _add_services(draft)
+    _add_variables(draft, root)
+    _add_requirements(draft)
+    _wire_gateway(draft)
+    _wire_root(draft, root)
+    return draft.finished()
+
+
+def services_folder(present: RuntimeConfig, root: Document) -> Path:
+    """Return where an app has the folders of its services: what most share, if they do."""
+    if root.data.get("autoload") and not any(root.data.get(name) for name in LISTS):
+        return absolute(Path(root.data["autoload"]["path"]), present.root)
+    parents = {service.path.parent for service in present.services if not service.internal}
+    common = next(iter(parents)) if len(parents) == 1 else present.root / WEB
+    return common if common.is_relative_to(present.root) else present.root / WEB
+
+
+def taken_ids(present: RuntimeConfig, root: Document) -> tuple[str, ...]:
+    """Return every id of an app, those of disabled services included."""
+    listed = [entry["id"] for name in LISTS for entry in root.data.get(name, ()) if isinstance(entry.get("id"), str)]
+    return tuple(dict.fromkeys([*listed, *(service.id for service in present.services)]))
+
+
+def _add_services(draft: _Draft) -> None:
+    for wish in draft.layout.wishes:
+        draft.files += service_files(draft.layout, wish)
+    for name in dict.fromkeys(wish.template.type for wish in draft.layout.wishes):
+        draft.files.append(_schema(draft.layout, name))
+
+
+def _schema(layout: Layout, name: str) -> PlannedFile:
+    path, content = schema_file(name)
+    return PlannedFile(path=layout.folder / path, content=content, mode=Mode.OURS)
+
+
+def _add_lines(draft: _Draft, path: Path, content: str) -> None:
+    draft.files.append(PlannedFile(path=path, content=content, mode=Mode.CHANGED))
+
+
+def _text(path: Path) -> str:
+    """Return what is in a file of the user's, exactly; nothing when there is none."""
+    return path.read_bytes().decode() if path.is_file() else ""
+
+
+def _add_variables(draft: _Draft, root: Document) -> None:
+    needed = variables(draft.layout)
+    if not needed:
+        return
+    folder = draft.layout.folder
+    named = hoisted(root.data).get("envfile")
+    file = absolute(Path(named), folder) if isinstance(named, str) else nearest_env_file(folder, folder)
+    if file is not None and not file.is_relative_to(folder):
+        lines = ", ".join(f"{name}={value}" for name, value in needed.items())
+        draft.notes.append(f"set these where your other variables are, in {file}: {lines}")
+        return
+    file = file or folder / ENV_FILE
+    _add_lines(draft, file, env_text(_text(file), needed))
+    sample = folder / f"{ENV_FILE}.sample"
+    if sample.is_file():
+        _add_lines(draft, sample, env_text(_text(sample), needed))
+
+
+def _add_requirements(draft: _Draft) -> None:
+    needed = requirements(draft.layout)
+    file = draft.layout.folder / "requirements.txt"
+    if needed and file.is_file():
+        _add_lines(draft, file, requirements_text(_text(file), needed))
+    elif needed:
+        draft.notes.append(f"the new services need these packages: {', '.join(needed)}")
+
+
+def _wire_gateway(draft: _Draft) -> None:
+    """Have the gateway that is there lead to the new services, if it has a list of those that it leads to."""
+    layout = draft.layout
+    asked = [wish for wish in layout.wishes if wish.template.http and wish.id != layout.gateway]
+    gateway = _present_service(layout, layout.gateway)
+    if gateway is None or gateway.file is None or not asked:
+        return
+    document = read(gateway.file)
+    found = _route_list(document.data)
+    if found is None:
+        return
+    key, routes = found
+    prefixes = {str(each.get("proxy", {}).get("prefix", each.get("id"))).strip("/") for each in routes}
+    text = document.text
+    for wish in asked:
+        if wish.id in prefixes:
+            draft.notes.append(f"{gateway.file} has the prefix /{wish.id} already: nothing leads to {wish.id} yet")
+        elif document.format is Format.JSON:
+            text = append_item(text, key, route(wish))
+        else:
+            draft.notes.append(f"add this to the {'.'.join(map(str, key))} of {gateway.file}: {one_line(route(wish))}")
+    if text != document.text:
+        draft.last.append(PlannedFile(path=gateway.file, content=_with_mark(gateway.file, text), mode=Mode.CHANGED))
+
+
+def _route_list(data: Mapping[str, Any]) -> tuple[Key, list[Mapping[str, Any]]] | None:
+    for block in (GATEWAY, "composer"):
+        for name in ("applications", "services"):
+            routes = data.get(block, {}).get(name) if isinstance(data.get(block), dict) else None
+            if routes:
+                return (block, name), [each for each in routes if isinstance(each, dict)]
+    return None
+
+
+def _wire_root(draft: _Draft, root: Document) -> None:
+    """List the new services in the root file, and keep the entrypoint what it is."""
+    layout = draft.layout
+    assert layout.present is not None
+    lists = [name for name in root.data if name in LISTS]
+    loaded_by_folder = not lists and "autoload" in root.data
+    kept = layout.present.entrypoint if "entrypoint" not in root.data and layout.present.entrypoint else None
+    if root.format is Format.JSON:
+        text = root.text
+        for wish in () if loaded_by_folder else layout.wishes:
+            text = append_item(text, (lists[-1],), entry(layout, wish))
+        if kept is not None and _present_type(layout, kept) != GATEWAY:
+            text = insert_key(text, "entrypoint", kept)
+        draft.last.append(PlannedFile(path=root.file, content=_with_mark(root.file, text), mode=Mode.CHANGED))
+    else:
+        if not loaded_by_folder:
+            entries = "".join(f"\n    {one_line(entry(layout, wish))}" for wish in layout.wishes)
+            draft.notes.append(f"add this to the list `{lists[-1]}` in {root.file}:{entries}")
+        if kept is not None and _present_type(layout, kept) != GATEWAY:
+            draft.notes.append(f'set "entrypoint" to "{kept}" in {root.file}: it was the only service until now')
+    new = [wish.id for wish in layout.wishes if wish.template.kind == GATEWAY]
+    if new and layout.entrypoint not in new:
+        draft.notes.append(
+            f'"{layout.entrypoint}" still has the public address: set "entrypoint" to "{new[0]}" in {root.file.name}'
+            " to have the gateway in front"
+        )
+
+
+def _with_mark(file: Path, text: str) -> str:
+    """Return the text with the byte order mark that the file has, if it has one."""
+    return BYTE_ORDER_MARK + text if file.read_bytes().startswith(BYTE_ORDER_MARK.encode()) else text
+
+
+def _present_service(layout: Layout, service_id: str | None) -> ServiceConfig | None:
+    services: Iterator[ServiceConfig] = iter(layout.present.services if layout.present else ())
+    return next((service for service in services if service.id == service_id), None)
+
+
+def _present_type(layout: Layout, service_id: str) -> str | None:
+    service = _present_service(layout, service_id)
+    return service.type if service else None
+
+
+def _readme(layout: Layout) -> str:
+    rows = ["| service | what | public at |", "|---|---|---|"]
+    for wish in layout.wishes:
+        public = layout.public_path(wish)
+        at = "no" if public is None else f"`{public or '/'}`"
+        rows.append(f"| `{wish.id}` | {wish.template.title}, in `{entry(layout, wish)['path']}` | {at} |")
+    port = variables(layout)["PORT"]
+    listens = (
+        f"It listens at http://127.0.0.1:{port} (`PORT` in `.env`)."
+        if layout.entrypoint
+        else "It listens nowhere: none of its services answers HTTP."
+    )
+    return render("app/README.md", {"name": layout.name, "services": "\n".join(rows), "listens": listens})

@@ -1,0 +1,114 @@
+"""Asks one worker once, without ever blocking the supervisor: over HTTP, by a program or by a hook."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+
+from pywatt.config.model import ProbeConfig
+from pywatt.mesh.table import MESH_SUFFIX
+from pywatt.supervisor.forkserver import Forkserver
+from pywatt.supervisor.reaper import Reaper
+from pywatt.supervisor.worker import Worker
+
+MAX_OUTPUT = 400
+"""Characters of a failed program's output that are told."""
+_MAX_LINE = 4096
+"""Bytes of a status line."""
+_GOOD = range(200, 400)
+
+
+async def ask_http(address: str, path: str, service_id: str, timeout: float) -> str:
+    """GET the path from an endpoint (in the form of `Endpoint.address`); return what is wrong, or nothing."""
+    try:
+        async with asyncio.timeout(timeout):
+            status = await _status(address, path, service_id)
+    except TimeoutError:
+        return f"GET {path}: no answer within {timeout:g} s"
+    except (OSError, ValueError, EOFError) as error:
+        return f"GET {path}: {error}"
+    return "" if status in _GOOD else f"GET {path}: status {status}"
+
+
+async def ask_hook(worker: Worker, hook: str, timeout: float) -> str:
+    """Have the worker call a function of its application; return what is wrong, or nothing."""
+    try:
+        async with asyncio.timeout(timeout):
+            return await worker.check(hook)
+    except TimeoutError:
+        return f"{hook}: no answer within {timeout:g} s"
+
+
+async def _status(address: str, path: str, service_id: str) -> int:
+    kind, _, place = address.partition(":")
+    if kind == "unix":
+        reader, writer = await asyncio.open_unix_connection(place, limit=_MAX_LINE)
+    else:
+        host, _, port = place.rpartition(":")
+        reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), limit=_MAX_LINE)
+    try:
+        head = f"GET {path} HTTP/1.1\r\nhost: {service_id}{MESH_SUFFIX}\r\nuser-agent: pywatt-probe\r\n"
+        writer.write(f"{head}accept: */*\r\nconnection: close\r\n\r\n".encode())
+        line = await reader.readline()
+        if not line:
+            raise EOFError("the connection was closed without an answer")
+        version, status, *_ = [*line.decode("latin-1").split(maxsplit=2), "", ""]
+        if not version.startswith("HTTP/1.") or not status.isdigit():
+            raise ValueError(f"not an HTTP answer: {line[:40]!r}")
+        return int(status)
+    finally:
+        writer.close()
+
+
+async def ask_command(
+    probe: ProbeConfig, env: Mapping[str, str], folder: Path, reaper: Reaper, forkserver: Forkserver
+) -> str:
+    """Run the probe's program in a folder; return what is wrong, or nothing."""
+    name = " ".join(probe.command)
+    output = os.memfd_create("pywatt-probe")  # the program can write what it likes without anybody reading along
+    try:
+        try:
+            with reaper.expecting():
+                pid = _launch(probe.command, env, folder, output)
+                exited = reaper.watch(pid)
+        except OSError as error:
+            return f"{name}: {error.strerror}"
+        try:
+            await forkserver.adopt(pid)
+            async with asyncio.timeout(probe.timeout):
+                status = await asyncio.shield(exited)
+        except TimeoutError:
+            return f"{name}: not done within {probe.timeout:g} s"
+        finally:
+            if not exited.done():
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+            with anyio.CancelScope(shield=True):
+                await forkserver.forget(pid)
+        said = os.pread(output, MAX_OUTPUT, 0).decode(errors="replace").strip()
+        return "" if status.code == 0 else f"{name}: {status}{f', saying: {said}' if said else ''}"
+    finally:
+        os.close(output)
+
+
+def _launch(command: tuple[str, ...], env: Mapping[str, str], folder: Path, output: int) -> int:
+    # Its own session: a process group of its own, which the reaper ends with it.
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+    # The reaper collects it like any other child; without this, Popen would warn that it still runs.
+    process.returncode = 0
+    return process.pid

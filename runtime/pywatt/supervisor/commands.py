@@ -1,0 +1,203 @@
+"""Carries out what the control API asks: each command is a task of its own, so none can hold up the app or another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import anyio
+
+from pywatt.channel.messages import Answer, Ask
+from pywatt.config.model import LogLevel
+from pywatt.config.nearest import suggest
+from pywatt.control.failure import to_json
+from pywatt.control.redaction import hide
+from pywatt.control.runtime import Runtime
+from pywatt.control.service import CONTROL_ID
+from pywatt.errors import ControlError, NotKnown, PywattError
+from pywatt.supervisor.output import now_ms
+from pywatt.supervisor.service import Service
+from pywatt.supervisor.snapshot import config_document, service_row
+from pywatt.supervisor.stack import stack_of
+from pywatt.supervisor.supervisor import Supervisor
+from pywatt.supervisor.usage import measure
+
+MOST_AT_ONCE = 64
+MOST_WORKERS = 512
+"""Per service: beyond it a number is a slip of the finger."""
+
+Arguments = Mapping[str, Any]
+Reply = Callable[[Answer], None]
+
+
+class Commands:
+    """The supervisor's side of the control API."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        """`stop` has the app stop."""
+        self._stop = stop
+        self._asked: asyncio.Queue[tuple[Ask, Reply]] = asyncio.Queue(MOST_AT_ONCE)
+        self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
+        self._commands: dict[str, Callable[[Arguments], Awaitable[Any]]] = {
+            "metadata": self._metadata,
+            "services": self._services,
+            "config": self._config,
+            "env": self._env,
+            "stack": self._stack,
+            "stop": self._stop_app,
+            "restart": self._restart,
+            "reload": self._reload,
+            "scale": self._scale,
+        }
+
+    def take(self, ask: Ask, reply: Reply) -> None:
+        """Have a command carried out as soon as the app has started."""
+        try:
+            self._asked.put_nowait((ask, reply))
+        except asyncio.QueueFull:
+            reply(Answer(ask.id, error=to_json(ControlError("too many commands at once", hint="try again later"))))
+
+    async def serve(self, supervisor: Supervisor, describe: Callable[[], Runtime]) -> None:
+        """Carry out commands until cancelled; `describe` tells who the app is."""
+        self._supervisor, self._describe = supervisor, describe
+        async with anyio.create_task_group() as tasks:
+            while True:
+                await self._at_once.acquire()
+                tasks.start_soon(self._carry_out, *await self._asked.get())
+
+    async def _carry_out(self, ask: Ask, reply: Reply) -> None:
+        try:
+            command = self._commands.get(ask.command)
+            if command is None:
+                raise NotKnown(f'there is no command "{ask.command}"')
+            reply(Answer(ask.id, await command(ask.arguments)))
+        except PywattError as error:
+            reply(Answer(ask.id, error=to_json(error)))
+        except Exception as error:  # noqa: BLE001 - a fault in one command must not end the app
+            what = f"{type(error).__name__}: {error}"
+            self._supervisor.say(LogLevel.ERROR, f"the command {ask.command} failed: {what}")
+            reply(Answer(ask.id, error=to_json(ControlError(f"pywatt itself failed: {what}"))))
+        finally:
+            self._at_once.release()
+
+    # Questions.
+
+    async def _metadata(self, _arguments: Arguments) -> dict[str, Any]:
+        runtime = self._describe()
+        return {**runtime.to_json(), "uptime": round((now_ms() - runtime.started) / 1000, 3)}
+
+    async def _services(self, _arguments: Arguments) -> dict[str, Any]:
+        app = self._supervisor
+        usage = await measure(worker.pid for service in app.services.values() for worker in service.workers())
+        return {
+            "services": [
+                service_row(service, entrypoint=service_id == app.config.entrypoint, usage=usage)
+                for service_id, service in app.services.items()
+            ]
+        }
+
+    async def _config(self, arguments: Arguments) -> dict[str, Any]:
+        document = config_document(self._supervisor.config)
+        return document if arguments.get("secrets") is True else dict(hide(document))
+
+    async def _env(self, arguments: Arguments) -> dict[str, Any]:
+        service = self._service(arguments.get("service"))
+        env = dict(sorted(self._supervisor.environment(service.config).items()))
+        return {"env": env if arguments.get("secrets") is True else hide(env)}
+
+    async def _stack(self, arguments: Arguments) -> dict[str, Any]:
+        service = self._service(arguments.get("service"))
+        workers = [worker for worker in service.workers() if not worker.exited.done()]
+        if not workers:
+            raise ControlError(f'no worker of the service "{service.config.id}" runs')
+        stacks: dict[int, dict[str, Any]] = {}
+
+        async def dump(position: int) -> None:
+            worker = workers[position]
+            row: dict[str, Any] = {"slot": worker.slot, "pid": worker.pid}
+            try:
+                stacks[position] = {**row, "lines": await stack_of(worker)}
+            except ControlError as error:
+                stacks[position] = {**row, "lines": [], "error": error.message}
+
+        async with anyio.create_task_group() as tasks:
+            for position in range(len(workers)):
+                tasks.start_soon(dump, position)
+        return {"workers": [stacks[position] for position in sorted(stacks)]}
+
+    # Changes.
+
+    async def _stop_app(self, _arguments: Arguments) -> dict[str, Any]:
+        # The answer must be on its way before the worker that takes it is stopped.
+        asyncio.get_running_loop().call_soon(self._stop)
+        return {"stopping": True}
+
+    async def _restart(self, arguments: Arguments) -> dict[str, Any]:
+        wanted = arguments.get("services") or []
+        services = self._named(wanted) if wanted else self._listed()
+        failures: dict[str, dict[str, Any]] = {}
+
+        async def replace(service: Service) -> None:
+            try:
+                await service.replace()
+            except PywattError as error:
+                failures[service.config.id] = to_json(error)
+
+        async with anyio.create_task_group() as tasks:
+            for service in services:
+                tasks.start_soon(replace, service)
+        ids = [service.config.id for service in services]
+        return {"restarted": [service_id for service_id in ids if service_id not in failures], "failed": failures}
+
+    async def _reload(self, _arguments: Arguments) -> dict[str, Any]:
+        change = await self._supervisor.read_again()
+        return {
+            "added": [service.id for service in change.added],
+            "changed": [service.id for service in change.changed],
+            "removed": list(change.removed),
+            "url": self._supervisor.url,
+            "warnings": list(self._supervisor.config.warnings),
+        }
+
+    async def _scale(self, arguments: Arguments) -> dict[str, Any]:
+        wanted = arguments.get("services")
+        if not isinstance(wanted, dict) or not wanted:
+            raise ControlError("scale needs the number of workers per service", hint="as in: pywatt scale api=2")
+        services = dict(zip(wanted, self._named(list(wanted)), strict=True))
+        for service_id, workers in wanted.items():
+            if not isinstance(workers, int) or isinstance(workers, bool) or not 1 <= workers <= MOST_WORKERS:
+                raise ControlError(f"{service_id}={workers}: the number of workers is 1 to {MOST_WORKERS}")
+        failures: dict[str, dict[str, Any]] = {}
+
+        async def scale(service: Service, workers: int) -> None:
+            try:
+                await service.scale(workers)
+            except PywattError as error:
+                failures[service.config.id] = to_json(error)
+
+        async with anyio.create_task_group() as tasks:
+            for service_id, service in services.items():
+                tasks.start_soon(scale, service, wanted[service_id])
+        return {
+            "scaled": {service_id: count for service_id, count in wanted.items() if service_id not in failures},
+            "failed": failures,
+        }
+
+    # Names.
+
+    def _listed(self) -> list[Service]:
+        return [service for service in self._supervisor.services.values() if not service.config.internal]
+
+    def _service(self, service_id: object) -> Service:
+        return self._named([service_id])[0]
+
+    def _named(self, wanted: Sequence[object]) -> list[Service]:
+        """Return the services with these ids. Raises NotKnown, for the one that carries this very command too."""
+        services = {name: service for name, service in self._supervisor.services.items() if name != CONTROL_ID}
+        for service_id in wanted:
+            if not isinstance(service_id, str) or service_id not in services:
+                known = [service.config.id for service in self._listed()]
+                hint = suggest(str(service_id), known, kind="known ids", always_list=True)
+                raise NotKnown(f'the app has no service "{service_id}"', hint=hint)
+        return [services[str(service_id)] for service_id in wanted]

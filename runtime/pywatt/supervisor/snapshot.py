@@ -1,0 +1,70 @@
+"""The app as commands show it: its services and their workers, as JSON values."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pywatt.config.model import RuntimeConfig
+from pywatt.supervisor.service import Service
+from pywatt.supervisor.sockets import LOOPBACK
+from pywatt.supervisor.usage import Usage
+from pywatt.supervisor.worker import Worker
+
+
+def service_row(service: Service, *, entrypoint: bool, usage: Mapping[int, Usage]) -> dict[str, Any]:
+    """Return one service."""
+    seen = service.snapshot()
+    return {
+        "id": seen.id,
+        "type": service.config.type,
+        "state": seen.state.value,
+        "detail": seen.detail,
+        "entrypoint": entrypoint,
+        "internal": seen.internal,
+        "url": f"http://{LOOPBACK}:{seen.port}" if seen.port is not None else None,
+        "path": str(service.config.path),
+        "ready": seen.ready,
+        "restarts": sum(keeper.restarts for keeper in service.keepers.values()),
+        "workers": [_worker_row(worker, usage.get(worker.pid)) for worker in service.workers()],
+    }
+
+
+def _worker_row(worker: Worker, usage: Usage | None) -> dict[str, Any]:
+    gone = worker.exited.done()
+    return {
+        "slot": worker.slot,
+        "pid": None if gone else worker.pid,
+        "state": worker.state.value,
+        "uptime": round(worker.ready_seconds(), 3),
+        "endpoint": worker.endpoint.address,
+        "memory": None if usage is None else {"pss": usage.pss, "rss": usage.rss},
+        "cpu": None if usage is None else usage.cpu,
+    }
+
+
+def config_document(config: RuntimeConfig) -> dict[str, Any]:
+    """Return the whole configuration without the services' environments, which are a command of their own."""
+    document: dict[str, Any] = plain(config)
+    for service in document["services"]:
+        del service["env"]
+    document["services"] = [service for service in document["services"] if not service["internal"]]
+    return document
+
+
+def plain(value: object) -> Any:
+    """Return a configuration value as JSON: dataclasses as objects, everything else that JSON lacks as text."""
+    if isinstance(value, enum.Enum):
+        return value.name.lower() if isinstance(value, int) else value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {spec.name: plain(getattr(value, spec.name)) for spec in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    return str(value) if isinstance(value, Path) else getattr(value, "pattern", None) or str(value)

@@ -1,0 +1,43 @@
+"""Has a running worker print what it is doing, whether or not its event loop still turns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+
+from pywatt.errors import ControlError
+from pywatt.logs.lines import LogRecord
+from pywatt.supervisor import procfs
+from pywatt.supervisor.worker import Worker
+from pywatt.worker.kernel import STACK_SIGNAL
+
+DUMP_SECONDS = 3.0
+"""Within which a worker that can run at all has printed its stack."""
+_DUMPS = ("Thread 0x", "Current thread 0x")
+
+
+async def stack_of(worker: Worker) -> list[str]:
+    """Return the lines that the worker prints of its stack; they go to the log as well. Raises ControlError."""
+    if not procfs.catches(worker.pid, STACK_SIGNAL):
+        # The signal would end it: it has not come far enough, or is another Python that has not begun yet.
+        raise ControlError(f"worker {worker.slot} (pid {worker.pid}) cannot print its stack: it is only just starting")
+    dumped: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+
+    def take(record: LogRecord) -> None:
+        if record.msg.startswith(_DUMPS) and not dumped.done():
+            dumped.set_result(record.msg.splitlines())
+
+    worker.output.listeners.add(take)
+    try:
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, STACK_SIGNAL)
+        async with asyncio.timeout(DUMP_SECONDS):
+            return await dumped
+    except TimeoutError:
+        raise ControlError(
+            f"worker {worker.slot} (pid {worker.pid}) printed no stack within {DUMP_SECONDS:g} s: "
+            f"the kernel says that it is {procfs.state(worker.pid)}"
+        ) from None
+    finally:
+        worker.output.listeners.discard(take)

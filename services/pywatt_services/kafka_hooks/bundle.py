@@ -1,0 +1,95 @@
+"""Several records in one request, and which of them the target did not take; pure.
+
+The request's body is `{"records": [...]}`, each record with where it is, its id, key, headers and value. The target
+answers 2xx, and names those that it did not take by their index: `{"failed": [0, 3]}`, or
+`{"failed": [{"index": 0, "status": 422}]}` to say more. Any other status refuses them all.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pywatt_kafka.records import Message
+from pywatt_services.kafka_hooks.headers import webhook_name
+
+REFUSED = 500
+"""Status of a record that was not taken, where the target does not say another."""
+STATUSES = range(300, 600)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleOptions:
+    """How many records travel together."""
+
+    records: int
+    """At most."""
+    wait: float = 0.05
+    """Seconds that the first of them waits for more."""
+    size: int = 1024 * 1024
+    """Bytes of keys and values above which no further record is added."""
+
+
+def bundle_body(records: Iterable[tuple[Message, str, int]]) -> bytes:
+    """Return the body for records, each with its id and the number of its attempt."""
+    document = {"records": [_record(message, id_, attempt) for message, id_, attempt in records]}
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def refusals(body: bytes, count: int) -> Mapping[int, int]:
+    """Return the statuses of the records that were not taken, by index; all of them when that cannot be understood."""
+    if not body.strip():
+        return {}
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}  # a text such as "ok"
+    if not isinstance(document, dict) or "failed" not in document:
+        return {}
+    try:
+        return dict(_refusal(entry, count) for entry in document["failed"])
+    except (TypeError, ValueError, KeyError):
+        return dict.fromkeys(range(count), REFUSED)
+
+
+def weight(message: Message) -> int:
+    """Return what a record adds to the size of a bundle."""
+    return len(message.value or b"") + len(message.key or b"")
+
+
+def _refusal(entry: Any, count: int) -> tuple[int, int]:
+    index, status = (entry["index"], entry.get("status", REFUSED)) if isinstance(entry, dict) else (entry, REFUSED)
+    if type(index) is not int or type(status) is not int or index not in range(count) or status not in STATUSES:
+        raise ValueError(f"no record that failed: {entry!r}")
+    return index, status
+
+
+def _record(message: Message, id_: str, attempt: int) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "topic": message.topic,
+        "partition": message.partition,
+        "offset": message.offset,
+        "timestamp": message.timestamp,
+        "attempt": attempt,
+        **_text("key", message.key),
+        "headers": {
+            name.decode("ascii"): value.decode("latin-1")
+            for header, value in message.headers
+            if value is not None and (name := webhook_name(header)) is not None
+        },
+        **_text("value", message.value),
+    }
+
+
+def _text(name: str, value: bytes | None) -> dict[str, str | None]:
+    """Bytes are text if they are UTF-8, else base64, and then a field beside them says so."""
+    if value is None:
+        return {name: None}
+    try:
+        return {name: value.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {name: base64.b64encode(value).decode("ascii"), f"{name}Encoding": "base64"}

@@ -1,0 +1,166 @@
+"""The delivering half of one worker: a member of the group, what it reads, and the targets it reads for."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from importlib.util import find_spec
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from pywatt.errors import MissingExtra
+from pywatt.service_type import ServiceContext
+from pywatt_kafka.connection import ConnectionStatus
+from pywatt_kafka.consumer import Consumer
+from pywatt_kafka.records import TopicPartition
+from pywatt_kafka.security import Security
+from pywatt_services.kafka_hooks.bundling import BundlingWebhook
+from pywatt_services.kafka_hooks.burial import RecordWriter
+from pywatt_services.kafka_hooks.config import ConsumerOptions, KafkaHooksOptions
+from pywatt_services.kafka_hooks.egress import Clients
+from pywatt_services.kafka_hooks.intake import Intake
+from pywatt_services.kafka_hooks.membership import hold, legal_name
+from pywatt_services.kafka_hooks.meters import Meters
+from pywatt_services.kafka_hooks.partition import HeldPartition
+from pywatt_services.kafka_hooks.webhook import Webhook
+
+DRAIN_SHARE = 0.7
+"""Part of a stop's time that deliveries in flight may take; the rest is for committing and disconnecting."""
+
+
+class Deliveries:
+    """Reads and delivers, from the moment that the topics are there until the worker is asked to stop."""
+
+    def __init__(
+        self,
+        options: KafkaHooksOptions,
+        consumer: ConsumerOptions,
+        context: ServiceContext,
+        *,
+        brokers: Sequence[str],
+        security: Security,
+        client_id: str,
+        on_status: Callable[[ConnectionStatus], None],
+        writer: RecordWriter,
+        meters: Meters,
+    ) -> None:
+        """`on_status` hears how the consumer stands; `writer` takes the dead letters."""
+        self._options = options
+        self._consumer = consumer
+        self._context = context
+        self._brokers = brokers
+        self._security = security
+        self._client_id = client_id
+        self._on_status = on_status
+        self._writer = writer
+        self._meters = meters
+        self._intake: Intake[Consumer] | None = None
+        self.targets: Sequence[Webhook] = ()
+        """What delivers; none before there is something to do."""
+
+    @property
+    def held(self) -> Mapping[TopicPartition, HeldPartition]:
+        """The partitions that are ours."""
+        return {} if self._intake is None else self._intake.held
+
+    async def lag(self) -> Mapping[TopicPartition, int]:
+        """Return how many records of each of our partitions are not committed. Raises KafkaError."""
+        held = self.held
+        if self._intake is None or not held:
+            return {}
+        ends = await self._intake.consumer.end_offsets(held)
+        return {
+            place: max(0, ends[place] - partition.committed.offset)
+            for place, partition in held.items()
+            if partition.committed is not None
+        }
+
+    async def run(self, begin: asyncio.Event) -> None:
+        """Deliver until the worker is asked to stop, then finish what is in flight. Raises MissingExtra."""
+        keys = [key for webhook in self._options.webhooks for key in webhook.signing_keys]
+        if any(key.asymmetric for key in keys) and find_spec("cryptography") is None:
+            raise MissingExtra("cryptography", "signatures", needed_by="a key that begins with whsk_")
+        group = f"{self._consumer.group_id}@{','.join(self._brokers)}"
+        async with AsyncExitStack() as stack:
+            instance_id: str | None = None
+            async with anyio.create_task_group() as waiting:
+                waiting.start_soon(self._cancel_at_stop, waiting.cancel_scope)
+                await begin.wait()
+                instance_id = await stack.enter_async_context(hold(self._instance_id(), group))
+                waiting.cancel_scope.cancel()
+            if instance_id is not None:
+                await self._run_as(instance_id)
+
+    async def _run_as(self, instance_id: str) -> None:
+        options = self._consumer
+        tasks = anyio.create_task_group()
+        clients = Clients(self._context.mesh)
+        targets = self._make_targets(clients, tasks)
+        intake = Intake(
+            lambda listener: Consumer(
+                self._brokers,
+                group=options.group_id,
+                topics=list(targets),
+                listener=listener,
+                instance_id=instance_id,
+                client_id=self._client_id,
+                session_timeout=options.session_timeout,
+                rebalance_timeout=options.rebalance_timeout,
+                security=self._security,
+                on_status=self._on_status,
+            ),
+            targets,
+            buffered_records=options.buffered_records,
+            start_at=options.start_at,
+        )
+        self._intake = intake
+        self.targets = [target for siblings in targets.values() for target in siblings]
+        async with intake.consumer, clients, tasks:
+            async with anyio.create_task_group() as reading:
+                reading.start_soon(self._cancel_at_stop, reading.cancel_scope)
+                await intake.run()
+            request = await self._context.stop_requested()
+            # Even if it may linger: until these are done, the worker that has replaced this one delivers nothing.
+            limit = min(request.timeout, self._context.service.shutdown)
+            await intake.drain(limit * DRAIN_SHARE)
+            tasks.cancel_scope.cancel()
+
+    def _make_targets(self, clients: Clients, tasks: TaskGroup) -> Mapping[str, Sequence[Webhook]]:
+        """Return what delivers the records of each topic."""
+        targets: dict[str, list[Webhook]] = {}
+        for options in self._options.webhooks:
+            siblings = targets.setdefault(options.topic, [])
+            meter = self._meters.of(options.topic)
+            settings: dict[str, Any] = {
+                "twins": sum(sibling.options.url == options.url for sibling in siblings),
+                "client": meter.over(clients.of(options)),
+                "writer": self._writer,
+                "tasks": tasks,
+                "concurrency": self._options.concurrency,
+                "dlq_format": self._options.dlq_format,
+                "meter": meter,
+            }
+            if options.bundle is not None:
+                siblings.append(BundlingWebhook(options, options.bundle, **settings))
+            else:
+                siblings.append(Webhook(options, **settings))
+        return targets
+
+    async def _cancel_at_stop(self, scope: anyio.CancelScope) -> None:
+        await self._context.stop_requested()
+        scope.cancel()
+
+    def _instance_id(self) -> str:
+        """Return the static member id of this slot, the same after a crash: its partitions come back at once."""
+        context = self._context
+        if self._consumer.group_instance_id is None:
+            base = f"{socket.gethostname()}-{context.app_name}-{context.service.id}"
+        else:
+            base = self._consumer.group_instance_id
+            if context.slot == 0:
+                return base
+        return legal_name(f"{base}-{context.slot}")

@@ -1,0 +1,51 @@
+"""One record on its way to one target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pywatt_kafka.records import Message
+from pywatt_services.kafka_hooks.dead_letter import Attempt
+from pywatt_services.kafka_hooks.offsets import OffsetTracker
+from pywatt_services.kafka_hooks.partition import HeldPartition
+from pywatt_services.kafka_hooks.progress import Tried
+from pywatt_services.kafka_hooks.retry import DeadLetter
+from pywatt_services.kafka_hooks.webhook_request import WebhookRequest
+
+KEPT_FAILURES = 10  # of the last attempts, for the dead letter
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """A record, its target's share of the partition, and how far it is."""
+
+    message: Message
+    partition: HeldPartition
+    share: OffsetTracker
+    attempts: int = 0
+    """Made by us or, as far as is known, by a worker before."""
+    failures: tuple[Attempt, ...] = ()
+    """The last ones, all of our own."""
+    request: WebhookRequest | None = None
+    """Made at the first attempt."""
+    verdict: DeadLetter | None = None
+    """Set when no attempt is left; the dead letter is still to be written."""
+    dlq_backoff: float = 0.0
+    """Seconds that the dead letter waited for its last attempt to be written."""
+
+    def finish(self) -> None:
+        """Note that no further work is needed."""
+        self.partition.finish(self.message, self.share)
+
+    def failed(self, attempt: Attempt) -> None:
+        """Keep what came of an attempt."""
+        self.failures = (*self.failures[1 - KEPT_FAILURES :], attempt)
+
+    def try_again(self, status: int | None) -> None:
+        """Have it noted, beyond our own life, that there will be another attempt."""
+        self.partition.try_again(self.message, self.share, Tried(self.attempts, status))
+
+    @property
+    def place(self) -> str:
+        """Where the record is, for messages."""
+        return f"{self.message.topic}[{self.message.partition}]@{self.message.offset}"

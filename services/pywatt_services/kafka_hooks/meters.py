@@ -1,0 +1,136 @@
+"""What is counted while records are delivered: cheap to count, put together only when it is asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from time import perf_counter
+from typing import Protocol
+
+from pywatt.http.headers import Headers
+from pywatt_services.kafka_hooks.exposition import Family, Timings, histogram
+
+BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds; the original's
+NO_ANSWER = 499  # the original's status for an attempt without an answer
+
+
+class Answer(Protocol):
+    """What a webhook answered."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class HttpClient(Protocol):
+    """What makes the calls."""
+
+    async def request(self, method: str, url: str, *, headers: Headers, body: bytes, timeout: float) -> Answer: ...
+
+
+class TopicMeter:
+    """Counts for the deliveries of one topic."""
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self.in_flight = 0
+        self.timings: dict[tuple[str, int], Timings] = {}
+        """By method and status."""
+        self.retries = 0
+        self.dead: Counter[str] = Counter()
+        """Dead letters by reason."""
+
+    def retried(self) -> None:
+        """Count a record that will be tried again."""
+        self.retries += 1
+
+    def buried(self, reason: str) -> None:
+        """Count a dead letter."""
+        self.dead[reason] += 1
+
+    def over(self, client: HttpClient) -> MeteredClient:
+        """Return a client whose calls are counted here."""
+        return MeteredClient(client, self, self._clock)
+
+
+class MeteredClient:
+    """Makes the calls for one topic, and counts them."""
+
+    __slots__ = ("_client", "_clock", "_meter")
+
+    def __init__(self, client: HttpClient, meter: TopicMeter, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._meter = meter
+        self._clock = clock
+
+    async def request(self, method: str, url: str, *, headers: Headers, body: bytes, timeout: float) -> Answer:
+        """Make one call, as the client does."""
+        meter = self._meter
+        meter.in_flight += 1
+        begun = self._clock()
+        status = NO_ANSWER
+        try:
+            answer = await self._client.request(method, url, headers=headers, body=body, timeout=timeout)
+            status = answer.status
+        finally:
+            meter.in_flight -= 1
+            timings = meter.timings.get((method, status))
+            if timings is None:
+                timings = meter.timings[method, status] = Timings(BUCKETS)
+            timings.observe(self._clock() - begun)
+        return answer
+
+
+class Meters:
+    """The meters of all topics."""
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self._topics: dict[str, TopicMeter] = {}
+
+    def of(self, topic: str) -> TopicMeter:
+        """Return the meter of a topic."""
+        meter = self._topics.get(topic)
+        if meter is None:
+            meter = self._topics[topic] = TopicMeter(self._clock)
+        return meter
+
+    def families(self) -> list[Family]:
+        """Return what was counted; the first three under the original's names."""
+        topics = self._topics.items()
+        return [
+            Family(
+                "kafka_hooks_messages_in_flight",
+                "gauge",
+                "Number of messages currently being processed",
+                [("", {"topic": topic}, meter.in_flight) for topic, meter in topics],
+            ),
+            histogram(
+                "kafka_hooks_http_request_duration_seconds",
+                "HTTP request duration for webhook deliveries",
+                [
+                    ({"topic": topic, "method": method, "status_code": str(status)}, timings)
+                    for topic, meter in topics
+                    for (method, status), timings in meter.timings.items()
+                ],
+            ),
+            Family(
+                "kafka_hooks_dlq_messages_total",
+                "counter",
+                "Total number of messages sent to the DLQ (Dead Letter Queue)",
+                [
+                    ("", {"topic": topic, "reason": reason}, count)
+                    for topic, meter in topics
+                    for reason, count in meter.dead.items()
+                ],
+            ),
+            Family(
+                "kafka_hooks_retries_total",
+                "counter",
+                "Failed attempts that another one follows",
+                [("", {"topic": topic}, meter.retries) for topic, meter in topics],
+            ),
+        ]

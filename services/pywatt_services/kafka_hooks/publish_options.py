@@ -1,0 +1,87 @@
+"""The block `publish`: what `POST /topics/:topic` takes, from a document to frozen options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+BODY_LIMIT = 1024 * 1024  # bytes of a request's body, fastify's default
+BUFFER_LIMIT = 32 * 1024 * 1024  # bytes of records that wait for their acknowledgement
+IDEMPOTENCY_WINDOW = 300.0  # seconds
+
+Complain = Callable[[str, str, str], None]
+"""Notes a problem: key, message, hint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishOptions:
+    """What clients may publish."""
+
+    topics: frozenset[str] = field(default_factory=frozenset)
+    headers: tuple[str, ...] | None = None
+    """Names of the request headers that become record headers, in lower case; `x-*` stands for all that begin so.
+    None: all that may pass."""
+    body_limit: int = BODY_LIMIT
+    """Bytes of a request's body."""
+    buffer_limit: int = BUFFER_LIMIT
+    """Bytes of records that wait for their acknowledgement; above it clients are told to come back later."""
+    idempotency_window: float = IDEMPOTENCY_WINDOW
+    """Seconds for which an idempotency key is known."""
+    schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """JSON Schemas that the records of a topic have to satisfy."""
+
+
+def publish_options(
+    settings: Mapping[str, Any], *, topics: frozenset[str], folder: Path, complain: Complain
+) -> PublishOptions:
+    """Read the block. `topics`: those that clients may publish to unless the block names others."""
+    named = settings.get("topics")
+    chosen = topics if named is None else frozenset(named)
+    headers = settings.get("headers")
+    body_limit = settings.get("bodyLimit", BODY_LIMIT)
+    buffer_limit = settings.get("bufferLimit", max(BUFFER_LIMIT, 2 * body_limit))
+    if buffer_limit < 2 * body_limit:
+        complain("publish.bufferLimit", "the buffer does not hold two bodies of bodyLimit", "raise it, or lower that")
+    return PublishOptions(
+        topics=chosen,
+        headers=None if headers is None else tuple(name.lower() for name in headers),
+        body_limit=body_limit,
+        buffer_limit=buffer_limit,
+        idempotency_window=settings.get("idempotencyWindow", IDEMPOTENCY_WINDOW * 1000) / 1000,
+        schemas=dict(_schemas(settings.get("schemas", {}), chosen, folder, complain)),
+    )
+
+
+def _schemas(
+    entries: Mapping[str, Any], topics: frozenset[str], folder: Path, complain: Complain
+) -> list[tuple[str, Mapping[str, Any]]]:
+    if not entries:
+        return []
+    from jsonschema.exceptions import SchemaError  # dear, and rarely needed
+    from jsonschema.validators import validator_for
+
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for topic, entry in entries.items():
+        key = f"publish.schemas.{topic}"
+        if topic not in topics:
+            complain(key, f"{topic} is not a topic that can be published to", "add it to publish.topics")
+        schema = entry
+        if isinstance(entry, str):
+            try:
+                schema = json.loads((folder / entry).read_text("utf-8"))
+            except OSError as error:
+                complain(key, f"{entry} cannot be read: {error.strerror}", "the path begins at the service's folder")
+                continue
+            except ValueError as error:
+                complain(key, f"{entry} is not JSON: {error}", "it has to hold a JSON Schema")
+                continue
+        try:
+            validator_for(schema).check_schema(schema)
+        except SchemaError as error:
+            complain(key, f"the JSON Schema is not valid: {error.message}", f"see {error.json_path} in it")
+            continue
+        found.append((topic, schema))
+    return found

@@ -1,0 +1,59 @@
+"""Which headers of a request become headers of its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pywatt.http.headers import HOP_BY_HOP
+from pywatt_services.kafka_hooks.headers import ATTEMPT, CONTENT_TYPE, KEY, KEY_ENCODING, RawHeaders
+
+PARTITION = "x-plt-kafka-hooks-partition"
+"""Ours: the partition that a record is to be written to."""
+ACK = "x-plt-kafka-hooks-ack"
+"""Ours: `true` asks for the place of the record."""
+
+NEVER = HOP_BY_HOP | {
+    name.encode() for name in ("expect", "authorization", "cookie", KEY, KEY_ENCODING, ATTEMPT, PARTITION, ACK)
+}
+KNOWN_NAMES = 1000
+_CONTENT_TYPE = CONTENT_TYPE.encode()
+
+
+class RecordHeaders:
+    """The rule of one service."""
+
+    def __init__(self, allowed: Iterable[str] | None = None, *, never: Iterable[str] = ()) -> None:
+        """`allowed`: names in lower case, `x-*` for all that begin so; None: all. `never`: further names that may not
+        pass, whatever is allowed."""
+        self._allowed = None if allowed is None else [name.encode() for name in allowed]
+        self._never = NEVER | {name.encode() for name in never}
+        self._names: dict[bytes, str | None] = {}
+
+    def of(self, request: RawHeaders) -> list[tuple[str, bytes]]:
+        """Return a record's headers (of a request's, whose names are in lower case): content-type first."""
+        names = self._names
+        result: list[tuple[str, bytes]] = []
+        for raw, value in request:
+            try:
+                name = names[raw]
+            except KeyError:
+                name = self._learn(raw)
+            if name is not None:
+                if raw == _CONTENT_TYPE:
+                    result.insert(0, (name, value))
+                else:
+                    result.append((name, value))
+        return result
+
+    def _learn(self, raw: bytes) -> str | None:
+        name = raw.decode("latin-1") if self._passes(raw) else None
+        if len(self._names) < KNOWN_NAMES:
+            self._names[raw] = name
+        return name
+
+    def _passes(self, raw: bytes) -> bool:
+        if raw in self._never:
+            return False
+        return self._allowed is None or any(
+            raw.startswith(allowed[:-1]) if allowed.endswith(b"*") else raw == allowed for allowed in self._allowed
+        )

@@ -1,0 +1,123 @@
+"""`pywatt dev`: each save is new code, no save is a failed request."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Self
+
+import httpx
+from harness.app import PATIENCE, RunningApp, Start
+from harness.apps import gateway_and_api
+
+API = """
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": VERSION})
+"""
+
+
+def api(version: str) -> str:
+    return f'VERSION = b"{version}"\n{API}'
+
+
+class Steady:
+    """Asks over and over on a kept connection and counts what is not 200."""
+
+    def __init__(self, app: RunningApp) -> None:
+        self.failures: list[str] = []
+        self.answers = 0
+        self._url = app.url + "/api/"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with httpx.Client(timeout=PATIENCE) as client:
+            while not self._stop.is_set():
+                try:
+                    answer = client.get(self._url)
+                except httpx.HTTPError as error:
+                    self.failures.append(repr(error))
+                else:
+                    self.answers += 1
+                    if answer.status_code != 200:
+                        self.failures.append(f"{answer.status_code} {answer.text}")
+
+
+def save(folder: Path, text: str) -> None:
+    (folder / "web/api/app.py").write_text(text)
+
+
+def test_every_save_is_new_code_and_no_request_fails(start: Start, tmp_path: Path) -> None:
+    with start(gateway_and_api(api("v0")), "dev") as app:
+        assert app.get("/api/").text == "v0"
+        with Steady(app) as steady:
+            for number in range(1, 6):
+                seen = len(app.lines)
+                save(tmp_path, api(f"v{number}"))
+                app.wait_for_text('new code of the service "api" serves', after=seen)
+                assert app.get("/api/").text == f"v{number}"
+        assert steady.failures == []
+        assert steady.answers > 0
+        started = [line for line in app.lines if 'of the service "gateway"' in line["msg"]]
+        assert len(started) == 1  # only the changed service was started anew
+        assert app.stop() == 0
+
+
+def test_a_broken_save_keeps_the_old_code_and_shows_the_traceback(start: Start, tmp_path: Path) -> None:
+    with start(gateway_and_api(api("old")), "dev") as app:
+        assert app.get("/api/").text == "old"
+        with Steady(app) as steady:
+            save(tmp_path, "import nothing_like_this\n" + api("new"))
+            app.wait_for_text("the old code goes on serving")
+            assert any("nothing_like_this" in str(line.get("err")) for line in app.lines)
+            assert app.get("/api/").text == "old"
+            seen = len(app.lines)
+            save(tmp_path, api("mended"))
+            app.wait_for_text("serves after", after=seen)
+            assert app.get("/api/").text == "mended"
+        assert steady.failures == []
+
+
+def test_code_that_is_broken_from_the_start_waits_for_a_better_save(start: Start, tmp_path: Path) -> None:
+    with start(gateway_and_api("import nothing_like_this\n" + api("x")), "dev") as app:
+        app.wait_for_text("nothing serves until its code is changed")
+        refused = app.get("/api/")
+        assert refused.status_code == 503
+        save(tmp_path, api("mended"))
+        app.wait_for_text("serves after")
+        assert app.get("/api/").text == "mended"
+
+
+def test_a_service_that_is_added_to_the_config_is_started(start: Start, tmp_path: Path) -> None:
+    files = gateway_and_api(api("v0"))
+    with start(files, "dev") as app:
+        assert app.get("/api/").text == "v0"
+        (tmp_path / "web/second").mkdir()
+        (tmp_path / "web/second/app.py").write_text(api("second"))
+        text = (tmp_path / "watt.json").read_text()
+        (tmp_path / "watt.json").write_text(text.replace('"web": [', '"web": [{"id": "second", "path": "web/second"},'))
+        app.wait_for_text("the configuration was read again")
+        assert app.get("/second/").text == "second"
+        seen = len(app.lines)
+        (tmp_path / "watt.json").write_text(text)
+        app.wait_for_text("the configuration was read again", after=seen)
+        assert app.get("/second/").status_code == 404
+
+
+def test_a_broken_config_is_told_and_changes_nothing(start: Start, tmp_path: Path) -> None:
+    with start(gateway_and_api(api("v0")), "dev") as app:
+        assert app.get("/api/").text == "v0"
+        (tmp_path / "watt.json").write_text('{"web": [')
+        told = app.wait_for_text("the new configuration is not used")
+        assert "watt.json" in told["msg"]
+        assert app.get("/api/").text == "v0"

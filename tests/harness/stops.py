@@ -1,0 +1,22 @@
+"""Plays the supervisor who wants a worker to end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from pywatt.service_type import StopRequest
+
+
+@dataclass
+class Stops:
+    """A request to stop that is there from the beginning, and one to hurry that the test makes."""
+
+    request: StopRequest
+    hurry: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    async def stop_requested(self) -> StopRequest:
+        return self.request
+
+    async def hurry_requested(self) -> StopRequest:
+        return await asyncio.shield(self.hurry)

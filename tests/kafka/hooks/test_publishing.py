@@ -1,0 +1,131 @@
+"""Publishing through a worker to a real broker: places, batches, limits, and that nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from harness.hooks import LONG, Hooks, ReadRecords, RunHooks
+
+from pywatt_kafka import Consumer, Headers, ensure_topics
+from pywatt_kafka.brokers.real import RealBroker
+
+pytestmark = pytest.mark.anyio
+
+BATCH = ("content-type", b"application/vnd.pywatt.records+json")
+
+
+def document(broker: str, topic: str, **more: Any) -> dict[str, Any]:
+    publish = {"topics": [topic], **more.pop("publish", {})}
+    return {"brokers": [broker], "publish": publish, **more}
+
+
+async def place(hooks: Hooks, topic: str, body: bytes, headers: Headers = ()) -> tuple[int, int]:
+    answer = await hooks.post(f"/topics/{topic}?ack=1", body, headers)
+    assert answer.status == 200
+    told = json.loads(answer.body)
+    assert told["topic"] == topic
+    return told["partition"], told["offset"]
+
+
+async def test_acknowledgement_tells_the_place(
+    broker: str, topic: str, run_hooks: RunHooks, read_records: ReadRecords
+) -> None:
+    await ensure_topics(broker, [topic], partitions=3)
+    async with run_hooks(document(broker, topic)) as hooks:
+        places = [
+            await place(hooks, topic, b"%d" % number, [("x-plt-kafka-hooks-partition", b"%d" % (number % 3))])
+            for number in range(6)
+        ]
+        assert places == [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1)]
+        refused = await hooks.post(f"/topics/{topic}", b"x", [("x-plt-kafka-hooks-partition", b"3")])
+        assert (refused.status, json.loads(refused.body)["message"]) == (400, f"topic {topic} has no partition 3")
+        found = {(each.partition, each.offset): each.value for each in await read_records(topic, 6)}
+    assert found == {where: b"%d" % number for number, where in enumerate(places)}
+
+
+async def test_batch_is_written_and_every_place_is_told(
+    broker: str, topic: str, run_hooks: RunHooks, read_records: ReadRecords
+) -> None:
+    entries: list[dict[str, Any]] = [{"value": {"n": number}, "key": f"k{number}"} for number in range(500)]
+    entries.append({"value": "x" * 1_100_000})
+    async with run_hooks(document(broker, topic, publish={"bodyLimit": 2_000_000})) as hooks:
+        answer = await hooks.post(f"/topics/{topic}", json.dumps(entries).encode(), [BATCH])
+        assert answer.status == 207
+        told = json.loads(answer.body)
+        assert told["failed"] == 1
+        assert told["records"][500]["statusCode"] == 413
+        records = await read_records(topic, 500)
+    for number, (where, record) in enumerate(zip(told["records"], records, strict=False)):
+        assert (where, record.value) == (
+            {"partition": record.partition, "offset": record.offset},
+            b'{"n":%d}' % number,
+        )
+
+
+async def test_limits_keys_schemas_and_repetitions(
+    broker: str, topic: str, run_hooks: RunHooks, read_records: ReadRecords, tmp_path: Path
+) -> None:
+    (tmp_path / "order.json").write_text(json.dumps({"required": ["id"]}))
+    publish = {"bodyLimit": 1000, "schemas": {topic: "order.json"}, "headers": ["x-a"]}
+    key = ("x-api-key", b"secret")
+    once = ("idempotency-key", b"1")
+    async with run_hooks(document(broker, topic, publish=publish, auth={"apiKeys": ["secret"]})) as hooks:
+        assert (await hooks.post(f"/topics/{topic}", b'{"id":0}')).status == 401
+        assert (await hooks.post(f"/topics/{topic}", b"x" * 1001, [key])).status == 413
+        wrong = await hooks.post(f"/topics/{topic}", b"{}", [key])
+        assert (wrong.status, json.loads(wrong.body)["errors"]) == (
+            400,
+            [{"path": "$", "message": "'id' is a required property"}],
+        )
+        first = await place(hooks, topic, b'{"id":1}', [key, once, ("x-a", b"1"), ("x-b", b"2")])
+        assert await place(hooks, topic, b'{"id":1}', [key, once, ("x-a", b"1"), ("x-b", b"2")]) == first
+        assert await place(hooks, topic, b'{"id":2}', [key]) == (0, first[1] + 1)
+        one, two = await read_records(topic, 2)
+    assert (one.value, one.headers, two.value) == (b'{"id":1}', (("x-a", b"1"),), b'{"id":2}')
+
+
+async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
+    own_broker: RealBroker, topic: str, run_hooks: RunHooks
+) -> None:
+    acknowledged: dict[tuple[int, int], bytes] = {}
+    refused = 0
+    back = anyio.Event()
+    async with run_hooks(document(own_broker.address, topic)) as hooks:
+
+        async def publish(client: int) -> None:
+            nonlocal refused
+            number = 0
+            while len(acknowledged) < 2000 or not refused:
+                body = b"%d-%d" % (client, number)
+                number += 1
+                answer = await hooks.post(f"/topics/{topic}?ack=1", body)
+                if answer.status == 200:
+                    told = json.loads(answer.body)
+                    acknowledged[told["partition"], told["offset"]] = body
+                else:
+                    assert (answer.status, answer.header(b"retry-after")) == (503, b"1")
+                    refused += 1
+                    await back.wait()
+
+        with anyio.fail_after(LONG):
+            async with anyio.create_task_group() as tasks:
+                for client in range(16):
+                    tasks.start_soon(publish, client)
+                while len(acknowledged) < 500:
+                    await anyio.wait_all_tasks_blocked()
+                await anyio.to_thread.run_sync(own_broker.kill)
+                await hooks.wait_for_degraded(True)
+                await anyio.to_thread.run_sync(own_broker.start)
+                back.set()
+        assert refused
+        found: dict[tuple[int, int], bytes | None] = {}
+        async with Consumer(own_broker.address, group=topic, topics=[topic]) as consumer:
+            with anyio.fail_after(LONG):
+                while not found.keys() >= acknowledged.keys():
+                    for messages in (await consumer.fetch()).values():
+                        found.update({(each.partition, each.offset): each.value for each in messages})
+    assert acknowledged.items() <= found.items()

@@ -1,0 +1,207 @@
+"""A broker that wants TLS, a client certificate and SASL: every client gets in with the same value, and no other does."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import anyio
+import pytest
+from harness.certificates import Authority
+from harness.hooks import LONG, Received, RunHooks, Target
+
+from pywatt_kafka import (
+    ClientCredentials,
+    Consumer,
+    KafkaError,
+    Mechanism,
+    Producer,
+    Sasl,
+    Security,
+    TailReader,
+    Tls,
+    consumer_lag,
+    ensure_topics,
+)
+from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars
+from pywatt_kafka.brokers.java import find_java
+from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.cluster import list_topics
+
+pytestmark = pytest.mark.anyio
+
+PASSWORD = "alice-secret"
+PLAIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
+SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
+OAUTH_MODULE = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("secured")
+
+
+@pytest.fixture(scope="module")
+def tls(folder: Path) -> Tls:
+    authority = Authority(folder)
+    cert, key = authority.issue("broker")
+    (folder / "broker-both.pem").write_bytes(key.read_bytes() + cert.read_bytes())
+    cert, key = authority.issue("client", password="key-secret")
+    return Tls(ca=str(authority.file), cert=str(cert), key=str(key), key_password="key-secret")
+
+
+@pytest.fixture(scope="module")
+def secured(kafka_at_hand: None, folder: Path, tls: Tls) -> Iterator[str]:
+    """The address of a broker that lets in who has a certificate and is alice."""
+    listener = "listener.name.plaintext"
+    properties = {
+        # the listener keeps its name: names are free, what is spoken is said here
+        "listener.security.protocol.map": "PLAINTEXT:SASL_SSL,CONTROLLER:PLAINTEXT",
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        f"{listener}.plain.sasl.jaas.config": (
+            f'{PLAIN_MODULE} required username="admin" password="a" user_admin="a" user_alice="{PASSWORD}";'
+        ),
+        f"{listener}.scram-sha-256.sasl.jaas.config": f"{SCRAM_MODULE} required;",
+        f"{listener}.scram-sha-512.sasl.jaas.config": f"{SCRAM_MODULE} required;",
+        f"{listener}.oauthbearer.sasl.jaas.config": f"{OAUTH_MODULE} required;",
+        "ssl.client.auth": "required",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(folder / "broker-both.pem"),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(tls.ca),
+    }
+    with RealBroker(folder / "kafka", properties=properties) as broker:
+        yield broker.address
+
+
+@pytest.fixture(scope="module")
+def scram_user(secured: str, folder: Path) -> None:
+    """Alice has a SCRAM password too."""
+    config = folder / "admin.properties"
+    config.write_text(
+        "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\n"
+        f'sasl.jaas.config={PLAIN_MODULE} required username="alice" password="{PASSWORD}";\n'
+        # the broker's own certificate serves as the admin's
+        f"ssl.keystore.type=PEM\nssl.keystore.location={folder / 'broker-both.pem'}\n"
+        f"ssl.truststore.type=PEM\nssl.truststore.location={folder / 'ca.pem'}\n"
+    )
+    java, jars = find_java(os.environ), kafka_jars(DEFAULT_VERSION, os.environ)
+    added = ",".join(f"SCRAM-SHA-{bits}=[password={PASSWORD}]" for bits in (256, 512))
+    command = [
+        str(java), "-cp", f"{jars}/*", "kafka.admin.ConfigCommand", "--bootstrap-server", secured, "--alter",
+        "--add-config", added, "--entity-type", "users", "--entity-name", "alice", "--command-config", str(config),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class TokenEndpoint(BaseHTTPRequestHandler):
+    """Gives unsigned tokens, which a broker takes by default: it is meant for tests."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        now = int(time.time())
+        parts = ({"alg": "none"}, {"sub": "alice", "iat": now, "exp": now + 3600})
+        token = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+        answer = json.dumps({"access_token": f"{token}.", "expires_in": 3600}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def token_url() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), TokenEndpoint) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(params=list(Mechanism), ids=lambda mechanism: mechanism.value)
+def sasl(request: pytest.FixtureRequest, scram_user: None, token_url: str) -> Sasl:
+    mechanism: Mechanism = request.param
+    if mechanism is Mechanism.OAUTHBEARER:
+        credentials = ClientCredentials(url=token_url, client_id="c", client_secret="s")
+        return Sasl(mechanism=mechanism, token=credentials)
+    return Sasl(mechanism=mechanism, username="alice", password=PASSWORD)
+
+
+async def test_every_client_gets_in(secured: str, tls: Tls, sasl: Sasl, topic: str) -> None:
+    security = Security(tls=tls, sasl=sasl)
+    with anyio.fail_after(LONG):
+        await ensure_topics(secured, [topic], security=security)
+        assert topic in {each.name for each in await list_topics(secured, security=security)}
+        async with (
+            Producer(secured, security=security) as producer,
+            Consumer(secured, group=f"g-{topic}", topics=[topic], security=security) as consumer,
+            TailReader(secured, [topic], security=security) as tail,
+        ):
+            await tail.wait_ready()
+            await producer.send(topic, b"value")
+            for reader in (consumer, tail):
+                async for message in reader:
+                    assert message.value == b"value"
+                    break
+            await consumer.wait_connected()
+        assert await consumer_lag(secured, f"g-{topic}", [topic], security=security) == {topic: {0: 1}}
+
+
+async def test_others_are_told_why_they_do_not_get_in(secured: str, tls: Tls, topic: str) -> None:
+    right = Sasl(mechanism=Mechanism.PLAIN, username="alice", password=PASSWORD)
+    wrong = [
+        (Security(tls=tls, sasl=replace(right, password="wrong")), "Authentication failed|AuthenticationFailed"),
+        (Security(tls=Tls(ca=tls.ca), sasl=right), "no Kafka broker answers|ConnectionError"),
+        (Security(), "no Kafka broker answers"),
+    ]
+    for security, message in wrong:
+        with pytest.raises(KafkaError, match=message):
+            await ensure_topics(secured, [topic], security=security, timeout=5)
+
+
+async def test_kafka_hooks_is_secured_as_a_whole(
+    secured: str, tls: Tls, topic: str, run_hooks: RunHooks, target: Target
+) -> None:
+    document = {
+        "brokers": [secured],
+        "topics": [{"topic": topic, "url": "http://api.plt.local/hook", "retries": 1, "dlq": f"{topic}-dlq"}],
+        "requestResponse": [
+            {"path": "/ask", "requestTopic": f"{topic}-q", "responseTopic": f"{topic}-a", "timeout": 1000}
+        ],
+        "consumer": {"groupId": f"group-{topic}"},
+        "security": {
+            "tls": {"ca": tls.ca, "cert": tls.cert, "key": tls.key, "keyPassword": tls.key_password},
+            "sasl": {"mechanism": "PLAIN", "username": "alice", "password": PASSWORD},
+        },
+    }
+
+    async def refuse_the_first(request: Received) -> int:
+        return 500 if request.body == b"bad" else 200
+
+    target.handler = refuse_the_first
+    async with run_hooks(document) as hooks:
+        for body in (b"bad", b"good"):
+            assert (await hooks.post(f"/topics/{topic}", body)).status == 202
+        await target.wait_for(lambda requests: {request.body for request in requests} == {b"bad", b"good"})
+        assert (await hooks.post("/ask", b"x")).status == 504
+        assert not hooks.reasons or hooks.reasons[-1] is None
+    security = Security(tls=tls, sasl=Sasl(mechanism=Mechanism.PLAIN, username="alice", password=PASSWORD))
+    with anyio.fail_after(LONG):
+        async with Consumer(secured, group=f"r-{topic}", topics=[f"{topic}-dlq"], security=security) as letters:
+            async for letter in letters:
+                assert json.loads(letter.value or b"")["topic"] == topic
+                break

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from pywatt.cli.target import split
+from pywatt.control import runtime as runtimes
+from pywatt.control.find import choose, running
+from pywatt.control.runtime import Runtime
+from pywatt.errors import ControlError, NotKnown
+
+
+def app(pid: int, name: str = "shop", root: str = "/apps/shop") -> Runtime:
+    return Runtime(
+        pid=pid, name=name, root=Path(root), url=None, version="1", started=pid, ticks=pid, argv=("pywatt", "start")
+    )
+
+
+SHOP, BILLING, TWIN = app(11), app(12, "billing", "/apps/billing"), app(13)
+INNER = app(14, "inner", "/apps/shop/inner")
+ELSEWHERE = Path("/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("apps", "wanted", "cwd", "expected"),
+    [
+        ([SHOP, BILLING], "12", ELSEWHERE, BILLING),
+        ([SHOP, BILLING], "shop", ELSEWHERE, SHOP),
+        ([SHOP, BILLING], "/apps/billing", ELSEWHERE, BILLING),
+        ([SHOP, BILLING], ".", Path("/apps/shop"), SHOP),
+        ([SHOP, TWIN], "13", ELSEWHERE, TWIN),
+        ([SHOP, BILLING], None, Path("/apps/billing"), BILLING),
+        ([SHOP, BILLING], None, Path("/apps/shop/web/api"), SHOP),
+        ([SHOP, INNER], None, Path("/apps/shop/inner/web"), INNER),
+        ([SHOP], None, ELSEWHERE, SHOP),
+    ],
+)
+def test_the_app_that_is_meant(apps: Sequence[Runtime], wanted: str | None, cwd: Path, expected: Runtime) -> None:
+    assert choose(apps, wanted, cwd) == expected
+
+
+@pytest.mark.parametrize(
+    ("apps", "wanted", "told"),
+    [
+        ([], None, ["no app runs", "pywatt start"]),
+        ([], "shop", ['no app "shop" runs', "pywatt start"]),
+        ([SHOP, BILLING], None, ["2 apps run", "11 (shop in /apps/shop)", "12 (billing in /apps/billing)"]),
+        ([SHOP, TWIN], "shop", ["2 apps", '"shop"', "11", "13"]),
+        ([SHOP, BILLING], "biling", ['no app "biling"', 'did you mean "billing"?', "11 (shop"]),
+        ([SHOP], "99", ['no app "99"', "11 (shop"]),
+    ],
+)
+def test_what_is_told_when_none_or_several_are_meant(
+    apps: Sequence[Runtime], wanted: str | None, told: Sequence[str]
+) -> None:
+    with pytest.raises(ControlError) as raised:
+        choose(apps, wanted, ELSEWHERE)
+    for part in told:
+        assert part in f"{raised.value.message} {raised.value.hint}"
+
+
+SERVICES: Mapping[str, bool] = {"api": False, "gateway": False, "kafka-broker": True}
+
+
+def services(_app: Runtime) -> Mapping[str, bool]:
+    return SERVICES
+
+
+@pytest.mark.parametrize(
+    ("apps", "words", "expected"),
+    [
+        ([SHOP], (), (SHOP, ())),
+        ([SHOP], ("api", "gateway"), (SHOP, ("api", "gateway"))),
+        ([SHOP], ("shop", "api"), (SHOP, ("api",))),
+        ([SHOP], ("11",), (SHOP, ())),
+        ([SHOP], ("kafka-broker",), (SHOP, ("kafka-broker",))),
+        ([SHOP, BILLING], ("billing", "api"), (BILLING, ("api",))),
+        ([app(21, "api", "/apps/api")], ("api",), (app(21, "api", "/apps/api"), ("api",))),
+    ],
+)
+def test_the_first_word_is_a_service_or_an_app(
+    apps: Sequence[Runtime], words: Sequence[str], expected: tuple[Runtime, Sequence[str]]
+) -> None:
+    assert split(apps, words, ELSEWHERE, services) == expected
+
+
+def test_in_the_folder_of_an_app_its_services_are_meant_before_other_apps() -> None:
+    other = app(22, "api", "/apps/api")
+    assert split([SHOP, other], ("api",), Path("/apps/shop"), services) == (SHOP, ("api",))
+    assert split([SHOP, other], ("22", "api"), Path("/apps/shop"), services) == (other, ("api",))
+
+
+def test_a_word_that_is_neither_is_told_with_both() -> None:
+    with pytest.raises(NotKnown) as raised:
+        split([SHOP], ("gatway",), ELSEWHERE, services)
+    assert 'no service "gatway"' in raised.value.message
+    assert 'did you mean "gateway"? known ids: gateway, api' in raised.value.hint
+    with pytest.raises(NotKnown, match='no app "gatway" runs'):
+        split([SHOP, BILLING], ("gatway",), ELSEWHERE, services)
+    with pytest.raises(NotKnown) as raised:
+        split([SHOP, BILLING], ("gatway",), Path("/apps/shop"), services)
+    assert "12 (billing" in raised.value.hint
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    folder = tmp_path / "pywatt"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def announce(base: Path, number: int, **changes: object) -> Runtime:
+    described = runtimes.describe("me", base, "http://x", version="1", started=5, argv=("pywatt",), pid=os.getpid())
+    folder = base / str(number)
+    folder.mkdir()
+    runtimes.write(folder, described)
+    file = folder / runtimes.METADATA
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    return described
+
+
+def test_an_app_that_runs_is_found(base: Path) -> None:
+    described = announce(base, os.getpid())
+    assert running(base) == [described]
+
+
+def test_an_app_whose_pid_another_process_has_now_is_not(base: Path) -> None:
+    announce(base, os.getpid(), ticks=1)
+    assert running(base) == []
+
+
+def test_an_app_that_has_ended_or_not_told_of_itself_yet_is_not(base: Path) -> None:
+    announce(base, 1, pid=2**22 + 1)
+    (base / "7").mkdir()
+    (base / "8").mkdir()
+    (base / "8" / runtimes.METADATA).write_text('{"pid":')
+    assert running(base) == []
+
+
+def test_a_folder_that_others_may_write_is_not_believed(base: Path) -> None:
+    announce(base, os.getpid())
+    base.chmod(0o755)
+    assert running(base) == []
+    assert running(base / "none") == []

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pywatt.config.model import RuntimeConfig, ServiceConfig, WatchConfig
+from pywatt.dev.interest import Affected, Interest
+
+
+@pytest.fixture
+def interest(tmp_path: Path) -> Interest:
+    (tmp_path / ".gitignore").write_text("*.generated.py\n")
+    services = [
+        ServiceConfig(id="api", path=tmp_path / "api", type="python"),
+        ServiceConfig(id="inner", path=tmp_path / "api/inner", type="python"),
+        ServiceConfig(
+            id="site",
+            path=tmp_path / "site",
+            type="command",
+            watch=WatchConfig(allow=("*.md",), ignore=("drafts/",)),
+        ),
+        ServiceConfig(id="still", path=tmp_path / "still", type="python", watch=WatchConfig(enabled=False)),
+    ]
+    for service in services:
+        service.path.mkdir()
+    return Interest(
+        RuntimeConfig(name="x", root=tmp_path, file=tmp_path / "watt.json", services=tuple(services), entrypoint="api")
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "service"),
+    [
+        ("api/app.py", "api"),
+        ("api/templates/page.html", "api"),
+        ("api/inner/app.py", "inner"),
+        ("site/page.md", "site"),
+        ("api/data.sqlite", None),
+        ("api/__pycache__/app.pyc", None),
+        ("api/.venv/lib/x.py", None),
+        ("api/model.generated.py", None),
+        ("site/app.py", None),
+        ("site/drafts/page.md", None),
+        ("still/app.py", None),
+        ("elsewhere.py", None),
+    ],
+)
+def test_a_file_concerns_the_service_whose_code_it_is(
+    interest: Interest, tmp_path: Path, changed: str, service: str | None
+) -> None:
+    assert interest.affected([tmp_path / changed]).services == ({service} if service else set())
+
+
+@pytest.mark.parametrize("changed", ["watt.json", ".env", "api/.env"])
+def test_config_and_variables_are_read_again(interest: Interest, tmp_path: Path, changed: str) -> None:
+    assert interest.affected([tmp_path / changed]) == Affected(config=True)
+
+
+def test_changes_of_one_save_are_taken_together(interest: Interest, tmp_path: Path) -> None:
+    changed = [tmp_path / "api/a.py", tmp_path / "api/b.py", tmp_path / "site/x.md"]
+    assert interest.affected(changed) == Affected(frozenset({"api", "site"}))

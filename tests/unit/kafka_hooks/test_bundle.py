@@ -1,0 +1,300 @@
+"""Several records in one request: what it holds, what the answer says, what follows for each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pywatt_kafka import Message, RecordPosition, TopicPartition
+from pywatt_services.kafka_hooks.breaker import BreakerPolicy
+from pywatt_services.kafka_hooks.bundle import REFUSED, BundleOptions, bundle_body, refusals
+from pywatt_services.kafka_hooks.bundling import BundlingWebhook
+from pywatt_services.kafka_hooks.config import DeadLetterFormat
+from pywatt_services.kafka_hooks.delivery import Delivery
+from pywatt_services.kafka_hooks.headers import RawHeaders
+from pywatt_services.kafka_hooks.partition import HeldPartition
+from pywatt_services.kafka_hooks.retry import RetryPolicy
+from pywatt_services.kafka_hooks.signature import SigningKey
+from pywatt_services.kafka_hooks.webhook_options import Order, WebhookOptions
+
+SOON = 0.001
+PLACE = TopicPartition("orders", 0)
+
+
+def test_body_holds_everything_of_each_record() -> None:
+    text = Message("orders", 0, 7, "ü".encode(), b"{}", (("A", b"1"), ("host", b"evil"), ("n", None)), 5)
+    binary = Message("orders", 1, 8, b"\xff", b"\xfe", (), 6)
+    empty = Message("orders", 1, 9, None, None, (), 6)
+    body = json.loads(bundle_body([(text, "i1", 2), (binary, "i2", 1), (empty, "i3", 1)]))
+    assert body["records"][0] == {
+        "id": "i1",
+        "topic": "orders",
+        "partition": 0,
+        "offset": 7,
+        "timestamp": 5,
+        "attempt": 2,
+        "key": "ü",
+        "headers": {"a": "1"},
+        "value": "{}",
+    }
+    assert {name: body["records"][1][name] for name in ("key", "keyEncoding", "value", "valueEncoding")} == {
+        "key": "/w==", "keyEncoding": "base64", "value": "/g==", "valueEncoding": "base64",
+    }  # fmt: skip
+    assert (body["records"][2]["key"], body["records"][2]["value"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        (b"", {}),
+        (b"ok", {}),
+        (b"[]", {}),
+        (b'{"ok": true}', {}),
+        (b'{"failed": []}', {}),
+        (b'{"failed": [0, 2]}', {0: REFUSED, 2: REFUSED}),
+        (b'{"failed": [{"index": 1, "status": 422, "error": "no"}, 2]}', {1: 422, 2: REFUSED}),
+        (b'{"failed": [{"index": 1}]}', {1: REFUSED}),
+        (b'{"failed": [3]}', dict.fromkeys(range(3), REFUSED)),
+        (b'{"failed": [true]}', dict.fromkeys(range(3), REFUSED)),
+        (b'{"failed": [{"index": 1, "status": 200}]}', dict.fromkeys(range(3), REFUSED)),
+        (b'{"failed": 1}', dict.fromkeys(range(3), REFUSED)),
+        (b'{"failed": [{}]}', dict.fromkeys(range(3), REFUSED)),
+    ],
+)
+def test_answer_names_those_that_were_not_taken(body: bytes, refused: dict[int, int]) -> None:
+    assert refusals(body, 3) == refused
+
+
+@given(st.binary(max_size=40) | st.just(b"[" * 100_000))
+def test_any_answer_is_understood_or_refuses(body: bytes) -> None:
+    assert set(refusals(body, 3)) <= {0, 1, 2}
+
+
+@dataclass
+class Answer:
+    status: int = 200
+    headers: RawHeaders = ()
+    body: bytes = b""
+
+
+@dataclass
+class Call:
+    headers: dict[bytes, bytes]
+    records: list[dict[str, Any]]
+    answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def values(self) -> str:
+        return "".join(record["value"] for record in self.records)
+
+    def reply(self, status: int = 200, failed: list[Any] | None = None) -> None:
+        body = b"" if failed is None else json.dumps({"failed": failed}).encode()
+        self.answer.set_result(Answer(status, (), body))
+
+
+@dataclass
+class Bench:
+    """A webhook between doubles; values are single letters."""
+
+    webhook: BundlingWebhook
+    calls: asyncio.Queue[Call]
+    letters: asyncio.Queue[dict[str, Any]]
+    partition: HeldPartition = field(init=False)
+    offset: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hold(self) -> HeldPartition:
+        """Get the partition, afresh."""
+        self.offset = 0
+        self.partition = HeldPartition(PLACE, limit=100, targets=[0], changed=lambda _: self.changed.set(), start=0)
+        return self.partition
+
+    def accept(self, *records: str) -> None:
+        """Take records in, each as its key and its value."""
+        for record in records:
+            key, value = record[0], record[1]
+            message = Message("orders", 0, self.offset, key.encode(), value.encode(), (), 0)
+            self.offset += 1
+            (share,) = self.partition.shares
+            self.partition.take(message, share)
+            self.webhook.accept(Delivery(message, self.partition, share))
+
+
+@asynccontextmanager
+async def bench(records: int = 10, wait: float = 0.0, size: int = 1000, **more: Any) -> AsyncIterator[Bench]:
+    calls: asyncio.Queue[Call] = asyncio.Queue()
+    letters: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    class Client:
+        async def request(self, method: str, url: str, *, headers: RawHeaders, body: bytes, timeout: float) -> Answer:
+            call = Call(dict(headers), json.loads(body)["records"])
+            calls.put_nowait(call)
+            return await call.answer
+
+    class Writer:
+        async def send(self, topic: str, value: bytes | None) -> RecordPosition:
+            letters.put_nowait(json.loads(value or b""))
+            return RecordPosition(topic, 0, 0)
+
+    options = WebhookOptions(
+        topic="orders", url="http://api.plt.local/", **{"retry": RetryPolicy(attempts=3, delay=SOON), **more}
+    )
+    async with asyncio.timeout(10), anyio.create_task_group() as tasks:
+        webhook = BundlingWebhook(
+            options,
+            BundleOptions(records=records, wait=wait, size=size),
+            client=Client(),
+            writer=Writer(),
+            tasks=tasks,
+            concurrency=1,
+            dlq_format=DeadLetterFormat.ORIGINAL,
+        )
+        made = Bench(webhook, calls, letters)
+        made.hold()
+        yield made
+        tasks.cancel_scope.cancel()
+
+
+async def until_done(b: Bench, position: int) -> None:
+    while b.partition.shares[0].position != position:
+        b.changed.clear()
+        await b.changed.wait()
+
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_is_there_travels_together_up_to_the_limit() -> None:
+    async with bench(records=3) as b:
+        b.accept("1a", "2b", "3c", "4d")
+        for values in ("abc", "d"):
+            call = await b.calls.get()
+            assert call.values == values
+            call.reply()
+        await until_done(b, 4)
+
+
+async def test_size_is_a_limit_too() -> None:
+    async with bench(size=3) as b:
+        b.accept("1a", "2b", "3c")
+        (await b.calls.get()).reply()
+        assert (await b.calls.get()).values == "c"
+
+
+async def test_record_waits_for_others() -> None:
+    async with bench(records=3, wait=60) as b:
+        b.accept("1a")
+        await asyncio.sleep(0)
+        b.accept("1b")
+        await asyncio.sleep(0)
+        assert b.calls.empty()
+        b.accept("2c")
+        assert (await b.calls.get()).values == "abc"
+
+
+@pytest.mark.parametrize("how", ["time", "stop", "hold"])
+async def test_waiting_ends(how: str) -> None:
+    async with bench(records=3, wait=SOON if how == "time" else 60) as b:
+        b.accept("1a")
+        await asyncio.sleep(0)
+        if how == "stop":
+            b.webhook.stop()
+        elif how == "hold":
+            b.webhook.hold(PLACE)
+        (await b.calls.get()).reply()
+        await b.webhook.idle()
+        await until_done(b, 1)
+
+
+async def test_record_that_was_not_taken_comes_again_with_those_behind_it() -> None:
+    async with bench() as b:
+        b.accept("1a", "2b", "1c", "2d", "1e")
+        call = await b.calls.get()
+        assert call.values == "acebd"
+        call.reply(failed=[1])
+        again = await b.calls.get()
+        assert again.values == "ce"
+        assert [record["attempt"] for record in again.records] == [2, 1]
+        again.reply()
+        await until_done(b, 5)
+
+
+async def test_order_of_a_partition_is_kept() -> None:
+    async with bench(records=3, order=Order.PARTITION) as b:
+        b.accept("1a", "2b", "3c", "4d")
+        first = await b.calls.get()
+        assert first.values == "abc"
+        first.reply(failed=[0])
+        second = await b.calls.get()
+        assert second.values == "abc"
+        second.reply()
+        assert (await b.calls.get()).values == "d"
+
+
+async def test_record_without_attempts_left_is_a_dead_letter_and_the_rest_goes_on() -> None:
+    async with bench() as b:
+        b.accept("1a", "1b")
+        for attempt in range(3):
+            call = await b.calls.get()
+            assert call.values == "ab"
+            assert [record["attempt"] for record in call.records] == [attempt + 1, 1]
+            call.reply(failed=[{"index": 0, "status": 422}])
+        letter = await b.letters.get()
+        assert [error["statusCode"] for error in letter["errors"]] == [422, 422, 422]
+        await until_done(b, 2)
+        assert b.calls.empty()
+
+
+async def test_answer_that_refuses_refuses_them_all() -> None:
+    async with bench(retry=RetryPolicy(attempts=1)) as b:
+        b.accept("1a", "2b")
+        (await b.calls.get()).reply(503)
+        assert {(await b.letters.get())["offset"] for _ in range(2)} == {"0", "1"}
+        await until_done(b, 2)
+
+
+async def test_dead_target_opens_the_breaker_once_per_request() -> None:
+    policy = BreakerPolicy(failures=2, pause=SOON)
+    async with bench(breaker=policy, retry=RetryPolicy(attempts=2, delay=SOON)) as b:
+        b.accept("1a", "2b", "3c")
+        for _ in range(10):
+            call = await b.calls.get()
+            assert all(record["attempt"] <= 2 for record in call.records)
+            call.reply(503)
+        assert b.letters.empty()
+
+
+async def test_records_of_a_lost_partition_do_not_count() -> None:
+    async with bench() as b:
+        b.accept("1a", "1b", "2c")
+        call = await b.calls.get()
+        old, b.partition.lost = b.partition, True
+        b.webhook.drop(PLACE)
+        b.hold()
+        b.accept("1x")
+        call.reply()
+        again = await b.calls.get()
+        assert again.values == "x"
+        again.reply()
+        await until_done(b, 1)
+        assert old.shares[0].position == 0
+
+
+async def test_request_is_signed_as_a_whole() -> None:
+    async with bench(signing_keys=(SigningKey(asymmetric=False, secret=bytes(32)),), headers=((b"x", b"1"),)) as b:
+        b.accept("1a", "2b")
+        headers = (await b.calls.get()).headers
+        assert headers[b"webhook-id"] == b"orders-0-0~2"
+        assert headers[b"x-plt-kafka-hooks-records"] == b"2"
+        assert (headers[b"content-type"], headers[b"x"]) == (b"application/json", b"1")
+        assert headers[b"webhook-signature"].startswith(b"v1,")
+        assert b"x-plt-kafka-hooks-attempt" not in headers

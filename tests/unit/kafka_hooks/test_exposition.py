@@ -1,0 +1,102 @@
+"""Metrics in Prometheus' text format, and those of several workers in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pywatt.errors import ConnectFailed
+from pywatt_services.kafka_hooks.exposition import Family, Timings, histogram, merge_expositions, write_exposition
+from pywatt_services.kafka_hooks.meters import Meters
+
+pytestmark = pytest.mark.anyio
+
+
+def test_text() -> None:
+    timings = Timings((0.1, 1.0))
+    for seconds in (0.05, 0.1, 0.5, 3.0):
+        timings.observe(seconds)
+    families = [
+        Family("a_total", "counter", "Things", [("", {"topic": 'x"\\\n'}, 3), ("", {}, 1e20)]),
+        histogram("b_seconds", "Times", [({"topic": "t"}, timings)]),
+    ]
+    assert write_exposition(families, {"worker": "0"}).splitlines() == [
+        "# HELP a_total Things",
+        "# TYPE a_total counter",
+        'a_total{worker="0",topic="x\\"\\\\\\n"} 3',
+        'a_total{worker="0"} 1e+20',
+        "# HELP b_seconds Times",
+        "# TYPE b_seconds histogram",
+        'b_seconds_bucket{worker="0",topic="t",le="0.1"} 2',
+        'b_seconds_bucket{worker="0",topic="t",le="1"} 3',
+        'b_seconds_bucket{worker="0",topic="t",le="+Inf"} 4',
+        'b_seconds_sum{worker="0",topic="t"} 3.65',
+        'b_seconds_count{worker="0",topic="t"} 4',
+    ]
+
+
+def test_samples_of_several_workers_stand_under_one_head() -> None:
+    texts = [
+        write_exposition([Family(name, "gauge", "X", [("", {}, number)]) for name in names], {"worker": str(number)})
+        for number, names in enumerate((["a", "b"], ["a", "b"], ["b", "c"]))
+    ]
+    assert merge_expositions(texts).splitlines() == [
+        "# HELP a X",
+        "# TYPE a gauge",
+        'a{worker="0"} 0',
+        'a{worker="1"} 1',
+        "# HELP b X",
+        "# TYPE b gauge",
+        'b{worker="0"} 0',
+        'b{worker="1"} 1',
+        'b{worker="2"} 2',
+        "# HELP c X",
+        "# TYPE c gauge",
+        'c{worker="2"} 2',
+    ]
+
+
+class Answer:
+    status = 503
+    headers = ()
+    body = b""
+
+
+class Client:
+    """Takes 0.3 seconds, then answers 503 or not at all."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.meters = Meters(lambda: self.now)
+        self.in_flight: list[int] = []
+
+    async def request(self, method: str, url: str, **_: Any) -> Answer:
+        self.in_flight.append(self.meters.of("orders").in_flight)
+        self.now += 0.3
+        if url == "away":
+            raise ConnectFailed("refused")
+        return Answer()
+
+
+async def test_calls_are_counted_under_the_originals_names() -> None:
+    client = Client()
+    meter = client.meters.of("orders")
+    metered = meter.over(client)
+    for url in ("a", "a"):
+        assert (await metered.request("POST", url, headers=[], body=b"", timeout=1)).status == 503
+    with pytest.raises(ConnectFailed):
+        await metered.request("POST", "away", headers=[], body=b"", timeout=1)
+    meter.retried()
+    meter.buried("http_503")
+    assert (client.in_flight, meter.in_flight) == ([1, 1, 1], 0)
+    text = write_exposition(client.meters.families(), {})
+    for line in (
+        'kafka_hooks_messages_in_flight{topic="orders"} 0',
+        'kafka_hooks_http_request_duration_seconds_bucket{topic="orders",method="POST",status_code="503",le="0.1"} 0',
+        'kafka_hooks_http_request_duration_seconds_bucket{topic="orders",method="POST",status_code="503",le="0.5"} 2',
+        'kafka_hooks_http_request_duration_seconds_count{topic="orders",method="POST",status_code="499"} 1',
+        'kafka_hooks_dlq_messages_total{topic="orders",reason="http_503"} 1',
+        'kafka_hooks_retries_total{topic="orders"} 1',
+    ):
+        assert line in text.splitlines()

@@ -1,0 +1,113 @@
+"""How a service's document secures its Kafka clients, in our words and in the original's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pywatt.service_type import OptionsError, Placement
+from pywatt_kafka import ClientCredentials, FixedToken, Mechanism, Sasl, Security, Tls
+from pywatt_schemas import service_file
+from pywatt_services.kafka_hooks import TYPE
+from pywatt_services.kafka_hooks.config import KafkaHooksOptions
+
+LOGIN = {"mechanism": "plain", "username": "u", "password": "p"}
+AS_LOGIN = Sasl(mechanism=Mechanism.PLAIN, username="u", password="p")
+
+
+def read(folder: Path, *, consumer: dict[str, Any] | None = None, **more: Any) -> Security | None:
+    reply = {"path": "/a", "requestTopic": "q", "responseTopic": "r"}
+    document = {"brokers": ["a:1"], "requestResponse": [reply], "consumer": consumer or {}, **more}
+    jsonschema.validate(document, service_file(TYPE.schema))
+    options = TYPE.configure(document, Placement(id="hooks", path=folder, services=("hooks",))).options
+    assert isinstance(options, KafkaHooksOptions)
+    return options.security
+
+
+def problems(folder: Path, **document: Any) -> dict[str, str]:
+    with pytest.raises(OptionsError) as caught:
+        read(folder, **document)
+    return {problem.key: problem.message for problem in caught.value.problems}
+
+
+def test_nothing_is_left_to_the_environment(tmp_path: Path) -> None:
+    assert read(tmp_path) is None
+    assert read(tmp_path, security={"tls": False}) is None
+
+
+def test_block(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    security = {"tls": {"ca": "ca.pem", "verify": False, "keyPassword": "k"}, "sasl": LOGIN}
+    assert read(tmp_path, security=security) == Security(
+        tls=Tls(ca=str(tmp_path / "ca.pem"), verify=False, key_password="k"), sasl=AS_LOGIN
+    )
+    assert read(tmp_path, security={"tls": True}) == Security(tls=Tls())
+
+
+@pytest.mark.parametrize("name", ["tls", "ssl"])
+def test_originals_words(tmp_path: Path, name: str) -> None:
+    consumer = {name: {"rejectUnauthorized": False, "passphrase": "k"}, "sasl": LOGIN}
+    assert read(tmp_path, consumer=consumer) == Security(tls=Tls(verify=False, key_password="k"), sasl=AS_LOGIN)
+
+
+def test_tokens(tmp_path: Path) -> None:
+    oauth = {"tokenUrl": "https://id/token", "clientId": "c", "clientSecret": "s", "scope": "kafka"}
+    assert read(tmp_path, security={"sasl": {"mechanism": "OAUTHBEARER", "oauth": oauth}}) == Security(
+        sasl=Sasl(
+            mechanism=Mechanism.OAUTHBEARER,
+            token=ClientCredentials(url="https://id/token", client_id="c", client_secret="s", scope="kafka"),
+        )
+    )
+    assert read(tmp_path, security={"sasl": {"mechanism": "OAUTHBEARER", "token": "t"}}) == Security(
+        sasl=Sasl(mechanism=Mechanism.OAUTHBEARER, token=FixedToken("t"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "key", "message"),
+    [
+        ({"security": {"tls": {"ca": "none.pem"}}}, "security.tls.ca", "there is no file"),
+        ({"security": {"tls": {"cert": "-----BEGIN CERT"}}}, "security.tls.cert", "content of a file"),
+        ({"security": {"tls": True}, "consumer": {"ssl": True}}, "consumer.ssl", "security.tls says this already"),
+        ({"security": {"sasl": {"mechanism": "PLAIN", "username": "u"}}}, "security.sasl.password", "needs a password"),
+        ({"security": {"sasl": {"mechanism": "OAUTHBEARER"}}}, "security.sasl.oauth", "needs a token"),
+        (
+            {
+                "security": {
+                    "sasl": {
+                        "mechanism": "OAUTHBEARER",
+                        "oauth": {"tokenUrl": "file:///x", "clientId": "c", "clientSecret": "s"},
+                    }
+                }
+            },
+            "security.sasl.oauth.tokenUrl",
+            "not an http",
+        ),
+    ],
+)
+def test_problem_is_found_with_its_key(tmp_path: Path, document: dict[str, Any], key: str, message: str) -> None:
+    found = problems(tmp_path, **document)
+    assert list(found) == [key]
+    assert message in found[key]
+
+
+def test_key_needs_its_certificate(tmp_path: Path) -> None:
+    (tmp_path / "k").touch()
+    assert list(problems(tmp_path, security={"tls": {"key": "k"}})) == ["security.tls.key"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"security": {"sasl": {}}},
+        {"security": {"sasl": {"mechanism": "GSSAPI"}}},
+        {"security": {"tls": {"servername": "x"}}},
+        {"security": {"ssl": True}},
+    ],
+)
+def test_schema_refuses(document: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"brokers": ["a:1"], **document}, service_file(TYPE.schema))

@@ -1,0 +1,102 @@
+"""What a webhook is sent for a record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pywatt.http.headers import check_header
+from pywatt_kafka import Header, Message
+from pywatt_services.kafka_hooks.cloud_events import CloudEventOptions
+from pywatt_services.kafka_hooks.signature import Signer, SigningKey
+from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
+from pywatt_services.kafka_hooks.webhook_request import RequestMaker
+
+KEY = SigningKey(asymmetric=False, secret=bytes(32))
+NOW = 1769162400.7
+
+
+def sent(
+    headers: tuple[Header, ...] = (), key: bytes | None = b"k", topic: str = "orders.eu", **options: Any
+) -> dict[bytes, bytes]:
+    maker = RequestMaker(WebhookOptions(topic=topic, url="http://api.plt.local/", **options))
+    request = maker.make(Message(topic, 3, 17, key, b"body", headers, 1769162400123))
+    found = maker.headers(request, 2, NOW)
+    for name, value in found:
+        check_header(name, value)
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+def test_where_the_record_is_and_an_id_that_is_the_same_for_all_attempts() -> None:
+    assert sent() == {
+        b"x-plt-kafka-hooks-key": b"k",
+        b"x-plt-kafka-hooks-topic": b"orders.eu",
+        b"x-plt-kafka-hooks-partition": b"3",
+        b"x-plt-kafka-hooks-offset": b"17",
+        b"x-plt-kafka-hooks-timestamp": b"1769162400123",
+        b"webhook-id": b"orders~eu-3-17",
+        b"x-plt-kafka-hooks-attempt": b"2",
+    }
+
+
+def test_all_of_it_can_be_left_out() -> None:
+    assert sent(include_metadata=False, include_attempt=False) == {b"x-plt-kafka-hooks-key": b"k"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-plt-kafka-hooks-topic", "X-Plt-Kafka-Hooks-Offset", "webhook-id", "webhook-timestamp", "Webhook-Signature",
+        "x-plt-kafka-hooks-partition", "x-plt-kafka-hooks-timestamp",
+    ],
+)  # fmt: skip
+def test_record_cannot_pretend_to_be_another(name: str) -> None:
+    assert sent(((name, b"evil"),), include_metadata=False) == {
+        b"x-plt-kafka-hooks-key": b"k",
+        b"x-plt-kafka-hooks-attempt": b"2",
+    }
+
+
+def test_signature_covers_id_time_of_the_attempt_and_body() -> None:
+    found = sent(signing_keys=(KEY,), include_metadata=False)
+    assert found[b"webhook-timestamp"] == b"1769162400"
+    assert found[b"webhook-signature"] == Signer([KEY]).sign(b"orders~eu-3-17", b"1769162400", b"body")
+    assert found[b"webhook-id"] == b"orders~eu-3-17"
+
+
+def test_record_becomes_a_cloud_event() -> None:
+    found = sent((("content-type", b"text/plain"),), cloud_events=CloudEventOptions(type="order"))
+    assert {name: value for name, value in found.items() if name.startswith((b"ce-", b"content"))} == {
+        b"content-type": b"text/plain",
+        b"ce-specversion": b"1.0",
+        b"ce-id": b"orders~eu-3-17",
+        b"ce-type": b"order",
+        b"ce-source": b"/topics/orders.eu",
+        b"ce-time": b"2026-01-23T10:00:00.123Z",
+        b"ce-partitionkey": b"k",
+    }
+
+
+def test_cloud_event_in_kafka_stays_the_event_that_it_is() -> None:
+    record: tuple[Header, ...] = (
+        ("ce_id", b"1"),
+        ("CE_Type", "grün %".encode()),
+        ("ce_bad-name", b"x"),
+        ("ce-source", b"evil"),
+        ("ce_none", None),
+    )
+    found = sent(record, cloud_events=CloudEventOptions(source="/mine"))
+    assert (found[b"ce-id"], found[b"ce-type"], found[b"ce-source"]) == (b"1", b"gr%C3%BCn%20%25", b"/mine")
+    assert not {name for name in found if b"_" in name or b"bad" in name or b"none" in name}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["ce_id", "ce_x", "ce_type"]), st.none() | st.binary(max_size=20)), max_size=4),
+    st.none() | st.binary(max_size=10),
+)
+def test_any_event_makes_a_legal_request(headers: list[Header], key: bytes | None) -> None:
+    sent(tuple(headers), key, cloud_events=CloudEventOptions())
