@@ -1,4 +1,4 @@
-"""A broker that wants TLS, a client certificate and SASL: every client gets in with the same value, and no other does."""
+"""A broker that wants TLS, a client certificate and SASL: one value lets every client in, and without it nobody."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def secured(kafka_at_hand: None, folder: Path, tls: Tls) -> Iterator[str]:
         f"{listener}.scram-sha-256.sasl.jaas.config": f"{SCRAM_MODULE} required;",
         f"{listener}.scram-sha-512.sasl.jaas.config": f"{SCRAM_MODULE} required;",
         f"{listener}.oauthbearer.sasl.jaas.config": f"{OAUTH_MODULE} required;",
-        "ssl.client.auth": "required",
+        f"{listener}.ssl.client.auth": "required",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(folder / "broker-both.pem"),
         "ssl.truststore.type": "PEM",
@@ -95,13 +95,14 @@ def scram_user(secured: str, folder: Path) -> None:
         f"ssl.truststore.type=PEM\nssl.truststore.location={folder / 'ca.pem'}\n"
     )
     java, jars = find_java(os.environ), kafka_jars(DEFAULT_VERSION, os.environ)
-    added = ",".join(f"SCRAM-SHA-{bits}=[password={PASSWORD}]" for bits in (256, 512))
-    command = [
-        str(java), "-cp", f"{jars}/*", "kafka.admin.ConfigCommand", "--bootstrap-server", secured, "--alter",
-        "--add-config", added, "--entity-type", "users", "--entity-name", "alice", "--command-config", str(config),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for bits in (256, 512):
+        command = [
+            str(java), "-cp", f"{jars}/*", "kafka.admin.ConfigCommand", "--bootstrap-server", secured, "--alter",
+            "--add-config", f"SCRAM-SHA-{bits}=[password={PASSWORD}]", "--entity-type", "users",
+            "--entity-name", "alice", "--command-config", str(config),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 class TokenEndpoint(BaseHTTPRequestHandler):
@@ -164,9 +165,10 @@ async def test_every_client_gets_in(secured: str, tls: Tls, sasl: Sasl, topic: s
 async def test_others_are_told_why_they_do_not_get_in(secured: str, tls: Tls, topic: str) -> None:
     right = Sasl(mechanism=Mechanism.PLAIN, username="alice", password=PASSWORD)
     wrong = [
-        (Security(tls=tls, sasl=replace(right, password="wrong")), "Authentication failed|AuthenticationFailed"),
-        (Security(tls=Tls(ca=tls.ca), sasl=right), "no Kafka broker answers|ConnectionError"),
-        (Security(), "no Kafka broker answers"),
+        (Security(tls=tls, sasl=replace(right, password="wrong")), "refuses this client"),
+        (Security(tls=Tls(ca=tls.ca), sasl=right), "ends the connection|no TLS with"),
+        (Security(), "ends the connection"),
+        (Security(tls=Tls(), sasl=right), "no TLS with .*CERTIFICATE_VERIFY_FAILED"),
     ]
     for security, message in wrong:
         with pytest.raises(KafkaError, match=message):
