@@ -67,7 +67,8 @@ class Consumer:
         brokers: str | Sequence[str] | None = None,
         *,
         group: str,
-        topics: Iterable[str],
+        topics: Iterable[str] = (),
+        pattern: str | None = None,
         listener: AssignmentListener | None = None,
         instance_id: str | None = None,
         client_id: str = "pywatt",
@@ -79,6 +80,7 @@ class Consumer:
     ) -> None:
         """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`. All timeouts are seconds.
 
+        `pattern`: a regular expression for whole names of topics that are read besides `topics`, as soon as they exist.
         `rebalance_timeout`: how long the group waits for this member to give up its partitions. `on_status` is called
         on every change of `status`, from the event loop. `security` None: what the variables
         KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used.
@@ -93,6 +95,7 @@ class Consumer:
         settings = GroupSettings(
             group=group,
             topics=tuple(topics),
+            pattern=pattern,
             instance_id=instance_id,
             client_id=client_id,
             session_timeout=session_timeout,

@@ -21,6 +21,7 @@ from pywatt_kafka.errors import (
     UnknownTopic,
 )
 from pywatt_kafka.records import Message
+from pywatt_kafka.refusals import refusals, unreachable, watch_connecting
 
 METADATA_AGE = 30_000  # ms; the connection's own checks refresh it sooner
 RETRY_BACKOFF = 100  # ms
@@ -45,6 +46,7 @@ def require_aiokafka() -> None:
     aiokafka_logger = logging.getLogger("aiokafka")
     if aiokafka_logger.level == logging.NOTSET:
         aiokafka_logger.setLevel(logging.CRITICAL + 1)
+    watch_connecting()
 
 
 def translate(error: BaseException, *, during: str) -> KafkaError:
@@ -66,6 +68,7 @@ def translate(error: BaseException, *, during: str) -> KafkaError:
             | errors.GroupAuthorizationFailedError()
             | errors.ClusterAuthorizationFailedError()
             | errors.AuthenticationFailedError()
+            | errors.SaslAuthenticationFailed()
         ):
             return NotAuthorized(message)
         case errors.KafkaTimeoutError() | errors.ProducerClosed() | errors.ConsumerStoppedError() | ConnectionError():
@@ -97,25 +100,19 @@ async def refresh_metadata(client: Any, brokers: tuple[str, ...]) -> None:
         raise unreachable(brokers)
 
 
-def unreachable(brokers: tuple[str, ...]) -> KafkaUnavailable:
-    """Return the error that says which addresses were tried."""
-    return KafkaUnavailable(
-        f"no Kafka broker answers at {','.join(brokers)}", hint="start the broker, or correct KAFKA_BROKERS"
-    )
-
-
 @contextmanager
 def opening(brokers: tuple[str, ...]) -> Iterator[None]:
-    """Turn a failed bootstrap into KafkaUnavailable with the addresses that were tried."""
+    """Turn a failed bootstrap into an error with the addresses that were tried, and the reason."""
     from aiokafka.errors import KafkaConnectionError
 
-    try:
-        with translated(f"connecting to {','.join(brokers)}"):
-            yield
-    except KafkaError as error:
-        if isinstance(error.__cause__, KafkaConnectionError):
-            raise unreachable(brokers) from error.__cause__
-        raise
+    with refusals() as seen:
+        try:
+            with translated(f"connecting to {','.join(brokers)}"):
+                yield
+        except KafkaError as error:
+            if isinstance(error.__cause__, KafkaConnectionError):
+                raise unreachable(brokers, seen) from error.__cause__
+            raise
 
 
 def done(task: asyncio.Future[Any] | None) -> bool:

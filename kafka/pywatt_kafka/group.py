@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class GroupSettings:
 
     group: str
     topics: tuple[str, ...]
+    pattern: str | None
+    """For whole names of further topics."""
     instance_id: str | None
     client_id: str
     session_timeout: float
@@ -84,7 +87,12 @@ class GroupEngine:
         with opening(self._brokers):
             await self._sockets.open(self._consumer.start())
             # Subscribed only now: a start with topics fails when one of them does not exist, and waits for the group.
-            self._consumer.subscribe(topics=list(self._settings.topics), listener=self)
+            settings = self._settings
+            if settings.pattern is None:
+                self._consumer.subscribe(topics=list(settings.topics), listener=self)
+            else:
+                named = [*map(re.escape, settings.topics), settings.pattern]
+                self._consumer.subscribe(pattern=rf"(?:{'|'.join(named)})\Z", listener=self)
 
     def stale(self) -> bool:
         """No socket is up, a topic is missing, or there was an error."""
@@ -118,7 +126,7 @@ class GroupEngine:
         if self._closing:
             raise KafkaUnavailable("the connection is being closed")
         try:
-            with translated(f"reading {', '.join(self._settings.topics)}"):
+            with translated(f"reading as a member of {self._settings.group}"):
                 batches = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
         except KafkaError as error:
             if TRY_AGAIN not in str(error):

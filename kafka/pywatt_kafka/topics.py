@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 
 from pywatt_kafka.addresses import brokers_from
-from pywatt_kafka.engine import opening, require_aiokafka, translate, translated, unreachable
+from pywatt_kafka.engine import opening, require_aiokafka, translate, translated
+from pywatt_kafka.refusals import unreachable
 from pywatt_kafka.security import Security, security_from
 from pywatt_kafka.sockets import Sockets, to_the_end
 

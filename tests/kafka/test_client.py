@@ -311,7 +311,7 @@ async def test_clients_survive_a_broker_that_is_killed_and_comes_back(own_broker
     statuses = [Statuses(), Statuses(), Statuses()]
     address = own_broker.address
     async with (
-        Producer(address, on_status=statuses[0]) as producer,
+        Producer(address, request_timeout=LONG, on_status=statuses[0]) as producer,
         Consumer(address, group="g", topics=["orders"], instance_id="g-app-0", on_status=statuses[1]) as consumer,
         TailReader(address, ["orders"], on_status=statuses[2]) as reader,
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 Header = tuple[bytes, bytes]
 Headers = Sequence[Header]
@@ -44,9 +45,36 @@ _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _BAD_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def tokens(value: bytes) -> list[bytes]:
+@lru_cache(maxsize=256)
+def tokens(value: bytes) -> tuple[bytes, ...]:
     """Return the members of a comma-separated list, in lower case."""
-    return [token for part in value.lower().split(b",") if (token := part.strip(OWS))]
+    return tuple(token for part in value.lower().split(b",") if (token := part.strip(OWS)))
+
+
+class FieldNames(dict[bytes, bytes | None]):
+    """What to do with a header field, by its name as it was sent: looked up once per name, for all connections.
+
+    None: pass it on. Empty: drop it. Else it is one of the special fields, and this is its name in lower case.
+    """
+
+    LIMIT = 1000
+    """Names that are remembered: clients can make up any number."""
+
+    def __init__(self, special: frozenset[bytes]) -> None:
+        """`special`: names in lower case."""
+        super().__init__()
+        self._special = special
+
+    def __missing__(self, name: bytes) -> bytes | None:
+        lower = name.lower()
+        verdict: bytes | None = None
+        if lower in self._special:
+            verdict = lower
+        elif b"_" in lower and lower.replace(b"_", b"-") in self._special:
+            verdict = b""  # CGI, and so WSGI, cannot tell `Content_Length` from `Content-Length`
+        if len(self) < self.LIMIT:
+            self[name] = verdict
+        return verdict
 
 
 def is_token(text: bytes) -> bool:

@@ -15,6 +15,7 @@ NOT_PASSED = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"proxy"}
 """Written anew for the next hop, or ended here. `Proxy` is an attack on CGI programs (httpoxy), nothing else."""
 
 WEBSOCKET = b"websocket"
+KEEP_ALIVE = (b"keep-alive",)
 _CONNECTION_WORDS = {b"close", b"keep-alive", b"upgrade"}
 
 
@@ -67,13 +68,13 @@ def check_head(
         if name == b"host":
             hosts += (value,)
         elif name == b"connection":
-            connection += tuple(tokens(value))
+            connection += tokens(value)
         elif name == b"content-length":
             lengths += (value,)
         elif name == b"transfer-encoding":
             codings += (value.lower(),)
         elif name == b"upgrade":
-            upgrades += tuple(tokens(value))
+            upgrades += tokens(value)
         elif name == b"expect":
             if value.lower() != b"100-continue":
                 raise RefusedError(417, "the only expectation known here is 100-continue")
@@ -91,7 +92,7 @@ def check_head(
     )
     if expects:
         head.expects_continue = head.has_body
-    if connection:
+    if connection and not (minor and connection == KEEP_ALIVE):  # which says nothing new in HTTP/1.1
         hop_by_hop = set(connection) - _CONNECTION_WORDS
         if hop_by_hop:
             head.headers = [header for header in passed if header[0].lower() not in hop_by_hop]

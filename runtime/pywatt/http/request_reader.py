@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import httptools
 
 from pywatt.http.chunked import ChunkedReader
-from pywatt.http.headers import OWS, Header
+from pywatt.http.headers import OWS, FieldNames, Header
 from pywatt.http.refusal import RefusedError
 from pywatt.http.request import NOT_PASSED, RequestHead, check_head
 
@@ -33,6 +34,11 @@ class HeadLimits:
     """Number of header fields."""
 
 
+@cache
+def _field_names(dropped: frozenset[bytes]) -> FieldNames:
+    return FieldNames(NOT_PASSED | dropped)
+
+
 class RequestReader:
     """Turns bytes into one request after the other."""
 
@@ -41,12 +47,12 @@ class RequestReader:
         "_chunks",
         "_head_parsed",
         "_limits",
+        "_names",
         "_not_passed",
         "_parser",
         "_passed",
         "_raw",
         "_remaining",
-        "_stopped",
         "complete",
         "head",
     )
@@ -54,7 +60,7 @@ class RequestReader:
     def __init__(self, limits: HeadLimits, *, dropped: frozenset[bytes] = frozenset()) -> None:
         """`dropped`: lower-case names of further header fields which are not passed on."""
         self._limits = limits
-        self._stopped = NOT_PASSED | dropped
+        self._names = _field_names(dropped)
         self._raw = bytearray()
         self._passed: list[Header] = []
         self._not_passed: list[Header] = []
@@ -176,12 +182,11 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header field."""
-        lower = name.lower()
-        if lower in self._stopped:
-            self._not_passed.append((lower, value.rstrip(OWS)))
-        # CGI, and so WSGI, cannot tell `Content_Length` from `Content-Length`.
-        elif b"_" not in lower or lower.replace(b"_", b"-") not in self._stopped:
+        special = self._names[name]
+        if special is None:
             self._passed.append((name, value.rstrip(OWS)))
+        elif special:
+            self._not_passed.append((special, value.rstrip(OWS)))
 
     def on_headers_complete(self) -> None:
         """Note the end of the head."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import httptools
 
 from pywatt.errors import BadResponse
-from pywatt.http.headers import HOP_BY_HOP, OWS, Header, tokens
+from pywatt.http.headers import HOP_BY_HOP, OWS, FieldNames, Header, tokens
 
-_NOT_PASSED = HOP_BY_HOP | {b"content-length"}
+_NAMES = FieldNames(HOP_BY_HOP | {b"content-length", b"date"})
 _CONNECTION_WORDS = {b"close", b"keep-alive", b"upgrade"}
 SWITCHING_PROTOCOLS = 101
 BODILESS = (204, 304)
@@ -121,13 +121,14 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header field; behind the head it is a trailer, which is never looked at."""
-        lower = name.lower()
-        if lower in _NOT_PASSED:
-            self._not_passed.append((lower, value.rstrip(OWS)))
-        else:
+        special = _NAMES[name]
+        if special is None:
             self._passed.append((name, value.rstrip(OWS)))
-            if lower == b"date":
-                self._dated = True
+        elif special == b"date":
+            self._passed.append((name, value.rstrip(OWS)))
+            self._dated = True
+        elif special:
+            self._not_passed.append((special, value.rstrip(OWS)))
 
     def on_headers_complete(self) -> None:
         """Make the head."""
@@ -185,5 +186,5 @@ def _apply(head: ResponseHead, not_passed: list[Header]) -> None:
             if hop_by_hop:
                 head.headers = [header for header in head.headers if header[0].lower() not in hop_by_hop]
         elif name == b"upgrade":
-            head.upgrade += tuple(tokens(value))
+            head.upgrade += tokens(value)
     head.until_close = head.content_length is None and not chunked

@@ -291,5 +291,5 @@ async def open_worker(
             worker.kill()
             with anyio.CancelScope(shield=True):
                 await worker.exited
+                worker.ended()  # at once: the forkserver may be busy, and nobody should be sent to this worker
                 await workshop.forkserver.forget(pid)
-            worker.ended()

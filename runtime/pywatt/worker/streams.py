@@ -33,14 +33,13 @@ class Streams:
         """How many requests were taken and not answered yet, those left out that have no end of their own."""
         return self._requests - len(self._events)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Call the application."""
         if scope["type"] == "http":
-            await self._serve_http(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._serve_websocket(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            return self._serve_http(scope, receive, send)
+        if scope["type"] == "websocket":
+            return self._serve_websocket(scope, receive, send)
+        return self._app(scope, receive, send)
 
     async def end_events(self) -> None:
         """Write the end of every open event stream."""

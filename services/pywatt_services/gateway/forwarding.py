@@ -13,21 +13,14 @@ from pywatt.http.response_reader import ResponseHead
 from pywatt_services.gateway.peer import Peer
 from pywatt_services.gateway.routes import Route
 
+HTTP_PROTO = b"x-forwarded-proto: http\r\n"
 UPGRADE = b"connection: Upgrade\r\nupgrade: websocket\r\n"
 _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
 def write_request_head(head: RequestHead, route: Route, path: bytes, peer: Peer, body_length: int | None) -> bytes:
     """Return the head for the service. `body_length`: None when it is not known yet."""
-    parts = [
-        head.method,
-        b" ",
-        route.upstream_path(path),
-        head.query,
-        b" HTTP/1.1\r\nhost: ",
-        route.authority,
-        b"\r\n",
-    ]
+    parts = [head.method, b" ", route.upstream_path(path), head.query, route.after_target]
     headers = head.headers
     forwarded_for, host, proto = peer.address, head.authority, b"http"
     if peer.trusted:
@@ -43,7 +36,7 @@ def write_request_head(head: RequestHead, route: Route, path: bytes, peer: Peer,
         parts += (b"x-forwarded-for: ", forwarded_for, b"\r\n")
     if host:
         parts += (b"x-forwarded-host: ", host, b"\r\n")
-    parts += (b"x-forwarded-proto: ", proto, b"\r\n")
+    parts.append(HTTP_PROTO if proto == b"http" else b"x-forwarded-proto: %b\r\n" % proto)
     if body_length is None:
         parts.append(b"transfer-encoding: chunked\r\n")
     elif body_length or head.method in _WITH_BODY:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pywatt.mesh.address import Destination, locate
 from pywatt_services.gateway.options import ALL_ROUTES, ProxyOptions
 
+SLASH = ord("/")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
@@ -20,6 +22,8 @@ class Route:
     destination: Destination
     authority: bytes
     """The upstream's Host."""
+    after_target: bytes
+    """The end of a request line and the Host line, which are the same for every request."""
     methods: frozenset[bytes]
     paths: re.Pattern[bytes] | None
     """What follows the prefix must match this; None: anything goes."""
@@ -27,17 +31,19 @@ class Route:
 
     def takes(self, method: bytes, path: bytes) -> bool:
         """Tell whether the request belongs to this route."""
-        if method not in self.methods or not has_prefix(path, self.prefix):
+        prefix = self.prefix
+        if method not in self.methods or not path.startswith(prefix):
             return False
-        return self.paths is None or self.paths.fullmatch(path[len(self.prefix) :] or b"/") is not None
+        if prefix and len(path) != len(prefix) and path[len(prefix)] != SLASH:
+            return False
+        return self.paths is None or self.paths.fullmatch(path[len(prefix) :] or b"/") is not None
 
     def upstream_path(self, path: bytes) -> bytes:
         """Return the path under which the service gets the request."""
         rest = self.rewrite_prefix + path[len(self.prefix) :]
-        if not rest.startswith(b"/"):
-            return b"/" + rest
+        start = rest[:2]
         # `//host` would be an authority to whatever resolves the path as a reference.
-        return b"/" + rest.lstrip(b"/") if rest.startswith(b"//") else rest
+        return rest if start[:1] == b"/" and start != b"//" else b"/" + rest.lstrip(b"/")
 
     def public_location(self, location: bytes, base_path: bytes) -> bytes:
         """Return a Location of the service as clients have to see it."""
@@ -88,7 +94,7 @@ class RouteTable:
 
 def has_prefix(path: bytes, prefix: bytes) -> bool:
     """Tell whether the path lies below the prefix, or is it; the empty prefix holds everything."""
-    return path.startswith(prefix) and (len(path) == len(prefix) or not prefix or path[len(prefix)] == ord("/"))
+    return path.startswith(prefix) and (len(path) == len(prefix) or not prefix or path[len(prefix)] == SLASH)
 
 
 def _first_segment(path: bytes) -> bytes:
@@ -107,6 +113,7 @@ def _route(proxy: ProxyOptions, prefix: str) -> Route:
         rewrite_prefix=proxy.rewrite_prefix.encode(),
         destination=location.destination,
         authority=location.authority,
+        after_target=b" HTTP/1.1\r\nhost: %b\r\n" % location.authority,
         methods=frozenset(methods),
         paths=None if set(proxy.routes) >= set(ALL_ROUTES) else _pattern(proxy.routes),
         rewrite_location=proxy.rewrite_location,
