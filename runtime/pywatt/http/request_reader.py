@@ -117,14 +117,14 @@ class RequestReader:
 
     def _feed_head(self, data: bytes) -> bytes:
         known = len(self._raw)
-        if not known and data.endswith(EMPTY_LINE) and len(data) <= self._limits.size:
-            if data.find(EMPTY_LINE) == len(data) - len(EMPTY_LINE):  # as nearly always: one head, and nothing else
-                self._parse(data)
-                if self._head_parsed:
-                    self._begin(data)
-                else:
-                    self._raw += data
-                return b""
+        alone = not known and data.endswith(EMPTY_LINE) and len(data) <= self._limits.size
+        if alone and data.find(EMPTY_LINE) == len(data) - len(EMPTY_LINE):  # as nearly always: one head, nothing else
+            self._parse(data)
+            if self._head_parsed:
+                self._begin(data)
+            else:
+                self._raw += data
+            return b""
         if known:
             self._raw += data
             end = self._raw.find(EMPTY_LINE, max(0, known - 3))
