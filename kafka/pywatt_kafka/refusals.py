@@ -57,7 +57,7 @@ def unreachable(brokers: Sequence[str], seen: Sequence[BaseException] = ()) -> K
             return NotAuthorized(f"{addresses} does not speak this SASL mechanism: {error}")
         if isinstance(error, ssl.SSLError):
             return KafkaUnavailable(
-                f"no TLS with {addresses}: {error.reason or error}",
+                f"no TLS with {addresses}: {_reason(error)}",
                 hint="check ca, cert and key, or whether it wants TLS",
             )
         if isinstance(error, errors.KafkaConnectionError):
@@ -67,3 +67,9 @@ def unreachable(brokers: Sequence[str], seen: Sequence[BaseException] = ()) -> K
     return KafkaUnavailable(
         f"no Kafka broker answers at {addresses}", hint="start the broker, or correct KAFKA_BROKERS"
     )
+
+
+def _reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}"
+    return error.reason or str(error)

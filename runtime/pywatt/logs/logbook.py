@@ -1,7 +1,8 @@
 """Where every record of a running app goes: to the output of `pywatt start`, and into the history on disk.
 
 Neither is waited for. While a reader is slow, the workers' pipes are left unread, so that nothing is lost; when it
-takes nothing at all, they are read again, and what does not fit is counted, told, and still found in the history.
+takes nothing at all, they are read again as fast as the disk takes it; what does not fit is counted, told, and still
+found in the history.
 """
 
 from __future__ import annotations
@@ -43,12 +44,14 @@ class Logbook:
         self.level = level
         """Records below it are kept but not shown."""
         self.flow = Flow()
-        self._stuck = False
+        self._stuck: set[BatchWriter] = set()
         self._hostname = socket.gethostname()
         self._gone = False
         self._descriptor = stream.fileno()
         self._output = open_output(stream)
         self._shown = BatchWriter(self._print, name="output", notice=self._not_shown, failed=self._reader_gone)
+        self._writers = [self._shown]
+        self._checking = False
         self._kept: BatchWriter | None = None
         self._ring: RingWriter | None = None
         if history is not None:
@@ -64,6 +67,7 @@ class Logbook:
                     failed=self._cannot_keep,
                     linger=LINGER_SECONDS,
                 )
+                self._writers.append(self._kept)
 
     def keep(self, level: LogLevel, message: str) -> None:
         """Keep a line of pywatt's own for `pywatt logs` that is shown to the user in another form."""
@@ -76,9 +80,10 @@ class Logbook:
             self._kept.write(self._kept_line(record), urgent=record.level >= LogLevel.FATAL)
         if record.level >= self.level and not self._gone:
             self._shown.write(self._shown_line(record))
-        if self.flow.reading and not self.flow.held and not self._stuck and self._waiting() > HIGH_BYTES:
+        if self.flow.reading and not self.flow.held and self._waiting() > HIGH_BYTES:
             self.flow.hold()
-            self._check_later()
+            if not self._checking:
+                self._check_later()
 
     def close(self) -> None:
         """Pass on what is left; tell on standard error what nobody took."""
@@ -91,23 +96,25 @@ class Logbook:
                 self._ring.close()
 
     def _waiting(self) -> int:
-        return max(self._shown.pending, self._kept.pending if self._kept else 0)
+        """Return how many bytes wait for a writer that gets on, however slowly."""
+        return max((writer.pending for writer in self._writers if writer not in self._stuck), default=0)
 
     def _check_later(self) -> None:
+        self._checking = True
         asyncio.get_running_loop().call_later(CHECK_SECONDS, self._check)
 
     def _check(self) -> None:
         """Read on when what was waiting has been taken, or when nobody takes anything."""
-        writers = [writer for writer in (self._shown, self._kept) if writer is not None and writer.pending > LOW_BYTES]
-        if not writers:
-            self._stuck = False
-            if self.flow.held:
+        self._checking = False
+        late = {writer for writer in self._writers if writer.pending > LOW_BYTES}
+        self._stuck &= late
+        if self.flow.held:
+            now = time.monotonic()
+            self._stuck |= {writer for writer in late if now - writer.passed_at > STUCK_SECONDS}
+            if late <= self._stuck:
                 self.flow.release()
-            return
-        if self.flow.held and time.monotonic() - min(writer.passed_at for writer in writers) > STUCK_SECONDS:
-            self._stuck = True
-            self.flow.release()
-        self._check_later()
+        if late:
+            self._check_later()
 
     def _print(self, batch: bytes) -> None:
         view = memoryview(batch)

@@ -13,6 +13,7 @@ from pywatt_services.kafka_hooks.bundle import refusals
 from pywatt_services.kafka_hooks.dead_letter import KEPT_BODY, Attempt
 from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.headers import RawHeaders
+from pywatt_services.kafka_hooks.meters import TopicMeter
 from pywatt_services.kafka_hooks.retry import succeeded
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 from pywatt_services.kafka_hooks.webhook_request import RequestMaker, WebhookRequest
@@ -40,9 +41,12 @@ class HttpClient(Protocol):
 class Caller:
     """Calls one target."""
 
-    def __init__(self, options: WebhookOptions, client: HttpClient, now: Callable[[], float] = time) -> None:
+    def __init__(
+        self, options: WebhookOptions, client: HttpClient, meter: TopicMeter, now: Callable[[], float] = time
+    ) -> None:
         self._options = options
         self._client = client
+        self._meter = meter
         self._now = now
         self._requests = RequestMaker(options)
 
@@ -79,20 +83,26 @@ class Caller:
 
     async def _call(self, request: WebhookRequest, headers: RawHeaders, delivery: Delivery) -> Answer | str:
         """Make one call; return the answer, or why there was none."""
+        status: int | None = None
+        begun = self._meter.begun()
         try:
-            return await self._client.request(
+            answer = await self._client.request(
                 self._options.method,
                 request.url,
                 headers=headers,
                 body=request.body,
                 timeout=self._options.retry.attempt_timeout,
             )
+            status = answer.status
+            return answer
         except MeshError as error:
             return cause_of(error)
         except Exception as error:
             # One record that trips over a mistake of ours must not stop all the others: it counts as a failed attempt.
             logger.exception("delivering %s failed", delivery.place)
             return f"{type(error).__name__}: {error}"
+        finally:
+            self._meter.ended(begun, self._options.method, status)
 
 
 def _attempt(delivery: Delivery, now: float, answer: Answer, status: int | None = None) -> Attempt:

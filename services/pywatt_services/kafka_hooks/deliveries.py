@@ -137,7 +137,7 @@ class Deliveries:
             meter = self._meters.of(options.topic)
             settings: dict[str, Any] = {
                 "twins": sum(sibling.options.url == options.url for sibling in siblings),
-                "client": meter.over(clients.of(options)),
+                "client": clients.of(options),
                 "writer": self._writer,
                 "tasks": tasks,
                 "concurrency": self._options.concurrency,

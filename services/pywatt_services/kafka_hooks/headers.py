@@ -104,7 +104,7 @@ def webhook_headers(configured: RawHeaders, record: RecordHeaders, key: bytes | 
 
     A configured header replaces the record's of the same name. What HTTP cannot carry is left out.
     """
-    taken = {name for name, _ in configured}
+    taken = {name for name, _ in configured} if configured else ()
     result: list[tuple[bytes, bytes]] = []
     for name, value in record:
         raw = webhook_name(name)

@@ -83,8 +83,12 @@ class Lanes(Generic[Item]):
 
     def finish(self, lane: Lane[Item]) -> None:
         """Remove the head of a running lane; its successor becomes runnable."""
-        self.advance(lane)
-        self.rest(lane)
+        _expect(lane, LaneState.RUNNING)
+        lane.items.popleft()
+        if lane.items:
+            self._make_runnable(lane)
+        else:
+            self._remove(lane)
 
     def advance(self, lane: Lane[Item]) -> None:
         """Remove the head of a running lane, which goes on with its successor; `rest` ends that."""

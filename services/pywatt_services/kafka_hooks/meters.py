@@ -5,30 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from time import perf_counter
-from typing import Protocol
 
-from pywatt.http.headers import Headers
 from pywatt_services.kafka_hooks.exposition import Family, Timings, histogram
 
 BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds; the original's
 NO_ANSWER = 499  # the original's status for an attempt without an answer
-
-
-class Answer(Protocol):
-    """What a webhook answered."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Headers: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-class HttpClient(Protocol):
-    """What makes the calls."""
-
-    async def request(self, method: str, url: str, *, headers: Headers, body: bytes, timeout: float) -> Answer: ...
 
 
 class TopicMeter:
@@ -51,37 +32,19 @@ class TopicMeter:
         """Count a dead letter."""
         self.dead[reason] += 1
 
-    def over(self, client: HttpClient) -> MeteredClient:
-        """Return a client whose calls are counted here."""
-        return MeteredClient(client, self, self._clock)
+    def begun(self) -> float:
+        """Count a call that begins; return when that is."""
+        self.in_flight += 1
+        return self._clock()
 
-
-class MeteredClient:
-    """Makes the calls for one topic, and counts them."""
-
-    __slots__ = ("_client", "_clock", "_meter")
-
-    def __init__(self, client: HttpClient, meter: TopicMeter, clock: Callable[[], float]) -> None:
-        self._client = client
-        self._meter = meter
-        self._clock = clock
-
-    async def request(self, method: str, url: str, *, headers: Headers, body: bytes, timeout: float) -> Answer:
-        """Make one call, as the client does."""
-        meter = self._meter
-        meter.in_flight += 1
-        begun = self._clock()
-        status = NO_ANSWER
-        try:
-            answer = await self._client.request(method, url, headers=headers, body=body, timeout=timeout)
-            status = answer.status
-        finally:
-            meter.in_flight -= 1
-            timings = meter.timings.get((method, status))
-            if timings is None:
-                timings = meter.timings[method, status] = Timings(BUCKETS)
-            timings.observe(self._clock() - begun)
-        return answer
+    def ended(self, begun: float, method: str, status: int | None) -> None:
+        """Count the end of a call, with its status or, None, without an answer."""
+        self.in_flight -= 1
+        kind = method, NO_ANSWER if status is None else status
+        timings = self.timings.get(kind)
+        if timings is None:
+            timings = self.timings[kind] = Timings(BUCKETS)
+        timings.observe(self._clock() - begun)
 
 
 class Meters:

@@ -64,7 +64,7 @@ class Webhook:
         """By which its progress is known again after a restart; with another URL it is another target."""
         self.options = options
         self._meter = meter or TopicMeter()
-        self._caller = Caller(options, client, now)
+        self._caller = Caller(options, client, self._meter, now)
         self._burial = Burial(options.dlq, writer=writer, form=dlq_format, meter=self._meter, now=now)
         self._tasks = tasks
         self._concurrency = options.concurrency or concurrency

@@ -59,23 +59,22 @@ class RequestMaker:
         self._options = options
         self._make_url = UrlMaker(options.url) if is_template(options.url) else None
         self._signer = Signer(options.signing_keys) if options.signing_keys else None
-        self._identified = options.include_metadata or self._signer is not None
-        self._places: dict[tuple[str, int], tuple[RawHeaders, bytes]] = {}
+        self._places: dict[tuple[str, int], tuple[bytes, RawHeaders]] = {}
 
     def make(self, message: Message) -> WebhookRequest:
         """Return the request for a record. Raises TemplateError when it has no URL."""
         options = self._options
         url = options.url if self._make_url is None else self._make_url(message)
-        place, prefix = self._place(message.topic, message.partition)
-        id_ = b"%b%d" % (prefix, message.offset)
+        prefix, place = self._place(message.topic, message.partition)
+        offset = b"%d" % message.offset
+        id_ = prefix + offset
         record = message.headers
         if options.cloud_events is not None:
             record = tuple(header for header in record if not is_attribute(header[0].lower()))
         headers = webhook_headers(options.headers, record, message.key)
         if options.include_metadata:
-            headers += place
-            headers += ((_OFFSET, b"%d" % message.offset), (_TIMESTAMP, b"%d" % message.timestamp))
-        if self._identified:
+            headers += (*place, (_OFFSET, offset), (_TIMESTAMP, b"%d" % message.timestamp), (_ID, id_))
+        elif self._signer is not None:
             headers.append((_ID, id_))
         if options.cloud_events is not None:
             headers += event_headers(message, id_, options.cloud_events)
@@ -91,7 +90,7 @@ class RequestMaker:
         headers = [(_COUNT, b"%d" % len(ids)), *self._options.headers]
         if not any(name == _JSON[0] for name, _ in self._options.headers):
             headers.append(_JSON)
-        if self._identified:
+        if self._options.include_metadata or self._signer is not None:
             headers.append((_ID, id_))
         return WebhookRequest(self._options.url, headers, body, id_)
 
@@ -107,17 +106,16 @@ class RequestMaker:
         return headers
 
     def _id(self, message: Message) -> bytes:
-        return b"%b%d" % (self._place(message.topic, message.partition)[1], message.offset)
+        return b"%b%d" % (self._place(message.topic, message.partition)[0], message.offset)
 
-    def _place(self, topic: str, partition: int) -> tuple[RawHeaders, bytes]:
-        """Return the headers that say where a record is and the beginning of its id, made once per partition.
+    def _place(self, topic: str, partition: int) -> tuple[bytes, RawHeaders]:
+        """Return the beginning of a record's id and the headers that say where it is, made once per partition.
 
-        The id has no full stop (Standard Webhooks 1.0 uses it to part what is signed), which no name of a topic has
-        in the shape of `~`.
+        The id has `~` for the full stops of a topic's name: with one of them Standard Webhooks parts what is signed.
         """
         known = self._places.get((topic, partition))
         if known is None:
             name, number = topic.encode(), b"%d" % partition
             headers = ((_TOPIC, name), (_PARTITION, number))
-            known = self._places[topic, partition] = headers, b"%b-%b-" % (name.replace(b".", b"~"), number)
+            known = self._places[topic, partition] = b"%b-%b-" % (name.replace(b".", b"~"), number), headers
         return known

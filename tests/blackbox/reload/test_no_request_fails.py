@@ -12,10 +12,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from harness.app import PATIENCE, PYWATT, RunningApp, Start
 from harness.load import Tally, load
 from harness.load_apps import API, loaded_app, root_file
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 ROUNDS = int(os.environ.get("PYWATT_RELOADS", "2"))
 IMPORT_SECONDS = 20 if ROUNDS >= 20 else 4
@@ -101,3 +104,22 @@ def test_code_that_is_broken_or_slow_to_import_never_takes_the_old_down(start: S
             tally.wait_for(lambda seen: seen.answers["slow"] > 0)
         check(tally, app)
         assert app.stop() == 0
+
+
+def test_workers_on_their_way_out_do_not_hold_up_the_end_of_the_app(start: Start) -> None:
+    with (
+        start(loaded_app(drain=600_000)) as app,
+        httpx.Client(base_url=app.url) as client,
+        connect(app.url.replace("http", "ws") + "/api/ws") as websocket,
+    ):
+        assert client.get("/api/fast").status_code == 200
+        for service in ("api", "gateway"):
+            assert restart(app, service).returncode == 0
+        websocket.send("still there")
+        assert websocket.recv(timeout=PATIENCE) == "still there"
+        app.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed) as closed:
+            websocket.recv(timeout=PATIENCE)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+        assert app.wait(patience=8) == 0
