@@ -9,7 +9,7 @@ from pywatt.worker.drain import drain
 from pywatt.worker.heartbeat import WAITING
 from pywatt_services.gateway.options import GatewayOptions
 from pywatt_services.gateway.routes import RouteTable
-from pywatt_services.gateway.server import GatewayServer, serving
+from pywatt_services.gateway.server import GatewayServer
 
 DRAIN_SHARE = 0.95
 """Part of a stop's time that clients may take."""
@@ -29,7 +29,7 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
     )
     context.gauge(WAITING, lambda: server.waiting)
     public = [] if context.public is None else [context.public]
-    async with serving(server, [*public, context.loopback, context.endpoint]):
+    async with server.on([*public, context.loopback, context.endpoint], backlog=context.server.backlog):
         await context.ready()
         for proxy in options.proxies:
             logger.info("%s is served at %s", proxy.id, proxy.hostname or proxy.prefix or "/")

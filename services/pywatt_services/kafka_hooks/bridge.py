@@ -37,7 +37,7 @@ from pywatt_services.kafka_hooks.operations import Operations
 from pywatt_services.kafka_hooks.publish import Publisher
 from pywatt_services.kafka_hooks.reply import Replies
 from pywatt_services.kafka_hooks.routes import Routes
-from pywatt_services.kafka_hooks.server import HttpServer, serving
+from pywatt_services.kafka_hooks.server import HooksServer
 from pywatt_services.kafka_hooks.siblings import ask_siblings
 
 logger = logging.getLogger("pywatt.kafka_hooks")
@@ -149,10 +149,12 @@ class _Bridge:
 
     async def _serve(self, application: Application) -> None:
         """Answer HTTP clients until the worker is asked to stop, then let them finish."""
-        server = HttpServer(application, base_path=self._context.base_path, body_limit=self._options.publish.body_limit)
-        async with serving(server, self._context):
-            await self._context.ready()
-            await drain(server, self._context, share=CLIENTS_SHARE)
+        context = self._context
+        server = HooksServer(application, base_path=context.base_path, body_limit=self._options.publish.body_limit)
+        sockets = (context.endpoint, context.loopback)
+        async with server.on(sockets, public=context.public, backlog=context.server.backlog):
+            await context.ready()
+            await drain(server, context, share=CLIENTS_SHARE)
 
     async def _ensure_topics(self, producer: Producer) -> None:
         """Create the topics that are missing, once the brokers answer; that this may be forbidden stops nothing.

@@ -20,7 +20,7 @@ from pywatt_services.kafka_hooks.answers import NEVER_SIZED, HttpAnswer, failed,
 from pywatt_services.kafka_hooks.exchange import Exchange, Request
 
 if TYPE_CHECKING:
-    from pywatt_services.kafka_hooks.server import HttpServer
+    from pywatt_services.kafka_hooks.server import HooksServer
 
 MAX_HELD = 64 * 1024  # bytes behind the current request above which the client has to wait
 CLOSE = b"connection: close\r\n"
@@ -65,7 +65,7 @@ class HttpConnection(asyncio.Protocol):
         "phase",
     )
 
-    def __init__(self, server: HttpServer, *, public: bool) -> None:
+    def __init__(self, server: HooksServer, *, public: bool) -> None:
         """`public`: whether the client comes from outside, where answers carry a date (RFC 9110 section 6.6.1)."""
         self._server = server
         self._public = public

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from pywatt.config.model import ServerConfig
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
 from pywatt.service_type import Placement, StopRequest
@@ -52,6 +53,7 @@ class Context:
     mesh: MeshClient
     table: MeshTable
     base_path: str = "/"
+    server: ServerConfig = ServerConfig()  # noqa: RUF009 - frozen
     started: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -15,7 +15,7 @@ from pywatt.service_type import StopRequest
 from pywatt.worker.drain import drain
 from pywatt_services.kafka_hooks.answers import ACCEPTED
 from pywatt_services.kafka_hooks.exchange import Exchange, Request
-from pywatt_services.kafka_hooks.server import HttpServer
+from pywatt_services.kafka_hooks.server import HooksServer
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ class Handler:
 
 
 @asynccontextmanager
-async def listening(handler: Handler, folder: Path) -> AsyncIterator[tuple[HttpServer, int, str]]:
+async def listening(handler: Handler, folder: Path) -> AsyncIterator[tuple[HooksServer, int, str]]:
     """A server on a loopback port and a unix socket."""
     path = str(folder / "s")
     with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
@@ -43,12 +43,9 @@ async def listening(handler: Handler, folder: Path) -> AsyncIterator[tuple[HttpS
         unix.bind(path)
         for sock in (tcp, unix):
             sock.setblocking(False)
-        server = HttpServer(handler)
-        try:
-            await server.listen((unix, tcp), public=None, backlog=16)
+        server = HooksServer(handler)
+        async with server.on((unix, tcp), public=None, backlog=16):
             yield server, tcp.getsockname()[1], path
-        finally:
-            await server.close()
 
 
 async def test_both_sockets_answer(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import socket
 import sys
@@ -60,8 +59,6 @@ async def call(client: str, loop: str, port: int, *urls: str) -> list[str]:
 
 @pytest.mark.parametrize(("client", "loop"), CALLS)
 async def test_names_lead_to_services(client: str, loop: str) -> None:
-    if client == "aiohttp_async" and importlib.util.find_spec("aiodns") is None:
-        pytest.skip("aiodns is not installed")
     async with host_server() as port:
         plain, other_port, unknown, without_http, other_host = await call(
             *(client, loop, port, "http://api.plt.local/", "http://API.plt.local:3042/"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pywatt_services.kafka_hooks.answers import ACCEPTED, HttpAnswer
 from pywatt_services.kafka_hooks.connection import HttpConnection
 from pywatt_services.kafka_hooks.exchange import Exchange, Request
-from pywatt_services.kafka_hooks.server import HttpServer
+from pywatt_services.kafka_hooks.server import HooksServer
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ class Peer:
         self.requests: list[Request] = []
         self.exchanges: list[Exchange] = []
         self._answer = answer
-        self.server = HttpServer(self, body_limit=LIMIT, clock=lambda: self.now, wall_clock=lambda: 0.0, **options)
+        self.server = HooksServer(self, body_limit=LIMIT, clock=lambda: self.now, wall_clock=lambda: 0.0, **options)
         self.transport = Transport()
         self.connection = HttpConnection(self.server, public=False)
         self.connection.connection_made(self.transport)  # type: ignore[arg-type]

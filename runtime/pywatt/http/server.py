@@ -1,0 +1,140 @@
+"""Accepts clients on the sockets a worker was given, keeps time for them, and lets them finish at a stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from email.utils import formatdate
+from typing import Generic, Protocol, TypeVar
+
+TICK = 1.0
+"""Seconds between two looks at the clock; so limits on time are kept to about a second, and cost a request nothing."""
+
+
+class Client(Protocol):
+    """A client's connection, as its server sees it."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being read or served."""
+        ...
+
+    def look_at_time(self, now: float) -> None:
+        """Enforce the limits on time."""
+        ...
+
+    def close(self) -> None:
+        """Close once everything was sent."""
+        ...
+
+    def abort(self) -> None:
+        """Break the connection off."""
+        ...
+
+
+ClientT = TypeVar("ClientT", bound=Client)
+Accept = Callable[[], asyncio.Protocol]
+"""Makes the protocol of a new connection, which reports to the server by `opened` and `closed`."""
+
+
+class HttpServer(Generic[ClientT]):
+    """All clients of one worker."""
+
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, wall_clock: Callable[[], float] = time.time
+    ) -> None:
+        self.clients: set[ClientT] = set()
+        self.draining = False
+        """Whether every response says `Connection: close`."""
+        self.now = 0.0
+        self.date = b""
+        """A header line."""
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._client_left = asyncio.Event()
+        self._listeners: list[asyncio.Server] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self.tick()
+
+    def tick(self) -> None:
+        """Look at the clock: renew the date, close what took too long."""
+        self.now = self._clock()
+        self.date = b"date: %b\r\n" % formatdate(self._wall_clock(), usegmt=True).encode()
+        for client in list(self.clients):
+            client.look_at_time(self.now)
+
+    def opened(self, client: ClientT) -> None:
+        """Count a client in."""
+        self.clients.add(client)
+
+    def closed(self, client: ClientT) -> None:
+        """Count a client out."""
+        self.clients.discard(client)
+        self._client_left.set()
+
+    # The steps of a stop: see `pywatt.worker.drain`.
+
+    def refuse(self) -> None:
+        """Accept nobody any more; each response from now on says so."""
+        self.draining = True
+        for listener in self._listeners:
+            listener.close()
+
+    async def none_left(self) -> None:
+        """Wait until every client has left."""
+        while self.clients:
+            self._client_left.clear()
+            await self._client_left.wait()
+
+    async def close_websockets(self) -> None:
+        """Tell the clients of WebSockets that the service restarts; here there are none."""
+
+    async def close_idle(self) -> None:
+        """Close connections that nothing is going on on."""
+        for client in list(self.clients):
+            if client.idle:
+                client.close()
+
+    async def end_events(self) -> None:
+        """End streams of server-sent events, whose clients will come back; here there are none."""
+
+    async def cut_off(self) -> None:
+        """Break off what is left."""
+        for client in list(self.clients):
+            client.abort()
+        await self.none_left()
+
+    def _keep_ticking(self) -> None:
+        self.tick()
+        self._timer = asyncio.get_running_loop().call_later(TICK, self._keep_ticking)
+
+    async def _listen(self, sock: socket.socket, accept: Accept, backlog: int) -> None:
+        loop = asyncio.get_running_loop()
+        own = sock.dup()  # the event loop closes what it is given
+        if sock.family == socket.AF_UNIX:
+            self._listeners.append(await loop.create_unix_server(accept, sock=own, backlog=backlog))
+        else:
+            self._listeners.append(await loop.create_server(accept, sock=own, backlog=backlog))
+
+
+@asynccontextmanager
+async def serving(
+    server: HttpServer[ClientT], sockets: Iterable[tuple[socket.socket, Accept]], *, backlog: int
+) -> AsyncIterator[None]:
+    """Serve on listening sockets, which stay the caller's, until the block is left; then break off what remains.
+
+    `backlog`: connections that may wait to be accepted, as each socket was given.
+    """
+    try:
+        server._keep_ticking()
+        for sock, accept in sockets:
+            await server._listen(sock, accept, backlog)
+        yield
+    finally:
+        if server._timer is not None:
+            server._timer.cancel()
+        server.refuse()
+        await server.cut_off()
