@@ -18,6 +18,7 @@ logger = logging.getLogger("pywatt_kafka")
 
 GRACE = 2.0  # seconds for an opening that is under way when its client is closed
 CLOSE_LIMIT = 3.0  # seconds for one step
+JOIN_GRACE = 0.1  # seconds for a join to be answered while its consumer is being closed
 
 ResultT = TypeVar("ResultT")
 
@@ -84,8 +85,12 @@ async def to_the_end(step: Coroutine[Any, Any, None]) -> None:
 async def close_consumer(consumer: Any, sockets: Sockets) -> None:
     """Stop an AIOKafkaConsumer, and end what its `stop` does not come to when it waits too long or trips."""
     await sockets.settle()
-    if not await finish(consumer.stop(), CLOSE_LIMIT):
-        coordinator, fetcher = consumer._coordinator, consumer._fetcher
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait({stopping}, timeout=JOIN_GRACE)
+    if not stopping.done() and coordinator is not None and consumer._group_id is not None:
+        await _withdraw(consumer._client, coordinator)
+    if not await _end(stopping, CLOSE_LIMIT):
         if coordinator is not None and consumer._group_id is not None:
             await finish(coordinator._stop_heartbeat_task(), CLOSE_LIMIT)
             await finish(coordinator._stop_commit_offsets_refresh_task(), CLOSE_LIMIT)
@@ -94,6 +99,23 @@ async def close_consumer(consumer: Any, sockets: Sockets) -> None:
                 task.cancel()
                 await _end(task, CLOSE_LIMIT)
     await sockets.close()
+
+
+async def _withdraw(client: Any, coordinator: Any) -> None:
+    """Take back a join: a new group answers only after seconds, in which it waits for further members.
+
+    The member leaves, if the group has named it already, so that nobody waits for it; a static one stays.
+    """
+    from aiokafka.client import ConnectionGroup
+    from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest
+
+    connection = client._conns.get((coordinator.coordinator_id, ConnectionGroup.COORDINATION))
+    if connection is None or all(request.API_KEY != JoinGroupRequest.API_KEY for _, request, _ in connection._requests):
+        return
+    if coordinator.member_id and coordinator._group_instance_id is None:
+        leave = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+        await finish(client.send(coordinator.coordinator_id, leave), CLOSE_LIMIT)
+    connection.close()
 
 
 async def _end(task: asyncio.Future[Any], limit: float) -> bool:

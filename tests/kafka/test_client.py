@@ -189,6 +189,35 @@ async def test_the_group_shares_partitions_and_tells_each_member(broker: str, to
     assert [what for what, _ in two.log] == ["assigned", "revoked"]
 
 
+async def test_a_member_that_ends_while_it_joins_is_not_waited_for(broker: str, topic: str) -> None:
+    await ensure_topics(broker, [topic], partitions=4)
+    everything = frozenset(TopicPartition(topic, number) for number in range(4))
+
+    class Busy(Assignments):
+        """Gives its partitions up when it is allowed to, until when the other's join is not answered."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.allowed = asyncio.Event()
+
+        async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+            await super().revoked(partitions)
+            await self.allowed.wait()
+
+    busy = Busy()
+    async with (
+        Consumer(broker, group=topic, topics=[topic], listener=busy, session_timeout=SESSION) as first,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(_keep_fetching, first)
+        await busy.until(lambda what, partitions: (what, partitions) == ("assigned", everything))
+        async with Consumer(broker, group=topic, topics=[topic], session_timeout=SESSION):
+            await busy.until(lambda what, _: what == "revoked")
+        busy.allowed.set()
+        await busy.until(lambda what, partitions: (what, partitions) == ("assigned", everything))
+        tasks.cancel_scope.cancel()
+
+
 async def _keep_fetching(consumer: Consumer) -> None:
     while True:
         await consumer.fetch()
