@@ -12,17 +12,34 @@ from pathlib import Path
 
 import anyio
 
-from pywatt.config.model import ProbeConfig
+from pywatt.config.model import ProbeConfig, ServiceConfig
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.reaper import Reaper
-from pywatt.supervisor.worker import Worker
+from pywatt.supervisor.worker import Worker, Workshop
 
 MAX_OUTPUT = 400
 """Characters of a failed program's output that are told."""
 _MAX_LINE = 4096
 """Bytes of a status line."""
 _GOOD = range(200, 400)
+
+
+async def ask(
+    worker: Worker, probe: ProbeConfig, service: ServiceConfig, env: Mapping[str, str], workshop: Workshop
+) -> str:
+    """Ask a worker what a probe asks; return what is wrong, or nothing. `env`: the environment of its service."""
+    address = worker.endpoint.address
+    if probe.http is not None:
+        if worker.report is not None and not worker.report.http:
+            return f"GET {probe.http}: it answers no HTTP"
+        return await ask_http(address, probe.http, service.id, probe.timeout)
+    if probe.hook is not None:
+        return await ask_hook(worker, probe.hook, probe.timeout)
+    env = {**env, "PYWATT_WORKER_PID": str(worker.pid), "PYWATT_WORKER_SLOT": str(worker.slot)}
+    if address.startswith("tcp:"):
+        env["HOST"], _, env["PORT"] = address.removeprefix("tcp:").rpartition(":")
+    return await ask_command(probe, env, service.path, workshop.reaper, workshop.forkserver)
 
 
 async def ask_http(address: str, path: str, service_id: str, timeout: float) -> str:

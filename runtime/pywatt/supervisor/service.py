@@ -6,66 +6,23 @@ import asyncio
 import dataclasses
 import random
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
 
-from pywatt.config.model import LogLevel, ProbeConfig, ServerConfig, ServiceConfig
+from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
 from pywatt.errors import ServiceFailed
-from pywatt.mesh.table import MeshService, MeshTable, ServiceState
-from pywatt.supervisor.checks import ask_command, ask_hook, ask_http
+from pywatt.mesh.table import MeshService, ServiceState
+from pywatt.supervisor.checks import ask
 from pywatt.supervisor.keeper import Keeper, first_of
+from pywatt.supervisor.parties import App
+from pywatt.supervisor.status import mesh_service
 from pywatt.supervisor.worker import Order, Worker, Workshop
 
 MOST_RETIRING = 4
 """Workers of a service that have been replaced and still run, above which the next replacement waits for their end."""
-
-
-class App(Protocol):
-    """What a service needs from the app around it."""
-
-    def environment(self, service: ServiceConfig) -> Mapping[str, str]:
-        """Return the environment for a new worker."""
-        ...
-
-    def entry(self, service: ServiceConfig) -> tuple[socket.socket | None, str, ServerConfig]:
-        """Return the public socket if this service is the entrypoint, the base path, and the server block."""
-        ...
-
-    def table(self) -> MeshTable:
-        """Return the newest mesh table."""
-        ...
-
-    def changed(self) -> None:
-        """Note that a worker's state changed."""
-        ...
-
-    def applied(self) -> None:
-        """Note that a worker has applied a newer mesh table."""
-        ...
-
-    def publish(self) -> int:
-        """Send the change that was just made to every worker now; return its version."""
-        ...
-
-    async def followed(self, version: int) -> None:
-        """Wait until every worker calls by this version of the table."""
-        ...
-
-    async def drained(self, version: int) -> None:
-        """Wait until no call is in flight any more to what this version of the table dropped."""
-        ...
-
-    def exported(self, service: ServiceConfig, variables: Mapping[str, str]) -> None:
-        """Take the variables which a worker that got ready exports."""
-        ...
-
-    def say(self, level: LogLevel, message: str, **extra: object) -> None:
-        """Write a line of the supervisor's own into the log."""
-        ...
 
 
 class Service:
@@ -224,21 +181,7 @@ class Service:
 
     async def ask(self, worker: Worker, probe: ProbeConfig) -> str:
         """Ask a worker what a probe asks; return what is wrong, or nothing."""
-        address = worker.endpoint.address
-        if probe.http is not None:
-            if worker.report is not None and not worker.report.http:
-                return f"GET {probe.http}: it answers no HTTP"
-            return await ask_http(address, probe.http, self.config.id, probe.timeout)
-        if probe.hook is not None:
-            return await ask_hook(worker, probe.hook, probe.timeout)
-        env = {
-            **self._app.environment(self.config),
-            "PYWATT_WORKER_PID": str(worker.pid),
-            "PYWATT_WORKER_SLOT": str(worker.slot),
-        }
-        if address.startswith("tcp:"):
-            env["HOST"], _, env["PORT"] = address.removeprefix("tcp:").rpartition(":")
-        return await ask_command(probe, env, self.config.path, self.workshop.reaper, self.workshop.forkserver)
+        return await ask(worker, probe, self.config, self._app.environment(self.config), self.workshop)
 
     def say(self, level: LogLevel, message: str, **extra: object) -> None:
         """Write a line of the supervisor's own into the log."""
@@ -271,37 +214,14 @@ class Service:
 
     def snapshot(self) -> MeshService:
         """Return the service as others see it."""
-        keepers = self.keepers.values()
-        serving = [keeper.worker for keeper in keepers if keeper.worker is not None and keeper.serving]
-        reasons = [keeper.why or keeper.unready for keeper in keepers if keeper.why or keeper.unready]
-        degraded = [worker.degraded for worker in serving if worker.degraded]
-        return MeshService(
-            id=self.config.id,
-            state=self._state(serving=bool(serving), degraded=bool(degraded)),
+        stopped = self._stopping.is_set() or self.ended.is_set()
+        return mesh_service(
+            self.config,
+            self.keepers.values(),
             port=self.port if self._http else None,
-            endpoints=tuple(worker.endpoint for worker in serving) if self._http else (),
-            workers=max(len(self.keepers), 1),
-            ready=len(serving),
-            detail=(degraded or reasons or [""])[0],
-            internal=self.config.internal,
+            state=ServiceState.STOPPED if stopped else None,
+            started=self.started.done(),
         )
-
-    def _state(self, *, serving: bool, degraded: bool) -> ServiceState:
-        keepers = self.keepers.values()
-        if self._stopping.is_set() or self.ended.is_set():
-            return ServiceState.STOPPED
-        if degraded:
-            return ServiceState.DEGRADED
-        if any(keeper.crash_loop and not keeper.serving for keeper in keepers):
-            return ServiceState.CRASH_LOOP
-        if serving:
-            return ServiceState.READY
-        if self.started.done() and any(keeper.unready for keeper in keepers):
-            return ServiceState.NOT_READY
-        if keepers and all(keeper.down for keeper in keepers):
-            failed = any(keeper.down and keeper.down.failed for keeper in keepers)
-            return ServiceState.FAILED if failed else ServiceState.FINISHED
-        return ServiceState.RESTARTING if self.started.done() else ServiceState.STARTING
 
     # Slots.
 
