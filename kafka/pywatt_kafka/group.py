@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ from pywatt_kafka.engine import (
     translated,
 )
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.leading import let_followers_first
 from pywatt_kafka.records import Message, Offset, TopicPartition
 from pywatt_kafka.sockets import Sockets, close_consumer
 
@@ -86,6 +88,7 @@ class GroupEngine:
         """Connect; joining goes on in the background, and waits for no topic to exist."""
         with opening(self._brokers):
             await self._sockets.open(self._consumer.start())
+            let_followers_first(self._consumer._coordinator, self._brokers, os.environ)
             # Subscribed only now: a start with topics fails when one of them does not exist, and waits for the group.
             settings = self._settings
             if settings.pattern is None:

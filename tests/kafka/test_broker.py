@@ -19,11 +19,12 @@ from click.testing import CliRunner
 
 from pywatt.errors import MissingExtra
 from pywatt.service_type import ServiceContext, StopRequest, load_type
-from pywatt_kafka import Consumer, KafkaError, Producer, TailReader, consumer_lag, ensure_topics
+from pywatt_kafka import Consumer, KafkaError, Producer, TailReader, TopicPartition, consumer_lag, ensure_topics
 from pywatt_kafka.brokers.embedded import EmbeddedBroker
 from pywatt_kafka.brokers.real import RealBroker
 from pywatt_kafka.commands import kafka
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
+from pywatt_kafka.leading import EMBEDDED_VARIABLE
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +76,37 @@ async def test_lag_on_the_embedded_broker_needs_the_topics_named(embedded: str) 
     with pytest.raises(KafkaError, match="cannot list") as caught:
         await consumer_lag(embedded, "slow")
     assert caught.value.hint == "name the topics"
+
+
+async def test_a_group_of_several_members_reads_all_of_the_embedded_broker(
+    embedded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(EMBEDDED_VARIABLE, embedded)
+    await ensure_topics(embedded, ["shared"], partitions=4)
+    members: list[Consumer] = []
+    moved = asyncio.Event()
+
+    class Listener:
+        async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+            moved.set()
+
+        async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+            moved.set()
+
+    async def member() -> None:
+        async with Consumer(embedded, group="several", topics=["shared"], listener=Listener()) as consumer:
+            members.append(consumer)
+            while True:
+                await consumer.fetch()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(member)
+        with anyio.fail_after(20):
+            while sorted(len(each.assignment) for each in members) != [1, 1, 2]:
+                await moved.wait()
+                moved.clear()
+        tasks.cancel_scope.cancel()
 
 
 def test_the_embedded_broker_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from pywatt.service_type import ServiceContext
 from pywatt_kafka.addresses import BROKERS_VARIABLE
 from pywatt_kafka.brokers.embedded import RETAINED_BYTES, EmbeddedBroker
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
+from pywatt_kafka.leading import EMBEDDED_VARIABLE
 from pywatt_services.kafka_broker import BrokerOptions
 
 logger = logging.getLogger("pywatt.kafka_broker")
@@ -33,5 +34,6 @@ async def serve(options: BrokerOptions, context: ServiceContext) -> None:
             RETAINED_BYTES // MEGABYTE,
             BROKERS_VARIABLE,
         )
-        await context.ready(http=False, exports={BROKERS_VARIABLE: broker.address})
+        exports = {BROKERS_VARIABLE: broker.address, EMBEDDED_VARIABLE: broker.address}
+        await context.ready(http=False, exports=exports)
         await context.stop_requested()
