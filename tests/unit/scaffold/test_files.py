@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pywatt.errors import CreateRefused
 from pywatt.scaffold.files import Mode, PlannedFile, settle, write
+
+NOBODY = 65534
 
 
 def never(_path: Path) -> bool:
@@ -70,9 +72,20 @@ def test_a_failure_in_the_middle_undoes_the_rest(tmp_path: Path) -> None:
     assert tree(tmp_path) == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Run as a user with few rights: root may write everywhere."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
+    request.getfixturevalue("nobody")
     with pytest.raises(CreateRefused, match="Permission denied"):
         write([PlannedFile(path=tmp_path / "locked" / "a", content="")])
 
