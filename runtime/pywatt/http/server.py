@@ -11,7 +11,10 @@ from email.utils import formatdate
 from typing import Generic, Protocol, TypeVar
 
 TICK = 1.0
-"""Seconds between two looks at the clock; so limits on time are kept to about a second, and cost a request nothing."""
+"""Seconds between two looks at the clock; so limits on time are kept to about a second, and cost a request nothing.
+
+Without clients nobody looks: an idle process is not woken.
+"""
 
 
 class Client(Protocol):
@@ -56,6 +59,8 @@ class HttpServer(Generic[ClientT]):
         self._wall_clock = wall_clock
         self._client_left = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """While it serves."""
         self._timer: asyncio.TimerHandle | None = None
         self.tick()
 
@@ -67,7 +72,9 @@ class HttpServer(Generic[ClientT]):
             client.look_at_time(self.now)
 
     def opened(self, client: ClientT) -> None:
-        """Count a client in."""
+        """Count a client in. `now` and `date` are right from here on."""
+        if self._loop is not None and self._timer is None:
+            self._keep_ticking(self._loop)
         self.clients.add(client)
 
     def closed(self, client: ClientT) -> None:
@@ -107,12 +114,17 @@ class HttpServer(Generic[ClientT]):
             client.abort()
         await self.none_left()
 
-    def _keep_ticking(self) -> None:
+    def _keep_ticking(self, loop: asyncio.AbstractEventLoop) -> None:
         self.tick()
-        self._timer = asyncio.get_running_loop().call_later(TICK, self._keep_ticking)
+        self._timer = loop.call_later(TICK, self._tick_on, loop)
+
+    def _tick_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self.clients:
+            self._keep_ticking(loop)
 
     async def _listen(self, sock: socket.socket, accept: Accept, backlog: int) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         own = sock.dup()  # the event loop closes what it is given
         if sock.family == socket.AF_UNIX:
             self._listeners.append(await loop.create_unix_server(accept, sock=own, backlog=backlog))
@@ -129,7 +141,6 @@ async def serving(
     `backlog`: connections that may wait to be accepted, as each socket was given.
     """
     try:
-        server._keep_ticking()
         for sock, accept in sockets:
             await server._listen(sock, accept, backlog)
         yield

@@ -73,7 +73,7 @@ class ClientConnection(asyncio.Protocol):
         self._head_begun = False
         self._reading_paused = False
         self._unused = True
-        self._since = server.now
+        self._since = 0.0
         self._blocked_since = math.inf
         self.state = READING
 
@@ -91,6 +91,7 @@ class ClientConnection(asyncio.Protocol):
         self._peer = peer_of(transport, self._server.trust_proxy)
         self._reader = RequestReader(self._server.limits.head, dropped=frozenset() if self._peer.trusted else FORWARDED)
         self._server.opened(self)
+        self._since = self._server.now
 
     def data_received(self, data: bytes) -> None:
         """Read, or hold what belongs to a later request."""

@@ -78,7 +78,7 @@ class HttpConnection(asyncio.Protocol):
         self._size = 0
         self._advancing = False
         self._reading_paused = False
-        self._since = server.now
+        self._since = 0.0
         self._blocked_since = math.inf
         self.phase = READING
 
@@ -93,6 +93,7 @@ class HttpConnection(asyncio.Protocol):
         """Begin."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none, but does all that one does
         self._server.opened(self)
+        self._since = self._server.now
 
     def data_received(self, data: bytes) -> None:
         """Read, or hold what belongs to a later request."""
