@@ -385,6 +385,10 @@ def frozen(broker: RealBroker) -> Iterator[None]:
     assert broker.pid is not None
     os.kill(broker.pid, signal.SIGSTOP)
     try:
+        # Its threads stop one by one, and one that still runs may answer.
+        threads = Path(f"/proc/{broker.pid}/task")
+        while any(stat.read_text().rpartition(")")[2].split()[0] != "T" for stat in threads.glob("*/stat")):
+            continue
         yield
     finally:
         os.kill(broker.pid, signal.SIGCONT)
