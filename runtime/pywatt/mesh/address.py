@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -63,6 +63,12 @@ class Location:
     """For the Host header."""
     target: bytes
     """Path and query."""
+    after_method: bytes = field(init=False)
+    """The head of a request, from behind its method to the Host header."""
+
+    def __post_init__(self) -> None:
+        after_method = b" %b HTTP/1.1\r\nhost: %b\r\n" % (self.target, self.authority)
+        object.__setattr__(self, "after_method", after_method)
 
 
 def parse_endpoint(address: str) -> Address:

@@ -18,7 +18,7 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _OURS = HOP_BY_HOP | {b"host", b"content-length", b"expect"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     """A response that came in whole."""
 
@@ -34,21 +34,23 @@ class Response:
 
 def write_request(method: str, location: Location, headers: Headers, body: bytes) -> bytes:
     """Return a whole request. Raises ValueError for a method or header that cannot be sent."""
-    verb = method.encode()
-    if not is_token(verb):
-        raise ValueError(f"not a method: {method!r}")
-    parts = [verb, b" ", location.target, b" HTTP/1.1\r\nhost: ", location.authority, b"\r\n"]
+    start = _verb(method) + location.after_method
     if has_bad_value([value for _, value in headers]):
         for name, value in headers:
             check_header(name, value)  # raises, and says which one
-    for name, value in headers:
-        start = _line_start(name)
-        if start is not None:
-            parts += (start, value, b"\r\n")
+    lines = [line + value for name, value in headers if (line := _line_start(name)) is not None]
     if body or method in _WITH_BODY:
-        parts.append(b"content-length: %d\r\n" % len(body))
-    parts += (b"\r\n", body)
-    return b"".join(parts)
+        lines.append(b"content-length: %d" % len(body))
+    lines += (b"", body)
+    return start + b"\r\n".join(lines)
+
+
+@lru_cache(maxsize=64)
+def _verb(method: str) -> bytes:
+    verb = method.encode()
+    if not is_token(verb):
+        raise ValueError(f"not a method: {method!r}")
+    return verb
 
 
 @lru_cache(maxsize=1024)
@@ -60,6 +62,8 @@ def _line_start(name: bytes) -> bytes | None:
 
 class Collector:
     """Receives one response into memory."""
+
+    __slots__ = ("_connection", "_done", "_head", "_limit", "_pieces", "_size", "retriable")
 
     def __init__(self, limit: int) -> None:
         """`limit`: bytes that the body may have."""
@@ -73,22 +77,33 @@ class Collector:
         self._connection: Connection | None = None
 
     async def run(self, connection: Connection, method: str, data: bytes) -> Response:
-        """Send the request and wait for the response. Raises MeshError."""
+        """Send the request and wait for the response. Raises MeshError, and TimeoutError after `expire`."""
+        try:
+            return await self.start(connection, method, data)
+        finally:
+            self.end()
+
+    def start(self, connection: Connection, method: str, data: bytes) -> asyncio.Future[Response]:
+        """Send the request; return what to wait for. To be followed by `end`."""
         self._connection = connection
         connection.send(self, data, ended=True, to_head=method == "HEAD")
-        try:
-            return await self._done
-        finally:
-            if self._connection is not None:
-                self._connection.abandon()
+        return self._done
+
+    def end(self) -> None:
+        """Break off what is not complete."""
+        if self._connection is not None:
+            self._connection.abandon()
 
     def on_informational(self, head: ResponseHead) -> None:
         """Ignore it."""
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
-        """Keep the head."""
-        self._head = head
-        self.on_body(body, ended)
+        """Keep the head, or the whole response."""
+        if ended and len(body) <= self._limit:
+            self._end(head, body)
+        else:
+            self._head = head
+            self.on_body(body, ended)
 
     def on_body(self, body: bytes, ended: bool) -> None:
         """Keep the body; with its end the call is over."""
@@ -98,9 +113,7 @@ class Collector:
             return
         self._pieces.append(body)
         if ended and self._head is not None:
-            self._connection = None
-            headers = [(name.lower(), value) for name, value in self._head.headers]
-            self._finish(Response(self._head.status, headers, b"".join(self._pieces)))
+            self._end(self._head, b"".join(self._pieces))
 
     def on_raw(self, data: bytes) -> None:
         """Never called: the request does not ask for an upgrade."""
@@ -114,9 +127,15 @@ class Collector:
     def on_writable(self, writable: bool) -> None:
         """Nothing to do: the request was written in one piece."""
 
-    def _finish(self, response: Response) -> None:
+    def expire(self) -> None:
+        """Give up: `run` raises TimeoutError."""
         if not self._done.done():
-            self._done.set_result(response)
+            self._done.set_exception(TimeoutError())
+
+    def _end(self, head: ResponseHead, body: bytes) -> None:
+        self._connection = None
+        if not self._done.done():
+            self._done.set_result(Response(head.status, [(name.lower(), value) for name, value in head.headers], body))
 
     def _fail(self, error: MeshError) -> None:
         if not self._done.done():

@@ -23,6 +23,7 @@ from pywatt.mesh.address import (
 from pywatt.mesh.balance import least_busy
 from pywatt.mesh.call import IDEMPOTENT, Collector, Response, write_request
 from pywatt.mesh.connection import Connection
+from pywatt.mesh.deadlines import Deadlines
 from pywatt.mesh.limits import Limits
 from pywatt.mesh.pool import Admit, Pool
 from pywatt.mesh.table import MeshService, MeshTable, ServiceState
@@ -34,6 +35,8 @@ SWEEP = 1.0
 FIRST_RETRY = 0.02
 LAST_RETRY = 1.0
 """Seconds after which endpoints that refused a connection are tried again, doubling from the first to the last."""
+MANY_DEADLINES = 64
+"""Different times of calls from which on those are forgotten that no call has any more."""
 GONE = (ServiceState.FAILED, ServiceState.FINISHED, ServiceState.STOPPED)
 
 
@@ -71,6 +74,8 @@ class MeshClient:
         self._dials: set[asyncio.Task[None]] = set()
         self._tasks = asyncio.TaskGroup()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._deadlines: dict[float, Deadlines] = {}
+        """By the seconds that calls have."""
         self._take_table(table)
 
     async def __aenter__(self) -> Self:
@@ -83,6 +88,8 @@ class MeshClient:
     ) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
+        for deadlines in self._deadlines.values():
+            deadlines.close()
         for task in list(self._dials):
             task.cancel()
         for pool in (*self._pools.values(), *self._origins.values(), *self._retiring):
@@ -130,9 +137,27 @@ class MeshClient:
         """
         location = locate(url)
         data = write_request(method, location, headers, body)
+        connection = self.take(location.destination)
+        begun = self._clock()
         try:
-            async with asyncio.timeout(timeout):
-                return await self._exchange(method, location.destination, data)
+            if connection is not None:
+                collector = Collector(self._limits.response_body)
+                deadlines = None if timeout is None else self._deadlines_of(timeout)
+                done = collector.start(connection, method, data)
+                if deadlines is not None:
+                    deadlines.add(collector)
+                try:
+                    return await done
+                except ConnectionLost:
+                    if not collector.retriable or method not in IDEMPOTENT:
+                        raise
+                finally:
+                    collector.end()
+                    if deadlines is not None:
+                        deadlines.remove(collector)
+            async with asyncio.timeout(None if timeout is None else timeout - (self._clock() - begun)):
+                connection = await self.connect(location.destination)
+                return await Collector(self._limits.response_body).run(connection, method, data)
         except TimeoutError as error:
             raise CallTimeout(f"{method} {url} took longer than {timeout:g} s") from error
 
@@ -200,15 +225,13 @@ class MeshClient:
         else:
             opened(connection)
 
-    async def _exchange(self, method: str, destination: Destination, data: bytes) -> Response:
-        connection = self.take(destination) or await self.connect(destination)
-        collector = Collector(self._limits.response_body)
-        try:
-            return await collector.run(connection, method, data)
-        except ConnectionLost:
-            if not collector.retriable or method not in IDEMPOTENT:
-                raise
-        return await Collector(self._limits.response_body).run(await self.connect(destination), method, data)
+    def _deadlines_of(self, timeout: float) -> Deadlines:
+        deadlines = self._deadlines.get(timeout)
+        if deadlines is None:
+            if len(self._deadlines) >= MANY_DEADLINES:
+                self._deadlines = {seconds: each for seconds, each in self._deadlines.items() if not each.idle}
+            deadlines = self._deadlines[timeout] = Deadlines(timeout)
+        return deadlines
 
     def _take_table(self, table: MeshTable) -> None:
         self._table = table

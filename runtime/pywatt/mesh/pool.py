@@ -16,6 +16,16 @@ Admit = Callable[[str, str], None]
 """Takes a host and one of its IP addresses; raises ConnectFailed when that must not be connected to."""
 
 
+class _Trial:
+    """An attempt to connect, for those who wait for what comes of it."""
+
+    __slots__ = ("error", "over")
+
+    def __init__(self) -> None:
+        self.error: OSError | None = None
+        self.over = asyncio.Event()
+
+
 class Pool:
     """Opens connections to one address and keeps them for the next call. Owns them all."""
 
@@ -46,6 +56,9 @@ class Pool:
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._emptied = asyncio.Event()
+        self._refused = False
+        """Whether the last attempt to connect failed."""
+        self._trial: _Trial | None = None
 
     @property
     def unused(self) -> bool:
@@ -66,7 +79,7 @@ class Pool:
         self.in_flight += 1
         try:
             async with asyncio.timeout(self._limits.connect):
-                connection = await self._connect()
+                connection = await self._try()
         except BaseException as error:
             self.in_flight -= 1
             if self.retired and not self.in_flight:
@@ -74,7 +87,7 @@ class Pool:
             if isinstance(error, TimeoutError):
                 raise ConnectFailed(f"cannot connect to {self.name} within {self._limits.connect:g} s") from error
             if isinstance(error, OSError):
-                raise ConnectFailed(f"cannot connect to {self.name}: {error.strerror or error}") from error
+                raise ConnectFailed(f"cannot connect to {self.name}: {_words(error)}") from error
             raise
         if connection.usable:  # else it was lost already: whoever uses it will be told
             self._open.add(connection)
@@ -127,6 +140,26 @@ class Pool:
             self._idle.remove(connection)
             connection.close()
 
+    async def _try(self) -> Connection:
+        """Connect; to a server that refused it last time one at a time, whose failure is that of all who wait."""
+        while self._refused and (trial := self._trial) is not None:
+            await trial.over.wait()
+            if trial.error is not None:
+                raise ConnectFailed(f"cannot connect to {self.name}: {_words(trial.error)}") from trial.error
+        self._trial = trial = _Trial()
+        try:
+            connection = await self._connect()
+        except OSError as error:
+            self._refused = True
+            trial.error = error
+            raise
+        finally:
+            trial.over.set()
+            if self._trial is trial:
+                self._trial = None
+        self._refused = False
+        return connection
+
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         address = self._address
@@ -154,3 +187,7 @@ class Pool:
             lambda: Connection(self), host, address.port, ssl=context, server_hostname=address.host
         )
         return made[1]
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or str(error)
