@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from pywatt_kafka.addresses import brokers_from
 from pywatt_kafka.connection import Connection, ConnectionState, ConnectionStatus
-from pywatt_kafka.engine import require_aiokafka
+from pywatt_kafka.engines import EngineName, MemberEngine, require
 from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable
 from pywatt_kafka.group import GroupEngine, GroupSettings
 from pywatt_kafka.records import Message, Offset, TopicPartition
@@ -77,13 +77,14 @@ class Consumer:
         request_timeout: float = REQUEST_TIMEOUT,
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
+        engine: EngineName = "aiokafka",
     ) -> None:
         """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`. All timeouts are seconds.
 
         `pattern`: a regular expression for whole names of topics that are read besides `topics`, as soon as they exist.
         `rebalance_timeout`: how long the group waits for this member to give up its partitions. `on_status` is called
         on every change of `status`, from the event loop. `security` None: what the variables
-        KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used.
+        KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used. `engine`: the library underneath.
         """
         self._brokers = brokers_from(brokers, os.environ)
         self._request_timeout = request_timeout
@@ -92,6 +93,7 @@ class Consumer:
         self._next: dict[TopicPartition, int] = {}
         """Offset after the last record handed out, per partition of this assignment."""
         self._rewind = False
+        chosen = security_from(security, os.environ)
         settings = GroupSettings(
             group=group,
             topics=tuple(topics),
@@ -100,12 +102,21 @@ class Consumer:
             client_id=client_id,
             session_timeout=session_timeout,
             rebalance_timeout=rebalance_timeout,
-            security=security_from(security, os.environ).settings(),
+            security=chosen.settings(),
             assigned=self._assigned,
             revoked=self._revoked,
         )
+
+        def create() -> MemberEngine:
+            if engine == "rdkafka":
+                from pywatt_kafka.rdkafka.group import GroupEngine as RdkafkaEngine
+
+                return RdkafkaEngine(self._brokers, settings, chosen)
+            return GroupEngine(self._brokers, settings)
+
+        self._engine: EngineName = engine
         self._connection = Connection(
-            lambda: GroupEngine(self._brokers, settings),
+            create,
             name=f"consumer group {group} of {','.join(self._brokers)}",
             replace_after=REPLACE_AFTER,
             on_status=on_status,
@@ -138,7 +149,7 @@ class Consumer:
 
     async def __aenter__(self) -> Self:
         """Start connecting and joining. Raises MissingDependency."""
-        require_aiokafka()
+        require(self._engine)
         await self._connection.__aenter__()
         _open.add(self)
         return self

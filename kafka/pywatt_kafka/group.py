@@ -29,6 +29,7 @@ from pywatt_kafka.sockets import Sockets, close_consumer
 HEARTBEAT_INTERVAL = 3.0  # seconds, or a third of the session timeout
 REQUEST_MARGIN = 10.0  # seconds; a broker holds a join for as long as the slowest member may take
 TROUBLE_TTL = 3.0  # seconds for which an error counts against the status
+HELD_FETCH = 0.05  # seconds that a fetch takes at most while a partition is paused
 TRY_AGAIN = "InvalidRequestError"
 """The embedded broker's answer to a follower that syncs after its leader; the next attempt may work."""
 
@@ -128,9 +129,15 @@ class GroupEngine:
             raise error
         if self._closing:
             raise KafkaUnavailable("the connection is being closed")
+        wanted: list[Any] = []
+        if self._held:
+            # Named, because what was prefetched for a paused partition is thrown away by a fetch that is for all. It
+            # hears nothing of one that is resumed meanwhile, so it must be short.
+            wanted = [_native(partition) for partition in self._owned - self._held]
+            timeout = min(timeout, HELD_FETCH)
         try:
             with translated(f"reading as a member of {self._settings.group}"):
-                batches = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
+                batches = await self._consumer.getmany(*wanted, timeout_ms=int(timeout * 1000), max_records=max_records)
         except KafkaError as error:
             if TRY_AGAIN not in str(error):
                 self._trouble, self._trouble_at = error, time.monotonic()

@@ -13,7 +13,8 @@ from pywatt_kafka.addresses import brokers_from
 from pywatt_kafka.batching import ProducerEngine
 from pywatt_kafka.connection import Connection, ConnectionState, ConnectionStatus
 from pywatt_kafka.deadlines import Deadlines
-from pywatt_kafka.engine import FOREIGN, require_aiokafka, translate
+from pywatt_kafka.engine import FOREIGN, translate
+from pywatt_kafka.engines import EngineName, RecordEngine, require
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
 from pywatt_kafka.records import Header, Headers, RecordPosition
 from pywatt_kafka.security import Security, security_from
@@ -46,6 +47,7 @@ class Producer:
         max_request_bytes: int = MAX_REQUEST_BYTES,
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
+        engine: EngineName = "aiokafka",
     ) -> None:
         """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
 
@@ -53,11 +55,12 @@ class Producer:
         wait for more records of a batch. `request_timeout`: seconds after which a `send` gives up. `max_request_bytes`:
         the largest record, with its headers; the broker has a limit of its own (`message.max.bytes`). `on_status` is
         called on every change of `status`, from the event loop. `security` None: what the variables
-        KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used.
+        KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used. `engine`: the library underneath.
         """
         self._brokers = brokers_from(brokers, os.environ)
         self._request_timeout = request_timeout
-        self._settings: dict[str, Any] = {
+        chosen = security_from(security, os.environ)
+        settings: dict[str, Any] = {
             "client_id": client_id,
             "acks": acks,
             "enable_idempotence": idempotent and acks == "all",
@@ -66,10 +69,33 @@ class Producer:
             "max_batch_size": BATCH_BYTES,
             "max_request_size": max_request_bytes,
             "request_timeout_ms": int(request_timeout * 1000),
-            **security_from(security, os.environ).settings(),
+            **chosen.settings(),
         }
+
+        def create() -> RecordEngine:
+            if engine == "rdkafka":
+                from pywatt_kafka.rdkafka.batching import ProducerEngine as RdkafkaEngine
+                from pywatt_kafka.rdkafka.batching import ProducerSettings
+
+                return RdkafkaEngine(
+                    self._brokers,
+                    ProducerSettings(
+                        client_id=client_id,
+                        acks=str(acks),
+                        idempotent=idempotent and acks == "all",
+                        linger_ms=linger_ms,
+                        compression=compression,
+                        batch_bytes=BATCH_BYTES,
+                        max_request_bytes=max_request_bytes,
+                        request_timeout=request_timeout,
+                        security=chosen,
+                    ),
+                )
+            return ProducerEngine(self._brokers, settings)
+
+        self._engine: EngineName = engine
         self._connection = Connection(
-            lambda: ProducerEngine(self._brokers, self._settings),
+            create,
             name=f"producer {client_id} of {','.join(self._brokers)}",
             # by then every send that the old client still holds has been given up by its caller
             replace_after=request_timeout,
@@ -98,7 +124,7 @@ class Producer:
 
     async def __aenter__(self) -> Self:
         """Start connecting. Raises MissingDependency."""
-        require_aiokafka()
+        require(self._engine)
         await self._connection.__aenter__()
         return self
 
@@ -184,7 +210,7 @@ class Producer:
     ) -> None:
         """Write a record that has to wait: for a connection, for the topic's metadata, or for room in a batch."""
         topic = record[0]
-        engine: ProducerEngine | None = None
+        engine: RecordEngine | None = None
         waiting = True
         try:
             async with asyncio.timeout(self._request_timeout):

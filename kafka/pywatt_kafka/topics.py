@@ -16,8 +16,8 @@ from pywatt_kafka.sockets import Sockets, to_the_end
 
 LIMIT = 10.0  # seconds
 POLL_INTERVAL = 0.05  # seconds until a broker that is creating topics is asked again
-REPLICATION = 1
-"""Copies of a topic that is created here: a development broker is one node."""
+BROKERS_DEFAULT = -1
+"""Copies of a topic: as many as the brokers make of one for which nothing is said (`default.replication.factor`)."""
 
 
 async def ensure_topics(
@@ -25,14 +25,16 @@ async def ensure_topics(
     topics: Iterable[str],
     *,
     partitions: int = 1,
+    replication: int = BROKERS_DEFAULT,
     timeout: float = LIMIT,
     security: Security | None = None,
 ) -> frozenset[str]:
     """Create those of the topics that do not exist; return once all of them can be written to.
 
-    Returns the names of those that were missing. Topics that exist are left as they are. The embedded broker creates
-    topics with its own number of partitions. Raises KafkaUnavailable, NotAuthorized, UnknownTopic (a name that is not
-    allowed) or another KafkaError within the timeout (seconds). `security`: as for Producer.
+    Returns the names of those that were missing. Topics that exist are left as they are. `replication`: copies of each,
+    by default the brokers' default. The embedded broker creates topics with its own number of partitions. Raises
+    KafkaUnavailable, NotAuthorized, UnknownTopic (a name that is not allowed) or another KafkaError within the timeout
+    (seconds). `security`: as for Producer.
     """
     require_aiokafka()
     from aiokafka.admin import AIOKafkaAdminClient
@@ -52,7 +54,7 @@ async def ensure_topics(
             with translated("reading the list of topics"):
                 missing = frozenset(wanted) - frozenset(await admin.list_topics())
             if missing:
-                await _create(admin, sorted(missing), partitions)
+                await _create(admin, sorted(missing), partitions, replication)
                 await _settle(admin, sorted(missing))
             return missing
     except TimeoutError as error:
@@ -61,7 +63,7 @@ async def ensure_topics(
         await to_the_end(sockets.close())
 
 
-async def _create(admin: Any, topics: Sequence[str], partitions: int) -> None:
+async def _create(admin: Any, topics: Sequence[str], partitions: int, replication: int) -> None:
     from aiokafka import errors
     from aiokafka.admin import NewTopic
 
@@ -69,7 +71,11 @@ async def _create(admin: Any, topics: Sequence[str], partitions: int) -> None:
         return  # the embedded broker has none: it creates a topic when it is asked for its metadata, as we do next
     with translated(f"creating {', '.join(topics)}"):
         response = await admin.create_topics(
-            [NewTopic(name=topic, num_partitions=partitions, replication_factor=REPLICATION) for topic in topics]
+            [
+                # aiokafka takes -1 only together with assignments, of which an empty list says nothing
+                NewTopic(topic, partitions, replication, {} if replication == BROKERS_DEFAULT else None)
+                for topic in topics
+            ]
         )
     for topic, code, *detail in response.topic_errors:
         error_type = errors.for_code(code)

@@ -56,6 +56,8 @@ async def serve(options: KafkaHooksOptions, context: ServiceContext) -> None:
     """Run one worker until it is asked to stop. Raises MissingExtra, StartError."""
     if find_spec("aiokafka") is None:
         raise MissingExtra("aiokafka", "kafka", needed_by=f"the service {context.service.id}")
+    if options.engine == "rdkafka" and find_spec("confluent_kafka") is None:
+        raise MissingExtra("confluent_kafka", "rdkafka", needed_by=f"engine of the service {context.service.id}")
     try:
         brokers = brokers_from(options.brokers, context.env)
         security = security_from(options.security, context.env)
@@ -93,6 +95,7 @@ class _Bridge:
                 max_request_bytes=max(MAX_REQUEST_BYTES, self._options.publish.body_limit + RECORD_MARGIN),
                 security=self._security,
                 on_status=self._links.watch("producer"),
+                engine=self._options.engine,
             ) as producer,
             anyio.create_task_group() as background,
         ):
@@ -205,9 +208,11 @@ class _Bridge:
 
 def _topics(options: KafkaHooksOptions) -> set[str]:
     """Return every topic that is read or written."""
-    topics = {webhook.topic for webhook in options.webhooks}
+    topics = {webhook.topic for webhook in options.webhooks if not webhook.by_pattern}
     topics |= options.publish.topics
-    topics |= {webhook.dlq for webhook in options.webhooks if webhook.dlq is not None}
+    topics |= {
+        topic for webhook in options.webhooks for topic in (webhook.dlq, webhook.retry.topic) if topic is not None
+    }
     return topics | {
         topic for reply in options.request_replies for topic in (reply.request_topic, reply.response_topic)
     }

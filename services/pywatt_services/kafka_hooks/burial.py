@@ -1,4 +1,7 @@
-"""Writes the dead letters of one entry of `topics`: a record is not done before its letter is acknowledged."""
+"""Writes what remains of the records of one entry of `topics`: dead letters, and those that wait in a retry topic.
+
+A record is not done where it is before that is acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from time import time
 from typing import Protocol
 
 from pywatt_kafka.errors import KafkaError, RecordTooLarge
-from pywatt_kafka.records import RecordPosition
+from pywatt_kafka.records import Headers, RecordPosition
 from pywatt_services.kafka_hooks.config import DeadLetterFormat
 from pywatt_services.kafka_hooks.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.meters import TopicMeter
 from pywatt_services.kafka_hooks.pace import Pace
-from pywatt_services.kafka_hooks.retry import DeadLetter
+from pywatt_services.kafka_hooks.postponed import postponed_headers, postponed_value
+from pywatt_services.kafka_hooks.retry import DeadLetter, Postpone, Verdict
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -23,33 +27,64 @@ LONGEST_BACKOFF = 15.0  # ... up to this
 
 
 class RecordWriter(Protocol):
-    """What writes dead letters; raises KafkaError."""
+    """What writes records; raises KafkaError."""
 
-    async def send(self, topic: str, value: bytes | None) -> RecordPosition: ...
+    async def send(
+        self, topic: str, value: bytes | None, *, key: bytes | None = None, headers: Headers = ()
+    ) -> RecordPosition: ...
 
 
 class Burial:
-    """Where the dead letters of one entry go."""
+    """Where the records of one entry go that are not delivered now."""
 
     def __init__(
         self,
         topic: str | None,
+        retry_topic: str | None = None,
         *,
         writer: RecordWriter,
         form: DeadLetterFormat,
         meter: TopicMeter,
         now: Callable[[], float] = time,
     ) -> None:
-        """`topic` None: they are only logged."""
+        """`topic`: of dead letters; None: they are only logged."""
         self._topic = topic
+        self._retry_topic = retry_topic
         self._writer = writer
         self._form = form
         self._meter = meter
         self._now = now
         self._pace = Pace()
 
-    async def bury(self, delivery: Delivery, verdict: DeadLetter) -> float | None:
-        """Write the dead letter; return the seconds until that must be tried again, None when it is acknowledged."""
+    async def bury(self, delivery: Delivery, verdict: Verdict) -> float | None:
+        """Write what the verdict asks for; return the seconds until the record's next step, None when it is done."""
+        try:
+            if isinstance(verdict, Postpone):
+                return await self._postpone(delivery, verdict)
+            await self._write_letter(delivery, verdict)
+        except KafkaError as error:
+            wait = delivery.dlq_backoff = min(max(delivery.dlq_backoff * 2, FIRST_BACKOFF), LONGEST_BACKOFF)
+            if self._pace.due():
+                what = "its record for the retry topic" if isinstance(verdict, Postpone) else "its dead letter"
+                logger.warning("%s stays unfinished, %s cannot be written: %s", delivery.place, what, error)
+            return wait
+        return None
+
+    async def _postpone(self, delivery: Delivery, verdict: Postpone) -> float | None:
+        assert self._retry_topic is not None
+        message = delivery.message
+        headers = postponed_headers(message, attempts=delivery.attempts, due=verdict.until, failures=delivery.failures)
+        try:
+            await self._writer.send(self._retry_topic, postponed_value(message), key=message.key, headers=headers)
+        except RecordTooLarge:
+            logger.debug(
+                "%s is too large for %s: it is tried again from where it is", delivery.place, self._retry_topic
+            )
+            delivery.verdict = None
+            return max(verdict.until - self._now(), 0.0)
+        return None
+
+    async def _write_letter(self, delivery: Delivery, verdict: DeadLetter) -> None:
         if self._topic is None:
             logger.error(
                 "%s is given up after %d attempts (%s) and has no dead-letter topic: key %r, last: %s",
@@ -59,23 +94,16 @@ class Burial:
                 delivery.message.key,
                 delivery.failures[-1].outcome,
             )
-            return None
+            return
         try:
-            try:
-                await self._writer.send(self._topic, self._letter(delivery))
-            except RecordTooLarge:
-                await self._writer.send(self._topic, self._letter(delivery, whole=False))
-                logger.error(
-                    "%s is too large for a dead letter in %s, which says only where it is", delivery.place, self._topic
-                )
-        except KafkaError as error:
-            wait = delivery.dlq_backoff = min(max(delivery.dlq_backoff * 2, FIRST_BACKOFF), LONGEST_BACKOFF)
-            if self._pace.due():
-                logger.warning("%s stays unfinished, its dead letter cannot be written: %s", delivery.place, error)
-            return wait
+            await self._writer.send(self._topic, self._letter(delivery))
+        except RecordTooLarge:
+            await self._writer.send(self._topic, self._letter(delivery, whole=False))
+            logger.error(
+                "%s is too large for a dead letter in %s, which says only where it is", delivery.place, self._topic
+            )
         self._meter.buried(verdict.reason)
         logger.debug("%s is in %s now (%s)", delivery.place, self._topic, verdict.reason)
-        return None
 
     def _letter(self, delivery: Delivery, *, whole: bool = True) -> bytes:
         return dead_letter(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from pywatt_kafka.engines import EngineName
 from pywatt_kafka.security import Security
 from pywatt_services.kafka_hooks.admission import AuthOptions
 from pywatt_services.kafka_hooks.publish_options import PublishOptions
@@ -81,6 +82,8 @@ class KafkaHooksOptions:
     request_replies: tuple[RequestReplyOptions, ...] = ()
     consumer: ConsumerOptions | None = None
     """None only without webhooks."""
+    engine: EngineName = "aiokafka"
+    """The Kafka library of the consumer and the producer."""
     concurrency: int = 10
     """Deliveries at once of each entry of `topics`: a slow webhook holds up no other."""
     dlq_format: DeadLetterFormat = DeadLetterFormat.ORIGINAL

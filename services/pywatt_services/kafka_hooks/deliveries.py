@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -24,9 +25,13 @@ from pywatt_services.kafka_hooks.config import ConsumerOptions, KafkaHooksOption
 from pywatt_services.kafka_hooks.egress import Clients
 from pywatt_services.kafka_hooks.intake import Intake
 from pywatt_services.kafka_hooks.membership import hold, legal_name
-from pywatt_services.kafka_hooks.meters import Meters
+from pywatt_services.kafka_hooks.meters import Meters, TopicMeter
 from pywatt_services.kafka_hooks.partition import HeldPartition
+from pywatt_services.kafka_hooks.retries import BundledRetries, Retries
+from pywatt_services.kafka_hooks.targets import Targets
+from pywatt_services.kafka_hooks.topic_patterns import own_topics
 from pywatt_services.kafka_hooks.webhook import Webhook
+from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
 DRAIN_SHARE = 0.7
 """Part of a stop's time that deliveries in flight may take; the rest is for committing and disconnecting."""
@@ -59,8 +64,12 @@ class Deliveries:
         self._writer = writer
         self._meters = meters
         self._intake: Intake[Consumer] | None = None
-        self.targets: Sequence[Webhook] = ()
+        self._targets: Mapping[str, Sequence[Webhook]] = {}
+
+    @property
+    def targets(self) -> Sequence[Webhook]:
         """What delivers; none before there is something to do."""
+        return [target for siblings in self._targets.values() for target in siblings]
 
     @property
     def held(self) -> Mapping[TopicPartition, HeldPartition]:
@@ -104,7 +113,8 @@ class Deliveries:
             lambda listener: Consumer(
                 self._brokers,
                 group=options.group_id,
-                topics=list(targets),
+                topics=targets.names,
+                pattern=targets.pattern,
                 listener=listener,
                 instance_id=instance_id,
                 client_id=self._client_id,
@@ -112,13 +122,15 @@ class Deliveries:
                 rebalance_timeout=options.rebalance_timeout,
                 security=self._security,
                 on_status=self._on_status,
+                engine=self._options.engine,
             ),
             targets,
             buffered_records=options.buffered_records,
             start_at=options.start_at,
+            from_the_first=targets.retry_topics,
         )
         self._intake = intake
-        self.targets = [target for siblings in targets.values() for target in siblings]
+        self._targets = targets
         async with intake.consumer, clients, tasks:
             async with anyio.create_task_group() as reading:
                 reading.start_soon(self._cancel_at_stop, reading.cancel_scope)
@@ -129,14 +141,11 @@ class Deliveries:
             await intake.drain(limit * DRAIN_SHARE)
             tasks.cancel_scope.cancel()
 
-    def _make_targets(self, clients: Clients, tasks: TaskGroup) -> Mapping[str, Sequence[Webhook]]:
+    def _make_targets(self, clients: Clients, tasks: TaskGroup) -> Targets:
         """Return what delivers the records of each topic."""
-        targets: dict[str, list[Webhook]] = {}
-        for options in self._options.webhooks:
-            siblings = targets.setdefault(options.topic, [])
-            meter = self._meters.of(options.topic)
-            settings: dict[str, Any] = {
-                "twins": sum(sibling.options.url == options.url for sibling in siblings),
+
+        def settings(options: WebhookOptions, meter: TopicMeter) -> dict[str, Any]:
+            return {
                 "client": clients.of(options),
                 "writer": self._writer,
                 "tasks": tasks,
@@ -144,11 +153,29 @@ class Deliveries:
                 "dlq_format": self._options.dlq_format,
                 "meter": meter,
             }
+
+        def make(options: WebhookOptions, twins: int) -> Webhook:
+            more = {"twins": twins, **settings(options, self._meters.of(options.topic))}
             if options.bundle is not None:
-                siblings.append(BundlingWebhook(options, options.bundle, **settings))
-            else:
-                siblings.append(Webhook(options, **settings))
-        return targets
+                return BundlingWebhook(options, options.bundle, **more)
+            return Webhook(options, **more)
+
+        def make_retries(entry: WebhookOptions) -> Webhook:
+            topic = entry.retry.topic or ""
+            more = settings(entry, self._meters.of(topic if entry.by_pattern else entry.topic))
+            options = replace(entry, topic=topic, by_pattern=False)
+            if options.bundle is not None:
+                return BundledRetries(options, options.bundle, **more)
+            return Retries(options, **more)
+
+        for entry in self._options.webhooks:
+            clients.of(entry)  # so that it is open when a topic of the entry's pattern turns up
+        return Targets(
+            self._options.webhooks,
+            make,
+            make_retries,
+            never=own_topics(self._options.webhooks, self._options.request_replies),
+        )
 
     async def _cancel_at_stop(self, scope: anyio.CancelScope) -> None:
         await self._context.stop_requested()

@@ -9,7 +9,7 @@ from pywatt_services.kafka_hooks.dead_letter import Attempt
 from pywatt_services.kafka_hooks.offsets import OffsetTracker
 from pywatt_services.kafka_hooks.partition import HeldPartition
 from pywatt_services.kafka_hooks.progress import Tried
-from pywatt_services.kafka_hooks.retry import DeadLetter
+from pywatt_services.kafka_hooks.retry import Verdict
 from pywatt_services.kafka_hooks.webhook_request import WebhookRequest
 
 KEPT_FAILURES = 10  # of the last attempts, for the dead letter
@@ -28,10 +28,10 @@ class Delivery:
     """The last ones, all of our own."""
     request: WebhookRequest | None = None
     """Made at the first attempt."""
-    verdict: DeadLetter | None = None
-    """Set when no attempt is left; the dead letter is still to be written."""
+    verdict: Verdict | None = None
+    """Set when no attempt is left here; the dead letter or the record of the retry topic is still to be written."""
     dlq_backoff: float = 0.0
-    """Seconds that the dead letter waited for its last attempt to be written."""
+    """Seconds that what the verdict asks for waited for its last attempt to be written."""
 
     def finish(self) -> None:
         """Note that no further work is needed."""
@@ -44,6 +44,11 @@ class Delivery:
     def try_again(self, status: int | None) -> None:
         """Have it noted, beyond our own life, that there will be another attempt."""
         self.partition.try_again(self.message, self.share, Tried(self.attempts, status))
+
+    @property
+    def offset(self) -> int:
+        """Where it is in the partition that is held."""
+        return self.message.offset
 
     @property
     def place(self) -> str:

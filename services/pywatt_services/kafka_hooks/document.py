@@ -25,6 +25,7 @@ from pywatt_services.kafka_hooks.entries import DEFAULTED, read_entry, with_defa
 from pywatt_services.kafka_hooks.publish_options import publish_options
 from pywatt_services.kafka_hooks.routes import PathPattern
 from pywatt_services.kafka_hooks.security_options import read_security
+from pywatt_services.kafka_hooks.topic_patterns import expression, own_topics
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
 MILLISECONDS = 1000.0
@@ -32,7 +33,7 @@ BLOCK = "kafka"
 PUBLISH_PREFIX = "topics"
 KEYS = (
     "brokers", "topics", "requestResponse", "consumer", "concurrency", "dlqFormat", "serialization", *DEFAULTED,
-    "publish", "auth", "operations", "security",
+    "publish", "auth", "operations", "security", "engine",
 )  # fmt: skip
 
 
@@ -76,7 +77,9 @@ class _Reader:
         if not webhooks and not replies and not settings.get("publish", {}).get("topics"):
             self.problem("topics", "neither topics nor requestResponse has an entry", "add a topic and its url")
         self._check_topics(webhooks)
+        self._check_retry_topics(webhooks, replies)
         self._check_paths(replies)
+        never = own_topics(webhooks, replies)
         auth = settings.get("auth")
         return KafkaHooksOptions(
             brokers=tuple(settings.get("brokers", ())),
@@ -86,13 +89,18 @@ class _Reader:
             security=read_security(
                 settings.get("security", {}), settings.get("consumer", {}), self._placement.path, self.problem
             ),
+            engine=settings.get("engine", "aiokafka"),
             concurrency=settings.get("concurrency", 10),
             dlq_format=DeadLetterFormat(settings.get("dlqFormat", DeadLetterFormat.ORIGINAL.value)),
             publish=publish_options(
                 settings.get("publish", {}),
                 topics=frozenset(
-                    [*(webhook.topic for webhook in webhooks), *(each.response_topic for each in replies)]
+                    [
+                        *(webhook.topic for webhook in webhooks if not webhook.by_pattern),
+                        *(each.response_topic for each in replies),
+                    ]
                 ),
+                pattern=expression((webhook.topic for webhook in webhooks if webhook.by_pattern), never),
                 folder=self._placement.path,
                 complain=self.problem,
             ),
@@ -128,11 +136,28 @@ class _Reader:
                 hint = "a topic may have several entries, but they have to differ: remove one"
                 self.problem(f"topics[{number}]", f"{first} says the same, so its webhook would get all twice", hint)
             seen.setdefault(webhook, number)
+            if webhook.by_pattern:
+                continue  # it means no topic of dead letters
             dead_letters.setdefault(webhook.topic, set()).update({webhook.dlq} if webhook.dlq is not None else ())
         for number, webhook in enumerate(webhooks):
             if webhook.dlq is not None and _leads_back(webhook.topic, webhook.dlq, dead_letters):
                 message = f"dead letters of {webhook.topic} come back to {webhook.topic}"
                 self.problem(f"topics[{number}].dlq", message, "name a topic that is not read here")
+
+    def _check_retry_topics(
+        self, webhooks: tuple[WebhookOptions, ...], replies: tuple[RequestReplyOptions, ...]
+    ) -> None:
+        taken = {topic: "requestResponse" for each in replies for topic in (each.request_topic, each.response_topic)}
+        taken |= {webhook.dlq: "dlq" for webhook in webhooks if webhook.dlq is not None}
+        taken |= {webhook.topic: "topic" for webhook in webhooks if not webhook.by_pattern}
+        for number, webhook in enumerate(webhooks):
+            topic = webhook.retry.topic
+            if topic is None:
+                continue
+            if topic in taken:
+                message = f"the retry topic {topic} is also given as {taken[topic]}"
+                self.problem(f"topics[{number}].retry.topic", message, "each entry needs a retry topic of its own")
+            taken[topic] = f"the retry topic of topics[{number}]"
 
     def _check_paths(self, replies: tuple[RequestReplyOptions, ...]) -> None:
         seen: dict[tuple[str, ...], int] = {}

@@ -16,13 +16,18 @@ from pywatt_services.kafka_hooks.headers import is_reserved, legal_name, legal_v
 from pywatt_services.kafka_hooks.retry import Answered, RetryPolicy, StatusRules, status_rules
 from pywatt_services.kafka_hooks.signature import SigningKey, read_key
 from pywatt_services.kafka_hooks.templates import TemplateError, check_template, is_template, sample
+from pywatt_services.kafka_hooks.topic_patterns import check_pattern
 from pywatt_services.kafka_hooks.webhook_options import DEFAULT_DLQ, Order, Tombstones, WebhookOptions
 
 MILLISECONDS = 1000.0
+NO_TOPIC = r"(?!)"
+"""A pattern that means no topic."""
 DEFAULTED = ("order", "retry", "breaker", "tombstones")
 """Keys that stand in an entry or, for all entries that do not have them, beside `topics`."""
 DEFAULT_FACTOR = 2.0  # of an exponential delay
 DEFAULT_JITTER = 0.5
+RETRY_SUFFIX = "-retry"
+LONGEST_NAME = 249  # characters
 
 Problem = Callable[[str, str, str], None]
 """Takes a problem's key, what is wrong and what to do."""
@@ -40,7 +45,8 @@ def read_entry(
     check_url(f"{key}.url", entry["url"], placement, problem, calls)
     dlq = entry.get("dlq", True)
     return WebhookOptions(
-        topic=entry["topic"],
+        topic=_topic(key, entry, problem),
+        by_pattern="pattern" in entry,
         url=entry["url"],
         allow_private=entry.get("allowPrivate"),
         method=entry.get("method", "POST"),
@@ -58,6 +64,24 @@ def read_entry(
         bundle=_bundle(key, entry, problem),
         filter=_filter(f"{key}.filter", entry.get("filter"), problem),
     )
+
+
+def _topic(key: str, entry: Mapping[str, Any], problem: Problem) -> str:
+    """Return the topic's name or the pattern."""
+    if "pattern" not in entry:
+        if "topic" not in entry:
+            problem(key, "topic is missing", 'such as "topic": "orders", or "pattern": "orders\\..*" for many')
+        return str(entry.get("topic", ""))
+    pattern = str(entry["pattern"])
+    if "topic" in entry:
+        problem(f"{key}.pattern", "topic and pattern are given, one entry takes one of them", "make two entries")
+    try:
+        check_pattern(pattern)
+    except ValueError as error:
+        hint = "a regular expression for whole names, such as orders\\..* or (?:orders|payments)"
+        problem(f"{key}.pattern", f"{pattern!r} cannot be used: {error}", hint)
+        return NO_TOPIC
+    return pattern
 
 
 def check_url(key: str, url: str, placement: Placement, problem: Problem, calls: list[str]) -> None:
@@ -102,6 +126,7 @@ def _retry(key: str, entry: Mapping[str, Any], problem: Problem) -> RetryPolicy:
     if retry.get("maxDelay", delay) < delay:
         problem(f"{key}.maxDelay", f"maxDelay is less than retryDelay ({delay})", "delays grow from retryDelay on")
     return RetryPolicy(
+        topic=_retry_topic(f"{key}.topic", entry, retry.get("topic", False), problem),
         attempts=entry.get("retries", 3),
         delay=delay / MILLISECONDS,
         factor=float(retry.get("factor", DEFAULT_FACTOR)) if grows else 1.0,
@@ -112,6 +137,17 @@ def _retry(key: str, entry: Mapping[str, Any], problem: Problem) -> RetryPolicy:
         max_age=retry["maxAge"] / MILLISECONDS if "maxAge" in retry else None,
         rules=_rules(key, retry, problem),
     )
+
+
+def _retry_topic(key: str, entry: Mapping[str, Any], given: bool | str, problem: Problem) -> str | None:
+    if given is True and "pattern" in entry:
+        problem(key, "the retry topic of an entry with a pattern needs a name", 'such as "orders-retry"')
+        return None
+    if given is True:
+        given = f"{entry.get('topic', '')}{RETRY_SUFFIX}"
+        if len(given) > LONGEST_NAME:
+            problem(key, f"{given} is too long for a topic", f"give it a name of at most {LONGEST_NAME} characters")
+    return given or None
 
 
 def _rules(key: str, retry: Mapping[str, Any], problem: Problem) -> StatusRules:

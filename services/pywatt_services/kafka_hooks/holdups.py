@@ -11,6 +11,8 @@ from pywatt_services.kafka_hooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.lanes import Lane, LaneState
 from pywatt_services.kafka_hooks.partition import HeldPartition
+from pywatt_services.kafka_hooks.retries import RetriedDelivery
+from pywatt_services.kafka_hooks.retry import Postpone
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
 
@@ -31,7 +33,7 @@ def oldest(targets: Iterable[Target]) -> dict[TopicPartition, dict[Target, Lane[
         for lane in target.lanes():
             by_target = found.setdefault(lane.head.partition.place, {})
             first = by_target.get(target)
-            if first is None or lane.head.message.offset < first.head.message.offset:
+            if first is None or lane.head.offset < first.head.offset:
                 by_target[target] = lane
     return found
 
@@ -58,7 +60,8 @@ def _hold_up(target: Target, lane: Lane[Delivery], now: float) -> dict[str, Any]
     delivery = lane.head
     return {
         "target": target.options.url,
-        "offset": delivery.message.offset,
+        "offset": delivery.offset,
+        **({"origin": delivery.place} if isinstance(delivery, RetriedDelivery) else {}),
         "key": shown_bytes(delivery.message.key),
         "age": round(now - delivery.message.timestamp / 1000, 3),
         "attempts": delivery.attempts,
@@ -69,6 +72,8 @@ def _hold_up(target: Target, lane: Lane[Delivery], now: float) -> dict[str, Any]
 
 
 def _state(target: Target, lane: Lane[Delivery]) -> str:
+    if isinstance(lane.head.verdict, Postpone):
+        return "its record for the retry topic is not written yet"
     if lane.head.verdict is not None:
         return "its dead letter is not written yet"
     if lane.state is LaneState.RUNNING:

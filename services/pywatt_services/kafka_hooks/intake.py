@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import anyio
@@ -28,6 +28,7 @@ from pywatt_services.kafka_hooks.progress import decode
 logger = logging.getLogger("pywatt.kafka_hooks")
 
 FETCH_TIMEOUT = 1.0  # seconds
+TURN_TIMEOUT = 0.05  # seconds that a fetch takes while a target is not read for, so that it is soon read for again
 FETCH_RECORDS = 500
 FULL_WAIT = 60.0  # seconds without a fetch while everything is full; the group forgets members after 300
 COMMIT_INTERVAL = 0.25  # seconds from the first record that is done to the commit
@@ -78,17 +79,20 @@ class Intake(Generic[ConsumerT]):
         *,
         buffered_records: int,
         start_at: StartAt = StartAt.EARLIEST,
+        from_the_first: Collection[str] = (),
     ) -> None:
         """`make_consumer` is given this intake as the listener of the consumer that it makes; `targets` by topic.
 
         `buffered_records`: unfinished records of one partition at which reading from it pauses. `start_at`: where to
-        begin in a partition for which the group has committed nothing.
+        begin in a partition for which the group has committed nothing; `from_the_first`: topics for which that is the
+        earliest record, whatever is said for the others.
         """
         self.consumer = make_consumer(self)
         """Opened and closed by the caller."""
         self._targets = targets
         self._buffered_records = buffered_records
         self._start_at = start_at
+        self._from_the_first = from_the_first
         self._pace = Pace()
         self._held: dict[TopicPartition, HeldPartition] = {}
         self._resting: dict[TopicPartition, HeldPartition] = {}
@@ -119,7 +123,8 @@ class Intake(Generic[ConsumerT]):
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Begin with these partitions, or go on with them; they are all that we have."""
         committed = await self._committed(partitions)
-        starts = await self._begin_at_the_end(partitions - committed.keys())
+        new = frozenset(each for each in partitions - committed.keys() if each.topic not in self._from_the_first)
+        starts = await self._begin_at_the_end(new)
         resting, self._resting = self._resting, {}
         held: dict[TopicPartition, HeldPartition] = {}
         for partition in partitions:
@@ -206,7 +211,12 @@ class Intake(Generic[ConsumerT]):
                 self._room.clear()
                 with anyio.move_on_after(FULL_WAIT):
                     await self._room.wait()
-            batches = await self.consumer.fetch(timeout=FETCH_TIMEOUT, max_records=FETCH_RECORDS)
+            timeout = FETCH_TIMEOUT
+            for held in self._held.values():
+                if held.divided:
+                    self._turn(held)  # here only: no fetch may be on its way while reading goes elsewhere
+                    timeout = TURN_TIMEOUT
+            batches = await self.consumer.fetch(timeout=timeout, max_records=FETCH_RECORDS)
             for partition, messages in batches.items():
                 self._take(partition, messages)
 
@@ -214,15 +224,34 @@ class Intake(Generic[ConsumerT]):
         held = self._held.get(partition)
         if held is None:
             return  # given up meanwhile: its new owner reads them again
+        if messages and held.next is not None and held.is_stale(messages[0].offset):
+            self._seek(held, held.next)
+            return
         if messages and held.knows(messages[0].offset):
             held = self._begin_again(partition, held)
         for target, share in zip(self._targets[partition.topic], held.shares, strict=True):
             for message in messages:
                 if held.take(message, share):
                     target.accept(Delivery(message, held, share))
+        self._turn(held)
+
+    def _turn(self, held: HeldPartition) -> None:
+        """Read on for the targets that have room, where each of them is; pause when none has."""
+        offset = held.turn()
+        if offset is not None:
+            self._seek(held, offset)
         if held.full and not held.paused:
             held.paused = True
-            self.consumer.pause(partition)
+            self.consumer.pause(held.place)
+        elif held.paused and not held.full:
+            held.paused = False
+            self.consumer.resume(held.place)
+
+    def _seek(self, held: HeldPartition, offset: int) -> None:
+        try:
+            self.consumer.seek(held.place, offset)
+        except CommitFailed as error:  # it will be sought when the partition is ours again
+            logger.debug("reading does not go on at offset %d yet: %s", offset, error)
 
     def _begin_again(self, partition: TopicPartition, held: HeldPartition) -> HeldPartition:
         """Reading went back, as it does when a topic is deleted and made anew: what was read before is void."""
@@ -237,12 +266,12 @@ class Intake(Generic[ConsumerT]):
             return
         self._done.set()
         if held.paused and held.has_room:
-            self._resume(held)
+            self._make_room(held)
 
-    def _resume(self, held: HeldPartition) -> None:
-        held.paused = False
+    def _make_room(self, held: HeldPartition) -> None:
+        if len(held.shares) == 1:
+            self._turn(held)  # nothing is sought: at once
         self._room.set()
-        self.consumer.resume(held.place)
 
     async def _commit_regularly(self) -> None:
         while True:
@@ -264,7 +293,7 @@ class Intake(Generic[ConsumerT]):
             if commit is not None:
                 due[partition] = held, commit
                 if held.paused and held.has_room:
-                    self._resume(held)
+                    self._make_room(held)
         if not due:
             return True
         try:

@@ -61,6 +61,11 @@ class OffsetTracker:
         return self._next is not None and offset < self._next
 
     @property
+    def unfinished(self) -> int:
+        """How many records were taken and not finished."""
+        return len(self._unfinished)
+
+    @property
     def next(self) -> int | None:
         """The offset to read next; None when that is not known yet."""
         return self._next

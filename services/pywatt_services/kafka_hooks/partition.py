@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from pywatt_kafka.records import Message, Offset, TopicPartition
 from pywatt_services.kafka_hooks.offsets import OffsetTracker
-from pywatt_services.kafka_hooks.progress import NOTHING, TEXT_LIMIT, Progress, Tried, encode
+from pywatt_services.kafka_hooks.progress import NOTHING, TEXT_LIMIT, Note, Progress, Tried, encode
 
 MAX_BYTES = 16 * 1024 * 1024  # bytes of unfinished records
 OVERHEAD = 100  # bytes that a record costs besides its value
 NOTE_FULL = TEXT_LIMIT * 3 // 4  # characters of a commit's note at which reading pauses ...
 NOTE_ROOM = TEXT_LIMIT // 2  # ... and at which it goes on
+SLICE = 1.0  # seconds that are read at one place before it is the turn of another ...
+IDLE_SLICE = 2.0  # ... even if nothing came
+DOUBTS = 2  # batches that an engine may hand out after a seek though it fetched them before
 NO_PROGRESS: Mapping[int, Progress] = {}
 
 
@@ -28,20 +32,27 @@ class Commit:
 class HeldPartition:
     """One partition while it is ours; once it is `lost` nothing of it counts any more.
 
-    Each target of its topic has a share: its own progress. The partition is done as far as all of them are.
+    Each target of its topic has a share: its own progress. The partition is done as far as all of them are. A share
+    that is full holds up no other: reading goes on without it, and goes back for it once it has room again.
     """
 
     __slots__ = (
         "_bytes",
+        "_came",
+        "_came_to",
         "_changed",
         "_changes",
+        "_clock",
         "_committed_changes",
+        "_doubts",
+        "_full",
+        "_left",
         "_limit",
-        "_note",
         "_targets",
-        "_unfinished",
+        "_wordy",
         "committed",
         "lost",
+        "next",
         "paused",
         "place",
         "shares",
@@ -57,8 +68,9 @@ class HeldPartition:
         committed: Offset | None = None,
         start: int | None = None,
         before: Mapping[int, Progress] = NO_PROGRESS,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`limit`: unfinished deliveries from which on it is full. `targets`: their ids, one for each share.
+        """`limit`: unfinished deliveries from which on a share is full. `targets`: their ids, one for each share.
 
         `changed` is called when there is something new to commit. `committed`: what the group has committed. `start`:
         the first offset to read, if it is known. `before`: what predecessors did beyond it.
@@ -70,10 +82,22 @@ class HeldPartition:
         self._changed = changed
         self._changes = 0 if start is None or committed is not None else 1
         self._committed_changes = 0
-        self._note = 0
-        """Characters of the newest note."""
-        self._unfinished = 0
-        self._bytes = 0
+        self._bytes = dict.fromkeys(self.shares, 0)
+        """Of unfinished records."""
+        self._full: set[OffsetTracker] = set()
+        """Shares that are not read for."""
+        self._wordy: set[OffsetTracker] = set()
+        """Shares whose part of a commit's note was too long."""
+        self._clock = clock
+        self._came = 0.0
+        """When reading went to another place, and to which."""
+        self._came_to = start
+        self._left = 0
+        """Where it was before that."""
+        self._doubts = 0
+        """Batches that may still be from there."""
+        self.next = start
+        """The offset to read next; None when that is not known yet."""
         self.committed = committed
         """What was last committed, as far as we know."""
         self.lost = False
@@ -83,18 +107,20 @@ class HeldPartition:
 
     def take(self, message: Message, share: OffsetTracker) -> bool:
         """Note that a record was read; return whether the share's target still has to get it."""
-        if not share.take(message.offset):
+        offset = message.offset
+        self.next = offset + 1
+        if share in self._full or share.knows(offset):
+            return False  # it was, or will be, read for that share another time
+        if not share.take(offset):
             self._change()
             return False
-        self._unfinished += 1
-        self._bytes += _size(message)
+        self._bytes[share] += _size(message)
         return True
 
     def finish(self, message: Message, share: OffsetTracker) -> None:
         """Note that a record needs no further work for one target."""
         share.finish(message.offset)
-        self._unfinished -= 1
-        self._bytes -= _size(message)
+        self._bytes[share] -= _size(message)
         self._change()
 
     def try_again(self, message: Message, share: OffsetTracker, tried: Tried) -> None:
@@ -103,13 +129,45 @@ class HeldPartition:
         self._change()
 
     def knows(self, offset: int) -> bool:
-        """Tell whether the record at that offset, or a later one, was read already."""
-        return self.shares[0].knows(offset)
+        """Tell whether reading went beyond that offset already."""
+        return self.next is not None and offset < self.next
 
-    @property
-    def next(self) -> int | None:
-        """The offset to read next; None when that is not known yet."""
-        return self.shares[0].next
+    def turn(self) -> int | None:
+        """Find out which shares have room; return where to read on for them, None where reading is or for none."""
+        for share in self.shares:
+            if share in self._full:
+                if self._has_room(share):
+                    self._full.discard(share)
+            elif self._is_full(share):
+                self._full.add(share)
+        return self._go_elsewhere()
+
+    def is_stale(self, offset: int) -> bool:
+        """Tell whether a batch that begins there was fetched before reading went elsewhere; then seek `next` again.
+
+        After some batches it cannot be: what lies between was deleted, or the topic was made anew.
+        """
+        if not self._doubts or self.next is None:
+            return False
+        stale = offset >= self._left if self.next < self._left else offset < self.next
+        self._doubts = self._doubts - 1 if stale else 0
+        return stale
+
+    def _go_elsewhere(self) -> int | None:
+        places = {share.next for share in self.shares if share not in self._full and share.next is not None}
+        if self.next is None or not places:
+            return None
+        if self.next in places and (len(places) == 1 or not self._slice_is_over()):
+            return None
+        self._left, self._doubts = self.next, DOUBTS
+        later = [place for place in places if place > self.next]
+        self.next = min(later or places)
+        self._came, self._came_to = self._clock(), self.next
+        return self.next
+
+    def _slice_is_over(self) -> bool:
+        """Whether it is another place's turn, while there are several to read at."""
+        return self._clock() - self._came >= (IDLE_SLICE if self.next == self._came_to else SLICE)
 
     def to_commit(self) -> Commit | None:
         """Return what is to be committed now; None when nothing is new."""
@@ -119,11 +177,9 @@ class HeldPartition:
         if not positions:
             return None
         position = min(positions)
-        note = encode(
-            position,
-            {target: share.progress(position) for target, share in zip(self._targets, self.shares, strict=True)},
-        )
-        self._note = len(note.text) if note.complete else TEXT_LIMIT
+        progress = {target: share.progress(position) for target, share in zip(self._targets, self.shares, strict=True)}
+        note = encode(position, progress)
+        self._look_for_wordy(position, progress, note)
         return Commit(Offset(position, note.text), self._changes)
 
     def was_committed(self, commit: Commit) -> None:
@@ -133,13 +189,38 @@ class HeldPartition:
 
     @property
     def full(self) -> bool:
-        """Whether nothing more should be read for now."""
-        return self._unfinished >= self._limit or self._bytes >= MAX_BYTES or self._note >= NOTE_FULL
+        """Whether nothing is read for any share."""
+        return len(self._full) == len(self.shares)
+
+    @property
+    def divided(self) -> bool:
+        """Whether there are shares that are not read for now."""
+        return bool(self._full) or any(share.next != self.next for share in self.shares)
 
     @property
     def has_room(self) -> bool:
-        """Whether reading should go on after it was full: at half, so that it does not stutter."""
-        return self._unfinished <= self._limit // 2 and self._bytes <= MAX_BYTES // 2 and self._note <= NOTE_ROOM
+        """Whether reading should go on for a share that was full: at half, so that it does not stutter."""
+        return any(map(self._has_room, self._full))
+
+    def _is_full(self, share: OffsetTracker) -> bool:
+        return share.unfinished >= self._limit or self._bytes[share] >= MAX_BYTES or share in self._wordy
+
+    def _has_room(self, share: OffsetTracker) -> bool:
+        return (
+            share.unfinished <= self._limit // 2 and self._bytes[share] <= MAX_BYTES // 2 and share not in self._wordy
+        )
+
+    def _look_for_wordy(self, position: int, progress: Mapping[int, Progress], note: Note) -> None:
+        """Find the shares which make the note of a commit too long, as one does with many gaps or failed attempts."""
+        if note.complete and len(note.text) <= NOTE_ROOM:
+            self._wordy.clear()
+        elif not note.complete or len(note.text) >= NOTE_FULL:
+            for share, (target, own) in zip(self.shares, progress.items(), strict=True):
+                part = encode(position, {target: own}) if len(self.shares) > 1 else note
+                if not part.complete or len(part.text) >= NOTE_FULL // len(self.shares):
+                    self._wordy.add(share)
+                else:
+                    self._wordy.discard(share)
 
     def _change(self) -> None:
         self._changes += 1

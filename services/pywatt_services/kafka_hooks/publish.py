@@ -33,6 +33,7 @@ from pywatt_services.kafka_hooks.headers import KEY, KEY_ENCODING, key_of
 from pywatt_services.kafka_hooks.idempotency import FirstAnswers
 from pywatt_services.kafka_hooks.publish_options import PublishOptions
 from pywatt_services.kafka_hooks.record_headers import ACK, PARTITION, RecordHeaders
+from pywatt_services.kafka_hooks.topic_patterns import matches
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -90,7 +91,7 @@ class Publisher:
 
     def publish(self, topic: str, request: Request, exchange: Exchange) -> None:
         """Write a client's request to a topic."""
-        if topic not in self._options.topics:
+        if topic not in self._options.topics and not matches(topic, self._options.pattern):
             exchange.answer(no_topic(topic))
             return
         fields = dict(request.headers)

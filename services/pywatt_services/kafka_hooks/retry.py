@@ -91,6 +91,8 @@ class RetryPolicy:
     max_age: float | None = None
     """Seconds since the record's own time after which it is not tried again; None: no such limit."""
     rules: StatusRules = field(default_factory=StatusRules)
+    topic: str | None = None
+    """Where a record waits for its next attempt; None: where it is, and those behind it with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,16 @@ class DeadLetter:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """Try again from the retry topic, not before that moment (seconds since 1970)."""
+
+    until: float
+
+
 Decision: TypeAlias = Retry | DeadLetter
+Verdict: TypeAlias = DeadLetter | Postpone
+"""What is to be written of a record, so that it is done where it is."""
 
 
 def succeeded(status: int, policy: RetryPolicy) -> bool:

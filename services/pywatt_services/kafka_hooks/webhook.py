@@ -25,6 +25,7 @@ from pywatt_services.kafka_hooks.progress import Tried
 from pywatt_services.kafka_hooks.retry import (
     Answered,
     DeadLetter,
+    Postpone,
     Retry,
     dead_letter_of,
     decide,
@@ -65,7 +66,9 @@ class Webhook:
         self.options = options
         self._meter = meter or TopicMeter()
         self._caller = Caller(options, client, self._meter, now)
-        self._burial = Burial(options.dlq, writer=writer, form=dlq_format, meter=self._meter, now=now)
+        self._burial = Burial(
+            options.dlq, options.retry.topic, writer=writer, form=dlq_format, meter=self._meter, now=now
+        )
         self._tasks = tasks
         self._concurrency = options.concurrency or concurrency
         self._now = now
@@ -224,9 +227,12 @@ class Webhook:
         )
         if isinstance(decision, Retry):
             self._meter.retried()
-            return decision.after
-        delivery.verdict = decision
-        return await self._burial.bury(delivery, decision)
+            if self.options.retry.topic is None:
+                return decision.after
+            delivery.verdict = Postpone(self._now() + decision.after)
+        else:
+            delivery.verdict = decision
+        return await self._burial.bury(delivery, delivery.verdict)
 
     def _retry_after(self, attempt: Attempt) -> float | None:
         for name, value in attempt.headers:

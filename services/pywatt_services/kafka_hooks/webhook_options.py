@@ -42,6 +42,8 @@ class WebhookOptions:
     """One entry of `topics`: where the records of a topic are delivered."""
 
     topic: str
+    """Its name; or, if it is given `by_pattern`, a regular expression for the whole names of many."""
+    by_pattern: bool = False
     url: str
     """May be a template."""
     allow_private: bool | None = None

@@ -34,7 +34,13 @@ async def target() -> AsyncIterator[Target]:
 
 
 @pytest.fixture
-def run_hooks(target: Target, tmp_path: Path) -> RunHooks:
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine of the workers; what matters most is tested with all of them."""
+    return str(getattr(request, "param", "aiokafka"))
+
+
+@pytest.fixture
+def run_hooks(target: Target, tmp_path: Path, engine: str) -> RunHooks:
     """Return a context manager that runs a worker of a document and stops it at the end, if it still runs."""
 
     numbers = itertools.count()
@@ -42,7 +48,7 @@ def run_hooks(target: Target, tmp_path: Path) -> RunHooks:
     @asynccontextmanager
     async def run(document: Mapping[str, Any], *, slot: int = 0) -> AsyncIterator[Hooks]:
         configured = TYPE.configure(
-            document, Placement(id="kafka-hooks", path=tmp_path, services=("api", "kafka-hooks"))
+            {"engine": engine, **document}, Placement(id="kafka-hooks", path=tmp_path, services=("api", "kafka-hooks"))
         )
         assert isinstance(configured.options, KafkaHooksOptions)
         api = MeshService("api", ServiceState.READY, 1, (Endpoint("api/0/0", target.address),))

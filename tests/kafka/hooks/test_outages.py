@@ -13,7 +13,7 @@ from harness.hooks import RunHooks, Target
 from pywatt_kafka import Producer
 from pywatt_kafka.brokers.real import RealBroker
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)]
 
 
 def document(broker: str, topic: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from harness.hooks import LONG, Received, RunHooks, Target, accept
 
 from pywatt_kafka import Producer, ensure_topics
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)]
 
 TOTAL = 300
 STUCK = {b"0", b"150", b"299"}

@@ -14,7 +14,7 @@ from harness.hooks import LONG, ReadRecords, Received, RunHooks, Target
 
 from pywatt_kafka import Producer, ensure_topics
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)]
 
 
 def document(broker: str, *topics: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt_kafka import Message, RecordPosition, TopicPartition
+from pywatt_kafka import Headers, Message, RecordPosition, TopicPartition
 from pywatt_services.kafka_hooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.bundle import REFUSED, BundleOptions, bundle_body, refusals
 from pywatt_services.kafka_hooks.bundling import BundlingWebhook
@@ -141,7 +141,9 @@ async def bench(records: int = 10, wait: float = 0.0, size: int = 1000, **more: 
             return await call.answer
 
     class Writer:
-        async def send(self, topic: str, value: bytes | None) -> RecordPosition:
+        async def send(
+            self, topic: str, value: bytes | None, *, key: bytes | None = None, headers: Headers = ()
+        ) -> RecordPosition:
             letters.put_nowait(json.loads(value or b""))
             return RecordPosition(topic, 0, 0)
 

@@ -22,6 +22,7 @@ from pywatt_services.kafka_hooks.config import (
 from pywatt_services.kafka_hooks.publish_options import PublishOptions
 from pywatt_services.kafka_hooks.retry import RetryPolicy
 from pywatt_services.kafka_hooks.routes import PathPattern
+from pywatt_services.kafka_hooks.topic_patterns import matches
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
 PLACEMENT = Placement(id="kafka-hooks", path=Path("/app/web/kafka-hooks"), services=("gateway", "kafka-hooks", "api"))
@@ -73,6 +74,20 @@ def problems_of(data: dict[str, Any]) -> dict[str, str]:
 
 def webhook(**changes: Any) -> dict[str, Any]:
     return {"topic": "orders", "url": "http://api.plt.local/orders", **changes}
+
+
+def by_pattern(pattern: str) -> dict[str, Any]:
+    return {"pattern": pattern, "url": "http://api.plt.local/orders"}
+
+
+def test_pattern_can_be_published_to_unless_topics_are_named() -> None:
+    options = options_of(document(topics=[webhook(dlq="a.dlq"), by_pattern(r"a\..*")]))
+    assert [entry.by_pattern for entry in options.webhooks] == [False, True]
+    assert options.publish.topics == {"orders", "responses"}
+    assert [matches(name, options.publish.pattern) for name in ("a.b", "a.dlq", "b")] == [True, False, False]
+    named = options_of(document(topics=[by_pattern(r"a\..*")], publish={"topics": ["audit"]}))
+    assert named.publish.topics == {"audit"}
+    assert named.publish.pattern is None
 
 
 def test_guides_document_is_understood() -> None:
@@ -172,6 +187,20 @@ def test_consumer_settings_are_seconds_and_counts() -> None:
         (document(topics=[webhook(headers={"Host": "x"})]), "topics[0].headers.Host", "made by pywatt"),
         (document(topics=[webhook(dlq="orders")]), "topics[0].dlq", "come back to orders"),
         (document(topics=[webhook(), webhook()]), "topics[1]", "topics[0] says the same"),
+        (document(topics=[{"url": "http://api.plt.local/"}]), "topics[0]", "topic is missing"),
+        (document(topics=[webhook(pattern="a")]), "topics[0].pattern", "topic and pattern are given"),
+        (document(topics=[by_pattern("orders(")]), "topics[0].pattern", "not a regular expression"),
+        (document(topics=[by_pattern("a"), by_pattern("a")]), "topics[1]", "topics[0] says the same"),
+        (document(topics=[by_pattern("a") | {"retry": {"topic": True}}]), "topics[0].retry.topic", "needs a name"),
+        (document(topics=[webhook(retry={"topic": "orders"})]), "topics[0].retry.topic", "also given as topic"),
+        (document(topics=[webhook(retry={"topic": "x"}, dlq="x")]), "topics[0].retry.topic", "also given as dlq"),
+        (document(topics=[webhook(retry={"topic": "requests"})]), "topics[0].retry.topic", "requestResponse"),
+        (document(topics=[webhook(topic="a" * 249, retry={"topic": True})]), "topics[0].retry.topic", "too long"),
+        (
+            document(topics=[webhook(), webhook(method="PUT")], retry={"topic": True}),
+            "topics[1].retry.topic",
+            "also given as the retry topic of topics[0]",
+        ),
     ],
 )
 def test_problem_is_found_with_its_key(data: dict[str, Any], key: str, message: str) -> None:

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from pywatt.errors import ConnectFailed
-from pywatt_kafka import KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
+from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
 from pywatt_services.kafka_hooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.config import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivery import Delivery
@@ -81,7 +81,9 @@ class Writer:
     errors: list[KafkaError] = field(default_factory=list)
     written: asyncio.Queue[tuple[str, dict[str, Any]]] = field(default_factory=asyncio.Queue)
 
-    async def send(self, topic: str, value: bytes | None) -> RecordPosition:
+    async def send(
+        self, topic: str, value: bytes | None, *, key: bytes | None = None, headers: Headers = ()
+    ) -> RecordPosition:
         if self.errors:
             raise self.errors.pop(0)
         assert value is not None

@@ -1,0 +1,241 @@
+"""One confluent-kafka Producer: a thread of its own hears the acknowledgements and hands them over in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import anyio
+
+from pywatt_kafka.errors import KafkaUnavailable, UnknownPartition
+from pywatt_kafka.rdkafka.edge import CHECK_LIMIT, Health, client_settings, translate, translated
+from pywatt_kafka.records import Header
+from pywatt_kafka.security import Security
+
+FLUSH_LIMIT = 3.0  # seconds for what is still to be sent when a producer is closed
+CLOSE_LIMIT = 3.0  # seconds
+POLL_INTERVAL = 0.2  # seconds after which the thread looks whether it is to end
+TOPIC_RETRY = 0.1  # seconds until a topic that does not exist yet is asked for again
+QUEUED_RECORDS = 1_000_000
+CALLS = 4  # threads for questions to the brokers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProducerSettings:
+    """What a producer engine is made from."""
+
+    client_id: str
+    acks: str
+    idempotent: bool
+    linger_ms: int
+    compression: str | None
+    batch_bytes: int
+    max_request_bytes: int
+    request_timeout: float
+    """Seconds."""
+    security: Security
+
+
+class Acknowledged(NamedTuple):
+    """Where the broker put a record."""
+
+    partition: int
+    offset: int
+
+
+class ProducerEngine:
+    """One confluent-kafka Producer."""
+
+    def __init__(self, brokers: tuple[str, ...], settings: ProducerSettings) -> None:
+        self._brokers = brokers
+        self._settings = settings
+        self._health = Health(brokers)
+        self._producer: Any = None
+        self._partitions: dict[str, int] = {}
+        """How many there are of each known topic."""
+        self._calls = ThreadPoolExecutor(CALLS, thread_name_prefix="rdkafka-producer")
+        self._listener: threading.Thread | None = None
+        self._closing = False
+        self._done: deque[tuple[asyncio.Future[Any], Any, int, int]] = deque()
+        self._woken = False
+        self._waiting: set[asyncio.Future[Any]] = set()
+
+    async def open(self) -> None:
+        """Connect."""
+        self._loop = asyncio.get_running_loop()
+        await self._call(self._make)
+        self._listener = threading.Thread(target=self._listen, name="rdkafka-acks", daemon=True)
+        self._listener.start()
+        await self.check()
+
+    def stale(self) -> bool:
+        """No broker is connected."""
+        return self._health.down
+
+    async def check(self) -> None:
+        """Ask for metadata."""
+        from confluent_kafka import KafkaException
+
+        try:
+            metadata = await self._call(partial(self._producer.list_topics, timeout=CHECK_LIMIT))
+        except KafkaException as error:
+            raise self._health.unreachable() from error
+        self._health.answered()
+        self._learn(metadata)
+
+    def broken(self) -> bool:
+        """The client has met an error after which it writes nothing more."""
+        return self._health.fatal
+
+    async def close(self) -> None:
+        """Flush for a while, fail what is left, disconnect."""
+        self._closing = True
+        if self._producer is not None:
+            with anyio.move_on_after(FLUSH_LIMIT + CLOSE_LIMIT):
+                await self._call(self._finish)
+        self._calls.shutdown(wait=False)
+        self._settle()
+        for future in self._waiting:
+            if not future.done():
+                future.set_exception(KafkaUnavailable("the producer was closed"))
+        self._waiting.clear()
+
+    def knows(self, topic: str) -> bool:
+        """Whether the topic is in the client's metadata."""
+        return topic in self._partitions
+
+    def append(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: list[Header],
+        partition: int | None,
+        timestamp: int | None,
+    ) -> asyncio.Future[Any] | None:
+        """Put one record into its batch; return what its acknowledgement ends, None when it has to wait for a place."""
+        partitions = self._partitions.get(topic)
+        if partitions is None or self._closing or (partition is not None and partition >= partitions):
+            return None
+        return self._produce(topic, value, key, headers, partition, timestamp)
+
+    async def append_later(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: list[Header],
+        partition: int | None,
+        timestamp: int | None,
+    ) -> asyncio.Future[Any]:
+        """Put one record into its batch once the topic is known."""
+        while True:
+            with translated(f"asking for topic {topic}"):
+                metadata = await self._call(partial(self._producer.list_topics, topic, timeout=CHECK_LIMIT))
+            self._learn(metadata)
+            if topic in self._partitions:
+                break
+            error = metadata.topics[topic].error if topic in metadata.topics else None
+            if error is not None and error.code() in _hopeless():
+                raise translate(error, during=f"asking for topic {topic}")
+            await asyncio.sleep(TOPIC_RETRY)
+        if partition is not None and partition >= self._partitions[topic]:
+            raise UnknownPartition(f"topic {topic} has no partition {partition}")
+        return self._produce(topic, value, key, headers, partition, timestamp)
+
+    def _make(self) -> None:
+        from confluent_kafka import Producer
+
+        given = self._settings
+        with translated(f"connecting to {','.join(self._brokers)}"):
+            self._producer = Producer(
+                {
+                    **client_settings(self._brokers, given.client_id, given.security),
+                    "acks": given.acks,
+                    "enable.idempotence": given.idempotent,
+                    "linger.ms": given.linger_ms,
+                    "compression.type": given.compression or "none",
+                    "batch.size": given.batch_bytes,
+                    "message.max.bytes": given.max_request_bytes,
+                    "message.timeout.ms": int(given.request_timeout * 1000),
+                    "queue.buffering.max.messages": QUEUED_RECORDS,
+                    "partitioner": "murmur2_random",  # where Kafka's own clients put a key; others are spread
+                    "error_cb": self._health.told,
+                }
+            )
+
+    def _produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: list[Header],
+        partition: int | None,
+        timestamp: int | None,
+    ) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        more: dict[str, Any] = {}
+        if partition is not None:
+            more["partition"] = partition
+        if timestamp is not None:
+            more["timestamp"] = timestamp
+        try:
+            with translated(f"writing to topic {topic}"):
+                self._producer.produce(
+                    topic, value, key, headers=headers, on_delivery=partial(self._delivered, future), **more
+                )
+        except BufferError as error:
+            raise KafkaUnavailable(f"writing to topic {topic}: too many records wait for the brokers") from error
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        return future
+
+    def _listen(self) -> None:
+        while not self._closing:
+            self._producer.poll(POLL_INTERVAL)
+
+    def _delivered(self, future: asyncio.Future[Any], error: Any, message: Any) -> None:
+        """Take an acknowledgement, in the thread that polls."""
+        self._done.append((future, error, message.partition(), message.offset()))
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        self._woken = False
+        done = self._done
+        while done:
+            future, error, partition, offset = done.popleft()
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(Acknowledged(partition, offset))
+            else:
+                future.set_exception(translate(error, during="writing"))
+
+    def _finish(self) -> None:
+        if self._listener is not None:
+            self._listener.join()
+        self._producer.flush(FLUSH_LIMIT)
+        self._producer.purge()
+        self._producer.flush(CLOSE_LIMIT)
+
+    def _learn(self, metadata: Any) -> None:
+        for name, topic in metadata.topics.items():
+            if topic.error is None and topic.partitions:
+                self._partitions[name] = len(topic.partitions)
+
+    async def _call(self, function: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._calls, function)
+
+
+def _hopeless() -> tuple[int, ...]:
+    """Return the errors of a topic that time does not heal; one that is missing may be created by the question."""
+    from confluent_kafka import KafkaError as Native
+
+    return Native.TOPIC_EXCEPTION, Native.TOPIC_AUTHORIZATION_FAILED

@@ -1,0 +1,393 @@
+"""One confluent-kafka Consumer as a group member: a thread uses it, what came is handed over batch by batch.
+
+Rebalances are heard in that thread, which waits there until the listener in the event loop has done with them. All
+partitions are given up and given anew (the assignor `roundrobin`, as aiokafka has it), so that members of both engines
+can be in one group, as they are while an app is reloaded with the other one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeAlias
+
+import anyio
+
+from pywatt_kafka.connection import logger
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.group import HEARTBEAT_INTERVAL, TROUBLE_TTL, GroupSettings
+from pywatt_kafka.rdkafka.edge import CHECK_LIMIT, Health, client_settings, translate, translated
+from pywatt_kafka.rdkafka.poller import Poller
+from pywatt_kafka.records import Message, Offset, TopicPartition
+from pywatt_kafka.security import Security
+
+CLOSE_LIMIT = 5.0  # seconds
+CALL_LIMIT = 5.0  # seconds for a question to the brokers; meanwhile nothing is read
+ENDS_INTERVAL = 1.0  # seconds between looks at how far partitions go
+QUEUED_RECORDS = 20_000  # per partition, at which nothing more is fetched ...
+QUEUE_BACKOFF = 10  # ms ... for so long; it is 1 s by default
+QUEUED_KILOBYTES = 16 * 1024  # per partition
+INTERNAL = "__"
+
+Batches: TypeAlias = Mapping[TopicPartition, Sequence[Message]]
+
+
+class _RebalancedError(Exception):
+    """Goes from a rebalance callback through librdkafka to whoever polls."""
+
+
+class GroupEngine:
+    """One confluent-kafka Consumer that subscribes to those of its topics that exist."""
+
+    def __init__(self, brokers: tuple[str, ...], settings: GroupSettings, security: Security) -> None:
+        self._brokers = brokers
+        self._settings = settings
+        self._security = security
+        self._pattern = None if settings.pattern is None else re.compile(rf"(?:{settings.pattern})\Z")
+        self._health = Health(brokers)
+        self._consumer: Any = None
+        self._poller: Poller[Batches] = Poller(self._poll)
+        self._subscribed: frozenset[str] = frozenset()
+        self._owned: frozenset[TopicPartition] = frozenset()
+        self._held: set[TopicPartition] = set()
+        """Partitions that the user has paused."""
+        self._starts: dict[TopicPartition, int] | None = None
+        """Where to read on, while an assignment is being taken; else None."""
+        self._polling = False
+        self._in_rebalance = False
+        self._commits: list[tuple[frozenset[tuple[str, int, int]], Future[None]]] = []
+        """What is to be committed, until that is answered."""
+        self._ends: dict[TopicPartition, int] = {}
+        self._ends_at = 0.0
+        self._trouble: KafkaError | None = None
+        self._trouble_at = 0.0
+        self._listener_error: Exception | None = None
+        self._closing = False
+
+    async def open(self) -> None:
+        """Connect; joining goes on in the background, and waits for no topic to exist."""
+        self._poller.start()
+        await self._poller.do(self._make)
+        await self.check()
+
+    def stale(self) -> bool:
+        """No broker is connected, a topic is missing, or there was an error."""
+        missing = not self._subscribed.issuperset(self._settings.topics)
+        return missing or self._trouble is not None or self._health.down
+
+    async def check(self) -> None:
+        """Ask for the topics; subscribe anew when there are others than before."""
+        from confluent_kafka import KafkaException
+
+        if self._trouble is not None:
+            if time.monotonic() - self._trouble_at < TROUBLE_TTL:
+                raise self._trouble
+            self._trouble = None
+        try:
+            metadata = await self._poller.do(partial(self._consumer.list_topics, timeout=CHECK_LIMIT))
+        except KafkaException as error:
+            raise self._health.unreachable() from error
+        self._health.answered()
+        there = frozenset(name for name, topic in metadata.topics.items() if topic.error is None and self._wants(name))
+        if there != self._subscribed and not self._closing:
+            self._subscribed = there
+            await self._poller.do(self._subscribe)
+
+    def broken(self) -> bool:
+        """The client has met an error after which it reads nothing more."""
+        return self._health.fatal
+
+    async def close(self) -> None:
+        """Give up the partitions, leave the group (a static member stays), disconnect."""
+        self._closing = True
+        with anyio.move_on_after(self._settings.rebalance_timeout):
+            await self._give_up(self._owned)
+        await self._poller.end(self._end, CLOSE_LIMIT)
+
+    async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
+        """Return what came within the timeout. Raises KafkaError."""
+        if self._listener_error is not None:
+            error, self._listener_error = self._listener_error, None
+            raise error
+        if self._closing:
+            raise KafkaUnavailable("the connection is being closed")
+        return await self._poller.fetch(timeout, max_records) or {}
+
+    async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
+        """Nothing is to be done: a fetch that fails takes nothing out."""
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """Fetch nothing from these."""
+        places = self._owned.intersection(partitions)
+        self._held |= places
+        if places and self._starts is None:
+            self._poller.do_soon(partial(self._set_paused, places, True))
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        """Fetch from these again."""
+        places = self._owned.intersection(partitions)
+        self._held -= places
+        if places and self._starts is None:
+            self._poller.do_soon(partial(self._set_paused, places, False))
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read on at that offset."""
+        if self._starts is not None:
+            self._starts[partition] = offset
+            return
+        self._poller.do_soon(partial(self._go_to, partition, offset))
+
+    async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
+        """Commit positions. Raises KafkaError; waits while the group rebalances."""
+        wanted = [_native(place, offset.offset, offset.metadata) for place, offset in offsets.items()]
+        committed: Future[None] = Future()
+        await self._poller.do(partial(self._commit, wanted, committed))
+        await asyncio.wrap_future(committed)
+
+    async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
+        """Return committed positions with their metadata."""
+        wanted = [_native(place) for place in partitions]
+        if not wanted:
+            return {}
+        with translated("reading committed offsets"):
+            found = await self._poller.do(partial(self._consumer.committed, wanted, timeout=CALL_LIMIT))
+        for each in found:
+            if each.error is not None:
+                raise translate(each.error, during="reading committed offsets")
+        return {
+            TopicPartition(each.topic, each.partition): Offset(each.offset, each.metadata or "")
+            for each in found
+            if each.offset >= 0
+        }
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset after the last record of each partition."""
+        return await self._poller.do(partial(self._end_offsets, tuple(partitions)))
+
+    def behind(self, known: Mapping[TopicPartition, int]) -> int:
+        """Return how many records follow the known offsets, by what the fetches until now have told."""
+        ends = self._ends
+        return sum(max(0, ends[place] - known[place]) for place in self._owned.intersection(known) if place in ends)
+
+    def _make(self) -> None:
+        from confluent_kafka import Consumer
+
+        given = self._settings
+        settings: dict[str, Any] = {
+            **client_settings(self._brokers, given.client_id, self._security),
+            "group.id": given.group,
+            "session.timeout.ms": int(given.session_timeout * 1000),
+            "heartbeat.interval.ms": int(min(HEARTBEAT_INTERVAL, given.session_timeout / 3) * 1000),
+            # it is also how long the group waits for this member in a rebalance
+            "max.poll.interval.ms": int(max(given.rebalance_timeout, given.session_timeout) * 1000),
+            "partition.assignment.strategy": "roundrobin",
+            "isolation.level": "read_uncommitted",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "queued.min.messages": QUEUED_RECORDS,
+            "fetch.queue.backoff.ms": QUEUE_BACKOFF,
+            "queued.max.messages.kbytes": QUEUED_KILOBYTES,
+            "on_commit": self._on_commit,
+            "error_cb": self._health.told,
+        }
+        if given.instance_id is not None:
+            settings["group.instance.id"] = given.instance_id
+        with translated(f"connecting to {','.join(self._brokers)}"):
+            self._consumer = Consumer(settings)
+
+    def _wants(self, topic: str) -> bool:
+        if topic in self._settings.topics:
+            return True
+        return self._pattern is not None and not topic.startswith(INTERNAL) and self._pattern.match(topic) is not None
+
+    def _subscribe(self) -> None:
+        topics = sorted(self._subscribed)
+        with translated(f"subscribing to {', '.join(topics)}"):
+            if topics:
+                self._consumer.subscribe(
+                    topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+                )
+            else:
+                self._consumer.unsubscribe()
+
+    def _end(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+
+    def _commit(self, wanted: list[Any], committed: Future[None]) -> None:
+        """Begin to commit; in a rebalance, when the answer would not be heard, commit."""
+        with translated("committing"):
+            if self._in_rebalance:
+                self._committed(committed, None, self._consumer.commit(offsets=wanted, asynchronous=False))
+                return
+            self._consumer.commit(offsets=wanted, asynchronous=True)
+        self._commits.append((frozenset((each.topic, each.partition, each.offset) for each in wanted), committed))
+
+    def _on_commit(self, error: Any, partitions: Sequence[Any]) -> None:
+        """Hear the answer to a commit, in the poller's thread."""
+        places = frozenset((each.topic, each.partition, each.offset) for each in partitions)
+        for index, (wanted, committed) in enumerate(self._commits):
+            if wanted == places:
+                del self._commits[index]
+                self._committed(committed, error, partitions)
+                return
+
+    def _committed(self, committed: Future[None], error: Any, partitions: Sequence[Any]) -> None:
+        if committed.done():
+            return  # nobody waits any more
+        failed = error or next((each.error for each in partitions if each.error is not None), None)
+        if failed is None:
+            committed.set_result(None)
+        else:
+            committed.set_exception(translate(failed, during="committing"))
+
+    def _set_paused(self, places: Collection[TopicPartition], paused: bool) -> None:
+        natives = [_native(place) for place in places if place in self._owned]
+        try:
+            with translated("pausing" if paused else "resuming"):
+                (self._consumer.pause if paused else self._consumer.resume)(natives)
+        except KafkaError as error:
+            logger.debug("a partition is given up already: %s", error)
+
+    def _go_to(self, partition: TopicPartition, offset: int) -> None:
+        try:
+            with translated(f"seeking in {partition.topic}[{partition.partition}]"):
+                self._consumer.seek(_native(partition, offset))
+        except KafkaError as error:
+            self._keep(error)
+
+    def _poll(self, timeout: float, max_records: int) -> Batches:
+        """Wait for a record, then take what else is there; in the poller's thread. Raises KafkaError."""
+        if self._consumer is None or not self._subscribed:
+            time.sleep(timeout)
+            return {}
+        with translated(f"reading as a member of {self._settings.group}"):
+            records = self._records(timeout, max_records)
+        batches: dict[TopicPartition, list[Message]] = {}
+        for record in records:
+            error = record.error()
+            if error is not None:
+                self._failed(error)
+                continue
+            message = _message(record)
+            batches.setdefault(TopicPartition(message.topic, message.partition), []).append(message)
+        self._look_at_ends()
+        return batches
+
+    def _records(self, timeout: float, max_records: int) -> Sequence[Any]:
+        self._polling = True
+        first: Any = None
+        try:
+            first = self._consumer.poll(timeout)
+            # told to wait it would do so until it has all of them
+            more = self._consumer.consume(max_records - 1, 0) if first is not None and max_records > 1 else ()
+        except _RebalancedError:
+            return ()  # what was taken out before is read again
+        finally:
+            self._polling = False
+        return () if first is None else (first, *more)
+
+    def _look_at_ends(self) -> None:
+        now = time.monotonic()
+        if now - self._ends_at < ENDS_INTERVAL:
+            return
+        self._ends_at = now
+        ends = {place: self._consumer.get_watermark_offsets(_native(place), cached=True) for place in self._owned}
+        self._ends = {place: found[1] for place, found in ends.items() if found is not None and found[1] >= 0}
+
+    def _failed(self, error: Any) -> None:
+        """Keep an error for the status, unless it passes by itself."""
+        from confluent_kafka import KafkaError as Native
+
+        if error.code() in (Native._PARTITION_EOF, Native._MAX_POLL_EXCEEDED, Native.UNKNOWN_TOPIC_OR_PART):
+            return
+        if error.code() == Native._FATAL:
+            self._health.told(error)
+        self._keep(translate(error, during=f"reading as a member of {self._settings.group}"))
+
+    def _keep(self, trouble: KafkaError) -> None:
+        self._trouble, self._trouble_at = trouble, time.monotonic()
+
+    def _end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        with translated("finding where partitions end"):
+            return {
+                place: self._consumer.get_watermark_offsets(_native(place), timeout=CALL_LIMIT)[1]
+                for place in partitions
+            }
+
+    def _on_assign(self, consumer: Any, partitions: Sequence[Any]) -> None:
+        """Take an assignment; called in the thread that polls."""
+        from confluent_kafka import OFFSET_STORED
+
+        places = frozenset(TopicPartition(each.topic, each.partition) for each in partitions)
+        self._ask(self._take(places))
+        starts, self._starts = self._starts or {}, None
+        with translated("taking an assignment"):
+            consumer.assign([_native(place, starts.get(place, OFFSET_STORED)) for place in places])
+            if self._held:
+                consumer.pause([_native(place) for place in self._held])
+        self._leave()
+
+    def _on_revoke(self, consumer: Any, partitions: Sequence[Any]) -> None:
+        """Give up an assignment; called in the thread that polls."""
+        self._ask(self._give_up(self._owned))
+        with translated("giving up an assignment"):
+            consumer.unassign()
+        self._leave()
+
+    def _leave(self) -> None:
+        """End the poll that the callback is part of.
+
+        confluent-kafka loses its thread's state in a call that is made in a callback, and aborts at the next callback
+        of the same poll.
+        """
+        if self._polling:
+            raise _RebalancedError
+
+    def _ask(self, told: Coroutine[Any, Any, None]) -> None:
+        """Have something done in the event loop, and wait for it in this thread."""
+        self._in_rebalance = True
+        try:
+            self._poller.ask(told, self._settings.rebalance_timeout)
+        except Exception as error:  # noqa: BLE001  librdkafka would not stop for it: the next fetch raises it instead
+            logger.exception("the listener of consumer group %s failed", self._settings.group)
+            self._listener_error = error
+        finally:
+            self._in_rebalance = False
+
+    async def _take(self, places: frozenset[TopicPartition]) -> None:
+        self._owned = places
+        self._held.clear()
+        self._starts = {}
+        await self._settings.assigned(places)
+
+    async def _give_up(self, places: frozenset[TopicPartition]) -> None:
+        if places:
+            await self._settings.revoked(places)
+            self._owned = frozenset()
+            self._held.clear()
+
+
+def _native(partition: TopicPartition, offset: int | None = None, metadata: str | None = None) -> Any:
+    from confluent_kafka import TopicPartition as Native
+
+    if offset is None:
+        return Native(*partition)
+    return Native(*partition, offset) if metadata is None else Native(*partition, offset, metadata)
+
+
+def _message(record: Any) -> Message:
+    return Message(
+        record.topic(),
+        record.partition(),
+        record.offset(),
+        record.key(),
+        record.value(),
+        tuple(record.headers() or ()),
+        record.timestamp()[1],
+    )

@@ -1,0 +1,175 @@
+"""The one thread that uses a confluent-kafka Consumer: calls from elsewhere wait for as long as it polls.
+
+So whatever is to be done with it is a job of that thread, between two short polls. While a rebalance waits for the
+event loop, the thread goes on doing jobs: what the loop does then needs some.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+ResultT = TypeVar("ResultT")
+BatchT = TypeVar("BatchT")
+
+SLICE = 0.05  # seconds of one poll: for so long a job may wait
+IDLE = 0.5  # seconds between polls while nobody wants anything: a member that does not poll is thrown out
+
+Job = Callable[[], None]
+
+
+class Poller(Generic[BatchT]):
+    """Polls when somebody wants records, and now and then."""
+
+    def __init__(self, poll: Callable[[float, int], BatchT]) -> None:
+        """`poll`: waits so many seconds for so many records; what it returns is false when there are none."""
+        self._poll = poll
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._wanted: tuple[asyncio.Future[BatchT], float, int] | None = None
+        self._batch: asyncio.Future[BatchT] | None = None
+        """What somebody has asked for, until it is taken."""
+        self._kept: BatchT | None = None
+        """What came when nobody had asked."""
+        self._ending = False
+        self._last: Job = _nothing
+        self._thread = threading.Thread(target=self._run, name="rdkafka-poll", daemon=True)
+
+    def start(self) -> None:
+        """Begin; called in the event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def fetch(self, timeout: float, max_records: int) -> BatchT | None:
+        """Return what came within the timeout; None when nothing did. Raises what the poll raises."""
+        batch = self._batch
+        if batch is None:
+            batch = self._batch = self._loop.create_future()
+            self._jobs.put(lambda: self._want(batch, timeout, max_records))
+        # Not cancelled with its caller: what it brings is for the next one then.
+        done, _ = await asyncio.wait({batch}, timeout=timeout + SLICE)
+        if not done:
+            return None
+        self._batch = None
+        return batch.result()
+
+    async def do(self, job: Callable[[], ResultT]) -> ResultT:
+        """Have a job done and return what it returns. Raises what it raises."""
+        done: asyncio.Future[ResultT] = self._loop.create_future()
+
+        def work() -> None:
+            try:
+                result = job()
+            except Exception as error:  # noqa: BLE001  it is raised where the job comes from
+                self._tell(partial(_fail, done, error))
+            else:
+                self._tell(partial(_answer, done, result))
+
+        self._jobs.put(work)
+        return await done
+
+    def do_soon(self, job: Job) -> None:
+        """Have a job done that cannot fail."""
+        self._jobs.put(job)
+
+    def ask(self, told: Coroutine[Any, Any, None], limit: float) -> None:
+        """Have something done in the event loop, and do jobs until it is; called by the thread itself.
+
+        Raises what it raises, and TimeoutError.
+        """
+        future = asyncio.run_coroutine_threadsafe(told, self._loop)
+        future.add_done_callback(lambda _: self._jobs.put(_nothing))
+        timer = threading.Timer(limit, self._jobs.put, [lambda: None if future.done() else _cancel(future)])
+        timer.start()
+        try:
+            while not future.done():
+                self._jobs.get()()
+            future.result()
+        finally:
+            timer.cancel()
+
+    async def end(self, job: Job, limit: float) -> None:
+        """Do a last job and end the thread, within so many seconds if it can."""
+        if not self._thread.is_alive():
+            return
+        done: asyncio.Future[None] = self._loop.create_future()
+
+        def last() -> None:
+            try:
+                job()
+            finally:
+                self._tell(partial(_answer, done, None))
+
+        self._last = last  # not a job among others: those may be done in the middle of a rebalance
+        self._ending = True
+        self._jobs.put(_nothing)
+        await asyncio.wait({done}, timeout=limit)
+
+    def _run(self) -> None:
+        while not self._ending:
+            try:
+                job = self._jobs.get(block=self._wanted is None, timeout=IDLE)
+            except queue.Empty:
+                self._turn()
+            else:
+                job()
+        self._last()
+
+    def _turn(self) -> None:
+        """Poll once; nobody's records are kept for whoever asks next."""
+        if self._wanted is None:
+            untaken = self._batch is not None and self._batch.done()
+            if self._kept is None and not untaken:
+                try:
+                    self._kept = self._poll(0.0, 1) or None
+                except Exception:  # noqa: BLE001  it comes again when somebody asks
+                    self._kept = None
+            return
+        future, timeout, max_records = self._wanted
+        try:
+            batch = self._poll(min(SLICE, max(timeout, 0.0)), max_records)
+        except Exception as error:  # noqa: BLE001  it is raised by `fetch`
+            self._wanted = None
+            self._tell(partial(_fail, future, error))
+            return
+        if batch or timeout <= SLICE:
+            self._give(future, batch)
+        else:
+            self._wanted = future, timeout - SLICE, max_records
+
+    def _want(self, future: asyncio.Future[BatchT], timeout: float, max_records: int) -> None:
+        if self._kept is not None:
+            kept, self._kept = self._kept, None
+            self._give(future, kept)
+        else:
+            self._wanted = future, timeout, max_records
+
+    def _give(self, future: asyncio.Future[BatchT], batch: BatchT) -> None:
+        self._wanted = None
+        self._tell(partial(_answer, future, batch))
+
+    def _tell(self, what: Callable[[], object]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(what)
+
+
+def _answer(future: asyncio.Future[ResultT], result: ResultT) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+def _nothing() -> None:
+    """Wake the thread."""
+
+
+def _cancel(future: Any) -> None:
+    future.cancel()
+    raise TimeoutError

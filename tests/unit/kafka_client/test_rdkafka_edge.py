@@ -1,0 +1,88 @@
+"""What librdkafka is told of security, and what becomes of its errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaError as Native
+from harness.certificates import Authority
+
+from pywatt_kafka import (
+    CommitFailed,
+    FixedToken,
+    KafkaError,
+    KafkaUnavailable,
+    Mechanism,
+    NotAuthorized,
+    RecordTooLarge,
+    Sasl,
+    Security,
+    Tls,
+    UnknownTopic,
+)
+from pywatt_kafka.rdkafka.edge import Health, security_settings, translate
+
+
+def test_plain_text_and_a_password() -> None:
+    assert security_settings(Security()) == {"security.protocol": "PLAINTEXT"}
+    login = Sasl(mechanism=Mechanism.SCRAM_SHA_512, username="alice", password="hidden-1")
+    assert security_settings(Security(sasl=login)) == {
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanisms": "SCRAM-SHA-512",
+        "sasl.username": "alice",
+        "sasl.password": "hidden-1",
+    }
+
+
+def test_certificates(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("client")
+    tls = Tls(ca=str(authority.file), cert=str(cert), key=str(key), verify=False)
+    assert security_settings(Security(tls=tls)) == {
+        "security.protocol": "SSL",
+        "enable.ssl.certificate.verification": False,
+        "ssl.endpoint.identification.algorithm": "none",
+        "ssl.ca.location": str(authority.file),
+        "ssl.certificate.location": str(cert),
+        "ssl.key.location": str(key),
+    }
+    with pytest.raises(KafkaError, match="cannot be used"):
+        security_settings(Security(tls=Tls(ca=str(tmp_path / "none.pem"))))
+
+
+def test_token() -> None:
+    settings = security_settings(Security(sasl=Sasl(mechanism=Mechanism.OAUTHBEARER, token=FixedToken("t"))))
+    assert settings["oauth_cb"]("")[0] == "t"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (Native.REBALANCE_IN_PROGRESS, CommitFailed),
+        (Native._STATE, CommitFailed),
+        (Native.MSG_SIZE_TOO_LARGE, RecordTooLarge),
+        (Native.TOPIC_EXCEPTION, UnknownTopic),
+        (Native.GROUP_AUTHORIZATION_FAILED, NotAuthorized),
+        (Native._MSG_TIMED_OUT, KafkaUnavailable),
+        (Native._TRANSPORT, KafkaUnavailable),
+        (Native.INVALID_CONFIG, KafkaError),
+    ],
+)
+def test_errors(code: int, kind: type[KafkaError]) -> None:
+    assert type(translate(Native(code), during="writing")) is kind
+
+
+def test_health() -> None:
+    health = Health(["a:1", "b:2"])
+    assert "no Kafka broker answers at a:1,b:2" in str(health.unreachable())
+    health.told(Native(Native._ALL_BROKERS_DOWN))
+    health.told(Native(Native._AUTHENTICATION, "wrong password"))
+    assert health.down
+    assert isinstance(health.unreachable(), NotAuthorized)
+    health.answered()
+    assert not health.down
+    assert isinstance(health.unreachable(), KafkaUnavailable)
+    assert not health.fatal
+    health.told(Native(Native._FATAL))
+    assert health.fatal

@@ -1,0 +1,72 @@
+"""Entries by name and by pattern: who gets the records of a topic."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from pywatt_services.kafka_hooks.retry import RetryPolicy
+from pywatt_services.kafka_hooks.targets import Targets
+from pywatt_services.kafka_hooks.webhook import Webhook
+from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
+
+
+class Made:
+    """A target that only knows what it was made from."""
+
+    def __init__(self, options: WebhookOptions, twins: int) -> None:
+        self.options = options
+        self.twins = twins
+
+
+def entry(topic: str, url: str = "http://x/", **more: Any) -> WebhookOptions:
+    return WebhookOptions(topic=topic, url=url, **more)
+
+
+def targets(*entries: WebhookOptions) -> Targets:
+    return Targets(entries, lambda options, twins: cast("Webhook", Made(options, twins)), retries, never=["orders.dlq"])
+
+
+def retries(options: WebhookOptions) -> Webhook:
+    return cast("Webhook", Made(options, -1))
+
+
+def seen(found: Any) -> list[tuple[str, str, int]]:
+    return [(made.options.topic, made.options.url, made.twins) for made in found]
+
+
+def test_a_topic_has_the_targets_that_name_it_and_those_whose_pattern_means_it() -> None:
+    found = targets(
+        entry("orders.*", "http://all/", by_pattern=True), entry("orders.eu"), entry("orders.e.*", by_pattern=True)
+    )
+    assert found.names == ("orders.eu",)
+    assert list(found) == ["orders.eu"]
+    assert seen(found["orders.eu"]) == [
+        ("orders.eu", "http://x/", 0),
+        ("orders.eu", "http://all/", 0),
+        ("orders.eu", "http://x/", 1),
+    ]
+    assert seen(found["orders.us"]) == [("orders.us", "http://all/", 0)]
+    assert found["orders.us"] is found["orders.us"]
+    assert list(found) == ["orders.eu", "orders.us"]
+    assert not any(made.options.by_pattern for made in found["orders.us"])
+    assert found.pattern is not None
+
+
+def test_retry_topics_are_read_by_name() -> None:
+    found = targets(
+        entry("orders.*", by_pattern=True, retry=RetryPolicy(topic="all-retry")),
+        entry("orders.eu", retry=RetryPolicy(topic="eu-retry")),
+    )
+    assert found.names == ("orders.eu", "all-retry", "eu-retry")
+    assert found.retry_topics == {"all-retry", "eu-retry"}
+    assert [made.twins for made in cast("Any", found["eu-retry"])] == [-1]
+
+
+def test_nobody_wants_other_topics() -> None:
+    found = targets(entry("orders.*", by_pattern=True))
+    for topic in ("orders.dlq", "payments", "__orders"):
+        with pytest.raises(KeyError):
+            found[topic]
+    assert targets(entry("orders")).pattern is None
