@@ -24,12 +24,12 @@ async def create(broker: str, *, partitions: int = 1, name: str | None = None) -
     return name
 
 
-async def fill(broker: str, name: str, records: int) -> None:
-    """Write records with different keys and different bodies."""
+async def fill(broker: str, name: str, records: int, *, keys: int | None = None) -> None:
+    """Write records with different bodies and so many keys, one after the other; None: all different."""
     async with AIOKafkaProducer(bootstrap_servers=broker, linger_ms=5) as producer:
         for start in range(0, records, BATCH):
             sent = [
-                await producer.send(name, b'{"order":%d}' % number, key=b"key-%d" % number)
+                await producer.send(name, b'{"order":%d}' % number, key=b"key-%d" % (number % (keys or records)))
                 for number in range(start, min(start + BATCH, records))
             ]
             await asyncio.gather(*sent)
