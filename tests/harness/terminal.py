@@ -84,10 +84,10 @@ class Terminal:
         """What was shown so far, without styles."""
         return _STYLE.sub("", self.text).replace("\r\n", "\n")
 
-    def wait_for(self, text: str) -> None:
-        """Read until the text has been shown."""
-        self._read(lambda: text in self.plain)
-        assert text in self.plain, self.plain
+    def wait_for(self, text: str, *, after: int = 0) -> None:
+        """Read until the text has been shown, behind so many characters of `plain`."""
+        self._read(lambda: text in self.plain[after:])
+        assert text in self.plain[after:], self.plain
 
     def type(self, keys: str) -> None:
         """Press keys; `\\x03` is Ctrl-C."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 import click
 
@@ -47,12 +45,20 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, text) for name, (_, text) in _COMMANDS.items()]
-        rows += [
-            (entry.name, entry.load().get_short_help_str(formatter.width))
-            for entry in entry_points(group=ENTRY_POINT_GROUP)
-        ]
+        rows += [(entry.name, _help_of(entry, formatter.width)) for entry in entry_points(group=ENTRY_POINT_GROUP)]
         with formatter.section("Commands"):
             formatter.write_dl(sorted(rows))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, *_ = args
+        if not (name.startswith("-") or ctx.resilient_parsing or self.get_command(ctx, name)):
+            from pywatt.config.nearest import nearest  # only a mistake pays for this import
+
+            near = nearest(name, [*self.list_commands(ctx), *_ALIASES])
+            ctx.fail(f'there is no command "{name}"' + (f'; did you mean "{near}"?' if near else ""))
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         cmd_name = _ALIASES.get(cmd_name, cmd_name)
@@ -68,6 +74,14 @@ class LazyGroup(click.Group):
         return command
 
 
+def _help_of(entry: EntryPoint, width: int) -> str:
+    try:
+        command: click.Command = entry.load()
+    except Exception as error:  # noqa: BLE001 - another package's fault must not take the help from the other commands
+        return f"(cannot be loaded: {error})"
+    return command.get_short_help_str(width)
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="%(version)s")
 def pywatt() -> None:
@@ -79,10 +93,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = pywatt.main(args=list(arguments), prog_name="pywatt", standalone_mode=False)
     except PywattError as error:
-        from pywatt.cli.report import render
+        from pywatt.cli.report import show_error
 
-        colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        click.echo(render(error, colour=colour), err=True, color=colour)
+        show_error(error)
         return error.exit_status
     except click.ClickException as error:
         error.show()

@@ -7,13 +7,16 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pywatt.cli.create_questions import confirm_overwriting, confirm_writing, wished_services
+from pywatt.cli.table import json_option, print_json
 from pywatt.config import load
 from pywatt.config.discover import absolute, config_files, find_app, is_root
-from pywatt.config.parse import Document, read
+from pywatt.config.document import Document
+from pywatt.config.parse import read
 from pywatt.errors import CreateRefused
 from pywatt.scaffold.catalogue import KINDS, Wish, is_installed, parse_wish
 from pywatt.scaffold.files import Settled, settle, write
@@ -37,11 +40,16 @@ DEFAULT_SERVICES = ("gateway", "python")
 )
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing. Files that are there already are kept.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there already.")
-def create(directory: Path | None, name: str | None, services: Sequence[str], yes: bool, force: bool) -> None:
+@json_option
+def create(
+    directory: Path | None, name: str | None, services: Sequence[str], yes: bool, force: bool, as_json: bool
+) -> None:
     """Make an app in DIRECTORY (default: here), or add services to the app that is there.
 
     Works offline. On a terminal it asks for what is not said.
     """
+    if as_json and not yes:
+        raise click.UsageError("--json asks nothing: add --yes")
     if not yes and not sys.stdin.isatty():
         raise CreateRefused("there is no terminal to ask on", hint="add --yes, and say what to make with --service")
     folder, root = _place(directory, name)
@@ -52,7 +60,10 @@ def create(directory: Path | None, name: str | None, services: Sequence[str], ye
         raise click.Abort
     order = {file.path: number for number, file in enumerate(plan.files)}
     write(sorted((*settled.created, *settled.changed), key=lambda file: order[file.path]))
-    _report(plan, settled, new=root is None)
+    if as_json:
+        print_json(_document(plan, settled))
+    else:
+        _report(plan, settled, new=root is None)
 
 
 def _place(directory: Path | None, name: str | None) -> tuple[Path, Document | None]:
@@ -104,6 +115,19 @@ def _overwriting(*, force: bool, ask: bool) -> Callable[[Path], bool]:
     return confirm_overwriting
 
 
+def _document(plan: Plan, settled: Settled) -> dict[str, Any]:
+    folder = plan.layout.folder
+    return {
+        "folder": str(folder),
+        "services": [wish.id for wish in plan.layout.wishes],
+        **{
+            word: [_shown(file.path, folder) for file in files]
+            for word, files in (("created", settled.created), ("changed", settled.changed), ("kept", settled.kept))
+        },
+        "notes": [*plan.notes, *_missing(plan)],
+    }
+
+
 def _report(plan: Plan, settled: Settled, *, new: bool) -> None:
     folder = plan.layout.folder
     for word, files in (("created", settled.created), ("changed", settled.changed), ("kept", settled.kept)):
@@ -114,7 +138,7 @@ def _report(plan: Plan, settled: Settled, *, new: bool) -> None:
         click.echo(f"note     {note}")
     here = folder == Path.cwd()
     if new:
-        click.echo(f"next     {'' if here else f'cd {_shown(folder, Path.cwd())} && '}pywatt start")
+        click.echo(f"next     {'' if here else f'cd {_shown(folder, Path.cwd())} && '}pywatt dev")
 
 
 def _missing(plan: Plan) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
 from pywatt.cli.target import ID_HELP, find_service
 
@@ -11,7 +12,7 @@ secrets_option = click.option("--secrets", is_flag=True, help="Show passwords, k
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("words", metavar="[ID] SERVICE", nargs=-1, required=True)
+@click.argument("words", metavar="[ID] SERVICE", nargs=-1, required=True, shell_complete=candidates.services)
 @secrets_option
 @json_option
 def env(words: tuple[str, ...], secrets: bool, as_json: bool) -> None:

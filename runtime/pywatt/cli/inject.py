@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
 from pywatt.cli.target import ID_HELP, find_services
 from pywatt.errors import ControlError
@@ -20,7 +21,7 @@ DEFAULT_SECONDS = 30.0
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("words", metavar="[ID] [SERVICE]", nargs=-1)
+@click.argument("words", metavar="[ID] [SERVICE]", nargs=-1, shell_complete=candidates.services)
 @click.option("-X", "-m", "--method", help="[default: GET; POST with -d]")
 @click.option("-p", "--path", default="/", show_default=True)
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header; may be repeated.")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from pywatt.cli import candidates
 from pywatt.cli.history import find_history
 from pywatt.cli.target import ID_HELP
 from pywatt.config.model import LogLevel
@@ -25,7 +26,7 @@ _LEVELS = [level.name.lower() for level in LogLevel if level is not LogLevel.SIL
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1)
+@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1, shell_complete=candidates.services)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on, until Ctrl-C.")
 @click.option("-s", "--since", metavar="WHEN", help="From then on: a span (10m, 2h) or a moment (2026-03-01T12:30).")
 @click.option("-l", "--level", type=click.Choice(_LEVELS), default="info", show_default=True, help="And above.")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from pywatt.cli.report import render
+from pywatt.cli.report import show_error
 from pywatt.cli.table import print_json
 from pywatt.control.failure import from_json
 from pywatt.errors import EXIT_FAILURE
@@ -22,5 +21,5 @@ def finish(result: Mapping[str, Any], done: Sequence[str], verb: str, *, as_json
         click.echo(f"{verb} {', '.join(done)}.")
     for failure in result["failed"].values():
         if not as_json:
-            click.echo(render(from_json(failure), colour=sys.stderr.isatty()), err=True)
+            show_error(from_json(failure))
     return EXIT_FAILURE if result["failed"] else 0

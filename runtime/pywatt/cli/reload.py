@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
 from pywatt.cli.target import ID_HELP, find_app
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("wanted", metavar="[ID]", required=False)
+@click.argument("wanted", metavar="[ID]", required=False, shell_complete=candidates.apps)
 @json_option
 def reload(wanted: str | None, as_json: bool) -> None:
     """Read the config files again and apply the difference in place; on an error nothing changes."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
+
+import click
 
 from pywatt.errors import ConfigError, Problem, PywattError, ServiceFailed
 
@@ -19,6 +23,12 @@ _RED = "31;1"
 _BOLD = "1"
 _DIM = "2"
 _GREEN = "32"
+
+
+def show_error(error: PywattError) -> None:
+    """Print an error on standard error, coloured on a terminal."""
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    click.echo(render(error, colour=colour), err=True, color=colour)
 
 
 def render(error: PywattError, *, colour: bool = False, cwd: Path | None = None) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from pywatt.cli import candidates
 from pywatt.cli.outcome import finish
 from pywatt.cli.table import json_option
 from pywatt.cli.target import ID_HELP, find_services
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1)
+@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1, shell_complete=candidates.services)
 @json_option
 def restart(words: tuple[str, ...], as_json: bool) -> int:
     """Replace the workers of all services, or of those named: the old ones serve until the new ones are ready."""

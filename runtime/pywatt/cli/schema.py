@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 import pywatt_schemas
+from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
 from pywatt.config.nearest import suggest
 from pywatt.errors import NotKnown
@@ -16,8 +18,12 @@ from pywatt.service_type import load_type, registered
 ROOT = "runtime"
 
 
+def _candidates(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return candidates.matching([ROOT, *sorted(registered())], incomplete)
+
+
 @click.command()
-@click.argument("name", required=False, default=ROOT)
+@click.argument("name", required=False, default=ROOT, shell_complete=_candidates)
 @click.option("-l", "--list", "list_names", is_flag=True, help="List the names of the schemas.")
 @json_option
 def schema(name: str, list_names: bool, as_json: bool) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from pywatt.cli import candidates
 from pywatt.cli.table import STATE_COLOURS, duration, json_option, megabytes, print_json, print_table
 from pywatt.cli.target import ID_HELP, find_app
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("wanted", metavar="[ID]", required=False)
+@click.argument("wanted", metavar="[ID]", required=False, shell_complete=candidates.apps)
 @click.option("-a", "--all", "show_all", is_flag=True, help="Show the services that pywatt starts by itself too.")
 @json_option
 def services(wanted: str | None, show_all: bool, as_json: bool) -> None:

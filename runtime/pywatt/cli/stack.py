@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
 from pywatt.cli.target import ID_HELP, find_service
 from pywatt.errors import EXIT_FAILURE
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("words", metavar="[ID] SERVICE", nargs=-1, required=True)
+@click.argument("words", metavar="[ID] SERVICE", nargs=-1, required=True, shell_complete=candidates.services)
 @json_option
 def stack(words: tuple[str, ...], as_json: bool) -> int:
     """Show the stack of each thread of each worker of SERVICE, even when its event loop hangs."""

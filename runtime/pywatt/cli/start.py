@@ -67,7 +67,7 @@ def _run(directory: Path | None, file: Path | None, env_file: Path | None, *, pr
             production=production,
         )
         config = read_config()
-        session = None if production else _dev_session(config, env_file)
+        session = None if production else _dev_session(config)
         history = history_of(config.name, config.root, os.environ) if config.log_history else None
         with open_logbook(sys.stdout, config.log_level, history, config.log_history) as logbook:
             anyio.run(_supervise, config, read_config, forkserver, logbook, session)
@@ -92,6 +92,7 @@ async def _supervise(
         app.on_reload.append(partial(apply_level, app))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reloads.serve, app)
+            tasks.start_soon(_tell_of_stop, stop, logbook)
             if session is not None:
                 await _follow_files(app, session, stop.set)
 
@@ -113,6 +114,7 @@ async def _supervise(
                 read_config=read_config,
                 accompany=accompany,
             )
+            logbook.say(LogLevel.INFO, "stopped")
         except StartError as error:
             failure = error
             logbook.keep(LogLevel.FATAL, error.message)
@@ -121,12 +123,18 @@ async def _supervise(
         raise failure
 
 
-def _dev_session(config: RuntimeConfig, env_file: Path | None) -> DevSession:
+async def _tell_of_stop(stop: anyio.Event, logbook: Logbook) -> None:
+    await stop.wait()
+    again = "; Ctrl-C again ends it at once" if sys.stdin.isatty() else ""
+    logbook.say(LogLevel.INFO, f"stopping{again}")
+
+
+def _dev_session(config: RuntimeConfig) -> DevSession:
     # Only development pays for the watcher's import.
     from pywatt.cli.report import render
     from pywatt.dev.session import DevSession
 
-    return DevSession(config, env_file=env_file and Path.cwd() / env_file, render=render)
+    return DevSession(config, render=render)
 
 
 async def _follow_files(app: Supervisor, session: DevSession, stop: Callable[[], None]) -> None:
@@ -139,7 +147,10 @@ async def _follow_files(app: Supervisor, session: DevSession, stop: Callable[[],
 def _greet(config: RuntimeConfig, app: Supervisor) -> None:
     for warning in config.warnings:
         app.say(LogLevel.WARN, warning)
-    if app.url:
+    entrypoint = app.table().services.get(config.entrypoint or "")
+    if entrypoint is not None and entrypoint.port is None:
+        app.say(LogLevel.INFO, "pywatt has started; its entrypoint answers no HTTP")
+    elif app.url:
         app.say(LogLevel.INFO, f"pywatt is now listening at {app.url}", url=app.url)
     else:
         app.say(LogLevel.INFO, "pywatt has started; the app has no entrypoint, so it listens nowhere")

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import click
 
+from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
 from pywatt.cli.target import ID_HELP, find_app
 from pywatt.control.client import ControlClient
@@ -21,7 +22,7 @@ DEFAULT_SECONDS = 60.0
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("wanted", metavar="[ID]", required=False)
+@click.argument("wanted", metavar="[ID]", required=False, shell_complete=candidates.apps)
 @click.option("-t", "--timeout", default=DEFAULT_SECONDS, show_default=True, help="Seconds to wait for its end.")
 @json_option
 def stop(wanted: str | None, timeout: float, as_json: bool) -> None:

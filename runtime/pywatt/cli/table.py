@@ -22,6 +22,7 @@ STATE_COLOURS = {
     "starting": "yellow",
     "restarting": "yellow",
     "degraded": "yellow",
+    "not-ready": "yellow",
     "stopped": "yellow",
     "crash-loop": "red",
     "failed": "red",

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pywatt.config.conform import conform
+from pywatt.config.document import Document
 from pywatt.config.findings import Findings
 from pywatt.config.key import Key, spell
-from pywatt.config.parse import Document
 from pywatt.config.placeholders import Expansion, Lookup, expand, nothing
 from pywatt.config.validate import mismatches
 

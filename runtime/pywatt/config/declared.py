@@ -10,10 +10,10 @@ from typing import Any
 
 import pywatt_schemas
 from pywatt.config.discover import LISTS, absolute
+from pywatt.config.document import Document
 from pywatt.config.environment import as_variables
 from pywatt.config.findings import Findings
 from pywatt.config.key import Key
-from pywatt.config.parse import Document
 from pywatt.config.supervision import Layer, layer_of
 
 _ID_SCHEMA = pywatt_schemas.load("runtime")["$defs"]["id"]

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pywatt_schemas
+from pywatt.config.document import FORMATS, Document
 from pywatt.config.nearest import nearest
-from pywatt.config.parse import FORMATS, Document, read
+from pywatt.config.parse import read
 from pywatt.errors import ConfigError, Problem
 
 STEMS = ("watt", "platformatic")

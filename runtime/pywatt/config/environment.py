@@ -10,9 +10,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from pywatt.config.document import Document
 from pywatt.config.findings import problem_at
 from pywatt.config.key import Key
-from pywatt.config.parse import Document
 from pywatt.errors import ConfigError, Problem
 
 ENV_FILE = ".env"

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pywatt.config.document import Document
 from pywatt.config.key import Key, spell
-from pywatt.config.parse import Document
 from pywatt.config.positions import line_of
 from pywatt.errors import ConfigError, Problem
 

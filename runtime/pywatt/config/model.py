@@ -246,6 +246,8 @@ class RuntimeConfig:
     """What all services that scale by themselves may have together; None: as many as there are cores."""
     total_memory: int | None = None
     """Bytes that their workers may use together; None: 90 % of the machine's or the container's memory."""
+    env_files: tuple[Path, ...] = ()
+    """Files of variables that were read, but for a `.env` in a service's folder."""
     warnings: tuple[str, ...] = ()
     """Things to tell the user once, such as keys that are not supported yet."""
 

@@ -5,58 +5,16 @@ Each parser is imported only when a file needs it.
 
 from __future__ import annotations
 
-import enum
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pywatt.config.key import Key, spell
+from pywatt.config.document import FORMATS, Document, Format, MalformedError
+from pywatt.config.key import spell
+from pywatt.config.positions import first_duplicate
 from pywatt.errors import ConfigError, Problem
-
-
-class Format(enum.Enum):
-    """How a config file is written."""
-
-    JSON = "JSON"
-    JSON5 = "JSON5"
-    YAML = "YAML"
-    TOML = "TOML"
-
-
-FORMATS = {
-    "json": Format.JSON,
-    "json5": Format.JSON5,
-    "yaml": Format.YAML,
-    "yml": Format.YAML,
-    "toml": Format.TOML,
-    "tml": Format.TOML,
-}
-"""By file extension, in the order in which files are looked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """A parsed file; `text` and `format` serve to find the line of a key when something is wrong."""
-
-    file: Path
-    data: dict[str, Any]
-    text: str = ""
-    format: Format = Format.JSON
-
-
-class MalformedError(ValueError):
-    """The text is not what its format allows."""
-
-    def __init__(self, message: str, *, line: int = 0, column: int = 0, key: Key = (), hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.line = line
-        self.column = column
-        self.key = key
-        self.hint = hint
 
 
 def read(file: Path) -> Document:
@@ -120,8 +78,6 @@ def _parse_json(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise _bad_json(text, error) from error
     except _DuplicateKeyError as error:
-        from pywatt.config.positions import first_duplicate
-
         key, line = first_duplicate(text)
         raise MalformedError(
             f'the key "{key[-1]}" is there twice', line=line, key=key, hint="keep one of them"

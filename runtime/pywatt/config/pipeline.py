@@ -16,11 +16,11 @@ from pywatt.config.assembly import assemble
 from pywatt.config.checked import checked, expanded
 from pywatt.config.declared import ID, Declared, declared_services, listed_ids
 from pywatt.config.discover import Found, absolute, find_app
+from pywatt.config.document import Document
 from pywatt.config.environment import nearest_env_file, read_env_file
 from pywatt.config.findings import Findings
 from pywatt.config.kind import InstalledTypes, UnknownTypeError, choose_type
 from pywatt.config.model import RuntimeConfig
-from pywatt.config.parse import Document
 from pywatt.config.placeholders import expand_text
 from pywatt.config.service import App, read_service
 from pywatt.config.settings import settings_of
@@ -51,7 +51,7 @@ def load(
     findings = Findings(found.folder)
     _check_recognisable(found, known)
     root = found.document if found.is_root else _app_part(found.document)
-    dotenv = _dotenv(root, found.folder, cwd, environ, env_file)
+    variables_file, dotenv = _dotenv(root, found.folder, cwd, environ, env_file)
     expansion = expanded(root, {**dotenv, **environ}, findings)
     schema = pywatt_schemas.load("runtime")
     data = checked(root, expansion.data, schema, expansion.variables, findings)
@@ -72,7 +72,9 @@ def load(
     )
     single = None if found.is_root else _service_part(found.document)
     services = [read_service(service, app, findings, single) for service in declared if service.enabled]
-    return assemble(data, declared, ids, [service for service in services if service is not None], app, findings)
+    made = assemble(data, declared, ids, [service for service in services if service is not None], app, findings)
+    env_files = (variables_file, *(service.envfile for service in declared if service.enabled))
+    return replace(made, env_files=tuple(file for file in env_files if file is not None))
 
 
 def _check_recognisable(found: Found, types: Mapping[str, ServiceType]) -> None:
@@ -136,14 +138,15 @@ def _package_name(folder: Path) -> str | None:
 
 def _dotenv(
     root: Document, folder: Path, cwd: Path, environ: Mapping[str, str], env_file: Path | None
-) -> dict[str, str]:
-    """Return the variables of the app's env file. Raises ConfigError, also when a file named by the user is missing."""
+) -> tuple[Path | None, dict[str, str]]:
+    """Return the app's env file and its variables. Raises ConfigError, also when a file that was named is missing."""
     if env_file is not None:
-        return read_env_file(absolute(env_file, cwd))
+        return absolute(env_file, cwd), read_env_file(absolute(env_file, cwd))
     block = root.data.get("runtime")
     for key, holder in ((("envfile",), root.data), (("runtime", "envfile"), block)):
         named = holder.get("envfile") if isinstance(holder, dict) else None
         if isinstance(named, str):
-            return read_env_file(absolute(Path(expand_text(named, environ.get)[0]), folder), root, key)
-    file = nearest_env_file(folder, cwd)
-    return read_env_file(file) if file else {}
+            file = absolute(Path(expand_text(named, environ.get)[0]), folder)
+            return file, read_env_file(file, root, key)
+    nearest = nearest_env_file(folder, cwd)
+    return nearest, read_env_file(nearest) if nearest else {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
 
+from pywatt.config.document import Document, Format
 from pywatt.config.key import Key
-from pywatt.config.parse import Document, Format
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SCALAR = re.compile(r"[^,\]}\s]+")

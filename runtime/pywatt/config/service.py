@@ -11,12 +11,13 @@ import pywatt_schemas
 from pywatt.config.checked import checked, expanded
 from pywatt.config.declared import Declared
 from pywatt.config.discover import absolute, config_files
+from pywatt.config.document import Document
 from pywatt.config.environment import ENV_FILE, read_env_file
 from pywatt.config.findings import Findings
 from pywatt.config.key import unspell
 from pywatt.config.kind import UnknownTypeError, choose_type
 from pywatt.config.model import LogLevel, ServiceConfig, WatchConfig
-from pywatt.config.parse import Document, read
+from pywatt.config.parse import read
 from pywatt.config.settings import Settings, log_level, watch_config
 from pywatt.config.supervision import Layer, check, layer_of, supervision_of
 from pywatt.errors import ConfigError

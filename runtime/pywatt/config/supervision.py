@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from pywatt.config.document import Document
 from pywatt.config.findings import Findings
 from pywatt.config.key import Key
 from pywatt.config.model import (
@@ -22,7 +23,6 @@ from pywatt.config.model import (
     Signal,
     Threshold,
 )
-from pywatt.config.parse import Document
 from pywatt.config.sizes import size_in_bytes
 
 Layer: TypeAlias = Mapping[str, Any]

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from pywatt.config.document import MalformedError
 from pywatt.config.key import Key
-from pywatt.config.parse import MalformedError
 
 _STRING = "tag:yaml.org,2002:str"
 _NULL = "tag:yaml.org,2002:null"

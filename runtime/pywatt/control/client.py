@@ -74,6 +74,9 @@ class ControlClient:
             response = connection.getresponse()
             document = json.loads(response.read())
         except TimeoutError:
+            if not self.runtime.ready:
+                hint = "`pywatt logs --follow` shows what it does"
+                raise ControlError(f"{who} is still starting", hint=hint) from None
             hint = "it may still be starting, or its machine be busy; `pywatt logs` shows what it does"
             raise ControlError(f"{who} did not answer within {timeout:g} s", hint=hint) from None
         except (ConnectionRefusedError, FileNotFoundError):

@@ -59,7 +59,7 @@ def choose(runtimes: Sequence[Runtime], wanted: str | None, cwd: Path) -> Runtim
 def not_running(runtimes: Sequence[Runtime], wanted: str) -> NotKnown:
     """Return the error for a word that is no app's name."""
     if not runtimes:
-        return NotKnown(f'no app "{wanted}" runs; none does', hint=NONE_RUNS)
+        return NotKnown(f'no app runs, so "{wanted}" means nothing', hint=NONE_RUNS)
     near = suggest(wanted, {runtime.name for runtime in runtimes}, kind="names")
     question = f"{near} " if near.endswith("?") else ""
     return NotKnown(f'no app "{wanted}" runs', hint=f"{question}these do: {listed(runtimes)}")

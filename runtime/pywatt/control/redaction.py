@@ -21,6 +21,14 @@ _PAIR = re.compile(
     r"(?P<name>\b[\w.-]*(?:password|passwd|pwd|secret|token|apikey|api_key|access_key|sig|signature)[\w.-]*)=(?P<value>[^\s&;,]+)",
     re.IGNORECASE,
 )
+_FLAG = re.compile(
+    r"(?P<flag>(?<!\S)--?[\w-]*(?:password|passwd|passphrase|pwd|secret|token|api-?key|access-?key)[\w-]*)"
+    r"(?P<space>[ ]+)(?![-\s])\S+",
+    re.IGNORECASE,
+)
+"""Of a command line, as in `--password s3cret`."""
+_URL_TOKEN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/:@?#]{20,}@", re.IGNORECASE)
+"""So long a user without a password is a token, as in `https://ghp_...@github.com`."""
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
@@ -30,9 +38,11 @@ def is_secret(name: str) -> bool:
 
 
 def hide_in_text(text: str) -> str:
-    """Return the text with passwords in URLs, secrets in `name=value` pairs and private keys hidden."""
+    """Return the text with passwords in URLs, secrets in `name=value` pairs and flags, and private keys hidden."""
     text = _PEM.sub(HIDDEN, text)
     text = _URL_USER.sub(lambda match: f"{match['scheme']}{match['user']}:{HIDDEN}@", text)
+    text = _URL_TOKEN.sub(lambda match: f"{match['scheme']}{HIDDEN}@", text)
+    text = _FLAG.sub(lambda match: f"{match['flag']}{match['space']}{HIDDEN}", text)
     return _PAIR.sub(lambda match: f"{match['name']}={HIDDEN}", text)
 
 
@@ -42,7 +52,12 @@ def hide(value: Any, name: str = "") -> Any:
         # A mapping under a telling name (`credentials: {user, ...}`) is gone through all the same: it has names.
         return {key: hide(item, str(key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [hide(item, name) for item in value]
+        # `["--token", "abc"]` is a command line: a flag tells of the word behind it.
+        flags = ["", *(item if isinstance(item, str) and item.startswith("-") else "" for item in value)]
+        return [
+            HIDDEN if flag and is_secret(flag) and "=" not in flag and isinstance(item, str) else hide(item, name)
+            for flag, item in zip(flags, value, strict=False)
+        ]
     if isinstance(value, (bool, type(None))) or value == "":
         return value
     if name and is_secret(name):

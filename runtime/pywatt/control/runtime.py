@@ -29,6 +29,8 @@ class Runtime:
     ticks: int
     """When its process started, in the kernel's count: tells it from a later process with the same pid."""
     argv: tuple[str, ...]
+    ready: bool = True
+    """Whether its services have started."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the form in which it is written."""
@@ -41,6 +43,7 @@ class Runtime:
             "started": self.started,
             "ticks": self.ticks,
             "argv": list(self.argv),
+            "ready": self.ready,
         }
 
 
@@ -80,6 +83,7 @@ def read(folder: Path) -> Runtime | None:
             started=document["started"],
             ticks=document["ticks"],
             argv=tuple(document["argv"]),
+            ready=document["ready"],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

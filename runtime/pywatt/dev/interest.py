@@ -36,14 +36,17 @@ class Affected:
     config: bool = False
     """Whether the configuration has to be read again."""
 
+    def __bool__(self) -> bool:
+        """Whether anything has to be done."""
+        return self.config or bool(self.services)
+
 
 class Interest:
     """Knows which files concern which service of one configuration."""
 
-    def __init__(self, config: RuntimeConfig, env_file: Path | None = None) -> None:
-        """`env_file`: the file of variables that the command line named."""
+    def __init__(self, config: RuntimeConfig) -> None:
         self._root = config.root
-        self._files = {config.file, env_file, *(service.file for service in config.services)}
+        self._files = {config.file, *config.env_files, *(service.file for service in config.services)}
         services = [service for service in config.services if not service.internal]
         # The innermost folder wins where one service's folder lies in another's.
         self._services = sorted(services, key=lambda service: len(service.path.parts), reverse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -23,11 +23,14 @@ _MARKS = {
     ServiceState.STOPPED: ("", "○"),
 }
 _OTHERWISE = (_YELLOW, "◐")
-_PLAIN_WIDTH_OF_STATE = 2
+_OUTDATED = (_RED, "✗ old code")
 
 
-def status_text(table: MeshTable, url: str | None, width: int, *, colour: bool) -> str:
-    """Return the line for this state of the app, cut to the terminal's width (pure)."""
+def status_text(table: MeshTable, url: str | None, width: int, *, colour: bool, outdated: Collection[str] = ()) -> str:
+    """Return the line for this state of the app, cut to the terminal's width (pure).
+
+    `outdated`: services that serve old code because the new one cannot start.
+    """
     parts: list[str] = []
     left = width - 1
     number = 0
@@ -36,10 +39,10 @@ def status_text(table: MeshTable, url: str | None, width: int, *, colour: bool) 
             continue
         number += 1
         label = f"{number} {service.id}"
-        left -= len(label) + _PLAIN_WIDTH_OF_STATE + 1
+        paint, mark = _OUTDATED if service.id in outdated else _MARKS.get(service.state, _OTHERWISE)
+        left -= len(label) + len(mark) + 2
         if left < 0:
             break
-        paint, mark = _MARKS.get(service.state, _OTHERWISE)
         parts.append(f"{label} {paint}{mark}{_RESET}" if colour else f"{label} {mark}")
     for extra in (url or "", "r restart all", "q quit"):
         if extra and left > len(extra) + 2:
@@ -51,10 +54,13 @@ def status_text(table: MeshTable, url: str | None, width: int, *, colour: bool) 
 class StatusLine:
     """Keeps the line up to date. Used as `with open_status_line(...) as line: await line.run(app)`."""
 
-    def __init__(self, terminal: int, *, colour: bool) -> None:
+    def __init__(self, terminal: int, *, colour: bool, outdated: Callable[[], Collection[str]]) -> None:
+        """`outdated` tells the services that serve old code because the new one cannot start."""
         self._terminal = terminal
         self._colour = colour
+        self._outdated = outdated
         self._height = 0
+        self._drawn = ""
 
     async def run(self, app: Supervisor) -> None:
         """Draw at every change of the app and of the terminal's size, until cancelled."""
@@ -66,10 +72,13 @@ class StatusLine:
                 await updated.wait()
 
     def draw(self, app: Supervisor) -> None:
-        """Draw the line, keeping the cursor where the log is."""
+        """Draw the line if it is another one than before, keeping the cursor where the log is."""
         size = os.get_terminal_size(self._terminal)
         begin = "" if size.lines == self._height else self._reserve(size.lines)
-        text = status_text(app.table(), app.url, size.columns, colour=self._colour)
+        text = status_text(app.table(), app.url, size.columns, colour=self._colour, outdated=self._outdated())
+        if text == self._drawn and not begin:
+            return
+        self._drawn = text
         self._write(f"{begin}{_SAVE}\x1b[{size.lines};1H{_CLEAR_LINE}{text}{_RESTORE}")
 
     def clear(self) -> None:
@@ -85,6 +94,7 @@ class StatusLine:
     async def _follow_size(self, app: Supervisor) -> None:
         with anyio.open_signal_receiver(signal.SIGWINCH) as changes:
             async for _ in changes:
+                self._drawn = ""
                 self.draw(app)
 
     def _write(self, text: str) -> None:
@@ -93,9 +103,9 @@ class StatusLine:
 
 
 @contextmanager
-def open_status_line(terminal: int) -> Iterator[StatusLine]:
-    """Reserve the terminal's last line, and give it back at the end."""
-    line = StatusLine(terminal, colour="NO_COLOR" not in os.environ)
+def open_status_line(terminal: int, outdated: Callable[[], Collection[str]]) -> Iterator[StatusLine]:
+    """Reserve the terminal's last line, and give it back at the end; `outdated` as for StatusLine."""
+    line = StatusLine(terminal, colour="NO_COLOR" not in os.environ, outdated=outdated)
     try:
         yield line
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 
 import anyio
 
@@ -18,7 +19,8 @@ async def serve_terminal(app: Supervisor, session: DevSession, stop: Callable[[]
     """Show the status line and obey keys until cancelled; does nothing where there is no terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return
-    with open_status_line(sys.stdout.fileno()) as line:
+    with open_status_line(sys.stdout.fileno(), partial(session.outdated, app)) as line:
+        session.on_change = partial(line.draw, app)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(line.run, app)
             async with aclosing(read_keys(sys.stdin.fileno())) as keys:

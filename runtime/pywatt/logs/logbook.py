@@ -74,6 +74,10 @@ class Logbook:
         if self._kept is not None:
             self._kept.write(self._kept_line(_own(message, level)), urgent=True)
 
+    def say(self, level: LogLevel, message: str) -> None:
+        """Write a line of pywatt's own."""
+        self.write(_own(message, level))
+
     def write(self, record: LogRecord) -> None:
         """Take one record."""
         if self._kept is not None:

@@ -61,7 +61,7 @@ def _options(layout: Layout, wish: Wish) -> dict[str, Any]:
         case "worker":
             return {"python": {"module": "main:main"}}
         case "command:node":
-            return {"command": {"run": "node server.js", "development": "node --watch server.js"}}
+            return {"command": {"run": "node server.js"}}
         case "command:shell":
             return {"command": {"run": "sh job.sh", "http": False}}
         case "gateway":

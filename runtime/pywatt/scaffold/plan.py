@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pywatt.config.discover import LISTS, absolute
+from pywatt.config.document import Document, Format
 from pywatt.config.environment import ENV_FILE, nearest_env_file
 from pywatt.config.key import Key
 from pywatt.config.model import RuntimeConfig, ServiceConfig
-from pywatt.config.parse import Document, Format, read
+from pywatt.config.parse import read
 from pywatt.config.settings import hoisted
 from pywatt.scaffold.documents import entry, one_line, root_text, route
 from pywatt.scaffold.editors import ROOT_SCHEMA, schema_file

@@ -19,7 +19,7 @@ from pywatt.errors import ControlError, NotKnown, PywattError
 from pywatt.supervisor.output import now_ms
 from pywatt.supervisor.service import Service
 from pywatt.supervisor.snapshot import config_document, service_row
-from pywatt.supervisor.stack import stack_of
+from pywatt.supervisor.stack import stack_of, tasks_of
 from pywatt.supervisor.supervisor import Supervisor
 from pywatt.supervisor.usage import measure
 
@@ -117,7 +117,7 @@ class Commands:
             worker = workers[position]
             row: dict[str, Any] = {"slot": worker.slot, "pid": worker.pid}
             try:
-                stacks[position] = {**row, "lines": await stack_of(worker)}
+                stacks[position] = {**row, "lines": [*await stack_of(worker), *await tasks_of(worker)]}
             except ControlError as error:
                 stacks[position] = {**row, "lines": [], "error": error.message}
 

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,13 +75,14 @@ async def run_app(
             )
             describe = partial(_describe, supervisor, started)
             announce = partial(_announce, describe, folder)
-            announce()
+            announce(ready=False)
             supervisor.on_reload.append(announce)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_kill_when_forced, supervisor, force)
                 tasks.start_soon(forkserver.stay, reaper, partial(_tell_launch, supervisor, forkserver))
                 await first_of(stop.wait, partial(supervisor.start, tasks))
                 if supervisor.failure is None and not stop.is_set():
+                    announce()
                     tasks.start_soon(accompany, supervisor)
                     tasks.start_soon(commands.serve, supervisor, describe)
                     tasks.start_soon(_open_control, supervisor, folder, control)
@@ -120,5 +122,5 @@ def _describe(supervisor: Supervisor, started: int) -> runtime.Runtime:
     )
 
 
-def _announce(describe: Callable[[], runtime.Runtime], folder: Path) -> None:
-    runtime.write(folder, describe())
+def _announce(describe: Callable[[], runtime.Runtime], folder: Path, *, ready: bool = True) -> None:
+    runtime.write(folder, replace(describe(), ready=ready))

@@ -15,6 +15,11 @@ from pywatt.errors import AddressInUse, StartError
 
 LOOPBACK = "127.0.0.1"
 LOOPBACK_BACKLOG = 2048
+RUNTIME_DIR = "PYWATT_RUNTIME_DIR"
+"""Variable that names another folder for the sockets of running apps, where /tmp cannot be used."""
+
+LONGEST_RUNTIME_DIR = 80
+"""Bytes: with a pid and a worker's name behind it, a socket's path must stay below 108."""
 
 
 def open_public(server: ServerConfig) -> socket.socket:
@@ -74,7 +79,8 @@ def public_url(sock: socket.socket) -> str:
 def runtimes_folder() -> Path:
     """Return the folder that holds one folder per running app of this user, named by its pid."""
     # A fixed short place: a unix socket's path must stay below 108 bytes, and TMPDIR can be long.
-    return Path(f"/tmp/pywatt-{os.getuid()}")  # noqa: S108 - whoever uses it checks that it is ours alone
+    default = f"/tmp/pywatt-{os.getuid()}"  # noqa: S108 - whoever uses it checks that it is ours alone
+    return Path(os.environ.get(RUNTIME_DIR) or default).absolute()
 
 
 @contextmanager
@@ -84,6 +90,11 @@ def runtime_folder() -> Iterator[Path]:
     Folders of runtimes that were killed are removed on the way.
     """
     base = runtimes_folder()
+    if len(os.fsencode(base)) > LONGEST_RUNTIME_DIR:
+        raise StartError(
+            f"{base} is too long for the names of sockets in it",
+            hint=f"set {RUNTIME_DIR} to a folder of at most {LONGEST_RUNTIME_DIR} bytes",
+        )
     base.mkdir(mode=0o700, exist_ok=True)
     status = base.lstat()
     if status.st_uid != os.getuid() or status.st_mode & 0o077 or not base.is_dir() or base.is_symlink():

@@ -14,6 +14,9 @@ from pywatt.worker.kernel import STACK_SIGNAL
 
 DUMP_SECONDS = 3.0
 """Within which a worker that can run at all has printed its stack."""
+TASKS_SECONDS = 1.0
+"""Within which an event loop that turns has told of its tasks."""
+_TASKS = "pywatt.worker.tasks:waiting"
 _DUMPS = ("Thread 0x", "Current thread 0x")
 
 
@@ -41,3 +44,13 @@ async def stack_of(worker: Worker) -> list[str]:
         ) from None
     finally:
         worker.output.listeners.discard(take)
+
+
+async def tasks_of(worker: Worker) -> list[str]:
+    """Return what the worker's tasks wait for, where they run code of the user's; nothing when its loop hangs."""
+    try:
+        async with asyncio.timeout(TASKS_SECONDS):
+            told = await worker.check(_TASKS)
+    except TimeoutError:
+        return []
+    return told.removeprefix(f"{_TASKS}: ").splitlines()

@@ -7,6 +7,7 @@ from types import TracebackType
 
 import pywatt
 
+_OWN_FOLDER = str(Path(pywatt.__file__).parent)
 _MACHINERY = ("/pywatt_services/", "<frozen importlib", "/importlib/__init__.py", "/asyncio/", "/uvicorn/", "/anyio/")
 
 
@@ -17,13 +18,17 @@ def root_cause(error: BaseException) -> BaseException:
     return error
 
 
+def is_machinery(filename: str) -> bool:
+    """Whether a file is pywatt's or of what lies between it and the user's code."""
+    return filename.startswith(_OWN_FOLDER) or any(part in filename for part in _MACHINERY)
+
+
 def trim(error: BaseException) -> BaseException:
     """Return the error with a traceback that starts at the first frame of user code, if there is one."""
-    own_folder = str(Path(pywatt.__file__).parent)
     frames: TracebackType | None = error.__traceback__
     while frames is not None:
-        filename = frames.tb_frame.f_code.co_filename
-        if not filename.startswith(own_folder) and not any(part in filename for part in _MACHINERY):
+        if not is_machinery(frames.tb_frame.f_code.co_filename):
             return error.with_traceback(frames)
         frames = frames.tb_next
-    return error
+    # A SyntaxError names the line of the user's file itself.
+    return error.with_traceback(None) if isinstance(error, SyntaxError) else error

@@ -63,12 +63,22 @@ def _run_service(spec: WorkerSpec, passed: Mapping[str, int], service_type: Entr
         with asyncio.Runner(loop_factory=resolver.new_event_loop) as runner:
             runner.run(_serve(spec, sockets, service_type))
     except BaseException as error:  # noqa: BLE001 - the process ends here, and tells why
-        _tell(root_cause(error))
-        return EXIT_FAILURE
+        cause = root_cause(error)
+        status = _status(cause)
+        if status:
+            _tell(cause)
+        return status
     finally:
         # The process ends by os._exit, which skips what user code registered.
         atexit._run_exitfuncs()
     return 0
+
+
+def _status(error: BaseException) -> int:
+    """Return the exit status that an error means: of `sys.exit(3)` it is 3, as in any program."""
+    if not isinstance(error, SystemExit) or isinstance(error.code, str):
+        return EXIT_FAILURE
+    return (error.code or 0) & 0xFF
 
 
 def _tell(error: BaseException) -> None:

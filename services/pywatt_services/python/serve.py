@@ -32,8 +32,14 @@ def _records_behind() -> float:
 async def _run_main(function: MainFunction, context: ServiceContext) -> None:
     """Run a `main()` until it ends or is asked to: then it is cancelled, and may take the stop's time to clean up."""
 
+    left: SystemExit | None = None
+
     async def main() -> None:
-        await function.main()
+        nonlocal left
+        try:
+            await function.main()
+        except SystemExit as error:  # out of a task it would tear down the loop, with all that runs on it
+            left = error
 
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(main())
@@ -44,3 +50,5 @@ async def _run_main(function: MainFunction, context: ServiceContext) -> None:
         await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
         running.cancel()
         stopping.cancel()
+    if left is not None:
+        raise left

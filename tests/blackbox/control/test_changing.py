@@ -41,6 +41,8 @@ def test_stop_ends_an_app_that_is_still_starting(start: Start, run: Run) -> None
     files = gateway_and_api("import time\nprint('importing', flush=True)\ntime.sleep(600)\napp = None\n")
     with start(files) as app:
         app.wait_for_text("importing")
+        (mine,) = [row for row in run("ps", "--json").json if row["pid"] == app.process.pid]
+        assert (mine["state"], mine["services"]) == ("starting", {})
         done = run("stop", "--json")
         assert done.json == {"stopped": app.process.pid}
         app.wait()
@@ -176,6 +178,8 @@ def test_a_control_api_that_hangs_holds_up_neither_the_app_nor_its_end(start: St
         control = next(row for row in run("services", "-a", "--json").json if row["internal"])
         os.kill(control["workers"][0]["pid"], signal.SIGSTOP)
         assert api_pid(app) == before
+        (mine,) = [row for row in run("ps", "--json").json if row["pid"] == app.process.pid]
+        assert (mine["state"], mine["services"]) == ("no answer", {})
         assert run("stop").status == 0
         assert app.wait() == 0
 

@@ -15,6 +15,17 @@ from harness.terminal import Outcome, command, terminal
 
 Run = Callable[..., Outcome]
 
+WAITS = """
+import asyncio
+
+async def far_away():
+    await asyncio.Event().wait()
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    print("waiting", flush=True)
+    await far_away()
+"""
 HANGS = """
 import time
 
@@ -30,9 +41,9 @@ def test_ps_lists_the_apps_of_this_user(start: Start, run: Run, tmp_path: Path) 
         url = app.url
         done = run("ps")
         assert done.status == 0
-        assert done.rows[0] == ["PID", "NAME", "VERSION", "UPTIME", "URL", "FOLDER"]
+        assert done.rows[0] == ["PID", "NAME", "STATE", "VERSION", "UPTIME", "URL", "FOLDER"]
         mine = next(row for row in done.rows if row[0] == str(app.process.pid))
-        assert (mine[1], mine[4], mine[5]) == (tmp_path.name, url, str(tmp_path))
+        assert (mine[1], mine[2], mine[5], mine[6]) == (tmp_path.name, "ready", url, str(tmp_path))
         assert "\x1b" not in done.out
         document = next(row for row in run("ps", "--json").json if row["pid"] == app.process.pid)
         assert (document["url"], document["root"], document["name"]) == (url, str(tmp_path), tmp_path.name)
@@ -73,7 +84,7 @@ def test_the_control_api_is_shown_only_when_asked(start: Start, run: Run) -> Non
         assert app.get("/pywatt.control/api/v1/metadata").status_code == 404
 
 
-def test_a_crash_loop_is_shown_with_its_reason(start: Start, run: Run) -> None:
+def test_a_crash_loop_is_shown_with_its_reason(start: Start, run: Run, tmp_path: Path) -> None:
     files = gateway_and_api()
     files["watt.json"]["web"].append({"id": "broken", "path": "web/broken"})  # type: ignore[index,union-attr]
     files["web/broken/main.py"] = """
@@ -95,6 +106,16 @@ async def main():
         assert row["restarts"] >= 5
         done = run("services")
         assert 'broken: service "broken" failed to start: exit status' in done.out
+        shown = run("ps").out
+        assert "  crash-loop  " in shown
+        assert 'broken is in the state crash-loop: service "broken" failed to start' in shown
+        (mine,) = [row for row in run("ps", "--json").json if row["pid"] == app.process.pid]
+        assert (mine["state"], mine["services"]["broken"]) == ("crash-loop", "crash-loop")
+        mended = "import asyncio\n\nasync def main():\n    await asyncio.Event().wait()\n"
+        (tmp_path / "web/broken/main.py").write_text(mended)
+        assert run("restart", "broken").status == 0  # a command ends the crash loop
+        (mine,) = [row for row in run("ps", "--json").json if row["pid"] == app.process.pid]
+        assert mine["state"] == "ready"
 
 
 def test_env_hides_secrets_unless_asked(start: Start, run: Run) -> None:
@@ -136,6 +157,18 @@ def test_stack_tells_where_a_hung_worker_hangs(start: Start, run: Run) -> None:
         assert 'app.py", line 7 in app' in dump["msg"]
         (worker,) = run("stack", "api", "--json").json
         assert any("in app" in line for line in worker["lines"])
+        app.process.kill()
+
+
+def test_stack_tells_what_requests_wait_for(start: Start, run: Run) -> None:
+    with start(gateway_and_api(WAITS)) as app:
+        assert app.url
+        assert run("inject", "api", "-t", "0.2").status == 1
+        app.wait_for_text("waiting")
+        shown = run("stack", "api").out
+        _, _, tasks = shown.partition("task waits (most recent call first):")
+        assert 'app.py", line 5 in far_away\n' in tasks
+        assert 'app.py", line 10 in app\n' in tasks
         app.process.kill()
 
 
@@ -184,8 +217,9 @@ def test_an_unknown_service_is_told_with_the_known_ones(start: Start, run: Run, 
     "words",
     [("services",), ("stop",), ("restart",), ("reload",), ("config",), ("env", "x"), ("scale", "x=2"), ("logs",)],
 )
-def test_a_name_that_no_app_has_is_told(run: Run, words: tuple[str, ...]) -> None:
-    done = run(words[0], "no-app-has-this-name", *words[1:])
+def test_a_name_that_no_app_has_is_told(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    alone = {"PYWATT_RUNTIME_DIR": str(tmp_path / "run"), "XDG_STATE_HOME": str(tmp_path)}
+    done = run(words[0], "no-app-has-this-name", *words[1:], env=alone)
     assert done.status == 1
     assert "no-app-has-this-name" in done.err
 

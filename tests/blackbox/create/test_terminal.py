@@ -93,7 +93,7 @@ def test_a_new_app_with_enter_alone(terminal: Run, tmp_path: Path) -> None:
         it.expect("create watt.json")
         assert not (tmp_path / "shop").exists()
         it.answer("Write that?")
-        it.expect("cd shop && pywatt start")
+        it.expect("cd shop && pywatt dev")
         assert it.end() == 0
     assert (tmp_path / "shop" / "watt.json").is_file()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 from typing import Self
@@ -77,6 +78,37 @@ def test_every_save_is_new_code_and_no_request_fails(start: Start, tmp_path: Pat
         started = [line for line in app.lines if 'of the service "gateway"' in line["msg"]]
         assert len(started) == 1  # only the changed service was started anew
         assert app.stop() == 0
+
+
+PROGRAM = """
+import http.server, os
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", str(len(VERSION)))
+        self.end_headers()
+        self.wfile.write(VERSION)
+
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def test_a_program_in_any_language_is_swapped_too(start: Start, tmp_path: Path) -> None:
+    files = gateway_and_api("")
+    del files["web/api/app.py"]
+    files["web/api/platformatic.json"] = {"command": [sys.executable, "program.py"]}
+    files["web/api/program.py"] = f"VERSION = b'v0'\n{PROGRAM}"
+    with start(files, "dev") as app:
+        assert app.get("/api/").text == "v0"
+        with Steady(app) as steady:
+            for number in (1, 2):
+                (tmp_path / "web/api/program.py").write_text(f"VERSION = b'v{number}'\n{PROGRAM}")
+                wait_for_version(app, f"v{number}")
+        assert steady.failures == []
+        assert steady.answers > 0
 
 
 def test_a_broken_save_keeps_the_old_code_and_shows_the_traceback(start: Start, tmp_path: Path) -> None:

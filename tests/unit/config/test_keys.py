@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.config.conform import conform
+from pywatt.config.document import Document, Format
 from pywatt.config.key import spell, unspell
-from pywatt.config.parse import Document, Format
 from pywatt.config.positions import json_offsets, line_of
 
 JSON = st.recursive(

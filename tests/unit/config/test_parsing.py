@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pywatt.config.parse import Format, parse
+from pywatt.config.document import Format
+from pywatt.config.parse import parse
 
 ROOT = {"web": [{"id": "api", "path": "web/api"}]}
 TRAILING_COMMA_LINE = 2 if sys.version_info >= (3, 13) else 3

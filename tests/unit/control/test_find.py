@@ -47,7 +47,7 @@ def test_the_app_that_is_meant(apps: Sequence[Runtime], wanted: str | None, cwd:
     ("apps", "wanted", "told"),
     [
         ([], None, ["no app runs", "pywatt start"]),
-        ([], "shop", ['no app "shop" runs', "pywatt start"]),
+        ([], "shop", ['no app runs, so "shop" means nothing', "pywatt start"]),
         ([SHOP, BILLING], None, ["2 apps run", "11 (shop in /apps/shop)", "12 (billing in /apps/billing)"]),
         ([SHOP, TWIN], "shop", ["2 apps", '"shop"', "11", "13"]),
         ([SHOP, BILLING], "biling", ['no app "biling"', 'did you mean "billing"?', "11 (shop"]),

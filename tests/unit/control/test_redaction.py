@@ -38,6 +38,9 @@ def test_other_names(name: str) -> None:
         ("http://host:80/a@b", "http://host:80/a@b"),
         ("https://x/?access_token=abc&a=1", f"https://x/?access_token={HIDDEN}&a=1"),
         ("Server=db;Password=s3cret;Database=x", f"Server=db;Password={HIDDEN};Database=x"),
+        ("serve --db-password s3cret --port 1", f"serve --db-password {HIDDEN} --port 1"),
+        ("serve --token=s3cret --no-password --port 1", f"serve --token={HIDDEN} --no-password --port 1"),
+        ("https://ghp_0123456789abcdef0123@github.com/x", f"https://{HIDDEN}@github.com/x"),
         ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\n", f"{HIDDEN}\n"),
     ],
 )
@@ -53,6 +56,13 @@ def test_documents_are_gone_through() -> None:
     assert hide(document) == {
         "kafka": {"sasl": {"username": "me", "password": HIDDEN}, "brokers": [f"kafka://u:{HIDDEN}@h"]},
         "keys": [HIDDEN, HIDDEN],
+    }
+
+
+def test_a_command_line_in_words() -> None:
+    words = ["serve", "--api-key", "abc", "--port", "1", "--token=abc", "last"]
+    assert hide({"command": words}) == {
+        "command": ["serve", "--api-key", HIDDEN, "--port", "1", f"--token={HIDDEN}", "last"]
     }
 
 

@@ -60,3 +60,19 @@ def test_config_and_variables_are_read_again(interest: Interest, tmp_path: Path,
 def test_changes_of_one_save_are_taken_together(interest: Interest, tmp_path: Path) -> None:
     changed = [tmp_path / "api/a.py", tmp_path / "api/b.py", tmp_path / "site/x.md"]
     assert interest.affected(changed) == Affected(frozenset({"api", "site"}))
+
+
+def test_files_of_variables_count_wherever_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere" / "shared.env"
+    config = RuntimeConfig(
+        name="x",
+        root=tmp_path / "app",
+        file=tmp_path / "app" / "watt.json",
+        services=(),
+        entrypoint=None,
+        env_files=(file,),
+    )
+    interest = Interest(config)
+    assert file.parent in interest.config_folders
+    assert interest.affected([file]) == Affected(config=True)
+    assert not interest.affected([file.with_name("other.env")])
