@@ -1,6 +1,8 @@
 """Webhooks: records delivered per second from a backlog on a real broker; and that none is lost.
 
 python -m benchmarks.webhooks [--records N] [--partitions N ...]
+
+Once to the app's own `api`, which shares the machine with what is measured, and once to the same cheap target outside.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import time
 
 from benchmarks import topic
 from benchmarks.parties import Party, parties, print_ratio
+from benchmarks.target import taking
 from pywatt_kafka.brokers.real import RealBroker
 
 RECORDS = 30_000
@@ -33,21 +36,31 @@ def deliver(party: Party, broker: str, name: str, records: int) -> tuple[float, 
             time.sleep(POLL)
 
 
+def deliver_outside(party: Party, broker: str, name: str, records: int) -> tuple[float, int, int]:
+    """As `deliver`, to a target of our own."""
+    with taking() as target, party.running(broker, name, hook=target.url()) as app:
+        target.wait_for(records, app)
+        taken = target.take()
+    seconds = taken[-1].ended - taken[0].begun
+    return len(taken) / seconds, len(taken), len({each.body for each in taken})
+
+
 def compare(broker: str, records: int, partitions: int) -> None:
     """Measure everybody and print it."""
-    rates: dict[str, float] = {}
-    for party in parties():
-        name = asyncio.run(topic.create(broker, partitions=partitions))
-        asyncio.run(topic.fill(broker, name, records))
-        reading = asyncio.run(topic.read(broker, name, records))
-        rate, received, different = deliver(party, broker, name, records)
-        rates[party.name] = rate
-        print(
-            f"{party.name:10} {rate:8.0f} records/s delivered, {partitions} partitions"
-            f"   {received} webhooks, {records - different} lost"
-            f"   {rate / reading:5.1%} of reading alone ({reading:.0f}/s)"
-        )
-    print_ratio("records/s", rates)
+    for where, measure in (("api", deliver), ("outside", deliver_outside)):
+        rates: dict[str, float] = {}
+        for party in parties():
+            name = asyncio.run(topic.create(broker, partitions=partitions))
+            asyncio.run(topic.fill(broker, name, records))
+            reading = asyncio.run(topic.read(broker, name, records))
+            rate, received, different = measure(party, broker, name, records)
+            rates[party.name] = rate
+            print(
+                f"{party.name:10} {rate:8.0f} records/s delivered to {where:8} {partitions} partitions"
+                f"   {received} webhooks, {records - different} lost"
+                f"   {rate / reading:5.1%} of reading alone ({reading:.0f}/s)"
+            )
+        print_ratio("records/s", rates)
 
 
 def main() -> None:

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import click
 
-from pywatt_kafka.addresses import BROKERS_VARIABLE
+from pywatt_kafka.addresses import BROKERS_VARIABLE, EMBEDDED
 from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.running_app import PREFIX, kafka_variables
 
 ENV_FILE = ".env"
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -36,7 +37,8 @@ def brokers_option(command: Command) -> Command:
     return click.option(
         "--brokers",
         metavar="HOST:PORT,...",
-        help=f"Default: {BROKERS_VARIABLE}, from the environment or the file .env of this folder or one above.",
+        help=f"Default: {BROKERS_VARIABLE}, from the environment, from the app that runs in this folder, or from the "
+        "file .env of this folder or one above.",
     )(command)
 
 
@@ -46,8 +48,16 @@ def json_option(command: Command) -> Command:
 
 
 def chosen_brokers(given: str | None) -> str | None:
-    """Return the brokers that are meant; None leaves it to the variable in the environment."""
-    return given or (None if os.environ.get(BROKERS_VARIABLE) else _from_env_file(Path.cwd()))
+    """Return the brokers that are meant; None leaves it to the variable in the environment.
+
+    The variables by which a running app, or else the file .env, says how to reach Kafka get into the environment: they
+    may tell too how to log in.
+    """
+    if given or os.environ.get(BROKERS_VARIABLE, EMBEDDED) != EMBEDDED:
+        return given
+    variables = kafka_variables(Path.cwd()) or _from_env_file(Path.cwd())
+    os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
+    return variables.get(BROKERS_VARIABLE)
 
 
 def complete(work: Coroutine[Any, Any, Result]) -> Result:
@@ -71,13 +81,11 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def _from_env_file(folder: Path) -> str | None:
-    for each in (folder, *folder.parents):
-        path = each / ENV_FILE
-        if path.is_file():
-            for line in path.read_text("utf-8", "replace").splitlines():
-                name, equals, value = line.strip().removeprefix("export ").partition("=")
-                if equals and name.strip() == BROKERS_VARIABLE:
-                    return value.strip().strip("'\"") or None
-            return None
-    return None
+def _from_env_file(folder: Path) -> dict[str, str]:
+    path = next((each / ENV_FILE for each in (folder, *folder.parents) if (each / ENV_FILE).is_file()), None)
+    found: dict[str, str] = {}
+    for line in path.read_text("utf-8", "replace").splitlines() if path is not None else ():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and name.strip().startswith(PREFIX):
+            found[name.strip()] = value.strip().strip("'\"")
+    return found

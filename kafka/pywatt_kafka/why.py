@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from typing import Any
 
 import click
 
+from pywatt_kafka.running_app import asked
 from pywatt_kafka.terminal import json_option, print_json, print_table
 
 SERVICE = "kafka-hooks"
@@ -20,13 +19,12 @@ ASK = "inject"
 @click.command()
 @click.argument("words", metavar="[ID] [SERVICE]", nargs=-1)
 @json_option
-@click.pass_context
-def why(context: click.Context, words: tuple[str, ...], as_json: bool) -> None:
+def why(words: tuple[str, ...], as_json: bool) -> None:
     """Show what holds the partitions that SERVICE (default: kafka-hooks) of a running app reads.
 
     ID is an app's pid or name; without it, the app of this folder, or the only one that runs, is meant.
     """
-    document = _asked(context, words or (SERVICE,))
+    document = _document(words or (SERVICE,))
     if as_json:
         print_json(document)
         return
@@ -51,16 +49,10 @@ def why(context: click.Context, words: tuple[str, ...], as_json: bool) -> None:
     click.echo(f"{len(free)} of {len(document['partitions'])} partitions are held by nothing.")
 
 
-def _asked(context: click.Context, words: tuple[str, ...]) -> dict[str, Any]:
-    root = context.find_root()
-    command = root.command.get_command(root, ASK) if isinstance(root.command, click.Group) else None
-    if command is None:
+def _document(words: tuple[str, ...]) -> dict[str, Any]:
+    text = asked(ASK, *words, "--path", PATH)
+    if text is None:
         raise click.ClickException("this asks a running app, which is possible only as `pywatt kafka why`")
-    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-    with contextlib.redirect_stdout(printed):
-        command.main([*words, "--path", PATH], prog_name=ASK, standalone_mode=False)
-    printed.seek(0)
-    text = printed.read()
     try:
         document: dict[str, Any] = json.loads(text)
         document["partitions"]

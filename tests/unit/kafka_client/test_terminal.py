@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -31,10 +32,12 @@ def test_brokers_come_from_the_option_the_environment_or_a_file(
     folder = tmp_path / "web"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.delenv("KAFKA_BROKERS", raising=False)
+    monkeypatch.setenv("KAFKA_BROKERS", "embedded")
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "alice")
     assert chosen_brokers(None) is None
     (tmp_path / ".env").write_text("# brokers\nOTHER=1\nexport KAFKA_BROKERS='kafka:9092,kafka2:9092'\n")
     assert chosen_brokers(None) == "kafka:9092,kafka2:9092"
+    assert os.environ["KAFKA_SASL_USERNAME"] == "alice", "what the environment says comes first"
     assert chosen_brokers("b:1") == "b:1"
     monkeypatch.setenv("KAFKA_BROKERS", "a:1")
     assert chosen_brokers(None) is None, "the client reads the variable itself"
