@@ -24,6 +24,7 @@ from pywatt.mesh import resolver
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
 from pywatt.service_type import ENTRY_POINT_GROUP, ServiceType, registered
+from pywatt.worker.bytecode import cache_settled_files_only
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.failure import root_cause, trim
 from pywatt.worker.kernel import STACK_SIGNAL, die_with_parent
@@ -117,6 +118,7 @@ def _enter_service(spec: WorkerSpec) -> None:
     sys.path.insert(0, str(spec.service.path))
     sys.argv = [f"pywatt {spec.service.id}"]
     importlib.invalidate_caches()
+    cache_settled_files_only()
 
 
 async def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoint) -> None:
