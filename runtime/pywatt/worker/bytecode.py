@@ -1,6 +1,6 @@
 """Keeps Python from caching the bytecode of a file that was saved just now.
 
-The cache knows a file by its size and by the second in which it was saved (`importlib`'s source loader): if it was saved
+The cache knows a file by its size and by the second in which it was saved (see `importlib`): if it was saved
 again within that second, and is as long as before, what was saved first would be run for ever.
 """
 
