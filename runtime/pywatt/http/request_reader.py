@@ -11,16 +11,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import httptools
 
 from pywatt.http.chunked import ChunkedReader
-from pywatt.http.headers import OWS, FieldNames, Header
+from pywatt.http.headers import OWS, FieldNames, Header, tokens
 from pywatt.http.refusal import RefusedError
-from pywatt.http.request import NOT_PASSED, RequestHead, check_head
+from pywatt.http.remembered import Remembered
+from pywatt.http.request import KEEP_ALIVE, NOT_PASSED, RequestHead, check_head
+from pywatt.http.target import PLAIN_TARGET
 
 EMPTY_LINE = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"[\r\n]*([A-Z-]+) ([^ \r\n]+) HTTP/1\.([01])\r\n")
+_PLAIN_LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (%b) HTTP/1\.1" % PLAIN_TARGET)
 _OTHER_VERSION = re.compile(rb"[\r\n]*[A-Z-]+ [^ \r\n]+ HTTP/[0-9.]+\r\n")
 
 
@@ -32,6 +36,19 @@ class HeadLimits:
     """Bytes of request line and header fields; also of one chunk's extensions, and of all trailers."""
     fields: int = 128
     """Number of header fields."""
+
+
+class PlainFields(NamedTuple):
+    """Header fields that mean the same with every plain request line."""
+
+    passed: list[Header]
+    authority: bytes
+    content_length: int
+
+
+@cache
+def _known_fields(_limits: HeadLimits, _dropped: frozenset[bytes]) -> Remembered[PlainFields]:
+    return Remembered()
 
 
 @cache
@@ -46,6 +63,7 @@ class RequestReader:
         "_body",
         "_chunks",
         "_head_parsed",
+        "_known",
         "_limits",
         "_names",
         "_not_passed",
@@ -61,6 +79,7 @@ class RequestReader:
         """`dropped`: lower-case names of further header fields which are not passed on."""
         self._limits = limits
         self._names = _field_names(dropped)
+        self._known = _known_fields(limits, dropped)
         self._raw = bytearray()
         self._passed: list[Header] = []
         self._not_passed: list[Header] = []
@@ -117,6 +136,10 @@ class RequestReader:
 
     def _feed_head(self, data: bytes) -> bytes:
         known = len(self._raw)
+        if not known:
+            end = data.find(EMPTY_LINE)
+            if end > 0 and self._begin_known(data, end):
+                return data[end + 4 :]
         alone = not known and data.endswith(EMPTY_LINE) and len(data) <= self._limits.size
         if alone and data.find(EMPTY_LINE) == len(data) - len(EMPTY_LINE):  # as nearly always: one head, nothing else
             self._parse(data)
@@ -148,6 +171,34 @@ class RequestReader:
         self._begin(piece)
         return rest
 
+    def _begin_known(self, data: bytes, end: int) -> bool:
+        """Begin with a request whose header block came before, if this is one; `end`: of its head."""
+        line_end = data.find(b"\r\n")
+        fields = self._known.get(data[line_end:end])
+        if fields is None or end + 4 > self._limits.size:
+            return False
+        line = _PLAIN_LINE.fullmatch(data, 0, line_end)
+        if line is None:
+            return False
+        method, target, path, query = line.groups()
+        passed, authority, length = fields
+        self.head = RequestHead(method, target, path, query or b"", authority, passed, 1, length, False, True)
+        self._remaining = length
+        self.complete = not length
+        return True
+
+    def _remember(self, raw: bytes, head: RequestHead) -> None:
+        """Remember the header block if nothing in it depends on the request line."""
+        authority = b""
+        for name, value in self._not_passed:
+            if name == b"host":
+                authority = value
+            elif name != b"content-length" and (name != b"connection" or tokens(value) != KEEP_ALIVE):
+                return
+        if head.minor and not head.chunked and head.headers is self._passed:
+            block = raw[raw.find(b"\r\n") : -len(EMPTY_LINE)]
+            self._known.remember(block, PlainFields(head.headers, authority, head.content_length))
+
     def _begin(self, raw: bytes) -> None:
         line = _REQUEST_LINE.match(raw)
         if line is None:
@@ -159,6 +210,8 @@ class RequestReader:
             raise RefusedError(431, f"the request has more than {self._limits.fields} header fields")
         method, target, minor = line.groups()
         head = check_head(method, target, 1 if minor == b"1" else 0, passed, not_passed)
+        if raw[0] not in b"\r\n":
+            self._remember(raw, head)
         if head.has_body:
             self._parser = None  # it waits for the body
             self._remaining = head.content_length

@@ -12,11 +12,13 @@ import httptools
 
 from pywatt.errors import BadResponse
 from pywatt.http.headers import HOP_BY_HOP, OWS, FieldNames, Header, tokens
+from pywatt.http.remembered import BLOCK_SIZE, Remembered
 
 _NAMES = FieldNames(HOP_BY_HOP | {b"content-length", b"date"})
 _CONNECTION_WORDS = {b"close", b"keep-alive", b"upgrade"}
 SWITCHING_PROTOCOLS = 101
 BODILESS = (204, 304)
+EMPTY_LINE = b"\r\n\r\n"
 HTTP_VERSIONS = ("1.1", "1.0")
 
 
@@ -35,6 +37,10 @@ class ResponseHead:
     """Has a Date."""
     upgrade: tuple[bytes, ...] = ()
     """What the Upgrade header names, in lower case."""
+
+
+_known_heads: Remembered[ResponseHead] = Remembered()
+"""Heads of responses with a body of known length, by their bytes."""
 
 
 class ResponseReader:
@@ -82,6 +88,16 @@ class ResponseReader:
 
     def feed(self, data: bytes) -> bytes:
         """Read; return what follows a 101, which is not HTTP any more. Raises BadResponse."""
+        end = 0
+        if self.head is None and not self._head_bytes and not self._to_head and self._max_head >= BLOCK_SIZE:
+            end = data.find(EMPTY_LINE) + len(EMPTY_LINE)
+            known = _known_heads.get(data[:end])
+            if known is not None and (known.content_length or 0) == len(data) - end:
+                self.head = known
+                if end < len(data):
+                    self._body.append(data[end:])
+                self.complete = True
+                return b""
         parser = self._parser
         if parser is None:
             parser = self._parser = httptools.HttpResponseParser(self)
@@ -101,7 +117,14 @@ class ResponseReader:
                 raise BadResponse(f"the head of the response is larger than {self._max_head} bytes")
         elif self.complete and self._to_head:
             self._parser = None  # it waits for the body which a response to HEAD does not have
+        elif self.complete and self.head.keep_alive and not self.surplus and not self.informational:
+            self._remember(data, end, self.head)
         return b""
+
+    def _remember(self, data: bytes, end: int, head: ResponseHead) -> None:
+        """Remember the head of a response that came in one piece; `end`: of its head, 4 or less for none."""
+        if end > len(EMPTY_LINE) and (head.content_length or 0) == len(data) - end:
+            _known_heads.remember(data[:end], head)
 
     def take_body(self) -> bytes:
         """Return the part of the body that was read since the last call."""

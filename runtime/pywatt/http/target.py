@@ -14,8 +14,9 @@ from pywatt.http.refusal import RefusedError
 
 _SEGMENT = rb"A-Za-z0-9_~!$&'()*+,;=:@-"
 _QUERY = rb"A-Za-z0-9._~!$&'()*+,;=:@/?%{}|^`\[\]-"
-# Segments that neither are empty nor begin with a dot, without percent signs: already in normal form.
-_PLAIN = re.compile(rb"((?:/[%b][.%b]*)+/?|/)(\?[%b]*)?" % (_SEGMENT, _SEGMENT, _QUERY))
+PLAIN_TARGET = rb"((?:/[%b][.%b]*)+/?|/)(\?[%b]*)?" % (_SEGMENT, _SEGMENT, _QUERY)
+"""A path whose segments neither are empty nor begin with a dot, without percent signs, and a query: in normal form."""
+_PLAIN = re.compile(PLAIN_TARGET)
 _ORIGIN_FORM = re.compile(rb"(/(?:[/.%b]|%%[0-9A-Fa-f]{2})*)(\?[%b]*)?" % (_SEGMENT, _QUERY))
 _ABSOLUTE_FORM = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*)(.*)")
 _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
