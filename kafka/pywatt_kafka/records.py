@@ -34,9 +34,8 @@ class Offset:
     """At most 4,096 bytes (the broker's `offset.metadata.max.bytes`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One record as it was read."""
+class Message(NamedTuple):
+    """One record as it was read; a tuple, because there are many of them."""
 
     topic: str
     partition: int

@@ -6,7 +6,7 @@ chunked, a 101 that nobody asked for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httptools
 
@@ -37,6 +37,13 @@ class ResponseHead:
     """Has a Date."""
     upgrade: tuple[bytes, ...] = ()
     """What the Upgrade header names, in lower case."""
+    _lower: tuple[Header, ...] | None = field(default=None, init=False, compare=False, repr=False)
+
+    def lower_headers(self) -> tuple[Header, ...]:
+        """Return the fields with their names in lower case."""
+        if self._lower is None:
+            self._lower = tuple((name.lower(), value) for name, value in self.headers)
+        return self._lower
 
 
 _known_heads: Remembered[ResponseHead] = Remembered()

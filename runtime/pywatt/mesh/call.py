@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pywatt.errors import BadResponse, MeshError
-from pywatt.http.headers import HOP_BY_HOP, Header, Headers, check_header, has_bad_value, is_token
+from pywatt.http.headers import HOP_BY_HOP, Headers, check_header, has_bad_value, is_token
 from pywatt.http.response_reader import ResponseHead
 from pywatt.mesh.address import Location
 from pywatt.mesh.connection import Connection
@@ -23,7 +23,7 @@ class Response:
     """A response that came in whole."""
 
     status: int
-    headers: list[Header]
+    headers: Headers
     """Names in lower case, without those of the connection and of framing."""
     body: bytes
 
@@ -135,7 +135,7 @@ class Collector:
     def _end(self, head: ResponseHead, body: bytes) -> None:
         self._connection = None
         if not self._done.done():
-            self._done.set_result(Response(head.status, [(name.lower(), value) for name, value in head.headers], body))
+            self._done.set_result(Response(head.status, head.lower_headers(), body))
 
     def _fail(self, error: MeshError) -> None:
         if not self._done.done():

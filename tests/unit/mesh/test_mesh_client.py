@@ -38,7 +38,7 @@ async def test_request_and_response(serve: Serve, make_table: Callable[..., Mesh
         headers = [(b"X-C", b"3"), (b"Host", b"no"), (b"Content-Length", b"99"), (b"traceparent", b"00")]
         response = await client.request("POST", "http://API.plt.local/a?b=c", headers=headers, body=b"body")
         await client.request("GET", URL)
-    assert (response.status, response.headers, response.body) == (201, [(b"x-a", b"1")], b"hi")
+    assert (response.status, response.headers, response.body) == (201, ((b"x-a", b"1"),), b"hi")
     assert response.header(b"x-a") == b"1"
     assert seen == [
         b"POST /a?b=c HTTP/1.1\r\nhost: api.plt.local\r\nX-C: 3\r\ntraceparent: 00\r\ncontent-length: 4\r\n\r\nbody",
