@@ -6,9 +6,9 @@ import errno
 import logging
 from collections.abc import Callable, Sequence
 from time import time
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from pywatt.errors import MeshError
+from pywatt.errors import ConnectFailed, MeshError
 from pywatt_services.kafka_hooks.bundle import refusals
 from pywatt_services.kafka_hooks.dead_letter import KEPT_BODY, Attempt
 from pywatt_services.kafka_hooks.delivery import Delivery
@@ -19,6 +19,12 @@ from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 from pywatt_services.kafka_hooks.webhook_request import RequestMaker, WebhookRequest
 
 logger = logging.getLogger("pywatt.kafka_hooks")
+
+REFUSAL_HOLDS = 0.05
+"""Seconds for which a refused connection answers for attempts at the same URL with other records.
+
+A dead target's records come due in bursts, and to knock for each of them would cost the other targets their time.
+"""
 
 
 class Answer(Protocol):
@@ -38,6 +44,13 @@ class HttpClient(Protocol):
     async def request(self, method: str, url: str, *, headers: RawHeaders, body: bytes, timeout: float) -> Answer: ...
 
 
+class _Refusal(NamedTuple):
+    delivery: Delivery
+    url: str
+    until: float
+    cause: str
+
+
 class Caller:
     """Calls one target."""
 
@@ -49,6 +62,7 @@ class Caller:
         self._meter = meter
         self._now = now
         self._requests = RequestMaker(options)
+        self._refusal: _Refusal | None = None
 
     async def deliver(self, delivery: Delivery) -> Attempt | None:
         """Send a record once; return None when it was taken. Raises TemplateError when it has no URL."""
@@ -85,6 +99,10 @@ class Caller:
         """Make one call; return the answer, or why there was none."""
         status: int | None = None
         begun = self._meter.begun()
+        refusal = self._refusal
+        if refusal is not None and self._is_refused(refusal, request, delivery):
+            self._meter.ended(begun, self._options.method, None)
+            return refusal.cause
         try:
             answer = await self._client.request(
                 self._options.method,
@@ -95,6 +113,10 @@ class Caller:
             )
             status = answer.status
             return answer
+        except ConnectFailed as error:
+            cause = cause_of(error)
+            self._refusal = _Refusal(delivery, request.url, self._now() + REFUSAL_HOLDS, cause)
+            return cause
         except MeshError as error:
             return cause_of(error)
         except Exception as error:
@@ -103,6 +125,9 @@ class Caller:
             return f"{type(error).__name__}: {error}"
         finally:
             self._meter.ended(begun, self._options.method, status)
+
+    def _is_refused(self, refusal: _Refusal, request: WebhookRequest, delivery: Delivery) -> bool:
+        return refusal.delivery is not delivery and refusal.url == request.url and self._now() < refusal.until
 
 
 def _attempt(delivery: Delivery, now: float, answer: Answer, status: int | None = None) -> Attempt:

@@ -16,6 +16,7 @@ import pytest
 from pywatt.errors import ConnectFailed
 from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
 from pywatt_services.kafka_hooks.breaker import BreakerPolicy
+from pywatt_services.kafka_hooks.caller import REFUSAL_HOLDS
 from pywatt_services.kafka_hooks.config import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.filters import read_filter
@@ -236,6 +237,18 @@ async def test_attempts_are_counted_and_then_the_record_is_a_dead_letter() -> No
         assert (topic, letter["retries"]) == ("dead", 3)
         assert [error["statusCode"] for error in letter["errors"]] == [500, 499, 302]
         assert letter["errors"][1]["message"] == "cannot connect to api (ECONNREFUSED)"
+
+
+async def test_refused_connection_answers_for_the_records_that_come_due_with_it() -> None:
+    async with bench(retry=RetryPolicy(attempts=2, delay=2 * REFUSAL_HOLDS), concurrency=1) as b:
+        for key in (b"a", b"b", b"c"):
+            b.accept(b"body", key)
+        await b.answer(error=ConnectFailed("cannot connect to api"))  # one attempt with each of them
+        again = await b.answer(status=200)  # the first of them, which knocked itself
+        assert again.attempt == 2
+        knocked = [await b.answer(status=200) for _ in range(2)]
+        assert [call.attempt for call in knocked] == [2, 2]
+        assert sorted([await b.finished.get() for _ in range(3)]) == [0, 1, 2]
 
 
 async def test_mistake_of_ours_counts_as_a_failed_attempt(caplog: pytest.LogCaptureFixture) -> None:
