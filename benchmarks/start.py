@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from benchmarks import apps
 from benchmarks.load import requests
+from benchmarks.parties import IN_APP
+from pywatt_kafka.brokers.real import RealBroker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +27,9 @@ class Start:
     stop: float
 
 
-def measure(command: list[str], folder: Path, path: str, *, load: bool) -> Start:
+def measure(command: list[str], folder: Path, path: str, env: Mapping[str, str], *, load: bool) -> Start:
     """Start the app, ask it until it answers, load it for a moment, stop it."""
-    with apps.running(command, folder) as app:
+    with apps.running(command, folder, env) as app:
         first_answer = app.wait_for(path)
         idle = app.memory()
         if load:
@@ -35,9 +38,11 @@ def measure(command: list[str], folder: Path, path: str, *, load: bool) -> Start
         return Start(first_answer=first_answer, idle=idle, loaded=loaded, stop=app.stop())
 
 
-def measure_all(name: str, command: list[str], folder: Path, options: argparse.Namespace) -> Start:
+def measure_all(
+    name: str, command: list[str], folder: Path, path: str, env: Mapping[str, str], options: argparse.Namespace
+) -> Start:
     """Measure as many times as asked; print and return the medians."""
-    starts = [measure(command, folder, options.path, load=options.load) for _ in range(options.runs)]
+    starts = [measure(command, folder, path, env, load=options.load) for _ in range(options.runs)]
     median = Start(
         **{field.name: statistics.median(getattr(start, field.name) for start in starts) for field in fields(Start)}
     )
@@ -59,9 +64,12 @@ def main() -> None:
     parser.add_argument("--no-load", dest="load", action="store_false", help="do without wrk")
     options = parser.parse_args()
 
-    ours = measure_all("pywatt", [options.pywatt, "start"], options.app, options)
+    ours = measure_all("pywatt", [options.pywatt, "start"], options.app, options.path, {}, options)
     if apps.ORIGINAL:
-        theirs = measure_all("original", apps.original_command(apps.ORIGINAL), Path(apps.ORIGINAL), options)
+        with RealBroker() as kafka:  # it has none of its own
+            env = {"KAFKA_BROKERS": kafka.address, "TOPIC": "start", "HOOK_URL": IN_APP, "LEVEL": "warn"}
+            command = apps.original_command(apps.ORIGINAL)
+            theirs = measure_all("original", command, Path(apps.ORIGINAL), "/api/count", env, options)
         print(
             f"original / pywatt: first 200 {theirs.first_answer / ours.first_answer:.1f} x,"
             f" PSS idle {theirs.idle / ours.idle:.1f} x, after load {theirs.loaded / ours.loaded:.1f} x"
