@@ -21,7 +21,7 @@ from benchmarks import apps, hooks, target, topic
 from pywatt_kafka.brokers.real import RealBroker
 
 KEYS = 1000
-RECORDS = 60_000
+RECORDS = 150_000
 PAIRS = 3
 CONCURRENCY = 100
 PATIENT = {"retries": 1000, "retry": {"attemptTimeout": 1000}}
