@@ -41,8 +41,7 @@ def kafka_variables(folder: Path) -> Mapping[str, str]:
         return {}
     pid = str(max(around, key=lambda app: len(app["root"]))["pid"])
     services: list[dict[str, Any]] = json.loads(asked("services", pid, "--json") or "[]")
-    found: dict[str, str] = {}
-    for service in services:
-        variables: dict[str, str] = json.loads(asked("env", pid, service["id"], "--json", "--secrets") or "{}")
-        found |= {name: value for name, value in variables.items() if name.startswith(PREFIX)}
-    return found
+    # Whichever is asked, it has them; kafka-hooks may have more of its own.
+    service = next((each for each in services if each["type"] == "kafka-hooks"), services[0])
+    variables: dict[str, str] = json.loads(asked("env", pid, service["id"], "--json", "--secrets") or "{}")
+    return {name: value for name, value in variables.items() if name.startswith(PREFIX)}
