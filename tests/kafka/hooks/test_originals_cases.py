@@ -133,6 +133,17 @@ async def test_dead_letter(broker: str, topic: str, run_hooks: RunHooks, read_re
     assert f'kafka_hooks_messages_in_flight{{topic="{topic}"}} 0' in exposed
 
 
+async def default_letter(broker: str, topic: str) -> dict[str, Any]:
+    """Return the first letter from a topic in the default dead-letter topic, to which other tests write as well."""
+    with anyio.fail_after(LONG):
+        async with Consumer(broker, group=f"letters-{topic}", topics=[DEFAULT_DLQ]) as consumer:
+            async for message in consumer:
+                letter: dict[str, Any] = json.loads(message.value or b"")
+                if letter["topic"] == topic:
+                    return letter
+    raise AssertionError("unreachable")
+
+
 async def test_default_dead_letter_topic(broker: str, topic: str, run_hooks: RunHooks, target: Target) -> None:
     async def fail(_: Received) -> int:
         return 501
@@ -140,12 +151,7 @@ async def test_default_dead_letter_topic(broker: str, topic: str, run_hooks: Run
     target.handler = fail
     async with run_hooks(document(broker, topic, retries=1, dlq=True)) as hooks:
         await hooks.post(f"/topics/{topic}", b"x")
-        with anyio.fail_after(LONG):  # other tests write to it as well
-            async with Consumer(broker, group=f"letters-{topic}", topics=[DEFAULT_DLQ]) as consumer:
-                async for message in consumer:
-                    letter = json.loads(message.value or b"")
-                    if letter["topic"] == topic:
-                        break
+        letter = await default_letter(broker, topic)
         await metrics(hooks, f'kafka_hooks_dlq_messages_total{{topic="{topic}",reason="http_501"}} 1')
     assert [error["statusCode"] for error in letter["errors"]] == [501]
 
