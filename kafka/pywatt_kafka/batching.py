@@ -7,7 +7,7 @@ from typing import Any
 
 from pywatt_kafka.engine import METADATA_AGE, RETRY_BACKOFF, done, opening, refresh_metadata
 from pywatt_kafka.errors import UnknownPartition
-from pywatt_kafka.records import Header
+from pywatt_kafka.records import OutgoingRecord
 from pywatt_kafka.sockets import CLOSE_LIMIT, Sockets, finish
 
 FLUSH_LIMIT = 3.0  # seconds for what is still to be sent when a producer is closed
@@ -75,19 +75,12 @@ class ProducerEngine:
         """Whether the topic is in the client's metadata."""
         return self._producer.client.cluster.partitions_for_topic(topic) is not None
 
-    def append(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None,
-        headers: list[Header],
-        partition: int | None,
-        timestamp: int | None,
-    ) -> asyncio.Future[Any] | None:
+    def append(self, record: OutgoingRecord) -> asyncio.Future[Any] | None:
         """Put one record into its batch; return what its acknowledgement ends, None when it has to wait for a place.
 
         The first half of AIOKafkaProducer.send, without its coroutines: they cost more than all the rest.
         """
+        topic, value, key, headers, partition, timestamp = record
         producer, accumulator = self._producer, self._producer._message_accumulator
         if accumulator._closed or accumulator._exception is not None or not self.knows(topic):
             return None
@@ -99,16 +92,9 @@ class ProducerEngine:
         delivery: asyncio.Future[Any] | None = batch.append(key, value, timestamp, headers=headers)
         return delivery
 
-    async def append_later(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None,
-        headers: list[Header],
-        partition: int | None,
-        timestamp: int | None,
-    ) -> asyncio.Future[Any]:
+    async def append_later(self, record: OutgoingRecord) -> asyncio.Future[Any]:
         """Put one record into its batch once the topic is known and there is room."""
+        topic, value, key, headers, partition, timestamp = record
         await self._producer.client._wait_on_metadata(topic)
         self._check_partition(topic, partition)
         delivery: asyncio.Future[Any] = await self._producer.send(

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from pywatt_kafka.connection import Engine
 from pywatt_kafka.engine import require_aiokafka
 from pywatt_kafka.errors import MissingDependency
-from pywatt_kafka.records import Header, Message, Offset, TopicPartition
+from pywatt_kafka.records import Message, Offset, OutgoingRecord, TopicPartition
 
 EngineName: TypeAlias = Literal["aiokafka", "rdkafka"]
 """aiokafka, or librdkafka (the package confluent-kafka)."""
@@ -22,27 +22,11 @@ class RecordEngine(Engine, Protocol):
         """Whether the topic is in the client's metadata."""
         ...
 
-    def append(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None,
-        headers: list[Header],
-        partition: int | None,
-        timestamp: int | None,
-    ) -> asyncio.Future[Any] | None:
+    def append(self, record: OutgoingRecord) -> asyncio.Future[Any] | None:
         """Put one record into its batch; return what its acknowledgement ends, None when it has to wait for a place."""
         ...
 
-    async def append_later(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None,
-        headers: list[Header],
-        partition: int | None,
-        timestamp: int | None,
-    ) -> asyncio.Future[Any]:
+    async def append_later(self, record: OutgoingRecord) -> asyncio.Future[Any]:
         """Put one record into its batch once the topic is known and there is room."""
         ...
 

@@ -16,7 +16,7 @@ from pywatt_kafka.deadlines import Deadlines
 from pywatt_kafka.engine import FOREIGN, translate
 from pywatt_kafka.engines import EngineName, RecordEngine, require
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
-from pywatt_kafka.records import Header, Headers, RecordPosition
+from pywatt_kafka.records import Headers, OutgoingRecord, RecordPosition
 from pywatt_kafka.security import Security, security_from
 
 REQUEST_TIMEOUT = 10.0  # seconds
@@ -188,11 +188,12 @@ class Producer:
         if self._closed:
             done(KafkaUnavailable(f"writing to topic {topic}: the producer is closed"))
             return
-        record = (topic, value, key, headers if isinstance(headers, list) else list(headers), partition, timestamp)
+        listed = headers if isinstance(headers, list) else list(headers)
+        record = OutgoingRecord(topic, value, key, listed, partition, timestamp)
         engine = self._connection.engine
         if engine is not None and self.connected and topic not in self._queued:
             try:
-                delivery = engine.append(*record)
+                delivery = engine.append(record)
             except (*FOREIGN, KafkaError) as error:
                 done(self._failure(topic, error))
                 return
@@ -205,17 +206,17 @@ class Producer:
 
     async def _post_later(
         self,
-        record: tuple[str, bytes | None, bytes | None, list[Header], int | None, int | None],
+        record: OutgoingRecord,
         done: Callable[[RecordPosition | KafkaError], None],
     ) -> None:
         """Write a record that has to wait: for a connection, for the topic's metadata, or for room in a batch."""
-        topic = record[0]
+        topic = record.topic
         engine: RecordEngine | None = None
         waiting = True
         try:
             async with asyncio.timeout(self._request_timeout):
                 engine = await self._connection.connected()
-                delivery = await engine.append_later(*record)
+                delivery = await engine.append_later(record)
                 self._unqueue(topic)
                 waiting = False
                 acknowledged = await delivery

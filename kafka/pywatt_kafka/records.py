@@ -25,6 +25,19 @@ class RecordPosition(NamedTuple):
     offset: int
 
 
+class OutgoingRecord(NamedTuple):
+    """One record as it is to be written."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | None
+    headers: list[Header]
+    partition: int | None
+    """None: the key chooses it, without a key chance does."""
+    timestamp: int | None
+    """Milliseconds since 1970 (UTC); None: when it is written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offset:
     """A committed position: the offset of the next record to read, and a note of the committer's."""

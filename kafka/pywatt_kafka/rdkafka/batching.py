@@ -14,7 +14,7 @@ import anyio
 
 from pywatt_kafka.errors import KafkaUnavailable, UnknownPartition
 from pywatt_kafka.rdkafka.edge import CHECK_LIMIT, Health, client_settings, translate, translated
-from pywatt_kafka.records import Header
+from pywatt_kafka.records import OutgoingRecord
 from pywatt_kafka.security import Security
 
 FLUSH_LIMIT = 3.0  # seconds for what is still to be sent when a producer is closed
@@ -109,31 +109,16 @@ class ProducerEngine:
         """Whether the topic is in the client's metadata."""
         return topic in self._partitions
 
-    def append(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None,
-        headers: list[Header],
-        partition: int | None,
-        timestamp: int | None,
-    ) -> asyncio.Future[Any] | None:
+    def append(self, record: OutgoingRecord) -> asyncio.Future[Any] | None:
         """Put one record into its batch; return what its acknowledgement ends, None when it has to wait for a place."""
-        partitions = self._partitions.get(topic)
-        if partitions is None or self._closing or (partition is not None and partition >= partitions):
+        partitions = self._partitions.get(record.topic)
+        if partitions is None or self._closing or (record.partition is not None and record.partition >= partitions):
             return None
-        return self._produce(topic, value, key, headers, partition, timestamp)
+        return self._produce(record)
 
-    async def append_later(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None,
-        headers: list[Header],
-        partition: int | None,
-        timestamp: int | None,
-    ) -> asyncio.Future[Any]:
+    async def append_later(self, record: OutgoingRecord) -> asyncio.Future[Any]:
         """Put one record into its batch once the topic is known."""
+        topic, partition = record.topic, record.partition
         while True:
             with translated(f"asking for topic {topic}"):
                 metadata = await self._call(partial(self._producer.list_topics, topic, timeout=CHECK_LIMIT))
@@ -146,7 +131,7 @@ class ProducerEngine:
             await asyncio.sleep(TOPIC_RETRY)
         if partition is not None and partition >= self._partitions[topic]:
             raise UnknownPartition(f"topic {topic} has no partition {partition}")
-        return self._produce(topic, value, key, headers, partition, timestamp)
+        return self._produce(record)
 
     def _make(self) -> None:
         from confluent_kafka import Producer
@@ -169,15 +154,8 @@ class ProducerEngine:
                 }
             )
 
-    def _produce(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None,
-        headers: list[Header],
-        partition: int | None,
-        timestamp: int | None,
-    ) -> asyncio.Future[Any]:
+    def _produce(self, record: OutgoingRecord) -> asyncio.Future[Any]:
+        topic, value, key, headers, partition, timestamp = record
         future: asyncio.Future[Any] = self._loop.create_future()
         more: dict[str, Any] = {}
         if partition is not None:
