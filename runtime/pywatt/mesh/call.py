@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pywatt.errors import BadResponse, MeshError
+from pywatt.errors import BadResponse, CallTimeout, ConnectionLost, MeshError
 from pywatt.http.headers import HOP_BY_HOP, Headers, check_header, has_bad_value, is_token
 from pywatt.http.response_reader import ResponseHead
 from pywatt.mesh.address import Location
 from pywatt.mesh.connection import Connection
+from pywatt.mesh.deadlines import Deadlines
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """Methods that may be repeated (RFC 9110 9.2.2)."""
@@ -32,17 +33,28 @@ class Response:
         return next((value for each, value in self.headers if each == name), None)
 
 
-def write_request(method: str, location: Location, headers: Headers, body: bytes) -> bytes:
-    """Return a whole request. Raises ValueError for a method or header that cannot be sent."""
-    start = _verb(method) + location.after_method
+Outcome = Response | MeshError | None
+"""What came of a call; None: nothing, for the connection was lost already, and it may be made again on another."""
+
+
+def write_request(method: str, location: Location, headers: Headers, body: bytes, lines: bytes = b"") -> bytes:
+    """Return a whole request. `lines`: what `header_lines` made, sent as it is.
+
+    Raises ValueError for a method or header that cannot be sent.
+    """
+    if headers:
+        lines += header_lines(headers)
+    if body or method in _WITH_BODY:
+        return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (_verb(method), location.after_method, lines, len(body), body)
+    return b"%b%b%b\r\n" % (_verb(method), location.after_method, lines)
+
+
+def header_lines(headers: Headers) -> bytes:
+    """Return the lines of header fields, without those that the client writes itself. Raises ValueError."""
     if has_bad_value([value for _, value in headers]):
         for name, value in headers:
             check_header(name, value)  # raises, and says which one
-    lines = [line + value for name, value in headers if (line := _line_start(name)) is not None]
-    if body or method in _WITH_BODY:
-        lines.append(b"content-length: %d" % len(body))
-    lines += (b"", body)
-    return start + b"\r\n".join(lines)
+    return b"".join([b"%b%b\r\n" % (line, value) for name, value in headers if (line := _line_start(name)) is not None])
 
 
 @lru_cache(maxsize=64)
@@ -61,59 +73,64 @@ def _line_start(name: bytes) -> bytes | None:
 
 
 class Collector:
-    """Receives one response into memory."""
+    """Receives one response into memory, then calls back."""
 
-    __slots__ = ("_connection", "_done", "_head", "_limit", "_pieces", "_size", "retriable")
+    __slots__ = ("_connection", "_deadlines", "_done", "_head", "_limit", "_method", "_pieces", "_size", "_url")
 
-    def __init__(self, limit: int) -> None:
-        """`limit`: bytes that the body may have."""
-        self.retriable = False
-        """After ConnectionLost: whether the server cannot have begun with the request."""
+    def __init__(self, method: str, url: str, limit: int, done: Callable[[Outcome], None]) -> None:
+        """`url`: for messages. `limit`: bytes that the body may have. `done` is called once, unless `end` comes first.
+
+        None comes of a call with an idempotent method that got no byte of a response over a used connection.
+        """
+        self._method = method
+        self._url = url
         self._limit = limit
-        self._done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._done = done
         self._head: ResponseHead | None = None
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes] | None = None
         self._size = 0
         self._connection: Connection | None = None
+        self._deadlines: Deadlines | None = None
 
-    async def run(self, connection: Connection, method: str, data: bytes) -> Response:
-        """Send the request and wait for the response. Raises MeshError, and TimeoutError after `expire`."""
-        try:
-            return await self.start(connection, method, data)
-        finally:
-            self.end()
-
-    def start(self, connection: Connection, method: str, data: bytes) -> asyncio.Future[Response]:
-        """Send the request; return what to wait for. To be followed by `end`."""
+    def start(self, connection: Connection, data: bytes, deadlines: Deadlines | None) -> None:
+        """Send the request; the deadline, if there is one, begins now."""
         self._connection = connection
-        connection.send(self, data, ended=True, to_head=method == "HEAD")
-        return self._done
+        self._deadlines = deadlines
+        if deadlines is not None:
+            deadlines.add(self)
+        connection.send(self, data, ended=True, to_head=self._method == "HEAD")
 
     def end(self) -> None:
         """Break off what is not complete."""
-        if self._connection is not None:
-            self._connection.abandon()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._forget()
+            connection.abandon()
 
     def on_informational(self, head: ResponseHead) -> None:
         """Ignore it."""
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
-        """Keep the head, or the whole response."""
+        """Keep the head, or call back with the whole response."""
         if ended and len(body) <= self._limit:
-            self._end(head, body)
+            self._complete(head, body)
         else:
             self._head = head
+            self._pieces = []
             self.on_body(body, ended)
 
     def on_body(self, body: bytes, ended: bool) -> None:
         """Keep the body; with its end the call is over."""
+        assert self._head is not None
+        assert self._pieces is not None
         self._size += len(body)
         if self._size > self._limit:
-            self._fail(BadResponse(f"the response is larger than {self._limit} bytes"))
+            self.end()
+            self._done(BadResponse(f"the response is larger than {self._limit} bytes"))
             return
         self._pieces.append(body)
-        if ended and self._head is not None:
-            self._end(self._head, b"".join(self._pieces))
+        if ended:
+            self._complete(self._head, b"".join(self._pieces))
 
     def on_raw(self, data: bytes) -> None:
         """Never called: the request does not ask for an upgrade."""
@@ -121,22 +138,28 @@ class Collector:
     def on_failure(self, error: MeshError, retriable: bool) -> None:
         """The call is over."""
         self._connection = None
-        self.retriable = retriable
-        self._fail(error)
+        self._forget()
+        again = retriable and isinstance(error, ConnectionLost) and self._method in IDEMPOTENT
+        self._done(None if again else error)
 
     def on_writable(self, writable: bool) -> None:
         """Nothing to do: the request was written in one piece."""
 
-    def expire(self) -> None:
-        """Give up: `run` raises TimeoutError."""
-        if not self._done.done():
-            self._done.set_exception(TimeoutError())
+    def expire(self, seconds: float) -> None:
+        """Give up."""
+        self.end()
+        self._done(took_too_long(self._method, self._url, seconds))
 
-    def _end(self, head: ResponseHead, body: bytes) -> None:
+    def _complete(self, head: ResponseHead, body: bytes) -> None:
         self._connection = None
-        if not self._done.done():
-            self._done.set_result(Response(head.status, head.lower_headers(), body))
+        self._forget()
+        self._done(Response(head.status, head.lower_headers(), body))
 
-    def _fail(self, error: MeshError) -> None:
-        if not self._done.done():
-            self._done.set_exception(error)
+    def _forget(self) -> None:
+        if self._deadlines is not None:
+            self._deadlines.remove(self)
+
+
+def took_too_long(method: str, url: str, seconds: float) -> CallTimeout:
+    """Return the error for a call whose time is over."""
+    return CallTimeout(f"{method} {url} took longer than {seconds:g} s")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from pywatt.errors import CallTimeout, ConnectFailed, ConnectionLost, MeshError, ServiceUnavailable
+from pywatt.errors import ConnectFailed, MeshError, ServiceUnavailable
 from pywatt.http.headers import Header
 from pywatt.mesh.address import (
     Address,
@@ -21,7 +21,7 @@ from pywatt.mesh.address import (
     unknown_service,
 )
 from pywatt.mesh.balance import least_busy
-from pywatt.mesh.call import IDEMPOTENT, Collector, Response, write_request
+from pywatt.mesh.call import Collector, Outcome, Response, took_too_long, write_request
 from pywatt.mesh.connection import Connection
 from pywatt.mesh.deadlines import Deadlines
 from pywatt.mesh.limits import Limits
@@ -125,41 +125,72 @@ class MeshClient:
         url: str,
         *,
         headers: Sequence[Header] = (),
+        lines: bytes = b"",
         body: bytes = b"",
         timeout: float | None = None,
     ) -> Response:
         """Make one call and return the whole response, whatever its status.
 
         `timeout` (seconds) covers everything, waiting for a worker included. Fields of `headers` that belong to the
-        connection (Host, Content-Length, Connection ...) are left out: the client writes its own. A call that got no
-        byte of a response over a used connection is repeated once if its method is idempotent.
-        Raises MeshError, ValueError for a method or header that cannot be sent.
+        connection (Host, Content-Length, Connection ...) are left out: the client writes its own. `lines`: further
+        headers, as `header_lines` made them. A call that got no byte of a response over a used connection is repeated
+        once if its method is idempotent. Raises MeshError, ValueError for a method or header that cannot be sent.
         """
         location = locate(url)
-        data = write_request(method, location, headers, body)
+        data = write_request(method, location, headers, body, lines)
         connection = self.take(location.destination)
         begun = self._clock()
+        if connection is not None:
+            deadlines = None if timeout is None else self._deadlines_of(timeout)
+            response = await self._call(connection, method, url, data, deadlines)
+            if response is not None:
+                return response
         try:
-            if connection is not None:
-                collector = Collector(self._limits.response_body)
-                deadlines = None if timeout is None else self._deadlines_of(timeout)
-                done = collector.start(connection, method, data)
-                if deadlines is not None:
-                    deadlines.add(collector)
-                try:
-                    return await done
-                except ConnectionLost:
-                    if not collector.retriable or method not in IDEMPOTENT:
-                        raise
-                finally:
-                    collector.end()
-                    if deadlines is not None:
-                        deadlines.remove(collector)
             async with asyncio.timeout(None if timeout is None else timeout - (self._clock() - begun)):
                 connection = await self.connect(location.destination)
-                return await Collector(self._limits.response_body).run(connection, method, data)
+                response = await self._call(connection, method, url, data)
+                assert response is not None  # the connection is new
+                return response
         except TimeoutError as error:
-            raise CallTimeout(f"{method} {url} took longer than {timeout:g} s") from error
+            raise took_too_long(method, url, timeout or 0.0) from error
+
+    def begin(
+        self, method: str, url: str, done: Callable[[Outcome], None], *, lines: bytes, body: bytes, timeout: float
+    ) -> Collector | None:
+        """Do what `request` does without a task, and call back with what came of it. None: there is no idle connection.
+
+        Then, and when None comes of it, only `request` can make the call. Ending what is returned breaks the call off
+        without calling back. Raises MeshError, ValueError.
+        """
+        location = locate(url)
+        data = write_request(method, location, (), body, lines)
+        connection = self.take(location.destination)
+        if connection is None:
+            return None
+        collector = Collector(method, url, self._limits.response_body, done)
+        collector.start(connection, data, self._deadlines_of(timeout))
+        return collector
+
+    async def _call(
+        self, connection: Connection, method: str, url: str, data: bytes, deadlines: Deadlines | None = None
+    ) -> Response | None:
+        """Make one call over a connection; return None when it may be made again. Raises MeshError."""
+        came: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Outcome) -> None:
+            if came.done():
+                return  # cancelled
+            if isinstance(outcome, MeshError):
+                came.set_exception(outcome)
+            else:
+                came.set_result(outcome)
+
+        collector = Collector(method, url, self._limits.response_body, done)
+        collector.start(connection, data, deadlines)
+        try:
+            return await came
+        finally:
+            collector.end()
 
     # For callers that stream.
 

@@ -10,8 +10,8 @@ from typing import Protocol
 class Expiring(Protocol):
     """What has a deadline."""
 
-    def expire(self) -> None:
-        """The time is over. Called from the event loop."""
+    def expire(self, seconds: float) -> None:
+        """The time, so many seconds, is over. Called from the event loop."""
         ...
 
 
@@ -59,5 +59,5 @@ class Deadlines:
                 break
             expired.append(item)
         for item in expired:
-            del self._due[item]
-            item.expire()
+            if self._due.pop(item, None) is not None:  # unless one before has ended it
+                item.expire(self._seconds)

@@ -50,7 +50,13 @@ class BundlingWebhook(Webhook):
         if not self._missing:
             self._enough.set()
 
-    async def _work(self, lane: Lane[Delivery]) -> None:
+    def _run_on(self) -> None:
+        self._tasks.start_soon(self._run)  # it takes a lane when it runs: by then the company is there
+
+    def _begin(self, lane: Lane[Delivery]) -> bool:
+        return False
+
+    async def _work(self, lane: Lane[Delivery], failure: Attempt | None = None) -> None:
         """Make one request of a lane's records and of others."""
         if lane.head.verdict is not None:
             await super()._work(lane)

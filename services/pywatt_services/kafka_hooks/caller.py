@@ -9,10 +9,12 @@ from time import time
 from typing import NamedTuple, Protocol
 
 from pywatt.errors import ConnectFailed, MeshError
+from pywatt.mesh.call import Outcome, Response
 from pywatt_services.kafka_hooks.bundle import refusals
 from pywatt_services.kafka_hooks.dead_letter import KEPT_BODY, Attempt
-from pywatt_services.kafka_hooks.delivery import Delivery
+from pywatt_services.kafka_hooks.delivery import Call, Delivery
 from pywatt_services.kafka_hooks.headers import RawHeaders
+from pywatt_services.kafka_hooks.lanes import Lane
 from pywatt_services.kafka_hooks.meters import TopicMeter
 from pywatt_services.kafka_hooks.retry import succeeded
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
@@ -39,9 +41,29 @@ class Answer(Protocol):
 
 
 class HttpClient(Protocol):
-    """What makes the calls; raises MeshError when there is no answer."""
+    """What makes the calls; see `pywatt.mesh.client.MeshClient`."""
 
-    async def request(self, method: str, url: str, *, headers: RawHeaders, body: bytes, timeout: float) -> Answer: ...
+    async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> Answer:
+        """Raises MeshError when there is no answer."""
+        ...
+
+    def begin(
+        self, method: str, url: str, done: Callable[[Outcome], None], *, lines: bytes, body: bytes, timeout: float
+    ) -> Call | None:
+        """Raises MeshError for a URL that cannot be called."""
+        ...
+
+
+class Waiting(Protocol):
+    """Who waits for an attempt that was begun at the head of a lane."""
+
+    def attempted(self, lane: Lane[Delivery], failure: Attempt | None) -> None:
+        """The attempt was made; None: the target took the record."""
+        ...
+
+    def not_attempted(self, lane: Lane[Delivery]) -> None:
+        """There was no attempt: `Caller.deliver` is to make it."""
+        ...
 
 
 class _Refusal(NamedTuple):
@@ -57,57 +79,71 @@ class Caller:
     def __init__(
         self, options: WebhookOptions, client: HttpClient, meter: TopicMeter, now: Callable[[], float] = time
     ) -> None:
+        self.method = options.method
+        self.meter = meter
         self._options = options
         self._client = client
-        self._meter = meter
         self._now = now
         self._requests = RequestMaker(options)
         self._refusal: _Refusal | None = None
 
+    def begin(self, lane: Lane[Delivery], waiting: Waiting) -> Call | None:
+        """Send the head of a lane once, without a task; None when that cannot be done now: then `deliver` can."""
+        delivery = lane.head
+        now = self._now()
+        if self._refusal is not None and now < self._refusal.until:
+            return None
+        attempt = _BegunAttempt(self, lane, waiting, now)
+        try:
+            request = self._requests.make(delivery.message, delivery.attempts + 1, now)
+            call = self._client.begin(
+                self.method,
+                request.url,
+                attempt.ended,
+                lines=request.lines,
+                body=request.body,
+                timeout=self._options.retry.attempt_timeout,
+            )
+        except Exception as error:  # noqa: BLE001  `deliver` meets it again, and says what is wrong
+            logger.debug("%s takes a task: %r", delivery.place, error)
+            return None
+        if call is not None:
+            attempt.begun = self.meter.begun()
+        return call
+
     async def deliver(self, delivery: Delivery) -> Attempt | None:
         """Send a record once; return None when it was taken. Raises TemplateError when it has no URL."""
         now = self._now()
-        request = delivery.request
-        if request is None:
-            request = delivery.request = self._requests.make(delivery.message)
-        number = delivery.attempts + 1
-        answer = await self._call(request, self._requests.headers(request, number, now), delivery)
-        if isinstance(answer, str):
-            return Attempt(number=number, requested_at=now, status=None, cause=answer)
-        if succeeded(answer.status, self._options.retry):
-            return None
-        return _attempt(delivery, now, answer)
+        request = self._requests.make(delivery.message, delivery.attempts + 1, now)
+        answer = await self._call(request, delivery)
+        return self.judge(delivery, now, answer)
 
     async def deliver_all(self, deliveries: Sequence[Delivery]) -> Sequence[Attempt | None]:
         """Send several records in one call; return what `deliver` would for each."""
         now = self._now()
-        request = self._requests.bundle(deliveries)
-        answer = await self._call(request, self._requests.headers(request, None, now), deliveries[0])
-        if isinstance(answer, str):
-            return [
-                Attempt(number=each.attempts + 1, requested_at=now, status=None, cause=answer) for each in deliveries
-            ]
-        if not succeeded(answer.status, self._options.retry):
-            return [_attempt(each, now, answer) for each in deliveries]
+        request = self._requests.bundle(deliveries, now)
+        answer = await self._call(request, deliveries[0])
+        if isinstance(answer, str) or not succeeded(answer.status, self._options.retry):
+            return [self.judge(each, now, answer) for each in deliveries]
         refused = refusals(answer.body, len(deliveries))
         return [
             _attempt(each, now, answer, refused[index]) if index in refused else None
             for index, each in enumerate(deliveries)
         ]
 
-    async def _call(self, request: WebhookRequest, headers: RawHeaders, delivery: Delivery) -> Answer | str:
+    async def _call(self, request: WebhookRequest, delivery: Delivery) -> Answer | str:
         """Make one call; return the answer, or why there was none."""
         status: int | None = None
-        begun = self._meter.begun()
+        begun = self.meter.begun()
         refusal = self._refusal
         if refusal is not None and self._is_refused(refusal, request, delivery):
-            self._meter.ended(begun, self._options.method, None)
+            self.meter.ended(begun, self.method, None)
             return refusal.cause
         try:
             answer = await self._client.request(
-                self._options.method,
+                self.method,
                 request.url,
-                headers=headers,
+                lines=request.lines,
                 body=request.body,
                 timeout=self._options.retry.attempt_timeout,
             )
@@ -124,10 +160,44 @@ class Caller:
             logger.exception("delivering %s failed", delivery.place)
             return f"{type(error).__name__}: {error}"
         finally:
-            self._meter.ended(begun, self._options.method, status)
+            self.meter.ended(begun, self.method, status)
+
+    def judge(self, delivery: Delivery, now: float, answer: Answer | str) -> Attempt | None:
+        """Return what an answer, or the cause of there being none, makes of an attempt."""
+        if isinstance(answer, str):
+            return Attempt(number=delivery.attempts + 1, requested_at=now, status=None, cause=answer)
+        if succeeded(answer.status, self._options.retry):
+            return None
+        return _attempt(delivery, now, answer)
 
     def _is_refused(self, refusal: _Refusal, request: WebhookRequest, delivery: Delivery) -> bool:
         return refusal.delivery is not delivery and refusal.url == request.url and self._now() < refusal.until
+
+
+class _BegunAttempt:
+    """An attempt whose end is waited for without a task."""
+
+    __slots__ = ("_caller", "_lane", "_now", "_waiting", "begun")
+
+    def __init__(self, caller: Caller, lane: Lane[Delivery], waiting: Waiting, now: float) -> None:
+        self._caller = caller
+        self._lane = lane
+        self._waiting = waiting
+        self._now = now
+        self.begun = 0.0
+
+    def ended(self, outcome: Outcome) -> None:
+        """Say what came of it."""
+        caller, lane = self._caller, self._lane
+        if isinstance(outcome, Response):
+            caller.meter.ended(self.begun, caller.method, outcome.status)
+            self._waiting.attempted(lane, caller.judge(lane.head, self._now, outcome))
+            return
+        caller.meter.ended(self.begun, caller.method, None)
+        if outcome is None:
+            self._waiting.not_attempted(lane)
+        else:
+            self._waiting.attempted(lane, caller.judge(lane.head, self._now, cause_of(outcome)))
 
 
 def _attempt(delivery: Delivery, now: float, answer: Answer, status: int | None = None) -> Attempt:

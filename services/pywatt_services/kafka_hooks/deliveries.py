@@ -132,13 +132,17 @@ class Deliveries:
         self._intake = intake
         self._targets = targets
         async with intake.consumer, clients, tasks:
-            async with anyio.create_task_group() as reading:
-                reading.start_soon(self._cancel_at_stop, reading.cancel_scope)
-                await intake.run()
-            request = await self._context.stop_requested()
-            # Even if it may linger: until these are done, the worker that has replaced this one delivers nothing.
-            limit = min(request.timeout, self._context.service.shutdown)
-            await intake.drain(limit * DRAIN_SHARE)
+            try:
+                async with anyio.create_task_group() as reading:
+                    reading.start_soon(self._cancel_at_stop, reading.cancel_scope)
+                    await intake.run()
+                request = await self._context.stop_requested()
+                # Even if it may linger: until these are done, the worker that has replaced this one delivers nothing.
+                limit = min(request.timeout, self._context.service.shutdown)
+                await intake.drain(limit * DRAIN_SHARE)
+            finally:
+                for target in self.targets:
+                    target.break_off()
             tasks.cancel_scope.cancel()
 
     def _make_targets(self, clients: Clients, tasks: TaskGroup) -> Targets:

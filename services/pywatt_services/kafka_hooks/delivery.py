@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.dead_letter import Attempt
@@ -10,9 +11,16 @@ from pywatt_services.kafka_hooks.offsets import OffsetTracker
 from pywatt_services.kafka_hooks.partition import HeldPartition
 from pywatt_services.kafka_hooks.progress import Tried
 from pywatt_services.kafka_hooks.retry import Verdict
-from pywatt_services.kafka_hooks.webhook_request import WebhookRequest
 
 KEPT_FAILURES = 10  # of the last attempts, for the dead letter
+
+
+class Call(Protocol):
+    """A call that was begun."""
+
+    def end(self) -> None:
+        """Break it off if it has not ended; nobody is called back."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -26,8 +34,8 @@ class Delivery:
     """Made by us or, as far as is known, by a worker before."""
     failures: tuple[Attempt, ...] = ()
     """The last ones, all of our own."""
-    request: WebhookRequest | None = None
-    """Made at the first attempt."""
+    call: Call | None = None
+    """Of its last attempt, if no task waited for it."""
     verdict: Verdict | None = None
     """Set when no attempt is left here; the dead letter or the record of the retry topic is still to be written."""
     dlq_backoff: float = 0.0

@@ -130,6 +130,13 @@ class Webhook:
         """Wait until nothing is in flight."""
         await self._idle.wait()
 
+    def break_off(self) -> None:
+        """Start nothing new, and end the calls that are in flight and have no task: nothing comes of them."""
+        self.stop()
+        for lane in self._lanes:
+            if lane.head.call is not None:
+                lane.head.call.end()
+
     def _lane_key(self, delivery: Delivery) -> bytes | int | None:
         """Return what the records that have to stay in order have in common."""
         order = self.options.order
@@ -146,25 +153,76 @@ class Webhook:
         if self._runners < self._limit and not self._stopping and self._lanes.runnable:
             self._runners += 1
             self._idle.clear()
-            self._tasks.start_soon(self._run)
+            self._run_on()
 
-    async def _run(self) -> None:
-        """Work on one runnable lane after another, as long as there are any."""
+    def _run_on(self) -> None:
+        lane = self._next()
+        if lane is not None:
+            self._tasks.start_soon(self._run, lane)
+
+    def _next(self) -> Lane[Delivery] | None:
+        """Begin with the next runnable lane, or return it if that takes a task; with none left a runner has ended."""
+        if self._runners <= self._limit and not self._stopping and (lane := self._lanes.take()) is not None:
+            return None if self._begin(lane) else lane
+        self._runner_ended()
+        return None
+
+    def _runner_ended(self) -> None:
+        self._runners -= 1
+        if not self._runners:
+            self._idle.set()
+
+    def _begin(self, lane: Lane[Delivery]) -> bool:
+        """Make an attempt at a lane's head, if that takes no task: a task costs as much as all the rest."""
+        delivery = lane.head
+        if delivery.verdict is not None:
+            return False
+        call = delivery.call = self._caller.begin(lane, self)
+        return call is not None
+
+    def attempted(self, lane: Lane[Delivery], failure: Attempt | None) -> None:
+        """Go on after an attempt that was begun."""
+        if failure is not None:
+            self._tasks.start_soon(self._run, lane, failure)
+            return
         try:
-            while self._runners <= self._limit and not self._stopping and (lane := self._lanes.take()) is not None:
-                await self._work(lane)
-        finally:
-            self._runners -= 1
-            if not self._runners:
-                self._idle.set()
+            if self._breaker is not None:
+                self._answers(self._breaker)
+            self._advance(lane, None)
+            self._run_on()
+        except Exception as error:  # noqa: BLE001  it must end the worker, not the connection to a target
+            self._tasks.start_soon(_raise, error)
 
-    async def _work(self, lane: Lane[Delivery]) -> None:
+    def not_attempted(self, lane: Lane[Delivery]) -> None:
+        """Make an attempt that was begun, and came to nothing, in a task."""
+        self._tasks.start_soon(self._run, lane)
+
+    async def _run(self, lane: Lane[Delivery] | None = None, failure: Attempt | None = None) -> None:
+        """Work on one lane after another until no task is needed for it. `failure`: of an attempt that was begun."""
+        try:
+            lane = lane or self._next()
+            while lane is not None:
+                await self._work(lane, failure)
+                failure = None
+                lane = self._next()
+        except BaseException:
+            self._runner_ended()
+            raise
+
+    async def _work(self, lane: Lane[Delivery], failure: Attempt | None = None) -> None:
         """Do the next step of a lane's head."""
         delivery = lane.head
-        if delivery.verdict is None:
+        if failure is not None:
+            wait = await self._consider(delivery, failure)
+        elif delivery.verdict is None:
             wait = await self._attempt(delivery)
         else:
             wait = await self._burial.bury(delivery, delivery.verdict)
+        self._advance(lane, wait)
+
+    def _advance(self, lane: Lane[Delivery], wait: float | None) -> None:
+        """Finish with a lane's head, or wait so many seconds for its next step."""
+        delivery = lane.head
         if delivery.partition.lost:
             self._lanes.finish(lane)
         elif wait is None:
@@ -203,13 +261,16 @@ class Webhook:
         except TemplateError as error:
             self._condemn(delivery, NO_URL, str(error))
             return await self._burial.bury(delivery, NO_URL)
-        breaker = self._breaker
-        if failure is None:
-            if breaker is not None:
-                self._answers(breaker)
-            return None
-        if breaker is not None and not self._counts(breaker, failure):
-            return breaker.pause
+        if failure is not None:
+            return await self._consider(delivery, failure)
+        if self._breaker is not None:
+            self._answers(self._breaker)
+        return None
+
+    async def _consider(self, delivery: Delivery, failure: Attempt) -> float | None:
+        """Do what follows an attempt that failed, if it is the record's own; return as `_attempt` does."""
+        if self._breaker is not None and not self._counts(self._breaker, failure):
+            return self._breaker.pause
         return await self._failed(delivery, failure)
 
     async def _failed(self, delivery: Delivery, attempt: Attempt) -> float | None:
@@ -275,3 +336,7 @@ class Webhook:
         if breaker.state is BreakerState.HALF_OPEN:
             self._limit = 1
             self._start_runner()
+
+
+async def _raise(error: Exception) -> None:
+    raise error

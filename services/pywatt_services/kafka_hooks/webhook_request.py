@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pywatt.mesh.call import header_lines
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.bundle import bundle_body
 from pywatt_services.kafka_hooks.cloud_events import event_headers, is_attribute
 from pywatt_services.kafka_hooks.headers import (
     ATTEMPT,
+    KEY,
     OFFSET,
     PARTITION,
     TIMESTAMP,
@@ -18,7 +20,7 @@ from pywatt_services.kafka_hooks.headers import (
     WEBHOOK_ID,
     WEBHOOK_SIGNATURE,
     WEBHOOK_TIMESTAMP,
-    RawHeaders,
+    is_plain,
     webhook_headers,
 )
 from pywatt_services.kafka_hooks.signature import Signer
@@ -27,20 +29,23 @@ from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
 _JSON = (b"content-type", b"application/json")
 _COUNT = b"x-plt-kafka-hooks-records"
-_ATTEMPT, _TOPIC, _PARTITION, _OFFSET, _TIMESTAMP, _ID, _SIGNED_AT, _SIGNATURE = (
-    name.encode()
-    for name in (ATTEMPT, TOPIC, PARTITION, OFFSET, TIMESTAMP, WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE)
+_TOPIC, _PARTITION, _ID, _SIGNED_AT, _SIGNATURE = (
+    name.encode() for name in (TOPIC, PARTITION, WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE)
 )
+# Lines that are written for every record: joining them from names and values would take longer than all else.
+_KEY_LINE = f"{KEY}: %b\r\n".encode()
+_ATTEMPT_LINE = f"{ATTEMPT}: %d\r\n".encode()
+_PLACE_LINES = f"{OFFSET}: %d\r\n{TIMESTAMP}: %d\r\n{WEBHOOK_ID}: ".encode()
 
 
 @dataclass(slots=True)
 class WebhookRequest:
-    """What all attempts at one record have in common."""
+    """What is sent in one attempt."""
 
     url: str
-    headers: RawHeaders
+    lines: bytes
+    """The headers, as `header_lines` makes them."""
     body: bytes
-    id: bytes
 
 
 class Bundled(Protocol):
@@ -59,28 +64,38 @@ class RequestMaker:
         self._options = options
         self._make_url = UrlMaker(options.url) if is_template(options.url) else None
         self._signer = Signer(options.signing_keys) if options.signing_keys else None
-        self._places: dict[tuple[str, int], tuple[bytes, RawHeaders]] = {}
+        self._configured = header_lines(options.headers)
+        self._places: dict[tuple[str, int], tuple[bytes, bytes]] = {}
 
-    def make(self, message: Message) -> WebhookRequest:
-        """Return the request for a record. Raises TemplateError when it has no URL."""
+    def make(self, message: Message, attempt: int, now: float) -> WebhookRequest:
+        """Return the request for an attempt with that number (from 1). `now`: seconds since 1970.
+
+        Raises TemplateError when the record has no URL.
+        """
         options = self._options
         url = options.url if self._make_url is None else self._make_url(message)
+        offset, key = message.offset, message.key
         prefix, place = self._place(message.topic, message.partition)
-        offset = b"%d" % message.offset
-        id_ = prefix + offset
-        record = message.headers
-        if options.cloud_events is not None:
-            record = tuple(header for header in record if not is_attribute(header[0].lower()))
-        headers = webhook_headers(options.headers, record, message.key)
+        if message.headers or not (key is None or is_plain(key)):
+            lines = self._record_lines(message)
+        elif key is not None:
+            lines = _KEY_LINE % key + self._configured
+        else:
+            lines = self._configured
         if options.include_metadata:
-            headers += (*place, (_OFFSET, offset), (_TIMESTAMP, b"%d" % message.timestamp), (_ID, id_))
+            lines += place % (offset, message.timestamp, offset)
         elif self._signer is not None:
-            headers.append((_ID, id_))
+            lines += header_lines([(_ID, prefix + b"%d" % offset)])
         if options.cloud_events is not None:
-            headers += event_headers(message, id_, options.cloud_events)
-        return WebhookRequest(url, headers, message.value or b"", id_)
+            lines += header_lines(event_headers(message, prefix + b"%d" % offset, options.cloud_events))
+        if options.include_attempt:
+            lines += _ATTEMPT_LINE % attempt
+        body = message.value or b""
+        if self._signer is not None:
+            lines += self._signature(self._signer, prefix + b"%d" % offset, body, now)
+        return WebhookRequest(url, lines, body)
 
-    def bundle(self, deliveries: Sequence[Bundled]) -> WebhookRequest:
+    def bundle(self, deliveries: Sequence[Bundled], now: float) -> WebhookRequest:
         """Return the request for several records."""
         ids = [self._id(each.message) for each in deliveries]
         body = bundle_body(
@@ -92,30 +107,36 @@ class RequestMaker:
             headers.append(_JSON)
         if self._options.include_metadata or self._signer is not None:
             headers.append((_ID, id_))
-        return WebhookRequest(self._options.url, headers, body, id_)
-
-    def headers(self, request: WebhookRequest, attempt: int | None, now: float) -> RawHeaders:
-        """Return the headers of one attempt; `attempt`: its number, from 1. `now`: seconds since 1970."""
-        headers = request.headers
-        if self._options.include_attempt and attempt is not None:
-            headers = (*headers, (_ATTEMPT, b"%d" % attempt))
+        lines = header_lines(headers)
         if self._signer is not None:
-            moment = b"%d" % now
-            signature = self._signer.sign(request.id, moment, request.body)
-            headers = (*headers, (_SIGNED_AT, moment), (_SIGNATURE, signature))
-        return headers
+            lines += self._signature(self._signer, id_, body, now)
+        return WebhookRequest(self._options.url, lines, body)
+
+    def _record_lines(self, message: Message) -> bytes:
+        """Return the lines of what the record brings along and of what is configured."""
+        record = message.headers
+        if self._options.cloud_events is not None:
+            record = tuple(header for header in record if not is_attribute(header[0].lower()))
+        return header_lines(webhook_headers(self._options.headers, record, message.key))
+
+    def _signature(self, signer: Signer, id_: bytes, body: bytes, now: float) -> bytes:
+        moment = b"%d" % now
+        return header_lines([(_SIGNED_AT, moment), (_SIGNATURE, signer.sign(id_, moment, body))])
 
     def _id(self, message: Message) -> bytes:
         return b"%b%d" % (self._place(message.topic, message.partition)[0], message.offset)
 
-    def _place(self, topic: str, partition: int) -> tuple[bytes, RawHeaders]:
-        """Return the beginning of a record's id and the headers that say where it is, made once per partition.
+    def _place(self, topic: str, partition: int) -> tuple[bytes, bytes]:
+        """Return the beginning of a record's id, and the lines that say where it is but for three numbers, which are
+        its offset, its timestamp and its offset again; made once per partition.
 
         The id has `~` for the full stops of a topic's name: with one of them Standard Webhooks parts what is signed.
         """
         known = self._places.get((topic, partition))
         if known is None:
             name, number = topic.encode(), b"%d" % partition
-            headers = ((_TOPIC, name), (_PARTITION, number))
-            known = self._places[topic, partition] = b"%b-%b-" % (name.replace(b".", b"~"), number), headers
+            id_ = b"%b-%b-" % (name.replace(b".", b"~"), number)
+            place = header_lines([(_TOPIC, name), (_PARTITION, number)])
+            form = place.replace(b"%", b"%%") + _PLACE_LINES + id_.replace(b"%", b"%%") + b"%d\r\n"
+            known = self._places[topic, partition] = id_, form
         return known

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
+from harness.webhook_client import WebhookClient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -134,9 +135,9 @@ async def bench(records: int = 10, wait: float = 0.0, size: int = 1000, **more: 
     calls: asyncio.Queue[Call] = asyncio.Queue()
     letters: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
-    class Client:
-        async def request(self, method: str, url: str, *, headers: RawHeaders, body: bytes, timeout: float) -> Answer:
-            call = Call(dict(headers), json.loads(body)["records"])
+    class Client(WebhookClient):
+        async def answer(self, method: str, url: str, headers: dict[bytes, bytes], body: bytes) -> Answer:
+            call = Call(headers, json.loads(body)["records"])
             calls.put_nowait(call)
             return await call.answer
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
+from harness.webhook_client import WebhookClient
 
 from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
 from pywatt_services.kafka_hooks.breaker import BreakerPolicy
@@ -40,16 +41,14 @@ class Answer:
 
 
 @dataclass
-class Target:
+class Target(WebhookClient):
     """Answers with one status after the other, the last one for ever."""
 
     statuses: list[int]
     calls: list[tuple[dict[bytes, bytes], bytes]] = field(default_factory=list)
 
-    async def request(
-        self, method: str, url: str, *, headers: Sequence[tuple[bytes, bytes]], body: bytes, timeout: float
-    ) -> Answer:
-        self.calls.append((dict(headers), body))
+    async def answer(self, method: str, url: str, headers: dict[bytes, bytes], body: bytes) -> Answer:
+        self.calls.append((headers, body))
         return Answer(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from harness.webhook_client import WebhookClient
 
 from pywatt.errors import ConnectFailed
 from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
@@ -30,6 +31,12 @@ from pywatt_services.kafka_hooks.webhook_options import Order, Tombstones, Webho
 from pywatt_services.kafka_hooks.webhook_request import RequestMaker
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["calls take a task", "calls take no task"])
+def connected(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Target, "connected", request.param)
+
 
 SOON = 0.001
 PLACE = TopicPartition("orders", 0)
@@ -58,15 +65,15 @@ class Call:
 
 
 @dataclass
-class Target:
-    """An HTTP client whose calls the test sees and answers."""
+class Target(WebhookClient):
+    """Has the test see and answer calls."""
 
     calls: asyncio.Queue[Call] = field(default_factory=asyncio.Queue)
     in_flight: int = 0
 
-    async def request(self, method: str, url: str, *, headers: RawHeaders, body: bytes, timeout: float) -> Answer:
+    async def answer(self, method: str, url: str, headers: dict[bytes, bytes], body: bytes) -> Answer:
         assert (method, url) == ("POST", "http://api.plt.local/orders")
-        call = Call(body, dict(headers))
+        call = Call(body, headers)
         self.calls.put_nowait(call)
         self.in_flight += 1
         try:
@@ -169,6 +176,7 @@ async def bench(
             dlq_format=DeadLetterFormat.ORIGINAL,
         )
         yield Bench(webhook, target, writer)
+        webhook.break_off()
         tasks.cancel_scope.cancel()
 
 
@@ -241,6 +249,7 @@ async def test_attempts_are_counted_and_then_the_record_is_a_dead_letter() -> No
 
 async def test_refused_connection_answers_for_the_records_that_come_due_with_it() -> None:
     async with bench(retry=RetryPolicy(attempts=2, delay=2 * REFUSAL_HOLDS), concurrency=1) as b:
+        b.target.connected = False
         for key in (b"a", b"b", b"c"):
             b.accept(b"body", key)
         await b.answer(error=ConnectFailed("cannot connect to api"))  # one attempt with each of them
@@ -253,6 +262,7 @@ async def test_refused_connection_answers_for_the_records_that_come_due_with_it(
 
 async def test_mistake_of_ours_counts_as_a_failed_attempt(caplog: pytest.LogCaptureFixture) -> None:
     async with bench(attempts=1) as b:
+        b.target.connected = False
         b.accept(b"odd")
         await b.answer(error=ValueError("cannot be sent"))
         assert (await b.writer.written.get())[1]["errors"][0]["message"] == "ValueError: cannot be sent"
@@ -496,3 +506,37 @@ async def test_record_that_is_not_for_this_target_is_done() -> None:
         assert await b.finished.get() == 0
         b.accept(b"this", b"k")
         assert (await b.answer()).body == b"this"
+
+
+async def test_call_over_a_lost_connection_is_made_again_without_counting() -> None:
+    async with bench(attempts=1) as b:
+        b.target.unmade = 1
+        b.accept(b"body", b"k")
+        assert (await b.answer()).attempt == 1
+        assert await b.finished.get() == 0
+
+
+async def test_calls_in_flight_are_broken_off_and_nothing_comes_of_them() -> None:
+    async with bench(attempts=1) as b:
+        b.accept(b"first", b"k")
+        b.accept(b"behind", b"k")
+        call = await b.target.calls.get()
+        b.webhook.break_off()
+        if b.target.connected:
+            await asyncio.wait([call.answer])
+            assert call.answer.cancelled()
+        assert b.finished.empty()
+        assert b.target.calls.empty()
+
+
+async def test_mistake_in_what_follows_a_call_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer_one() -> None:
+        async with bench() as b:
+            monkeypatch.setattr(b.partition, "finish", None)
+            b.accept(b"body")
+            await b.answer()
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await answer_one()
+    assert caught.group_contains(TypeError)
