@@ -31,7 +31,8 @@ FETCH_TIMEOUT = 1.0  # seconds
 TURN_TIMEOUT = 0.05  # seconds that a fetch takes while a target is not read for, so that it is soon read for again
 FETCH_RECORDS = 500
 FULL_WAIT = 60.0  # seconds without a fetch while everything is full; the group forgets members after 300
-COMMIT_INTERVAL = 0.25  # seconds from the first record that is done to the commit
+COMMIT_INTERVAL = 0.25  # seconds from the first record that is done to the commit ...
+COMMIT_RECORDS = 500  # ... unless so many are done before: about as many come again after a crash
 COMMIT_RETRY = 1.0  # seconds after a commit that failed
 COMMITTED_LIMIT = 5.0  # seconds to read what the group has committed; meanwhile no heartbeat is sent
 COMMITTED_RETRY = 0.2  # seconds
@@ -100,6 +101,9 @@ class Intake(Generic[ConsumerT]):
         self._committing = anyio.CancelScope()
         self._room = asyncio.Event()
         self._done = asyncio.Event()
+        self._many_done = asyncio.Event()
+        self._uncommitted = 0
+        """Changes since the last commit began."""
 
     @property
     def held(self) -> Mapping[TopicPartition, HeldPartition]:
@@ -265,6 +269,9 @@ class Intake(Generic[ConsumerT]):
         if held.lost:
             return
         self._done.set()
+        self._uncommitted += 1
+        if self._uncommitted >= COMMIT_RECORDS:
+            self._many_done.set()
         if held.paused and held.has_room:
             self._make_room(held)
 
@@ -276,8 +283,11 @@ class Intake(Generic[ConsumerT]):
     async def _commit_regularly(self) -> None:
         while True:
             await self._done.wait()
-            await asyncio.sleep(COMMIT_INTERVAL)
+            with anyio.move_on_after(COMMIT_INTERVAL):
+                await self._many_done.wait()
             self._done.clear()
+            self._many_done.clear()
+            self._uncommitted = 0
             committed = False
             with anyio.CancelScope() as self._committing:
                 committed = await self._commit(self._held)

@@ -152,6 +152,20 @@ async def test_commits_the_lowest_unfinished_offset(monkeypatch: pytest.MonkeyPa
         assert await b.consumer.commits.get() == {ZERO: 9}
 
 
+async def test_many_records_are_committed_before_the_interval_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch) as b:
+        monkeypatch.setattr(module, "COMMIT_INTERVAL", 3600.0)
+        monkeypatch.setattr(module, "COMMIT_RECORDS", 2)
+        b.consumer.give(ZERO, 5, 6, 7, 8)
+        await b.take(4)
+        b.finish(5)
+        await asyncio.sleep(0)
+        b.finish(6)
+        assert await b.consumer.commits.get() == {ZERO: 7}
+        b.finish(7, 8)
+        assert await b.consumer.commits.get() == {ZERO: 9}
+
+
 async def test_commit_that_failed_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
