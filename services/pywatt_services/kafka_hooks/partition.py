@@ -37,7 +37,6 @@ class HeldPartition:
     """
 
     __slots__ = (
-        "_bytes",
         "_came",
         "_came_to",
         "_changed",
@@ -82,8 +81,6 @@ class HeldPartition:
         self._changed = changed
         self._changes = 0 if start is None or committed is not None else 1
         self._committed_changes = 0
-        self._bytes = dict.fromkeys(self.shares, 0)
-        """Of unfinished records."""
         self._full: set[OffsetTracker] = set()
         """Shares that are not read for."""
         self._wordy: set[OffsetTracker] = set()
@@ -114,13 +111,15 @@ class HeldPartition:
         if not share.take(offset):
             self._change()
             return False
-        self._bytes[share] += _size(message)
+        value = message.value
+        share.size += OVERHEAD if value is None else OVERHEAD + len(value)
         return True
 
     def finish(self, message: Message, share: OffsetTracker) -> None:
         """Note that a record needs no further work for one target."""
         share.finish(message.offset)
-        self._bytes[share] -= _size(message)
+        value = message.value
+        share.size -= OVERHEAD if value is None else OVERHEAD + len(value)
         self._change()
 
     def try_again(self, message: Message, share: OffsetTracker, tried: Tried) -> None:
@@ -203,11 +202,11 @@ class HeldPartition:
         return any(map(self._has_room, self._full))
 
     def _is_full(self, share: OffsetTracker) -> bool:
-        return share.unfinished >= self._limit or self._bytes[share] >= MAX_BYTES or share in self._wordy
+        return share.unfinished >= self._limit or share.size >= MAX_BYTES or share in self._wordy
 
     def _has_room(self, share: OffsetTracker) -> bool:
         return (
-            share.unfinished <= self._limit // 2 and self._bytes[share] <= MAX_BYTES // 2 and share not in self._wordy
+            share.unfinished <= self._limit // 2 and share.size <= MAX_BYTES // 2 and share not in self._wordy
         )
 
     def _look_for_wordy(self, position: int, progress: Mapping[int, Progress], note: Note) -> None:
@@ -225,7 +224,3 @@ class HeldPartition:
     def _change(self) -> None:
         self._changes += 1
         self._changed(self)
-
-
-def _size(message: Message) -> int:
-    return OVERHEAD + (len(message.value) if message.value is not None else 0)
