@@ -21,6 +21,7 @@ from pywatt_kafka.errors import (
     UnknownTopic,
 )
 from pywatt_kafka.lag import consumer_lag
+from pywatt_kafka.leaving import leave_group
 from pywatt_kafka.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.producer import Producer
 from pywatt_kafka.records import Header, Headers, Message, Offset, RecordPosition, TopicPartition
@@ -64,4 +65,5 @@ __all__ = [
     "brokers_from",
     "consumer_lag",
     "ensure_topics",
+    "leave_group",
 ]

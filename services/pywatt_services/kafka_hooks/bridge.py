@@ -48,6 +48,7 @@ RECORD_MARGIN = 64 * 1024  # bytes of headers and framing around a record's valu
 CLIENTS_SHARE = 0.8
 """Part of a stop's time that HTTP requests in flight may take."""
 TOPICS_RETRY = 1.0  # seconds
+CONSUMER = "consumer"
 REPLY_RECORDS = 500
 REPLY_FETCH_TIMEOUT = 1.0  # seconds
 
@@ -116,7 +117,9 @@ class _Bridge:
                     brokers=self._brokers,
                     security=self._security,
                     client_id=self._client_id,
-                    on_status=self._links.watch("consumer"),
+                    on_status=self._links.watch(CONSUMER),
+                    # it waits for its predecessor, which goes only when this worker is ready
+                    on_waiting=lambda: self._links.leave_out(CONSUMER),
                     writer=producer,
                     meters=meters,
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -17,6 +18,8 @@ from pywatt.errors import MissingExtra
 from pywatt.service_type import ServiceContext
 from pywatt_kafka.connection import ConnectionStatus
 from pywatt_kafka.consumer import Consumer
+from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.leaving import leave_group
 from pywatt_kafka.records import TopicPartition
 from pywatt_kafka.security import Security
 from pywatt_services.kafka_hooks.bundling import BundlingWebhook
@@ -24,7 +27,7 @@ from pywatt_services.kafka_hooks.burial import RecordWriter
 from pywatt_services.kafka_hooks.config import ConsumerOptions, KafkaHooksOptions
 from pywatt_services.kafka_hooks.egress import Clients
 from pywatt_services.kafka_hooks.intake import Intake
-from pywatt_services.kafka_hooks.membership import hold, legal_name
+from pywatt_services.kafka_hooks.membership import Held, hold, legal_name, subscription_mark
 from pywatt_services.kafka_hooks.meters import Meters, TopicMeter
 from pywatt_services.kafka_hooks.partition import HeldPartition
 from pywatt_services.kafka_hooks.retries import BundledRetries, Retries
@@ -33,6 +36,9 @@ from pywatt_services.kafka_hooks.topic_patterns import own_topics
 from pywatt_services.kafka_hooks.webhook import Webhook
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
+logger = logging.getLogger("pywatt.kafka_hooks")
+
+LEAVE_LIMIT = 2.0  # seconds
 DRAIN_SHARE = 0.7
 """Part of a stop's time that deliveries in flight may take; the rest is for committing and disconnecting."""
 
@@ -50,10 +56,14 @@ class Deliveries:
         security: Security,
         client_id: str,
         on_status: Callable[[ConnectionStatus], None],
+        on_waiting: Callable[[], None],
         writer: RecordWriter,
         meters: Meters,
     ) -> None:
-        """`on_status` hears how the consumer stands; `writer` takes the dead letters."""
+        """`on_status` hears how the consumer stands, `on_waiting` that it cannot be made before another worker ends.
+
+        `writer` takes the dead letters.
+        """
         self._options = options
         self._consumer = consumer
         self._context = context
@@ -61,6 +71,7 @@ class Deliveries:
         self._security = security
         self._client_id = client_id
         self._on_status = on_status
+        self._on_waiting = on_waiting
         self._writer = writer
         self._meters = meters
         self._intake: Intake[Consumer] | None = None
@@ -93,22 +104,25 @@ class Deliveries:
         keys = [key for webhook in self._options.webhooks for key in webhook.signing_keys]
         if any(key.asymmetric for key in keys) and find_spec("cryptography") is None:
             raise MissingExtra("cryptography", "signatures", needed_by="a key that begins with whsk_")
-        group = f"{self._consumer.group_id}@{','.join(self._brokers)}"
-        async with AsyncExitStack() as stack:
-            instance_id: str | None = None
-            async with anyio.create_task_group() as waiting:
-                waiting.start_soon(self._cancel_at_stop, waiting.cancel_scope)
-                await begin.wait()
-                instance_id = await stack.enter_async_context(hold(self._instance_id(), group))
-                waiting.cancel_scope.cancel()
-            if instance_id is not None:
-                await self._run_as(instance_id)
-
-    async def _run_as(self, instance_id: str) -> None:
-        options = self._consumer
         tasks = anyio.create_task_group()
         clients = Clients(self._context.mesh)
         targets = self._make_targets(clients, tasks)
+        instance_id = self._instance_id(subscription_mark(targets.names, targets.pattern))
+        group = f"{self._consumer.group_id}@{','.join(self._brokers)}"
+        async with AsyncExitStack() as stack:
+            held: Held | None = None
+            async with anyio.create_task_group() as waiting:
+                waiting.start_soon(self._cancel_at_stop, waiting.cancel_scope)
+                await begin.wait()
+                held = await stack.enter_async_context(hold(instance_id, group, waiting=self._on_waiting))
+                waiting.cancel_scope.cancel()
+            if held is not None:
+                await self._run_as(held.instance_id, targets, clients, tasks)
+                if not held.has_successor:
+                    await self._leave(held.instance_id)
+
+    async def _run_as(self, instance_id: str, targets: Targets, clients: Clients, tasks: TaskGroup) -> None:
+        options = self._consumer
         intake = Intake(
             lambda listener: Consumer(
                 self._brokers,
@@ -181,17 +195,28 @@ class Deliveries:
             never=own_topics(self._options.webhooks, self._options.request_replies),
         )
 
+    async def _leave(self, instance_id: str) -> None:
+        """Give the partitions to the others: nobody comes back with this member id."""
+        try:
+            await leave_group(
+                self._brokers,
+                self._consumer.group_id,
+                instance_id,
+                timeout=LEAVE_LIMIT,
+                security=self._security,
+            )
+        except KafkaError as error:
+            logger.info("the group waits until the session of %s times out: %s", instance_id, error)
+
     async def _cancel_at_stop(self, scope: anyio.CancelScope) -> None:
         await self._context.stop_requested()
         scope.cancel()
 
-    def _instance_id(self) -> str:
-        """Return the static member id of this slot, the same after a crash: its partitions come back at once."""
+    def _instance_id(self, mark: str) -> str:
+        """Return the static member id of this slot, the same after a crash: its partitions come back at once.
+
+        `mark`: of what it reads.
+        """
         context = self._context
-        if self._consumer.group_instance_id is None:
-            base = f"{socket.gethostname()}-{context.app_name}-{context.service.id}"
-        else:
-            base = self._consumer.group_instance_id
-            if context.slot == 0:
-                return base
-        return legal_name(f"{base}-{context.slot}")
+        base = self._consumer.group_instance_id or f"{socket.gethostname()}-{context.app_name}-{context.service.id}"
+        return legal_name(f"{base}-{context.slot}-{mark}")

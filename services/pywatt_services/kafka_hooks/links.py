@@ -28,6 +28,11 @@ class Links:
 
         return changed
 
+    def leave_out(self, name: str) -> None:
+        """Wait for a client no longer, and say nothing of it until it reports."""
+        self._statuses.pop(name, None)
+        self._changed.set()
+
     @property
     def reason(self) -> str | None:
         """Why the service is degraded; None when it is not."""

@@ -2,7 +2,8 @@
 
 A reload starts the new worker of a slot before it stops the old one. With one member id they would throw each other out
 of the group, over and over. So a worker holds its id by listening at a name made from it (in Linux's abstract
-namespace, so it goes with the process, however that ends), and tells whoever connects who its supervisor is.
+namespace, so it goes with the process, however that ends), and tells whoever connects who its supervisor is. Who waits
+for the id says so too: a holder that has no successor knows that nobody will come back with its id.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import logging
 import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import Protocol, cast
 
 import anyio
+
+logger = logging.getLogger("pywatt.kafka_hooks")
 
 STRANGER_WAIT = 3.0  # seconds for a worker of another supervisor to end: it may just have been killed
 RETRY = 0.05  # seconds until a name is tried again whose holder does not listen yet, or not any more
@@ -30,28 +36,52 @@ def legal_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", name)[-MAX_NAME:]
 
 
+def subscription_mark(topics: Iterable[str], pattern: str | None) -> str:
+    """Return what tells members with different topics apart.
+
+    A broker hands a static member that comes back what it had, whatever it wants to read now.
+    """
+    text = "\n".join([*sorted(topics), pattern or ""])
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+class Held(Protocol):
+    """A member id that is held."""
+
+    @property
+    def instance_id(self) -> str: ...
+
+    @property
+    def has_successor(self) -> bool:
+        """Whether another worker of the same supervisor waits for it, or that cannot be known."""
+        ...
+
+
 @asynccontextmanager
-async def hold(instance_id: str, group: str, *, owner: int | None = None) -> AsyncIterator[str]:
+async def hold(
+    instance_id: str, group: str, *, owner: int | None = None, waiting: Callable[[], None] = lambda: None
+) -> AsyncIterator[Held]:
     """Hold a member id of a group while the context lasts; waits for the one who has it.
 
     If that is a worker of another supervisor (a second copy of the app on this host), another id is taken: the same
-    with a number behind it. `owner`: the supervisor, this process's parent by default.
+    with a number behind it. `owner`: the supervisor, this process's parent by default. `waiting` is called when there
+    is somebody to wait for.
     """
     if sys.platform != "linux":
-        yield instance_id
+        yield _Unwatched(instance_id)
         return
     me = os.getppid() if owner is None else owner
-    held, listener = await _take(instance_id, group, me)
-    holder = _Holder(me)
+    held, listener = await _take(instance_id, group, me, waiting)
+    holder = _Holder(held, me)
     server = await asyncio.get_running_loop().create_unix_server(holder.connection, sock=listener)
     try:
-        yield held
+        yield holder
     finally:
         server.close()
         holder.close()
 
 
-async def _take(instance_id: str, group: str, me: int) -> tuple[str, socket.socket]:
+async def _take(instance_id: str, group: str, me: int, waiting: Callable[[], None]) -> tuple[str, socket.socket]:
     for number in itertools.count(1):
         candidate = instance_id if number == 1 else f"{instance_id}.{number}"
         name = b"\0pywatt-member-" + hashlib.sha256(f"{group}\0{candidate}".encode()).hexdigest().encode()
@@ -59,6 +89,7 @@ async def _take(instance_id: str, group: str, me: int) -> tuple[str, socket.sock
             listener = _listen(name)
             if listener is not None:
                 return candidate, listener
+            waiting()
             if not await _gone(name, me):
                 break
     raise AssertionError("there is always another number")
@@ -88,38 +119,71 @@ async def _gone(name: bytes, me: int) -> bool:
         return True
     reader, writer = await asyncio.open_unix_connection(sock=caller)
     try:
-        owner = int.from_bytes(await reader.read(OWNER_BYTES))
-        with anyio.move_on_after(None if owner == me else STRANGER_WAIT):
-            await reader.read()
-            return True
-        return False
-    except ConnectionError:
-        return True
+        writer.write(me.to_bytes(OWNER_BYTES))
+        owner = await reader.read(OWNER_BYTES)
+        if owner:
+            with anyio.move_on_after(None if int.from_bytes(owner) == me else STRANGER_WAIT):
+                await reader.read()
+                return True
+            return False
+    except ConnectionError as error:
+        logger.debug("whoever has a member id broke off: %s", error)
     finally:
         writer.close()
+    await anyio.sleep(RETRY)  # it was just going, or is no holder at all
+    return True
+
+
+class _Unwatched:
+    """A member id where nobody can be waited for."""
+
+    has_successor = True
+
+    def __init__(self, instance_id: str) -> None:
+        self.instance_id = instance_id
 
 
 class _Holder:
-    """Tells every connection who the owner is, and keeps it open to the end."""
+    """Tells every connection who the owner is, hears who it is, and keeps it open to the end."""
 
-    def __init__(self, owner: int) -> None:
-        self._greeting = owner.to_bytes(OWNER_BYTES)
-        self._transports: list[asyncio.WriteTransport] = []
+    def __init__(self, instance_id: str, owner: int) -> None:
+        self.instance_id = instance_id
+        self.greeting = owner.to_bytes(OWNER_BYTES)
+        self.waiting: set[_Connection] = set()
+        self.closed = False
+
+    @property
+    def has_successor(self) -> bool:
+        return any(connection.heard == self.greeting for connection in self.waiting)
 
     def connection(self) -> asyncio.Protocol:
-        return _Connection(self._greeting, self._transports)
+        return _Connection(self)
 
     def close(self) -> None:
-        for transport in self._transports:
-            transport.close()
+        self.closed = True
+        for connection in self.waiting:
+            connection.close()
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, greeting: bytes, transports: list[asyncio.WriteTransport]) -> None:
-        self._greeting = greeting
-        self._transports = transports
+    def __init__(self, holder: _Holder) -> None:
+        self._holder = holder
+        self._transport: asyncio.WriteTransport | None = None
+        self.heard = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transports.append(transport)
-        transport.write(self._greeting)
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is none, but does all that one does
+        self._holder.waiting.add(self)
+        self._transport.write(self._holder.greeting)
+        if self._holder.closed:  # it was taken just before
+            self.close()
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._holder.waiting.discard(self)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()

@@ -205,9 +205,7 @@ class HeldPartition:
         return share.unfinished >= self._limit or share.size >= MAX_BYTES or share in self._wordy
 
     def _has_room(self, share: OffsetTracker) -> bool:
-        return (
-            share.unfinished <= self._limit // 2 and share.size <= MAX_BYTES // 2 and share not in self._wordy
-        )
+        return share.unfinished <= self._limit // 2 and share.size <= MAX_BYTES // 2 and share not in self._wordy
 
     def _look_for_wordy(self, position: int, progress: Mapping[int, Progress], note: Note) -> None:
         """Find the shares which make the note of a commit too long, as one does with many gaps or failed attempts."""

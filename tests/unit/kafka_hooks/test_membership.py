@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import socket
 import sys
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import anyio
 import pytest
-import uvloop
 
 from pywatt_services.kafka_hooks import membership
-from pywatt_services.kafka_hooks.membership import hold
+from pywatt_services.kafka_hooks.membership import hold, subscription_mark
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets")]
 
@@ -23,7 +26,7 @@ import asyncio, os
 from pywatt_services.kafka_hooks.membership import hold
 async def main():
     async with hold("one", "GROUP", owner=OWNER) as held:
-        print(held, flush=True)
+        print(held.instance_id, flush=True)
         await asyncio.Event().wait()
 asyncio.run(main())
 """
@@ -34,9 +37,15 @@ def group() -> str:
     return uuid4().hex
 
 
-async def enter(group: str, owner: int = 1) -> str:
-    async with hold("one", group, owner=owner) as held:
-        return held
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Run on both event loops: their transports are of different kinds."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
+async def enter(group: str, owner: int = 1, **more: Any) -> str:
+    async with hold("one", group, owner=owner, **more) as held:
+        return held.instance_id
 
 
 async def test_free_id_is_held_again_and_again(group: str) -> None:
@@ -46,24 +55,86 @@ async def test_free_id_is_held_again_and_again(group: str) -> None:
 
 async def test_successor_waits_for_its_predecessor(group: str) -> None:
     async with asyncio.timeout(LONG):
+        waits = asyncio.Event()
         async with hold("one", group, owner=1) as held:
-            assert held == "one"
-            successor = asyncio.ensure_future(enter(group))
+            assert (held.instance_id, held.has_successor) == ("one", False)
+            successor = asyncio.ensure_future(enter(group, waiting=waits.set))
+            await waits.wait()
+            await until(lambda: held.has_successor)
             async with hold("other", group, owner=1):
                 assert not successor.done()
         assert await successor == "one"
 
 
+async def test_holder_knows_its_successor(group: str) -> None:
+    async with asyncio.timeout(LONG), hold("one", group, owner=1) as held:
+        stranger = asyncio.ensure_future(enter(group, owner=2))
+        await until(lambda: any(connection.heard for connection in connections(held)))
+        assert not held.has_successor
+        successor = asyncio.ensure_future(enter(group))
+        await until(lambda: held.has_successor)
+        for waiting in (stranger, successor):
+            waiting.cancel()
+        await asyncio.wait([stranger, successor])
+        await until(lambda: not held.has_successor)
+
+
+def connections(held: Any) -> Any:
+    return held.waiting
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let the event loop turn until something is true."""
+    while not true():
+        turned = asyncio.Event()
+        asyncio.get_running_loop().call_soon(turned.set)
+        await turned.wait()
+
+
+async def test_holder_that_does_not_greet_is_no_busy_loop(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        paused.set()
+        await asyncio.sleep(0)
+
+    pauses: list[float] = []
+    paused = asyncio.Event()
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    name = b"\0pywatt-member-" + hashlib.sha256(f"{group}\0one".encode()).hexdigest().encode()
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(name)
+        mute.listen()
+        mute.setblocking(False)
+        successor = asyncio.ensure_future(enter(group))
+        async with asyncio.timeout(LONG):
+            await asyncio.sleep(0)
+            visitor, _ = await asyncio.get_running_loop().sock_accept(mute)
+            visitor.close()
+            await paused.wait()
+            assert set(pauses) == {membership.RETRY}
+    async with asyncio.timeout(LONG):
+        assert await successor == "one"
+
+
+def test_members_that_read_something_else_have_other_marks() -> None:
+    marks = {
+        subscription_mark(topics, pattern)
+        for topics, pattern in ((["a"], None), (["a", "b"], None), (["a"], "b.*"), (["ab"], None), ([], "a"))
+    }
+    assert len(marks) == 5
+    assert subscription_mark(["b", "a"], None) == subscription_mark(["a", "b"], None)
+
+
 async def test_stranger_takes_another_id(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(membership, "STRANGER_WAIT", 0.01)
     async with asyncio.timeout(LONG), hold("one", group, owner=1), hold("one", group, owner=2) as second:
-        assert second == "one.2"
+        assert second.instance_id == "one.2"
         assert await enter(group, owner=3) == "one.3"
 
 
 async def test_same_id_of_another_group_is_free(group: str) -> None:
     async with asyncio.timeout(LONG), hold("one", group), hold("one", f"{group}-other") as held:
-        assert held == "one"
+        assert held.instance_id == "one"
 
 
 async def test_id_of_a_worker_that_is_killed_is_free_at_once(group: str) -> None:
@@ -74,14 +145,3 @@ async def test_id_of_a_worker_that_is_killed_is_free_at_once(group: str) -> None
         successor = asyncio.ensure_future(enter(group, owner=os.getpid()))
         child.kill()
         assert await successor == "one"
-
-
-def test_ids_are_held_under_uvloop(group: str) -> None:
-    async def two_in_a_row() -> list[str]:
-        async with asyncio.timeout(LONG), hold("one", group, owner=1):
-            successor = asyncio.ensure_future(enter(group))
-            await asyncio.sleep(0)
-        return [await successor, await enter(group)]
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        assert runner.run(two_in_a_row()) == ["one", "one"]
