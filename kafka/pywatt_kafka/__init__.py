@@ -12,6 +12,7 @@ from pywatt_kafka.consumer import AssignmentListener, Consumer
 from pywatt_kafka.errors import (
     BrokerFailed,
     CommitFailed,
+    InvalidRecord,
     KafkaError,
     KafkaUnavailable,
     MissingDependency,
@@ -42,6 +43,7 @@ __all__ = [
     "FixedToken",
     "Header",
     "Headers",
+    "InvalidRecord",
     "KafkaError",
     "KafkaUnavailable",
     "Mechanism",

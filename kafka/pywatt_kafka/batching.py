@@ -13,20 +13,14 @@ from pywatt_kafka.sockets import CLOSE_LIMIT, Sockets, finish
 FLUSH_LIMIT = 3.0  # seconds for what is still to be sent when a producer is closed
 
 
-class _Batches(set[Any]):
-    """Batches on their way. aiokafka removes one twice when it is given up during the pause before its next attempt."""
-
-    def remove(self, batch: Any) -> None:
-        """Remove a batch, if it is there."""
-        self.discard(batch)
-
-
 class ProducerEngine:
     """One AIOKafkaProducer."""
 
     def __init__(self, brokers: tuple[str, ...], settings: dict[str, Any]) -> None:
         from aiokafka import AIOKafkaProducer
         from aiokafka import TopicPartition as Native
+
+        from pywatt_kafka.accumulator import install
 
         self._brokers = brokers
         self._producer: Any = AIOKafkaProducer(
@@ -35,7 +29,7 @@ class ProducerEngine:
             retry_backoff_ms=RETRY_BACKOFF,
             **settings,
         )
-        self._producer._message_accumulator._pending_batches = _Batches()
+        install(self._producer)
         self._place = Native
         self._sockets = Sockets(self._producer.client)
 
@@ -53,7 +47,7 @@ class ProducerEngine:
         await refresh_metadata(self._producer.client, self._brokers)
 
     def broken(self) -> bool:
-        """The task that sends has ended, as it does when the broker has lost this producer's sequence."""
+        """The task that sends has ended."""
         return done(self._producer._sender.sender_task)
 
     async def close(self) -> None:

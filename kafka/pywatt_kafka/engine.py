@@ -1,6 +1,7 @@
 """The edge to aiokafka: finding it, its errors as ours, and what every client of its kind shares.
 
-Everything that aiokafka keeps private and we need is reached for here and in the three engine classes next door.
+Everything that aiokafka keeps private and we need is reached for here, in the three engine classes next door, and in
+`accumulator`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from pywatt_kafka.errors import (
     CommitFailed,
+    InvalidRecord,
     KafkaError,
     KafkaUnavailable,
     MissingDependency,
@@ -25,6 +27,7 @@ from pywatt_kafka.refusals import refusals, unreachable, watch_connecting
 
 METADATA_AGE = 30_000  # ms; the connection's own checks refresh it sooner
 RETRY_BACKOFF = 100  # ms
+INVALID_RECORD = 87  # the broker's code
 
 FOREIGN = (RuntimeError, AssertionError, ConnectionError)
 """What aiokafka raises: its own errors are RuntimeErrors, arguments and states are asserted. (Not OSError: that would
@@ -61,6 +64,8 @@ def translate(error: BaseException, *, during: str) -> KafkaError:
             return CommitFailed(message)
         case errors.MessageSizeTooLargeError() | errors.RecordTooLargeError() | errors.RecordListTooLargeError():
             return RecordTooLarge(message)
+        case errors.BrokerResponseError() if error.errno in (INVALID_RECORD, errors.InvalidTimestampError.errno):
+            return InvalidRecord(message)
         case errors.UnknownTopicOrPartitionError() | errors.InvalidTopicError():
             return UnknownTopic(message)
         case (
@@ -71,6 +76,8 @@ def translate(error: BaseException, *, during: str) -> KafkaError:
             | errors.SaslAuthenticationFailed()
         ):
             return NotAuthorized(message)
+        case errors.OutOfOrderSequenceNumber() | errors.UnknownProducerId():  # the next batch is taken again
+            return KafkaUnavailable(message)
         case errors.KafkaTimeoutError() | errors.ProducerClosed() | errors.ConsumerStoppedError() | ConnectionError():
             return KafkaUnavailable(message)
         case errors.KafkaError() if error.retriable or isinstance(error, errors.KafkaConnectionError):

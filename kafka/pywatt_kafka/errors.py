@@ -5,6 +5,7 @@ KafkaError                 message, hint
 ├── UnknownTopic           the topic does not exist (and the broker does not create it), or cannot by its name
 │   └── UnknownPartition   the topic has no partition of that number
 ├── RecordTooLarge         the record is larger than the client or the broker takes
+├── InvalidRecord          the topic takes no such record (a compacted one none without a key)
 ├── NotAuthorized          the broker refuses this client
 ├── CommitFailed           the partition is no longer this member's: another one delivers it again
 ├── MissingDependency      an optional package, or Java, is not installed
@@ -38,6 +39,10 @@ class UnknownPartition(UnknownTopic):
 
 class RecordTooLarge(KafkaError):
     """The record is larger than the client or the broker takes."""
+
+
+class InvalidRecord(KafkaError):
+    """The topic takes no such record: a compacted one takes none without a key, others none with an odd timestamp."""
 
 
 class NotAuthorized(KafkaError):

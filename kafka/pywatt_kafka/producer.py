@@ -153,7 +153,7 @@ class Producer:
         Without `partition` the key chooses it (as Kafka's own clients do), without a key chance does. `timestamp`:
         milliseconds since 1970; now if left out. Raises KafkaUnavailable after the request timeout (if the connection
         was lost in the middle the record may have been written all the same), UnknownTopic, UnknownPartition,
-        RecordTooLarge, NotAuthorized, or another KafkaError.
+        RecordTooLarge, InvalidRecord, NotAuthorized, or another KafkaError.
         """
         outcome: asyncio.Future[RecordPosition | KafkaError] = asyncio.get_running_loop().create_future()
 

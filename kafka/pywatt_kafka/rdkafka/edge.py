@@ -11,6 +11,7 @@ from typing import Any
 from pywatt_kafka.engine import METADATA_AGE
 from pywatt_kafka.errors import (
     CommitFailed,
+    InvalidRecord,
     KafkaError,
     KafkaUnavailable,
     NotAuthorized,
@@ -108,6 +109,8 @@ def translate(error: Any, *, during: str) -> KafkaError:
         return CommitFailed(message)
     if code in (Native.MSG_SIZE_TOO_LARGE, Native.RECORD_LIST_TOO_LARGE):
         return RecordTooLarge(message)
+    if code in (Native.INVALID_RECORD, Native.INVALID_TIMESTAMP):
+        return InvalidRecord(message)
     if code == Native._UNKNOWN_PARTITION:
         return UnknownPartition(message)
     if code in (Native.UNKNOWN_TOPIC_OR_PART, Native.TOPIC_EXCEPTION, Native._UNKNOWN_TOPIC):
@@ -122,6 +125,8 @@ def translate(error: Any, *, during: str) -> KafkaError:
         Native._PURGE_INFLIGHT, Native._QUEUE_FULL, Native._DESTROY, Native.NOT_ENOUGH_REPLICAS,
         Native.NOT_ENOUGH_REPLICAS_AFTER_APPEND, Native.COORDINATOR_NOT_AVAILABLE, Native.NOT_COORDINATOR,
         Native.COORDINATOR_LOAD_IN_PROGRESS, Native.REQUEST_TIMED_OUT, Native._TIMED_OUT_QUEUE,
+        Native.OUT_OF_ORDER_SEQUENCE_NUMBER, Native.UNKNOWN_PRODUCER_ID,
+        Native._INVALID_DIFFERENT_RECORD,  # refused for the fault of another one in its batch
     ):  # fmt: skip
         return KafkaUnavailable(message)
     return KafkaError(message)

@@ -9,12 +9,14 @@ from aiokafka import errors
 
 from pywatt_kafka import (
     CommitFailed,
+    InvalidRecord,
     KafkaError,
     KafkaUnavailable,
     NotAuthorized,
     RecordTooLarge,
     UnknownTopic,
 )
+from pywatt_kafka.accumulator import InvalidRecordError
 from pywatt_kafka.engine import translate, translated
 from pywatt_kafka.sockets import finish
 
@@ -34,6 +36,10 @@ pytestmark = pytest.mark.anyio
         (errors.UnknownTopicOrPartitionError(), UnknownTopic),
         (errors.InvalidTopicError("a b"), UnknownTopic),
         (errors.MessageSizeTooLargeError("2 MB"), RecordTooLarge),
+        (errors.InvalidTimestampError(), InvalidRecord),
+        (InvalidRecordError(), InvalidRecord),
+        (errors.OutOfOrderSequenceNumber(), KafkaUnavailable),
+        (errors.UnknownProducerId(), KafkaUnavailable),
         (errors.TopicAuthorizationFailedError("secret"), NotAuthorized),
         (errors.GroupAuthorizationFailedError("secret"), NotAuthorized),
         (errors.CommitFailedError("late"), CommitFailed),

@@ -11,6 +11,7 @@ from harness.certificates import Authority
 from pywatt_kafka import (
     CommitFailed,
     FixedToken,
+    InvalidRecord,
     KafkaError,
     KafkaUnavailable,
     Mechanism,
@@ -62,6 +63,9 @@ def test_token() -> None:
         (Native.REBALANCE_IN_PROGRESS, CommitFailed),
         (Native._STATE, CommitFailed),
         (Native.MSG_SIZE_TOO_LARGE, RecordTooLarge),
+        (Native.INVALID_RECORD, InvalidRecord),
+        (Native.OUT_OF_ORDER_SEQUENCE_NUMBER, KafkaUnavailable),
+        (Native._INVALID_DIFFERENT_RECORD, KafkaUnavailable),
         (Native.TOPIC_EXCEPTION, UnknownTopic),
         (Native.GROUP_AUTHORIZATION_FAILED, NotAuthorized),
         (Native._MSG_TIMED_OUT, KafkaUnavailable),
