@@ -9,7 +9,14 @@ from functools import partial
 from typing import Protocol, TypeAlias
 
 from pywatt_kafka.connection import ConnectionState, ConnectionStatus
-from pywatt_kafka.errors import KafkaError, KafkaUnavailable, RecordTooLarge, UnknownPartition, UnknownTopic
+from pywatt_kafka.errors import (
+    InvalidRecord,
+    KafkaError,
+    KafkaUnavailable,
+    RecordTooLarge,
+    UnknownPartition,
+    UnknownTopic,
+)
 from pywatt_kafka.records import Headers, RecordPosition
 from pywatt_services.kafka_hooks.answers import (
     ACCEPTED,
@@ -210,7 +217,7 @@ def problem(error: KafkaError) -> HttpAnswer:
             return too_many(error.message)
         case RecordTooLarge():
             return too_large()
-        case UnknownPartition():
+        case UnknownPartition() | InvalidRecord():
             return bad_request(error.message)
         case KafkaUnavailable() | UnknownTopic():
             return unavailable(f"Kafka is away: {error.message}")

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from harness.hooks import LONG, Hooks, ReadRecords, RunHooks
+from harness.topics import COMPACTED, create_topic
 
 from pywatt_kafka import Consumer, Headers, ensure_topics
 from pywatt_kafka.brokers.real import RealBroker
@@ -64,6 +65,20 @@ async def test_batch_is_written_and_every_place_is_told(
             {"partition": record.partition, "offset": record.offset},
             b'{"n":%d}' % number,
         )
+
+
+@pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)
+async def test_record_that_the_broker_refuses_harms_no_later_one(
+    broker: str, topic: str, run_hooks: RunHooks, engine: str
+) -> None:
+    await create_topic(broker, topic, COMPACTED)
+    key = ("x-plt-kafka-hooks-key", b"k")
+    async with run_hooks(document(broker, topic)) as hooks:
+        for offset in range(3):
+            assert await place(hooks, topic, b"{}", [key]) == (0, offset)
+            assert (await hooks.post(f"/topics/{topic}", b"x" * (1 << 20), [key])).status == 413
+            refused = await hooks.post(f"/topics/{topic}", b"no key")
+            assert (refused.status, json.loads(refused.body)["code"]) == (400, "HTTP_ERROR_BAD_REQUEST")
 
 
 async def test_limits_keys_schemas_and_repetitions(

@@ -16,6 +16,7 @@ from pywatt_kafka import (
     ConnectionState,
     ConnectionStatus,
     Headers,
+    InvalidRecord,
     KafkaError,
     KafkaUnavailable,
     Message,
@@ -187,6 +188,7 @@ async def test_not_found(client: Client, method: str, path: str, query: bytes, b
         (KafkaUnavailable("no acknowledgement"), 503),
         (UnknownTopic("no such topic"), 503),
         (RecordTooLarge("too large"), 413),
+        (InvalidRecord("a key is missing"), 400),
         (NotAuthorized("not allowed"), 500),
     ],
 )
