@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from time import time
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -15,9 +14,9 @@ from anyio.abc import TaskGroup
 
 from pywatt_kafka.call import CONTENT_TYPE, CORRELATION_ID, STATUS_CODE, Call, Reply, header_of
 from pywatt_kafka.consumer import Consumer
-from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
 from pywatt_kafka.producer import Producer
-from pywatt_kafka.records import Header, Message, Offset, RecordPosition, TopicPartition
+from pywatt_kafka.records import Header, Message, Offset, TopicPartition
 from pywatt_kafka.security import Security
 
 CONCURRENCY = 64
@@ -25,11 +24,16 @@ SESSION_TIMEOUT = 10.0  # seconds
 FETCH_TIMEOUT = 1.0  # seconds
 COMMIT_INTERVAL = 0.5  # seconds
 GRACE = 5.0  # seconds that requests in work get to end at a stop
+PATIENCE = 30.0  # seconds that a client waits for its reply, if nobody says how long: the default of kafka-hooks
+FIRST_PAUSE = 0.5  # seconds until a reply that could not be written is written again, doubled each time ...
+LONGEST_PAUSE = 4.0  # ... up to this
 
 logger = logging.getLogger("pywatt_kafka")
 
 
 Answer: TypeAlias = Callable[[Call], Awaitable[Any]]
+_Written: TypeAlias = tuple[bytes, list[Header]]
+"""A reply's value and headers."""
 
 
 class Responder:
@@ -44,8 +48,10 @@ class Responder:
         async with responder:
             ...
 
-    What the function returns becomes the answer: a Reply, or the body of one. When it raises, the client gets a 500. A
-    request is done when its reply is acknowledged; after a crash it may be answered a second time.
+    What the function returns becomes the answer: a Reply, or the body of one. When it raises, or when its answer can
+    never be written (it is too large), the client gets a 500. A reply that the brokers do not take now is written again
+    while the client may wait. A request is done when its reply is acknowledged; after a crash it may be answered a
+    second time.
     """
 
     _tasks: asyncio.TaskGroup
@@ -68,13 +74,15 @@ class Responder:
     ) -> None:
         """`group`: members of one group share the requests. `brokers`: None: the variable `KAFKA_BROKERS`.
 
-        `concurrency`: requests in work at once. `max_age`: seconds after which a request is dropped, as nobody waits
-        any more. `instance_id`, `session_timeout`, `security`: as for Consumer.
+        `concurrency`: requests in work at once. `max_age`: seconds after which a request is dropped and a reply not
+        written again, as nobody waits any more; None: every request is answered, and replies are written again for
+        30 s. `instance_id`, `session_timeout`, `security`: as for Consumer.
         """
         self._topic = request_topic
         self._response_topic = response_topic
         self._concurrency = concurrency
         self._max_age = max_age
+        self._patience = PATIENCE if max_age is None else max_age
         self._clock = clock
         self._answer: Answer | None = None
         self._running = 0
@@ -170,32 +178,44 @@ class Responder:
                 answering.start_soon(self._respond, Call(message, correlation_id), held, producer)
 
     async def _respond(self, call: Call, held: _Unfinished, producer: Producer) -> None:
+        asked = min(call.message.timestamp / 1000, self._clock())
+        try:
+            await self._write(call, await self._answered(call), producer, until=asked + self._patience)
+            held.finish(call.message.offset)
+        finally:
+            self._ended()
+
+    async def _answered(self, call: Call) -> _Written:
         assert self._answer is not None
         try:
             given = await self._answer(call)
-            reply = given if isinstance(given, Reply) else Reply(given)
-            body, content_type = reply.encoded()
+            return _written(call, given if isinstance(given, Reply) else Reply(given))
         except Exception:  # the user's code: it must not end the others' requests
             logger.exception("a request of %s could not be answered", self._topic)
-            reply = Reply(
-                {"statusCode": 500, "error": "Internal Server Error", "message": "Internal Server Error"}, 500
-            )
-            body, content_type = reply.encoded()
-        except BaseException:
-            self._ended()
-            raise
-        headers: list[Header] = [
-            (CORRELATION_ID, call.correlation_id),
-            (STATUS_CODE, b"%d" % reply.status),
-            (CONTENT_TYPE, content_type.encode()),
-        ]
-        producer.post(self._response_topic, body, partial(self._replied, call, held), headers=headers)
+            return _written(call, _failed("Internal Server Error"))
 
-    def _replied(self, call: Call, held: _Unfinished, outcome: RecordPosition | KafkaError) -> None:
-        if isinstance(outcome, KafkaError):
-            logger.error("a reply to a request of %s could not be written: %s", self._topic, outcome)
-        held.finish(call.message.offset)
-        self._ended()
+    async def _write(self, call: Call, written: _Written, producer: Producer, *, until: float) -> None:
+        """Write a reply, again and again while somebody may wait for it; an error if it can never be written."""
+        pause, attempts, hopeless = FIRST_PAUSE, 0, False
+        while True:
+            body, headers = written
+            try:
+                await producer.send(self._response_topic, body, headers=headers)
+                return
+            except (KafkaUnavailable, UnknownTopic) as error:
+                attempts += 1
+                if attempts > 1 and self._clock() >= until:
+                    logger.error("a reply to a request of %s could not be written in time: %s", self._topic, error)
+                    return
+                logger.warning("a reply to a request of %s is to be written again: %s", self._topic, error)
+                await anyio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            except KafkaError as error:
+                logger.error("a reply to a request of %s can never be written: %s", self._topic, error)
+                if hopeless:
+                    return
+                hopeless = True
+                written = _written(call, _failed("The reply could not be written."))
 
     def _ended(self) -> None:
         self._running -= 1
@@ -227,6 +247,20 @@ class Responder:
         for partition, offset in offsets.items():
             if (held := self._open.get(partition)) is not None:
                 held.committed = offset.offset
+
+
+def _failed(message: str) -> Reply:
+    return Reply({"statusCode": 500, "error": "Internal Server Error", "message": message}, 500)
+
+
+def _written(call: Call, reply: Reply) -> _Written:
+    """Return a reply's record. Raises TypeError, ValueError for what is no JSON."""
+    body, content_type = reply.encoded()
+    return body, [
+        (CORRELATION_ID, call.correlation_id),
+        (STATUS_CODE, b"%d" % reply.status),
+        (CONTENT_TYPE, content_type.encode()),
+    ]
 
 
 class _Unfinished:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import anyio
 import pytest
-from harness.hooks import LONG, Hooks, RunHooks
+from harness.hooks import LONG, Hooks, ReadRecords, RunHooks
 
-from pywatt_kafka import Call, KafkaError, Producer, Reply, Responder, TopicPartition, consumer_lag
+from pywatt_kafka import (
+    Call,
+    KafkaError,
+    KafkaUnavailable,
+    Producer,
+    RecordPosition,
+    Reply,
+    Responder,
+    TopicPartition,
+    consumer_lag,
+)
+from pywatt_kafka import responder as responding
 
 pytestmark = pytest.mark.anyio
 
@@ -114,6 +126,138 @@ async def test_requests_in_work_at_a_stop_are_answered_and_committed(
             asyncio.get_running_loop().call_later(0.1, go_on.set)
         assert answers == [b"last"]
         assert await consumer_lag(broker, f"worker-{topic}", [topic]) == {topic: {0: 0}}
+
+
+IDENTIFIED = [("x-plt-kafka-hooks-correlation-id", b"1")]
+
+
+class Said(logging.Handler):
+    """What the responder logs, and waiting for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._messages: list[str] = []
+        self._changed = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.append(record.getMessage())
+        self._changed.set()
+
+    async def times(self, count: int, words: str) -> None:
+        """Wait until it has said something so many times."""
+        with anyio.fail_after(LONG):
+            while sum(words in message for message in self._messages) < count:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture
+def said() -> Iterator[Said]:
+    handler = Said()
+    responding.logger.addHandler(handler)
+    yield handler
+    responding.logger.removeHandler(handler)
+
+
+class Gate(Producer):
+    """What a responder writes its replies with: nothing, until it is opened."""
+
+    opened = False
+
+    async def send(self, *args: Any, **options: Any) -> RecordPosition:
+        if not self.opened:
+            raise KafkaUnavailable("no acknowledgement")
+        return await super().send(*args, **options)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> type[Gate]:
+    monkeypatch.setattr(responding, "Producer", Gate)
+    monkeypatch.setattr(responding, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(responding, "COMMIT_INTERVAL", 0.01)
+    monkeypatch.setattr(Gate, "opened", False)
+    return Gate
+
+
+async def lag(broker: str, topic: str) -> int:
+    return (await consumer_lag(broker, f"worker-{topic}", [topic]))[topic][0]
+
+
+async def test_reply_that_can_never_be_written_becomes_an_error(broker: str, topic: str, run_hooks: RunHooks) -> None:
+    async def answer(call: Call) -> bytes:
+        return b"x" * int(call.body)
+
+    async with run_hooks(document(broker, topic)) as hooks, responder(broker, topic, answer):
+        got = await hooks.post("/jobs/1", b"2000000")
+        assert (got.status, got.header(b"content-type")) == (500, b"application/json; charset=utf-8")
+        assert json.loads(got.body) == {
+            "statusCode": 500,
+            "error": "Internal Server Error",
+            "message": "The reply could not be written.",
+        }
+        assert (await hooks.post("/jobs/1", b"2")).body == b"xx"
+    assert await lag(broker, topic) == 0
+
+
+async def test_reply_is_written_again_while_the_client_may_wait(
+    broker: str, topic: str, producer: Producer, gate: type[Gate], said: Said, read_records: ReadRecords
+) -> None:
+    answered = asyncio.Event()
+
+    async def answer(call: Call) -> bytes:
+        if call.body == b"other":
+            answered.set()
+        return call.body
+
+    await producer.send(topic, b"first", headers=IDENTIFIED)
+    async with responder(broker, topic, answer):
+        await said.times(1, "written again")
+        await producer.send(topic, b"other", headers=IDENTIFIED)
+        with anyio.fail_after(LONG):
+            await answered.wait()
+        await said.times(4, "written again")
+        assert await lag(broker, topic) == 2
+        gate.opened = True
+        replies = await read_records(f"{topic}-responses", 2)
+        assert {reply.value for reply in replies} == {b"first", b"other"}
+    assert await lag(broker, topic) == 0
+
+
+async def test_reply_that_a_stop_interrupts_is_written_after_the_next_start(
+    broker: str,
+    topic: str,
+    producer: Producer,
+    gate: type[Gate],
+    said: Said,
+    read_records: ReadRecords,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def answer(call: Call) -> bytes:
+        return call.body
+
+    monkeypatch.setattr(responding, "GRACE", 0.1)
+    await producer.send(topic, b"first", headers=IDENTIFIED)
+    with anyio.fail_after(LONG):
+        async with responder(broker, topic, answer):
+            await said.times(1, "written again")
+    assert await lag(broker, topic) == 1
+    gate.opened = True
+    async with responder(broker, topic, answer):
+        assert (await read_records(f"{topic}-responses", 1))[0].value == b"first"
+    assert await lag(broker, topic) == 0
+
+
+async def test_reply_that_nobody_waits_for_any_more_is_written_again_once(
+    broker: str, topic: str, producer: Producer, gate: type[Gate], said: Said
+) -> None:
+    async def answer(call: Call) -> bytes:
+        return call.body
+
+    await producer.send(topic, b"old", headers=IDENTIFIED, timestamp=1_000_000)
+    async with responder(broker, topic, answer):
+        await said.times(1, "written again")
+        await said.times(1, "could not be written in time")
+    assert await lag(broker, topic) == 0
 
 
 async def test_old_requests_and_foreign_records_are_passed_over(broker: str, topic: str, producer: Producer) -> None:
