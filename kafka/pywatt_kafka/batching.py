@@ -74,13 +74,14 @@ class ProducerEngine:
 
         The first half of AIOKafkaProducer.send, without its coroutines: they cost more than all the rest.
         """
-        topic, value, key, headers, partition, timestamp = record
+        topic, value, key, headers, partition, timestamp, placed_by = record
         producer, accumulator = self._producer, self._producer._message_accumulator
         if accumulator._closed or accumulator._exception is not None or not self.knows(topic):
             return None
         self._check_partition(topic, partition)
         producer._serialize(key, value, headers)  # checks the size
-        place = self._place(topic, producer._partition(topic, partition, key, value, key, value))
+        placing = key if placed_by is None else placed_by
+        place = self._place(topic, producer._partition(topic, partition, placing, value, placing, value))
         batches = accumulator._batches.get(place)
         batch = batches[-1] if batches else accumulator._append_batch(accumulator.create_builder(), place)
         delivery: asyncio.Future[Any] | None = batch.append(key, value, timestamp, headers=headers)
@@ -88,9 +89,11 @@ class ProducerEngine:
 
     async def append_later(self, record: OutgoingRecord) -> asyncio.Future[Any]:
         """Put one record into its batch once the topic is known and there is room."""
-        topic, value, key, headers, partition, timestamp = record
+        topic, value, key, headers, partition, timestamp, placed_by = record
         await self._producer.client._wait_on_metadata(topic)
         self._check_partition(topic, partition)
+        if partition is None and placed_by is not None:
+            partition = self._producer._partition(topic, None, placed_by, value, placed_by, value)
         delivery: asyncio.Future[Any] = await self._producer.send(
             topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
         )

@@ -147,13 +147,15 @@ class Producer:
         headers: Headers = (),
         partition: int | None = None,
         timestamp: int | None = None,
+        placed_by: bytes | None = None,
     ) -> RecordPosition:
         """Write one record and return where it is, once the broker has acknowledged it.
 
-        Without `partition` the key chooses it (as Kafka's own clients do), without a key chance does. `timestamp`:
-        milliseconds since 1970; now if left out. Raises KafkaUnavailable after the request timeout (if the connection
-        was lost in the middle the record may have been written all the same), UnknownTopic, UnknownPartition,
-        RecordTooLarge, InvalidRecord, NotAuthorized, or another KafkaError.
+        Without `partition` the key chooses it (as Kafka's own clients do), without a key chance does; `placed_by`
+        chooses it in the key's place. `timestamp`: milliseconds since 1970; now if left out. Raises KafkaUnavailable
+        after the request timeout (if the connection was lost in the middle the record may have been written all the
+        same), UnknownTopic, UnknownPartition, RecordTooLarge, InvalidRecord,
+        NotAuthorized, or another KafkaError.
         """
         outcome: asyncio.Future[RecordPosition | KafkaError] = asyncio.get_running_loop().create_future()
 
@@ -161,7 +163,9 @@ class Producer:
             if not outcome.done():
                 outcome.set_result(result)
 
-        self.post(topic, value, done, key=key, headers=headers, partition=partition, timestamp=timestamp)
+        self.post(
+            topic, value, done, key=key, headers=headers, partition=partition, timestamp=timestamp, placed_by=placed_by
+        )
         result = await outcome
         if isinstance(result, KafkaError):
             raise result
@@ -177,6 +181,7 @@ class Producer:
         headers: Headers = (),
         partition: int | None = None,
         timestamp: int | None = None,
+        placed_by: bytes | None = None,
     ) -> None:
         """Write one record without waiting; `done` is called once, with what `send` would return or raise.
 
@@ -189,7 +194,7 @@ class Producer:
             done(KafkaUnavailable(f"writing to topic {topic}: the producer is closed"))
             return
         listed = headers if isinstance(headers, list) else list(headers)
-        record = OutgoingRecord(topic, value, key, listed, partition, timestamp)
+        record = OutgoingRecord(topic, value, key, listed, partition, timestamp, placed_by)
         engine = self._connection.engine
         if engine is not None and self.connected and topic not in self._queued:
             try:

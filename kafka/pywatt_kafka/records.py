@@ -36,6 +36,8 @@ class OutgoingRecord(NamedTuple):
     """None: the key chooses it, without a key chance does."""
     timestamp: int | None
     """Milliseconds since 1970 (UTC); None: when it is written."""
+    placed_by: bytes | None = None
+    """Chooses the partition as a key would, but is no part of the record."""
 
 
 @dataclass(frozen=True, slots=True)

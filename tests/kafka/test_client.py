@@ -33,6 +33,7 @@ from pywatt_kafka import (
     ensure_topics,
 )
 from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.engines import EngineName
 
 pytestmark = pytest.mark.anyio
 
@@ -166,6 +167,23 @@ async def test_a_topic_may_appear_after_its_consumer(broker: str, topics: Callab
         await consumer.commit_through(message)
         await write(broker, later, [b"later"])
         assert [message.value for message in await read(consumer, 1)] == [b"later"]
+
+
+@pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"])
+async def test_a_record_without_a_key_may_be_placed_as_if_it_had_one(
+    broker: str, topic: str, engine: EngineName
+) -> None:
+    await ensure_topics(broker, [topic], partitions=5)
+    async with Producer(broker, engine=engine) as producer:
+        names = [b"k%d" % number for number in range(20)]
+        placed = [await producer.send(topic, b"v", placed_by=name) for name in names]
+        keyed = [await producer.send(topic, b"v", key=name) for name in names]
+        assert [position.partition for position in placed] == [position.partition for position in keyed]
+        assert len({position.partition for position in placed}) > 1
+        assert (await producer.send(topic, b"v", placed_by=names[0], partition=4)).partition == 4
+    async with Consumer(broker, group=topic, topics=[topic]) as consumer:
+        found = await read(consumer, 41)
+    assert sum(message.key is None for message in found) == 21
 
 
 async def test_the_group_shares_partitions_and_tells_each_member(broker: str, topic: str) -> None:

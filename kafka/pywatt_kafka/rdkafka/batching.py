@@ -155,7 +155,9 @@ class ProducerEngine:
             )
 
     def _produce(self, record: OutgoingRecord) -> asyncio.Future[Any]:
-        topic, value, key, headers, partition, timestamp = record
+        topic, value, key, headers, partition, timestamp, placed_by = record
+        if partition is None and placed_by is not None:
+            partition = _partition_of(placed_by, self._partitions[topic])
         future: asyncio.Future[Any] = self._loop.create_future()
         more: dict[str, Any] = {}
         if partition is not None:
@@ -210,6 +212,13 @@ class ProducerEngine:
 
     async def _call(self, function: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._calls, function)
+
+
+def _partition_of(key: bytes, partitions: int) -> int:
+    """Return where Kafka's own clients put a key."""
+    from aiokafka.partitioner import murmur2
+
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 def _hopeless() -> tuple[int, ...]:
