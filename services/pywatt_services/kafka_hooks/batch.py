@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pywatt_kafka.dlq.redrive_headers import REDRIVE_HEADERS
 from pywatt_services.kafka_hooks.headers import CONTENT_TYPE
 
 ARRAY = b"application/vnd.pywatt.records+json"
@@ -115,7 +116,9 @@ def _key(number: int, entry: Mapping[str, Any]) -> bytes | None:
 def _headers(number: int, given: Any) -> list[tuple[str, bytes]]:
     if not isinstance(given, dict) or any(not isinstance(value, str) for value in given.values()):
         raise BatchError(f"record {number}: headers is not an object with strings")
-    return [(name.lower(), _utf8(number, value)) for name, value in given.items()]
+    return [
+        (name.lower(), _utf8(number, value)) for name, value in given.items() if name.lower() not in REDRIVE_HEADERS
+    ]
 
 
 def _utf8(number: int, text: str) -> bytes:

@@ -78,6 +78,7 @@ class _Bridge:
         self._brokers = brokers
         self._security = security
         self._client_id = legal_name(f"{context.app_name}-{context.service.id}-{context.slot}")
+        self._largest_record = max(MAX_REQUEST_BYTES, options.publish.body_limit + RECORD_MARGIN)
         self._links = Links(context.degraded)
         self._topics_are_there = asyncio.Event()
         self._admission = (
@@ -93,7 +94,7 @@ class _Bridge:
                 self._brokers,
                 client_id=self._client_id,
                 request_timeout=WRITE_TIMEOUT,
-                max_request_bytes=max(MAX_REQUEST_BYTES, self._options.publish.body_limit + RECORD_MARGIN),
+                max_request_bytes=self._largest_record,
                 security=self._security,
                 on_status=self._links.watch("producer"),
                 engine=self._options.engine,
@@ -121,6 +122,7 @@ class _Bridge:
                     # it waits for its predecessor, which goes only when this worker is ready
                     on_waiting=lambda: self._links.leave_out(CONSUMER),
                     writer=producer,
+                    largest_record=self._largest_record,
                     meters=meters,
                 )
             application = Application(

@@ -106,11 +106,11 @@ class BundlingWebhook(Webhook):
 
     def _judge(self, results: Sequence[Attempt | None]) -> bool:
         """Tell the breaker what came of a request; return whether failures count as attempts."""
-        if self._breaker is None or not results:
+        if None in results:
+            self._took()
             return True
-        first = results[0]
-        if first is None or None in results:
-            self._answers(self._breaker)
+        first = results[0] if results else None
+        if self._breaker is None or first is None:
             return True
         return self._counts(self._breaker, first)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.config import DeadLetterFormat
-from pywatt_services.kafka_hooks.headers import CONTENT_TYPE, RawHeaders, RecordHeaders
+from pywatt_services.kafka_hooks.headers import CONTENT_TYPE, RawHeaders, RecordHeaders, id_prefix
+from pywatt_services.kafka_hooks.target_name import TargetName, id_text
 
 KEPT_BODY = 4096  # bytes of a webhook's answer that a dead letter shows
 OMITTED = {"omitted": ["key", "value", "headers"]}
@@ -49,15 +50,19 @@ def dead_letter(
     *,
     attempts: int,
     now: float,
+    target: TargetName | None = None,
     whole: bool = True,
 ) -> bytes:
-    """Return a dead letter's JSON; `failures` are the last ones of so many `attempts`.
+    """Return a dead letter's JSON; `failures` are the last ones of so many `attempts` at a `target`.
 
     Only where the record is and what went wrong, when the whole was too large for the broker: then `omitted` names
     what the record in its own topic still has.
     """
     build = _original if form is DeadLetterFormat.ORIGINAL else _simple
     document = build(message, failures, attempts=attempts, now=now, whole=whole)
+    if target is not None:
+        document |= {"target": target.url, "targetId": id_text(target.id)}
+    document["webhookId"] = f"{id_prefix(message.topic, message.partition)}{message.offset}"
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 

@@ -58,11 +58,12 @@ class Deliveries:
         on_status: Callable[[ConnectionStatus], None],
         on_waiting: Callable[[], None],
         writer: RecordWriter,
+        largest_record: int,
         meters: Meters,
     ) -> None:
         """`on_status` hears how the consumer stands, `on_waiting` that it cannot be made before another worker ends.
 
-        `writer` takes the dead letters.
+        `writer` takes the dead letters, of `largest_record` bytes at most.
         """
         self._options = options
         self._consumer = consumer
@@ -73,6 +74,7 @@ class Deliveries:
         self._on_status = on_status
         self._on_waiting = on_waiting
         self._writer = writer
+        self._largest_record = largest_record
         self._meters = meters
         self._intake: Intake[Consumer] | None = None
         self._targets: Mapping[str, Sequence[Webhook]] = {}
@@ -166,6 +168,7 @@ class Deliveries:
             return {
                 "client": clients.of(options),
                 "writer": self._writer,
+                "largest_record": self._largest_record,
                 "tasks": tasks,
                 "concurrency": self._options.concurrency,
                 "dlq_format": self._options.dlq_format,

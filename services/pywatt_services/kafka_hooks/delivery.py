@@ -38,6 +38,8 @@ class Delivery:
     """Of its last attempt, if no task waited for it."""
     verdict: Verdict | None = None
     """Set when no attempt is left here; the dead letter or the record of the retry topic is still to be written."""
+    target_id: int | None = None
+    """Of the target that it is for, if that is another one than the one that delivers it: that of a retry topic."""
     dlq_backoff: float = 0.0
     """Seconds that what the verdict asks for waited for its last attempt to be written."""
 

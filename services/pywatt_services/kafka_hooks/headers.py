@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from pywatt.http.headers import HOP_BY_HOP, is_token
+from pywatt_kafka.dlq.redrive_headers import TARGET as REDRIVE_TARGET
 
 KEY = "x-plt-kafka-hooks-key"
 KEY_ENCODING = "x-plt-kafka-hooks-key-encoding"
@@ -42,7 +43,7 @@ _OUR_OWN = frozenset({KEY, KEY_ENCODING, ATTEMPT})
 _WEBHOOKS_OWN = frozenset(
     {
         *_OUR_OWN, "host", "content-length", TOPIC, PARTITION, OFFSET, TIMESTAMP,
-        WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE,
+        WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE, REDRIVE_TARGET,
     }
 )  # fmt: skip
 _NOT_INTO_WEBHOOKS = _ONE_CONNECTION | _CREDENTIALS | _WEBHOOKS_OWN
@@ -66,6 +67,14 @@ def legal_value(value: bytes) -> bool:
 def is_reserved(name: str) -> bool:
     """Tell whether a webhook's header of that name is made by pywatt alone."""
     return name.lower() in _ONE_CONNECTION | _WEBHOOKS_OWN
+
+
+def id_prefix(topic: str, partition: int) -> str:
+    """Return the beginning of the ids of a partition's records, which their offsets end.
+
+    It has `~` for the full stops of a topic's name: with one of them Standard Webhooks parts what is signed.
+    """
+    return f"{topic.replace('.', '~')}-{partition}-"
 
 
 def key_headers(key: bytes | None) -> list[tuple[bytes, bytes]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pywatt_kafka.records import Header, Message
 from pywatt_services.kafka_hooks.dead_letter import Attempt
+from pywatt_services.kafka_hooks.target_name import HEXADECIMAL, id_text
 
 PREFIX = "x-plt-kafka-hooks-retry-"
 TOPIC, PARTITION, OFFSET, TIMESTAMP = (PREFIX + name for name in ("topic", "partition", "offset", "timestamp"))
@@ -19,6 +20,8 @@ ATTEMPTS = PREFIX + "attempts"
 """Made until now."""
 NOT_BEFORE = PREFIX + "not-before"
 """When the next one is due: milliseconds since 1970."""
+TARGET = PREFIX + "target"
+"""The id of the target that it is for, as a dead letter has it."""
 ERRORS = PREFIX + "errors"
 """What came of the last ones, as JSON, without what the webhook answered beside the status."""
 TOMBSTONE = PREFIX + "tombstone"
@@ -36,6 +39,8 @@ class Postponed:
     due: float
     """Seconds since 1970."""
     failures: tuple[Attempt, ...]
+    target_id: int | None = None
+    """None: it was written before there were such."""
 
 
 def postponed_value(message: Message) -> bytes | None:
@@ -43,7 +48,9 @@ def postponed_value(message: Message) -> bytes | None:
     return b"" if message.value is None and message.key is None else message.value
 
 
-def postponed_headers(message: Message, *, attempts: int, due: float, failures: Sequence[Attempt]) -> list[Header]:
+def postponed_headers(
+    message: Message, *, attempts: int, due: float, failures: Sequence[Attempt], target_id: int
+) -> list[Header]:
     """Return the headers of a record's stand-in in a retry topic; `due`: seconds since 1970."""
     added = [
         (TOPIC, message.topic),
@@ -52,6 +59,7 @@ def postponed_headers(message: Message, *, attempts: int, due: float, failures: 
         (TIMESTAMP, str(message.timestamp)),
         (ATTEMPTS, str(attempts)),
         (NOT_BEFORE, str(round(due * 1000))),
+        (TARGET, id_text(target_id)),
         (ERRORS, json.dumps([_error(failure) for failure in failures], separators=(",", ":"))),
     ]
     if message.value is None and message.key is None:
@@ -79,6 +87,7 @@ def read_postponed(record: Message) -> Postponed | None:
             ),
             attempts=int(added[ATTEMPTS]),
             due=int(added[NOT_BEFORE]) / 1000,
+            target_id=int(added[TARGET], HEXADECIMAL) if TARGET in added else None,
             failures=tuple(
                 Attempt(number=each["attempt"], requested_at=each["at"], status=each["status"], cause=each["cause"])
                 for each in json.loads(added[ERRORS])

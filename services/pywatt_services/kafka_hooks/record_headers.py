@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pywatt.http.headers import HOP_BY_HOP
+from pywatt_kafka.dlq.redrive_headers import REDRIVE_HEADERS
 from pywatt_services.kafka_hooks.headers import ATTEMPT, CONTENT_TYPE, KEY, KEY_ENCODING, RawHeaders
 
 PARTITION = "x-plt-kafka-hooks-partition"
@@ -13,7 +14,8 @@ ACK = "x-plt-kafka-hooks-ack"
 """Ours: `true` asks for the place of the record."""
 
 NEVER = HOP_BY_HOP | {
-    name.encode() for name in ("expect", "authorization", "cookie", KEY, KEY_ENCODING, ATTEMPT, PARTITION, ACK)
+    name.encode()
+    for name in ("expect", "authorization", "cookie", KEY, KEY_ENCODING, ATTEMPT, PARTITION, ACK, *REDRIVE_HEADERS)
 }
 KNOWN_NAMES = 1000
 _CONTENT_TYPE = CONTENT_TYPE.encode()

@@ -61,6 +61,7 @@ class Retries(Webhook):
                 delivery.share,
                 attempts=found.attempts,
                 failures=found.failures,
+                target_id=found.target_id,
                 record=record,
                 due=found.due,
             )

@@ -69,4 +69,6 @@ class Targets(Mapping[str, Sequence[Webhook]]):
         made: list[Webhook] = []
         for entry in entries:
             made.append(self._make(entry, sum(sibling.options.url == entry.url for sibling in made)))
+        for target in made:
+            target.siblings = frozenset(sibling.id for sibling in made if sibling is not target)
         return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import zlib
 from collections.abc import Callable, Iterable
 from random import random
 from time import monotonic, time
@@ -21,6 +20,7 @@ from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.headers import RETRY_AFTER
 from pywatt_services.kafka_hooks.lanes import Lane, Lanes
 from pywatt_services.kafka_hooks.meters import TopicMeter
+from pywatt_services.kafka_hooks.notices import Notices
 from pywatt_services.kafka_hooks.progress import Tried
 from pywatt_services.kafka_hooks.retry import (
     Answered,
@@ -32,6 +32,7 @@ from pywatt_services.kafka_hooks.retry import (
     is_trouble,
     retry_after,
 )
+from pywatt_services.kafka_hooks.target_name import named_target, target_name
 from pywatt_services.kafka_hooks.templates import TemplateError
 from pywatt_services.kafka_hooks.webhook_options import Order, Tombstones, WebhookOptions
 
@@ -55,19 +56,35 @@ class Webhook:
         tasks: TaskGroup,
         concurrency: int,
         dlq_format: DeadLetterFormat,
+        largest_record: int | None = None,
         meter: TopicMeter | None = None,
         now: Callable[[], float] = time,
         clock: Callable[[], float] = monotonic,
         rng: Callable[[], float] = random,
     ) -> None:
-        """`twins`: how many entries before this one have the same topic and URL. `concurrency`: the service's."""
-        self.id = zlib.crc32(f"{options.url} {twins}".encode())
+        """`twins`: how many entries before this one have the same topic and URL. `concurrency`: the service's.
+
+        `largest_record`: bytes that the writer takes at most; None: that is not known.
+        """
+        name = target_name(options.url, twins)
+        self.id = name.id
         """By which its progress is known again after a restart; with another URL it is another target."""
+        self.siblings: frozenset[int] = frozenset()
+        """The ids of the topic's other targets."""
         self.options = options
         self._meter = meter or TopicMeter()
         self._caller = Caller(options, client, self._meter, now)
+        self._notices = Notices(name.url, options.retry.attempts, options.dlq)
         self._burial = Burial(
-            options.dlq, options.retry.topic, writer=writer, form=dlq_format, meter=self._meter, now=now
+            options.dlq,
+            options.retry.topic,
+            target=name,
+            writer=writer,
+            largest=largest_record,
+            form=dlq_format,
+            meter=self._meter,
+            notices=self._notices,
+            now=now,
         )
         self._tasks = tasks
         self._concurrency = options.concurrency or concurrency
@@ -95,6 +112,9 @@ class Webhook:
     def accept(self, delivery: Delivery) -> None:
         """Queue a record behind those that it must not overtake; one that is not for this target is done."""
         message = delivery.message
+        if self.siblings and message.headers and named_target(message.headers) in self.siblings:
+            delivery.finish()
+            return
         if self.options.filter is not None and not self.options.filter.takes(message):
             delivery.finish()
             return
@@ -133,6 +153,7 @@ class Webhook:
     def break_off(self) -> None:
         """Start nothing new, and end the calls that are in flight and have no task: nothing comes of them."""
         self.stop()
+        self._notices.close()
         for lane in self._lanes:
             if lane.head.call is not None:
                 lane.head.call.end()
@@ -186,8 +207,7 @@ class Webhook:
             self._tasks.start_soon(self._run, lane, failure)
             return
         try:
-            if self._breaker is not None:
-                self._answers(self._breaker)
+            self._took()
             self._advance(lane, None)
             self._run_on()
         except Exception as error:  # noqa: BLE001  it must end the worker, not the connection to a target
@@ -263,8 +283,7 @@ class Webhook:
             return await self._burial.bury(delivery, NO_URL)
         if failure is not None:
             return await self._consider(delivery, failure)
-        if self._breaker is not None:
-            self._answers(self._breaker)
+        self._took()
         return None
 
     async def _consider(self, delivery: Delivery, failure: Attempt) -> float | None:
@@ -277,6 +296,7 @@ class Webhook:
         """Do what follows a failed attempt; return as `_attempt` does."""
         delivery.attempts += 1
         delivery.failed(attempt)
+        self._notices.failed(delivery, attempt)
         delivery.try_again(attempt.status)  # after the last attempt too: a successor goes on with the dead letter
         decision = decide(
             attempt.status,
@@ -300,6 +320,12 @@ class Webhook:
             if name == RETRY_AFTER:
                 return retry_after(value, self._now())
         return None
+
+    def _took(self) -> None:
+        """Note that the target took a record."""
+        self._notices.failing = False
+        if self._breaker is not None:
+            self._answers(self._breaker)
 
     def _counts(self, breaker: Breaker, attempt: Attempt) -> bool:
         """Tell the breaker what came of an attempt; return whether it counts as one of the record's.

@@ -20,6 +20,7 @@ from pywatt_services.kafka_hooks.headers import (
     WEBHOOK_ID,
     WEBHOOK_SIGNATURE,
     WEBHOOK_TIMESTAMP,
+    id_prefix,
     is_plain,
     webhook_headers,
 )
@@ -129,13 +130,11 @@ class RequestMaker:
     def _place(self, topic: str, partition: int) -> tuple[bytes, bytes]:
         """Return the beginning of a record's id, and the lines that say where it is but for three numbers, which are
         its offset, its timestamp and its offset again; made once per partition.
-
-        The id has `~` for the full stops of a topic's name: with one of them Standard Webhooks parts what is signed.
         """
         known = self._places.get((topic, partition))
         if known is None:
             name, number = topic.encode(), b"%d" % partition
-            id_ = b"%b-%b-" % (name.replace(b".", b"~"), number)
+            id_ = id_prefix(topic, partition).encode()
             place = header_lines([(_TOPIC, name), (_PARTITION, number)])
             form = place.replace(b"%", b"%%") + _PLACE_LINES + id_.replace(b"%", b"%%") + b"%d\r\n"
             known = self._places[topic, partition] = id_, form

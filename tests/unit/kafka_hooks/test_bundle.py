@@ -143,7 +143,13 @@ async def bench(records: int = 10, wait: float = 0.0, size: int = 1000, **more: 
 
     class Writer:
         async def send(
-            self, topic: str, value: bytes | None, *, key: bytes | None = None, headers: Headers = ()
+            self,
+            topic: str,
+            value: bytes | None,
+            *,
+            key: bytes | None = None,
+            headers: Headers = (),
+            placed_by: bytes | None = None,
         ) -> RecordPosition:
             letters.put_nowait(json.loads(value or b""))
             return RecordPosition(topic, 0, 0)

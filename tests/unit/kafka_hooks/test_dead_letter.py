@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pywatt_kafka import Message
 from pywatt_services.kafka_hooks.config import DeadLetterFormat
 from pywatt_services.kafka_hooks.dead_letter import KEPT_BODY, Attempt, dead_letter
+from pywatt_services.kafka_hooks.target_name import TargetName
 
 NOW = 1_700_000_000.5
 REFUSED = Attempt(
@@ -22,6 +23,7 @@ REFUSED = Attempt(
     headers=[(b"content-type", b"application/json")],
     body=b'{"message":"always fails"}',
 )
+TARGET = TargetName("http://api.plt.local/orders", 0xABC)
 AWAY = Attempt(number=2, requested_at=1_690_000_001.0, status=None, cause="cannot connect (ECONNREFUSED)")
 MESSAGE = Message("orders", 3, 7, b"k9", b"\x00value", (("a", b"1"), ("a", b"2"), ("b", b"\xff")), 1_680_000_000_123)
 
@@ -29,7 +31,7 @@ MESSAGE = Message("orders", 3, 7, b"k9", b"\x00value", (("a", b"1"), ("a", b"2")
 def letter(
     message: Message = MESSAGE, form: DeadLetterFormat = DeadLetterFormat.ORIGINAL, *, whole: bool = True
 ) -> dict[str, Any]:
-    made = dead_letter(message, [REFUSED, AWAY], form, attempts=2, now=NOW, whole=whole)
+    made = dead_letter(message, [REFUSED, AWAY], form, attempts=2, now=NOW, target=TARGET, whole=whole)
     document: dict[str, Any] = json.loads(made)
     return document
 
@@ -63,6 +65,9 @@ def test_original_shape() -> None:
         ],
         "retries": 2,
         "deadLetteredAt": "2023-11-14T22:13:20.500Z",
+        "target": "http://api.plt.local/orders",
+        "targetId": "00000abc",
+        "webhookId": "orders-3-7",
     }
 
 
@@ -78,6 +83,9 @@ def test_simple_shape() -> None:
         "originalPartition": 3,
         "originalOffset": "7",
         "originalTimestamp": "2023-03-28T10:40:00.123Z",
+        "target": "http://api.plt.local/orders",
+        "targetId": "00000abc",
+        "webhookId": "orders-3-7",
     }
 
 

@@ -20,7 +20,7 @@ HEADERS = st.lists(
 
 
 def stand_in(message: Message) -> Message:
-    headers = postponed_headers(message, attempts=2, due=1234.567, failures=FAILURES)
+    headers = postponed_headers(message, attempts=2, due=1234.567, failures=FAILURES, target_id=0xABC)
     return Message("orders-retry", 3, 99, message.key, postponed_value(message), tuple(headers), 5)
 
 
@@ -34,7 +34,7 @@ def test_the_record_comes_back_as_it_was(
     found = read_postponed(record)
     assert found is not None
     assert found.message == message
-    assert (found.attempts, found.due, found.failures) == (2, 1234.567, FAILURES)
+    assert (found.attempts, found.due, found.failures, found.target_id) == (2, 1234.567, FAILURES, 0xABC)
 
 
 @pytest.mark.parametrize(

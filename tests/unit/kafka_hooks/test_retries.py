@@ -60,7 +60,13 @@ class Writer:
     written: list[Message] = field(default_factory=list)
 
     async def send(
-        self, topic: str, value: bytes | None, *, key: bytes | None = None, headers: Headers = ()
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        placed_by: bytes | None = None,
     ) -> RecordPosition:
         if self.errors:
             raise self.errors.pop(0)

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from pywatt_services.kafka_hooks.retry import RetryPolicy
+from pywatt_services.kafka_hooks.target_name import target_name
 from pywatt_services.kafka_hooks.targets import Targets
 from pywatt_services.kafka_hooks.webhook import Webhook
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
@@ -18,6 +19,8 @@ class Made:
     def __init__(self, options: WebhookOptions, twins: int) -> None:
         self.options = options
         self.twins = twins
+        self.id = target_name(options.url, twins).id
+        self.siblings: frozenset[int] = frozenset()
 
 
 def entry(topic: str, url: str = "http://x/", **more: Any) -> WebhookOptions:
@@ -48,6 +51,9 @@ def test_a_topic_has_the_targets_that_name_it_and_those_whose_pattern_means_it()
         ("orders.eu", "http://x/", 1),
     ]
     assert seen(found["orders.us"]) == [("orders.us", "http://all/", 0)]
+    ids = {made.id for made in found["orders.eu"]}
+    assert len(ids) == 3
+    assert all(made.siblings == ids - {made.id} for made in found["orders.eu"])
     assert found["orders.us"] is found["orders.us"]
     assert list(found) == ["orders.eu", "orders.us"]
     assert not any(made.options.by_pattern for made in found["orders.us"])

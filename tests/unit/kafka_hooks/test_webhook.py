@@ -16,6 +16,7 @@ from harness.webhook_client import WebhookClient
 
 from pywatt.errors import ConnectFailed
 from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
+from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID, TARGET
 from pywatt_services.kafka_hooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.caller import REFUSAL_HOLDS
 from pywatt_services.kafka_hooks.config import DeadLetterFormat
@@ -88,13 +89,21 @@ class Writer:
 
     errors: list[KafkaError] = field(default_factory=list)
     written: asyncio.Queue[tuple[str, dict[str, Any]]] = field(default_factory=asyncio.Queue)
+    places: list[bytes | None] = field(default_factory=list)
 
     async def send(
-        self, topic: str, value: bytes | None, *, key: bytes | None = None, headers: Headers = ()
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        placed_by: bytes | None = None,
     ) -> RecordPosition:
         if self.errors:
             raise self.errors.pop(0)
         assert value is not None
+        self.places.append(placed_by)
         self.written.put_nowait((topic, json.loads(value)))
         return RecordPosition(topic, 0, 0)
 
@@ -132,8 +141,8 @@ class Bench:
     def finished(self) -> asyncio.Queue[int]:
         return self.partition.finished
 
-    def accept(self, value: bytes | None, key: bytes | None = None) -> None:
-        message = Message("orders", 0, self.offset, key, value, (), 0)
+    def accept(self, value: bytes | None, key: bytes | None = None, headers: Headers = ()) -> None:
+        message = Message("orders", 0, self.offset, key, value, tuple(headers), 0)
         self.offset += 1
         (share,) = self.partition.shares
         assert self.partition.take(message, share)
@@ -156,6 +165,7 @@ async def bench(
     concurrency: int = 10,
     errors: Sequence[KafkaError] = (),
     retry: RetryPolicy | None = None,
+    largest_record: int | None = None,
     **more: Any,
 ) -> AsyncIterator[Bench]:
     target, writer = Target(), Writer(list(errors))
@@ -174,6 +184,7 @@ async def bench(
             tasks=tasks,
             concurrency=concurrency,
             dlq_format=DeadLetterFormat.ORIGINAL,
+            largest_record=largest_record,
         )
         yield Bench(webhook, target, writer)
         webhook.break_off()
@@ -294,14 +305,73 @@ async def test_dead_letter_that_is_too_large_says_where_the_record_is() -> None:
         assert await b.finished.get() == 0
 
 
+async def test_dead_letter_that_is_known_to_be_too_large_is_not_tried() -> None:
+    async with bench(attempts=1, largest_record=2000, errors=[]) as b:
+        for size, shown in ((100, True), (1300, False), (2000, False)):
+            b.accept(b"v" * size)
+            await b.answer(status=500)
+            letter = (await b.writer.written.get())[1]
+            assert (letter["value"] is not None) is shown
+    assert len(b.writer.places) == 3
+
+
+async def test_letters_of_one_key_go_where_the_key_says_and_others_where_their_partition_says() -> None:
+    async with bench(attempts=1) as b:
+        for key in (b"k", None):
+            b.accept(b"bad", key)
+            await b.answer(status=500)
+            await b.writer.written.get()
+    assert b.writer.places == [b"k", b"orders/0"]
+
+
+async def test_dead_letter_names_its_target(caplog: pytest.LogCaptureFixture) -> None:
+    async with bench(attempts=1) as b:
+        b.accept(b"bad")
+        await b.answer(status=500)
+        letter = (await b.writer.written.get())[1]
+    assert letter["target"] == "http://api.plt.local/orders"
+    assert (int(letter["targetId"], 16), letter["webhookId"]) == (b.webhook.id, "orders-0-0")
+
+
+async def test_record_that_was_sent_back_to_a_sibling_is_done() -> None:
+    async with bench() as b:
+        b.webhook.siblings = frozenset({0xABC})
+        b.accept(b"sibling's", headers=[(TARGET, b"00000abc")])
+        assert await b.finished.get() == 0
+        for named in (b"%08x" % b.webhook.id, b"00000abd", b"no id", None):  # ours, nobody's any more, nonsense
+            b.accept(b"ours", headers=[(TARGET, named), (ORIGINAL_ID, b"orders-0-9")])
+            call = await b.answer()
+            assert TARGET.encode() not in call.headers
+            assert call.headers[ORIGINAL_ID.encode()] == b"orders-0-9"
+            assert call.headers[b"webhook-id"] == b"orders-0-%d" % await b.finished.get()
+
+
+async def test_target_that_begins_to_fail_and_its_dead_letters_are_told_once_in_a_while(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with bench(attempts=1) as b:
+        for _ in range(4):
+            b.accept(b"bad")
+            await b.answer(status=500)
+            await b.writer.written.get()
+            await b.finished.get()
+    fails, *dead = caplog.messages
+    outcome = "the webhook answered 500 Internal Server Error"
+    assert fails == f"http://api.plt.local/orders fails: attempt 1 of 1 with orders[0]@0, {outcome}"
+    assert dead == [
+        f"dead letters in dead: {more} more, {sum_} in all; last: orders[0]@{sum_ - 1}, "
+        f"which http://api.plt.local/orders did not take: {outcome}"
+        for more, sum_ in ((1, 1), (3, 4))
+    ]
+
+
 async def test_record_without_dead_letter_topic_is_logged_and_finished(caplog: pytest.LogCaptureFixture) -> None:
     async with bench(attempts=1, dlq=None) as b:
         b.accept(b"bad", b"k")
         await b.answer(status=404)
         assert await b.finished.get() == 0
         assert b.writer.written.empty()
-    (record,) = caplog.records
-    assert record.levelname == "ERROR"
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     for part in ("orders[0]@0", "http_404", "b'k'", "the webhook answered 404 Not Found"):
         assert part in record.getMessage()
 

@@ -1,0 +1,50 @@
+"""What a target is called: in a dead letter, in the log, and in a record that is sent back to it alone."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pywatt_kafka.dlq.redrive_headers import TARGET
+from pywatt_kafka.records import Header
+
+HEXADECIMAL = 16
+
+
+@dataclass(frozen=True, slots=True)
+class TargetName:
+    """One target of a topic."""
+
+    url: str
+    """As it may be shown."""
+    id: int
+    """By which its progress is known again after a restart; with another URL it is another target."""
+
+
+def target_name(url: str, twins: int) -> TargetName:
+    """Return the name of a target; `twins`: how many before it have the same topic and URL."""
+    return TargetName(shown_url(url), zlib.crc32(f"{url} {twins}".encode()))
+
+
+def shown_url(url: str) -> str:
+    """Return a URL without what may be secret: user and password, query, fragment."""
+    scheme, separator, rest = url.partition("#")[0].partition("?")[0].partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+
+
+def id_text(target_id: int) -> str:
+    """Return a target's id as it is written."""
+    return f"{target_id:08x}"
+
+
+def named_target(headers: Sequence[Header]) -> int | None:
+    """Return the id of the target that a record was sent back to; None: it is for all."""
+    for name, value in headers:
+        if name == TARGET:
+            try:
+                return int(value or b"", HEXADECIMAL)
+            except ValueError:
+                return None
+    return None

@@ -1,0 +1,58 @@
+"""What a target is called where others can read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID, TARGET, redrive_headers
+from pywatt_kafka.records import Header
+from pywatt_services.kafka_hooks.batch import ARRAY, read_batch
+from pywatt_services.kafka_hooks.headers import is_reserved
+from pywatt_services.kafka_hooks.record_headers import RecordHeaders
+from pywatt_services.kafka_hooks.target_name import id_text, named_target, shown_url, target_name
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://api.plt.local/orders", "http://api.plt.local/orders"),
+        ("https://me:secret@example.org:8443/a@b?token=secret#x", "https://example.org:8443/a@b"),
+        ("https://example.org?token=secret", "https://example.org"),
+        ("http://api.plt.local/{record.key}?t={json.a}", "http://api.plt.local/{record.key}"),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
+
+
+def test_an_id_is_read_as_it_was_written() -> None:
+    first, second = (target_name("http://a/", twins).id for twins in (0, 1))
+    assert first != second
+    assert named_target([("a", b"b"), (TARGET, id_text(first).encode())]) == first
+    for value in (b"", None, b"xyz"):
+        assert named_target([(TARGET, value)]) is None
+    assert named_target([]) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "target", "webhook_id", "after"),
+    [
+        ([("a", b"b")], "0a", "t-0-1", [("a", b"b"), (ORIGINAL_ID, b"t-0-1"), (TARGET, b"0a")]),
+        ([(ORIGINAL_ID, b"t-0-1"), (TARGET, b"0a"), ("a", b"b")], "0b", "t-0-9",
+         [("a", b"b"), (ORIGINAL_ID, b"t-0-1"), (TARGET, b"0b")]),
+        ([(TARGET, b"0a")], None, None, []),
+    ],
+)  # fmt: skip
+def test_a_record_on_its_way_back_has_one_target_and_its_first_id(
+    before: list[Header], target: str | None, webhook_id: str | None, after: list[Header]
+) -> None:
+    assert redrive_headers(before, target=target, webhook_id=webhook_id) == after
+
+
+def test_http_clients_cannot_claim_to_redrive() -> None:
+    sent = [(TARGET.encode(), b"0a"), (ORIGINAL_ID.encode(), b"t-0-1"), (b"a", b"b")]
+    assert RecordHeaders().of(sent) == [("a", b"b")]
+    body = b'[{"text": "x", "headers": {"%s": "0a", "%s": "t-0-1"}}]' % (TARGET.upper().encode(), ORIGINAL_ID.encode())
+    (entry,) = read_batch(ARRAY, body)
+    assert [name for name, _ in entry.headers] == ["content-type"]
+    assert is_reserved(TARGET)
