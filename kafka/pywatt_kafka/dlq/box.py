@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from time import monotonic, time
+from time import time
 from typing import Any
 
 import anyio
 
 from pywatt_kafka.addresses import brokers_from
 from pywatt_kafka.dlq.letter import DeadLetter, Filter, NoLetterError, letter_of
+from pywatt_kafka.dlq.order import Entry, in_origin_order
+from pywatt_kafka.dlq.redrive import Outcome, Progress, Redrive
 from pywatt_kafka.dlq.redriven import Redriven
 from pywatt_kafka.engine import message_from, opening, require_aiokafka, translated
-from pywatt_kafka.errors import KafkaError, UnknownTopic
-from pywatt_kafka.producer import Producer
+from pywatt_kafka.errors import UnknownTopic
 from pywatt_kafka.records import Message
 from pywatt_kafka.security import Security, security_from
 from pywatt_kafka.sockets import Sockets, close_consumer, to_the_end
@@ -26,35 +26,9 @@ GROUP_PREFIX = "pywatt-redrive-"
 """Of the group in whose name the brokers keep which letters were sent back. It never has members."""
 POLL = 1.0  # seconds
 QUIET_POLLS = 5  # without a record, after which a partition counts as read: its end may be a control record
-CHUNK = 100  # letters sent back at once
-
-Progress = Callable[[DeadLetter, str], None]
-"""Hears of each letter that is meant, and what became of it."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of sending letters back."""
-
-    redriven: int = 0
-    failed: int = 0
-    """Still to be sent back."""
-    before: int = 0
-    """Sent back earlier, and left alone."""
-    strange: int = 0
-    """Records in the topic that are no dead letters."""
-    remembered: bool = True
-    """False when the brokers cannot keep the list of letters that were sent back: it has too many gaps."""
-
-    def as_document(self) -> dict[str, int | bool]:
-        """Return it as JSON has it."""
-        return {
-            "redriven": self.redriven,
-            "failed": self.failed,
-            "redrivenBefore": self.before,
-            "noLetters": self.strange,
-            "remembered": self.remembered,
-        }
+CHUNK = 100  # letters read at once by their places
+NEAR = 1000  # letters between two, up to which reading goes on from one to the other
+KEPT_BYTES = 32 * 1024 * 1024  # of records that are remembered from looking through the letters until they are sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +75,7 @@ class LetterBox:
     async def letters(self, chosen: Filter, *, now: Callable[[], float] = time) -> AsyncGenerator[Found]:
         """Yield the letters that are there now and are meant, in the order of each partition."""
         self.strange = 0
-        async with aclosing(self._messages(await self.bounds())) as messages:
+        async with aclosing(self._messages(_narrowed(await self.bounds(), chosen.place))) as messages:
             async for message in messages:
                 try:
                     letter = letter_of(message)
@@ -124,33 +98,50 @@ class LetterBox:
     ) -> Outcome:
         """Write the records of letters back to the topics they come from, with key, headers and value.
 
+        They go in the order of their origin, whatever partitions the letters lie in. A letter that lacks its record,
+        which was too large, has it read from its origin. Of several targets, the letter's alone delivers the record.
+
         `to`: another topic. `again`: those too that were sent back before. `rate`: records per second at most. What was
         acknowledged is remembered, also when this is broken off.
         """
         outcome = Outcome()
-        waiting: list[DeadLetter] = []
-        size = CHUNK if rate is None else max(1, min(CHUNK, int(rate / 10)))
-        async with (
-            Producer(list(self._brokers), security=self._security) as producer,
-            aclosing(self.letters(chosen, now=now)) as letters,
-        ):
-            try:
-                async for found in letters:
-                    if found.redriven and not again:
-                        outcome.before += 1
-                    elif dry_run:
-                        outcome.redriven += 1
-                        progress(found.letter, "would be sent back")
-                    else:
-                        waiting.append(found.letter)
-                    if len(waiting) == size:
-                        await self._send(producer, waiting, to, rate, outcome, progress)
-                await self._send(producer, waiting, to, rate, outcome, progress)
-            finally:
-                outcome.strange = self.strange
-                if outcome.redriven and not dry_run:
-                    with anyio.CancelScope(shield=True), anyio.move_on_after(POLL * QUIET_POLLS):
-                        outcome.remembered = await self._remember()
+        entries: list[Entry] = []
+        kept: dict[tuple[int, int], DeadLetter] = {}
+        size = 0
+        async with aclosing(self.letters(chosen, now=now)) as all_found:
+            async for found in all_found:
+                letter = found.letter
+                if found.redriven and not again:
+                    outcome.before += 1
+                    continue
+                entries.append(
+                    Entry(letter.since, letter.place, letter.topic, letter.origin_partition, letter.origin_offset)
+                )
+                size += len(letter.value or b"")
+                if size <= KEPT_BYTES:
+                    kept[letter.place] = letter
+        outcome.strange = self.strange
+        ordered = in_origin_order(entries)
+        if dry_run:
+            async with aclosing(self._in_order(ordered, kept)) as letters:
+                async for letter in letters:
+                    outcome.redriven += 1
+                    progress(letter, "would be sent back")
+            return outcome
+        try:
+            async with (
+                Redrive(
+                    self._brokers, self._security, outcome, to=to, rate=rate, progress=progress, sent=self._note
+                ) as redrive,
+                aclosing(self._in_order(ordered, kept)) as letters,
+            ):
+                async for letter in letters:
+                    await redrive.add(letter)
+                await redrive.flush()
+        finally:
+            if outcome.redriven:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(POLL * QUIET_POLLS):
+                    outcome.remembered = await self._remember()
         return outcome
 
     async def count(self, until: Mapping[int, int]) -> int:
@@ -195,7 +186,7 @@ class LetterBox:
         if redriven:
             until = {number: min(end, self._redriven[number].position) for number, end in until.items()}
         if older_than is not None:
-            moment = int((time() - older_than) * 1000)
+            moment = max(0, int((time() - older_than) * 1000))
             with translated(f"finding the letters of {self._topic}"):
                 found = await self._consumer.offsets_for_times(dict.fromkeys(self._places, moment))
             for place, first_younger in found.items():
@@ -203,44 +194,46 @@ class LetterBox:
                     until[place.partition] = min(until[place.partition], first_younger.offset)
         return until
 
-    async def _send(
-        self,
-        producer: Producer,
-        letters: list[DeadLetter],
-        to: str | None,
-        rate: float | None,
-        outcome: Outcome,
-        progress: Progress,
-    ) -> None:
-        """Send some letters back, all at once, and take them out of the list."""
-        begun = monotonic()
-        count = len(letters)
-        results = await asyncio.gather(*(self._send_one(producer, letter, to) for letter in letters))
-        for letter, problem in zip(letters, results, strict=True):
-            if problem is None:
-                outcome.redriven += 1
-                self._redriven[letter.partition].add(letter.offset)
-                progress(letter, f"sent back to {to or letter.topic}")
-            else:
-                outcome.failed += 1
-                progress(letter, f"NOT sent back: {problem}")
-        letters.clear()
-        if rate is not None and count:
-            await anyio.sleep(max(0.0, count / rate - (monotonic() - begun)))
+    def _note(self, letter: DeadLetter) -> None:
+        """Note that a letter was sent back."""
+        self._redriven[letter.partition].add(letter.offset)
 
-    async def _send_one(self, producer: Producer, letter: DeadLetter, to: str | None) -> str | None:
-        """Send one letter back; return what went wrong."""
-        key, value, headers = letter.key, letter.value, letter.headers
-        if letter.omitted:
-            return (
-                f"the letter lacks the record, which was too large; see {letter.topic}[{letter.origin_partition}]"
-                f"@{letter.origin_offset}"
-            )
-        try:
-            await producer.send(to or letter.topic, value, key=key, headers=headers)
-        except KafkaError as error:
-            return error.message
-        return None
+    async def _in_order(
+        self, entries: Sequence[Entry], kept: Mapping[tuple[int, int], DeadLetter]
+    ) -> AsyncGenerator[DeadLetter]:
+        """Yield letters in that order; those that were not kept are read again, some at a time."""
+        for begin in range(0, len(entries), CHUNK):
+            places = [entry.place for entry in entries[begin : begin + CHUNK]]
+            missing = await self._read_at([place for place in places if place not in kept])
+            for place in places:
+                if place in kept:
+                    yield kept[place]
+                elif place in missing:  # else it was deleted meanwhile
+                    yield missing[place]
+
+    async def _read_at(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], DeadLetter]:
+        """Read single letters, going forward where one is not far behind another."""
+        found: dict[tuple[int, int], DeadLetter] = {}
+        for native in self._places:
+            wanted = sorted(offset for partition, offset in places if partition == native.partition)
+            quiet = 0
+            while wanted and quiet < QUIET_POLLS:
+                position = await self._consumer.position(native)
+                if not position <= wanted[0] <= position + NEAR:
+                    position = wanted[0]
+                    self._consumer.seek(native, position)
+                with translated(f"reading {self._topic}"):
+                    batches = await self._consumer.getmany(
+                        native, timeout_ms=int(POLL * 1000), max_records=min(NEAR, wanted[-1] - position + 1)
+                    )
+                records = batches.get(native, ())
+                quiet = 0 if records else quiet + 1
+                for record in records:
+                    if record.offset in wanted:
+                        found[native.partition, record.offset] = letter_of(message_from(record))
+                if records:
+                    wanted = [offset for offset in wanted if offset > records[-1].offset]
+        return found
 
     async def _remember(self) -> bool:
         from aiokafka.structs import OffsetAndMetadata
@@ -260,8 +253,8 @@ class LetterBox:
 
     async def _messages(self, bounds: Mapping[int, tuple[int, int]]) -> AsyncGenerator[Message]:
         """Yield the records of all partitions up to their present ends."""
-        open_ = {place: bounds[place.partition][1] for place in self._places}
-        for place in self._places:
+        open_ = {place: bounds[place.partition][1] for place in self._places if place.partition in bounds}
+        for place in open_:
             self._consumer.seek(place, bounds[place.partition][0])
         quiet = 0
         while open_ := {place: end for place, end in open_.items() if await self._consumer.position(place) < end}:
@@ -274,6 +267,15 @@ class LetterBox:
                 for record in records:
                     if record.offset < open_[place]:
                         yield message_from(record)
+
+
+def _narrowed(bounds: Mapping[int, tuple[int, int]], place: tuple[int, int] | None) -> Mapping[int, tuple[int, int]]:
+    """Return the bounds of what has to be read for one letter, or for all."""
+    if place is None:
+        return bounds
+    partition, offset = place
+    start, end = bounds.get(partition, (0, 0))
+    return {partition: (offset, offset + 1)} if start <= offset < end else {}
 
 
 @asynccontextmanager

@@ -32,6 +32,8 @@ class DeadLetter:
     """Where the record comes from, and the two that follow."""
     origin_partition: int | None
     origin_offset: int | None
+    origin_time: int | None
+    """The record's own time, milliseconds since 1970."""
     key: bytes | None
     value: bytes | None
     headers: tuple[Header, ...]
@@ -42,6 +44,16 @@ class DeadLetter:
     attempts: int
     omitted: bool
     """Whether the letter lacks key, value and headers, as the whole would have been too large."""
+    target: str | None
+    """The URL that did not take the record, and what follows: None where a letter does not tell."""
+    target_id: str | None
+    webhook_id: str | None
+    """The record's, where it comes from."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the letter itself is: partition and offset."""
+        return self.partition, self.offset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +111,7 @@ def _original(document: Mapping[str, Any], message: Message) -> DeadLetter:
         topic=str(document["topic"]),
         origin_partition=_number(document.get("partition")),
         origin_offset=_number(document.get("offset")),
+        origin_time=_milliseconds(document.get("timestamp")),
         key=_key(document, "key"),
         value=_bytes(document["value"]),
         headers=_headers(document.get("headers") or {}),
@@ -106,6 +119,7 @@ def _original(document: Mapping[str, Any], message: Message) -> DeadLetter:
         status=_number(errors[-1].get("statusCode")),
         attempts=int(document.get("retries", len(errors))),
         omitted="omitted" in document,
+        **_target(document),
     )
 
 
@@ -117,6 +131,7 @@ def _simple(document: Mapping[str, Any], message: Message) -> DeadLetter:
         topic=str(document["originalTopic"]),
         origin_partition=_number(document.get("originalPartition")),
         origin_offset=_number(document.get("originalOffset")),
+        origin_time=_milliseconds(document.get("originalTimestamp")),
         key=_key(document, "originalKey"),
         value=_bytes(document["originalMessage"]),
         headers=_headers(document.get("originalHeaders") or {}),
@@ -124,7 +139,23 @@ def _simple(document: Mapping[str, Any], message: Message) -> DeadLetter:
         status=None,
         attempts=int(document.get("retryCount", 0)),
         omitted="omitted" in document,
+        **_target(document),
     )
+
+
+def _target(document: Mapping[str, Any]) -> dict[str, str | None]:
+    names = {"target": "target", "target_id": "targetId", "webhook_id": "webhookId"}
+    given = {field: document.get(name) for field, name in names.items()}
+    return {field: text if isinstance(text, str) else None for field, text in given.items()}
+
+
+def _milliseconds(text: Any) -> int | None:
+    """Return a time in milliseconds since 1970; None when it is not told."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else round(moment.timestamp() * 1000)
 
 
 def _number(given: Any) -> int | None:

@@ -25,6 +25,7 @@ def summary(found: Found) -> dict[str, Any]:
         "error": letter.error,
         "status": letter.status,
         "attempts": letter.attempts,
+        "target": letter.target,
         "redriven": found.redriven,
     }
 
@@ -34,6 +35,8 @@ def in_full(found: Found) -> dict[str, Any]:
     letter = found.letter
     return {
         **summary(found),
+        "targetId": letter.target_id,
+        "webhookId": letter.webhook_id,
         "headers": [[name, shown_bytes(value)] for name, value in letter.headers],
         "value": shown_bytes(letter.value),
         **({"omitted": True} if letter.omitted else {}),

@@ -15,6 +15,7 @@ from pywatt_kafka import Consumer, Message, Producer, ensure_topics
 from pywatt_kafka.commands import kafka
 from pywatt_kafka.dlq.box import open_box
 from pywatt_kafka.dlq.letter import Filter
+from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID
 from pywatt_services.kafka_hooks.config import DeadLetterFormat
 from pywatt_services.kafka_hooks.dead_letter import Attempt, dead_letter
 
@@ -108,13 +109,17 @@ def test_records_go_back_once_with_key_headers_and_value(shell: Shell) -> None:
     outcome = json.loads(CliRunner().invoke(
         kafka, ["dlq", "redrive", shell.topic, "--json", "--brokers", shell.broker]
     ).stdout)  # fmt: skip
+    (failure,) = outcome.pop("failures")
+    assert (failure["partition"], failure["offset"]) == (0, 2)
+    assert f"{shell.origin}[0]@4 is gone: deleted" in failure["message"]
     assert outcome == {
         "dryRun": False, "redriven": 3, "failed": 1, "redrivenBefore": 1, "noLetters": 1, "remembered": True,
     }  # fmt: skip
     assert "NOT sent back: the letter lacks the record" in shell.dlq("redrive", status=1)
     records = asyncio.run(shell.read(shell.origin, 4))
     assert sorted((each.key, each.value, each.headers) for each in records) == [
-        (b"k%d" % number, b"\0v%d" % number, (("h", b"\xff"),)) for number in range(4)
+        (b"k%d" % number, b"\0v%d" % number, (("h", b"\xff"), (ORIGINAL_ID, f"{shell.origin}-0-{number}".encode())))
+        for number in range(4)
     ]
 
     assert "4 sent back before" in shell.dlq("redrive", "--dry-run")
