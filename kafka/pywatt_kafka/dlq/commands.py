@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import aclosing
+from pathlib import Path
 from time import time
 
 import click
 
 from pywatt_kafka.cluster import list_topics
-from pywatt_kafka.dlq.box import Found, Outcome, open_box
+from pywatt_kafka.dlq.box import Found, open_box
 from pywatt_kafka.dlq.letter import CUT, DeadLetter, Filter
+from pywatt_kafka.dlq.redrive import Outcome
 from pywatt_kafka.dlq.shown import in_full, shown_age, shown_bytes, summary
+from pywatt_kafka.running_app import dead_letter_topics
 from pywatt_kafka.terminal import (
     Command,
     brokers_option,
@@ -73,9 +76,9 @@ def list_letters(
     brokers: str | None,
     as_json: bool,
 ) -> None:
-    """List the letters of TOPIC; without TOPIC, the topics that are called so."""
+    """List the letters of TOPIC; without TOPIC, the topics that are called so or that the app of this folder has."""
     if topic is None:
-        complete(_list_topics(chosen_brokers(brokers), as_json))
+        complete(_list_topics(chosen_brokers(brokers), as_json, dead_letter_topics(Path.cwd())))
         return
     chosen = _filter(origin, error, key, older_than, newer_than)
     found, strange = complete(_letters(chosen_brokers(brokers), topic, chosen, limit))
@@ -90,11 +93,12 @@ def list_letters(
             "" if each.letter.key is None else shown_bytes(each.letter.key),
             each.letter.attempts,
             "redriven" if each.redriven else "",
+            each.letter.target or "",
             each.letter.error[:CUT],
         )
         for each in found
     ]
-    print_table(("LETTER", "AGE", "FROM", "KEY", "ATTEMPTS", "STATE", "ERROR"), rows)
+    print_table(("LETTER", "AGE", "FROM", "KEY", "ATTEMPTS", "STATE", "TARGET", "ERROR"), rows)
     if len(found) == limit:
         click.echo(f"Only the first {limit} are shown: see --limit.", err=True)
     if strange:
@@ -234,8 +238,8 @@ async def _letters(brokers: str | None, topic: str, chosen: Filter, limit: int) 
         return found, box.strange
 
 
-async def _list_topics(brokers: str | None, as_json: bool) -> None:
-    topics = await list_topics(brokers, lambda name: NAME.search(name) is not None)
+async def _list_topics(brokers: str | None, as_json: bool, named: frozenset[str]) -> None:
+    topics = await list_topics(brokers, lambda name: name in named or NAME.search(name) is not None)
     if as_json:
         print_json([{"topic": topic.name, "letters": topic.records} for topic in topics])
     else:

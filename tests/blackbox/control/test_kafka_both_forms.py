@@ -29,7 +29,10 @@ FILES: dict[str, str | dict[str, Any]] = {
     "hooks/platformatic.json": {
         "type": "kafka-hooks",
         "brokers": ["{KAFKA_BROKERS}"],
-        "topics": [{"topic": "orders", "url": "http://api.plt.local/", "retries": 1, "dlq": "orders-dlq"}],
+        "topics": [
+            {"topic": "orders", "url": "http://api.plt.local/", "retries": 1, "dlq": "orders-dlq"},
+            {"topic": "bills", "url": "http://api.plt.local/", "retries": 1, "dlq": "bills-failed"},
+        ],
         "consumer": {"groupId": "hooks"},
     },
     "api/app.py": REFUSES,
@@ -63,6 +66,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         (("lag", "hooks", "--topic", "orders"), "in all", True),
         (("why",), "partitions are held by nothing", True),
         (("dlq", "list"), "orders-dlq", True),
+        (("dlq", "list"), "bills-failed", True),
         (("dlq", "list", "orders-dlq"), "400 Bad Request", True),
         (("dlq", "redrive", "orders-dlq", "--dry-run"), "1 would be sent back", True),
         (("dlq", "purge", "orders-dlq", "--all", "--dry-run"), "1 letters of orders-dlq would be deleted", False),
