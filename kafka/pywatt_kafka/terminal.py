@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,12 +12,11 @@ from typing import Any, TypeVar
 import click
 
 from pywatt_kafka.addresses import BROKERS_VARIABLE, EMBEDDED
+from pywatt_kafka.durations import parse_duration
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.running_app import PREFIX, kafka_variables
 
 ENV_FILE = ".env"
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 Result = TypeVar("Result")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -26,10 +24,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def duration(text: str) -> float:
     """Read a time such as 90s, 15m, 12h or 7d; return seconds. Raises BadParameter."""
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is no duration: write 90s, 15m, 12h or 7d")
-    return float(match[1]) * UNITS[match[2]]
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def brokers_option(command: Command) -> Command:

@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
-from harness.hooks import LONG, Hooks, Received, RunHooks, Target
+from harness.hooks import LONG, Hooks, ReadRecords, Received, RunHooks, Target
 
 from pywatt.mesh.client import Response
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
@@ -127,7 +127,7 @@ async def test_requests_through_a_gateway_see_nothing_unless_that_is_wished(
 
 
 async def test_dead_letters_over_http(
-    broker: str, topic: str, run_hooks: RunHooks, target: Target, producer: Producer
+    broker: str, topic: str, run_hooks: RunHooks, target: Target, producer: Producer, read_records: ReadRecords
 ) -> None:
     async def refuse(request: Received) -> int:
         return 500
@@ -151,6 +151,12 @@ async def test_dead_letters_over_http(
         assert (await ask(hooks, "/dlq/other-dlq")).status == 404
         for wrong in (f"{path}?kye=1", f"{path}?limit=x", f"{path}?limit=0", f"{path}/x", f"{path}?olderThan=x"):
             assert (await ask(hooks, wrong)).status == 400
+        assert json.loads((await ask(hooks, f"{path}?olderThan=1h")).body)["letters"] == []
+        assert len(json.loads((await ask(hooks, f"{path}?newerThan=1h")).body)["letters"]) == 3
+        refused = await ask(hooks, f"{path}/redrive?rate=inf", "POST")
+        assert (refused.status, json.loads(refused.body)["message"]) == (
+            400, "rate is 'inf'; it takes a number of records per second from 0.1 to 1000000.",
+        )  # fmt: skip
         assert (await ask(hooks, path, "DELETE")).status == 400
         assert (await ask(hooks, path, "PUT")).status == 404
 
@@ -168,5 +174,14 @@ async def test_dead_letters_over_http(
         assert sorted((each.body, each.headers["x-plt-kafka-hooks-key"], each.headers["h"]) for each in again) == [
             (b"%d" % number, f"k{number}", "v") for number in range(3)
         ]
+        assert (await ask(hooks, f"{path}/0@99/redrive", "POST")).status == 404
+        assert (await ask(hooks, f"{path}/0/redrive", "POST")).status == 400
+        once = json.loads((await ask(hooks, f"{path}/{place}/redrive", "POST")).body)
+        assert (once["redriven"], once["redrivenBefore"]) == (0, 1)
+        elsewhere = f"{path}/{place}/redrive?again&to={topic}-other"
+        assert json.loads((await ask(hooks, elsewhere, "POST")).body)["redriven"] == 1
+        (other,) = await read_records(f"{topic}-other", 1)
+        assert (other.key, other.value) == (b"k1", b"1")
+        assert len(target.requests) == seen + 3
         assert json.loads((await ask(hooks, f"{path}?redriven=1", "DELETE")).body)["deleted"] == 3
         assert json.loads((await ask(hooks, path)).body)["letters"] == []
