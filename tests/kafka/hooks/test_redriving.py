@@ -78,6 +78,27 @@ async def test_all_targets_get_the_record_when_the_one_that_failed_is_gone(
         )
 
 
+async def test_a_record_too_large_for_its_letter_is_delivered_again(
+    broker: str, topic: str, run_hooks: RunHooks, target: Target, producer: Producer, read_records: ReadRecords
+) -> None:
+    fails = True
+
+    async def handle(request: Received) -> int:
+        return 500 if fails else 200
+
+    target.handler = handle
+    large = b"v" * 900_000
+    await producer.send(topic, large, key=b"k", headers=[("h", b"v")])
+    async with run_hooks(document(broker, topic, "http://api.plt.local/hook")):
+        (record,) = await read_records(f"{topic}-dlq", 1)
+        assert json.loads(record.value or b"")["omitted"] == ["key", "value", "headers"]
+        fails = False
+        assert await redrive(broker, topic) == 1
+        await target.wait_for(lambda requests: len(requests) == 2)
+    again = target.requests[1]
+    assert (again.body, again.headers["x-plt-kafka-hooks-key"], again.headers["h"]) == (large, "k", "v")
+
+
 @pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)
 async def test_letters_of_one_key_lie_in_one_partition_in_order(
     broker: str, topic: str, run_hooks: RunHooks, target: Target, producer: Producer, read_records: ReadRecords

@@ -125,7 +125,7 @@ async def bench(
             "dlq_format": DeadLetterFormat.ORIGINAL,
             "now": lambda: b.now,
         }
-        b.first = Webhook(options, **settings)
+        b.first = Webhook(options, twins=1, **settings)
         b.again = Retries(options, **settings) if bundle is None else BundledRetries(options, bundle, **settings)
         yield b
         tasks.cancel_scope.cancel()
@@ -149,6 +149,18 @@ async def test_failed_record_is_done_when_it_is_in_the_retry_topic() -> None:
         assert found is not None
         assert (found.message, found.attempts, found.due) == (MESSAGE, 1, b.now + DELAY)
         assert [failure.status for failure in found.failures] == [500]
+
+
+async def test_dead_letter_names_the_target_of_the_first_attempt() -> None:
+    async with bench(500, retry=RetryPolicy(attempts=2, delay=DELAY, topic="orders-retry")) as b:
+        record = await postponed(b)
+        assert b.again.id != b.first.id
+        b.now += DELAY
+        b.accept(b.again, record)
+        while len(b.writer.written) < 2:
+            await b.finished.get()
+        letter = json.loads(b.writer.written[-1].value or b"")
+        assert (int(letter["targetId"], 16), letter["offset"]) == (b.first.id, str(MESSAGE.offset))
 
 
 async def test_record_is_done_only_when_the_broker_has_it() -> None:
