@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 HIDDEN = "[hidden]"
+HEADERS = "headers"
+"""The key of HTTP headers, which may be pairs of a name and a value: an order and names that come twice matter."""
 
 _WORDS = {
     "apikey", "auth", "authorization", "cookie", "credential", "credentials", "key", "keys", "pass", "passphrase",
@@ -27,6 +30,12 @@ _FLAG = re.compile(
     re.IGNORECASE,
 )
 """Of a command line, as in `--password s3cret`."""
+_QUERY = re.compile(r"(?P<name>(?<=[?&])[^\s=&#?]+)=(?P<value>[^\s&;#,\[][^\s&;#]*)")
+"""One pair of a URL's query; its name may be a word that tells of a secret only there, as in `?key=...`."""
+_TEMPLATE = re.compile(r"(?:\{[^{}]*\})+")
+"""What stands for a value of a record, and is none itself."""
+_CREDENTIALS = re.compile(r"(?P<scheme>\b(?:Bearer|Basic|Digest|Token)) +[A-Za-z0-9+/=._~-]{6,}(?![\w-])", re.IGNORECASE)
+"""As in a header `authorization`."""
 _URL_TOKEN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/:@?#]{20,}@", re.IGNORECASE)
 """So long a user without a password is a token, as in `https://ghp_...@github.com`."""
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
@@ -43,6 +52,7 @@ def hide_in_text(text: str) -> str:
     text = _URL_USER.sub(lambda match: f"{match['scheme']}{match['user']}:{HIDDEN}@", text)
     text = _URL_TOKEN.sub(lambda match: f"{match['scheme']}{HIDDEN}@", text)
     text = _FLAG.sub(lambda match: f"{match['flag']}{match['space']}{HIDDEN}", text)
+    text = _QUERY.sub(_hide_in_query, text)
     return _PAIR.sub(lambda match: f"{match['name']}={HIDDEN}", text)
 
 
@@ -50,8 +60,12 @@ def hide(value: Any, name: str = "") -> Any:
     """Return a JSON value with the secrets in it hidden; `name` is the key that it stands under."""
     if isinstance(value, Mapping):
         # A mapping under a telling name (`credentials: {user, ...}`) is gone through all the same: it has names.
+        if name.lower() == HEADERS:
+            return {key: _hide_header(str(key), item) for key, item in value.items()}
         return {key: hide(item, str(key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
+        if name.lower() == HEADERS and all(map(_is_pair, value)):
+            return [[each[0], _hide_header(*each)] for each in value]
         # `["--token", "abc"]` is a command line: a flag tells of the word behind it.
         flags = ["", *(item if isinstance(item, str) and item.startswith("-") else "" for item in value)]
         return [
@@ -63,3 +77,17 @@ def hide(value: Any, name: str = "") -> Any:
     if name and is_secret(name):
         return HIDDEN
     return hide_in_text(value) if isinstance(value, str) else value
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(part, str) for part in value)
+
+
+def _hide_header(name: str, value: Any) -> Any:
+    hidden = hide(value, name)
+    return _CREDENTIALS.sub(lambda found: f"{found['scheme']} {HIDDEN}", hidden) if isinstance(hidden, str) else hidden
+
+
+def _hide_in_query(pair: re.Match[str]) -> str:
+    name, value = pair["name"], pair["value"]
+    return f"{name}={HIDDEN}" if is_secret(unquote(name)) and not _TEMPLATE.fullmatch(value) else pair[0]

@@ -67,4 +67,6 @@ def plain(value: object) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, (str, int, float, bool, type(None))):
         return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
     return str(value) if isinstance(value, Path) else getattr(value, "pattern", None) or str(value)

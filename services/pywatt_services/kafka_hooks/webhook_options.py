@@ -49,8 +49,8 @@ class WebhookOptions:
     allow_private: bool | None = None
     """Whether the URL, outside the app, may lead to a private address; None: if it shows that this is meant."""
     method: str = "POST"
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    """Names in lower case."""
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    """Names in lower case. Not shown: a value may be a secret."""
     order: Order = Order.KEY
     concurrency: int | None = None
     """Deliveries at once; None: as many as the service says."""

@@ -41,6 +41,9 @@ def test_other_names(name: str) -> None:
         ("serve --db-password s3cret --port 1", f"serve --db-password {HIDDEN} --port 1"),
         ("serve --token=s3cret --no-password --port 1", f"serve --token={HIDDEN} --no-password --port 1"),
         ("https://ghp_0123456789abcdef0123@github.com/x", f"https://{HIDDEN}@github.com/x"),
+        ("https://x/hook?key=abc&auth=d%20e&page=2#top", f"https://x/hook?key={HIDDEN}&auth={HIDDEN}&page=2#top"),
+        ("http://x/?api%5Fkey=abc", f"http://x/?api%5Fkey={HIDDEN}"),
+        ("http://x/?key={record.key}&keys={a}{b}", "http://x/?key={record.key}&keys={a}{b}"),
         ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\n", f"{HIDDEN}\n"),
     ],
 )
@@ -56,6 +59,33 @@ def test_documents_are_gone_through() -> None:
     assert hide(document) == {
         "kafka": {"sasl": {"username": "me", "password": HIDDEN}, "brokers": [f"kafka://u:{HIDDEN}@h"]},
         "keys": [HIDDEN, HIDDEN],
+    }
+
+
+HEADERS = {
+    "authorization": HIDDEN,
+    "proxy-authorization": HIDDEN,
+    "cookie": HIDDEN,
+    "x-api-key": HIDDEN,
+    "x-functions-key": HIDDEN,
+    "x-access-token": HIDDEN,
+    "x-hook-secret": HIDDEN,
+    "x-tenant": "value",
+    "content-type": "value",
+}
+
+
+def test_headers_are_hidden_by_their_names() -> None:
+    pairs = [[name, "value"] for name in HEADERS]
+    assert hide({"webhooks": [{"headers": pairs}]}) == {"webhooks": [{"headers": [list(h) for h in HEADERS.items()]}]}
+    assert hide({"headers": dict(pairs)}) == {"headers": HEADERS}
+    assert hide({"headers": ["content-type", "x-*"]}) == {"headers": ["content-type", "x-*"]}
+
+
+def test_credentials_in_a_header_of_another_name() -> None:
+    pairs = [["x-forward", "Bearer eyJ.abc-1"], ["x-forward", "Basic dTpwYXNzd29yZA=="], ["x-level", "Basic"]]
+    assert hide({"headers": pairs}) == {
+        "headers": [["x-forward", f"Bearer {HIDDEN}"], ["x-forward", f"Basic {HIDDEN}"], ["x-level", "Basic"]]
     }
 
 
