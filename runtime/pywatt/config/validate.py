@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pywatt.config.key import Key
 from pywatt.config.nearest import nearest, suggest
+from pywatt.config.remedy import remedy
 from pywatt_schemas import EXPECTS, LATER, SUPPORT
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def _mismatch(error: ValidationError, key: Key, rule: str, variables: Mapping[Ke
     hint = f'did you mean "{meant}"?' if meant else ""
     if not hint and names:
         hint = f"change the value of {' or '.join(names)}"
+    if not hint and isinstance(schema, dict):
+        hint = remedy(schema, error.validator, _expected(schema, error))
     return Mismatch(key=key, message=f"{rule}, found {found}{origin}", hint=hint)
 
 

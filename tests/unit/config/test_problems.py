@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pywatt.config.nearest import nearest
+from pywatt.config.remedy import remedy
 from pywatt.errors import Problem
 
 API = {"id": "api", "path": "api"}
@@ -97,6 +99,52 @@ def test_wrong_value_in_a_service_file(problem: Any, keys: dict[str, Any], key: 
 def test_enum_names_the_nearest(problem: Any) -> None:
     assert problem(service(kind="fats")).hint == 'did you mean "fast"?'
     assert problem(service(logger={"level": "INFO"})).hint == 'did you mean "info"?'
+
+
+@pytest.mark.parametrize(
+    ("keys", "hint"),
+    [
+        ({"size": 0}, "write a whole number, at least 1"),
+        ({"ratio": "x"}, "write a number"),
+        ({"hosts": {}}, "write a list"),
+        ({"kind": "zzz"}, "write one of them"),
+        ({"choice": None}, "write true or false or an object"),
+    ],
+)
+def test_wrong_value_comes_with_what_to_write(problem: Any, keys: dict[str, Any], hint: str) -> None:
+    assert problem(service(**keys)).hint == hint
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword", "hint"),
+    [
+        (
+            {"type": "integer", "minimum": 250, "default": 1000, "description": "Milliseconds. From ..."},
+            "minimum",
+            "write a whole number of milliseconds, at least 250; or leave it out: the default is 1000",
+        ),
+        ({"type": "integer", "minimum": 1, "maximum": 9}, "maximum", "write a whole number from 1 to 9"),
+        ({"type": "integer", "maximum": 9}, "type", "write a whole number, at most 9"),
+        (
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+            "exclusiveMinimum",
+            "write a number, more than 0 and at most 1",
+        ),
+        ({"enum": ["POST", "PUT"], "default": "POST"}, "enum", 'write one of them; or leave it out: the default is "POST"'),
+        ({"type": "string", "minLength": 1}, "minLength", "fill it in"),
+        ({"type": "array", "minItems": 1}, "minItems", "add what is missing"),
+        ({"type": "array", "uniqueItems": True}, "uniqueItems", "remove what is there twice"),
+        ({"pattern": "^x", "description": "Such as x."}, "pattern", "Such as x."),
+    ],
+)
+def test_remedies(schema: dict[str, Any], keyword: str, hint: str) -> None:
+    expected = "text of the form ^x" if keyword == "pattern" else "something"
+    assert remedy(schema, keyword, expected) == hint
+
+
+def test_misspelt_plural_is_not_taken_for_the_singular() -> None:
+    assert nearest("retrys", ["retry", "retryDelay", "retries"]) == "retries"
+    assert nearest("delays", ["delay", "retries"]) == "delay"
 
 
 def test_wrong_value_names_its_variable(problem: Any) -> None:
