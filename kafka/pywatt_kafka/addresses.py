@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pywatt_kafka.errors import KafkaError
@@ -11,6 +12,8 @@ EMBEDDED = "embedded"
 """Stands for the broker that pywatt starts itself and whose address it puts into `KAFKA_BROKERS`."""
 
 DEFAULT_PORT = 9092
+LAST_PORT = 65535
+_ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%a-z]+\])(?::(?P<port>[0-9]{1,9}))?")
 
 
 def brokers_from(value: str | Sequence[str] | None, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -23,7 +26,7 @@ def brokers_from(value: str | Sequence[str] | None, environ: Mapping[str, str]) 
     addresses: list[str] = []
     for address in _split(given) or [EMBEDDED]:
         found = _split([environ.get(BROKERS_VARIABLE, "")]) if address == EMBEDDED else [address]
-        addresses += [_with_port(item) for item in found if item != EMBEDDED]
+        addresses += [with_port(item) for item in found if item != EMBEDDED]
     if not addresses and environ.get(BROKERS_VARIABLE, "").strip() == EMBEDDED:
         raise KafkaError(
             f"{BROKERS_VARIABLE} is {EMBEDDED!r}, but no embedded broker is running: only `pywatt start` starts one",
@@ -41,10 +44,20 @@ def _split(values: Iterable[str]) -> list[str]:
     return [part for value in values for part in (piece.strip() for piece in value.split(",")) if part]
 
 
-def _with_port(address: str) -> str:
-    host, colon, port = address.rpartition(":")
-    if not colon or address.endswith("]"):
-        return f"{address}:{DEFAULT_PORT}"
-    if not host or not port.isdecimal():
+def with_port(address: str) -> str:
+    """Return a broker's address with its port. Raises KafkaError."""
+    scheme, separator, rest = address.partition("://")
+    if separator:
+        raise KafkaError(
+            f"{address!r} is not a broker's address: it begins with {scheme}://",
+            hint=f"write {rest.strip('/') or 'host:port'}; how the brokers are spoken to is said by security",
+        )
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
         raise KafkaError(f"{address!r} is not a broker's address", hint="write host:port, such as localhost:9092")
-    return address
+    port = match["port"]
+    if port is not None and not 1 <= int(port) <= LAST_PORT:
+        raise KafkaError(
+            f"{address!r} is not a broker's address: there is no port {port}", hint=f"ports are 1 to {LAST_PORT}"
+        )
+    return address if port is not None else f"{address}:{DEFAULT_PORT}"

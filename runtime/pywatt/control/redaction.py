@@ -34,7 +34,7 @@ _QUERY = re.compile(r"(?P<name>(?<=[?&])[^\s=&#?]+)=(?P<value>[^\s&;#,\[][^\s&;#
 """One pair of a URL's query; its name may be a word that tells of a secret only there, as in `?key=...`."""
 _TEMPLATE = re.compile(r"(?:\{[^{}]*\})+")
 """What stands for a value of a record, and is none itself."""
-_CREDENTIALS = re.compile(r"(?P<scheme>\b(?:Bearer|Basic|Digest|Token)) +[A-Za-z0-9+/=._~-]{6,}(?![\w-])", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(?P<scheme>\b(?:Bearer|Basic|Digest|Token)) +[\w+/=.~-]{6,}", re.IGNORECASE)
 """As in a header `authorization`."""
 _URL_TOKEN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/:@?#]{20,}@", re.IGNORECASE)
 """So long a user without a password is a token, as in `https://ghp_...@github.com`."""

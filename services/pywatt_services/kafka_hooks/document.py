@@ -5,11 +5,13 @@ Flat keys are the shape of the original's guide, a `kafka` block is that of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pywatt.errors import Problem
 from pywatt.service_type import Configured, OptionsError, Placement
+from pywatt_kafka.addresses import with_port
+from pywatt_kafka.errors import KafkaError
 from pywatt_services.kafka_hooks.admission import auth_options
 from pywatt_services.kafka_hooks.config import (
     EMBEDDED,
@@ -23,14 +25,13 @@ from pywatt_services.kafka_hooks.config import (
 )
 from pywatt_services.kafka_hooks.entries import DEFAULTED, read_entry, with_defaults
 from pywatt_services.kafka_hooks.publish_options import publish_options
-from pywatt_services.kafka_hooks.routes import PathPattern
+from pywatt_services.kafka_hooks.routes import PathPattern, taken_by
 from pywatt_services.kafka_hooks.security_options import read_security
 from pywatt_services.kafka_hooks.topic_patterns import expression, own_topics
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
 MILLISECONDS = 1000.0
 BLOCK = "kafka"
-PUBLISH_PREFIX = "topics"
 KEYS = (
     "brokers", "topics", "requestResponse", "consumer", "concurrency", "dlqFormat", "serialization", *DEFAULTED,
     "publish", "auth", "operations", "security", "engine",
@@ -69,6 +70,7 @@ class _Reader:
         settings = self._settings
         if not settings.get("brokers"):
             self.problem("brokers", "brokers is missing", 'such as "brokers": ["{KAFKA_BROKERS}"] or ["embedded"]')
+        self._check_brokers(settings.get("brokers", ()))
         webhooks = tuple(
             read_entry(f"topics[{number}]", with_defaults(entry, settings), self._placement, self.problem, self.calls)
             for number, entry in enumerate(settings.get("topics", ()))
@@ -76,9 +78,9 @@ class _Reader:
         replies = tuple(self._reply(number, entry) for number, entry in enumerate(settings.get("requestResponse", ())))
         if not webhooks and not replies and not settings.get("publish", {}).get("topics"):
             self.problem("topics", "neither topics nor requestResponse has an entry", "add a topic and its url")
-        self._check_topics(webhooks)
+        self._check_topics(webhooks, replies)
         self._check_retry_topics(webhooks, replies)
-        self._check_paths(replies)
+        self._check_paths(replies, dlq=settings.get("operations", {}).get("dlq", False))
         never = own_topics(webhooks, replies)
         auth = settings.get("auth")
         return KafkaHooksOptions(
@@ -115,8 +117,6 @@ class _Reader:
         except ValueError as error:
             self.problem(f"{key}.path", f"{entry['path']} cannot be used as a path: {error}", "such as /api/jobs/:id")
             path = PathPattern(())
-        if path.segments[:1] == (PUBLISH_PREFIX,) and len(path.segments) == 2:
-            self.problem(f"{key}.path", f"{entry['path']} is the path for publishing", "choose another path")
         if entry["requestTopic"] == entry["responseTopic"]:
             self.problem(f"{key}.responseTopic", "requests and responses have the same topic", "choose two topics")
         return RequestReplyOptions(
@@ -127,7 +127,18 @@ class _Reader:
             methods=frozenset(entry.get("methods", ONLY_POST)),
         )
 
-    def _check_topics(self, webhooks: tuple[WebhookOptions, ...]) -> None:
+    def _check_brokers(self, brokers: Sequence[str]) -> None:
+        if EMBEDDED in brokers and set(brokers) != {EMBEDDED}:
+            hint = f'keep ["{EMBEDDED}"] alone, or the addresses'
+            self.problem("brokers", f"{EMBEDDED} is the app's own broker, which is no part of another cluster", hint)
+        for number, address in enumerate(brokers):
+            try:
+                if address != EMBEDDED:
+                    with_port(address)
+            except KafkaError as error:
+                self.problem(f"brokers[{number}]", error.message, error.hint)
+
+    def _check_topics(self, webhooks: tuple[WebhookOptions, ...], replies: tuple[RequestReplyOptions, ...]) -> None:
         seen: dict[WebhookOptions, int] = {}
         dead_letters: dict[str, set[str]] = {}
         for number, webhook in enumerate(webhooks):
@@ -139,7 +150,14 @@ class _Reader:
             if webhook.by_pattern:
                 continue  # it means no topic of dead letters
             dead_letters.setdefault(webhook.topic, set()).update({webhook.dlq} if webhook.dlq is not None else ())
+        exchanged = {
+            topic: number for number, each in enumerate(replies) for topic in (each.request_topic, each.response_topic)
+        }
         for number, webhook in enumerate(webhooks):
+            if webhook.dlq in exchanged:
+                other = f"{self._prefix}requestResponse[{exchanged[webhook.dlq]}]"
+                message = f"dead letters would be taken for the requests and responses of {other}"
+                self.problem(f"topics[{number}].dlq", message, "give dead letters a topic of their own")
             if webhook.dlq is not None and _leads_back(webhook.topic, webhook.dlq, dead_letters):
                 message = f"dead letters of {webhook.topic} come back to {webhook.topic}"
                 self.problem(f"topics[{number}].dlq", message, "name a topic that is not read here")
@@ -159,9 +177,13 @@ class _Reader:
                 self.problem(f"topics[{number}].retry.topic", message, "each entry needs a retry topic of its own")
             taken[topic] = f"the retry topic of topics[{number}]"
 
-    def _check_paths(self, replies: tuple[RequestReplyOptions, ...]) -> None:
+    def _check_paths(self, replies: tuple[RequestReplyOptions, ...], *, dlq: bool) -> None:
         seen: dict[tuple[str, ...], int] = {}
         for number, reply in enumerate(replies):
+            owner = taken_by(reply.path, dlq=dlq)
+            if owner is not None:
+                message = f"/{'/'.join(reply.path.segments)} {owner}"
+                self.problem(f"requestResponse[{number}].path", message, "choose another path, such as /api/jobs/:id")
             shape = reply.path.shape
             if shape and shape in seen:
                 first = f"{self._prefix}requestResponse[{seen[shape]}]"

@@ -71,6 +71,18 @@ class Routes(Generic[Target]):
         return None
 
 
+def taken_by(path: PathPattern, *, dlq: bool) -> str | None:
+    """Return why a path cannot be had, in words that go on from it; `dlq`: whether dead letters are served."""
+    match path.segments:
+        case ("topics", _):
+            return "is a path for publishing: POST /topics/:topic"
+        case ("metrics" | "why",):
+            return "is answered by the service itself inside the app"
+        case ("dlq", *_) if dlq:
+            return "is a path of the dead letters, which operations.dlq serves there"
+    return None
+
+
 def path_segments(raw_path: str) -> tuple[str, ...]:
     """Split a path as it came over the wire, then decode each segment: an encoded slash stays inside its segment."""
     return tuple(unquote(segment) for segment in raw_path.removeprefix("/").split("/"))

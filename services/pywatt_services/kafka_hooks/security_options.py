@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from pywatt_kafka.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.security import Mechanism, Sasl, Security, Tls
+from pywatt_services.kafka_hooks.pem_files import check_pair, pem_files
 
 Problem = Callable[[str, str, str], None]
 """Takes a problem's key, what is wrong and what to do."""
 
-PEM = "-----BEGIN"
 FROM_NODE = {"passphrase": "keyPassword", "rejectUnauthorized": "verify"}
 """The original's names, which are Node's."""
 
@@ -46,19 +46,12 @@ def _tls(key: str, entry: bool | Mapping[str, Any], folder: Path, problem: Probl
     if entry is False:
         return None
     given = {} if entry is True else {FROM_NODE.get(name, name): value for name, value in entry.items()}
-    files: dict[str, str | None] = {"ca": None, "cert": None, "key": None}
-    for name in files:
-        value = given.get(name)
-        if value is None:
-            continue
-        if PEM in value:
-            problem(f"{key}.{name}", "this is the content of a file", "put it into a file and name that here")
-        elif not (path := folder / value).is_file():
-            problem(f"{key}.{name}", f"there is no file {path}", "the name is relative to the service's folder")
-        else:
-            files[name] = str(path)
+    files = pem_files(key, given, folder, problem)
     if given.get("key") and not given.get("cert"):
         problem(f"{key}.key", "a key without its certificate", "add cert")
+    cert, own_key = files["cert"], files["key"]
+    if cert is not None and (own_key is not None or "key" not in given):
+        check_pair(key, cert, own_key, given.get("keyPassword"), problem)
     return Tls(**files, key_password=given.get("keyPassword"), verify=given.get("verify", True))
 
 

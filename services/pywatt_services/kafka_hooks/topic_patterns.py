@@ -13,7 +13,7 @@ INTERNAL = "__"
 """How the names of Kafka's own topics begin."""
 REFERENCE = re.compile(r"\(\?P[<=]|\(\?\(|(?<!\\)(?:\\\\)*\\[1-9]")
 """Named groups and what refers to groups: their names and numbers are others when several patterns are put together."""
-LEGAL_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+LEGAL_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
 
 
 class RequestReplyOptions(Protocol):

@@ -130,7 +130,11 @@ def test_wrong_value_comes_with_what_to_write(problem: Any, keys: dict[str, Any]
             "exclusiveMinimum",
             "write a number, more than 0 and at most 1",
         ),
-        ({"enum": ["POST", "PUT"], "default": "POST"}, "enum", 'write one of them; or leave it out: the default is "POST"'),
+        (
+            {"enum": ["POST", "PUT"], "default": "POST"},
+            "enum",
+            'write one of them; or leave it out: the default is "POST"',
+        ),
         ({"type": "string", "minLength": 1}, "minLength", "fill it in"),
         ({"type": "array", "minItems": 1}, "minItems", "add what is missing"),
         ({"type": "array", "uniqueItems": True}, "uniqueItems", "remove what is there twice"),

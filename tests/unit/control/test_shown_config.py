@@ -10,7 +10,7 @@ from pywatt.service_type import Placement
 from pywatt.supervisor.snapshot import plain
 from pywatt_services.kafka_hooks import TYPE
 
-SECRET = "conf-SECRET"  # noqa: S105
+SECRET = "conf-SECRET"
 DOCUMENT: dict[str, Any] = {
     "brokers": ["kafka:9092"],
     "topics": [

@@ -44,7 +44,24 @@ def test_no_address_at_all_is_an_error_that_names_the_variable(
     assert "KAFKA_BROKERS=host:9092" in caught.value.hint
 
 
-@pytest.mark.parametrize("value", ["host:", ":9092", "host:port", "http://host"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "host:",
+        ":9092",
+        "host:port",
+        "http://host",
+        "http://a:9092",
+        "PLAINTEXT://a:9092",
+        "a:99999",
+        "a:0",
+        "a:1:2",
+        "::1",
+        "a b:1",
+        "a:1/x",
+        "u:p@a:1",
+    ],
+)
 def test_what_is_not_an_address_is_refused(value: str) -> None:
     with pytest.raises(KafkaError, match="not a broker's address"):
         brokers_from(value, {})

@@ -178,6 +178,9 @@ def test_consumer_settings_are_seconds_and_counts() -> None:
     [
         ({"topics": GUIDE["topics"], "consumer": GUIDE["consumer"]}, "brokers", "brokers is missing"),
         ({"brokers": ["a:1"]}, "topics", "neither topics nor requestResponse"),
+        (document(brokers=["http://a:9092"]), "brokers[0]", "begins with http://"),
+        (document(brokers=["b:1", "a:99999"]), "brokers[1]", "no port 99999"),
+        (document(brokers=["embedded", "a:1"]), "brokers", "no part of another cluster"),
         (document(consumer={}), "consumer.groupId", "groupId is missing"),
         (document(topics=[webhook(url="ftp://x/")]), "topics[0].url", "not an http or https URL"),
         (document(topics=[webhook(url="http://apu.plt.local/")]), "topics[0].url", "no service 'apu'"),
@@ -186,6 +189,12 @@ def test_consumer_settings_are_seconds_and_counts() -> None:
         (document(topics=[webhook(headers={"x": "c\nd"})]), "topics[0].headers.x", "not a header"),
         (document(topics=[webhook(headers={"Host": "x"})]), "topics[0].headers.Host", "made by pywatt"),
         (document(topics=[webhook(dlq="orders")]), "topics[0].dlq", "come back to orders"),
+        (
+            document(topics=[webhook(dlq="requests")]),
+            "topics[0].dlq",
+            "the requests and responses of requestResponse[0]",
+        ),
+        (document(topics=[webhook(dlq="responses")]), "topics[0].dlq", "the requests and responses of"),
         (document(topics=[webhook(), webhook()]), "topics[1]", "topics[0] says the same"),
         (document(topics=[{"url": "http://api.plt.local/"}]), "topics[0]", "topic is missing"),
         (document(topics=[webhook(pattern="a")]), "topics[0].pattern", "topic and pattern are given"),
@@ -215,13 +224,28 @@ def test_dead_letters_that_go_round_in_a_circle_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "message"), [("/a/*", "cannot be used"), ("/topics/:topic", "publishing"), ("/topics/x", "publishing")]
+    ("path", "message"),
+    [
+        ("/a/*", "cannot be used"),
+        ("/topics/:topic", "publishing"),
+        ("/topics/x", "publishing"),
+        ("/metrics", "answered by the service itself"),
+        ("/why", "answered by the service itself"),
+        ("/dlq", "operations.dlq"),
+        ("/dlq/:topic/redrive", "operations.dlq"),
+    ],
 )
 def test_path_that_cannot_be_served_is_refused(path: str, message: str) -> None:
     reply = {"path": path, "requestTopic": "q", "responseTopic": "a"}
-    problems = problems_of({"brokers": ["a:1"], "requestResponse": [reply]})
+    problems = problems_of({"brokers": ["a:1"], "requestResponse": [reply], "operations": {"dlq": True}})
     assert list(problems) == ["requestResponse[0].path"]
     assert message in problems["requestResponse[0].path"]
+
+
+@pytest.mark.parametrize("path", ["/topics", "/topics/x/y", "/metrics/x", "/:any", "/dlq", "/dlq/x"])
+def test_path_that_looks_alike_is_served(path: str) -> None:
+    reply = {"path": path, "requestTopic": "q", "responseTopic": "a"}
+    assert len(options_of({"brokers": ["a:1"], "requestResponse": [reply]}).request_replies) == 1
 
 
 def test_replies_need_a_topic_of_their_own_and_paths_a_shape_of_their_own() -> None:
@@ -245,6 +269,8 @@ def test_simple_dead_letters_can_be_asked_for() -> None:
         document(topics=[webhook(retryDelay=249)]),
         document(topics=[webhook(method="GET")]),
         document(topics=[webhook(topic="a b")]),
+        document(topics=[webhook(topic=".")]),
+        document(topics=[webhook(dlq="..")]),
         document(topics=[webhook(extra=1)]),
         document(concurrency=0),
         document(consumer={"groupId": "g", "mode": "manual"}),

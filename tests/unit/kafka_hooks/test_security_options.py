@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from harness.certificates import Authority
 
 from pywatt.service_type import OptionsError, Placement
 from pywatt_kafka import ClientCredentials, FixedToken, Mechanism, Sasl, Security, Tls
@@ -39,7 +40,7 @@ def test_nothing_is_left_to_the_environment(tmp_path: Path) -> None:
 
 
 def test_block(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").touch()
+    Authority(tmp_path)  # writes ca.pem
     security = {"tls": {"ca": "ca.pem", "verify": False, "keyPassword": "k"}, "sasl": LOGIN}
     assert read(tmp_path, security=security) == Security(
         tls=Tls(ca=str(tmp_path / "ca.pem"), verify=False, key_password="k"), sasl=AS_LOGIN
@@ -95,8 +96,45 @@ def test_problem_is_found_with_its_key(tmp_path: Path, document: dict[str, Any],
 
 
 def test_key_needs_its_certificate(tmp_path: Path) -> None:
-    (tmp_path / "k").touch()
+    Authority(tmp_path).issue("client")[1].rename(tmp_path / "k")
     assert list(problems(tmp_path, security={"tls": {"key": "k"}})) == ["security.tls.key"]
+
+
+def test_certificate_and_key(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("client", password="k")
+    tls = {"ca": "ca.pem", "cert": "client.pem", "key": "client.key", "keyPassword": "k"}
+    assert read(tmp_path, security={"tls": tls}) == Security(
+        tls=Tls(ca=str(authority.file), cert=str(cert), key=str(key), key_password="k")
+    )
+    cert, key = authority.issue("both")
+    cert.write_bytes(key.read_bytes() + cert.read_bytes())
+    assert read(tmp_path, security={"tls": {"cert": "both.pem"}}) == Security(tls=Tls(cert=str(cert)))
+
+
+@pytest.mark.parametrize(
+    ("tls", "key", "message"),
+    [
+        ({"ca": "garbage"}, "ca", "holds no certificate in PEM"),
+        ({"ca": "broken"}, "ca", "holds a certificate that cannot be used"),
+        ({"ca": "client.key"}, "ca", "holds no certificate in PEM"),
+        ({"cert": "garbage", "key": "client.key"}, "cert", "holds no certificate in PEM"),
+        ({"cert": "client.pem", "key": "garbage"}, "key", "holds no private key in PEM"),
+        ({"cert": "client.pem", "key": "other.key"}, "key", "is not the key of the certificate in"),
+        ({"cert": "client.pem"}, "cert", "holds no key of its certificate"),
+        ({"cert": "locked.pem", "key": "locked.key"}, "keyPassword", "it has a password"),
+        ({"cert": "locked.pem", "key": "locked.key", "keyPassword": "x"}, "keyPassword", "with this password"),
+    ],
+)
+def test_files_that_are_no_use_are_found(tmp_path: Path, tls: dict[str, str], key: str, message: str) -> None:
+    (tmp_path / "garbage").write_bytes(b"\x00\xffgarbage")
+    (tmp_path / "broken").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    authority = Authority(tmp_path)
+    for name, password in (("client", None), ("other", None), ("locked", "k")):
+        authority.issue(name, password=password)
+    found = problems(tmp_path, security={"tls": tls})
+    assert list(found) == [f"security.tls.{key}"]
+    assert message in found[f"security.tls.{key}"]
 
 
 @pytest.mark.parametrize(
