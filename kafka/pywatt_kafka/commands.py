@@ -16,7 +16,8 @@ from pywatt_kafka.cluster import list_topics
 from pywatt_kafka.dlq.commands import dlq
 from pywatt_kafka.errors import BrokerFailed, KafkaError
 from pywatt_kafka.lag import consumer_lag
-from pywatt_kafka.terminal import brokers_option, chosen_brokers, complete, json_option, print_json, print_table
+from pywatt_kafka.reach import Cluster
+from pywatt_kafka.terminal import cluster_options, complete, json_option, print_json, print_table
 from pywatt_kafka.why import why
 
 
@@ -53,11 +54,11 @@ def start(port: int, data: Path | None, version: str, embedded: bool) -> None:
 
 
 @kafka.command()
-@brokers_option
+@cluster_options
 @json_option
-def topics(brokers: str | None, as_json: bool) -> None:
+def topics(cluster: Cluster, as_json: bool) -> None:
     """List the topics, and how many records are in them."""
-    found = complete(list_topics(chosen_brokers(brokers)))
+    found = complete(list_topics(cluster.brokers, security=cluster.security))
     if as_json:
         print_json([{"topic": each.name, "partitions": each.partitions, "records": each.records} for each in found])
     else:
@@ -67,11 +68,11 @@ def topics(brokers: str | None, as_json: bool) -> None:
 @kafka.command()
 @click.argument("group")
 @click.option("--topic", "topic_names", multiple=True, help="Only this topic; may be given several times.")
-@brokers_option
+@cluster_options
 @json_option
-def lag(group: str, topic_names: tuple[str, ...], brokers: str | None, as_json: bool) -> None:
+def lag(group: str, topic_names: tuple[str, ...], cluster: Cluster, as_json: bool) -> None:
     """Show how many records a consumer group has still to commit, by topic and partition."""
-    found = complete(consumer_lag(chosen_brokers(brokers), group, topic_names or None))
+    found = complete(consumer_lag(cluster.brokers, group, topic_names or None, security=cluster.security))
     if as_json:
         print_json(found)
         return

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
-from pywatt_kafka.addresses import BROKERS_VARIABLE, EMBEDDED
+from pywatt_kafka.addresses import BROKERS_VARIABLE
 from pywatt_kafka.durations import parse_duration
 from pywatt_kafka.errors import KafkaError
-from pywatt_kafka.running_app import PREFIX, kafka_variables
+from pywatt_kafka.reach import PREFIX, Cluster, Reach, choose, given_brokers, meant, named, reaches_of
+from pywatt_kafka.security import PROTOCOL
 
 ENV_FILE = ".env"
 
@@ -30,14 +34,21 @@ def duration(text: str) -> float:
         raise click.BadParameter(str(error)) from error
 
 
-def brokers_option(command: Command) -> Command:
-    """Give a command the option that says which cluster is meant."""
-    return click.option(
+def cluster_options(command: Command) -> Command:
+    """Give a command the options that say which cluster is meant, and the cluster instead of them, as `cluster`."""
+
+    @functools.wraps(command)
+    def run(*words: Any, brokers: str | None, service: str | None, **options: Any) -> Any:
+        return command(*words, cluster=chosen_cluster(brokers, service), **options)
+
+    which = click.option(
         "--brokers",
         metavar="HOST:PORT,...",
-        help=f"Default: {BROKERS_VARIABLE}, from the environment, from the app that runs in this folder, or from the "
-        "file .env of this folder or one above.",
-    )(command)
+        help=f"Default: {BROKERS_VARIABLE}, from the environment; what the app of this folder has; "
+        f"{BROKERS_VARIABLE} from the file .env of this folder or one above.",
+    )
+    whose = click.option("--service", metavar="ID", help="The service of the app whose cluster is meant.")
+    return cast(Command, which(whose(run)))
 
 
 def json_option(command: Command) -> Command:
@@ -45,25 +56,44 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
-def chosen_brokers(given: str | None) -> str | None:
-    """Return the brokers that are meant; None leaves it to the variable in the environment.
+def chosen_cluster(option: str | None, service: str | None = None) -> Cluster:
+    """Return the cluster that is meant: by the options, the environment, the app of the folder, a file .env."""
+    with in_words():
+        brokers = given_brokers(option, os.environ)
+        if brokers and os.environ.get(PROTOCOL) and service is None:
+            return choose(brokers, os.environ, None)
+        reach: Reach | None = None
+        dead_letters: frozenset[str] = frozenset()
+        try:
+            reaches = reaches_of(Path.cwd(), os.environ)
+            reach = named(reaches, service) if service is not None else meant(reaches, brokers)
+            dead_letters = dead_letters.union(*(each.dead_letters for each in reaches))
+        except KafkaError as error:
+            if service is not None or not (brokers or BROKERS_VARIABLE in _from_env_file(Path.cwd())):
+                raise
+            click.echo(f"The app here is not asked: {error.message}; {error.hint}".rstrip("; "), err=True)
+        if reach is None:
+            own = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+            reach = Reach(variables={**own, **_from_env_file(Path.cwd())})
+        cluster = replace(choose(brokers, os.environ, reach), dead_letters=dead_letters)
+    if cluster.note:
+        click.echo(cluster.note, err=True)
+    return cluster
 
-    The variables by which a running app, or else the file .env, says how to reach Kafka get into the environment: they
-    may tell too how to log in.
-    """
-    if given or os.environ.get(BROKERS_VARIABLE, EMBEDDED) != EMBEDDED:
-        return given
-    variables = kafka_variables(Path.cwd()) or _from_env_file(Path.cwd())
-    os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
-    return variables.get(BROKERS_VARIABLE)
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Let what goes wrong with Kafka become the command's error."""
+    try:
+        yield
+    except KafkaError as error:
+        raise click.ClickException(f"{error.message}\n{error.hint}".rstrip()) from error
 
 
 def complete(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's work; what goes wrong with Kafka becomes the command's error."""
-    try:
+    with in_words():
         return asyncio.run(work)
-    except KafkaError as error:
-        raise click.ClickException(f"{error.message}\n{error.hint}".rstrip()) from error
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -10,7 +10,8 @@ import click
 from pywatt_kafka.running_app import asked
 from pywatt_kafka.terminal import json_option, print_json, print_table
 
-SERVICE = "kafka-hooks"
+TYPE = "kafka-hooks"
+"""The type of the services that can tell."""
 PATH = "/why"
 ASK = "inject"
 """The command of pywatt that asks a service of a running app."""
@@ -18,13 +19,14 @@ ASK = "inject"
 
 @click.command()
 @click.argument("words", metavar="[ID] [SERVICE]", nargs=-1)
+@click.option("--service", metavar="SERVICE", help="The same as the word SERVICE.")
 @json_option
-def why(words: tuple[str, ...], as_json: bool) -> None:
-    """Show what holds the partitions that SERVICE (default: kafka-hooks) of a running app reads.
+def why(words: tuple[str, ...], service: str | None, as_json: bool) -> None:
+    """Show what holds the partitions that SERVICE of a running app reads (default: its only kafka-hooks service).
 
     ID is an app's pid or name; without it, the app of this folder, or the only one that runs, is meant.
     """
-    document = _document(words or (SERVICE,))
+    document = _document((*words[:1], service) if service is not None else _with_service(words))
     if as_json:
         print_json(document)
         return
@@ -49,10 +51,41 @@ def why(words: tuple[str, ...], as_json: bool) -> None:
     click.echo(f"{len(free)} of {len(document['partitions'])} partitions are held by nothing.")
 
 
-def _document(words: tuple[str, ...]) -> dict[str, Any]:
-    text = asked(ASK, *words, "--path", PATH)
+def _with_service(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words with the service that is meant, when they name only an app or nothing."""
+    if len(words) > 1 or (words and not _names_app(words[0])):
+        return words
+    services: list[dict[str, Any]] = json.loads(_asked("services", *words, "--json"))
+    known = [each["id"] for each in services if each["type"] == TYPE]
+    if not known:
+        raise click.ClickException(f"the app has no service of the type {TYPE}, which is what can be asked")
+    if len(known) > 1:
+        raise click.ClickException(
+            f"the app has several {TYPE} services: say which one\n--service {' or '.join(known)}"
+        )
+    return (*words, known[0])
+
+
+def _names_app(word: str) -> bool:
+    """Whether a word is the pid or the name of a running app, and not a service of the app that is meant anyway."""
+    apps: list[dict[str, Any]] = json.loads(_asked("ps", "--json"))
+    if all(word not in (str(app["pid"]), app["name"]) for app in apps):
+        return False
+    if len(apps) > 1:
+        return True
+    services: list[dict[str, Any]] = json.loads(_asked("services", "--json"))
+    return all(word != each["id"] for each in services)
+
+
+def _asked(name: str, *arguments: str) -> str:
+    text = asked(name, *arguments)
     if text is None:
         raise click.ClickException("this asks a running app, which is possible only as `pywatt kafka why`")
+    return text
+
+
+def _document(words: tuple[str, ...]) -> dict[str, Any]:
+    text = _asked(ASK, *words, "--path", PATH)
     try:
         document: dict[str, Any] = json.loads(text)
         document["partitions"]

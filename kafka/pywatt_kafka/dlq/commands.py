@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import aclosing
-from pathlib import Path
 from time import time
 
 import click
@@ -15,11 +14,10 @@ from pywatt_kafka.dlq.box import Found, open_box
 from pywatt_kafka.dlq.letter import CUT, DeadLetter, Filter
 from pywatt_kafka.dlq.redrive import Outcome
 from pywatt_kafka.dlq.shown import in_full, shown_age, shown_bytes, summary
-from pywatt_kafka.running_app import dead_letter_topics
+from pywatt_kafka.reach import Cluster
 from pywatt_kafka.terminal import (
     Command,
-    brokers_option,
-    chosen_brokers,
+    cluster_options,
     complete,
     duration,
     json_option,
@@ -63,7 +61,7 @@ def dlq() -> None:
 @click.argument("topic", required=False)
 @filters
 @click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, help="Letters at most.")
-@brokers_option
+@cluster_options
 @json_option
 def list_letters(
     topic: str | None,
@@ -73,15 +71,15 @@ def list_letters(
     older_than: float | None,
     newer_than: float | None,
     limit: int,
-    brokers: str | None,
+    cluster: Cluster,
     as_json: bool,
 ) -> None:
     """List the letters of TOPIC; without TOPIC, the topics that are called so or that the app of this folder has."""
     if topic is None:
-        complete(_list_topics(chosen_brokers(brokers), as_json, dead_letter_topics(Path.cwd())))
+        complete(_list_topics(cluster, as_json))
         return
     chosen = _filter(origin, error, key, older_than, newer_than)
-    found, strange = complete(_letters(chosen_brokers(brokers), topic, chosen, limit))
+    found, strange = complete(_letters(cluster, topic, chosen, limit))
     if as_json:
         print_json([summary(each) for each in found])
         return
@@ -108,10 +106,10 @@ def list_letters(
 @dlq.command()
 @click.argument("topic")
 @click.argument("place", type=letter_place)
-@brokers_option
-def show(topic: str, place: tuple[int, int], brokers: str | None) -> None:
+@cluster_options
+def show(topic: str, place: tuple[int, int], cluster: Cluster) -> None:
     """Print one letter in full, as JSON. PLACE is PARTITION@OFFSET."""
-    found, _ = complete(_letters(chosen_brokers(brokers), topic, Filter(place=place), 1))
+    found, _ = complete(_letters(cluster, topic, Filter(place=place), 1))
     if not found:
         raise click.ClickException(f"{topic} has no dead letter {place[0]}@{place[1]}")
     print_json(in_full(found[0]))
@@ -125,7 +123,7 @@ def show(topic: str, place: tuple[int, int], brokers: str | None) -> None:
 @click.option("--again", is_flag=True, help="Those too that were sent back before.")
 @click.option("--rate", type=click.FloatRange(0.1), help="Records per second at most.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
-@brokers_option
+@cluster_options
 @json_option
 def redrive(
     topic: str,
@@ -139,7 +137,7 @@ def redrive(
     again: bool,
     rate: float | None,
     dry_run: bool,
-    brokers: str | None,
+    cluster: Cluster,
     as_json: bool,
 ) -> None:
     """Send the records of letters back to where they come from, with key, headers and value."""
@@ -150,7 +148,7 @@ def redrive(
             click.echo(f"{letter.partition}@{letter.offset} {what}")
 
     async def work() -> Outcome:
-        async with open_box(chosen_brokers(brokers), topic) as box:
+        async with open_box(cluster.brokers, topic, security=cluster.security) as box:
             return await box.redrive(chosen, to=to, again=again, rate=rate, dry_run=dry_run, progress=tell)
 
     outcome = complete(work())
@@ -171,7 +169,7 @@ def redrive(
 @click.option("--older-than", type=duration, help="As far as all are older than, such as 7d.")
 @click.option("--dry-run", is_flag=True, help="Only say how many would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@brokers_option
+@cluster_options
 def purge(
     topic: str,
     everything: bool,
@@ -179,14 +177,14 @@ def purge(
     older_than: float | None,
     dry_run: bool,
     yes: bool,
-    brokers: str | None,
+    cluster: Cluster,
 ) -> None:
     """Delete letters for good. Kafka deletes only from the oldest on, so a single letter cannot be chosen."""
     if not (everything or redriven or older_than is not None):
         raise click.UsageError("Say which letters: --all, --redriven or --older-than.")
 
     async def work(*, really: bool) -> int:
-        async with open_box(chosen_brokers(brokers), topic) as box:
+        async with open_box(cluster.brokers, topic, security=cluster.security) as box:
             until = await box.purgeable(redriven=redriven, older_than=older_than)
             return await box.purge(until) if really else await box.count(until)
 
@@ -228,9 +226,12 @@ def _told(outcome: Outcome, dry_run: bool) -> str:
     return ", ".join(parts) + "."
 
 
-async def _letters(brokers: str | None, topic: str, chosen: Filter, limit: int) -> tuple[list[Found], int]:
+async def _letters(cluster: Cluster, topic: str, chosen: Filter, limit: int) -> tuple[list[Found], int]:
     found: list[Found] = []
-    async with open_box(brokers, topic) as box, aclosing(box.letters(chosen)) as letters:
+    async with (
+        open_box(cluster.brokers, topic, security=cluster.security) as box,
+        aclosing(box.letters(chosen)) as letters,
+    ):
         async for each in letters:
             found.append(each)
             if len(found) == limit:
@@ -238,8 +239,12 @@ async def _letters(brokers: str | None, topic: str, chosen: Filter, limit: int) 
         return found, box.strange
 
 
-async def _list_topics(brokers: str | None, as_json: bool, named: frozenset[str]) -> None:
-    topics = await list_topics(brokers, lambda name: name in named or NAME.search(name) is not None)
+async def _list_topics(cluster: Cluster, as_json: bool) -> None:
+    topics = await list_topics(
+        cluster.brokers,
+        lambda name: name in cluster.dead_letters or NAME.search(name) is not None,
+        security=cluster.security,
+    )
     if as_json:
         print_json([{"topic": topic.name, "letters": topic.records} for topic in topics])
     else:

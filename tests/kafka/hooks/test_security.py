@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -12,11 +13,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any, get_args
 
 import anyio
 import pytest
+from harness.app import run_pywatt, write_files
 from harness.certificates import Authority
 from harness.hooks import LONG, Received, RunHooks, Target
+from harness.terminal import command
 
 from pywatt_kafka import (
     ClientCredentials,
@@ -35,6 +39,7 @@ from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars
 from pywatt_kafka.brokers.java import find_java
 from pywatt_kafka.brokers.real import RealBroker
 from pywatt_kafka.cluster import list_topics
+from pywatt_kafka.engines import EngineName
 
 pytestmark = pytest.mark.anyio
 
@@ -142,14 +147,15 @@ def sasl(request: pytest.FixtureRequest, scram_user: None, token_url: str) -> Sa
     return Sasl(mechanism=mechanism, username="alice", password=PASSWORD)
 
 
-async def test_every_client_gets_in(secured: str, tls: Tls, sasl: Sasl, topic: str) -> None:
+@pytest.mark.parametrize("engine", get_args(EngineName))
+async def test_every_client_gets_in(secured: str, tls: Tls, sasl: Sasl, topic: str, engine: EngineName) -> None:
     security = Security(tls=tls, sasl=sasl)
     with anyio.fail_after(LONG):
         await ensure_topics(secured, [topic], security=security)
         assert topic in {each.name for each in await list_topics(secured, security=security)}
         async with (
-            Producer(secured, security=security) as producer,
-            Consumer(secured, group=f"g-{topic}", topics=[topic], security=security) as consumer,
+            Producer(secured, security=security, engine=engine) as producer,
+            Consumer(secured, group=f"g-{topic}", topics=[topic], security=security, engine=engine) as consumer,
             TailReader(secured, [topic], security=security) as tail,
         ):
             await tail.wait_ready()
@@ -175,6 +181,7 @@ async def test_others_are_told_why_they_do_not_get_in(secured: str, tls: Tls, to
             await ensure_topics(secured, [topic], security=security, timeout=5)
 
 
+@pytest.mark.parametrize("engine", get_args(EngineName), indirect=True)
 async def test_kafka_hooks_is_secured_as_a_whole(
     secured: str, tls: Tls, topic: str, run_hooks: RunHooks, target: Target
 ) -> None:
@@ -207,3 +214,61 @@ async def test_kafka_hooks_is_secured_as_a_whole(
             async for letter in letters:
                 assert json.loads(letter.value or b"")["topic"] == topic
                 break
+
+
+def shop(folder: Path, secured: str, tls: Tls, topic: str) -> Path:
+    """Write an app whose config says how to log in."""
+    hooks: dict[str, Any] = {
+        "type": "kafka-hooks",
+        "brokers": [secured],
+        "topics": [{"topic": topic, "url": "http://kafka-hooks.plt.local/none", "retries": 1, "dlq": f"{topic}-dlq"}],
+        "consumer": {"groupId": f"group-{topic}"},
+        "security": {
+            "tls": {"ca": tls.ca, "cert": tls.cert, "key": tls.key, "keyPassword": "{KEY_PASSWORD}"},
+            "sasl": {"mechanism": "SCRAM-SHA-512", "username": "alice", "password": "{LOGIN}"},
+        },
+    }
+    return write_files(
+        folder,
+        {
+            "watt.json": {
+                "entrypoint": "kafka-hooks",
+                "web": [{"id": "kafka-hooks", "path": "hooks"}],
+                "server": {"port": 0},
+            },
+            "hooks/watt.json": hooks,
+            ".env": f"KEY_PASSWORD=key-secret\nLOGIN={PASSWORD}\n",
+        },
+    )
+
+
+def test_commands_log_in_as_the_app_does(secured: str, tls: Tls, topic: str, scram_user: None, tmp_path: Path) -> None:
+    folder = shop(tmp_path / "shop", secured, tls, topic)
+    env = {"PYWATT_RUNTIME_DIR": str(tmp_path / "run")}
+
+    def told(*words: str) -> str:
+        outcome = command(folder / "hooks", "kafka", *words, env=env)
+        assert (outcome.status, outcome.err) == (0, ""), outcome
+        assert PASSWORD not in outcome.out
+        return outcome.out
+
+    asyncio.run(ensure_topics(secured, [topic], security=admin(tls)))
+    assert topic in told("topics"), "the app does not run: its config files tell"
+    assert topic in told("topics", "--brokers", secured)
+    refused = command(folder, "kafka", "topics", "--brokers", secured.replace("127.0.0.1", "localhost"), env=env)
+    assert refused.status == 1
+    assert "the app's security is not used: localhost:" in refused.err
+    with run_pywatt(folder, env=env) as app:
+        assert app.post(f"/topics/{topic}", content=b"tea").status_code == 202
+        app.wait_for_text(f"{topic}-dlq")
+        (folder / "hooks/watt.json").write_text("{")  # what runs is asked
+        assert f"{topic}-dlq" in told("dlq", "list")
+        assert "404" in told("dlq", "list", f"{topic}-dlq")
+        assert "in all" in told("lag", f"group-{topic}")
+        assert "held by nothing" in told("why")
+        assert app.stop() == 0
+        assert PASSWORD not in app.output
+
+
+def admin(tls: Tls) -> Security:
+    return Security(tls=tls, sasl=Sasl(mechanism=Mechanism.PLAIN, username="alice", password=PASSWORD))

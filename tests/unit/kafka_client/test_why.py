@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
+import pytest
 from click.testing import CliRunner
 
 from pywatt_kafka.why import why
@@ -28,8 +30,8 @@ DOCUMENT = {
 }
 
 
-def pywatt(answer: str) -> tuple[click.Group, list[Any]]:
-    """A program whose `inject` prints the answer, and what that was called with."""
+def pywatt(answer: str, services: Sequence[str] = ("hooks",)) -> tuple[click.Group, list[Any]]:
+    """A program whose `inject` prints the answer, and what that was called with; beside an app with the services."""
     asked: list[Any] = []
 
     @click.group()
@@ -42,6 +44,18 @@ def pywatt(answer: str) -> tuple[click.Group, list[Any]]:
         asked.append((words, path))
         click.echo(answer.encode())
 
+    @root.command()
+    @click.option("--json", "as_json", is_flag=True)
+    def ps(as_json: bool) -> None:
+        click.echo(json.dumps([{"pid": 7, "name": "shop"}]))
+
+    @root.command(name="services")
+    @click.argument("wanted", required=False)
+    @click.option("--json", "as_json", is_flag=True)
+    def list_services(wanted: str | None, as_json: bool) -> None:
+        rows = [{"id": name, "type": "kafka-hooks"} for name in services]
+        click.echo(json.dumps([{"id": "api", "type": "python"}, *rows]))
+
     root.add_command(why)
     return root, asked
 
@@ -50,7 +64,7 @@ def test_holders_are_shown_in_a_table() -> None:
     root, asked = pywatt(json.dumps(DOCUMENT))
     result = CliRunner().invoke(root, ["why"])
     assert result.exit_code == 0, result.output
-    assert asked == [(("kafka-hooks",), "/why")]
+    assert asked == [(("hooks",), "/why")]
     head, row, rest = result.output.splitlines()
     assert head.split() == [
         "PARTITION",
@@ -77,11 +91,46 @@ def test_json_and_another_service() -> None:
     assert asked == [(("app", "hooks"), "/why")]
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("shop",), ("shop", "one")),
+        (("7",), ("7", "one")),
+        (("two",), ("two",)),
+        (("shop", "two"), ("shop", "two")),
+        (("--service", "two"), ("two",)),
+        (("shop", "--service", "two"), ("shop", "two")),
+    ],
+)
+def test_words_that_name_an_app_or_a_service(words: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    root, asked = pywatt(json.dumps(DOCUMENT), ("one",))
+    assert CliRunner().invoke(root, ["why", *words]).exit_code == 0
+    assert asked == [(expected, "/why")]
+
+
+def test_app_and_service_of_one_name() -> None:
+    root, asked = pywatt(json.dumps(DOCUMENT), ("shop",))
+    assert CliRunner().invoke(root, ["why", "shop"]).exit_code == 0
+    assert asked == [(("shop",), "/why")]
+
+
+@pytest.mark.parametrize(
+    ("services", "told"),
+    [(("one", "two"), "--service one or two"), ((), "no service of the type kafka-hooks")],
+)
+def test_service_has_to_be_named_unless_there_is_one(services: tuple[str, ...], told: str) -> None:
+    root, asked = pywatt(json.dumps(DOCUMENT), services)
+    result = CliRunner().invoke(root, ["why"])
+    assert result.exit_code == 1
+    assert told in result.output
+    assert asked == []
+
+
 def test_service_that_cannot_tell() -> None:
     root, _ = pywatt('{"message":"Route GET:/why not found"}')
     result = CliRunner().invoke(root, ["why"])
     assert result.exit_code == 1
-    assert "the service kafka-hooks cannot tell" in result.output
+    assert "the service hooks cannot tell" in result.output
 
 
 def test_without_pywatt() -> None:

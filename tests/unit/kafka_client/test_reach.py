@@ -1,0 +1,83 @@
+"""Which cluster a command means: what the user says comes first, and no password goes to a stranger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from pywatt_kafka import KafkaError, Mechanism, Sasl, Security, Tls
+from pywatt_kafka.reach import Cluster, Reach, choose, given_brokers, meant, named
+from pywatt_kafka.security import NONE
+
+BLOCK = Security(tls=Tls(), sasl=Sasl(mechanism=Mechanism.PLAIN, username="app", password="p"))
+ENV_LOGIN = {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_USERNAME": "me", "KAFKA_SASL_PASSWORD": "m"}
+AS_ENV_LOGIN = Security(sasl=Sasl(mechanism=Mechanism.PLAIN, username="me", password="m"))
+HOOKS = Reach(service="hooks", bridge=True, brokers=("a:1", "b"), security=BLOCK)
+
+
+@pytest.mark.parametrize(
+    ("brokers", "environ", "reach", "expected"),
+    [
+        ((), {}, HOOKS, Cluster(brokers=("a:1", "b:9092"), security=BLOCK)),
+        (("a:1",), {}, HOOKS, Cluster(brokers=("a:1",), security=BLOCK)),
+        ((), ENV_LOGIN, HOOKS, Cluster(brokers=("a:1", "b:9092"), security=AS_ENV_LOGIN)),
+        (("c:1",), ENV_LOGIN, HOOKS, Cluster(brokers=("c:1",), security=AS_ENV_LOGIN)),
+        (("c:1",), {}, None, Cluster(brokers=("c:1",), security=NONE)),
+        (
+            (),
+            {"KAFKA_BROKERS": "embedded"},
+            Reach(brokers=("embedded",), variables={"KAFKA_BROKERS": "127.0.0.1:5"}),
+            Cluster(brokers=("127.0.0.1:5",), security=NONE),
+        ),
+        (
+            (),
+            {},
+            Reach(variables={"KAFKA_BROKERS": "v:1", **ENV_LOGIN}),
+            Cluster(brokers=("v:1",), security=AS_ENV_LOGIN),
+        ),
+    ],
+)
+def test_choice(brokers: Sequence[str], environ: Mapping[str, str], reach: Reach | None, expected: Cluster) -> None:
+    assert choose(brokers, environ, reach) == expected
+
+
+@pytest.mark.parametrize("reach", [HOOKS, Reach(variables={"KAFKA_BROKERS": "v:1", **ENV_LOGIN})])
+def test_what_the_app_logs_in_with_goes_to_its_own_brokers_only(reach: Reach) -> None:
+    cluster = choose(("stranger:1",), {}, reach)
+    assert cluster.security == NONE
+    assert "stranger:1 is none of its brokers" in cluster.note
+
+
+def test_no_brokers_at_all() -> None:
+    for reach in (None, Reach()):
+        with pytest.raises(KafkaError, match="no Kafka broker is given"):
+            choose((), {}, reach)
+
+
+def test_named_by_the_user() -> None:
+    assert given_brokers("a,b:2", {}) == ("a:9092", "b:2")
+    assert given_brokers(None, {"KAFKA_BROKERS": "c:1"}) == ("c:1",)
+    assert given_brokers(None, {"KAFKA_BROKERS": "embedded"}) == given_brokers(None, {}) == ()
+
+
+def test_service_that_is_meant() -> None:
+    api = Reach(service="api", variables={"KAFKA_BROKERS": "x:1"})
+    twin = Reach(service="twin", bridge=True, brokers=("a:1", "b:9092"), security=BLOCK)
+    other = Reach(service="other", bridge=True, brokers=("o:1",))
+    assert meant([], ()) is None
+    assert meant([api], ()) is api
+    assert meant([api, HOOKS, twin], ()) is HOOKS, "both reach the same cluster in the same way"
+    assert meant([HOOKS, other], ("o:1",)) is other
+    assert meant([HOOKS, other], ("z:1",)) is None
+    with pytest.raises(KafkaError, match="the services hooks, other reach Kafka in different ways"):
+        meant([HOOKS, other], ())
+    assert named([HOOKS, other], "other") is other
+    with pytest.raises(KafkaError, match="no service nix") as caught:
+        named([HOOKS, other], "nix")
+    assert "hooks, other" in caught.value.hint
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "KAFKA_SASL_PASSWORD" not in repr(Reach(variables=ENV_LOGIN))
+    assert "'p'" not in repr(HOOKS)
