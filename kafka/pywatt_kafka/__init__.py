@@ -21,6 +21,7 @@ from pywatt_kafka.errors import (
     UnknownPartition,
     UnknownTopic,
 )
+from pywatt_kafka.fetching import Fetching, Isolation
 from pywatt_kafka.lag import consumer_lag
 from pywatt_kafka.leaving import leave_group
 from pywatt_kafka.oauth import ClientCredentials, FixedToken, TokenSource
@@ -40,10 +41,12 @@ __all__ = [
     "ConnectionState",
     "ConnectionStatus",
     "Consumer",
+    "Fetching",
     "FixedToken",
     "Header",
     "Headers",
     "InvalidRecord",
+    "Isolation",
     "KafkaError",
     "KafkaUnavailable",
     "Mechanism",

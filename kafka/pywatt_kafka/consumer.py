@@ -13,11 +13,13 @@ from pywatt_kafka.addresses import brokers_from
 from pywatt_kafka.connection import Connection, ConnectionState, ConnectionStatus
 from pywatt_kafka.engines import EngineName, MemberEngine, require
 from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable
+from pywatt_kafka.fetching import Fetching
 from pywatt_kafka.group import GroupEngine, GroupSettings
 from pywatt_kafka.records import Message, Offset, TopicPartition
 from pywatt_kafka.security import Security, security_from
 
 SESSION_TIMEOUT = 45.0  # seconds
+HEARTBEAT_INTERVAL = 3.0  # seconds, or a third of the session timeout
 REBALANCE_TIMEOUT = 15.0  # seconds
 REQUEST_TIMEOUT = 10.0  # seconds
 MAX_RECORDS = 500
@@ -73,8 +75,10 @@ class Consumer:
         instance_id: str | None = None,
         client_id: str = "pywatt",
         session_timeout: float = SESSION_TIMEOUT,
+        heartbeat_interval: float | None = None,
         rebalance_timeout: float = REBALANCE_TIMEOUT,
         request_timeout: float = REQUEST_TIMEOUT,
+        fetching: Fetching | None = None,
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
@@ -82,6 +86,7 @@ class Consumer:
         """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`. All timeouts are seconds.
 
         `pattern`: a regular expression for whole names of topics that are read besides `topics`, as soon as they exist.
+        `heartbeat_interval` None: what suits the session timeout. `fetching` None: the defaults.
         `rebalance_timeout`: how long the group waits for this member to give up its partitions. `on_status` is called
         on every change of `status`, from the event loop. `security` None: what the variables
         KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used. `engine`: the library underneath.
@@ -101,7 +106,9 @@ class Consumer:
             instance_id=instance_id,
             client_id=client_id,
             session_timeout=session_timeout,
+            heartbeat_interval=heartbeat_interval or min(HEARTBEAT_INTERVAL, session_timeout / 3),
             rebalance_timeout=rebalance_timeout,
+            fetching=fetching or Fetching(),
             security=chosen.settings(),
             assigned=self._assigned,
             revoked=self._revoked,

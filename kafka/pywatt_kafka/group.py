@@ -22,11 +22,11 @@ from pywatt_kafka.engine import (
     translated,
 )
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.fetching import Fetching
 from pywatt_kafka.leading import let_followers_first
 from pywatt_kafka.records import Message, Offset, TopicPartition
 from pywatt_kafka.sockets import Sockets, close_consumer
 
-HEARTBEAT_INTERVAL = 3.0  # seconds, or a third of the session timeout
 REQUEST_MARGIN = 10.0  # seconds; a broker holds a join for as long as the slowest member may take
 TROUBLE_TTL = 3.0  # seconds for which an error counts against the status
 HELD_FETCH = 0.05  # seconds that a fetch takes at most while a partition is paused
@@ -45,7 +45,9 @@ class GroupSettings:
     instance_id: str | None
     client_id: str
     session_timeout: float
+    heartbeat_interval: float
     rebalance_timeout: float
+    fetching: Fetching
     security: Mapping[str, Any]
     assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]]
     revoked: Callable[[frozenset[TopicPartition]], Awaitable[None]]
@@ -75,12 +77,13 @@ class GroupEngine:
             group_instance_id=settings.instance_id,
             session_timeout_ms=int(settings.session_timeout * 1000),
             rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),
-            heartbeat_interval_ms=int(min(HEARTBEAT_INTERVAL, settings.session_timeout / 3) * 1000),
+            heartbeat_interval_ms=int(settings.heartbeat_interval * 1000),
             request_timeout_ms=int((slowest + REQUEST_MARGIN) * 1000),
             metadata_max_age_ms=METADATA_AGE,
             retry_backoff_ms=RETRY_BACKOFF,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
+            **settings.fetching.for_aiokafka(),
             **settings.security,
         )
         self._sockets = Sockets(self._consumer._client)

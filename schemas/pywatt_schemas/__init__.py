@@ -4,6 +4,7 @@
 built-in service type. Annotations of ours, which JSON Schema validators ignore:
 
 - `x-pywatt-support: later`: a key of the original that is accepted but does nothing yet; the loader warns once.
+- `x-pywatt-reason`: beside it, why the key will do nothing later either; the warning says it.
 - `x-pywatt-split: ","`: an array whose strings are split, so that one variable may hold several items.
 - `x-pywatt-expects`: what a valid value looks like, in words for the error message.
 """
@@ -16,10 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["EXPECTS", "LATER", "SPLIT", "SUPPORT", "load", "service_file"]
+__all__ = ["EXPECTS", "LATER", "REASON", "SPLIT", "SUPPORT", "load", "service_file"]
 
 SUPPORT = "x-pywatt-support"
 LATER = "later"
+REASON = "x-pywatt-reason"
 SPLIT = "x-pywatt-split"
 EXPECTS = "x-pywatt-expects"
 

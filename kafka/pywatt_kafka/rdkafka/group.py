@@ -19,7 +19,7 @@ import anyio
 
 from pywatt_kafka.connection import logger
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
-from pywatt_kafka.group import HEARTBEAT_INTERVAL, TROUBLE_TTL, GroupSettings
+from pywatt_kafka.group import TROUBLE_TTL, GroupSettings
 from pywatt_kafka.rdkafka.edge import CHECK_LIMIT, Health, client_settings, translate, translated
 from pywatt_kafka.rdkafka.poller import Poller
 from pywatt_kafka.records import Message, Offset, TopicPartition
@@ -181,11 +181,11 @@ class GroupEngine:
             **client_settings(self._brokers, given.client_id, self._security),
             "group.id": given.group,
             "session.timeout.ms": int(given.session_timeout * 1000),
-            "heartbeat.interval.ms": int(min(HEARTBEAT_INTERVAL, given.session_timeout / 3) * 1000),
+            "heartbeat.interval.ms": int(given.heartbeat_interval * 1000),
             # it is also how long the group waits for this member in a rebalance
             "max.poll.interval.ms": int(max(given.rebalance_timeout, given.session_timeout) * 1000),
             "partition.assignment.strategy": "roundrobin",
-            "isolation.level": "read_uncommitted",
+            **given.fetching.for_rdkafka(),
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,

@@ -39,9 +39,11 @@ def checked(
 ) -> dict[str, Any]:
     """Return the expanded `data` in the types of its schema; what does not fit is a problem."""
     conformed = conform(data, schema)
-    for key in conformed.later:
+    for key, reason in conformed.later.items():
         name = spell(part for part in key if isinstance(part, str))
-        findings.warn(document, f"{name} is not supported yet and does nothing")
+        findings.warn(
+            document, f"{name} does nothing: {reason}" if reason else f"{name} is not supported yet and does nothing"
+        )
     for mismatch in mismatches(conformed.data, schema, variables):
         # a placeholder left over from a missing variable is of the wrong type as well: one problem is enough
         if not findings.spoiled(document, mismatch.key):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pywatt.config.key import Key
-from pywatt_schemas import LATER, SPLIT, SUPPORT
+from pywatt_schemas import LATER, REASON, SPLIT, SUPPORT
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -27,18 +27,18 @@ class Conformed:
     """A document in the types its schema wants."""
 
     data: Any
-    later: tuple[Key, ...]
-    """Keys that are accepted but not supported yet."""
+    later: Mapping[Key, str]
+    """Keys that are accepted but do nothing, and why; without a reason a later version will support them."""
 
 
 def conform(data: Any, schema: Schema) -> Conformed:
     """Return the document with strings turned into what the schema wants, where they can be."""
-    later: list[Key] = []
+    later: dict[Key, str] = {}
 
     def walk(value: Any, own: Schema | bool, key: Key) -> Any:
         branches = list(_branches(own, schema))
         if any(branch.get(SUPPORT) == LATER for branch in branches):
-            later.append(key)
+            later[key] = next((str(branch[REASON]) for branch in branches if REASON in branch), "")
             return value
         separator = next((branch[SPLIT] for branch in branches if SPLIT in branch), None)
         if separator is not None:
@@ -50,7 +50,7 @@ def conform(data: Any, schema: Schema) -> Conformed:
             return [walk(child, items, (*key, index)) for index, child in enumerate(value)]
         return _coerce(value, branches) if isinstance(value, (str, float)) else value
 
-    return Conformed(data=walk(data, schema, ()), later=tuple(later))
+    return Conformed(data=walk(data, schema, ()), later=later)
 
 
 def _branches(own: Schema | bool, schema: Schema) -> Iterator[Schema]:

@@ -121,6 +121,7 @@ class _Bridge:
                     on_status=self._links.watch(CONSUMER),
                     # it waits for its predecessor, which goes only when this worker is ready
                     on_waiting=lambda: self._links.leave_out(CONSUMER),
+                    on_refusal=self._links.refused,
                     writer=producer,
                     largest_record=self._largest_record,
                     meters=meters,

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from pywatt_kafka.engines import EngineName
+from pywatt_kafka.fetching import Fetching
 from pywatt_kafka.security import Security
 from pywatt_services.kafka_hooks.admission import AuthOptions
 from pywatt_services.kafka_hooks.publish_options import PublishOptions
@@ -22,6 +23,8 @@ class StartAt(enum.Enum):
 
     EARLIEST = "earliest"
     LATEST = "latest"
+    FAIL = "fail"
+    """It is not read: that nothing is committed is a mistake."""
 
 
 class DeadLetterFormat(enum.Enum):
@@ -47,17 +50,30 @@ class RequestReplyOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenOffset:
+    """Where a partition is read from, instead of what StartAt says."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerOptions:
     """How the webhooks' records are read."""
 
     group_id: str
     start_at: StartAt = StartAt.EARLIEST
+    offsets: tuple[GivenOffset, ...] = ()
     group_instance_id: str | None = None
     """Static member id of slot 0; further slots append their number. None: made of host, app, service and slot."""
     session_timeout: float = 10.0
     rebalance_timeout: float = 15.0
+    heartbeat_interval: float | None = None
+    """None: as short as the session timeout needs it."""
     buffered_records: int = 2048
     """Unfinished records held per partition before reading from it pauses. Original: `highWaterMark`."""
+    fetching: Fetching = field(default_factory=Fetching)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

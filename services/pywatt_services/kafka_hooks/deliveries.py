@@ -22,6 +22,7 @@ from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.leaving import leave_group
 from pywatt_kafka.records import TopicPartition
 from pywatt_kafka.security import Security
+from pywatt_services.kafka_hooks.beginnings import Beginnings
 from pywatt_services.kafka_hooks.bundling import BundlingWebhook
 from pywatt_services.kafka_hooks.burial import RecordWriter
 from pywatt_services.kafka_hooks.config import ConsumerOptions, KafkaHooksOptions
@@ -57,13 +58,15 @@ class Deliveries:
         client_id: str,
         on_status: Callable[[ConnectionStatus], None],
         on_waiting: Callable[[], None],
+        on_refusal: Callable[[str | None], None],
         writer: RecordWriter,
         largest_record: int,
         meters: Meters,
     ) -> None:
         """`on_status` hears how the consumer stands, `on_waiting` that it cannot be made before another worker ends.
 
-        `writer` takes the dead letters, of `largest_record` bytes at most.
+        `on_refusal` hears why partitions are not read, or None. `writer` takes the dead letters, of `largest_record`
+        bytes at most.
         """
         self._options = options
         self._consumer = consumer
@@ -73,6 +76,7 @@ class Deliveries:
         self._client_id = client_id
         self._on_status = on_status
         self._on_waiting = on_waiting
+        self._on_refusal = on_refusal
         self._writer = writer
         self._largest_record = largest_record
         self._meters = meters
@@ -136,14 +140,16 @@ class Deliveries:
                 client_id=self._client_id,
                 session_timeout=options.session_timeout,
                 rebalance_timeout=options.rebalance_timeout,
+                heartbeat_interval=options.heartbeat_interval,
+                fetching=options.fetching,
                 security=self._security,
                 on_status=self._on_status,
                 engine=self._options.engine,
             ),
             targets,
             buffered_records=options.buffered_records,
-            start_at=options.start_at,
-            from_the_first=targets.retry_topics,
+            beginnings=Beginnings(options, from_the_first=targets.retry_topics),
+            on_refusal=self._on_refusal,
         )
         self._intake = intake
         self._targets = targets

@@ -6,6 +6,7 @@ Flat keys are the shape of the original's guide, a `kafka` block is that of the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pywatt.errors import Problem
@@ -16,18 +17,17 @@ from pywatt_services.kafka_hooks.admission import auth_options
 from pywatt_services.kafka_hooks.config import (
     EMBEDDED,
     ONLY_POST,
-    ConsumerOptions,
     DeadLetterFormat,
     KafkaHooksOptions,
     OperationsOptions,
     RequestReplyOptions,
-    StartAt,
 )
+from pywatt_services.kafka_hooks.consumer_options import consumer_options
 from pywatt_services.kafka_hooks.entries import DEFAULTED, read_entry, with_defaults
 from pywatt_services.kafka_hooks.publish_options import publish_options
 from pywatt_services.kafka_hooks.routes import PathPattern, taken_by
 from pywatt_services.kafka_hooks.security_options import read_security
-from pywatt_services.kafka_hooks.topic_patterns import expression, own_topics
+from pywatt_services.kafka_hooks.topic_patterns import expression, matches, own_topics
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
 MILLISECONDS = 1000.0
@@ -82,12 +82,18 @@ class _Reader:
         self._check_retry_topics(webhooks, replies)
         self._check_paths(replies, dlq=settings.get("operations", {}).get("dlq", False))
         never = own_topics(webhooks, replies)
+        pattern = expression((webhook.topic for webhook in webhooks if webhook.by_pattern), never)
         auth = settings.get("auth")
         return KafkaHooksOptions(
             brokers=tuple(settings.get("brokers", ())),
             webhooks=webhooks,
             request_replies=replies,
-            consumer=self._consumer(settings.get("consumer", {}), needed=bool(webhooks)),
+            consumer=consumer_options(
+                settings.get("consumer", {}),
+                needed=bool(webhooks),
+                reads=partial(_is_read, webhooks, pattern),
+                problem=self.problem,
+            ),
             security=read_security(
                 settings.get("security", {}), settings.get("consumer", {}), self._placement.path, self.problem
             ),
@@ -102,7 +108,7 @@ class _Reader:
                         *(each.response_topic for each in replies),
                     ]
                 ),
-                pattern=expression((webhook.topic for webhook in webhooks if webhook.by_pattern), never),
+                pattern=pattern,
                 folder=self._placement.path,
                 complain=self.problem,
             ),
@@ -190,27 +196,9 @@ class _Reader:
                 self.problem(f"requestResponse[{number}].path", f"{first} takes the same paths", "change one of them")
             seen.setdefault(shape, number)
 
-    def _consumer(self, entry: Mapping[str, Any], *, needed: bool) -> ConsumerOptions | None:
-        group = entry.get("groupId")
-        if group is None:
-            if needed:
-                hint = 'such as "consumer": {"groupId": "kafka-hooks-consumer"}'
-                self.problem("consumer.groupId", "topics are delivered, but consumer.groupId is missing", hint)
-            return None
-        defaults = ConsumerOptions(group_id=group)
-        mode = entry.get("mode", "committed")
-        return ConsumerOptions(
-            group_id=group,
-            start_at=StartAt(entry.get("fallbackMode", StartAt.EARLIEST.value) if mode == "committed" else mode),
-            group_instance_id=entry.get("groupInstanceId"),
-            session_timeout=_seconds(entry, "sessionTimeout", defaults.session_timeout),
-            rebalance_timeout=_seconds(entry, "rebalanceTimeout", defaults.rebalance_timeout),
-            buffered_records=entry.get("highWaterMark", defaults.buffered_records),
-        )
 
-
-def _seconds(entry: Mapping[str, Any], key: str, default: float) -> float:
-    return entry[key] / MILLISECONDS if key in entry else default
+def _is_read(webhooks: tuple[WebhookOptions, ...], pattern: str | None, topic: str) -> bool:
+    return matches(topic, pattern) or any(not webhook.by_pattern and webhook.topic == topic for webhook in webhooks)
 
 
 def _leads_back(topic: str, step: str, dead_letters: Mapping[str, set[str]]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import anyio
@@ -19,7 +19,7 @@ import anyio
 from pywatt_kafka.consumer import AssignmentListener
 from pywatt_kafka.errors import CommitFailed, KafkaError
 from pywatt_kafka.records import Message, Offset, TopicPartition
-from pywatt_services.kafka_hooks.config import StartAt
+from pywatt_services.kafka_hooks.beginnings import Beginnings
 from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.pace import Pace
 from pywatt_services.kafka_hooks.partition import NO_PROGRESS, Commit, HeldPartition
@@ -79,21 +79,22 @@ class Intake(Generic[ConsumerT]):
         targets: Mapping[str, Sequence[Target]],
         *,
         buffered_records: int,
-        start_at: StartAt = StartAt.EARLIEST,
-        from_the_first: Collection[str] = (),
+        beginnings: Beginnings,
+        on_refusal: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         """`make_consumer` is given this intake as the listener of the consumer that it makes; `targets` by topic.
 
-        `buffered_records`: unfinished records of one partition at which reading from it pauses. `start_at`: where to
-        begin in a partition for which the group has committed nothing; `from_the_first`: topics for which that is the
-        earliest record, whatever is said for the others.
+        `buffered_records`: unfinished records of one partition at which reading from it pauses. `on_refusal` hears why
+        partitions are not read, or None.
         """
         self.consumer = make_consumer(self)
         """Opened and closed by the caller."""
         self._targets = targets
         self._buffered_records = buffered_records
-        self._start_at = start_at
-        self._from_the_first = from_the_first
+        self._beginnings = beginnings
+        self._on_refusal = on_refusal
+        self._undecided: frozenset[TopicPartition] = frozenset()
+        """Partitions that are not read until it is known what the group has committed for them."""
         self._pace = Pace()
         self._held: dict[TopicPartition, HeldPartition] = {}
         self._resting: dict[TopicPartition, HeldPartition] = {}
@@ -126,12 +127,14 @@ class Intake(Generic[ConsumerT]):
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Begin with these partitions, or go on with them; they are all that we have."""
-        committed = await self._committed(partitions)
-        new = frozenset(each for each in partitions - committed.keys() if each.topic not in self._from_the_first)
-        starts = await self._begin_at_the_end(new)
+        found = await self._committed(partitions)
+        committed = found or {}
+        new = partitions - committed.keys()
+        refused = self._beginnings.refused(new)
+        starts = await self._beginnings.seek(self.consumer, new - refused)
         resting, self._resting = self._resting, {}
         held: dict[TopicPartition, HeldPartition] = {}
-        for partition in partitions:
+        for partition in partitions - refused:
             old = resting.get(partition)
             if old is not None and old.committed == committed.get(partition):
                 del resting[partition]
@@ -141,6 +144,7 @@ class Intake(Generic[ConsumerT]):
                 held[partition] = self._begin(partition, committed.get(partition), starts.get(partition))
         self._give_up(resting)
         self._held = held
+        self._refuse(refused, known=found is not None)
         for partition in partitions:
             for target in self._targets[partition.topic]:
                 target.release(partition)
@@ -161,7 +165,8 @@ class Intake(Generic[ConsumerT]):
         await self._commit(leaving)
         logger.debug("partitions given up: %s", _listed(partitions))
 
-    async def _committed(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, Offset]:
+    async def _committed(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, Offset] | None:
+        """Return what the group has committed; None when that is not known."""
         problem: object = "no answer in time"
         with anyio.move_on_after(COMMITTED_LIMIT):
             while True:
@@ -171,7 +176,7 @@ class Intake(Generic[ConsumerT]):
                     problem = error
                     await asyncio.sleep(COMMITTED_RETRY)
         logger.warning("it is not known what was done before, records may be delivered again: %s", problem)
-        return {}
+        return None
 
     def _begin(self, partition: TopicPartition, committed: Offset | None, start: int | None) -> HeldPartition:
         """Return a partition as a predecessor has left it, or from its beginning."""
@@ -195,18 +200,32 @@ class Intake(Generic[ConsumerT]):
         if held.paused:  # the rebalance has made the consumer forget it
             self.consumer.pause(held.place)
 
-    async def _begin_at_the_end(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Skip what is there in partitions that have no committed offset, if that is wanted; return where they end."""
-        if self._start_at is not StartAt.LATEST or not partitions:
-            return {}
+    def _refuse(self, refused: frozenset[TopicPartition], *, known: bool) -> None:
+        """Read nothing of these partitions, and say why."""
+        self._undecided = frozenset() if known else refused
+        self.consumer.pause(*refused)
+        reason = self._beginnings.reason(refused, known=known)
+        if reason is not None:
+            logger.error("%s", reason)
+        self._on_refusal(reason)
+
+    async def _decide(self) -> None:
+        """Begin with those partitions of which it was not known whether the group has committed something."""
+        undecided = self._undecided
         try:
-            ends = await self.consumer.end_offsets(partitions)
-            for partition, offset in ends.items():
-                self.consumer.seek(partition, offset)
+            committed = await self.consumer.committed(undecided)
         except KafkaError as error:
-            logger.warning("reading begins at the earliest records, as the latest could not be found: %s", error)
-            return {}
-        return ends
+            logger.debug("it is still not known what was committed: %s", error)
+            return
+        if self._undecided is not undecided:
+            return  # they were given up meanwhile
+        for partition, offset in committed.items():
+            held = self._held[partition] = self._begin(partition, offset, None)
+            self._seek(held, offset.offset)
+            self.consumer.resume(partition)
+            for target in self._targets[partition.topic]:
+                target.release(partition)
+        self._refuse(undecided - committed.keys(), known=True)
 
     async def _read(self) -> None:
         while True:
@@ -215,6 +234,8 @@ class Intake(Generic[ConsumerT]):
                 self._room.clear()
                 with anyio.move_on_after(FULL_WAIT):
                     await self._room.wait()
+            if self._undecided:
+                await self._decide()
             timeout = FETCH_TIMEOUT
             for held in self._held.values():
                 if held.divided:

@@ -15,6 +15,7 @@ class Links:
         """`degraded` is told a reason, or None when all is well again."""
         self._degraded = degraded
         self._statuses: dict[str, ConnectionStatus] = {}
+        self._refusal: str | None = None
         self._changed = asyncio.Event()
 
     def watch(self, name: str) -> Callable[[ConnectionStatus], None]:
@@ -33,11 +34,17 @@ class Links:
         self._statuses.pop(name, None)
         self._changed.set()
 
+    def refused(self, reason: str | None) -> None:
+        """Take why something is not done though Kafka is there; None when all is."""
+        if reason != self._refusal:
+            self._refusal = reason
+            self._degraded(self.reason)
+
     @property
     def reason(self) -> str | None:
         """Why the service is degraded; None when it is not."""
         away = [status.reason for status in self._statuses.values() if status.state is ConnectionState.AWAY]
-        return f"Kafka is away: {away[0]}" if away else None
+        return f"Kafka is away: {away[0]}" if away else self._refusal
 
     async def settled(self) -> None:
         """Wait until every client has connected or failed to for the first time."""

@@ -163,3 +163,10 @@ def test_plugins_block_is_accepted_with_a_warning(app: Any) -> None:
     root = {"web": [{"id": "api", "path": "web/api"}], "plugins": plugins}
     config = app.load({**files(HOOKS), "watt.json": root}, ENV)
     assert config.warnings == ("watt.json: plugins is not supported yet and does nothing",)
+
+
+def test_key_that_will_do_nothing_later_either_says_why(app: Any) -> None:
+    hooks = {"type": "kafka-hooks", "brokers": ["a:1"], "topics": [{"topic": "t", "url": "http://api.plt.local/"}]}
+    consumer = {"groupId": "g", "autocommit": 100}
+    config = app.load({**files(HOOKS), "web/kafka-hooks/platformatic.json": {**hooks, "consumer": consumer}}, ENV)
+    assert any("consumer.autocommit does nothing: what is done is committed by itself" in w for w in config.warnings)

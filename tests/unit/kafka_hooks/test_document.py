@@ -10,11 +10,13 @@ import jsonschema
 import pytest
 
 from pywatt.service_type import Configured, OptionsError, Placement
+from pywatt_kafka import Fetching, Isolation
 from pywatt_schemas import service_file
 from pywatt_services.kafka_hooks import TYPE
 from pywatt_services.kafka_hooks.config import (
     ConsumerOptions,
     DeadLetterFormat,
+    GivenOffset,
     KafkaHooksOptions,
     RequestReplyOptions,
     StartAt,
@@ -49,6 +51,9 @@ GUIDE: dict[str, Any] = {
     "consumer": {"groupId": "group"},
     "concurrency": 20,
 }
+
+
+ORIGIN = {"topic": "orders", "partition": 1, "offset": 12}
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -151,9 +156,12 @@ def test_keys_given_in_both_shapes_are_refused() -> None:
         ({"mode": "committed"}, StartAt.EARLIEST),
         ({"mode": "committed", "fallbackMode": "latest"}, StartAt.LATEST),
         ({"fallbackMode": "latest"}, StartAt.LATEST),
+        ({"fallbackMode": "fail"}, StartAt.FAIL),
+        ({"mode": "manual", "offsets": [ORIGIN], "fallbackMode": "fail"}, StartAt.FAIL),
+        ({"mode": "manual", "offsets": [ORIGIN]}, StartAt.EARLIEST),
     ],
 )
-def test_mode_says_where_to_begin_without_a_committed_offset(consumer: dict[str, str], start_at: StartAt) -> None:
+def test_mode_says_where_to_begin_without_a_committed_offset(consumer: dict[str, Any], start_at: StartAt) -> None:
     options = options_of(document(consumer={"groupId": "group", **consumer}))
     assert options.consumer is not None
     assert options.consumer.start_at is start_at
@@ -162,7 +170,8 @@ def test_mode_says_where_to_begin_without_a_committed_offset(consumer: dict[str,
 def test_consumer_settings_are_seconds_and_counts() -> None:
     consumer = {
         "groupId": "group", "sessionTimeout": 6000, "rebalanceTimeout": 9000, "highWaterMark": 10,
-        "groupInstanceId": "one",
+        "groupInstanceId": "one", "heartbeatInterval": 500, "isolationLevel": "READ_UNCOMMITTED", "minBytes": 2,
+        "maxBytes": 5000, "maxWaitTime": 250, "mode": "manual", "offsets": [ORIGIN],
     }  # fmt: skip
     assert options_of(document(consumer=consumer)).consumer == ConsumerOptions(
         group_id="group",
@@ -170,6 +179,9 @@ def test_consumer_settings_are_seconds_and_counts() -> None:
         rebalance_timeout=9.0,
         buffered_records=10,
         group_instance_id="one",
+        heartbeat_interval=0.5,
+        fetching=Fetching(isolation=Isolation.READ_UNCOMMITTED, min_bytes=2, max_bytes=5000, max_wait=0.25),
+        offsets=(GivenOffset(topic="orders", partition=1, offset=12),),
     )
 
 
@@ -216,6 +228,30 @@ def test_problem_is_found_with_its_key(data: dict[str, Any], key: str, message: 
     problems = problems_of(data)
     assert list(problems) == [key]
     assert message in problems[key]
+
+
+@pytest.mark.parametrize(
+    ("consumer", "key", "message"),
+    [
+        ({"mode": "manual"}, "offsets", "no offsets are given"),
+        ({"offsets": [ORIGIN]}, "offsets", "for the mode manual, not committed"),
+        ({"mode": "manual", "offsets": [ORIGIN, ORIGIN]}, "offsets[1]", "orders[1] is given twice"),
+        ({"mode": "manual", "offsets": [{**ORIGIN, "topic": "x"}]}, "offsets[0].topic", "x is not read here"),
+        ({"heartbeatInterval": 10000}, "heartbeatInterval", "no heartbeat comes within sessionTimeout (10000)"),
+        ({"minBytes": 2000, "maxBytes": 1000}, "minBytes", "more than maxBytes (1000)"),
+    ],
+)
+def test_problem_of_the_consumer_is_found_with_its_key(consumer: dict[str, Any], key: str, message: str) -> None:
+    problems = problems_of(document(consumer={"groupId": "g", **consumer}))
+    assert list(problems) == [f"consumer.{key}"]
+    assert message in problems[f"consumer.{key}"]
+
+
+def test_offsets_may_be_those_of_a_pattern() -> None:
+    consumer = {"groupId": "g", "mode": "manual", "offsets": [{**ORIGIN, "topic": "a.b"}]}
+    options = options_of(document(topics=[by_pattern(r"a\..*")], consumer=consumer)).consumer
+    assert options is not None
+    assert [each.topic for each in options.offsets] == ["a.b"]
 
 
 def test_dead_letters_that_go_round_in_a_circle_are_refused() -> None:
@@ -273,7 +309,10 @@ def test_simple_dead_letters_can_be_asked_for() -> None:
         document(topics=[webhook(dlq="..")]),
         document(topics=[webhook(extra=1)]),
         document(concurrency=0),
-        document(consumer={"groupId": "g", "mode": "manual"}),
+        document(consumer={"groupId": "g", "mode": "somewhere"}),
+        document(consumer={"groupId": "g", "mode": "manual", "offsets": []}),
+        document(consumer={"groupId": "g", "mode": "manual", "offsets": [{**ORIGIN, "offset": -1}]}),
+        document(consumer={"groupId": "g", "isolationLevel": "SERIALIZABLE"}),
         document(requestResponse=[{"path": "/a", "requestTopic": "q", "responseTopic": "a", "timeout": 999}]),
     ],
 )

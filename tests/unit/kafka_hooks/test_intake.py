@@ -12,7 +12,8 @@ import pytest
 
 from pywatt_kafka import CommitFailed, KafkaError, Message, Offset, TopicPartition
 from pywatt_services.kafka_hooks import intake as module
-from pywatt_services.kafka_hooks.config import StartAt
+from pywatt_services.kafka_hooks.beginnings import Beginnings
+from pywatt_services.kafka_hooks.config import ConsumerOptions, GivenOffset, StartAt
 from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.intake import Intake
 from pywatt_services.kafka_hooks.progress import Progress, Tried, encode
@@ -126,13 +127,23 @@ async def bench(
     *,
     buffered: int = 100,
     start_at: StartAt = StartAt.EARLIEST,
+    offsets: Sequence[GivenOffset] = (),
+    refusals: list[str | None] | None = None,
     errors: Sequence[KafkaError] = (),
 ) -> AsyncIterator[Bench]:
     for name in ("COMMIT_INTERVAL", "COMMIT_RETRY", "REVOKE_GRACE"):
         monkeypatch.setattr(module, name, 0.001)
     consumer, target = Consumer(errors=list(errors)), Target()
     targets = {"orders": [target]}
-    b = Bench(Intake(lambda listener: consumer, targets, buffered_records=buffered, start_at=start_at), target)
+    options = ConsumerOptions(group_id="hooks", start_at=start_at, offsets=tuple(offsets))
+    intake = Intake(
+        lambda listener: consumer,
+        targets,
+        buffered_records=buffered,
+        beginnings=Beginnings(options),
+        on_refusal=(refusals if refusals is not None else []).append,
+    )
+    b = Bench(intake, target)
     async with asyncio.timeout(10), anyio.create_task_group() as tasks:
         await b.intake.assigned(frozenset({ZERO, ONE}))
         tasks.start_soon(b.intake.run)
@@ -347,7 +358,9 @@ async def test_drain_commits_what_is_done_when_the_rest_is_or_time_is_up(
     monkeypatch: pytest.MonkeyPatch, idle: bool
 ) -> None:
     target = Target()
-    b = Bench(Intake(lambda listener: Consumer(), {"orders": [target]}, buffered_records=100), target)
+    beginnings = Beginnings(ConsumerOptions(group_id="hooks"))
+    intake = Intake(lambda listener: Consumer(), {"orders": [target]}, buffered_records=100, beginnings=beginnings)
+    b = Bench(intake, target)
     async with asyncio.timeout(10), anyio.create_task_group() as tasks:
         await b.intake.assigned(frozenset({ZERO}))
         tasks.start_soon(b.intake.run)
@@ -374,3 +387,71 @@ async def test_nothing_is_skipped_when_the_end_cannot_be_found(
     async with bench(monkeypatch, start_at=StartAt.LATEST, errors=[KafkaError("away")]) as b:
         assert b.consumer.sought == {}
     assert "reading begins at the earliest records" in caplog.text
+
+
+async def test_partition_without_a_committed_offset_is_not_read_when_that_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusals: list[str | None] = []
+    async with bench(monkeypatch, start_at=StartAt.FAIL, refusals=refusals) as b:
+        assert set(b.intake.held) == {ONE}
+        assert b.consumer.paused == {ZERO}
+        (reason,) = refusals
+        assert reason is not None
+        assert reason.startswith("orders[0]: not read, as the group hooks has committed nothing there")
+        assert reason in caplog.text
+        b.consumer.give(ZERO, 0)
+        b.consumer.give(ONE, 100)
+        await b.take(1)
+        assert set(b.taken) == {100}
+        await b.intake.revoked(frozenset({ONE}))
+        await b.intake.assigned(frozenset({ONE}))
+        assert refusals == [reason, None]
+
+
+async def test_partition_is_not_read_before_it_is_known_what_was_committed_when_nothing_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("COMMITTED_LIMIT", "COMMITTED_RETRY"):
+        monkeypatch.setattr(module, name, 0.001)
+    there = asyncio.Event()
+    refusals: list[str | None] = []
+    ask = Consumer.committed
+
+    async def committed(self: Consumer, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
+        if not there.is_set():
+            raise KafkaError("away")
+        return await ask(self, partitions)
+
+    monkeypatch.setattr(Consumer, "committed", committed)
+    async with bench(monkeypatch, start_at=StartAt.FAIL, refusals=refusals) as b:
+        assert not b.intake.held
+        assert refusals == [
+            "orders[0], orders[1]: not read, as it is not known what the group hooks has committed there"
+        ]
+        there.set()
+        b.consumer.give(ONE, 100)
+        await b.take(1)
+        assert set(b.taken) == {100}
+        assert (b.consumer.paused, b.consumer.sought) == ({ZERO}, {ONE: 100})
+        assert refusals[-1] is not None
+        assert refusals[-1].startswith("orders[0]: not read, as the group hooks has committed nothing")
+
+
+async def test_reading_begins_where_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = [GivenOffset(topic="orders", partition=0, offset=3), GivenOffset(topic="orders", partition=1, offset=4)]
+    async with bench(monkeypatch, start_at=StartAt.FAIL, offsets=given) as b:
+        assert b.consumer.sought == {ZERO: 3}, "what is committed comes first"
+        b.consumer.give(ZERO, 3)
+        await b.take(1)
+        b.finish(3)
+        assert await b.consumer.commits.get() == {ZERO: 4}
+    assert caplog.text == ""
+    given = [GivenOffset(topic="orders", partition=0, offset=99)]
+    async with bench(monkeypatch, offsets=given) as b:
+        assert b.consumer.sought == {ZERO: 7}
+    assert "orders[0] ends at 7: it begins there, not at 99" in caplog.text
+    async with bench(monkeypatch, offsets=given, errors=[KafkaError("away")]) as b:
+        assert b.consumer.sought == {ZERO: 99}

@@ -25,6 +25,19 @@ async def test_degraded_until_the_last_client_is_back() -> None:
     assert told == ["Kafka is away: no broker answers"] * 3 + [None]
 
 
+async def test_degraded_while_something_is_not_done() -> None:
+    told: list[str | None] = []
+    links = Links(told.append)
+    consumer = links.watch("consumer")
+    consumer(CONNECTED)
+    links.refused(None)
+    links.refused("orders[0]: not read")
+    consumer(AWAY)
+    consumer(CONNECTED)
+    links.refused(None)
+    assert told == [None, "orders[0]: not read", "Kafka is away: no broker answers", "orders[0]: not read", None]
+
+
 async def test_settled_when_every_client_has_tried() -> None:
     links = Links(lambda reason: None)
     producer, consumer = links.watch("producer"), links.watch("consumer")

@@ -13,7 +13,7 @@ from pywatt_schemas import LATER, SUPPORT
 
 NAMES = sorted(file.stem for file in Path(pywatt_schemas.__file__).parent.glob("*.json"))
 TYPES = [name for name in NAMES if name not in {"runtime", "service"}]
-OURS = {"x-pywatt-support", "x-pywatt-split", "x-pywatt-expects"}
+OURS = {"x-pywatt-support", "x-pywatt-reason", "x-pywatt-split", "x-pywatt-expects"}
 
 
 def nodes(value: Any) -> list[dict[str, Any]]:
