@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer as NativeConsumer
 from confluent_kafka import KafkaError as Native
 from harness.certificates import Authority
 
 from pywatt_kafka import (
+    ClientCredentials,
     CommitFailed,
     FixedToken,
     InvalidRecord,
@@ -50,6 +53,34 @@ def test_certificates(tmp_path: Path) -> None:
     }
     with pytest.raises(KafkaError, match="cannot be used"):
         security_settings(Security(tls=Tls(ca=str(tmp_path / "none.pem"))))
+
+
+def test_key_with_a_password_in_the_certificates_file(tmp_path: Path) -> None:
+    cert, key = Authority(tmp_path).issue("client", password="hidden-2")
+    cert.write_bytes(key.read_bytes() + cert.read_bytes())
+    tls = Tls(cert=str(cert), key_password="hidden-2")
+    login = Sasl(mechanism=Mechanism.PLAIN, username="alice", password="hidden-1")
+    settings = security_settings(Security(tls=tls, sasl=login))
+    assert settings == {
+        "security.protocol": "SASL_SSL",
+        "enable.ssl.certificate.verification": True,
+        "ssl.certificate.location": str(cert),
+        "ssl.key.location": str(cert),
+        "ssl.key.password": "hidden-2",
+        "sasl.mechanisms": "PLAIN",
+        "sasl.username": "alice",
+        "sasl.password": "hidden-1",
+    }
+    NativeConsumer({**settings, "bootstrap.servers": "127.0.0.1:1", "group.id": "g", "log_level": 0}).close()
+
+
+def test_token_of_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = ClientCredentials(url="http://id/", client_id="c", client_secret="s")
+    monkeypatch.setattr("pywatt_kafka.rdkafka.edge.fetch", lambda given: ("t", 60.0) if given == credentials else None)
+    settings = security_settings(Security(sasl=Sasl(mechanism=Mechanism.OAUTHBEARER, token=credentials)))
+    token, until = settings["oauth_cb"]("")
+    assert token == "t"
+    assert 50 < until - time.time() <= 60
 
 
 def test_token() -> None:
