@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pywatt_kafka.dlq.redrive_headers import REDRIVE_HEADERS
 from pywatt_services.kafka_hooks.headers import CONTENT_TYPE
 
 ARRAY = b"application/vnd.pywatt.records+json"
@@ -36,6 +35,7 @@ class Entry:
     value: bytes | None
     key: bytes | None
     headers: list[tuple[str, bytes]]
+    """As they were given; which of them its record has is up to `RecordHeaders`."""
     partition: int | None
 
 
@@ -116,9 +116,9 @@ def _key(number: int, entry: Mapping[str, Any]) -> bytes | None:
 def _headers(number: int, given: Any) -> list[tuple[str, bytes]]:
     if not isinstance(given, dict) or any(not isinstance(value, str) for value in given.values()):
         raise BatchError(f"record {number}: headers is not an object with strings")
-    return [
-        (name.lower(), _utf8(number, value)) for name, value in given.items() if name.lower() not in REDRIVE_HEADERS
-    ]
+    for name in given:
+        _utf8(number, name)
+    return [(name.lower(), _utf8(number, value)) for name, value in given.items()]
 
 
 def _utf8(number: int, text: str) -> bytes:

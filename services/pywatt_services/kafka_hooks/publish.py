@@ -178,7 +178,8 @@ class Publisher:
                 respond(batch_acknowledged(topic, [_settled(each) for each in outcomes if each is not None]))
 
         for number, entry in enumerate(entries):
-            self.write(topic, entry.value, entry.key, entry.headers, partial(done, number), partition=entry.partition)
+            headers = self._headers.of_entry(entry.headers)
+            self.write(topic, entry.value, entry.key, headers, partial(done, number), partition=entry.partition)
 
     def _once(self, topic: str, fields: Fields, request: Request, exchange: Exchange) -> Respond | None:
         """Return how to answer a request with a new idempotency key; None when the first one's answer does for it."""

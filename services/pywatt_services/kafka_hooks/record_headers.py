@@ -15,7 +15,18 @@ ACK = "x-plt-kafka-hooks-ack"
 
 NEVER = HOP_BY_HOP | {
     name.encode()
-    for name in ("expect", "authorization", "cookie", KEY, KEY_ENCODING, ATTEMPT, PARTITION, ACK, *REDRIVE_HEADERS)
+    for name in (
+        "content-length",
+        "expect",
+        "authorization",
+        "cookie",
+        KEY,
+        KEY_ENCODING,
+        ATTEMPT,
+        PARTITION,
+        ACK,
+        *REDRIVE_HEADERS,
+    )  # fmt: skip
 }
 KNOWN_NAMES = 1000
 _CONTENT_TYPE = CONTENT_TYPE.encode()
@@ -46,6 +57,10 @@ class RecordHeaders:
                 else:
                     result.append((name, value))
         return result
+
+    def of_entry(self, given: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        """Return which of a batch entry's headers (names in lower case) its record has: the rule is the same."""
+        return [(name, value) for name, value in given if self._passes(name.encode())]
 
     def _learn(self, raw: bytes) -> str | None:
         name = raw.decode("latin-1") if self._passes(raw) else None

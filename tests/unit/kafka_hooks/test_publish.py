@@ -198,6 +198,25 @@ def test_batch_is_answered_when_every_record_is_acknowledged(kind: tuple[bytes, 
     }
 
 
+def test_headers_of_a_batch_entry_follow_the_same_rule_as_those_of_a_request() -> None:
+    given = {
+        "Authorization": "a",
+        "x-api-key": "a",
+        "Connection": "a",
+        "x-plt-kafka-hooks-key": "a",
+        "content-length": "1",
+    }
+    entry = {"text": "a", "headers": {**given, "x-tenant": "é", "other": "b"}}
+    writer = Writer()
+    for allowed, also in ((None, [("other", b"b")]), (("content-type", "x-*"), [])):
+        options = PublishOptions(topics=frozenset({"orders"}), headers=allowed)
+        publisher = Publisher(writer, options, secret_headers=("x-api-key",))
+        body = json.dumps([entry]).encode()
+        publisher.publish("orders", Request("POST", "/topics/orders", b"", [ARRAY], body), Waiting().exchange)
+        expected = [("content-type", b"text/plain; charset=utf-8"), ("x-tenant", "é".encode()), *also]
+        assert writer.written.pop().headers == expected
+
+
 def test_batch_that_is_written_in_part() -> None:
     desk = Desk()
     waiting = desk.post([{"value": 1}, {"value": 2}], [ARRAY])
@@ -236,6 +255,7 @@ def test_batch_that_is_not_written_at_all() -> None:
         (b'[{"value":1,"key":1}]', "key is not a string"),
         (b'[{"value":1,"key":"a","keyBase64":"AA=="}]', "both key and keyBase64"),
         (b'[{"value":1,"headers":{"a":1}}]', "headers is not an object with strings"),
+        (b'[{"value":1,"headers":{"\\ud800":"a"}}]', "half a surrogate pair"),
         (b'[{"value":1,"partition":true}]', "partition is not a number"),
         (b"[" * 100_000, "the body is not JSON"),
     ],
