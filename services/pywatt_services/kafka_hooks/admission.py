@@ -101,7 +101,8 @@ class Admission:
             if name == self._header and _digest(value) in options.key_digests:
                 return None
             if name == b"authorization" and options.token is not None and value[: len(BEARER)].lower() == BEARER:
-                return None if self._believes(value[len(BEARER) :].strip(), options.token) else self._unauthorized()
+                if self._believes(value[len(BEARER) :].strip(), options.token):
+                    return None
         return self._unauthorized()
 
     def _unauthorized(self) -> HttpAnswer:

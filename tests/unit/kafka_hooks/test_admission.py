@@ -78,6 +78,15 @@ def test_shared_secret() -> None:
     assert dict(refusal.headers)[b"www-authenticate"] == b"Bearer"
 
 
+def test_one_of_several_credentials_is_enough() -> None:
+    gate = Gate({"apiKeys": ["one"], "jwt": {"secret": SECRET}})
+    stale, good = (b"authorization", b"Bearer stale"), (b"authorization", f"Bearer {token(exp=NOW + 9)}".encode())
+    for credential in ((b"x-api-key", b"one"), good):
+        assert gate.admits(stale, credential)
+        assert gate.admits(credential, stale)
+    assert not gate.admits(stale, (b"x-api-key", b"two"))
+
+
 def test_public_key_as_text_or_file(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text(PUBLIC)
     for key in (PUBLIC, "key.pem"):
