@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.headers import webhook_name
+from pywatt_services.kafka_hooks.headers import headers_by_name, webhook_name
 
 REFUSED = 500
 """Status of a record that was not taken, where the target does not say another."""
@@ -76,11 +76,11 @@ def _record(message: Message, id_: str, attempt: int) -> dict[str, Any]:
         "timestamp": message.timestamp,
         "attempt": attempt,
         **_text("key", message.key),
-        "headers": {
-            name.decode("ascii"): value.decode("latin-1")
+        "headers": headers_by_name(
+            (name.decode("ascii"), value)
             for header, value in message.headers
             if value is not None and (name := webhook_name(header)) is not None
-        },
+        ),
         **_text("value", message.value),
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.config import DeadLetterFormat
-from pywatt_services.kafka_hooks.headers import CONTENT_TYPE, RawHeaders, RecordHeaders, id_prefix
+from pywatt_services.kafka_hooks.headers import CONTENT_TYPE, RawHeaders, headers_by_name, id_prefix
 from pywatt_services.kafka_hooks.target_name import TargetName, id_text
 
 KEPT_BODY = 4096  # bytes of a webhook's answer that a dead letter shows
@@ -72,7 +72,7 @@ def _original(
     return {
         **(_key("key", message.key) if whole else {}),
         "value": _base64(message.value) if whole else None,
-        "headers": _headers(message.headers) if whole else {},
+        "headers": headers_by_name(message.headers) if whole else {},
         **({} if whole else OMITTED),
         "topic": message.topic,
         "partition": message.partition,
@@ -92,7 +92,7 @@ def _simple(message: Message, failures: Sequence[Attempt], *, attempts: int, now
         "retryCount": attempts,
         "timestamp": _time(now),
         **(_key("originalKey", message.key) if whole else {}),
-        "originalHeaders": _headers(message.headers) if whole else {},
+        "originalHeaders": headers_by_name(message.headers) if whole else {},
         **({} if whole else OMITTED),
         "originalPartition": message.partition,
         "originalOffset": str(message.offset),
@@ -145,23 +145,6 @@ def _key(name: str, key: bytes | None) -> dict[str, str]:
         return {name: key.decode("utf-8")}
     except UnicodeDecodeError:
         return {name: _base64(key) or "", f"{name}Encoding": "base64"}
-
-
-def _headers(headers: RecordHeaders) -> dict[str, Any]:
-    """All headers by name: text, or `{"base64": ...}` for other bytes, or a list where a name comes more than once."""
-    found: dict[str, list[Any]] = {}
-    for name, value in headers:
-        found.setdefault(name, []).append(_header_value(value))
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
-
-
-def _header_value(value: bytes | None) -> str | dict[str, str] | None:
-    if value is None:
-        return None
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode("ascii")}
 
 
 def _base64(value: bytes | None) -> str | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 from pywatt.http.headers import HOP_BY_HOP, is_token
 from pywatt_kafka.dlq.redrive_headers import TARGET as REDRIVE_TARGET
@@ -23,6 +24,8 @@ TOPIC = "x-plt-kafka-hooks-topic"
 PARTITION = "x-plt-kafka-hooks-partition"
 OFFSET = "x-plt-kafka-hooks-offset"
 TIMESTAMP = "x-plt-kafka-hooks-timestamp"
+TOMBSTONE = "x-plt-kafka-hooks-tombstone"
+"""Ours: `true` when the record has no value, which a body cannot tell from an empty one."""
 WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 """Those of Standard Webhooks 1.0."""
 CORRELATION_ID = "x-plt-kafka-hooks-correlation-id"
@@ -42,7 +45,7 @@ _CREDENTIALS = frozenset({"authorization", "cookie"})
 _OUR_OWN = frozenset({KEY, KEY_ENCODING, ATTEMPT})
 _WEBHOOKS_OWN = frozenset(
     {
-        *_OUR_OWN, "host", "content-length", TOPIC, PARTITION, OFFSET, TIMESTAMP,
+        *_OUR_OWN, "host", "content-length", TOPIC, PARTITION, OFFSET, TIMESTAMP, TOMBSTONE,
         WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE, REDRIVE_TARGET,
     }
 )  # fmt: skip
@@ -146,3 +149,20 @@ def first_header(headers: RecordHeaders, name: str) -> bytes | None:
         if other == name or other.lower() == name:
             return value
     return None
+
+
+def headers_by_name(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, Any]:
+    """Return headers by name: text, `{"base64": ...}` for other bytes, a list where a name comes more than once."""
+    found: dict[str, list[Any]] = {}
+    for name, value in headers:
+        found.setdefault(name, []).append(_header_value(value))
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _header_value(value: bytes | None) -> str | dict[str, str] | None:
+    if value is None:
+        return None
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode("ascii")}

@@ -26,7 +26,7 @@ NEVER = HOP_BY_HOP | {
         PARTITION,
         ACK,
         *REDRIVE_HEADERS,
-    )  # fmt: skip
+    )
 }
 KNOWN_NAMES = 1000
 _CONTENT_TYPE = CONTENT_TYPE.encode()

@@ -16,6 +16,7 @@ from pywatt_services.kafka_hooks.headers import (
     OFFSET,
     PARTITION,
     TIMESTAMP,
+    TOMBSTONE,
     TOPIC,
     WEBHOOK_ID,
     WEBHOOK_SIGNATURE,
@@ -36,6 +37,7 @@ _TOPIC, _PARTITION, _ID, _SIGNED_AT, _SIGNATURE = (
 # Lines that are written for every record: joining them from names and values would take longer than all else.
 _KEY_LINE = f"{KEY}: %b\r\n".encode()
 _ATTEMPT_LINE = f"{ATTEMPT}: %d\r\n".encode()
+_TOMBSTONE_LINE = f"{TOMBSTONE}: true\r\n".encode()
 _PLACE_LINES = f"{OFFSET}: %d\r\n{TIMESTAMP}: %d\r\n{WEBHOOK_ID}: ".encode()
 
 
@@ -91,7 +93,10 @@ class RequestMaker:
             lines += header_lines(event_headers(message, prefix + b"%d" % offset, options.cloud_events))
         if options.include_attempt:
             lines += _ATTEMPT_LINE % attempt
-        body = message.value or b""
+        body = message.value
+        if body is None:
+            lines += _TOMBSTONE_LINE
+            body = b""
         if self._signer is not None:
             lines += self._signature(self._signer, prefix + b"%d" % offset, body, now)
         return WebhookRequest(url, lines, body)

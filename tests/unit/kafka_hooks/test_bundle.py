@@ -32,7 +32,7 @@ PLACE = TopicPartition("orders", 0)
 
 
 def test_body_holds_everything_of_each_record() -> None:
-    text = Message("orders", 0, 7, "ü".encode(), b"{}", (("A", b"1"), ("host", b"evil"), ("n", None)), 5)
+    text = Message("orders", 0, 7, "ü".encode(), b"{}", (("A", "é".encode()), ("host", b"evil"), ("n", None)), 5)
     binary = Message("orders", 1, 8, b"\xff", b"\xfe", (), 6)
     empty = Message("orders", 1, 9, None, None, (), 6)
     body = json.loads(bundle_body([(text, "i1", 2), (binary, "i2", 1), (empty, "i3", 1)]))
@@ -44,13 +44,19 @@ def test_body_holds_everything_of_each_record() -> None:
         "timestamp": 5,
         "attempt": 2,
         "key": "ü",
-        "headers": {"a": "1"},
+        "headers": {"a": "é"},
         "value": "{}",
     }
     assert {name: body["records"][1][name] for name in ("key", "keyEncoding", "value", "valueEncoding")} == {
         "key": "/w==", "keyEncoding": "base64", "value": "/g==", "valueEncoding": "base64",
     }  # fmt: skip
     assert (body["records"][2]["key"], body["records"][2]["value"]) == (None, None)
+
+
+def test_headers_are_text_else_base64_and_a_list_where_a_name_comes_again() -> None:
+    headers = (("a", b"1"), ("A", b"\xff"), ("b", b"\xfe"), ("x-plt-kafka-hooks-tombstone", b"true"))
+    body = json.loads(bundle_body([(Message("orders", 0, 7, None, b"", headers, 5), "i", 1)]))
+    assert body["records"][0]["headers"] == {"a": ["1", {"base64": "/w=="}], "b": {"base64": "/g=="}}
 
 
 @pytest.mark.parametrize(

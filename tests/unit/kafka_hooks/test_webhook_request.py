@@ -51,7 +51,7 @@ def test_all_of_it_can_be_left_out() -> None:
     "name",
     [
         "x-plt-kafka-hooks-topic", "X-Plt-Kafka-Hooks-Offset", "webhook-id", "webhook-timestamp", "Webhook-Signature",
-        "x-plt-kafka-hooks-partition", "x-plt-kafka-hooks-timestamp",
+        "x-plt-kafka-hooks-partition", "x-plt-kafka-hooks-timestamp", "X-Plt-Kafka-Hooks-Tombstone",
     ],
 )  # fmt: skip
 def test_record_cannot_pretend_to_be_another(name: str) -> None:
@@ -59,6 +59,14 @@ def test_record_cannot_pretend_to_be_another(name: str) -> None:
         b"x-plt-kafka-hooks-key": b"k",
         b"x-plt-kafka-hooks-attempt": b"2",
     }
+
+
+def test_record_without_a_value_is_told_from_one_with_an_empty_value() -> None:
+    maker = RequestMaker(WebhookOptions(topic="orders", url="http://api.plt.local/", include_metadata=False))
+    for value, told in ((None, b"true"), (b"", None)):
+        request = maker.make(Message("orders", 3, 17, b"k", value, (), 1), 1, NOW)
+        assert request.body == b""
+        assert headers_of(request.lines).get(b"x-plt-kafka-hooks-tombstone") == told
 
 
 def test_signature_covers_id_time_of_the_attempt_and_body() -> None:
