@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
+
+from pywatt_services.kafka_hooks.schema_files import TopicSchema, resource, schema_class
 
 SHOWN_ERRORS = 20
 
@@ -12,10 +13,14 @@ SHOWN_ERRORS = 20
 class Contract:
     """The JSON Schema of one topic."""
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        from jsonschema.validators import validator_for
+    def __init__(self, schema: TopicSchema) -> None:
+        from referencing import Registry  # of what is known already: it fetches nothing
 
-        self._validator = validator_for(schema)(schema)
+        root = schema.documents[schema.uri]
+        registry: Registry[Any] = Registry().with_resources(
+            (uri, resource(document, root)) for uri, document in schema.documents.items()
+        )
+        self._validator = schema_class(root)({"$ref": schema.uri}, registry=registry.crawl())
 
     def errors(self, value: bytes) -> list[dict[str, str]]:
         """Return what is wrong with a value, each with its JSON path; nothing if all is well."""
@@ -28,8 +33,11 @@ class Contract:
     def document_errors(self, document: Any) -> list[dict[str, str]]:
         """Return what is wrong with a value that was read already."""
         found: list[dict[str, str]] = []
-        for error in self._validator.iter_errors(document):
-            found.append({"path": error.json_path, "message": error.message})
-            if len(found) == SHOWN_ERRORS:
-                break
+        try:
+            for error in self._validator.iter_errors(document):
+                found.append({"path": error.json_path, "message": error.message})
+                if len(found) == SHOWN_ERRORS:
+                    break
+        except RecursionError:
+            found.append({"path": "$", "message": "it is nested too deeply"})
         return found

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pywatt_services.kafka_hooks.schema_files import TopicSchema, UnusableSchema, read_schema
 from pywatt_services.kafka_hooks.topic_patterns import matches
 
 BODY_LIMIT = 1024 * 1024  # bytes of a request's body, fastify's default
@@ -34,7 +34,7 @@ class PublishOptions:
     """Bytes of records that wait for their acknowledgement; above it clients are told to come back later."""
     idempotency_window: float = IDEMPOTENCY_WINDOW
     """Seconds for which an idempotency key is known."""
-    schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    schemas: Mapping[str, TopicSchema] = field(default_factory=dict)
     """JSON Schemas that the records of a topic have to satisfy."""
 
 
@@ -68,31 +68,16 @@ def publish_options(
 
 def _schemas(
     entries: Mapping[str, Any], topics: frozenset[str], pattern: str | None, folder: Path, complain: Complain
-) -> list[tuple[str, Mapping[str, Any]]]:
+) -> list[tuple[str, TopicSchema]]:
     if not entries:
         return []
-    from jsonschema.exceptions import SchemaError  # dear, and rarely needed
-    from jsonschema.validators import validator_for
-
-    found: list[tuple[str, Mapping[str, Any]]] = []
+    found: list[tuple[str, TopicSchema]] = []
     for topic, entry in entries.items():
         key = f"publish.schemas.{topic}"
         if topic not in topics and not matches(topic, pattern):
             complain(key, f"{topic} is not a topic that can be published to", "add it to publish.topics")
-        schema = entry
-        if isinstance(entry, str):
-            try:
-                schema = json.loads((folder / entry).read_text("utf-8"))
-            except OSError as error:
-                complain(key, f"{entry} cannot be read: {error.strerror}", "the path begins at the service's folder")
-                continue
-            except ValueError as error:
-                complain(key, f"{entry} is not JSON: {error}", "it has to hold a JSON Schema")
-                continue
         try:
-            validator_for(schema).check_schema(schema)
-        except SchemaError as error:
-            complain(key, f"the JSON Schema is not valid: {error.message}", f"see {error.json_path} in it")
-            continue
-        found.append((topic, schema))
+            found.append((topic, read_schema(entry, folder)))
+        except UnusableSchema as error:
+            complain(key, error.message, error.hint)
     return found

@@ -24,6 +24,7 @@ from pywatt_services.kafka_hooks.config import (
 from pywatt_services.kafka_hooks.publish_options import PublishOptions
 from pywatt_services.kafka_hooks.retry import RetryPolicy
 from pywatt_services.kafka_hooks.routes import PathPattern
+from pywatt_services.kafka_hooks.schema_files import read_schema
 from pywatt_services.kafka_hooks.topic_patterns import matches
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
@@ -341,7 +342,7 @@ def test_publishing_and_its_guard_are_understood(tmp_path: Path) -> None:
         headers=("content-type", "x-*"),
         body_limit=2_000_000,
         idempotency_window=1.0,
-        schemas={"orders": {"type": "object"}, "audit": {"type": "string"}},
+        schemas={"orders": read_schema("order.json", tmp_path), "audit": read_schema({"type": "string"}, tmp_path)},
     )
     assert options.auth is not None
     assert (options.auth.header, len(options.auth.key_digests)) == ("x-key", 1)

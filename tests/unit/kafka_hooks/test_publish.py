@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from pywatt_services.kafka_hooks.exchange import Exchange, Request
 from pywatt_services.kafka_hooks.publish import OVERHEAD, Publisher
 from pywatt_services.kafka_hooks.publish_options import PublishOptions
 from pywatt_services.kafka_hooks.record_headers import RecordHeaders
+from pywatt_services.kafka_hooks.schema_files import read_schema
 
 CONNECTED = ConnectionStatus(ConnectionState.CONNECTED)
 ARRAY = (b"content-type", b"application/vnd.pywatt.records+json; charset=utf-8")
@@ -269,7 +271,7 @@ def test_batch_that_makes_no_sense_is_not_written_in_any_part(body: bytes, messa
 
 
 def test_body_has_to_satisfy_the_schema_of_its_topic() -> None:
-    desk = Desk(schemas={"orders": SCHEMA})
+    desk = Desk(schemas={"orders": read_schema(SCHEMA, Path())})
     for body, path in ((b'{"id":"x"}', "$.id"), (b"[1]", "$"), (b"{", "$"), (b"", "$")):
         waiting = desk.post(body)
         assert (waiting.status, [error["path"] for error in waiting.document["errors"]]) == (400, [path])
