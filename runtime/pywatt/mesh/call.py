@@ -162,4 +162,4 @@ class Collector:
 
 def took_too_long(method: str, url: str, seconds: float) -> CallTimeout:
     """Return the error for a call whose time is over."""
-    return CallTimeout(f"{method} {url} took longer than {seconds:g} s")
+    return CallTimeout(f"{method} {url.partition('?')[0]} took longer than {seconds:g} s")

@@ -124,7 +124,7 @@ class BundlingWebhook(Webhook):
                 if counts or self._breaker is None:
                     wait = await self._failed(delivery, attempt)
                 else:
-                    wait = self._breaker.pause
+                    wait = await self._wait_for_target(delivery, attempt, self._breaker.pause)
             if delivery.partition.lost:
                 break
             if wait is not None:

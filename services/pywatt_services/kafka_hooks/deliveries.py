@@ -32,6 +32,7 @@ from pywatt_services.kafka_hooks.membership import Held, hold, legal_name, subsc
 from pywatt_services.kafka_hooks.meters import Meters, TopicMeter
 from pywatt_services.kafka_hooks.partition import HeldPartition
 from pywatt_services.kafka_hooks.retries import BundledRetries, Retries
+from pywatt_services.kafka_hooks.target_breaker import TargetBreakers
 from pywatt_services.kafka_hooks.targets import Targets
 from pywatt_services.kafka_hooks.topic_patterns import own_topics
 from pywatt_services.kafka_hooks.webhook import Webhook
@@ -169,6 +170,7 @@ class Deliveries:
 
     def _make_targets(self, clients: Clients, tasks: TaskGroup) -> Targets:
         """Return what delivers the records of each topic."""
+        breakers = TargetBreakers()
 
         def settings(options: WebhookOptions, meter: TopicMeter) -> dict[str, Any]:
             return {
@@ -178,6 +180,7 @@ class Deliveries:
                 "tasks": tasks,
                 "concurrency": self._options.concurrency,
                 "dlq_format": self._options.dlq_format,
+                "breaker": breakers.of(options),
                 "meter": meter,
             }
 

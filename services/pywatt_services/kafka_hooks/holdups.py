@@ -13,6 +13,7 @@ from pywatt_services.kafka_hooks.lanes import Lane, LaneState
 from pywatt_services.kafka_hooks.partition import HeldPartition
 from pywatt_services.kafka_hooks.retries import RetriedDelivery
 from pywatt_services.kafka_hooks.retry import Postpone
+from pywatt_services.kafka_hooks.templates import shown
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
 
@@ -59,7 +60,7 @@ def hold_ups(
 def _hold_up(target: Target, lane: Lane[Delivery], now: float) -> dict[str, Any]:
     delivery = lane.head
     return {
-        "target": target.options.url,
+        "target": shown(target.options.url),
         "offset": delivery.offset,
         **({"origin": delivery.place} if isinstance(delivery, RetriedDelivery) else {}),
         "key": shown_bytes(delivery.message.key),

@@ -89,6 +89,13 @@ class Lanes(Generic[Item]):
                 return lane
         return None
 
+    def claim(self, lane: Lane[Item]) -> bool:
+        """Let a lane run before its turn; False when it is not runnable."""
+        if lane.state is not RUNNABLE:
+            return False
+        lane.state = RUNNING
+        return True
+
     def finish(self, lane: Lane[Item]) -> None:
         """Remove the head of a running lane; its successor becomes runnable."""
         _expect(lane, RUNNING)

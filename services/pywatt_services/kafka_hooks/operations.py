@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import time
 from typing import Any
 
@@ -20,10 +20,11 @@ from pywatt_services.kafka_hooks.dead_letter_api import DeadLetterApi
 from pywatt_services.kafka_hooks.deliveries import Deliveries
 from pywatt_services.kafka_hooks.exchange import Exchange, Request
 from pywatt_services.kafka_hooks.exposition import CONTENT_TYPE, Family, merge_expositions, write_exposition
-from pywatt_services.kafka_hooks.holdups import hold_ups, oldest
+from pywatt_services.kafka_hooks.holdups import Target, hold_ups, oldest
 from pywatt_services.kafka_hooks.meters import Meters
 from pywatt_services.kafka_hooks.publish import Publisher, problem
 from pywatt_services.kafka_hooks.reply import Replies
+from pywatt_services.kafka_hooks.templates import shown
 
 METRICS, WHY, DLQ = "/metrics", "/why", "/dlq"
 OWN = b"worker=own"
@@ -139,7 +140,6 @@ class Operations:
         if self._deliveries is None:
             return families
         targets, now = self._deliveries.targets, self._now()
-        breakers = [(target, state) for target in targets if (state := target.breaker_state) is not None]
         ages = {
             place: max(now - lane.head.message.timestamp / 1000 for lane in lanes.values())
             for place, lanes in oldest(targets).items()
@@ -156,10 +156,7 @@ class Operations:
                 "kafka_hooks_breaker_state",
                 "gauge",
                 "Circuit breaker of a target: 0 closed, 1 trying one record, 2 open",
-                [
-                    ("", {"topic": target.options.topic, "url": target.options.url}, BREAKER_STATES[state])
-                    for target, state in breakers
-                ],
+                [("", {"topic": topic, "url": url}, state) for (topic, url), state in breaker_samples(targets).items()],
             ),
         ]
 
@@ -172,3 +169,13 @@ class Operations:
             samples = [("", {"topic": p.topic, "partition": str(p.partition)}, behind) for p, behind in lag.items()]
             return [Family("kafka_hooks_consumer_lag", "gauge", "Records that are not committed yet", samples)]
         return []
+
+
+def breaker_samples(targets: Iterable[Target]) -> dict[tuple[str, str], int]:
+    """Return how the breakers stand, by topic and URL; of several entries for both, the one that is worst off."""
+    found: dict[tuple[str, str], int] = {}
+    for target in targets:
+        if (state := target.breaker_state) is not None:
+            name = target.options.topic, shown(target.options.url)
+            found[name] = max(found.get(name, 0), BREAKER_STATES[state])
+    return found

@@ -143,8 +143,25 @@ def decide(
     if attempt >= policy.attempts or (status is not None and policy.rules.of(status) == Answered.DROP):
         return dead_letter_of(status)
     after = pause_after(attempt, policy) * (1 - policy.jitter * draw)
-    if policy.respect_retry_after and retry_after is not None:
-        after = max(after, min(retry_after, RETRY_AFTER_LIMIT))
+    return _in_time(status, max(after, asked_pause(policy, retry_after)), policy, age)
+
+
+def decide_uncounted(
+    status: int | None, policy: RetryPolicy, *, pause: float, age: float = 0.0, retry_after: float | None = None
+) -> Decision:
+    """Decide after an attempt that failed and does not count, as a breaker is open: only age ends the waiting.
+
+    `pause`: seconds for which the breaker leaves the target alone.
+    """
+    return _in_time(status, max(pause, asked_pause(policy, retry_after)), policy, age)
+
+
+def asked_pause(policy: RetryPolicy, retry_after: float | None) -> float:
+    """Return the seconds for which a target is left alone because it asks for that."""
+    return min(retry_after, RETRY_AFTER_LIMIT) if policy.respect_retry_after and retry_after is not None else 0.0
+
+
+def _in_time(status: int | None, after: float, policy: RetryPolicy, age: float) -> Decision:
     if policy.max_age is not None and age + after > policy.max_age:
         return dead_letter_of(status)
     return Retry(after)

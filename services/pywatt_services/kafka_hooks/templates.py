@@ -18,6 +18,7 @@ from pywatt_services.kafka_hooks.headers import first_header
 from pywatt_services.kafka_hooks.json_path import MISSING, JsonPath, document_of, find, read_path
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
+_SHOWN = re.compile(r"(\w+://)(?:[^/?#]*@)?((?:\{[^{}]*\}|[^?#])*)")
 _DOTS = re.compile(rb"(?:^|[/\\])\.\.?(?:$|[/\\])")
 
 Part = Callable[[Message], bytes | None]
@@ -35,6 +36,12 @@ def is_template(url: str) -> bool:
 def sample(url: str) -> str:
     """Return a URL as it could be once it is filled."""
     return _PLACE.sub("x", url)
+
+
+def shown(url: str) -> str:
+    """Return what may be shown of a URL: without its query and user, which may hold credentials."""
+    found = _SHOWN.match(url)
+    return "" if found is None else found[1] + found[2]
 
 
 def check_template(url: str) -> None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from random import random
-from time import monotonic, time
+from time import time
 
 from anyio.abc import TaskGroup
 
 from pywatt_kafka.records import TopicPartition
-from pywatt_services.kafka_hooks.breaker import Breaker, BreakerState
+from pywatt_services.kafka_hooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.burial import Burial, RecordWriter
 from pywatt_services.kafka_hooks.caller import Caller, HttpClient
 from pywatt_services.kafka_hooks.config import DeadLetterFormat
 from pywatt_services.kafka_hooks.dead_letter import Attempt
 from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.headers import RETRY_AFTER
-from pywatt_services.kafka_hooks.lanes import Lane, Lanes
+from pywatt_services.kafka_hooks.lanes import Lane, Lanes, LaneState
 from pywatt_services.kafka_hooks.meters import TopicMeter
 from pywatt_services.kafka_hooks.notices import Notices
 from pywatt_services.kafka_hooks.progress import Tried
@@ -27,11 +27,14 @@ from pywatt_services.kafka_hooks.retry import (
     DeadLetter,
     Postpone,
     Retry,
+    asked_pause,
     dead_letter_of,
     decide,
+    decide_uncounted,
     is_trouble,
     retry_after,
 )
+from pywatt_services.kafka_hooks.target_breaker import TargetBreaker
 from pywatt_services.kafka_hooks.target_name import named_target, target_name
 from pywatt_services.kafka_hooks.templates import TemplateError
 from pywatt_services.kafka_hooks.webhook_options import Order, Tombstones, WebhookOptions
@@ -57,14 +60,15 @@ class Webhook:
         concurrency: int,
         dlq_format: DeadLetterFormat,
         largest_record: int | None = None,
+        breaker: TargetBreaker | None = None,
         meter: TopicMeter | None = None,
         now: Callable[[], float] = time,
-        clock: Callable[[], float] = monotonic,
         rng: Callable[[], float] = random,
     ) -> None:
         """`twins`: how many entries before this one have the same topic and URL. `concurrency`: the service's.
 
-        `largest_record`: bytes that the writer takes at most; None: that is not known.
+        `largest_record`: bytes that the writer takes at most; None: that is not known. `breaker`: the target's, which
+        it may share.
         """
         name = target_name(options.url, twins)
         self.id = name.id
@@ -89,16 +93,17 @@ class Webhook:
         self._tasks = tasks
         self._concurrency = options.concurrency or concurrency
         self._now = now
-        self._clock = clock
         self._rng = rng
         self._lanes: Lanes[Delivery] = Lanes()
-        self._breaker = Breaker(options.breaker) if options.breaker is not None else None
         self._limit = self._concurrency
         """Runners that there may be now."""
         self._runners = 0
         self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self._breaker = breaker
+        if breaker is not None:
+            breaker.join(self)
 
     @property
     def breaker_state(self) -> BreakerState | None:
@@ -174,6 +179,8 @@ class Webhook:
         if self._runners < self._limit and not self._stopping and self._lanes.runnable:
             self._runners += 1
             self._idle.clear()
+            if self._breaker is not None:
+                self._breaker.begun(self)
             self._run_on()
 
     def _run_on(self) -> None:
@@ -192,6 +199,8 @@ class Webhook:
         self._runners -= 1
         if not self._runners:
             self._idle.set()
+        if self._breaker is not None:
+            self._breaker.ended(self)
 
     def _begin(self, lane: Lane[Delivery]) -> bool:
         """Make an attempt at a lane's head, if that takes no task: a task costs as much as all the rest."""
@@ -289,8 +298,23 @@ class Webhook:
     async def _consider(self, delivery: Delivery, failure: Attempt) -> float | None:
         """Do what follows an attempt that failed, if it is the record's own; return as `_attempt` does."""
         if self._breaker is not None and not self._counts(self._breaker, failure):
-            return self._breaker.pause
+            return await self._wait_for_target(delivery, failure, self._breaker.pause)
         return await self._failed(delivery, failure)
+
+    async def _wait_for_target(self, delivery: Delivery, attempt: Attempt, pause: float) -> float | None:
+        """Do what follows an attempt that failed and does not count; return as `_attempt` does."""
+        delivery.failed(attempt)
+        decision = decide_uncounted(
+            attempt.status,
+            self.options.retry,
+            pause=pause,
+            age=attempt.requested_at - delivery.message.timestamp / 1000,
+            retry_after=self._retry_after(attempt),
+        )
+        if isinstance(decision, Retry):
+            return decision.after
+        delivery.verdict = decision
+        return await self._burial.bury(delivery, decision)
 
     async def _failed(self, delivery: Delivery, attempt: Attempt) -> float | None:
         """Do what follows a failed attempt; return as `_attempt` does."""
@@ -325,43 +349,55 @@ class Webhook:
         """Note that the target took a record."""
         self._notices.failing = False
         if self._breaker is not None:
-            self._answers(self._breaker)
+            self._breaker.succeeded()
 
-    def _counts(self, breaker: Breaker, attempt: Attempt) -> bool:
-        """Tell the breaker what came of an attempt; return whether it counts as one of the record's.
-
-        When the breaker is open, or opens by it, it does not: the target is to blame, not the record.
-        """
+    def _counts(self, breaker: TargetBreaker, attempt: Attempt) -> bool:
+        """Tell the breaker what came of an attempt; return whether it counts as one of the record's."""
         if not is_trouble(attempt.status):
-            self._answers(breaker)
+            breaker.succeeded()
             return True
-        before = breaker.state
-        breaker.failed(self._clock())
-        if breaker.state is BreakerState.CLOSED:
-            return True
-        if before is BreakerState.CLOSED:
-            logger.warning(
-                "%s fails again and again (%s): its records wait, and every %g s one of them is tried",
-                self.options.url, attempt.outcome, breaker.pause,
-            )  # fmt: skip
-        if before is not BreakerState.OPEN:
-            self._limit = 0
-            asyncio.get_running_loop().call_later(breaker.pause, self._try_one, breaker)
-        return False
+        return breaker.troubled(attempt.outcome, asked_pause(self.options.retry, self._retry_after(attempt)))
 
-    def _answers(self, breaker: Breaker) -> None:
-        before = breaker.state
-        breaker.succeeded()
-        if before is not BreakerState.CLOSED:
-            logger.info("%s answers again: deliveries go on", self.options.url)
-            self._limit = self._concurrency
+    # For the breaker.
+
+    def leave_alone(self) -> None:
+        """Start nothing until told otherwise."""
+        self._limit = 0
+
+    def try_one(self) -> None:
+        """Start with one record, now or when there is one, unless calls are still under way."""
+        self._limit = 0 if self._runners else 1
+        self._start_runner()
+
+    def go_on(self) -> None:
+        """Start as much as is allowed."""
+        self._limit = self._concurrency
+        self._start_runners()
+
+    def give_up_aged(self) -> None:
+        """Have the records that were tried, and are past their age, become dead letters."""
+        aged = [lane for lane in self._lanes if lane.state is LaneState.RUNNABLE and self._is_past(lane.head)]
+        if aged and not self._stopping:
+            self._runners += 1
+            self._idle.clear()
+            self._tasks.start_soon(self._give_up, aged)
+
+    def _is_past(self, delivery: Delivery) -> bool:
+        limit = self.options.retry.max_age
+        if limit is None or not delivery.failures or delivery.verdict is not None:
+            return False
+        return self._now() - delivery.message.timestamp / 1000 > limit
+
+    async def _give_up(self, aged: Sequence[Lane[Delivery]]) -> None:
+        try:
+            for lane in aged:
+                while not self._stopping and lane.items and self._is_past(lane.head) and self._lanes.claim(lane):
+                    delivery = lane.head
+                    delivery.verdict = dead_letter_of(delivery.failures[-1].status)
+                    self._advance(lane, await self._burial.bury(delivery, delivery.verdict))
+        finally:
+            self._runner_ended()
             self._start_runners()
-
-    def _try_one(self, breaker: Breaker) -> None:
-        breaker.try_one()
-        if breaker.state is BreakerState.HALF_OPEN:
-            self._limit = 1
-            self._start_runner()
 
 
 async def _raise(error: Exception) -> None:

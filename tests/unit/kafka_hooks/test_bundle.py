@@ -25,6 +25,7 @@ from pywatt_services.kafka_hooks.headers import RawHeaders
 from pywatt_services.kafka_hooks.partition import HeldPartition
 from pywatt_services.kafka_hooks.retry import RetryPolicy
 from pywatt_services.kafka_hooks.signature import SigningKey
+from pywatt_services.kafka_hooks.target_breaker import TargetBreakers
 from pywatt_services.kafka_hooks.webhook_options import Order, WebhookOptions
 
 SOON = 0.001
@@ -171,6 +172,7 @@ async def bench(records: int = 10, wait: float = 0.0, size: int = 1000, **more: 
             writer=Writer(),
             tasks=tasks,
             concurrency=1,
+            breaker=TargetBreakers().of(options),
             dlq_format=DeadLetterFormat.ORIGINAL,
         )
         made = Bench(webhook, calls, letters)
@@ -286,6 +288,16 @@ async def test_dead_target_opens_the_breaker_once_per_request() -> None:
             assert all(record["attempt"] <= 2 for record in call.records)
             call.reply(503)
         assert b.letters.empty()
+
+
+async def test_record_that_is_too_old_does_not_wait_for_a_dead_target() -> None:
+    policy = BreakerPolicy(failures=1, pause=SOON)
+    async with bench(breaker=policy, retry=RetryPolicy(attempts=2, delay=SOON, max_age=60.0)) as b:
+        b.accept("1a", "2b")  # of 1970
+        (await b.calls.get()).reply(503)
+        letters = [await b.letters.get() for _ in range(2)]
+        assert {(each["offset"], each["errors"][0]["statusCode"]) for each in letters} == {("0", 503), ("1", 503)}
+        await until_done(b, 2)
 
 
 async def test_records_of_a_lost_partition_do_not_count() -> None:

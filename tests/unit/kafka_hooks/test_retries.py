@@ -24,6 +24,7 @@ from pywatt_services.kafka_hooks.postponed import read_postponed
 from pywatt_services.kafka_hooks.progress import Progress, Tried
 from pywatt_services.kafka_hooks.retries import BundledRetries, Retries
 from pywatt_services.kafka_hooks.retry import RetryPolicy
+from pywatt_services.kafka_hooks.target_breaker import TargetBreakers
 from pywatt_services.kafka_hooks.webhook import Webhook
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
 
@@ -124,6 +125,7 @@ async def bench(
             "concurrency": 10,
             "dlq_format": DeadLetterFormat.ORIGINAL,
             "now": lambda: b.now,
+            "breaker": TargetBreakers().of(options),
         }
         b.first = Webhook(options, twins=1, **settings)
         b.again = Retries(options, **settings) if bundle is None else BundledRetries(options, bundle, **settings)

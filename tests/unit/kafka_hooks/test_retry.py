@@ -16,6 +16,7 @@ from pywatt_services.kafka_hooks.retry import (
     RetryPolicy,
     StatusRules,
     decide,
+    decide_uncounted,
     is_trouble,
     pause_after,
     retry_after,
@@ -145,3 +146,26 @@ def test_any_retry_after_field_is_survived(value: bytes) -> None:
 )
 def test_whose_fault_a_failure_is(status: int | None, trouble: bool) -> None:
     assert is_trouble(status) is trouble
+
+
+@pytest.mark.parametrize(
+    ("age", "asked", "respects", "decision"),
+    [
+        (0.0, None, True, Retry(10.0)),
+        (0.0, 5.0, True, Retry(10.0)),
+        (0.0, 20.0, True, Retry(20.0)),
+        (0.0, 20.0, False, Retry(10.0)),
+        (0.0, 1e9, True, DeadLetter("http_503")),
+        (50.0, None, True, Retry(10.0)),
+        (50.1, None, True, DeadLetter("http_503")),
+        (40.1, 20.0, True, DeadLetter("http_503")),
+        (40.1, 20.0, False, Retry(10.0)),
+    ],
+)
+def test_attempt_that_does_not_count_waits_as_long_as_the_breaker_or_the_target_says_unless_it_gets_too_old(
+    age: float, asked: float | None, respects: bool, decision: Retry | DeadLetter
+) -> None:
+    policy = RetryPolicy(attempts=1, max_age=60.0, respect_retry_after=respects)
+    assert decide_uncounted(503, policy, pause=10.0, age=age, retry_after=asked) == decision
+    ageless = decide_uncounted(503, RetryPolicy(), pause=10.0, age=1e9, retry_after=asked)
+    assert ageless == Retry(max(10.0, min(asked or 0.0, RETRY_AFTER_LIMIT)))

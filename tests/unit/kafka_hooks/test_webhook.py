@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from time import time
 from typing import Any
 
 import anyio
@@ -23,10 +24,12 @@ from pywatt_services.kafka_hooks.config import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.filters import read_filter
 from pywatt_services.kafka_hooks.headers import RawHeaders
+from pywatt_services.kafka_hooks.lanes import LaneState
 from pywatt_services.kafka_hooks.offsets import OffsetTracker
 from pywatt_services.kafka_hooks.partition import HeldPartition
 from pywatt_services.kafka_hooks.progress import Progress, Tried
 from pywatt_services.kafka_hooks.retry import RetryPolicy
+from pywatt_services.kafka_hooks.target_breaker import TargetBreaker, TargetBreakers
 from pywatt_services.kafka_hooks.webhook import Webhook
 from pywatt_services.kafka_hooks.webhook_options import Order, Tombstones, WebhookOptions
 from pywatt_services.kafka_hooks.webhook_request import RequestMaker
@@ -166,6 +169,8 @@ async def bench(
     errors: Sequence[KafkaError] = (),
     retry: RetryPolicy | None = None,
     largest_record: int | None = None,
+    shared: TargetBreaker | None = None,
+    now: Callable[[], float] = time,
     **more: Any,
 ) -> AsyncIterator[Bench]:
     target, writer = Target(), Writer(list(errors))
@@ -183,8 +188,10 @@ async def bench(
             writer=writer,
             tasks=tasks,
             concurrency=concurrency,
+            breaker=shared or TargetBreakers().of(options),
             dlq_format=DeadLetterFormat.ORIGINAL,
             largest_record=largest_record,
+            now=now,
         )
         yield Bench(webhook, target, writer)
         webhook.break_off()
@@ -537,6 +544,41 @@ async def test_open_breaker_lets_one_attempt_through_at_a_time(caplog: pytest.Lo
         assert {await b.finished.get() for _ in range(3)} == {0, 1, 2}
     assert "http://api.plt.local/orders fails again and again (the webhook answered 500" in caplog.text
     assert "answers again" in caplog.text
+
+
+async def test_record_that_gets_too_old_while_the_breaker_is_open_becomes_a_dead_letter() -> None:
+    moment = 30.0
+    retry = RetryPolicy(attempts=2, delay=SOON, max_age=60.0)
+    breaker = BreakerPolicy(failures=1, pause=SOON)
+    async with bench(concurrency=2, breaker=breaker, retry=retry, now=lambda: moment) as b:
+        for value in (b"1", b"2", b"3", b"4"):
+            b.accept(value)
+        for _ in range(2):
+            await b.answer(status=503)
+        probe = await b.target.calls.get()
+        assert probe.body == b"3"
+        while any(lane.state is LaneState.PARKED for lane in b.webhook.lanes()):
+            await anyio.lowlevel.checkpoint()
+        moment = 100.0
+        probe.answer.set_result(Answer(503))
+        letters = [(await b.writer.written.get())[1] for _ in range(2)]
+        assert [(each["offset"], each["retries"]) for each in letters] == [("0", 0), ("1", 0)]
+        assert [error["statusCode"] for error in letters[0]["errors"]] == [503]
+        assert [await b.finished.get() for _ in range(2)] == [0, 1]
+        assert (await b.answer()).body == b"4"  # the first attempt is always made
+        assert await b.finished.get() == 3
+
+
+async def test_target_that_asks_for_a_longer_pause_than_the_breakers_gets_it() -> None:
+    pauses: list[float] = []
+    shared = TargetBreaker("a", BreakerPolicy(failures=2, pause=10.0), later=lambda pause, _: pauses.append(pause))
+    async with bench(concurrency=1, shared=shared, attempts=1) as b:
+        b.accept(b"1")
+        b.accept(b"2")
+        await b.answer(status=500)
+        await b.answer(status=503, headers=[(b"retry-after", b"3600")])
+        await b.webhook.idle()
+        assert pauses == [3600.0]
 
 
 async def test_record_that_is_refused_does_not_open_the_breaker() -> None:
