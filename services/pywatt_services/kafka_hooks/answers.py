@@ -85,6 +85,11 @@ def unauthorized(header: str | None) -> HttpAnswer:
     return HttpAnswer(answer.status, (*answer.headers, (b"www-authenticate", challenge.encode())), answer.body)
 
 
+def no_keys() -> HttpAnswer:
+    """Answer a client whose token cannot be checked now."""
+    return unavailable("The keys that tokens are checked with cannot be fetched.")
+
+
 def other_request() -> HttpAnswer:
     """Answer a request whose idempotency key came with another request before."""
     message = "The idempotency key was used for another request."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pywatt_services.kafka_hooks.admission import Admission
-from pywatt_services.kafka_hooks.answers import no_route
+from functools import partial
+
+from pywatt_services.kafka_hooks.admission import WAIT, Admission
+from pywatt_services.kafka_hooks.answers import no_keys, no_route
 from pywatt_services.kafka_hooks.config import RequestReplyOptions
 from pywatt_services.kafka_hooks.exchange import Exchange, Request
 from pywatt_services.kafka_hooks.operations import Operations
@@ -39,8 +41,10 @@ class Application:
         asked = operations if operations is not None and operations.handles(request) else None
         if self._admission is not None and (asked is None or not asked.is_open(request)):
             refusal = self._admission.refusal(request.headers)
+            if refusal is WAIT and self._admission.wait(partial(self._handle_again, request, exchange)):
+                return
             if refusal is not None:
-                exchange.answer(refusal)
+                exchange.answer(no_keys() if refusal is WAIT else refusal)
                 return
         if asked is not None:
             asked.handle(request, exchange)
@@ -54,6 +58,10 @@ class Application:
                 self._replies.request(route, params, request, exchange)
                 return
         exchange.answer(no_route(request.method, request.target))
+
+    def _handle_again(self, request: Request, exchange: Exchange) -> None:
+        if exchange.open:
+            self.handle(request, exchange)
 
 
 def published_topic(path: str) -> str | None:

@@ -27,9 +27,11 @@ from pywatt_kafka.tail import TailReader
 from pywatt_kafka.topics import ensure_topics
 from pywatt_services.kafka_hooks.admission import Admission
 from pywatt_services.kafka_hooks.application import Application
+from pywatt_services.kafka_hooks.auth_options import AuthOptions
 from pywatt_services.kafka_hooks.config import KafkaHooksOptions
 from pywatt_services.kafka_hooks.dead_letter_api import DeadLetterApi
 from pywatt_services.kafka_hooks.deliveries import Deliveries
+from pywatt_services.kafka_hooks.fetched_keys import FetchedKeys, fetch_from
 from pywatt_services.kafka_hooks.links import Links
 from pywatt_services.kafka_hooks.membership import legal_name
 from pywatt_services.kafka_hooks.meters import Meters
@@ -39,6 +41,7 @@ from pywatt_services.kafka_hooks.reply import Replies
 from pywatt_services.kafka_hooks.routes import Routes
 from pywatt_services.kafka_hooks.server import HooksServer
 from pywatt_services.kafka_hooks.siblings import ask_siblings
+from pywatt_services.kafka_hooks.token_options import can_check_tokens
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -59,6 +62,8 @@ async def serve(options: KafkaHooksOptions, context: ServiceContext) -> None:
         raise MissingExtra("aiokafka", "kafka", needed_by=f"the service {context.service.id}")
     if options.engine == "rdkafka" and find_spec("confluent_kafka") is None:
         raise MissingExtra("confluent_kafka", "rdkafka", needed_by=f"engine of the service {context.service.id}")
+    if options.auth is not None and options.auth.token is not None and not can_check_tokens():
+        raise MissingExtra("pyjwt", "jwt", needed_by=f"auth.jwt of the service {context.service.id}")
     try:
         brokers = brokers_from(options.brokers, context.env)
         security = security_from(options.security, context.env)
@@ -81,11 +86,6 @@ class _Bridge:
         self._largest_record = max(MAX_REQUEST_BYTES, options.publish.body_limit + RECORD_MARGIN)
         self._links = Links(context.degraded)
         self._topics_are_there = asyncio.Event()
-        self._admission = (
-            None
-            if options.auth is None
-            else Admission(options.auth, needed_by=f"auth.jwt of the service {context.service.id}")
-        )
 
     async def run(self) -> None:
         """Open everything, serve, and end it in reverse: HTTP and deliveries together, writing to Kafka last."""
@@ -130,7 +130,7 @@ class _Bridge:
                 publisher,
                 replies,
                 Routes((reply.path, reply) for reply in self._options.request_replies),
-                admission=self._admission,
+                admission=None if auth is None else self._admission(auth, background),
                 operations=Operations(
                     self._options.operations,
                     self._context,
@@ -151,6 +151,14 @@ class _Bridge:
                     await self._links.settled()
                 await self._serve(application)
             background.cancel_scope.cancel()
+
+    def _admission(self, auth: AuthOptions, tasks: TaskGroup) -> Admission:
+        """Return who lets clients in."""
+        fetched: FetchedKeys | None = None
+        if auth.token is not None and auth.token.jwks_url is not None:
+            fetched = FetchedKeys(fetch_from(self._context.mesh, auth.token.jwks_url), tasks)
+            fetched.refresh()
+        return Admission(auth, fetched=fetched)
 
     def _dead_letter_api(self) -> DeadLetterApi | None:
         topics = {webhook.dlq for webhook in self._options.webhooks if webhook.dlq is not None}

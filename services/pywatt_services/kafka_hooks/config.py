@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pywatt_kafka.engines import EngineName
 from pywatt_kafka.fetching import Fetching
 from pywatt_kafka.security import Security
-from pywatt_services.kafka_hooks.admission import AuthOptions
+from pywatt_services.kafka_hooks.auth_options import AuthOptions
 from pywatt_services.kafka_hooks.publish_options import PublishOptions
 from pywatt_services.kafka_hooks.routes import PathPattern
 from pywatt_services.kafka_hooks.webhook_options import WebhookOptions

@@ -13,7 +13,7 @@ from pywatt.errors import Problem
 from pywatt.service_type import Configured, OptionsError, Placement
 from pywatt_kafka.addresses import with_port
 from pywatt_kafka.errors import KafkaError
-from pywatt_services.kafka_hooks.admission import auth_options
+from pywatt_services.kafka_hooks.auth_options import auth_options
 from pywatt_services.kafka_hooks.config import (
     EMBEDDED,
     ONLY_POST,
@@ -23,7 +23,7 @@ from pywatt_services.kafka_hooks.config import (
     RequestReplyOptions,
 )
 from pywatt_services.kafka_hooks.consumer_options import consumer_options
-from pywatt_services.kafka_hooks.entries import DEFAULTED, read_entry, with_defaults
+from pywatt_services.kafka_hooks.entries import DEFAULTED, check_url, read_entry, with_defaults
 from pywatt_services.kafka_hooks.publish_options import publish_options
 from pywatt_services.kafka_hooks.routes import PathPattern, taken_by
 from pywatt_services.kafka_hooks.security_options import read_security
@@ -84,6 +84,9 @@ class _Reader:
         never = own_topics(webhooks, replies)
         pattern = expression((webhook.topic for webhook in webhooks if webhook.by_pattern), never)
         auth = settings.get("auth")
+        keys_url = ((auth or {}).get("jwt") or {}).get("jwks", "")
+        if keys_url.startswith("http://"):
+            check_url("auth.jwt.jwks", keys_url, self._placement, self.problem, self.calls)
         return KafkaHooksOptions(
             brokers=tuple(settings.get("brokers", ())),
             webhooks=webhooks,

@@ -10,7 +10,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pywatt_services.kafka_hooks.admission import KNOWN_TOKENS, Admission, auth_options
+from pywatt_services.kafka_hooks.admission import Admission
+from pywatt_services.kafka_hooks.answers import HttpAnswer
+from pywatt_services.kafka_hooks.auth_options import auth_options
+from pywatt_services.kafka_hooks.tokens import KNOWN_TOKENS
 
 NOW = 1_700_000_000.0
 SECRET = "a secret of at least 32 bytes, as it should be"
@@ -29,7 +32,7 @@ class Gate:
         self.now = NOW
         options = auth_options(settings, folder=folder, complain=complain)
         assert options is not None
-        self.admission = Admission(options, needed_by="the test", now=lambda: self.now)
+        self.admission = Admission(options, now=lambda: self.now)
 
     def admits(self, *headers: tuple[bytes, bytes]) -> bool:
         return self.admission.refusal([(b"host", b"a"), *headers]) is None
@@ -50,7 +53,7 @@ def test_api_keys() -> None:
     assert not gate.admits((b"x-other", b"one"))
     assert not gate.admits_token("one")
     refusal = gate.admission.refusal([])
-    assert refusal is not None
+    assert isinstance(refusal, HttpAnswer)
     assert (refusal.status, dict(refusal.headers)[b"www-authenticate"]) == (401, b'ApiKey header="x-api-key"')
     assert Gate({"apiKeys": ["one"], "header": "X-Key"}).admits((b"x-key", b"one"))
 
@@ -74,7 +77,7 @@ def test_shared_secret() -> None:
     ):
         assert not gate.admits_token(wrong)
     refusal = gate.admission.refusal([])
-    assert refusal is not None
+    assert isinstance(refusal, HttpAnswer)
     assert dict(refusal.headers)[b"www-authenticate"] == b"Bearer"
 
 
@@ -91,13 +94,13 @@ def test_public_key_as_text_or_file(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text(PUBLIC)
     for key in (PUBLIC, "key.pem"):
         gate = Gate({"jwt": {"publicKey": key}}, tmp_path)
-        assert gate.admits_token(token(RSA, "RS256"))
-        assert not gate.admits_token(token(rsa.generate_private_key(65537, 2048), "RS256"))
-        assert not gate.admits_token(token())
+        assert gate.admits_token(token(RSA, "RS256", exp=NOW + 1))
+        assert not gate.admits_token(token(rsa.generate_private_key(65537, 2048), "RS256", exp=NOW + 1))
+        assert not gate.admits_token(token(exp=NOW + 1))
 
 
 def test_token_is_not_believed_longer_than_it_says() -> None:
-    gate = Gate({"jwt": {"secret": SECRET}})
+    gate = Gate({"jwt": {"secret": SECRET, "requireExpiry": False}})
     short, forever = token(exp=NOW + 10), token()
     assert gate.admits_token(short)
     assert gate.admits_token(forever)
@@ -112,8 +115,9 @@ def test_token_is_not_believed_longer_than_it_says() -> None:
 def test_known_tokens_are_bounded() -> None:
     gate = Gate({"jwt": {"secret": SECRET}})
     for number in range(KNOWN_TOKENS + 10):
-        assert gate.admits_token(token(n=number))
-    assert len(gate.admission._known) == KNOWN_TOKENS
+        assert gate.admits_token(token(n=number, exp=NOW + 1))
+    assert gate.admission._tokens is not None
+    assert len(gate.admission._tokens._known) == KNOWN_TOKENS
 
 
 @pytest.mark.parametrize(

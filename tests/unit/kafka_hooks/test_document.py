@@ -371,6 +371,14 @@ def test_problems_of_publishing_are_named_with_their_key(tmp_path: Path) -> None
     assert "none.json cannot be read" in problems["publish.schemas.orders"]
 
 
+def test_service_that_gives_the_keys_for_tokens_has_to_be_there() -> None:
+    def with_keys_at(url: str) -> dict[str, Any]:
+        return document(auth={"jwt": {"jwks": url}})
+
+    assert "gateway" in configure(with_keys_at("http://gateway.plt.local/jwks")).calls
+    assert "no service 'gatway'" in problems_of(with_keys_at("http://gatway.plt.local/jwks"))["auth.jwt.jwks"]
+
+
 def test_publishing_alone_is_enough() -> None:
     options = options_of({"brokers": ["a:1"], "publish": {"topics": ["audit"]}})
     assert (options.webhooks, options.publish.topics) == ((), frozenset({"audit"}))
