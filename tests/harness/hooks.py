@@ -101,6 +101,7 @@ class Hooks:
     reasons: list[str | None] = field(default_factory=list)
     """What it said about being degraded."""
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
+from time import monotonic
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from pywatt.errors import MissingExtra, StartError
-from pywatt.service_type import ServiceContext
+from pywatt.service_type import ServiceContext, StopRequest
 from pywatt.worker.drain import drain
 from pywatt.worker.heartbeat import KAFKA_LAG
 from pywatt_kafka.addresses import brokers_from
@@ -32,6 +34,7 @@ from pywatt_services.kafka_hooks.config import KafkaHooksOptions
 from pywatt_services.kafka_hooks.dead_letter_api import DeadLetterApi
 from pywatt_services.kafka_hooks.deliveries import Deliveries
 from pywatt_services.kafka_hooks.fetched_keys import FetchedKeys, fetch_from
+from pywatt_services.kafka_hooks.key_owners import KeyOwners
 from pywatt_services.kafka_hooks.links import Links
 from pywatt_services.kafka_hooks.membership import legal_name
 from pywatt_services.kafka_hooks.meters import Meters
@@ -50,6 +53,7 @@ FIRST_CONNECT = 5.0  # seconds that being ready waits for the first attempt to c
 RECORD_MARGIN = 64 * 1024  # bytes of headers and framing around a record's value
 CLIENTS_SHARE = 0.8
 """Part of a stop's time that HTTP requests in flight may take."""
+GIVE_AWAY = WRITE_TIMEOUT + 1.0  # seconds for requests with idempotency keys that are being served
 TOPICS_RETRY = 1.0  # seconds
 CONSUMER = "consumer"
 REPLY_RECORDS = 500
@@ -105,6 +109,14 @@ class _Bridge:
             publisher = Publisher(
                 producer, self._options.publish, secret_headers=() if auth is None else (auth.header,)
             )
+            owners = KeyOwners(
+                self._context,
+                self._context.service.id,
+                self._context.endpoint.getsockname(),
+                background,
+                publisher.first,
+            )
+            publisher.share_keys(owners)
             replies: Replies | None = None
             if self._options.request_replies:
                 replies = await background.start(self._read_replies, publisher, background)
@@ -140,16 +152,18 @@ class _Bridge:
                     replies=replies,
                     deliveries=deliveries,
                     dead_letters=self._dead_letter_api(),
+                    owners=owners,
                     ask_siblings=ask_siblings,
                 ),
             )
+            owners.handle_with(application.handle)
             background.start_soon(self._ensure_topics, producer)
             async with anyio.create_task_group() as working:
                 if deliveries is not None:
                     working.start_soon(deliveries.run, self._topics_are_there)
                 with anyio.move_on_after(FIRST_CONNECT):
                     await self._links.settled()
-                await self._serve(application)
+                await self._serve(application, owners)
             background.cancel_scope.cancel()
 
     def _admission(self, auth: AuthOptions, tasks: TaskGroup) -> Admission:
@@ -164,14 +178,14 @@ class _Bridge:
         topics = {webhook.dlq for webhook in self._options.webhooks if webhook.dlq is not None}
         return DeadLetterApi(self._brokers, topics, self._security) if self._options.operations.dlq else None
 
-    async def _serve(self, application: Application) -> None:
+    async def _serve(self, application: Application, owners: KeyOwners) -> None:
         """Answer HTTP clients until the worker is asked to stop, then let them finish."""
         context = self._context
         server = HooksServer(application, base_path=context.base_path, body_limit=self._options.publish.body_limit)
         sockets = (context.endpoint, context.loopback)
         async with server.on(sockets, public=context.public, backlog=context.server.backlog):
             await context.ready()
-            await drain(server, context, share=CLIENTS_SHARE)
+            await drain(server, _GivesAway(context, owners), share=CLIENTS_SHARE)
 
     async def _ensure_topics(self, producer: Producer) -> None:
         """Create the topics that are missing, once the brokers answer; that this may be forbidden stops nothing.
@@ -218,6 +232,23 @@ class _Bridge:
                             replies.arrived(message)
         finally:
             replies.close()
+
+
+class _GivesAway:
+    """A worker's stop, which begins with its idempotency keys: while it still accepts those whose keys it has."""
+
+    def __init__(self, context: ServiceContext, owners: KeyOwners) -> None:
+        self._context = context
+        self._owners = owners
+
+    async def stop_requested(self) -> StopRequest:
+        request = await self._context.stop_requested()
+        begun = monotonic()
+        await self._owners.give_away(min(GIVE_AWAY, request.timeout / 2))
+        return replace(request, timeout=max(request.timeout - (monotonic() - begun), 0.0))
+
+    async def hurry_requested(self) -> StopRequest:
+        return await self._context.hurry_requested()
 
 
 def _topics(options: KafkaHooksOptions) -> set[str]:

@@ -31,9 +31,26 @@ class Request:
     """Whether it came over the app's public address."""
 
     @property
+    def hops(self) -> int:
+        """How many workers of this service have passed it on."""
+        return 0
+
+    @property
     def from_outside(self) -> bool:
         """Whether it comes from outside the app, be it through a gateway."""
         return self.public or any(name == FORWARDED for name, _ in self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn(Request):
+    """A request that another worker of this service got."""
+
+    times: int = 1
+
+    @property
+    def hops(self) -> int:
+        """How many workers have passed it on."""
+        return self.times
 
 
 class Client(Protocol):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import asyncio
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Generic, TypeVar
 
 KEPT = 10_000  # answers; the oldest are forgotten first
 
+Key = TypeVar("Key", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
@@ -24,7 +26,7 @@ class Attempt(Generic[Answer]):
     waiting: list[Callable[[Answer], None]] = field(default_factory=list)
 
 
-class FirstAnswers(Generic[Answer]):
+class FirstAnswers(Generic[Key, Answer]):
     """One worker's memory."""
 
     def __init__(self, window: float, *, kept: int = KEPT, clock: Callable[[], float] = monotonic) -> None:
@@ -32,17 +34,18 @@ class FirstAnswers(Generic[Answer]):
         self._window = window
         self._kept = kept
         self._clock = clock
-        self._attempts: dict[Hashable, Attempt[Answer]] = {}
+        self._attempts: dict[Key, Attempt[Answer]] = {}
+        self._settled = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._attempts)
 
-    def find(self, key: Hashable) -> Attempt[Answer] | None:
+    def find(self, key: Key) -> Attempt[Answer] | None:
         """Return the first attempt with that key, if it is still known."""
         attempt = self._attempts.get(key)
         return None if attempt is None or self._clock() - attempt.since > self._window else attempt
 
-    def begin(self, key: Hashable, fingerprint: bytes) -> None:
+    def begin(self, key: Key, fingerprint: bytes) -> None:
         """Note that the first request with a key is being served."""
         now = self._clock()
         while self._attempts:
@@ -54,7 +57,7 @@ class FirstAnswers(Generic[Answer]):
         self._attempts.pop(key, None)
         self._attempts[key] = Attempt(fingerprint, now)
 
-    def end(self, key: Hashable, answer: Answer, *, keep: bool) -> None:
+    def end(self, key: Key, answer: Answer, *, keep: bool) -> None:
         """Give the answer to all who wait for it; `keep` it for those who come later."""
         attempt = self._attempts.get(key) if keep else self._attempts.pop(key, None)
         if attempt is None:
@@ -64,3 +67,26 @@ class FirstAnswers(Generic[Answer]):
             attempt.answer = answer
         for told in waiting:
             told(answer)
+        self._settled.set()
+
+    def unanswered(self) -> int:
+        """Return how many requests are being served."""
+        return sum(attempt.answer is None for attempt in self._attempts.values())
+
+    async def settled(self) -> None:
+        """Wait until no request is being served."""
+        while self.unanswered():
+            self._settled.clear()
+            await self._settled.wait()
+
+    def remembered(self) -> Iterator[tuple[Key, Attempt[Answer], float]]:
+        """Yield what is known, with its age in seconds."""
+        now = self._clock()
+        for key, attempt in self._attempts.items():
+            if attempt.answer is not None and now - attempt.since <= self._window:
+                yield key, attempt, now - attempt.since
+
+    def adopt(self, key: Key, fingerprint: bytes, answer: Answer, age: float) -> None:
+        """Remember what another worker knew; what is known here is not changed."""
+        if key not in self._attempts:
+            self._attempts[key] = Attempt(fingerprint, self._clock() - age, answer)

@@ -21,12 +21,16 @@ from pywatt_services.kafka_hooks.deliveries import Deliveries
 from pywatt_services.kafka_hooks.exchange import Exchange, Request
 from pywatt_services.kafka_hooks.exposition import CONTENT_TYPE, Family, merge_expositions, write_exposition
 from pywatt_services.kafka_hooks.holdups import Target, hold_ups, oldest
+from pywatt_services.kafka_hooks.key_owners import PATHS as KEY_PATHS
+from pywatt_services.kafka_hooks.key_owners import KeyOwners
 from pywatt_services.kafka_hooks.meters import Meters
 from pywatt_services.kafka_hooks.publish import Publisher, problem
 from pywatt_services.kafka_hooks.reply import Replies
 from pywatt_services.kafka_hooks.templates import shown
 
 METRICS, WHY, DLQ = "/metrics", "/why", "/dlq"
+OPEN = frozenset({METRICS, WHY}) | KEY_PATHS
+"""What other parts of the app may ask for without credentials; a request that is passed on brings its own."""
 OWN = b"worker=own"
 """The query of a worker that asks its siblings."""
 LAG_LIMIT = 2.0  # seconds for finding where partitions end
@@ -51,6 +55,7 @@ class Operations:
         replies: Replies | None,
         deliveries: Deliveries | None,
         dead_letters: DeadLetterApi | None,
+        owners: KeyOwners | None,
         ask_siblings: AskSiblings,
         now: Callable[[], float] = time,
     ) -> None:
@@ -62,13 +67,16 @@ class Operations:
         self._replies = replies
         self._deliveries = deliveries
         self._dead_letters = dead_letters
+        self._owners = owners
         self._ask_siblings = ask_siblings
         self._now = now
 
     def handles(self, request: Request) -> bool:
         """Tell whether a request is answered here: requests from outside are not, unless that is wished."""
         path = request.path
-        if path in (METRICS, WHY):
+        if path in OPEN:
+            if path in KEY_PATHS:
+                return self._owners is not None and request.method == "POST" and not request.from_outside
             meant = request.method == "GET"
         else:
             meant = self._dead_letters is not None and (path == DLQ or path.startswith(f"{DLQ}/"))
@@ -76,10 +84,13 @@ class Operations:
 
     def is_open(self, request: Request) -> bool:
         """Tell whether a request needs no credentials: those parts of the app may look that are inside."""
-        return request.path in (METRICS, WHY) and not request.from_outside
+        return request.path in OPEN and not request.from_outside
 
     def handle(self, request: Request, exchange: Exchange) -> None:
         """Answer later; a client that goes away breaks it off."""
+        if request.path in KEY_PATHS and self._owners is not None:
+            self._owners.receive(request, exchange)
+            return
         self._tasks.start_soon(self._run, request, exchange)
 
     async def _run(self, request: Request, exchange: Exchange) -> None:

@@ -38,6 +38,7 @@ from pywatt_services.kafka_hooks.contract import Contract
 from pywatt_services.kafka_hooks.exchange import Exchange, Request
 from pywatt_services.kafka_hooks.headers import KEY, KEY_ENCODING, key_of
 from pywatt_services.kafka_hooks.idempotency import FirstAnswers
+from pywatt_services.kafka_hooks.key_owners import KeyOwners
 from pywatt_services.kafka_hooks.publish_options import PublishOptions
 from pywatt_services.kafka_hooks.record_headers import ACK, PARTITION, RecordHeaders
 from pywatt_services.kafka_hooks.topic_patterns import matches
@@ -88,8 +89,13 @@ class Publisher:
         self._options = options
         self._headers = RecordHeaders(options.headers, never=secret_headers)
         self._contracts = {topic: Contract(schema) for topic, schema in options.schemas.items()}
-        self._first: FirstAnswers[HttpAnswer] = FirstAnswers(options.idempotency_window)
+        self.first: FirstAnswers[tuple[str, bytes], HttpAnswer] = FirstAnswers(options.idempotency_window)
+        self._owners: KeyOwners | None = None
         self._buffered = 0
+
+    def share_keys(self, owners: KeyOwners) -> None:
+        """Have other workers remember the idempotency keys that are theirs."""
+        self._owners = owners
 
     @property
     def buffered(self) -> int:
@@ -187,13 +193,17 @@ class Publisher:
         if not 0 < len(idempotency_key) <= MAX_IDEMPOTENCY_KEY:
             exchange.answer(bad_request(f"The idempotency key is not from 1 to {MAX_IDEMPOTENCY_KEY} bytes long."))
             return None
+        if self._owners is not None:
+            here = partial(self.publish, topic, request, exchange)
+            if self._owners.elsewhere(topic, idempotency_key, request, exchange, here):
+                return None
         name, fingerprint = (topic, idempotency_key), _fingerprint(fields, request.body)
-        attempt = self._first.find(name)
+        attempt = self.first.find(name)
         if attempt is None:
-            self._first.begin(name, fingerprint)
+            self.first.begin(name, fingerprint)
 
             def respond(answer: HttpAnswer) -> None:
-                self._first.end(name, answer, keep=answer.status < 300)
+                self.first.end(name, answer, keep=answer.status < 300)
                 exchange.answer(answer)
 
             return respond

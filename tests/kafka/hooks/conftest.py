@@ -41,18 +41,23 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def run_hooks(target: Target, tmp_path: Path, engine: str) -> RunHooks:
-    """Return a context manager that runs a worker of a document and stops it at the end, if it still runs."""
+    """Return a context manager that runs a worker of a document and stops it at the end, if it still runs.
+
+    `before`: the service as it is when the worker starts.
+    """
 
     numbers = itertools.count()
 
     @asynccontextmanager
-    async def run(document: Mapping[str, Any], *, slot: int = 0) -> AsyncIterator[Hooks]:
+    async def run(
+        document: Mapping[str, Any], *, slot: int = 0, before: MeshService | None = None
+    ) -> AsyncIterator[Hooks]:
         configured = TYPE.configure(
             {"engine": engine, **document}, Placement(id="kafka-hooks", path=tmp_path, services=("api", "kafka-hooks"))
         )
         assert isinstance(configured.options, KafkaHooksOptions)
         api = MeshService("api", ServiceState.READY, 1, (Endpoint("api/0/0", target.address),))
-        table = MeshTable(1, {"api": api})
+        table = MeshTable(1, {"api": api} if before is None else {"api": api, before.id: before})
         with socket.socket(socket.AF_UNIX) as endpoint, socket.socket() as loopback:
             path = tmp_path / f"s{next(numbers)}"
             endpoint.bind(str(path))
@@ -63,7 +68,12 @@ def run_hooks(target: Target, tmp_path: Path, engine: str) -> RunHooks:
             service = ServiceConfig(id="kafka-hooks", path=tmp_path, type="kafka-hooks")
             async with MeshClient(table) as mesh, anyio.create_task_group() as tasks:
                 hooks = Hooks(service, slot, mesh, endpoint, loopback)
-                tasks.start_soon(TYPE.serve, configured.options, hooks)
+
+                async def serve() -> None:
+                    await TYPE.serve(configured.options, hooks)
+                    hooks.ended.set()
+
+                tasks.start_soon(serve)
                 with anyio.fail_after(LONG):
                     await hooks.is_ready.wait()
                 yield hooks

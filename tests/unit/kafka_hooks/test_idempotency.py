@@ -10,7 +10,7 @@ from pywatt_services.kafka_hooks.idempotency import FirstAnswers
 
 def test_answer_is_known_for_the_window() -> None:
     now = 0.0
-    first: FirstAnswers[int] = FirstAnswers(10, clock=lambda: now)
+    first: FirstAnswers[str, int] = FirstAnswers(10, clock=lambda: now)
     first.begin("k", b"f")
     first.end("k", 1, keep=True)
     now = 10.0
@@ -26,7 +26,7 @@ def test_answer_is_known_for_the_window() -> None:
 @given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 3))))
 def test_memory_is_bounded(steps: list[tuple[int, float]]) -> None:
     now = 0.0
-    first: FirstAnswers[int] = FirstAnswers(10, kept=5, clock=lambda: now)
+    first: FirstAnswers[int, int] = FirstAnswers(10, kept=5, clock=lambda: now)
     answered: dict[int, float] = {}
     for key, passed in steps:
         now += passed
