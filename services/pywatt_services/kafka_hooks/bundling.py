@@ -107,12 +107,10 @@ class BundlingWebhook(Webhook):
     def _judge(self, results: Sequence[Attempt | None]) -> bool:
         """Tell the breaker what came of a request; return whether failures count as attempts."""
         if None in results:
-            self._took()
+            self._aftermath.took()
             return True
         first = results[0] if results else None
-        if self._breaker is None or first is None:
-            return True
-        return self._counts(self._breaker, first)
+        return first is None or self._aftermath.counts(first)
 
     async def _settle(
         self, lane: Lane[Delivery], part: Sequence[tuple[Delivery, Attempt | None]], *, counts: bool
@@ -121,10 +119,7 @@ class BundlingWebhook(Webhook):
         for delivery, attempt in part:
             wait: float | None = None
             if attempt is not None:
-                if counts or self._breaker is None:
-                    wait = await self._failed(delivery, attempt)
-                else:
-                    wait = await self._wait_for_target(delivery, attempt, self._breaker.pause)
+                wait = await self._aftermath.failed(delivery, attempt, counts=counts)
             if delivery.partition.lost:
                 break
             if wait is not None:

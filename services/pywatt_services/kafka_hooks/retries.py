@@ -67,7 +67,7 @@ class Retries(Webhook):
             )
         tried = delivery.share.tried(record.offset)
         if tried is not None:
-            self._go_on(retried, tried)
+            self._aftermath.take_over(retried, tried)
         self._lanes.add(delivery.partition.place, record.offset, retried)
         self._start_runner()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from random import random
 from time import time
@@ -11,37 +10,22 @@ from time import time
 from anyio.abc import TaskGroup
 
 from pywatt_kafka.records import TopicPartition
+from pywatt_services.kafka_hooks.aftermath import Aftermath
 from pywatt_services.kafka_hooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.burial import Burial, RecordWriter
 from pywatt_services.kafka_hooks.caller import Caller, HttpClient
 from pywatt_services.kafka_hooks.config import DeadLetterFormat
 from pywatt_services.kafka_hooks.dead_letter import Attempt
 from pywatt_services.kafka_hooks.delivery import Delivery
-from pywatt_services.kafka_hooks.headers import RETRY_AFTER
 from pywatt_services.kafka_hooks.lanes import Lane, Lanes, LaneState
 from pywatt_services.kafka_hooks.meters import TopicMeter
 from pywatt_services.kafka_hooks.notices import Notices
-from pywatt_services.kafka_hooks.progress import Tried
-from pywatt_services.kafka_hooks.retry import (
-    Answered,
-    DeadLetter,
-    Postpone,
-    Retry,
-    asked_pause,
-    dead_letter_of,
-    decide,
-    decide_uncounted,
-    is_trouble,
-    retry_after,
-)
+from pywatt_services.kafka_hooks.retry import DeadLetter
 from pywatt_services.kafka_hooks.target_breaker import TargetBreaker
 from pywatt_services.kafka_hooks.target_name import named_target, target_name
 from pywatt_services.kafka_hooks.templates import TemplateError
 from pywatt_services.kafka_hooks.webhook_options import Order, Tombstones, WebhookOptions
 
-logger = logging.getLogger("pywatt.kafka_hooks")
-
-CAUSE_LOST = "no answer (the attempt was made by a worker that has ended)"
 CAUSE_TOMBSTONE = "a record without a value is not delivered here"
 TOMBSTONE, NO_URL = DeadLetter("tombstone"), DeadLetter("no_url")
 
@@ -76,24 +60,26 @@ class Webhook:
         self.siblings: frozenset[int] = frozenset()
         """The ids of the topic's other targets."""
         self.options = options
-        self._meter = meter or TopicMeter()
-        self._caller = Caller(options, client, self._meter, now)
+        meter = meter or TopicMeter()
+        self._caller = Caller(options, client, meter, now)
         self._notices = Notices(name.url, options.retry.attempts, options.dlq)
-        self._burial = Burial(
+        burial = Burial(
             options.dlq,
             options.retry.topic,
             target=name,
             writer=writer,
             largest=largest_record,
             form=dlq_format,
-            meter=self._meter,
+            meter=meter,
             notices=self._notices,
             now=now,
+        )
+        self._aftermath = Aftermath(
+            options.retry, burial, breaker=breaker, notices=self._notices, meter=meter, now=now, rng=rng
         )
         self._tasks = tasks
         self._concurrency = options.concurrency or concurrency
         self._now = now
-        self._rng = rng
         self._lanes: Lanes[Delivery] = Lanes()
         self._limit = self._concurrency
         """Runners that there may be now."""
@@ -125,12 +111,12 @@ class Webhook:
             return
         tried = delivery.share.tried(message.offset)
         if tried is not None:
-            self._go_on(delivery, tried)
+            self._aftermath.take_over(delivery, tried)
         elif message.value is None and self.options.tombstones is not Tombstones.DELIVER:
             if self.options.tombstones is Tombstones.IGNORE:
                 delivery.finish()
                 return
-            self._condemn(delivery, TOMBSTONE, CAUSE_TOMBSTONE)
+            self._aftermath.condemn(delivery, TOMBSTONE, CAUSE_TOMBSTONE)
         self._lanes.add(delivery.partition.place, self._lane_key(delivery), delivery)
         self._start_runner()
 
@@ -216,7 +202,7 @@ class Webhook:
             self._tasks.start_soon(self._run, lane, failure)
             return
         try:
-            self._took()
+            self._aftermath.took()
             self._advance(lane, None)
             self._run_on()
         except Exception as error:  # noqa: BLE001  it must end the worker, not the connection to a target
@@ -242,11 +228,11 @@ class Webhook:
         """Do the next step of a lane's head."""
         delivery = lane.head
         if failure is not None:
-            wait = await self._consider(delivery, failure)
+            wait = await self._failed(delivery, failure)
         elif delivery.verdict is None:
             wait = await self._attempt(delivery)
         else:
-            wait = await self._burial.bury(delivery, delivery.verdict)
+            wait = await self._aftermath.bury(delivery)
         self._advance(lane, wait)
 
     def _advance(self, lane: Lane[Delivery], wait: float | None) -> None:
@@ -268,95 +254,20 @@ class Webhook:
         self._lanes.unpark(lane)
         self._start_runner()
 
-    def _go_on(self, delivery: Delivery, tried: Tried) -> None:
-        """Count the attempts that a worker before made; after the last one only the dead letter is to be written."""
-        delivery.attempts = tried.attempts
-        retry = self.options.retry
-        if tried.attempts >= retry.attempts or (
-            tried.status is not None and retry.rules.of(tried.status) == Answered.DROP
-        ):
-            self._condemn(delivery, dead_letter_of(tried.status), CAUSE_LOST, tried.status)
-
-    def _condemn(self, delivery: Delivery, verdict: DeadLetter, cause: str, status: int | None = None) -> None:
-        """Have a dead letter written without an attempt of ours."""
-        number = max(delivery.attempts, 1)
-        delivery.failed(Attempt(number=number, requested_at=self._now(), status=status, cause=cause))
-        delivery.verdict = verdict
-
     async def _attempt(self, delivery: Delivery) -> float | None:
         """Make the next attempt; return the seconds until the record's next step, None when it is finished."""
         try:
             failure = await self._caller.deliver(delivery)
         except TemplateError as error:
-            self._condemn(delivery, NO_URL, str(error))
-            return await self._burial.bury(delivery, NO_URL)
+            self._aftermath.condemn(delivery, NO_URL, str(error))
+            return await self._aftermath.bury(delivery)
         if failure is not None:
-            return await self._consider(delivery, failure)
-        self._took()
+            return await self._failed(delivery, failure)
+        self._aftermath.took()
         return None
 
-    async def _consider(self, delivery: Delivery, failure: Attempt) -> float | None:
-        """Do what follows an attempt that failed, if it is the record's own; return as `_attempt` does."""
-        if self._breaker is not None and not self._counts(self._breaker, failure):
-            return await self._wait_for_target(delivery, failure, self._breaker.pause)
-        return await self._failed(delivery, failure)
-
-    async def _wait_for_target(self, delivery: Delivery, attempt: Attempt, pause: float) -> float | None:
-        """Do what follows an attempt that failed and does not count; return as `_attempt` does."""
-        delivery.failed(attempt)
-        decision = decide_uncounted(
-            attempt.status,
-            self.options.retry,
-            pause=pause,
-            age=attempt.requested_at - delivery.message.timestamp / 1000,
-            retry_after=self._retry_after(attempt),
-        )
-        if isinstance(decision, Retry):
-            return decision.after
-        delivery.verdict = decision
-        return await self._burial.bury(delivery, decision)
-
-    async def _failed(self, delivery: Delivery, attempt: Attempt) -> float | None:
-        """Do what follows a failed attempt; return as `_attempt` does."""
-        delivery.attempts += 1
-        delivery.failed(attempt)
-        self._notices.failed(delivery, attempt)
-        delivery.try_again(attempt.status)  # after the last attempt too: a successor goes on with the dead letter
-        decision = decide(
-            attempt.status,
-            delivery.attempts,
-            self.options.retry,
-            age=attempt.requested_at - delivery.message.timestamp / 1000,
-            retry_after=self._retry_after(attempt),
-            draw=self._rng(),
-        )
-        if isinstance(decision, Retry):
-            self._meter.retried()
-            if self.options.retry.topic is None:
-                return decision.after
-            delivery.verdict = Postpone(self._now() + decision.after)
-        else:
-            delivery.verdict = decision
-        return await self._burial.bury(delivery, delivery.verdict)
-
-    def _retry_after(self, attempt: Attempt) -> float | None:
-        for name, value in attempt.headers:
-            if name == RETRY_AFTER:
-                return retry_after(value, self._now())
-        return None
-
-    def _took(self) -> None:
-        """Note that the target took a record."""
-        self._notices.failing = False
-        if self._breaker is not None:
-            self._breaker.succeeded()
-
-    def _counts(self, breaker: TargetBreaker, attempt: Attempt) -> bool:
-        """Tell the breaker what came of an attempt; return whether it counts as one of the record's."""
-        if not is_trouble(attempt.status):
-            breaker.succeeded()
-            return True
-        return breaker.troubled(attempt.outcome, asked_pause(self.options.retry, self._retry_after(attempt)))
+    async def _failed(self, delivery: Delivery, failure: Attempt) -> float | None:
+        return await self._aftermath.failed(delivery, failure, counts=self._aftermath.counts(failure))
 
     # For the breaker.
 
@@ -376,25 +287,27 @@ class Webhook:
 
     def give_up_aged(self) -> None:
         """Have the records that were tried, and are past their age, become dead letters."""
-        aged = [lane for lane in self._lanes if lane.state is LaneState.RUNNABLE and self._is_past(lane.head)]
+        aged = [
+            lane
+            for lane in self._lanes
+            if lane.state is LaneState.RUNNABLE and self._aftermath.is_past_its_age(lane.head)
+        ]
         if aged and not self._stopping:
             self._runners += 1
             self._idle.clear()
             self._tasks.start_soon(self._give_up, aged)
 
-    def _is_past(self, delivery: Delivery) -> bool:
-        limit = self.options.retry.max_age
-        if limit is None or not delivery.failures or delivery.verdict is not None:
-            return False
-        return self._now() - delivery.message.timestamp / 1000 > limit
-
     async def _give_up(self, aged: Sequence[Lane[Delivery]]) -> None:
         try:
             for lane in aged:
-                while not self._stopping and lane.items and self._is_past(lane.head) and self._lanes.claim(lane):
-                    delivery = lane.head
-                    delivery.verdict = dead_letter_of(delivery.failures[-1].status)
-                    self._advance(lane, await self._burial.bury(delivery, delivery.verdict))
+                while (
+                    not self._stopping
+                    and lane.items
+                    and self._aftermath.is_past_its_age(lane.head)
+                    and self._lanes.claim(lane)
+                ):
+                    self._aftermath.give_up(lane.head)
+                    self._advance(lane, await self._aftermath.bury(lane.head))
         finally:
             self._runner_ended()
             self._start_runners()
