@@ -6,6 +6,7 @@ So nothing but the topic has to be remembered, and whoever reads it next goes on
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def postponed_headers(
         (OFFSET, str(message.offset)),
         (TIMESTAMP, str(message.timestamp)),
         (ATTEMPTS, str(attempts)),
-        (NOT_BEFORE, str(round(due * 1000))),
+        (NOT_BEFORE, str(math.ceil(due * 1000))),
         (TARGET, id_text(target_id)),
         (ERRORS, json.dumps([_error(failure) for failure in failures], separators=(",", ":"))),
     ]
