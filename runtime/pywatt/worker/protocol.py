@@ -43,19 +43,25 @@ class WorkerProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._opens_websocket = False
         self._continuation: _Continuation | None = None
+        self._idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if self.client is None:
             self.client, self.server = UNIX_CLIENT, UNIX_SERVER
 
-    def data_received(self, data: bytes) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         self._unset_keepalive_if_required()
+
+    def data_received(self, data: bytes) -> None:
+        self._idle_since = None
         while data:
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 if self._continuation is None:
+                    self._unset_keepalive_if_required()
                     self.handle_websocket_upgrade()
                     return
                 self.parser, self._continuation = self._continuation.parser, None
@@ -83,6 +89,34 @@ class WorkerProtocol(HttpToolsProtocol):
         if self._continuation is not None and self._continuation.body_follows:
             return  # httptools says so at the end of the head; the continuation knows better
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            task = self.loop.create_task(cycle.run_asgi(app))
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
+            return
+        # A timer that is moved with every request would cost more than most of what is done here.
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._watch_idleness(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return  # the end of the current answer sets the timer anew
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._watch_idleness(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _watch_idleness(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def announce_close(self) -> None:
         """Say `Connection: close` with the current answer if it has not begun, else the next one will."""

@@ -1,0 +1,125 @@
+"""One connection of a worker without a network, and applications to serve on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pywatt.worker.lifespan import Application, Receive, Scope, Send
+from pywatt.worker.protocol import WorkerProtocol, WorkerState
+from pywatt.worker.streams import Streams
+from pywatt.worker.uvicorn_engine import _config
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab"
+START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+BODY = {"type": "http.response.body", "body": b"ok"}
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+
+
+class MemoryTransport(asyncio.Transport):
+    """Remembers what is done with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.closed = False
+        self.paused = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"not bytes: {data!r}")
+        if not self.closed:
+            self.writes.append(bytes(data))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+
+class Connection:
+    """A protocol on a transport in memory."""
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        loop: Any = None,
+        protocol_class: type[WorkerProtocol] = WorkerProtocol,
+    ) -> None:
+        self.state = WorkerState(set(), set())
+        self.streams = Streams(app)
+        self.transport = MemoryTransport()
+        self.protocol = protocol_class(
+            config=_config(self.streams), server_state=self.state, app_state={"from": "lifespan"}, _loop=loop
+        )
+        self.protocol.connection_made(self.transport)
+        self.receive = self.protocol.data_received
+
+
+class Manual:
+    """Answers in steps that the test takes."""
+
+    def __init__(self) -> None:
+        self.tasks: list[asyncio.Task[Any] | None] = []
+        self._steps: asyncio.Queue[Callable[[], Any] | None] = asyncio.Queue()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.tasks.append(asyncio.current_task())
+        self.receive, self.send = receive, send
+        while (step := await self._steps.get()) is not None:
+            await step()
+
+    async def take(self, step: Callable[[], Any]) -> Any:
+        result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def taken() -> None:
+            result.set_result(await step())
+
+        self._steps.put_nowait(taken)
+        return await result
+
+    async def answer(self) -> None:
+        await self.take(lambda: self.send(START))
+        await self.take(lambda: self.send(BODY))
+
+    def end(self) -> None:
+        self._steps.put_nowait(None)
+
+
+@asynccontextmanager
+async def manual_app() -> AsyncIterator[Manual]:
+    app = Manual()
+    yield app
+    for task in app.tasks:
+        assert task is not None
+        task.cancel()
+    await settle(3)
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    await send(START)
+    await send(BODY)
+
+
+async def settle(turns: int) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+def start_later(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    """Make a task, as a task factory that keeps tasks from being started at once."""
+    return asyncio.Task(coroutine, loop=loop, **options)
