@@ -22,16 +22,18 @@ class Streams:
     """An ASGI application whose streams can be ended from outside."""
 
     def __init__(self, app: Application) -> None:
-        self._app = app
-        self._events: set[_Stream] = set()
-        self._websockets: set[_Stream] = set()
+        self.app = app
+        """For those who count its requests and look after its events themselves."""
+        self._events: set[Stream] = set()
+        self._websockets: set[Stream] = set()
         self._refuses_websockets = False
-        self._requests = 0
+        self.requests = 0
+        """How many were taken and not answered yet."""
 
     @property
     def waiting(self) -> int:
-        """How many requests were taken and not answered yet, those left out that have no end of their own."""
-        return self._requests - len(self._events)
+        """How many requests wait for their answer, those left out that have no end of their own."""
+        return self.requests - len(self._events)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Call the application."""
@@ -39,7 +41,21 @@ class Streams:
             return self._serve_http(scope, receive, send)
         if scope["type"] == "websocket":
             return self._serve_websocket(scope, receive, send)
-        return self._app(scope, receive, send)
+        return self.app(scope, receive, send)
+
+    def request_ends(self, events: Stream | None) -> None:
+        """Count a request as answered, and forget the events that were its answer."""
+        self.requests -= 1
+        if events is not None:
+            self._events.discard(events)
+
+    def events_of(self, head: Message, send: Send) -> Stream | None:
+        """Return what sends the parts of an answer from now on if they are server-sent events."""
+        if not _is_event_stream(head):
+            return None
+        events = Stream(send)
+        self._events.add(events)
+        return events
 
     async def end_events(self) -> None:
         """Write the end of every open event stream."""
@@ -52,30 +68,24 @@ class Streams:
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         head: Message = {}
-        stream: _Stream | None = None
+        events: Stream | None = None
 
         def send_noting(message: Message) -> Awaitable[None]:
-            nonlocal head, stream
-            if stream is not None:
-                return stream.send(message)
+            nonlocal head, events
             if not head:
                 head = message
-            elif message.get("more_body") and _is_event_stream(head):
-                stream = _Stream(send)
-                self._events.add(stream)
-                return stream.send(message)
-            return send(message)
+            elif events is None and message.get("more_body"):
+                events = self.events_of(head, send)
+            return send(message) if events is None else events.send(message)
 
-        self._requests += 1
+        self.requests += 1
         try:
-            await self._app(scope, receive, send_noting)
+            await self.app(scope, receive, send_noting)
         finally:
-            self._requests -= 1
-            if stream is not None:
-                self._events.discard(stream)
+            self.request_ends(events)
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        websocket = _Stream(send)
+        websocket = Stream(send)
 
         async def send_noting(message: Message) -> None:
             await websocket.send(message)
@@ -87,15 +97,15 @@ class Streams:
                 self._websockets.discard(websocket)
 
         try:
-            await self._app(scope, receive, send_noting)
+            await self.app(scope, receive, send_noting)
         finally:
             self._websockets.discard(websocket)
 
-    async def _close(self, websocket: _Stream) -> None:
+    async def _close(self, websocket: Stream) -> None:
         await websocket.end({"type": "websocket.close", "code": SERVICE_RESTART})
 
 
-class _Stream:
+class Stream:
     """Sends an application's messages until it is ended from outside."""
 
     def __init__(self, send: Callable[[Message], Awaitable[None]]) -> None:
