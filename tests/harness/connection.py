@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pywatt.worker.lifespan import Application, Receive, Scope, Send
+from pywatt.worker.plain_request import PlainReader
 from pywatt.worker.protocol import WorkerProtocol, WorkerState
 from pywatt.worker.streams import Streams
 from pywatt.worker.uvicorn_engine import _config
@@ -58,9 +59,12 @@ class Connection:
         app: Application,
         *,
         loop: Any = None,
+        reader: PlainReader | None = None,
         protocol_class: type[WorkerProtocol] = WorkerProtocol,
     ) -> None:
         self.state = WorkerState(set(), set())
+        if reader is not None:
+            self.state.plain_reader = reader
         self.streams = Streams(app)
         self.transport = MemoryTransport()
         self.protocol = protocol_class(

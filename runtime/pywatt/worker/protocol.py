@@ -3,20 +3,27 @@
 For every request with `Connection: upgrade` and an `Upgrade` header httptools ends the message after the head and drops
 the framing of its body, so that uvicorn takes the body's bytes for the next request. Here such a request keeps its body
 unless it really opens a WebSocket: a second parser gets the framing headers alone and reads on from there.
+
+Plain requests, as nearly all are, take a shorter way to the application: docs/adr/0007.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+
+from pywatt.worker.plain_cycle import PlainCycle
+from pywatt.worker.plain_request import PlainReader, PlainRequest
+from pywatt.worker.streams import Streams
 
 FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
 UNIX_CLIENT = ("127.0.0.1", 0)
@@ -32,6 +39,7 @@ class WorkerState(ServerState):
         self.connections, self.tasks = connections, tasks
         self.closes_connections = False
         """Whether each answer says `Connection: close` from now on."""
+        self.plain_reader = PlainReader()
 
 
 class WorkerProtocol(HttpToolsProtocol):
@@ -43,12 +51,32 @@ class WorkerProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._opens_websocket = False
         self._continuation: _Continuation | None = None
+        self._is_between_messages = True
         self._idle_since: float | None = None
+        self._read_plain = self.server_state.plain_reader.read
+        assert isinstance(self.config.loaded_app, Streams)
+        self._streams = self.config.loaded_app
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if self.client is None:
             self.client, self.server = UNIX_CLIENT, UNIX_SERVER
+        # What is the same for all plain requests; no root path is ever configured.
+        self._scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": self.config.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "headers": None,
+            "state": None,
+            "method": None,
+            "path": None,
+            "raw_path": None,
+            "query_string": None,
+        }
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -56,6 +84,17 @@ class WorkerProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._idle_since = None
+        cycle: RequestResponseCycle | None = self.cycle
+        if self._is_between_messages and (cycle is None or cycle.response_complete):
+            request = self._read_plain(data)
+            if request is not None:
+                self._serve_plain(request)
+                return
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        if isinstance(self.cycle, PlainCycle):
+            self.cycle.flush()
         while data:
             try:
                 self.parser.feed_data(data)
@@ -74,6 +113,10 @@ class WorkerProtocol(HttpToolsProtocol):
             else:
                 return
 
+    def on_message_begin(self) -> None:
+        self._is_between_messages = False
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             self._opens_websocket = self._is_websocket_handshake()
@@ -88,6 +131,7 @@ class WorkerProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._continuation is not None and self._continuation.body_follows:
             return  # httptools says so at the end of the head; the continuation knows better
+        self._is_between_messages = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -118,6 +162,34 @@ class WorkerProtocol(HttpToolsProtocol):
     def _watch_idleness(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
+    def _serve_plain(self, request: PlainRequest) -> None:
+        method, path, raw_path, query, headers, body = request
+        scope = self._scope.copy()
+        scope["asgi"] = scope["asgi"].copy()
+        scope["headers"] = headers
+        scope["state"] = self.app_state.copy()
+        scope["method"] = method
+        scope["path"] = path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = query
+        app, loop = self._streams.app, self.loop
+        cycle = PlainCycle(self, self._streams, scope, body, not self.server_state.closes_connections)
+        self.cycle = cycle
+        if sys.version_info >= (3, 12) and loop.get_task_factory() is None:
+            # Most applications answer without having to wait, some of them even before this is over.
+            cycle.is_attended = True
+            task = asyncio.Task(cycle.run_asgi(app), loop=loop, eager_start=True)  # type: ignore[arg-type]
+            cycle.is_attended = False
+            if cycle.held:
+                cycle.flush()
+            if task.done():
+                cycle.ended(task)
+                return
+        else:
+            task = loop.create_task(cycle.run_asgi(app))  # type: ignore[arg-type]
+        self.tasks.add(task)
+        task.add_done_callback(cycle.ended)
+
     def announce_close(self) -> None:
         """Say `Connection: close` with the current answer if it has not begun, else the next one will."""
         if self.cycle is not None and not self.cycle.response_started:  # type: ignore[redundant-expr]  # None at first
@@ -145,6 +217,10 @@ class DatedWorkerProtocol(WorkerProtocol):
     def on_message_begin(self) -> None:
         self.server_state.default_headers = _date_header(int(time.time()))
         super().on_message_begin()
+
+    def _serve_plain(self, request: PlainRequest) -> None:
+        self.server_state.default_headers = _date_header(int(time.time()))
+        super()._serve_plain(request)
 
 
 class WorkerWebSocket(WebSocketsSansIOProtocol):

@@ -1,0 +1,129 @@
+"""Reads the requests that nearly all are: one that came whole and alone, and asks for nothing but an answer.
+
+The verdict is llhttp's here as anywhere; what makes this quick is that none of its callbacks is Python, and that a
+header block that came before is not read again (docs/adr/0007). What is not plain has to be fed to a parser with real
+callbacks.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from urllib.parse import unquote
+
+import httptools
+
+from pywatt.http.headers import Header
+from pywatt.http.remembered import Remembered
+from pywatt.http.target import PLAIN_TARGET
+
+SIZE_LIMIT = 64 * 1024
+"""Bytes; of larger bodies uvicorn stops to read until the application takes them."""
+SHAPES = 256
+"""Sequences of header names that are remembered."""
+NAMES_SIZE = 2048
+"""Bytes of a sequence of names above which it is not remembered."""
+
+PlainRequest = tuple[str, str, bytes, bytes, list[Header], bytes]
+"""Method, path, path as it was sent, query, headers with lower-case names, body."""
+
+_Names = tuple[bytes, ...]
+_Shape = tuple[_Names, bytes]
+"""Lower-case names, none if they came so; and the name of `Connection` as it came, empty if it did not."""
+
+_EMPTY_LINE = b"\r\n\r\n"
+_PLAIN_LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) %b HTTP/1\.1" % PLAIN_TARGET)
+_NOT_PLAIN = frozenset({b"expect", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+_BEGIN = b"begin"
+_END = b"end"
+_P, _SLASH, _HASH = b"P/#"
+
+
+class PlainReader:
+    """Reads plain requests of any number of connections."""
+
+    def __init__(self) -> None:
+        self._blocks: Remembered[list[Header]] = Remembered()
+        self._shapes = _Shapes()
+        self._start_anew()
+
+    def read(self, data: bytes) -> PlainRequest | None:
+        """Return the request that these bytes are, or None when they are anything but one plain request."""
+        body = block = b""
+        if data.endswith(_EMPTY_LINE):
+            line_end = data.find(b"\r\n")
+            block = data[line_end:-4]
+            known = self._blocks.get(block)
+            if known is not None:
+                line = _PLAIN_LINE.fullmatch(data, 0, line_end)
+                if line is not None:
+                    method, raw_path, query = line.groups(b"")
+                    return method.decode(), raw_path.decode(), raw_path, query[1:], known.copy(), b""
+            if data[0] == _P and b"ength: 0\r\n" not in data:
+                return None  # the body is still to come, as it is when a client sends it by itself
+        elif len(data) > SIZE_LIMIT:
+            return None
+        events, fields = self._events, self._fields
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._start_anew()
+            return None
+        if len(events) == 4:
+            body = events[2]
+        if (
+            not 3 <= len(events) <= 4
+            or events[-1] is not _END
+            or (target := events[1])[0] != _SLASH
+            or _HASH in target
+            or not data.startswith(b" HTTP/1.1\r\n", len(method := self._parser.get_method()) + 1 + len(target))
+            or data.count(b"\n", 0, len(data) - len(body)) != len(fields) + 2  # a name that came twice is there once
+            or (shape := self._shapes[tuple(fields)]) is None
+            or (shape[1] and fields[shape[1]].lower() != b"keep-alive")
+        ):
+            self._start_anew()
+            return None
+        names = shape[0]
+        headers = list(zip(names, fields.values(), strict=True) if names else fields.items())
+        events.clear()
+        fields.clear()
+        if block and not body:
+            self._blocks.remember(block, headers.copy())
+        raw_path, _, query = target.partition(b"?")
+        path = raw_path.decode()
+        if "%" in path:
+            path = unquote(path)
+        return method.decode(), path, raw_path, query, headers, body
+
+    def _start_anew(self) -> None:
+        """Make a parser that stands before a message."""
+        self._events: list[bytes] = []
+        self._fields: dict[bytes, bytes] = {}
+        self._parser = httptools.HttpRequestParser(_Callbacks(self._events, self._fields))
+
+
+class _Callbacks:
+    """What llhttp finds, noted without a line of Python."""
+
+    def __init__(self, events: list[bytes], fields: dict[bytes, bytes]) -> None:
+        self.on_message_begin = partial(events.append, _BEGIN)
+        self.on_url = events.append
+        self.on_header = fields.setdefault
+        self.on_body = events.append
+        self.on_message_complete = partial(events.append, _END)
+
+
+class _Shapes(dict[_Names, _Shape | None]):
+    """What is to know of the names of all headers of a request; None: it is not plain."""
+
+    def __missing__(self, sent: _Names) -> _Shape | None:
+        names = tuple(name.lower() for name in sent)
+        shape: _Shape | None = None
+        if len(set(names)) == len(names) and _NOT_PLAIN.isdisjoint(names):
+            connection = sent[names.index(b"connection")] if b"connection" in names else b""
+            shape = () if names == sent else names, connection
+        if len(b"".join(sent)) <= NAMES_SIZE:
+            if len(self) >= SHAPES:
+                self.clear()
+            self[sent] = shape
+        return shape
