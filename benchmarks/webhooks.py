@@ -1,6 +1,6 @@
 """Webhooks: records delivered per second from a backlog on a real broker; and that none is lost.
 
-python -m benchmarks.webhooks [--records N] [--partitions N ...]
+python -m benchmarks.webhooks [--records N] [--partitions N ...] [--rounds N]
 
 Once to the app's own `api`, which shares the machine with what is measured, and once to the same cheap target outside.
 """
@@ -13,12 +13,13 @@ import json
 import time
 
 from benchmarks import topic
-from benchmarks.parties import Party, parties, print_ratio
+from benchmarks.parties import Party, parties, print_ratios
 from benchmarks.target import taking
 from pywatt_kafka.brokers.real import RealBroker
 
-RECORDS = 30_000
+RECORDS = 60_000
 PARTITIONS = (1, 4)
+ROUNDS = 3
 DELIVERY_TIMEOUT = 120.0  # seconds
 POLL = 0.25  # seconds between two looks at the count
 
@@ -45,23 +46,24 @@ def deliver_outside(party: Party, broker: str, name: str, records: int) -> tuple
     return len(taken) / seconds, len(taken), len({each.body for each in taken})
 
 
-def compare(broker: str, records: int, partitions: int) -> None:
-    """Measure everybody and print it."""
+def compare(broker: str, records: int, partitions: int, rounds: int = ROUNDS) -> None:
+    """Measure everybody in turns and print it, then the median of the rounds."""
     asyncio.run(_warm_up(broker, records, partitions))
     for where, measure in (("api", deliver), ("outside", deliver_outside)):
-        rates: dict[str, float] = {}
-        for party in parties():
-            name = asyncio.run(topic.create(broker, partitions=partitions))
-            asyncio.run(topic.fill(broker, name, records))
-            reading = asyncio.run(topic.read(broker, name, records))
-            rate, received, different = measure(party, broker, name, records)
-            rates[party.name] = rate
-            print(
-                f"{party.name:10} {rate:8.0f} records/s delivered to {where:8} {partitions} partitions"
-                f"   {received} webhooks, {records - different} lost"
-                f"   {rate / reading:5.1%} of reading alone ({reading:.0f}/s)"
-            )
-        print_ratio("records/s", rates)
+        rates: dict[str, list[float]] = {}
+        for _ in range(rounds):
+            for party in parties():
+                name = asyncio.run(topic.create(broker, partitions=partitions))
+                asyncio.run(topic.fill(broker, name, records))
+                reading = asyncio.run(topic.read(broker, name, records))
+                rate, received, different = measure(party, broker, name, records)
+                rates.setdefault(party.name, []).append(rate)
+                print(
+                    f"{party.name:10} {rate:8.0f} records/s delivered to {where:8} {partitions} partitions"
+                    f"   {received} webhooks, {records - different} lost"
+                    f"   {rate / reading:5.1%} of reading alone ({reading:.0f}/s)"
+                )
+        print_ratios("records/s", rates)
 
 
 async def _warm_up(broker: str, records: int, partitions: int) -> None:
@@ -76,10 +78,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=RECORDS)
     parser.add_argument("--partitions", type=int, nargs="+", default=PARTITIONS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
     with RealBroker() as kafka:
         for partitions in options.partitions:
-            compare(kafka.address, options.records, partitions)
+            compare(kafka.address, options.records, partitions, options.rounds)
 
 
 if __name__ == "__main__":

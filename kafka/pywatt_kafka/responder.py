@@ -16,7 +16,7 @@ from pywatt_kafka.call import CONTENT_TYPE, CORRELATION_ID, STATUS_CODE, Call, R
 from pywatt_kafka.consumer import Consumer
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
 from pywatt_kafka.producer import Producer
-from pywatt_kafka.records import Header, Message, Offset, TopicPartition
+from pywatt_kafka.records import Header, Message, Offset, RecordPosition, TopicPartition
 from pywatt_kafka.security import Security
 
 CONCURRENCY = 64
@@ -116,6 +116,7 @@ class Responder:
         consumer = Consumer(**self._consumer_settings, topics=[self._topic], listener=self)
         self._consumer = consumer
         self._reading = anyio.CancelScope()
+        self._is_over = False
         # Not anyio's: that would cancel the requests in work together with whoever uses the responder.
         self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()
@@ -149,6 +150,7 @@ class Responder:
                 await self._read(producer, consumer, answering)
             with anyio.move_on_after(GRACE):
                 await self._idle()
+            self._is_over = True
             answering.cancel_scope.cancel()
 
     async def _read(self, producer: Producer, consumer: Consumer, answering: TaskGroup) -> None:
@@ -175,12 +177,34 @@ class Responder:
                 held.finish(message.offset)
             else:
                 self._running += 1
-                answering.start_soon(self._respond, Call(message, correlation_id), held, producer)
+                answering.start_soon(self._respond, Call(message, correlation_id), held, producer, answering)
 
-    async def _respond(self, call: Call, held: _Unfinished, producer: Producer) -> None:
+    async def _respond(self, call: Call, held: _Unfinished, producer: Producer, answering: TaskGroup) -> None:
+        try:
+            written = await self._answered(call)
+        except BaseException:
+            self._ended()
+            raise
+
+        def replied(outcome: RecordPosition | KafkaError) -> None:
+            if isinstance(outcome, RecordPosition):
+                held.finish(call.message.offset)
+                self._ended()
+            elif self._is_over:
+                self._ended()  # uncommitted: it is answered again
+            else:
+                answering.start_soon(self._reply_later, call, held, producer, written, outcome)
+
+        # no task waits for what nearly always goes well
+        producer.post(self._response_topic, written[0], replied, headers=written[1])
+
+    async def _reply_later(
+        self, call: Call, held: _Unfinished, producer: Producer, written: _Written, error: KafkaError
+    ) -> None:
+        """Go on with a reply that could not be written."""
         asked = min(call.message.timestamp / 1000, self._clock())
         try:
-            await self._write(call, await self._answered(call), producer, until=asked + self._patience)
+            await self._write_again(call, written, producer, error, until=asked + self._patience)
             held.finish(call.message.offset)
         finally:
             self._ended()
@@ -194,28 +218,32 @@ class Responder:
             logger.exception("a request of %s could not be answered", self._topic)
             return _written(call, _failed("Internal Server Error"))
 
-    async def _write(self, call: Call, written: _Written, producer: Producer, *, until: float) -> None:
+    async def _write_again(
+        self, call: Call, written: _Written, producer: Producer, error: KafkaError, *, until: float
+    ) -> None:
         """Write a reply, again and again while somebody may wait for it; an error if it can never be written."""
-        pause, attempts, hopeless = FIRST_PAUSE, 0, False
+        pause, attempts, hopeless = FIRST_PAUSE, 1, False
         while True:
-            body, headers = written
-            try:
-                await producer.send(self._response_topic, body, headers=headers)
-                return
-            except (KafkaUnavailable, UnknownTopic) as error:
-                attempts += 1
+            if isinstance(error, (KafkaUnavailable, UnknownTopic)):
                 if attempts > 1 and self._clock() >= until:
                     logger.error("a reply to a request of %s could not be written in time: %s", self._topic, error)
                     return
                 logger.warning("a reply to a request of %s is to be written again: %s", self._topic, error)
                 await anyio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-            except KafkaError as error:
+            else:
                 logger.error("a reply to a request of %s can never be written: %s", self._topic, error)
                 if hopeless:
                     return
                 hopeless = True
                 written = _written(call, _failed("The reply could not be written."))
+            body, headers = written
+            try:
+                await producer.send(self._response_topic, body, headers=headers)
+                return
+            except KafkaError as failure:
+                error = failure
+                attempts += 1
 
     def _ended(self) -> None:
         self._running -= 1

@@ -164,6 +164,14 @@ class Gate(Producer):
 
     opened = False
 
+    def post(
+        self, topic: str, value: bytes | None, done: Callable[[RecordPosition | KafkaError], None], **options: Any
+    ) -> None:
+        if self.opened:
+            super().post(topic, value, done, **options)
+        else:
+            done(KafkaUnavailable("no acknowledgement"))
+
     async def send(self, *args: Any, **options: Any) -> RecordPosition:
         if not self.opened:
             raise KafkaUnavailable("no acknowledgement")
