@@ -291,7 +291,8 @@ class Intake(Generic[ConsumerT]):
             return
         self._done.set()
         self._uncommitted += 1
-        if self._uncommitted >= COMMIT_RECORDS:
+        if self._uncommitted == COMMIT_RECORDS and not held.divided:
+            # With a target that is far behind, what is to be noted is long, and costs others more than it saves.
             self._many_done.set()
         if held.paused and held.has_room:
             self._make_room(held)
