@@ -93,18 +93,19 @@ class ResponseReader:
         self.surplus = False
         """Whether bytes came behind the response: the connection must not be used again."""
 
+    def recognise(self, data: bytes) -> tuple[ResponseHead, bytes] | None:
+        """Return head and body if this is the whole response, and its head came before; then it need not be fed."""
+        if self.head is not None or self._head_bytes or self._to_head or self._max_head < BLOCK_SIZE:
+            return None
+        end = data.find(EMPTY_LINE) + len(EMPTY_LINE)
+        head = _known_heads.get(data[:end])
+        if head is None or (head.content_length or 0) != len(data) - end:
+            return None
+        return head, data[end:]
+
     def feed(self, data: bytes) -> bytes:
         """Read; return what follows a 101, which is not HTTP any more. Raises BadResponse."""
-        end = 0
-        if self.head is None and not self._head_bytes and not self._to_head and self._max_head >= BLOCK_SIZE:
-            end = data.find(EMPTY_LINE) + len(EMPTY_LINE)
-            known = _known_heads.get(data[:end])
-            if known is not None and (known.content_length or 0) == len(data) - end:
-                self.head = known
-                if end < len(data):
-                    self._body.append(data[end:])
-                self.complete = True
-                return b""
+        is_first = self.head is None and not self._head_bytes
         parser = self._parser
         if parser is None:
             parser = self._parser = httptools.HttpResponseParser(self)
@@ -124,12 +125,13 @@ class ResponseReader:
                 raise BadResponse(f"the head of the response is larger than {self._max_head} bytes")
         elif self.complete and self._to_head:
             self._parser = None  # it waits for the body which a response to HEAD does not have
-        elif self.complete and self.head.keep_alive and not self.surplus and not self.informational:
-            self._remember(data, end, self.head)
+        elif is_first and self.complete and self.head.keep_alive and not self.surplus and not self.informational:
+            self._remember(data, self.head)
         return b""
 
-    def _remember(self, data: bytes, end: int, head: ResponseHead) -> None:
-        """Remember the head of a response that came in one piece; `end`: of its head, 4 or less for none."""
+    def _remember(self, data: bytes, head: ResponseHead) -> None:
+        """Remember the head of a response that came in one piece."""
+        end = data.find(EMPTY_LINE) + len(EMPTY_LINE)
         if end > len(EMPTY_LINE) and (head.content_length or 0) == len(data) - end:
             _known_heads.remember(data[:end], head)
 

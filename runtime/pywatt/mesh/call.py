@@ -113,7 +113,10 @@ class Collector:
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
         """Keep the head, or call back with the whole response."""
         if ended and len(body) <= self._limit:
-            self._complete(head, body)
+            self._connection = None
+            if self._deadlines is not None:
+                self._deadlines.remove(self)
+            self._done(Response(head.status, head.lower_headers(), body))
         else:
             self._head = head
             self._pieces = []
@@ -130,7 +133,9 @@ class Collector:
             return
         self._pieces.append(body)
         if ended:
-            self._complete(self._head, b"".join(self._pieces))
+            head, body = self._head, b"".join(self._pieces)
+            self._pieces = None
+            self.on_response(head, body, True)
 
     def on_raw(self, data: bytes) -> None:
         """Never called: the request does not ask for an upgrade."""
@@ -149,11 +154,6 @@ class Collector:
         """Give up."""
         self.end()
         self._done(took_too_long(self._method, self._url, seconds))
-
-    def _complete(self, head: ResponseHead, body: bytes) -> None:
-        self._connection = None
-        self._forget()
-        self._done(Response(head.status, head.lower_headers(), body))
 
     def _forget(self) -> None:
         if self._deadlines is not None:

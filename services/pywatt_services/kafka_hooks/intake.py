@@ -255,9 +255,8 @@ class Intake(Generic[ConsumerT]):
         if messages and held.knows(messages[0].offset):
             held = self._begin_again(partition, held)
         for target, share in zip(self._targets[partition.topic], held.shares, strict=True):
-            for message in messages:
-                if held.take(message, share):
-                    target.accept(Delivery(message, held, share))
+            for message in held.take(messages, share):
+                target.accept(Delivery(message, held, share))
         self._turn(held)
 
     def _turn(self, held: HeldPartition) -> None:
@@ -289,7 +288,8 @@ class Intake(Generic[ConsumerT]):
         """Something was done: commit it soon, and read on if there is room for more."""
         if held.lost:
             return
-        self._done.set()
+        if not self._uncommitted:
+            self._done.set()
         self._uncommitted += 1
         if self._uncommitted == COMMIT_RECORDS and not held.divided:
             # With a target that is far behind, what is to be noted is long, and costs others more than it saves.

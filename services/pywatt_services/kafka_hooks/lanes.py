@@ -69,7 +69,10 @@ class Lanes(Generic[Item]):
             lane.items.append(item)
             return
         lane = lanes[key] = Lane(group, key, item)
-        self._make_runnable(lane)
+        if self._held:
+            self._make_runnable(lane)
+        else:
+            self._runnable.append(lane)
 
     @property
     def runnable(self) -> bool:
@@ -98,7 +101,8 @@ class Lanes(Generic[Item]):
 
     def finish(self, lane: Lane[Item]) -> None:
         """Remove the head of a running lane; its successor becomes runnable."""
-        _expect(lane, RUNNING)
+        if lane.state is not RUNNING:
+            _expect(lane, RUNNING)
         del lane.items[0]
         if lane.items:
             self._make_runnable(lane)

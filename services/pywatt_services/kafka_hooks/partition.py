@@ -102,25 +102,35 @@ class HeldPartition:
         self.paused = False
         """Whether reading was told to stop for want of room."""
 
-    def take(self, message: Message, share: OffsetTracker) -> bool:
-        """Note that a record was read; return whether the share's target still has to get it."""
-        offset = message.offset
-        self.next = offset + 1
-        if share in self._full or share.knows(offset):
-            return False  # it was, or will be, read for that share another time
-        if not share.take(offset):
-            self._change()
-            return False
-        value = message.value
-        share.size += OVERHEAD if value is None else OVERHEAD + len(value)
-        return True
+    def take(self, messages: Sequence[Message], share: OffsetTracker) -> Sequence[Message]:
+        """Note that records were read, in order; return those that the share's target still has to get."""
+        if messages:
+            self.next = messages[-1].offset + 1
+        if share in self._full:
+            return ()  # they will be read for that share another time
+        known = share.next or 0
+        wanted: list[Message] = []
+        size = 0
+        for message in messages:
+            offset = message.offset
+            if offset < known:
+                continue  # it was read for that share another time
+            if share.take(offset):
+                wanted.append(message)
+                value = message.value
+                size += OVERHEAD if value is None else OVERHEAD + len(value)
+            else:
+                self._change()
+        share.size += size
+        return wanted
 
     def finish(self, message: Message, share: OffsetTracker) -> None:
         """Note that a record needs no further work for one target."""
         share.finish(message.offset)
         value = message.value
         share.size -= OVERHEAD if value is None else OVERHEAD + len(value)
-        self._change()
+        self._changes += 1
+        self._changed(self)
 
     def try_again(self, message: Message, share: OffsetTracker, tried: Tried) -> None:
         """Note that a record was tried in vain and waits for its next attempt."""
@@ -199,7 +209,11 @@ class HeldPartition:
     @property
     def has_room(self) -> bool:
         """Whether reading should go on for a share that was full: at half, so that it does not stutter."""
-        return any(map(self._has_room, self._full))
+        half = self._limit // 2
+        for share in self._full:  # noqa: SIM110  asked for with every record that is done: a generator costs twice this
+            if share.unfinished <= half and self._has_room(share):
+                return True
+        return False
 
     def _is_full(self, share: OffsetTracker) -> bool:
         return share.unfinished >= self._limit or share.size >= MAX_BYTES or share in self._wordy

@@ -190,7 +190,7 @@ class Webhook:
 
     def _begin(self, lane: Lane[Delivery]) -> bool:
         """Make an attempt at a lane's head, if that takes no task: a task costs as much as all the rest."""
-        delivery = lane.head
+        delivery = lane.items[0]
         if delivery.verdict is not None:
             return False
         call = delivery.call = self._caller.begin(lane, self)
@@ -203,7 +203,10 @@ class Webhook:
             return
         try:
             self._aftermath.took()
-            self._advance(lane, None)
+            delivery = lane.items[0]
+            self._lanes.finish(lane)
+            if not delivery.partition.lost:
+                delivery.finish()
             self._run_on()
         except Exception as error:  # noqa: BLE001  it must end the worker, not the connection to a target
             self._tasks.start_soon(_raise, error)

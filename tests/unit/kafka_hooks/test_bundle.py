@@ -133,7 +133,7 @@ class Bench:
             message = Message("orders", 0, self.offset, key.encode(), value.encode(), (), 0)
             self.offset += 1
             (share,) = self.partition.shares
-            self.partition.take(message, share)
+            self.partition.take([message], share)
             self.webhook.accept(Delivery(message, self.partition, share))
 
 

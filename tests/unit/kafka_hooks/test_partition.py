@@ -27,7 +27,7 @@ class Bench:
     def read(self, offsets: range) -> tuple[list[int], list[int]]:
         """Hand over these records; return which of them each target has to get."""
         dead, healthy = (
-            [offset for offset in offsets if self.partition.take(message(offset), share)]
+            [taken.offset for taken in self.partition.take(list(map(message, offsets)), share)]
             for share in self.partition.shares
         )
         return dead, healthy

@@ -100,7 +100,7 @@ class Bench:
     def accept(self, webhook: Webhook, message: Message, before: Progress | None = None) -> HeldPartition:
         partition = self.partition(message.topic, message.partition, before)
         (share,) = partition.shares
-        assert partition.take(message, share)
+        assert partition.take([message], share)
         webhook.accept(Delivery(message, partition, share))
         return partition
 
@@ -254,7 +254,7 @@ async def test_records_that_are_due_travel_together() -> None:
                 for name, value in record.headers
             ]
             message = Message("orders-retry", 0, offset, b"k", b"body", tuple(headers), 0)
-            partition.take(message, share)
+            partition.take([message], share)
             b.again.accept(Delivery(message, partition, share))
         await b.finished.get()
         await b.finished.get()

@@ -148,7 +148,7 @@ class Bench:
         message = Message("orders", 0, self.offset, key, value, tuple(headers), 0)
         self.offset += 1
         (share,) = self.partition.shares
-        assert self.partition.take(message, share)
+        assert self.partition.take([message], share)
         self.webhook.accept(Delivery(message, self.partition, share))
 
     async def answer(self, *, status: int = 200, headers: RawHeaders = (), error: Exception | None = None) -> Call:
