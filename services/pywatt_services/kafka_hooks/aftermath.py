@@ -32,10 +32,7 @@ CAUSE_LOST = "no answer (the attempt was made by a worker that has ended)"
 
 
 class Aftermath:
-    """Carries out what the policy decides.
-
-    Its coroutines return the seconds until the record's next step, or None when it is finished.
-    """
+    """Carries out what the policy decides."""
 
     def __init__(
         self,
@@ -98,16 +95,19 @@ class Aftermath:
             return True
         return breaker.troubled(attempt.outcome, asked_pause(self._policy, self._retry_after(attempt)))
 
-    async def failed(self, delivery: Delivery, attempt: Attempt, *, counts: bool) -> float | None:
-        """Do what follows an attempt that failed; `counts`: what the breaker said of it."""
-        return await (self._counted(delivery, attempt) if counts else self._uncounted(delivery, attempt))
+    def failed(self, delivery: Delivery, attempt: Attempt, *, counts: bool) -> float | None:
+        """Return the seconds until the attempt that follows one which failed; `counts`: what the breaker said of it.
+
+        None: there will be none here. Then the record has its verdict, and `bury` is to carry that out.
+        """
+        return self._counted(delivery, attempt) if counts else self._uncounted(delivery, attempt)
 
     async def bury(self, delivery: Delivery) -> float | None:
-        """Write what the record's verdict asks for."""
+        """Write what the record's verdict asks for; return the seconds until that is to be tried again, if it is."""
         assert delivery.verdict is not None
         return await self._burial.bury(delivery, delivery.verdict)
 
-    async def _counted(self, delivery: Delivery, attempt: Attempt) -> float | None:
+    def _counted(self, delivery: Delivery, attempt: Attempt) -> float | None:
         delivery.attempts += 1
         delivery.failed(attempt)
         self._notices.failed(delivery, attempt)
@@ -127,9 +127,9 @@ class Aftermath:
             delivery.verdict = Postpone(self._now() + decision.after)
         else:
             delivery.verdict = decision
-        return await self.bury(delivery)
+        return None
 
-    async def _uncounted(self, delivery: Delivery, attempt: Attempt) -> float | None:
+    def _uncounted(self, delivery: Delivery, attempt: Attempt) -> float | None:
         assert self._breaker is not None
         delivery.failed(attempt)
         decision = decide_uncounted(
@@ -142,7 +142,7 @@ class Aftermath:
         if isinstance(decision, Retry):
             return decision.after
         delivery.verdict = decision
-        return await self.bury(delivery)
+        return None
 
     def _retry_after(self, attempt: Attempt) -> float | None:
         for name, value in attempt.headers:

@@ -56,7 +56,10 @@ class BundlingWebhook(Webhook):
     def _begin(self, lane: Lane[Delivery]) -> bool:
         return False
 
-    async def _work(self, lane: Lane[Delivery], failure: Attempt | None = None) -> None:
+    def _fail_at_once(self, lane: Lane[Delivery]) -> bool:
+        return False  # all of a request fail together
+
+    async def _work(self, lane: Lane[Delivery]) -> None:
         """Make one request of a lane's records and of others."""
         if lane.head.verdict is not None:
             await super()._work(lane)
@@ -119,7 +122,9 @@ class BundlingWebhook(Webhook):
         for delivery, attempt in part:
             wait: float | None = None
             if attempt is not None:
-                wait = await self._aftermath.failed(delivery, attempt, counts=counts)
+                wait = self._aftermath.failed(delivery, attempt, counts=counts)
+                if wait is None:
+                    wait = await self._aftermath.bury(delivery)
             if delivery.partition.lost:
                 break
             if wait is not None:

@@ -87,6 +87,22 @@ class Caller:
         self._requests = RequestMaker(options)
         self._refusal: _Refusal | None = None
 
+    def refused(self, delivery: Delivery) -> Attempt | None:
+        """Return the failure of an attempt that need not be made: the target has just refused one with another record.
+
+        None: it has to be made, or takes a task.
+        """
+        refusal = self._refusal
+        if refusal is None or refusal.delivery is delivery or refusal.url != self._options.url:
+            return None
+        now = self._now()
+        if now >= refusal.until:
+            # This one tries the target. It answers for the others until then, or they would all knock meanwhile.
+            self._refusal = _Refusal(delivery, refusal.url, now + REFUSAL_HOLDS, refusal.cause)
+            return None
+        self.meter.ended(self.meter.begun(), self.method, None)
+        return self.judge(delivery, now, refusal.cause)
+
     def begin(self, lane: Lane[Delivery], waiting: Waiting) -> Call | None:
         """Send the head of a lane once, without a task; None when that cannot be done now: then `deliver` can."""
         delivery = lane.head
@@ -148,6 +164,7 @@ class Caller:
                 timeout=self._options.retry.attempt_timeout,
             )
             status = answer.status
+            self._refusal = None
             return answer
         except ConnectFailed as error:
             cause = cause_of(error)

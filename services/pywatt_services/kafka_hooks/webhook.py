@@ -176,8 +176,9 @@ class Webhook:
 
     def _next(self) -> Lane[Delivery] | None:
         """Begin with the next runnable lane, or return it if that takes a task; with none left a runner has ended."""
-        if self._runners <= self._limit and not self._stopping and (lane := self._lanes.take()) is not None:
-            return None if self._begin(lane) else lane
+        while self._runners <= self._limit and not self._stopping and (lane := self._lanes.take()) is not None:
+            if not self._fail_at_once(lane):
+                return None if self._begin(lane) else lane
         self._runner_ended()
         return None
 
@@ -196,17 +197,31 @@ class Webhook:
         call = delivery.call = self._caller.begin(lane, self)
         return call is not None
 
+    def _fail_at_once(self, lane: Lane[Delivery]) -> bool:
+        """Have the attempt at a lane's head fail if it need not be made, and will be followed by another one."""
+        delivery = lane.items[0]
+        if delivery.verdict is not None or (failure := self._caller.refused(delivery)) is None:
+            return False
+        wait = self._failed(delivery, failure)
+        if wait is None:
+            return False  # its verdict takes a task
+        self._advance(lane, wait)
+        return True
+
     def attempted(self, lane: Lane[Delivery], failure: Attempt | None) -> None:
         """Go on after an attempt that was begun."""
-        if failure is not None:
-            self._tasks.start_soon(self._run, lane, failure)
-            return
         try:
-            self._aftermath.took()
             delivery = lane.items[0]
-            self._lanes.finish(lane)
-            if not delivery.partition.lost:
-                delivery.finish()
+            if failure is None:
+                self._aftermath.took()
+                self._lanes.finish(lane)
+                if not delivery.partition.lost:
+                    delivery.finish()
+            elif (wait := self._failed(delivery, failure)) is not None:
+                self._advance(lane, wait)
+            else:
+                self._tasks.start_soon(self._run, lane)  # for its verdict
+                return
             self._run_on()
         except Exception as error:  # noqa: BLE001  it must end the worker, not the connection to a target
             self._tasks.start_soon(_raise, error)
@@ -215,26 +230,24 @@ class Webhook:
         """Make an attempt that was begun, and came to nothing, in a task."""
         self._tasks.start_soon(self._run, lane)
 
-    async def _run(self, lane: Lane[Delivery] | None = None, failure: Attempt | None = None) -> None:
-        """Work on one lane after another until no task is needed for it. `failure`: of an attempt that was begun."""
+    async def _run(self, lane: Lane[Delivery] | None = None) -> None:
+        """Work on one lane after another until no task is needed for it."""
         try:
             lane = lane or self._next()
             while lane is not None:
-                await self._work(lane, failure)
-                failure = None
+                await self._work(lane)
                 lane = self._next()
         except BaseException:
             self._runner_ended()
             raise
 
-    async def _work(self, lane: Lane[Delivery], failure: Attempt | None = None) -> None:
+    async def _work(self, lane: Lane[Delivery]) -> None:
         """Do the next step of a lane's head."""
         delivery = lane.head
-        if failure is not None:
-            wait = await self._failed(delivery, failure)
-        elif delivery.verdict is None:
+        wait = None
+        if delivery.verdict is None:
             wait = await self._attempt(delivery)
-        else:
+        if wait is None and delivery.verdict is not None:
             wait = await self._aftermath.bury(delivery)
         self._advance(lane, wait)
 
@@ -258,19 +271,19 @@ class Webhook:
         self._start_runner()
 
     async def _attempt(self, delivery: Delivery) -> float | None:
-        """Make the next attempt; return the seconds until the record's next step, None when it is finished."""
+        """Make the next attempt; return the seconds until the one after it, None when there will be none."""
         try:
             failure = await self._caller.deliver(delivery)
         except TemplateError as error:
             self._aftermath.condemn(delivery, NO_URL, str(error))
-            return await self._aftermath.bury(delivery)
+            return None
         if failure is not None:
-            return await self._failed(delivery, failure)
+            return self._failed(delivery, failure)
         self._aftermath.took()
         return None
 
-    async def _failed(self, delivery: Delivery, failure: Attempt) -> float | None:
-        return await self._aftermath.failed(delivery, failure, counts=self._aftermath.counts(failure))
+    def _failed(self, delivery: Delivery, failure: Attempt) -> float | None:
+        return self._aftermath.failed(delivery, failure, counts=self._aftermath.counts(failure))
 
     # For the breaker.
 

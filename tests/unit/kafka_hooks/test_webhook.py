@@ -278,6 +278,29 @@ async def test_refused_connection_answers_for_the_records_that_come_due_with_it(
         assert sorted([await b.finished.get() for _ in range(3)]) == [0, 1, 2]
 
 
+async def test_one_record_tries_a_refusing_target_for_all() -> None:
+    now = 0.0
+    async with bench(retry=RetryPolicy(attempts=3, delay=SOON), now=lambda: now) as b:
+        b.target.connected = False
+        b.accept(b"first", b"a")
+        await b.answer(error=ConnectFailed("cannot connect to api"))
+        first = await b.target.calls.get()  # it may knock again
+        now = REFUSAL_HOLDS
+        b.accept(b"trying", b"b")
+        trying = await b.target.calls.get()
+        b.accept(b"other", b"c")
+        _, letter = await b.writer.written.get()  # all its attempts are over before the other one is answered
+        assert [error["message"] for error in letter["errors"]] == ["cannot connect to api"] * 3
+        assert await b.finished.get() == 2
+        assert b.target.calls.empty()
+        trying.answer.set_result(Answer(200, ()))
+        assert await b.finished.get() == 1
+        b.accept(b"later", b"d")
+        assert (await b.answer()).body == b"later"
+        first.answer.set_result(Answer(200, ()))
+        assert sorted([await b.finished.get(), await b.finished.get()]) == [0, 3]
+
+
 async def test_mistake_of_ours_counts_as_a_failed_attempt(caplog: pytest.LogCaptureFixture) -> None:
     async with bench(attempts=1) as b:
         b.target.connected = False
