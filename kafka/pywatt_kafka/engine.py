@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from pywatt_kafka.errors import (
     RecordTooLarge,
     UnknownTopic,
 )
-from pywatt_kafka.records import Message
+from pywatt_kafka.records import Message, TopicPartition
 from pywatt_kafka.refusals import refusals, unreachable, watch_connecting
 
 METADATA_AGE = 30_000  # ms; the connection's own checks refresh it sooner
@@ -132,3 +132,15 @@ def message_from(record: Any) -> Message:
     return Message(
         record.topic, record.partition, record.offset, record.key, record.value, tuple(record.headers), record.timestamp
     )
+
+
+def batches_from(found: Mapping[Any, Sequence[Any]]) -> dict[TopicPartition, list[Message]]:
+    """Return our Messages for the ConsumerRecords of each partition, without calling into Python for each of them."""
+    new = tuple.__new__
+    return {
+        TopicPartition(topic, partition): [
+            new(Message, (topic, partition, each.offset, each.key, each.value, tuple(each.headers), each.timestamp))
+            for each in records
+        ]
+        for (topic, partition), records in found.items()
+    }

@@ -15,8 +15,8 @@ from pywatt_kafka.connection import logger
 from pywatt_kafka.engine import (
     METADATA_AGE,
     RETRY_BACKOFF,
+    batches_from,
     done,
-    message_from,
     opening,
     refresh_metadata,
     translated,
@@ -145,7 +145,7 @@ class GroupEngine:
             if TRY_AGAIN not in str(error):
                 self._trouble, self._trouble_at = error, time.monotonic()
             raise
-        return {TopicPartition(*place): [message_from(record) for record in batch] for place, batch in batches.items()}
+        return batches_from(batches)
 
     async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
         """Read on at the known offsets, and for partitions without one at the committed offset or the beginning."""

@@ -13,7 +13,7 @@ from pywatt_kafka.connection import Connection, ConnectionState, ConnectionStatu
 from pywatt_kafka.engine import (
     METADATA_AGE,
     RETRY_BACKOFF,
-    message_from,
+    batches_from,
     opening,
     refresh_metadata,
     require_aiokafka,
@@ -202,7 +202,7 @@ class TailEngine:
             self._trouble = error
             self._seek(self._assigned)  # what it had taken out for other partitions in the same call is gone
             raise
-        batches = {TopicPartition(*place): [message_from(record) for record in batch] for place, batch in found.items()}
+        batches = batches_from(found)
         for place, messages in batches.items():
             self._positions.next[place] = messages[-1].offset + 1
         return batches
