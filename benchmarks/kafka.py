@@ -12,6 +12,7 @@ import signal
 
 from benchmarks import losses, publish, roundtrip, webhooks
 from benchmarks.load import SECONDS
+from benchmarks.parties import print_python
 from pywatt_kafka.brokers.real import RealBroker
 
 
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=webhooks.RECORDS)
     parser.add_argument("--kills", type=int, default=1)
     options = parser.parse_args()
+    print_python()
     with RealBroker() as kafka:
         for partitions in webhooks.PARTITIONS:
             webhooks.compare(kafka.address, options.records, partitions)

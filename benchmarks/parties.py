@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import statistics
+import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,6 +50,13 @@ def parties() -> list[Party]:
             )
         )
     return found
+
+
+def print_python() -> None:
+    """Print which Python runs pywatt, and how it was configured: one without these options is a good deal slower."""
+    configured = str(sysconfig.get_config_var("CONFIG_ARGS"))
+    found = [option for option in ("--enable-optimizations", "--with-lto") if option in configured]
+    print(f"Python {platform.python_version()}, configured with {' '.join(found) or 'no optimisation'}")
 
 
 def print_ratio(what: str, figures: Mapping[str, float], *, less_is_better: bool = False) -> None:

@@ -13,11 +13,11 @@ import json
 import time
 
 from benchmarks import topic
-from benchmarks.parties import Party, parties, print_ratios
+from benchmarks.parties import Party, parties, print_python, print_ratios
 from benchmarks.target import taking
 from pywatt_kafka.brokers.real import RealBroker
 
-RECORDS = 60_000
+RECORDS = 120_000
 PARTITIONS = (1, 4)
 ROUNDS = 3
 DELIVERY_TIMEOUT = 120.0  # seconds
@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, nargs="+", default=PARTITIONS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
+    print_python()
     with RealBroker() as kafka:
         for partitions in options.partitions:
             compare(kafka.address, options.records, partitions, options.rounds)

@@ -291,8 +291,7 @@ class Intake(Generic[ConsumerT]):
         if not self._uncommitted:
             self._done.set()
         self._uncommitted += 1
-        if self._uncommitted == COMMIT_RECORDS and not held.divided:
-            # With a target that is far behind, what is to be noted is long, and costs others more than it saves.
+        if self._uncommitted == COMMIT_RECORDS and not held.is_noted_at_length:
             self._many_done.set()
         if held.paused and held.has_room:
             self._make_room(held)

@@ -207,6 +207,11 @@ class HeldPartition:
         return bool(self._full) or any(share.next != self.next for share in self.shares)
 
     @property
+    def is_noted_at_length(self) -> bool:
+        """Whether a target is far behind the others: to note that with every commit costs more than it saves."""
+        return len(self.shares) > 1 and self.divided
+
+    @property
     def has_room(self) -> bool:
         """Whether reading should go on for a share that was full: at half, so that it does not stutter."""
         half = self._limit // 2

@@ -177,6 +177,17 @@ async def test_many_records_are_committed_before_the_interval_is_over(monkeypatc
         assert await b.consumer.commits.get() == {ZERO: 9}
 
 
+async def test_many_records_are_committed_early_while_the_partition_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch, buffered=4) as b:
+        monkeypatch.setattr(module, "COMMIT_INTERVAL", 3600.0)
+        monkeypatch.setattr(module, "COMMIT_RECORDS", 1)
+        b.consumer.give(ZERO, 5, 6, 7, 8)
+        await b.take(4)
+        assert b.consumer.paused == {ZERO}
+        b.finish(5)
+        assert await b.consumer.commits.get() == {ZERO: 6}
+
+
 async def test_commit_that_failed_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
