@@ -99,7 +99,8 @@ class PlainCycle(RequestResponseCycle):
         if self.disconnected:
             return
         if not self.response_started:
-            self._start = message
+            if self._start is None:
+                self._start = message
             if self._hold_head(message):
                 return
         elif not self.response_complete and message["type"] == "http.response.body":

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from harness.connection import start_later
 from harness.plain import TURNS, EveryPlain, NothingIsPlain, Scripted, Served, serve
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pywatt.worker import plain_head
@@ -147,6 +147,17 @@ PARTS = st.sampled_from([message for messages in ANSWERS.values() for message in
     turns=st.integers(0, 2),
     catches=st.booleans(),
     pauses=st.integers(0, 3) | st.just(TURNS),
+)
+@example(  # of several first messages the very first says whether events follow
+    messages=[
+        {"type": "http.response.body", "body": b"ok"},
+        {"type": "http.response.start", "status": 200, "headers": None},
+        {"type": "http.response.body", "body": b"o", "more_body": True},
+    ],
+    requests=[GET],
+    turns=0,
+    catches=True,
+    pauses=TURNS,
 )
 def test_any_messages(messages: list[Message], requests: list[bytes], turns: int, catches: bool, pauses: int) -> None:
     Both(messages, turns=turns, catches=catches).run([GET, *requests], turns=pauses)
