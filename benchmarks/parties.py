@@ -56,7 +56,7 @@ def print_python() -> None:
     """Print which Python runs pywatt, and how it was configured: one without these options is a good deal slower."""
     configured = str(sysconfig.get_config_var("CONFIG_ARGS"))
     found = [option for option in ("--enable-optimizations", "--with-lto") if option in configured]
-    print(f"Python {platform.python_version()}, configured with {' '.join(found) or 'no optimisation'}")
+    print(f"Python {platform.python_version()}, configured with", *found or ["neither optimizations nor LTO"])
 
 
 def print_ratio(what: str, figures: Mapping[str, float], *, less_is_better: bool = False) -> None:

@@ -114,8 +114,7 @@ class Collector:
         """Keep the head, or call back with the whole response."""
         if ended and len(body) <= self._limit:
             self._connection = None
-            if self._deadlines is not None:
-                self._deadlines.remove(self)
+            self._forget()
             self._done(Response(head.status, head.lower_headers(), body))
         else:
             self._head = head

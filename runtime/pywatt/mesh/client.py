@@ -168,7 +168,7 @@ class MeshClient:
         if connection is None:
             return None
         collector = Collector(method, url, self._limits.response_body, done)
-        collector.start(connection, data, self._deadlines.get(timeout) or self._deadlines_of(timeout))
+        collector.start(connection, data, self._deadlines_of(timeout))
         return collector
 
     async def _call(

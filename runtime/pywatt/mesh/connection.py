@@ -91,16 +91,15 @@ class Connection(asyncio.Protocol):
         "_receiver",
         "_request_ended",
         "_reused",
+        "_transport",
         "idle_since",
         "state",
-        "transport",
     )
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._reader = ResponseReader(owner.response_head_limit)
-        self.transport: asyncio.Transport | None = None
-        """None before there is one, and once it is gone."""
+        self._transport: asyncio.Transport | None = None
         self._receiver: Receiver | None = None
         self._request_ended = False
         self._received = False
@@ -123,17 +122,17 @@ class Connection(asyncio.Protocol):
         self._request_ended = ended
         self._received = False
         self._reader.expect(to_head=to_head, upgradable=upgradable)
-        if self.transport is None:
+        if self._transport is None:
             # Lost between being taken and being used; the loop must turn once before the receiver may be told.
             asyncio.get_running_loop().call_soon(self._fail, self._lost())
         else:
-            self.transport.write(data)
+            self._transport.write(data)
 
     def write(self, data: bytes, *, ended: bool) -> None:
         """Send more of the request, or of the tunnel."""
         self._request_ended = ended
-        if self.transport is not None and data:
-            self.transport.write(data)
+        if self._transport is not None and data:
+            self._transport.write(data)
 
     def abandon(self) -> None:
         """End the exchange or the tunnel at once; the receiver is not told."""
@@ -150,15 +149,20 @@ class Connection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Stop taking the response in."""
-        if self.transport is not None and self._receiver is not None:
-            self.transport.pause_reading()
+        if self._transport is not None and self._receiver is not None:
+            self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Go on taking the response in."""
-        if self.transport is not None and self._receiver is not None:
-            self.transport.resume_reading()
+        if self._transport is not None and self._receiver is not None:
+            self._transport.resume_reading()
 
     # For the pool.
+
+    @property
+    def usable(self) -> bool:
+        """Whether an exchange may start here."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def close(self) -> None:
         """Close an idle connection."""
@@ -166,15 +170,15 @@ class Connection(asyncio.Protocol):
 
     def reset(self) -> None:
         """Break the connection off; whoever has an exchange here is told."""
-        if self.transport is not None:
-            self.transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     # For the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none, but does all that one does
-        self.transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none, but does all that one does
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
 
     def data_received(self, data: bytes) -> None:
         """Read, then hand on everything that came in one call."""
@@ -229,7 +233,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever has an exchange here."""
-        self.transport = None
+        self._transport = None
         self._owner.closed(self)
         state, receiver, reader = self.state, self._receiver, self._reader
         if state is BUSY and receiver is not None:
@@ -260,7 +264,7 @@ class Connection(asyncio.Protocol):
     def _end(self, head: ResponseHead) -> None:
         """Free the connection, before the receiver hears of it: its next request may come at once."""
         self._receiver = None
-        transport = self.transport
+        transport = self._transport
         if (
             transport is None
             or not head.keep_alive
@@ -288,9 +292,9 @@ class Connection(asyncio.Protocol):
 
     def _close(self, *, abort: bool = False) -> None:
         self.state = CLOSED
-        if self.transport is None:
+        if self._transport is None:
             return
         if abort:
-            self.transport.abort()
+            self._transport.abort()
         else:
-            self.transport.close()
+            self._transport.close()

@@ -69,8 +69,7 @@ class Pool:
         """Return an idle connection, the one used last, and count a call in flight; None when there is none."""
         while self._idle:
             connection = self._idle.pop()
-            transport = connection.transport
-            if transport is not None and not transport.is_closing():
+            if connection.usable:
                 self.in_flight += 1
                 return connection
         return None
@@ -90,7 +89,7 @@ class Pool:
             if isinstance(error, OSError):
                 raise ConnectFailed(f"cannot connect to {self.name}: {_words(error)}") from error
             raise
-        if connection.transport is not None:  # else it was lost already: whoever uses it will be told
+        if connection.usable:  # else it was lost already: whoever uses it will be told
             self._open.add(connection)
         return connection
 

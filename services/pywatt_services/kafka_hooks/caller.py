@@ -23,7 +23,7 @@ from pywatt_services.kafka_hooks.webhook_request import RequestMaker, WebhookReq
 logger = logging.getLogger("pywatt.kafka_hooks")
 
 REFUSAL_HOLDS = 0.05
-"""Seconds for which a refused connection answers for attempts at the same URL with other records.
+"""Seconds for which a refused connection answers for attempts with other records.
 
 A dead target's records come due in bursts, and to knock for each of them would cost the other targets their time.
 """
@@ -68,9 +68,10 @@ class Waiting(Protocol):
 
 class _Refusal(NamedTuple):
     delivery: Delivery
-    url: str
     until: float
     cause: str
+    is_tried: bool = False
+    """Whether its time was over, and `delivery` finds out whether it still holds."""
 
 
 class Caller:
@@ -88,20 +89,15 @@ class Caller:
         self._refusal: _Refusal | None = None
 
     def refused(self, delivery: Delivery) -> Attempt | None:
-        """Return the failure of an attempt that need not be made: the target has just refused one with another record.
-
-        None: it has to be made, or takes a task.
-        """
-        refusal = self._refusal
-        if refusal is None or refusal.delivery is delivery or refusal.url != self._options.url:
+        """Return the failure of an attempt that need not be made: the target has just refused another record's."""
+        if self._refusal is None:
             return None
         now = self._now()
-        if now >= refusal.until:
-            # This one tries the target. It answers for the others until then, or they would all knock meanwhile.
-            self._refusal = _Refusal(delivery, refusal.url, now + REFUSAL_HOLDS, refusal.cause)
+        cause = self._refused(delivery, now)
+        if cause is None:
             return None
         self.meter.ended(self.meter.begun(), self.method, None)
-        return self.judge(delivery, now, refusal.cause)
+        return self.judge(delivery, now, cause)
 
     def begin(self, lane: Lane[Delivery], waiting: Waiting) -> Call | None:
         """Send the head of a lane once, without a task; None when that cannot be done now: then `deliver` can."""
@@ -151,10 +147,10 @@ class Caller:
         """Make one call; return the answer, or why there was none."""
         status: int | None = None
         begun = self.meter.begun()
-        refusal = self._refusal
-        if refusal is not None and self._is_refused(refusal, request, delivery):
+        cause = self._refused(delivery, self._now())
+        if cause is not None:
             self.meter.ended(begun, self.method, None)
-            return refusal.cause
+            return cause
         try:
             answer = await self._client.request(
                 self.method,
@@ -168,7 +164,7 @@ class Caller:
             return answer
         except ConnectFailed as error:
             cause = cause_of(error)
-            self._refusal = _Refusal(delivery, request.url, self._now() + REFUSAL_HOLDS, cause)
+            self._refusal = _Refusal(delivery, self._now() + REFUSAL_HOLDS, cause)
             return cause
         except MeshError as error:
             return cause_of(error)
@@ -187,8 +183,18 @@ class Caller:
             return None
         return _attempt(delivery, now, answer)
 
-    def _is_refused(self, refusal: _Refusal, request: WebhookRequest, delivery: Delivery) -> bool:
-        return refusal.delivery is not delivery and refusal.url == request.url and self._now() < refusal.until
+    def _refused(self, delivery: Delivery, now: float) -> str | None:
+        """Return what the target would most likely answer an attempt with, if that is a refusal."""
+        refusal = self._refusal
+        if refusal is None or refusal.delivery is delivery:
+            return None
+        if now < refusal.until:
+            return refusal.cause
+        # This one tries the target. The others still get the old answer meanwhile, or they would all knock; but not for
+        # longer than it takes to be refused: who is not may wait for an answer that is slow to come.
+        again = _Refusal(delivery, now + REFUSAL_HOLDS, refusal.cause, is_tried=True)
+        self._refusal = None if refusal.is_tried else again
+        return None
 
 
 class _BegunAttempt:

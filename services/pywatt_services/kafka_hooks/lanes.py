@@ -69,10 +69,7 @@ class Lanes(Generic[Item]):
             lane.items.append(item)
             return
         lane = lanes[key] = Lane(group, key, item)
-        if self._held:
-            self._make_runnable(lane)
-        else:
-            self._runnable.append(lane)
+        self._make_runnable(lane)
 
     @property
     def runnable(self) -> bool:
@@ -101,8 +98,7 @@ class Lanes(Generic[Item]):
 
     def finish(self, lane: Lane[Item]) -> None:
         """Remove the head of a running lane; its successor becomes runnable."""
-        if lane.state is not RUNNING:
-            _expect(lane, RUNNING)
+        _expect(lane, RUNNING)
         del lane.items[0]
         if lane.items:
             self._make_runnable(lane)

@@ -129,8 +129,7 @@ class HeldPartition:
         share.finish(message.offset)
         value = message.value
         share.size -= OVERHEAD if value is None else OVERHEAD + len(value)
-        self._changes += 1
-        self._changed(self)
+        self._change()
 
     def try_again(self, message: Message, share: OffsetTracker, tried: Tried) -> None:
         """Note that a record was tried in vain and waits for its next attempt."""

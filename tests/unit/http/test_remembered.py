@@ -141,8 +141,6 @@ def response_of(data: bytes, to_head: bool, upgradable: bool, cut: int) -> objec
     whole = reader.recognise(pieces[0])
     if whole is not None and len(pieces) == 1:
         return whole[0], [], whole[1], True, False, [b""]
-    reader = ResponseReader(BLOCK_SIZE)
-    reader.expect(to_head=to_head, upgradable=upgradable)
     try:
         rest = [reader.feed(piece) for piece in pieces]
     except BadResponse as error:

@@ -293,12 +293,25 @@ async def test_one_record_tries_a_refusing_target_for_all() -> None:
         assert [error["message"] for error in letter["errors"]] == ["cannot connect to api"] * 3
         assert await b.finished.get() == 2
         assert b.target.calls.empty()
-        trying.answer.set_result(Answer(200, ()))
-        assert await b.finished.get() == 1
-        b.accept(b"later", b"d")
+        now = 2 * REFUSAL_HOLDS
+        b.accept(b"later", b"d")  # by now the one that tries would have been refused: its answer is only slow
         assert (await b.answer()).body == b"later"
+        assert await b.finished.get() == 3
+        trying.answer.set_result(Answer(200, ()))
         first.answer.set_result(Answer(200, ()))
-        assert sorted([await b.finished.get(), await b.finished.get()]) == [0, 3]
+        assert sorted([await b.finished.get(), await b.finished.get()]) == [0, 1]
+
+
+async def test_target_that_answers_again_is_called_by_all_at_once() -> None:
+    now = 0.0
+    async with bench(retry=RetryPolicy(attempts=3, delay=SOON), now=lambda: now) as b:
+        b.target.connected = False
+        b.accept(b"first", b"a")
+        await b.answer(error=ConnectFailed("cannot connect to api"))
+        assert (await b.answer()).attempt == 2
+        assert await b.finished.get() == 0
+        b.accept(b"other", b"b")
+        assert (await b.answer()).attempt == 1
 
 
 async def test_mistake_of_ours_counts_as_a_failed_attempt(caplog: pytest.LogCaptureFixture) -> None:
