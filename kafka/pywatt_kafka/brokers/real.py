@@ -162,7 +162,7 @@ class RealBroker:
         return self.folder / "server.properties"
 
     def _configure(self) -> None:
-        controller = _free_port()
+        controller = _free_port(other_than=self._port)
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
@@ -259,10 +259,11 @@ class RealBroker:
             self._temporary = self._data_dir = None
 
 
-def _free_port(wanted: int = 0) -> int:
+def _free_port(wanted: int = 0, *, other_than: int = 0) -> int:
     """Return a port that nobody listens on. Raises BrokerFailed when the wanted one is taken."""
     reason: str | None = None
-    attempts = [wanted] if wanted else [secrets.choice(PORTS) for _ in range(PORT_ATTEMPTS)]
+    free = [port for port in secrets.SystemRandom().sample(PORTS, PORT_ATTEMPTS) if port != other_than]
+    attempts = [wanted] if wanted else free
     for port in attempts:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier broker's connections may linger
