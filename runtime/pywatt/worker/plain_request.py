@@ -77,7 +77,7 @@ class PlainReader:
             or (target := events[1])[0] != _SLASH
             or _HASH in target
             or not data.startswith(b" HTTP/1.1\r\n", len(method := self._parser.get_method()) + 1 + len(target))
-            or data.count(b"\n", 0, len(data) - len(body)) != len(fields) + 2  # a name that came twice is there once
+            or data.count(b"\r\n", 0, len(data) - len(body)) != len(fields) + 2  # a name that came twice is there once
             or (shape := self._shapes[tuple(fields)]) is None
             or (shape[1] and fields[shape[1]].lower() != b"keep-alive")
         ):
