@@ -1,31 +1,32 @@
 """What a dead target, or a poison key among 1,000, costs the records that have nothing to do with it.
 
-python -m benchmarks.isolation [--pairs N] [--records N] [--case NAME ...] [--breaker]
+python -m benchmarks.isolation [--turns N] [--seconds N] [--case NAME ...] [--breaker]
 
-The same backlog is delivered with and without the trouble, in turns; what is lost is the median of the pairs. Nothing
-in trouble ever gives up here: 1,000 attempts, a second apart; with --breaker dead targets have a circuit breaker, as
-those should that records are to wait for. Memory is that of the kafka-hooks worker while it is in trouble.
+Two apps deliver the same topic, each to a target of its own, one without and one with the trouble, and take turns: see
+`turns`; what is lost is the median of the turns. Nothing in trouble ever gives up here: 1,000 attempts, a second apart;
+with --breaker dead targets have a circuit breaker, as those should that records are to wait for. Memory is that of the
+kafka-hooks worker in trouble. A poisoned key's own records do not count.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
-from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import apps, hooks, target, topic
+from benchmarks import apps, hooks, target, topic, turns
+from benchmarks.turns import Runner
 from pywatt_kafka.brokers.real import RealBroker
 
 KEYS = 1000
-RECORDS = 150_000
-PAIRS = 3
+TURNS = 20
+SECONDS = 1.5
+WITHOUT, WITH = "without", "with"
 CONCURRENCY = 100
 PATIENT = {"retries": 1000, "retry": {"attemptTimeout": 1000}}
-POISON = 0  # records with the key of that number are poisoned
 AIM = 0.05  # loss of throughput
 
 
@@ -48,16 +49,6 @@ CASES = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One backlog delivered."""
-
-    rate: float
-    """Of the records that have nothing to do with the trouble."""
-    memory: Sequence[float]
-    """Of the worker, MB, from the start on."""
-
-
 def entries(
     case: Case, to: target.Target, healthy: str, troubled: str | None, *, breaker: bool
 ) -> list[dict[str, Any]]:
@@ -71,39 +62,28 @@ def entries(
     return found
 
 
-def measure(broker: str, to: target.Target, case: Case, records: int, *, trouble: bool, breaker: bool = False) -> Run:
-    """Deliver a backlog."""
-    healthy = asyncio.run(topic.create(broker))
-    asyncio.run(topic.fill(broker, healthy, records, keys=KEYS))
-    troubled = healthy if case.same_topic else asyncio.run(topic.create(broker))
-    if trouble and not case.same_topic:
-        asyncio.run(topic.fill(broker, troubled, records, keys=KEYS))
-    made = entries(case, to, healthy, troubled if trouble else None, breaker=breaker)
-    expected = records - (len(range(POISON, records, KEYS)) if case.name == "poison" and trouble else 0)
-    with (
-        hooks.running(broker, f"{healthy}-hooks", made, concurrency=CONCURRENCY) as app,
-        hooks.weighing(hooks.worker(app)) as memory,
-    ):
-        to.wait_for(expected, app)
-    others = [each for each in to.take() if json.loads(each.body)["order"] % KEYS != POISON]
-    seconds = max(each.ended for each in others) - min(each.begun for each in others)
-    return Run(rate=len({each.body for each in others}) / seconds, memory=memory)
-
-
-def compare(broker: str, to: target.Target, case: Case, records: int, pairs: int, *, breaker: bool) -> None:
+def compare(broker: str, case: Case, count: int, seconds: float, *, breaker: bool) -> None:
     """Deliver without and with the trouble, in turns, and print what it cost."""
-    rates: dict[bool, list[float]] = {False: [], True: []}
-    memory: list[float] = []
-    for number in range(pairs):
-        for trouble in (False, True) if number % 2 == 0 else (True, False):
-            run = measure(broker, to, case, records, trouble=trouble, breaker=breaker)
-            rates[trouble].append(run.rate)
-            if trouble:
-                memory.extend(run.memory)
-    lost = statistics.median(1 - with_it / without for without, with_it in zip(*rates.values(), strict=True))
+    records = turns.records_for(count, seconds)
+    healthy, other = (asyncio.run(topic.create(broker)) for _ in range(2))
+    topic.fill(broker, healthy, records, keys=KEYS)
+    if not case.same_topic:
+        topic.fill(broker, other, records, keys=KEYS)
+    troubles = {WITHOUT: None, WITH: healthy if case.same_topic else other}
+    with ExitStack() as stack:
+        runners: dict[str, Runner] = {}
+        for name, troubled in troubles.items():
+            to = stack.enter_context(target.taking())
+            made = entries(case, to, healthy, troubled, breaker=breaker)
+            app = stack.enter_context(hooks.running(broker, f"{healthy}-{name}", made, concurrency=CONCURRENCY))
+            runners[name] = Runner(app=app, count=to.count)
+            runners[name].warm_up()
+        with hooks.weighing(hooks.worker(runners[WITH].app)) as memory:
+            rates = turns.take(runners, count, seconds, records)
+    lost = [1 - with_it / without for without, with_it in zip(rates[WITHOUT], rates[WITH], strict=True)]
     print(
-        f"{case.words}: {statistics.median(rates[True]):.0f}/s, without it {statistics.median(rates[False]):.0f}/s:"
-        f" {lost:.1%} lost, the median of {pairs} pairs (aim: under {AIM:.0%})"
+        f"{case.words}: {statistics.median(rates[WITH]):.0f}/s, without it {statistics.median(rates[WITHOUT]):.0f}/s:"
+        f" {turns.spread(lost, '.1%')} lost (aim: under {AIM:.0%})"
         f"   worker's memory {min(memory):.0f} to {max(memory):.0f} MB"
     )
 
@@ -111,15 +91,15 @@ def compare(broker: str, to: target.Target, case: Case, records: int, pairs: int
 def main() -> None:
     """Measure pywatt."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--records", type=int, default=RECORDS)
+    parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--breaker", action="store_true", help="dead targets have a circuit breaker")
     parser.add_argument("--case", nargs="*", choices=[case.name for case in CASES])
     options = parser.parse_args()
-    with RealBroker() as kafka, target.taking() as to:
+    with RealBroker() as kafka:
         for case in CASES:
             if not options.case or case.name in options.case:
-                compare(kafka.address, to, case, options.records, options.pairs, breaker=options.breaker)
+                compare(kafka.address, case, options.turns, options.seconds, breaker=options.breaker)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Everything about Kafka in one run, for one table: webhooks, publishing, round trips, records lost per kill.
 
-python -m benchmarks.kafka [--seconds N] [--records N]
+python -m benchmarks.kafka [--seconds N] [--turns N] [--kills N]
 
 With ORIGINAL_APP (see benchmarks/original) the original is measured beside pywatt, on the same broker.
 """
@@ -20,13 +20,13 @@ def main() -> None:
     """Measure pywatt and, when ORIGINAL_APP is set, the original."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=SECONDS)
-    parser.add_argument("--records", type=int, default=webhooks.RECORDS)
+    parser.add_argument("--turns", type=int, default=webhooks.TURNS)
     parser.add_argument("--kills", type=int, default=1)
     options = parser.parse_args()
     print_python()
     with RealBroker() as kafka:
         for partitions in webhooks.PARTITIONS:
-            webhooks.compare(kafka.address, options.records, partitions)
+            webhooks.compare(kafka.address, partitions, options.turns)
         publish.compare(kafka.address, options.seconds)
         roundtrip.compare(kafka.address, options.seconds)
         for number in (signal.SIGKILL, signal.SIGTERM):

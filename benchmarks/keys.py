@@ -70,7 +70,7 @@ def check(taken: list[Taken], records: int) -> Run:
 def measure(broker: str, to: target.Target, records: int, least: float, most: float) -> Run:
     """Deliver a backlog to a target that works so many milliseconds per record."""
     name = asyncio.run(topic.create(broker))
-    asyncio.run(topic.fill(broker, name, records, keys=KEYS))
+    topic.fill(broker, name, records, keys=KEYS)
     entry = {"topic": name, "url": to.url(least, most)}
     with hooks.running(broker, f"{name}-hooks", [entry], concurrency=CONCURRENCY) as app:
         to.wait_for(records, app)

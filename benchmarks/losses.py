@@ -98,7 +98,7 @@ def end(app: App, number: signal.Signals) -> None:
 def measure(party: Party, broker: str, records: int, number: signal.Signals) -> tuple[int, int]:
     """Return how many records were lost, and how many came more than once."""
     name = asyncio.run(topic.create(broker))
-    asyncio.run(topic.fill(broker, name, records))
+    topic.fill(broker, name, records)
     with taking() as target:
         with party.running(broker, name, hook=target.url) as app:
             wait_until(target, records // 2, app)

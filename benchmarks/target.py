@@ -57,14 +57,19 @@ class Target:
         """Where records with the key `key-0` are answered with 500, all others with 200."""
         return f"http://127.0.0.1:{self.port}/poison"
 
+    def count(self) -> int:
+        """Return how many webhooks were taken since the last `take`."""
+        self._pipe.send("count")
+        counted: int = self._pipe.recv()
+        return counted
+
     def wait_for(self, records: int, app: App) -> None:
         """Wait until that many webhooks were taken. Raises AppError when they do not come."""
         seen, moved = 0, time.monotonic()
         while seen < records:
             app.check()
             time.sleep(POLL)
-            self._pipe.send("count")
-            count = self._pipe.recv()
+            count = self.count()
             now = time.monotonic()
             if count > seen:
                 seen, moved = count, now

@@ -1,8 +1,9 @@
-"""Webhooks: records delivered per second from a backlog on a real broker; and that none is lost.
+"""Webhooks: records delivered per second from a backlog on a real broker.
 
-python -m benchmarks.webhooks [--records N] [--partitions N ...] [--rounds N]
+python -m benchmarks.webhooks [--turns N] [--seconds N] [--partitions N ...]
 
 Once to the app's own `api`, which shares the machine with what is measured, and once to the same cheap target outside.
+Everybody has a backlog that lasts, and they take turns: see `turns`. That none is lost: see `losses`.
 """
 
 from __future__ import annotations
@@ -10,80 +11,87 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import time
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from benchmarks import topic
-from benchmarks.parties import Party, parties, print_python, print_ratios
+from benchmarks import topic, turns
+from benchmarks.parties import Party, parties, print_python
 from benchmarks.target import taking
+from benchmarks.turns import Runner
 from pywatt_kafka.brokers.real import RealBroker
 
-RECORDS = 120_000
+TURNS = 24
+SECONDS = 1.0
 PARTITIONS = (1, 4)
-ROUNDS = 3
-DELIVERY_TIMEOUT = 120.0  # seconds
-POLL = 0.25  # seconds between two looks at the count
+READ = 300_000  # records, for the rate of reading alone
 
 
-def deliver(party: Party, broker: str, name: str, records: int) -> tuple[float, int, int]:
-    """Start the app on a full topic; return webhooks per second, how many there were, and how many were different."""
+@contextmanager
+def delivering_to_api(party: Party, broker: str, name: str) -> Iterator[Runner]:
+    """Run the app on a full topic, its webhooks going to its own service."""
+
+    def count() -> int:
+        counted: int = json.loads(app.get("/api/count")[1])["received"]
+        return counted
+
     with party.running(broker, name) as app:
-        deadline = time.perf_counter() + DELIVERY_TIMEOUT
-        while True:
-            _, body = app.get("/api/count")
-            count = json.loads(body)
-            if count["different"] >= records or time.perf_counter() > deadline:
-                rate = count["received"] / count["seconds"] if count["seconds"] else 0.0
-                return rate, count["received"], count["different"]
-            time.sleep(POLL)
+        yield Runner(app=app, count=count)
 
 
-def deliver_outside(party: Party, broker: str, name: str, records: int) -> tuple[float, int, int]:
-    """As `deliver`, to a target of our own."""
+@contextmanager
+def delivering_outside(party: Party, broker: str, name: str) -> Iterator[Runner]:
+    """As `delivering_to_api`, to a target of our own."""
     with taking() as target, party.running(broker, name, hook=target.url()) as app:
-        target.wait_for(records, app)
-        taken = target.take()
-    seconds = taken[-1].ended - taken[0].begun
-    return len(taken) / seconds, len(taken), len({each.body for each in taken})
+        yield Runner(app=app, count=target.count)
 
 
-def compare(broker: str, records: int, partitions: int, rounds: int = ROUNDS) -> None:
-    """Measure everybody in turns and print it, then the median of the rounds."""
-    asyncio.run(_warm_up(broker, records, partitions))
-    for where, measure in (("api", deliver), ("outside", deliver_outside)):
-        rates: dict[str, list[float]] = {}
-        for _ in range(rounds):
+Delivering = Callable[[Party, str, str], AbstractContextManager[Runner]]
+
+
+def compare(broker: str, partitions: int, count: int = TURNS, seconds: float = SECONDS) -> None:
+    """Measure everybody in turns and print it."""
+    reading = asyncio.run(_read(broker, partitions))
+    places: tuple[tuple[str, Delivering], ...] = (("api", delivering_to_api), ("outside", delivering_outside))
+    for where, delivering in places:
+        records = turns.records_for(count, seconds)
+        with ExitStack() as stack:
+            runners: dict[str, Runner] = {}
             for party in parties():
                 name = asyncio.run(topic.create(broker, partitions=partitions))
-                asyncio.run(topic.fill(broker, name, records))
-                reading = asyncio.run(topic.read(broker, name, records))
-                rate, received, different = measure(party, broker, name, records)
-                rates.setdefault(party.name, []).append(rate)
-                print(
-                    f"{party.name:10} {rate:8.0f} records/s delivered to {where:8} {partitions} partitions"
-                    f"   {received} webhooks, {records - different} lost"
-                    f"   {rate / reading:5.1%} of reading alone ({reading:.0f}/s)"
-                )
-        print_ratios("records/s", rates)
+                topic.fill(broker, name, records)
+                runners[party.name] = stack.enter_context(delivering(party, broker, name))
+                runners[party.name].warm_up()
+            rates = turns.take(runners, count, seconds, records)
+        for party_name, each in rates.items():
+            median = statistics.median(each)
+            print(
+                f"{party_name:10} {median:8.0f} records/s delivered to {where:8} {partitions} partitions"
+                f"   {median / reading:5.1%} of reading alone ({reading:.0f}/s)"
+            )
+        if len(rates) > 1:
+            ours, theirs = rates.values()
+            ratios = [own / other for own, other in zip(ours, theirs, strict=True) if other]  # it may stand still
+            print(f"{'':10} {' / '.join(rates)}: {turns.spread(ratios, '.1f')} x records/s")
 
 
-async def _warm_up(broker: str, records: int, partitions: int) -> None:
-    """Have the broker's code compiled before anybody is measured."""
+async def _read(broker: str, partitions: int) -> float:
     name = await topic.create(broker, partitions=partitions)
-    await topic.fill(broker, name, records)
-    await topic.read(broker, name, records)
+    topic.fill(broker, name, READ)
+    return await topic.read(broker, name, READ)
 
 
 def main() -> None:
     """Measure pywatt and, when ORIGINAL_APP is set, the original."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=RECORDS)
+    parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--partitions", type=int, nargs="+", default=PARTITIONS)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
     print_python()
     with RealBroker() as kafka:
         for partitions in options.partitions:
-            compare(kafka.address, options.records, partitions, options.rounds)
+            compare(kafka.address, partitions, options.turns, options.seconds)
 
 
 if __name__ == "__main__":
