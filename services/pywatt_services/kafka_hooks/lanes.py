@@ -1,14 +1,15 @@
 """Records in the order of their keys: one at a time per lane, all lanes side by side.
 
 A lane holds the records of one key of one partition. The record at its head is the only one in work; while the head
-waits for its next attempt the lane is parked, which costs nothing and blocks no other lane.
+waits for its next attempt the lane is parked, which costs nothing and blocks no other lane. Whoever has the lanes hears
+how many items wait behind such a head: they are kept for another reason than that the others are many.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -33,7 +34,7 @@ RUNNABLE, HELD, RUNNING, PARKED, GONE = LaneState
 class Lane(Generic[Item]):
     """The items of one key, the oldest first."""
 
-    __slots__ = ("group", "items", "key", "state")
+    __slots__ = ("delayed", "group", "items", "key", "state")
 
     def __init__(self, group: Hashable, key: Hashable, item: Item) -> None:
         self.group = group
@@ -41,6 +42,8 @@ class Lane(Generic[Item]):
         # Most lanes never have a second item: an empty list costs a tenth of an empty deque.
         self.items: list[Item] = [item]
         self.state = RUNNABLE
+        self.delayed = False
+        """Whether the head was parked already."""
 
     @property
     def head(self) -> Item:
@@ -51,7 +54,11 @@ class Lane(Generic[Item]):
 class Lanes(Generic[Item]):
     """All lanes of one webhook. A group is what can be held or dropped at once: a partition."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait_behind: Callable[[Item, int], None] | None = None) -> None:
+        """`wait_behind` is told the head of a lane and how many more wait behind it since it was parked, or how many
+        less (negative) once it is finished.
+        """
+        self._wait_behind = wait_behind
         self._held: set[Hashable] = set()
         self._groups: dict[Hashable, dict[Hashable, Lane[Item]]] = {}
         self._runnable: deque[Lane[Item]] = deque()
@@ -67,6 +74,8 @@ class Lanes(Generic[Item]):
         lane = lanes.get(key)
         if lane is not None:
             lane.items.append(item)
+            if lane.delayed:
+                self._tell(lane, 1)
             return
         lane = lanes[key] = Lane(group, key, item)
         self._make_runnable(lane)
@@ -99,6 +108,8 @@ class Lanes(Generic[Item]):
     def finish(self, lane: Lane[Item]) -> None:
         """Remove the head of a running lane; its successor becomes runnable."""
         _expect(lane, RUNNING)
+        if lane.delayed:
+            self._delay_is_over(lane)
         del lane.items[0]
         if lane.items:
             self._make_runnable(lane)
@@ -108,6 +119,8 @@ class Lanes(Generic[Item]):
     def advance(self, lane: Lane[Item]) -> None:
         """Remove the head of a running lane, which goes on with its successor; `rest` ends that."""
         _expect(lane, RUNNING)
+        if lane.delayed:
+            self._delay_is_over(lane)
         del lane.items[0]
 
     def rest(self, lane: Lane[Item]) -> None:
@@ -122,6 +135,9 @@ class Lanes(Generic[Item]):
         """Keep the head of a running lane for later, and everything behind it with it."""
         _expect(lane, RUNNING)
         lane.state = PARKED
+        if not lane.delayed:
+            lane.delayed = True
+            self._tell(lane, len(lane.items) - 1)
 
     def unpark(self, lane: Lane[Item]) -> None:
         """Make a parked lane runnable; one that was dropped meanwhile stays gone."""
@@ -146,6 +162,8 @@ class Lanes(Generic[Item]):
         """Forget all items of a group but those in work: their lanes stay, so that a key still runs one at a time."""
         self._held.discard(group)
         for lane in list(self._groups.get(group, {}).values()):
+            if lane.delayed:
+                self._delay_is_over(lane)
             if lane.state is RUNNING:
                 del lane.items[1:]
             else:
@@ -158,6 +176,14 @@ class Lanes(Generic[Item]):
         else:
             lane.state = RUNNABLE
             self._runnable.append(lane)
+
+    def _delay_is_over(self, lane: Lane[Item]) -> None:
+        lane.delayed = False
+        self._tell(lane, 1 - len(lane.items))
+
+    def _tell(self, lane: Lane[Item], more: int) -> None:
+        if more and self._wait_behind is not None:
+            self._wait_behind(lane.head, more)
 
     def _remove(self, lane: Lane[Item]) -> None:
         lane.state = GONE

@@ -12,7 +12,7 @@ SLACK = 1024  # finished offsets that may stay in the queue of taken ones before
 class OffsetTracker:
     """Follows the records of one partition from being taken to being finished, in any order."""
 
-    __slots__ = ("_before", "_next", "_taken", "_tried", "_unfinished", "size")
+    __slots__ = ("_before", "_next", "_taken", "_tried", "_unfinished", "behind", "size")
 
     def __init__(self, start: int | None = None, before: Progress = NOTHING) -> None:
         """`start`: the offset that reading begins at, if it is known. `before`: what predecessors did beyond it."""
@@ -24,6 +24,8 @@ class OffsetTracker:
         self._tried: dict[int, Tried] = dict(before.tried)
         self.size = 0
         """Bytes of unfinished records; counted by whoever has the records."""
+        self.behind = 0
+        """Unfinished records behind one of their key that has failed; counted by whoever has the records."""
 
     def take(self, offset: int) -> bool:
         """Note that the record at `offset` was read; return whether it is still to be worked on.

@@ -10,6 +10,7 @@ from pywatt_kafka.records import Message, Offset, TopicPartition
 from pywatt_services.kafka_hooks.offsets import OffsetTracker
 from pywatt_services.kafka_hooks.progress import NOTHING, TEXT_LIMIT, Note, Progress, Tried, encode
 
+CROWD = 10  # times the limit: unfinished records with those behind one of their key that has failed
 MAX_BYTES = 16 * 1024 * 1024  # bytes of unfinished records
 OVERHEAD = 100  # bytes that a record costs besides its value
 NOTE_FULL = TEXT_LIMIT * 3 // 4  # characters of a commit's note at which reading pauses ...
@@ -69,7 +70,8 @@ class HeldPartition:
         before: Mapping[int, Progress] = NO_PROGRESS,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`limit`: unfinished deliveries from which on a share is full. `targets`: their ids, one for each share.
+        """`limit`: unfinished deliveries from which on a share is full, but for those behind a failed one of their key:
+        a key that fails does not fill the partition so soon. `targets`: their ids, one for each share.
 
         `changed` is called when there is something new to commit. `committed`: what the group has committed. `start`:
         the first offset to read, if it is known. `before`: what predecessors did beyond it.
@@ -135,6 +137,12 @@ class HeldPartition:
         """Note that a record was tried in vain and waits for its next attempt."""
         share.try_again(message.offset, tried)
         self._change()
+
+    def wait_behind(self, share: OffsetTracker, more: int) -> None:
+        """Note that so many more records (fewer: negative) wait behind one of their key that has failed."""
+        share.behind += more
+        if more > 0 and self.paused:
+            self._changed(self)  # that makes room
 
     def knows(self, offset: int) -> bool:
         """Tell whether reading went beyond that offset already."""
@@ -207,23 +215,34 @@ class HeldPartition:
 
     @property
     def is_noted_at_length(self) -> bool:
-        """Whether a target is far behind the others: to note that with every commit costs more than it saves."""
-        return len(self.shares) > 1 and self.divided
+        """Whether a target or a key is far behind the others: noting that with each commit costs more than it saves."""
+        return any(share.behind > self._limit for share in self.shares) or (len(self.shares) > 1 and self.divided)
 
     @property
     def has_room(self) -> bool:
         """Whether reading should go on for a share that was full: at half, so that it does not stutter."""
         half = self._limit // 2
         for share in self._full:  # noqa: SIM110  asked for with every record that is done: a generator costs twice this
-            if share.unfinished <= half and self._has_room(share):
+            if share.unfinished - share.behind <= half and self._has_room(share):
                 return True
         return False
 
     def _is_full(self, share: OffsetTracker) -> bool:
-        return share.unfinished >= self._limit or share.size >= MAX_BYTES or share in self._wordy
+        return (
+            share.unfinished - share.behind >= self._limit
+            or share.unfinished >= self._limit * CROWD
+            or share.size >= MAX_BYTES
+            or share in self._wordy
+        )
 
     def _has_room(self, share: OffsetTracker) -> bool:
-        return share.unfinished <= self._limit // 2 and share.size <= MAX_BYTES // 2 and share not in self._wordy
+        half = self._limit // 2
+        return (
+            share.unfinished - share.behind <= half
+            and share.unfinished <= self._limit * CROWD - half
+            and share.size <= MAX_BYTES // 2
+            and share not in self._wordy
+        )
 
     def _look_for_wordy(self, position: int, progress: Mapping[int, Progress], note: Note) -> None:
         """Find the shares which make the note of a commit too long, as one does with many gaps or failed attempts."""

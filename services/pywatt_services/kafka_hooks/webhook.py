@@ -80,7 +80,7 @@ class Webhook:
         self._tasks = tasks
         self._concurrency = options.concurrency or concurrency
         self._now = now
-        self._lanes: Lanes[Delivery] = Lanes()
+        self._lanes: Lanes[Delivery] = Lanes(_wait_behind)
         self._limit = self._concurrency
         """Runners that there may be now."""
         self._runners = 0
@@ -327,6 +327,10 @@ class Webhook:
         finally:
             self._runner_ended()
             self._start_runners()
+
+
+def _wait_behind(delivery: Delivery, more: int) -> None:
+    delivery.partition.wait_behind(delivery.share, more)
 
 
 async def _raise(error: Exception) -> None:

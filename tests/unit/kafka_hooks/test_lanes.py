@@ -22,12 +22,16 @@ class LanesMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lanes: Lanes[Item] = Lanes()
+        self.behind = {0: 0, 1: 0}
+        self.lanes: Lanes[Item] = Lanes(self.wait_behind)
         self.number = 0
         self.waiting: dict[tuple[int, bytes], list[Item]] = {}
         self.busy: dict[tuple[int, bytes], Item] = {}
         self.resting: set[tuple[int, bytes]] = set()
         self.held: set[int] = set()
+
+    def wait_behind(self, head: Item, more: int) -> None:
+        self.behind[head[0]] += more
 
     @rule(partition=PARTITIONS, key=KEYS)
     def add(self, partition: int, key: bytes) -> None:
@@ -99,6 +103,14 @@ class LanesMachine(RuleBasedStateMachine):
     def runnable_tells_whether_take_gives_something(self) -> None:
         assert self.lanes.runnable == bool(self.free())
 
+    @invariant()
+    def what_waits_behind_delayed_heads_is_told(self) -> None:
+        behind = {0: 0, 1: 0}
+        for lane in self.lanes:
+            if lane.delayed:
+                behind[lane.head[0]] += len(lane.items) - 1
+        assert self.behind == behind
+
 
 LanesMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestLanes = LanesMachine.TestCase
@@ -112,6 +124,27 @@ def test_finish_of_a_lane_that_does_not_run_is_an_error() -> None:
     lanes.park(lane)
     with pytest.raises(RuntimeError, match="PARKED, not RUNNING"):
         lanes.finish(lane)
+
+
+def test_items_behind_a_head_that_was_parked_are_told_until_it_is_finished() -> None:
+    told: list[tuple[str, int]] = []
+    lanes: Lanes[str] = Lanes(lambda head, more: told.append((head, more)))
+    for item in ("first", "second", "third"):
+        lanes.add(0, b"key", item)
+    lane = lanes.take()
+    assert lane is not None
+    assert told == []
+    lanes.park(lane)
+    assert told == [("first", 2)]
+    lanes.add(0, b"key", "fourth")
+    lanes.unpark(lane)
+    assert lanes.take() is lane
+    lanes.park(lane)
+    assert told == [("first", 2), ("first", 1)]
+    lanes.unpark(lane)
+    assert lanes.take() is lane
+    lanes.finish(lane)
+    assert told == [("first", 2), ("first", 1), ("first", -3)]
 
 
 def test_dropped_lane_is_not_woken_by_its_timer() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pywatt_kafka.records import Message, TopicPartition
-from pywatt_services.kafka_hooks.partition import HeldPartition
+from pywatt_services.kafka_hooks.partition import CROWD, HeldPartition
 from pywatt_services.kafka_hooks.progress import TRIED_LIMIT, Tried
 
 PLACE = TopicPartition("orders", 0)
@@ -67,6 +67,37 @@ def test_partition_is_full_when_all_targets_are() -> None:
     assert b.partition.has_room
     assert b.partition.turn() is None
     assert not b.partition.full
+
+
+def test_records_behind_a_failed_one_of_their_key_take_no_room() -> None:
+    rooms: list[bool] = []
+    partition = HeldPartition(
+        PLACE, limit=LIMIT, targets=[DEAD], changed=lambda held: rooms.append(held.has_room), start=0
+    )
+    (share,) = partition.shares
+    assert len(partition.take(list(map(message, range(4))), share)) == 4
+    partition.turn()
+    assert partition.full
+    partition.paused = True
+    partition.wait_behind(share, 3)
+    assert rooms == [True]
+    partition.turn()
+    assert not partition.full
+    partition.paused = False
+    for offset in range(4, CROWD * LIMIT):
+        assert not partition.full
+        assert partition.take([message(offset)], share)
+        partition.wait_behind(share, 1)
+        partition.turn()
+    assert partition.full  # there is an end to it
+    assert rooms == [True]  # nobody is told who does not wait
+    partition.finish(message(0), share)
+    partition.finish(message(1), share)
+    partition.turn()
+    assert not partition.full
+    partition.wait_behind(share, -(CROWD * LIMIT - 3))
+    partition.turn()
+    assert partition.full
 
 
 def test_places_take_turns_while_several_targets_have_room() -> None:
