@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -85,14 +88,38 @@ def _run_real(port: int, data: Path | None, version: str) -> None:
         click.echo(f"Fetching Kafka {version}, about 45 MB ...", err=True)
     with RealBroker(data, port=port, version=version) as broker:
         click.echo(_usage(f"Kafka {version}", broker.address))
-        broker.wait()
+        _wait_for_signal_or(broker.wait)
         raise BrokerFailed(f"Kafka {version} at {broker.address} ended by itself; its log is {broker.folder}/kafka.log")
 
 
 def _run_embedded() -> None:
     with EmbeddedBroker() as broker:
         click.echo(_usage("A broker in memory", broker.address))
-        threading.Event().wait()
+        _wait_for_signal_or()
+
+
+def _wait_for_signal_or(ended: Callable[[], None] | None = None) -> None:
+    """Wait until a signal's handler raises, or until `ended` returns.
+
+    Neither a lock nor a thread is waited for here: a signal that came in the moment before would go unnoticed.
+    """
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+
+        if ended is not None:
+            threading.Thread(target=_tell, args=(ended, writer), daemon=True).start()
+        before = signal.set_wakeup_fd(writer.fileno())
+        try:
+            reader.recv(1)
+        finally:
+            signal.set_wakeup_fd(before)
+
+
+def _tell(ended: Callable[[], None], writer: socket.socket) -> None:
+    ended()
+    with contextlib.suppress(OSError):  # nobody waits any more
+        writer.send(b"\0")
 
 
 def _usage(what: str, address: str) -> str:
