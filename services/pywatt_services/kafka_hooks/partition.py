@@ -10,6 +10,7 @@ from pywatt_kafka.records import Message, Offset, TopicPartition
 from pywatt_services.kafka_hooks.offsets import OffsetTracker
 from pywatt_services.kafka_hooks.progress import NOTHING, TEXT_LIMIT, Note, Progress, Tried, encode
 
+FAR_BEHIND = 1 / 8  # of the limit: records behind failed ones of their key from which on commits are made less often
 CROWD = 10  # times the limit: unfinished records with those behind one of their key that has failed
 MAX_BYTES = 16 * 1024 * 1024  # bytes of unfinished records
 OVERHEAD = 100  # bytes that a record costs besides its value
@@ -216,7 +217,8 @@ class HeldPartition:
     @property
     def is_noted_at_length(self) -> bool:
         """Whether a target or a key is far behind the others: noting that with each commit costs more than it saves."""
-        return any(share.behind > self._limit for share in self.shares) or (len(self.shares) > 1 and self.divided)
+        far = self._limit * FAR_BEHIND
+        return any(share.behind > far for share in self.shares) or (len(self.shares) > 1 and self.divided)
 
     @property
     def has_room(self) -> bool:
