@@ -1,6 +1,6 @@
 """What a dead target, or a poison key among 1,000, costs the records that have nothing to do with it.
 
-python -m benchmarks.isolation [--turns N] [--seconds N] [--case NAME ...] [--breaker]
+python -m benchmarks.isolation [--rounds N] [--turns N] [--seconds N] [--case NAME ...] [--breaker]
 
 Two apps deliver the same topic, each to a target of its own, one without and one with the trouble, and take turns: see
 `turns`; what is lost is the median of the turns. Nothing in trouble ever gives up here: 1,000 attempts, a second apart;
@@ -22,8 +22,10 @@ from benchmarks.turns import Runner
 from pywatt_kafka.brokers.real import RealBroker
 
 KEYS = 1000
-TURNS = 20
-SECONDS = 1.5
+ROUNDS = 4
+TURNS = 8
+SECONDS = 1.0
+WARM = 3.0  # seconds
 WITHOUT, WITH = "without", "with"
 CONCURRENCY = 100
 PATIENT = {"retries": 1000, "retry": {"attemptTimeout": 1000}}
@@ -62,9 +64,11 @@ def entries(
     return found
 
 
-def compare(broker: str, case: Case, count: int, seconds: float, *, breaker: bool) -> None:
-    """Deliver without and with the trouble, in turns, and print what it cost."""
-    records = turns.records_for(count, seconds)
+def measure(
+    broker: str, case: Case, options: argparse.Namespace, *, trouble_first: bool
+) -> tuple[dict[str, list[float]], list[float]]:
+    """Deliver without and with the trouble, in turns; return the rates, and what the worker in trouble weighed (MB)."""
+    records = turns.records_for(options.turns, options.seconds)
     healthy, other = (asyncio.run(topic.create(broker)) for _ in range(2))
     topic.fill(broker, healthy, records, keys=KEYS)
     if not case.same_topic:
@@ -72,25 +76,39 @@ def compare(broker: str, case: Case, count: int, seconds: float, *, breaker: boo
     troubles = {WITHOUT: None, WITH: healthy if case.same_topic else other}
     with ExitStack() as stack:
         runners: dict[str, Runner] = {}
-        for name, troubled in troubles.items():
+        for name in (WITH, WITHOUT) if trouble_first else (WITHOUT, WITH):
             to = stack.enter_context(target.taking())
-            made = entries(case, to, healthy, troubled, breaker=breaker)
+            made = entries(case, to, healthy, troubles[name], breaker=options.breaker)
             app = stack.enter_context(hooks.running(broker, f"{healthy}-{name}", made, concurrency=CONCURRENCY))
             runners[name] = Runner(app=app, count=to.count)
-            runners[name].warm_up()
+            runners[name].warm_up(WARM)
         with hooks.weighing(hooks.worker(runners[WITH].app)) as memory:
-            rates = turns.take(runners, count, seconds, records)
+            rates = turns.take(runners, options.turns, options.seconds, records)
+        return rates, memory
+
+
+def compare(broker: str, case: Case, options: argparse.Namespace) -> None:
+    """Measure with new apps again and again, for one process is quicker than another all its life; print the cost."""
+    rates: dict[str, list[float]] = {WITHOUT: [], WITH: []}
+    memory: list[float] = []
+    for number in range(options.rounds):
+        round_rates, weighed = measure(broker, case, options, trouble_first=bool(number % 2))
+        for name, each in round_rates.items():
+            rates[name] += each
+        memory += weighed
     lost = [1 - with_it / without for without, with_it in zip(rates[WITHOUT], rates[WITH], strict=True)]
     print(
         f"{case.words}: {statistics.median(rates[WITH]):.0f}/s, without it {statistics.median(rates[WITHOUT]):.0f}/s:"
         f" {turns.spread(lost, '.1%')} lost (aim: under {AIM:.0%})"
-        f"   worker's memory {min(memory):.0f} to {max(memory):.0f} MB"
+        f"   worker's memory {min(memory):.0f} to {max(memory):.0f} MB",
+        flush=True,
     )
 
 
 def main() -> None:
     """Measure pywatt."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--breaker", action="store_true", help="dead targets have a circuit breaker")
@@ -99,7 +117,7 @@ def main() -> None:
     with RealBroker() as kafka:
         for case in CASES:
             if not options.case or case.name in options.case:
-                compare(kafka.address, case, options.turns, options.seconds, breaker=options.breaker)
+                compare(kafka.address, case, options)
 
 
 if __name__ == "__main__":

@@ -38,15 +38,15 @@ class Runner:
         """Let it run again."""
         self._signal(signal.SIGCONT)
 
-    def warm_up(self) -> None:
-        """Let it run for a while, then stop it. Raises AppError when it does nothing."""
+    def warm_up(self, seconds: float = WARM) -> None:
+        """Let it run for so long, then stop it. Raises AppError when it does nothing."""
         deadline = time.perf_counter() + FIRST
         while not self.count():
             self.app.check()
             if time.perf_counter() > deadline:
                 raise AppError(f"nothing done in {FIRST:g} s\n" + "".join(self.app.output))
             time.sleep(POLL)
-        time.sleep(WARM)
+        time.sleep(seconds)
         self.stop()
 
     def measure(self, seconds: float) -> float:
