@@ -47,8 +47,10 @@ class HeldPartition:
         "_committed_changes",
         "_doubts",
         "_full",
+        "_half",
         "_left",
         "_limit",
+        "_most",
         "_targets",
         "_wordy",
         "committed",
@@ -79,6 +81,9 @@ class HeldPartition:
         """
         self.place = place
         self._limit = limit
+        self._half = limit // 2
+        self._most = limit * CROWD - self._half
+        """Unfinished ones up to which a share that was full has room again: first without those that wait behind."""
         self._targets = tuple(targets)
         self.shares = tuple(OffsetTracker(start, before.get(target, NOTHING)) for target in targets)
         self._changed = changed
@@ -223,9 +228,9 @@ class HeldPartition:
     @property
     def has_room(self) -> bool:
         """Whether reading should go on for a share that was full: at half, so that it does not stutter."""
-        half = self._limit // 2
         for share in self._full:  # noqa: SIM110  asked for with every record that is done: a generator costs twice this
-            if share.unfinished - share.behind <= half and self._has_room(share):
+            unfinished = share.unfinished
+            if unfinished <= self._most and unfinished - share.behind <= self._half and self._has_room(share):
                 return True
         return False
 
@@ -238,10 +243,9 @@ class HeldPartition:
         )
 
     def _has_room(self, share: OffsetTracker) -> bool:
-        half = self._limit // 2
         return (
-            share.unfinished - share.behind <= half
-            and share.unfinished <= self._limit * CROWD - half
+            share.unfinished - share.behind <= self._half
+            and share.unfinished <= self._most
             and share.size <= MAX_BYTES // 2
             and share not in self._wordy
         )
