@@ -228,7 +228,7 @@ class HeldPartition:
     @property
     def has_room(self) -> bool:
         """Whether reading should go on for a share that was full: at half, so that it does not stutter."""
-        for share in self._full:  # noqa: SIM110  asked for with every record that is done: a generator costs twice this
+        for share in self._full:  # asked for with every record that is done: a generator would cost twice this
             unfinished = share.unfinished
             if unfinished <= self._most and unfinished - share.behind <= self._half and self._has_room(share):
                 return True
