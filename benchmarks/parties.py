@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import platform
-import statistics
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,17 +63,3 @@ def print_ratio(what: str, figures: Mapping[str, float], *, less_is_better: bool
     ours, theirs = figures.get("pywatt"), figures.get("original")
     if ours and theirs:
         print(f"{'':10} pywatt / original: {theirs / ours if less_is_better else ours / theirs:.1f} x {what}")
-
-
-def print_ratios(what: str, rates: Mapping[str, Sequence[float]]) -> None:
-    """Print the median of each party's rounds, and of the rounds' ratios when the original took part.
-
-    A machine that is shared changes its speed between rounds more than within one.
-    """
-    medians = {name: statistics.median(each) for name, each in rates.items()}
-    print("   ".join(f"{name}: {median:.0f} {what}" for name, median in medians.items()) + "   (medians)")
-    if len(rates) > 1:
-        ours, theirs = rates.values()
-        ratios = [own / other for own, other in zip(ours, theirs, strict=True) if other]
-        listed = ", ".join(f"{ratio:.1f}" for ratio in ratios)
-        print(f"           {' / '.join(rates)}: {statistics.median(ratios):.1f} x {what} (rounds: {listed})")

@@ -106,7 +106,6 @@ def _wait_for_signal_or(ended: Callable[[], None] | None = None) -> None:
     reader, writer = socket.socketpair()
     with reader, writer:
         writer.setblocking(False)
-
         if ended is not None:
             threading.Thread(target=_tell, args=(ended, writer), daemon=True).start()
         before = signal.set_wakeup_fd(writer.fileno())

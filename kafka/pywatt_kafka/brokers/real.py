@@ -262,8 +262,8 @@ class RealBroker:
 def _free_port(wanted: int = 0, *, other_than: int = 0) -> int:
     """Return a port that nobody listens on. Raises BrokerFailed when the wanted one is taken."""
     reason: str | None = None
-    free = [port for port in secrets.SystemRandom().sample(PORTS, PORT_ATTEMPTS) if port != other_than]
-    attempts = [wanted] if wanted else free
+    drawn = secrets.SystemRandom().sample(PORTS, PORT_ATTEMPTS)
+    attempts = [wanted] if wanted else [port for port in drawn if port != other_than]
     for port in attempts:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier broker's connections may linger
