@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 from pywatt_services.kafka_hooks.progress import NOTHING, Progress, Tried
 
@@ -86,11 +87,10 @@ class OffsetTracker:
         """
         finished: list[range] = []
         at = position
-        for offset in self._taken:
-            if offset in self._unfinished:
-                if offset > at:
-                    finished.append(range(at, offset))
-                at = offset + 1
+        for run in self._runs_unfinished():
+            if run.start > at:
+                finished.append(range(at, run.start))
+            at = run.stop
         if self._next is not None:
             if self._next > at:
                 finished.append(range(at, self._next))
@@ -99,6 +99,18 @@ class OffsetTracker:
                     _append(finished, range(max(later.start, self._next), later.stop))
         tried = {offset: each for offset, each in sorted(self._tried.items()) if offset >= position}
         return Progress(finished=tuple(finished), tried=tried)
+
+    def _runs_unfinished(self) -> Iterator[range]:
+        """Yield what was taken and is not finished; a run may touch the one before it."""
+        if not self._taken or self._next is None:
+            return
+        first = self._taken[0]
+        if self._next - first == len(self._unfinished):
+            yield range(first, self._next)  # all of it, as with a dead target: looking at each offset takes long
+            return
+        for offset in self._taken:
+            if offset in self._unfinished:
+                yield range(offset, offset + 1)
 
     def _finished_before(self, offset: int) -> bool:
         while self._before and self._before[0].stop <= offset:

@@ -20,6 +20,7 @@ from pywatt_services.kafka_hooks.delivery import Delivery
 from pywatt_services.kafka_hooks.lanes import Lane, Lanes, LaneState
 from pywatt_services.kafka_hooks.meters import TopicMeter
 from pywatt_services.kafka_hooks.notices import Notices
+from pywatt_services.kafka_hooks.pauses import Pauses
 from pywatt_services.kafka_hooks.retry import DeadLetter
 from pywatt_services.kafka_hooks.target_breaker import TargetBreaker
 from pywatt_services.kafka_hooks.target_name import named_target, target_name
@@ -81,6 +82,7 @@ class Webhook:
         self._concurrency = options.concurrency or concurrency
         self._now = now
         self._lanes: Lanes[Delivery] = Lanes(_wait_behind)
+        self._pauses = Pauses(self._unpark)
         self._limit = self._concurrency
         """Runners that there may be now."""
         self._runners = 0
@@ -264,11 +266,13 @@ class Webhook:
 
     def _park(self, lane: Lane[Delivery], wait: float) -> None:
         self._lanes.park(lane)
-        asyncio.get_running_loop().call_later(wait, self._unpark, lane)
+        self._pauses.add(lane, wait)
 
-    def _unpark(self, lane: Lane[Delivery]) -> None:
-        self._lanes.unpark(lane)
-        self._start_runner()
+    def _unpark(self, lanes: Sequence[Lane[Delivery]]) -> None:
+        for lane in lanes:
+            self._lanes.unpark(lane)
+        for _ in lanes:
+            self._start_runner()
 
     async def _attempt(self, delivery: Delivery) -> float | None:
         """Make the next attempt; return the seconds until the one after it, None when there will be none."""

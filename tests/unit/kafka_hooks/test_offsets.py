@@ -78,6 +78,14 @@ def test_share_that_is_ahead_tells_all_from_the_common_position_on() -> None:
     assert tracker.progress(5).finished == (range(5, 7), range(8, 9))
 
 
+def test_share_of_which_nothing_is_finished_tells_what_lies_before_it() -> None:
+    tracker = OffsetTracker(5)
+    for offset in (5, 6, 7):
+        tracker.take(offset)
+    assert tracker.progress(5).finished == ()
+    assert tracker.progress(3).finished == (range(3, 5),)
+
+
 def test_attempts_are_kept_until_their_record_is_finished() -> None:
     before = Progress(tried={5: Tried(2, 500), 7: Tried(1, None)})
     tracker = OffsetTracker(5, before)

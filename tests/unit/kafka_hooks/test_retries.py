@@ -196,7 +196,7 @@ async def test_second_attempt_looks_like_the_first_and_comes_when_it_is_due() ->
         assert state["state"] == "waits for its next attempt"
         b.now += DELAY
         (lane,) = b.again.lanes()
-        b.again._unpark(lane)
+        b.again._unpark([lane])
         await b.finished.get()
         (first, second) = b.target.calls
         assert second[1] == first[1] == b"body"
