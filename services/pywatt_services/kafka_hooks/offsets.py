@@ -101,16 +101,21 @@ class OffsetTracker:
         return Progress(finished=tuple(finished), tried=tried)
 
     def _runs_unfinished(self) -> Iterator[range]:
-        """Yield what was taken and is not finished; a run may touch the one before it."""
+        """Yield what was taken and is not finished: rising, neither overlapping nor touching."""
         if not self._taken or self._next is None:
             return
-        first = self._taken[0]
-        if self._next - first == len(self._unfinished):
+        first, unfinished = self._taken[0], self._unfinished
+        if self._next - first == len(unfinished):
             yield range(first, self._next)  # all of it, as with a dead target: looking at each offset takes long
             return
+        stop = first
         for offset in self._taken:
-            if offset in self._unfinished:
-                yield range(offset, offset + 1)
+            if offset in unfinished:
+                if offset > stop:
+                    yield range(first, stop)
+                    first = offset
+                stop = offset + 1
+        yield range(first, stop)
 
     def _finished_before(self, offset: int) -> bool:
         while self._before and self._before[0].stop <= offset:
