@@ -9,6 +9,7 @@ import asyncio
 import multiprocessing
 import random
 import re
+import selectors
 import socket
 import time
 from collections.abc import Iterator
@@ -99,7 +100,9 @@ def taking() -> Iterator[Target]:
 
 
 def _run(listener: socket.socket, pipe: Connection) -> None:
-    asyncio.run(_serve(listener, pipe))
+    # epoll's timeouts are whole milliseconds, rounded up: 10 ms of work would be 10.8 on average.
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
+        runner.run(_serve(listener, pipe))
 
 
 async def _serve(listener: socket.socket, pipe: Connection) -> None:
