@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -107,23 +108,20 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
     own_broker: RealBroker, topic: str, run_hooks: RunHooks
 ) -> None:
     acknowledged: dict[tuple[int, int], bytes] = {}
-    refused = 0
-    back = anyio.Event()
+    back, over = anyio.Event(), anyio.Event()
     async with run_hooks(document(own_broker.address, topic)) as hooks:
 
         async def publish(client: int) -> None:
-            nonlocal refused
-            number = 0
-            while len(acknowledged) < 2000 or not refused:
+            for number in itertools.count():
+                if over.is_set():
+                    return
                 body = b"%d-%d" % (client, number)
-                number += 1
                 answer = await hooks.post(f"/topics/{topic}?ack=1", body)
                 if answer.status == 200:
                     told = json.loads(answer.body)
                     acknowledged[told["partition"], told["offset"]] = body
                 else:
                     assert (answer.status, answer.header(b"retry-after")) == (503, b"1")
-                    refused += 1
                     await back.wait()
 
         with anyio.fail_after(LONG):
@@ -134,9 +132,14 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
                     await anyio.wait_all_tasks_blocked()
                 await anyio.to_thread.run_sync(own_broker.kill)
                 await hooks.wait_for_degraded(True)
+                refused = await hooks.post(f"/topics/{topic}", b"too early")
+                assert (refused.status, refused.header(b"retry-after")) == (503, b"1")
                 await anyio.to_thread.run_sync(own_broker.start)
+                before = len(acknowledged)
                 back.set()
-        assert refused
+                while len(acknowledged) < before + 500:
+                    await anyio.wait_all_tasks_blocked()
+                over.set()
         found: dict[tuple[int, int], bytes | None] = {}
         async with Consumer(own_broker.address, group=topic, topics=[topic]) as consumer:
             with anyio.fail_after(LONG):
