@@ -134,7 +134,10 @@ class Stream:
 
 
 def _is_event_stream(head: Message) -> bool:
-    return any(
-        name.lower() == b"content-type" and value.lower().startswith(EVENT_STREAM)
-        for name, value in head.get("headers", ())
-    )
+    try:
+        return any(
+            name.lower() == b"content-type" and value.lower().startswith(EVENT_STREAM)
+            for name, value in head.get("headers", ())
+        )
+    except (AttributeError, TypeError, ValueError):
+        return False  # the server has refused this head, and has its own words for what follows

@@ -148,6 +148,13 @@ PARTS = st.sampled_from([message for messages in ANSWERS.values() for message in
     catches=st.booleans(),
     pauses=st.integers(0, 3) | st.just(TURNS),
 )
+@example(  # what follows a head that was refused is none of ours
+    messages=[start(200, None, length(b"0")), body(), body(b"o", True)],
+    requests=[GET],
+    turns=0,
+    catches=True,
+    pauses=TURNS,
+)
 @example(  # of several first messages the very first says whether events follow
     messages=[
         {"type": "http.response.body", "body": b"ok"},
