@@ -15,7 +15,7 @@ import pytest
 import pywatt_schemas
 from pywatt.config import load
 from pywatt_schemas import LATER, SUPPORT
-from pywatt_services.kafka_hooks.signature import Signer, read_key
+from pywatt_services.kafka_hooks.webhooks.signature import Signer, read_key
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

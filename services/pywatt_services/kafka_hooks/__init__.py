@@ -8,8 +8,8 @@ from typing import Any
 
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 from pywatt_schemas import load
-from pywatt_services.kafka_hooks.config import KafkaHooksOptions
-from pywatt_services.kafka_hooks.document import configure
+from pywatt_services.kafka_hooks.config.document import configure
+from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 
 __all__ = ["TYPE", "KafkaHooksType"]
 

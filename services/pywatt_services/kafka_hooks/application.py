@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from pywatt_services.kafka_hooks.admission import WAIT, Admission
-from pywatt_services.kafka_hooks.answers import no_keys, no_route
-from pywatt_services.kafka_hooks.config import RequestReplyOptions
-from pywatt_services.kafka_hooks.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.auth.admission import WAIT, Admission
+from pywatt_services.kafka_hooks.config.options import RequestReplyOptions
+from pywatt_services.kafka_hooks.http.answers import no_keys, no_route
+from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.http.routes import Routes, path_segments
 from pywatt_services.kafka_hooks.operations import Operations
-from pywatt_services.kafka_hooks.publish import Publisher
+from pywatt_services.kafka_hooks.publishing.publish import Publisher
 from pywatt_services.kafka_hooks.reply import Replies
-from pywatt_services.kafka_hooks.routes import Routes, path_segments
 
 TOPICS = "/topics/"
 

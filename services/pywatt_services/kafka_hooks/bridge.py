@@ -27,24 +27,25 @@ from pywatt_kafka.producer import MAX_REQUEST_BYTES, Producer
 from pywatt_kafka.security import Security, security_from
 from pywatt_kafka.tail import TailReader
 from pywatt_kafka.topics import ensure_topics
-from pywatt_services.kafka_hooks.admission import Admission
 from pywatt_services.kafka_hooks.application import Application
-from pywatt_services.kafka_hooks.auth_options import AuthOptions
-from pywatt_services.kafka_hooks.config import KafkaHooksOptions
+from pywatt_services.kafka_hooks.auth.admission import Admission
+from pywatt_services.kafka_hooks.auth.fetched_keys import FetchedKeys, fetch_from
+from pywatt_services.kafka_hooks.auth.options import AuthOptions
+from pywatt_services.kafka_hooks.auth.token_options import can_check_tokens
+from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
+from pywatt_services.kafka_hooks.consuming.membership import legal_name
 from pywatt_services.kafka_hooks.dead_letter_api import DeadLetterApi
-from pywatt_services.kafka_hooks.deliveries import Deliveries
-from pywatt_services.kafka_hooks.fetched_keys import FetchedKeys, fetch_from
-from pywatt_services.kafka_hooks.key_owners import KeyOwners
+from pywatt_services.kafka_hooks.delivering.deliveries import Deliveries
+from pywatt_services.kafka_hooks.delivering.meters import Meters
+from pywatt_services.kafka_hooks.http.routes import Routes
+from pywatt_services.kafka_hooks.http.server import HooksServer
 from pywatt_services.kafka_hooks.links import Links
-from pywatt_services.kafka_hooks.membership import legal_name
-from pywatt_services.kafka_hooks.meters import Meters
 from pywatt_services.kafka_hooks.operations import Operations
-from pywatt_services.kafka_hooks.publish import Publisher
+from pywatt_services.kafka_hooks.publishing.key_owners import PATHS, KeyOwners
+from pywatt_services.kafka_hooks.publishing.memory_form import MARGIN
+from pywatt_services.kafka_hooks.publishing.publish import Publisher
+from pywatt_services.kafka_hooks.publishing.siblings import ask_siblings
 from pywatt_services.kafka_hooks.reply import Replies
-from pywatt_services.kafka_hooks.routes import Routes
-from pywatt_services.kafka_hooks.server import HooksServer
-from pywatt_services.kafka_hooks.siblings import ask_siblings
-from pywatt_services.kafka_hooks.token_options import can_check_tokens
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -181,7 +182,12 @@ class _Bridge:
     async def _serve(self, application: Application, owners: KeyOwners) -> None:
         """Answer HTTP clients until the worker is asked to stop, then let them finish."""
         context = self._context
-        server = HooksServer(application, base_path=context.base_path, body_limit=self._options.publish.body_limit)
+        server = HooksServer(
+            application,
+            base_path=context.base_path,
+            body_limit=self._options.publish.body_limit,
+            more_inside=dict.fromkeys(PATHS, MARGIN),
+        )
         sockets = (context.endpoint, context.loopback)
         async with server.on(sockets, public=context.public, backlog=context.server.backlog):
             await context.ready()

@@ -19,10 +19,10 @@ from pywatt_kafka.dlq.box import open_box
 from pywatt_kafka.dlq.letter import Filter
 from pywatt_kafka.dlq.shown import in_full, summary
 from pywatt_kafka.security import Security
-from pywatt_services.kafka_hooks.answers import HttpAnswer, document, no_route, no_topic
 from pywatt_services.kafka_hooks.dead_letter_query import FILTERS, Query, read_place
-from pywatt_services.kafka_hooks.exchange import Request
-from pywatt_services.kafka_hooks.routes import path_segments
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer, document, no_route, no_topic
+from pywatt_services.kafka_hooks.http.exchange import Request
+from pywatt_services.kafka_hooks.http.routes import path_segments
 
 REDRIVE = frozenset({"again", "dryRun", "to"})
 

@@ -13,20 +13,20 @@ from anyio.abc import TaskGroup
 
 from pywatt.service_type import ServiceContext
 from pywatt_kafka.errors import KafkaError
-from pywatt_services.kafka_hooks.answers import HttpAnswer, bad_request, document, failed, no_route
-from pywatt_services.kafka_hooks.breaker import BreakerState
-from pywatt_services.kafka_hooks.config import OperationsOptions
+from pywatt_services.kafka_hooks.config.options import OperationsOptions
 from pywatt_services.kafka_hooks.dead_letter_api import DeadLetterApi
-from pywatt_services.kafka_hooks.deliveries import Deliveries
-from pywatt_services.kafka_hooks.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.delivering.deliveries import Deliveries
+from pywatt_services.kafka_hooks.delivering.holdups import Target, hold_ups, oldest
+from pywatt_services.kafka_hooks.delivering.meters import Meters
 from pywatt_services.kafka_hooks.exposition import CONTENT_TYPE, Family, merge_expositions, write_exposition
-from pywatt_services.kafka_hooks.holdups import Target, hold_ups, oldest
-from pywatt_services.kafka_hooks.key_owners import PATHS as KEY_PATHS
-from pywatt_services.kafka_hooks.key_owners import KeyOwners
-from pywatt_services.kafka_hooks.meters import Meters
-from pywatt_services.kafka_hooks.publish import Publisher, problem
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer, bad_request, document, failed, no_route
+from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.publishing.key_owners import PATHS as KEY_PATHS
+from pywatt_services.kafka_hooks.publishing.key_owners import KeyOwners
+from pywatt_services.kafka_hooks.publishing.publish import Publisher, problem
 from pywatt_services.kafka_hooks.reply import Replies
-from pywatt_services.kafka_hooks.templates import shown
+from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
+from pywatt_services.kafka_hooks.webhooks.templates import shown
 
 METRICS, WHY, DLQ = "/metrics", "/why", "/dlq"
 OPEN = frozenset({METRICS, WHY}) | KEY_PATHS

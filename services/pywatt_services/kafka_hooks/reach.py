@@ -12,7 +12,7 @@ from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.reach import PREFIX, Reach
 from pywatt_kafka.security import Mechanism, Sasl, Security, Tls
-from pywatt_services.kafka_hooks.config import KafkaHooksOptions
+from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 
 TYPE_NAME = "kafka-hooks"
 

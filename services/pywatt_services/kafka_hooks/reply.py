@@ -21,9 +21,7 @@ from pywatt_kafka.connection import ConnectionState, ConnectionStatus
 from pywatt_kafka.deadlines import Deadlines
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import Message, RecordPosition
-from pywatt_services.kafka_hooks.answers import HttpAnswer, bad_request, reply_answer, timed_out, unavailable
-from pywatt_services.kafka_hooks.config import ONLY_POST, RequestReplyOptions
-from pywatt_services.kafka_hooks.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.config.options import ONLY_POST, RequestReplyOptions
 from pywatt_services.kafka_hooks.headers import (
     CONTENT_TYPE,
     CORRELATION_ID,
@@ -33,8 +31,10 @@ from pywatt_services.kafka_hooks.headers import (
     first_header,
     key_of,
 )
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer, bad_request, reply_answer, timed_out, unavailable
+from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
 from pywatt_services.kafka_hooks.pace import Pace
-from pywatt_services.kafka_hooks.publish import Publisher, problem, value_of
+from pywatt_services.kafka_hooks.publishing.publish import Publisher, problem, value_of
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Protocol
 
-from pywatt_services.kafka_hooks.webhook_options import DEFAULT_DLQ, WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.options import DEFAULT_DLQ, WebhookOptions
 
 INTERNAL = "__"
 """How the names of Kafka's own topics begin."""

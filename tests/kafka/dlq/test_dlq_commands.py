@@ -16,8 +16,9 @@ from pywatt_kafka.commands import kafka
 from pywatt_kafka.dlq.box import open_box
 from pywatt_kafka.dlq.letter import Filter
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID
-from pywatt_services.kafka_hooks.config import DeadLetterFormat
-from pywatt_services.kafka_hooks.dead_letter import Attempt, dead_letter
+from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 
 LONG = 60.0  # seconds
 

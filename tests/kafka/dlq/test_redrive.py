@@ -13,9 +13,10 @@ from pywatt_kafka.dlq import box as box_module
 from pywatt_kafka.dlq.box import open_box
 from pywatt_kafka.dlq.letter import Filter
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID, TARGET
-from pywatt_services.kafka_hooks.config import DeadLetterFormat
-from pywatt_services.kafka_hooks.dead_letter import Attempt, dead_letter
-from pywatt_services.kafka_hooks.target_name import TargetName
+from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
+from pywatt_services.kafka_hooks.webhooks.target_name import TargetName
 
 pytestmark = pytest.mark.anyio
 

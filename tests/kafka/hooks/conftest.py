@@ -20,7 +20,7 @@ from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
 from pywatt.service_type import Placement
 from pywatt_kafka import Consumer, Message, Producer
 from pywatt_services.kafka_hooks import TYPE
-from pywatt_services.kafka_hooks.config import KafkaHooksOptions
+from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 
 
 @pytest.fixture

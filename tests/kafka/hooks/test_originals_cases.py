@@ -14,7 +14,7 @@ import pytest
 from harness.hooks import LONG, Hooks, ReadRecords, Received, RunHooks, Target
 
 from pywatt_kafka import Consumer, Producer, ensure_topics
-from pywatt_services.kafka_hooks.webhook_options import DEFAULT_DLQ
+from pywatt_services.kafka_hooks.webhooks.options import DEFAULT_DLQ
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ import pytest
 from harness.hooks import ReadRecords, Received, RunHooks, Target
 
 from pywatt_kafka import Producer
-from pywatt_services.kafka_hooks.signature import Signer, read_key
+from pywatt_services.kafka_hooks.webhooks.signature import Signer, read_key
 
 pytestmark = pytest.mark.anyio
 

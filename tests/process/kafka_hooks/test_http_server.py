@@ -13,9 +13,9 @@ from harness.stops import Stops
 
 from pywatt.service_type import StopRequest
 from pywatt.worker.drain import drain
-from pywatt_services.kafka_hooks.answers import ACCEPTED
-from pywatt_services.kafka_hooks.exchange import Exchange, Request
-from pywatt_services.kafka_hooks.server import HooksServer
+from pywatt_services.kafka_hooks.http.answers import ACCEPTED
+from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.http.server import HooksServer
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ async def listening(handler: Handler, folder: Path) -> AsyncIterator[tuple[Hooks
         unix.bind(path)
         for sock in (tcp, unix):
             sock.setblocking(False)
-        server = HooksServer(handler)
+        server = HooksServer(handler, body_limit=1024)
         async with server.on((unix, tcp), public=None, backlog=16):
             yield server, tcp.getsockname()[1], path
 

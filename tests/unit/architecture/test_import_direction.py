@@ -1,4 +1,7 @@
-"""Imports between our packages run one way: schemas <- pywatt <- services, and the Kafka library stands alone."""
+"""Imports between our packages run one way: schemas <- pywatt <- services, and the Kafka library stands alone.
+
+So do those between the folders of kafka-hooks, the largest of the services.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,20 @@ ALLOWED = {
     "pywatt_kafka": set[str](),
 }
 
+HOOKS = "pywatt_services.kafka_hooks"
+HOOKS_FOLDER = ROOT / "services/pywatt_services/kafka_hooks"
+GROUND = {"complaint", "exposition", "headers", "pace", "topic_patterns"}
+"""Modules of its own that all its folders may use."""
+HOOKS_ALLOWED = {
+    "http": set[str](),
+    "webhooks": set[str](),
+    "auth": {"http"},
+    "publishing": {"http"},
+    "config": {"auth", "http", "publishing", "webhooks"},
+    "consuming": {"config", "webhooks"},
+    "delivering": {"config", "consuming", "webhooks"},
+}
+
 
 def imported_names(source: str) -> Iterator[tuple[int, str]]:
     """Yield line and dotted name of every import of a module, those inside functions and type-checking blocks too."""
@@ -40,6 +57,22 @@ def test_package_imports_only_what_stands_below_it(package: str) -> None:
         for path in FOLDERS[package].rglob("*.py")
         for line, name in imported_names(path.read_text())
         if (top := name.partition(".")[0]) in FOLDERS and top != package and top not in ALLOWED[package]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", [path.parent.name for path in HOOKS_FOLDER.glob("*/__init__.py")])
+def test_folder_of_kafka_hooks_imports_only_what_stands_below_it(folder: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in (HOOKS_FOLDER / folder).rglob("*.py")
+        for line, name in imported_names(path.read_text())
+        if name == HOOKS
+        or (
+            name.startswith(f"{HOOKS}.")
+            and (top := name.removeprefix(f"{HOOKS}.").partition(".")[0]) != folder
+            and top not in GROUND | HOOKS_ALLOWED[folder]
+        )
     ]
     assert wrong == []
 

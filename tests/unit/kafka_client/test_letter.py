@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pywatt_kafka import Message
 from pywatt_kafka.dlq.letter import Filter, NoLetterError, letter_of
 from pywatt_kafka.dlq.redriven import Redriven
-from pywatt_services.kafka_hooks.config import DeadLetterFormat
-from pywatt_services.kafka_hooks.dead_letter import Attempt, dead_letter
+from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 
 NOW = 1_700_000_000.5
 TEXT = st.text(st.characters(codec="utf-8"), max_size=5)

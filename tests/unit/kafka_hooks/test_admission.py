@@ -10,10 +10,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pywatt_services.kafka_hooks.admission import Admission
-from pywatt_services.kafka_hooks.answers import HttpAnswer
-from pywatt_services.kafka_hooks.auth_options import auth_options
-from pywatt_services.kafka_hooks.tokens import KNOWN_TOKENS
+from pywatt_services.kafka_hooks.auth.admission import Admission
+from pywatt_services.kafka_hooks.auth.options import auth_options
+from pywatt_services.kafka_hooks.auth.tokens import KNOWN_TOKENS
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer
 
 NOW = 1_700_000_000.0
 SECRET = "a secret of at least 32 bytes, as it should be"

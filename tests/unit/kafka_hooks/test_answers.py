@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pywatt_kafka import Message
-from pywatt_services.kafka_hooks.answers import HttpAnswer, reply_answer
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer, reply_answer
 
 
 def reply(value: bytes | None = b"body", **headers: bytes) -> Message:

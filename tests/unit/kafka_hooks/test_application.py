@@ -25,15 +25,15 @@ from pywatt_kafka import (
     RecordTooLarge,
     UnknownTopic,
 )
-from pywatt_services.kafka_hooks.answers import HttpAnswer
 from pywatt_services.kafka_hooks.application import Application
-from pywatt_services.kafka_hooks.config import RequestReplyOptions
-from pywatt_services.kafka_hooks.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.config.options import RequestReplyOptions
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer
+from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.http.routes import PathPattern, Routes
 from pywatt_services.kafka_hooks.pace import Pace
-from pywatt_services.kafka_hooks.publish import Publisher
-from pywatt_services.kafka_hooks.publish_options import PublishOptions
+from pywatt_services.kafka_hooks.publishing.options import PublishOptions
+from pywatt_services.kafka_hooks.publishing.publish import Publisher
 from pywatt_services.kafka_hooks.reply import Replies
-from pywatt_services.kafka_hooks.routes import PathPattern, Routes
 
 pytestmark = pytest.mark.anyio
 

@@ -16,17 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt_kafka import Headers, Message, RecordPosition, TopicPartition
-from pywatt_services.kafka_hooks.breaker import BreakerPolicy
-from pywatt_services.kafka_hooks.bundle import REFUSED, BundleOptions, bundle_body, refusals
-from pywatt_services.kafka_hooks.bundling import BundlingWebhook
-from pywatt_services.kafka_hooks.config import DeadLetterFormat
-from pywatt_services.kafka_hooks.delivery import Delivery
+from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_services.kafka_hooks.consuming.delivery import Delivery
+from pywatt_services.kafka_hooks.consuming.partition import HeldPartition
+from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
+from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
 from pywatt_services.kafka_hooks.headers import RawHeaders
-from pywatt_services.kafka_hooks.partition import HeldPartition
-from pywatt_services.kafka_hooks.retry import RetryPolicy
-from pywatt_services.kafka_hooks.signature import SigningKey
-from pywatt_services.kafka_hooks.target_breaker import TargetBreakers
-from pywatt_services.kafka_hooks.webhook_options import Order, WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
+from pywatt_services.kafka_hooks.webhooks.bundle import REFUSED, BundleOptions, bundle_body, refusals
+from pywatt_services.kafka_hooks.webhooks.options import Order, WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy
+from pywatt_services.kafka_hooks.webhooks.signature import SigningKey
 
 SOON = 0.001
 PLACE = TopicPartition("orders", 0)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt_services.kafka_hooks.answers import ACCEPTED, HttpAnswer
-from pywatt_services.kafka_hooks.connection import HttpConnection
-from pywatt_services.kafka_hooks.exchange import Exchange, Request
-from pywatt_services.kafka_hooks.server import HooksServer
+from pywatt_services.kafka_hooks.http.answers import ACCEPTED, HttpAnswer
+from pywatt_services.kafka_hooks.http.connection import HttpConnection
+from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.http.server import HooksServer
 
 pytestmark = pytest.mark.anyio
 

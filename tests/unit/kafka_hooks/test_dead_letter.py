@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt_kafka import Message
-from pywatt_services.kafka_hooks.config import DeadLetterFormat
-from pywatt_services.kafka_hooks.dead_letter import KEPT_BODY, Attempt, dead_letter
-from pywatt_services.kafka_hooks.target_name import TargetName
+from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_services.kafka_hooks.delivering.dead_letter import KEPT_BODY, dead_letter
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
+from pywatt_services.kafka_hooks.webhooks.target_name import TargetName
 
 NOW = 1_700_000_000.5
 REFUSED = Attempt(

@@ -13,7 +13,7 @@ from pywatt.service_type import Configured, OptionsError, Placement
 from pywatt_kafka import Fetching, Isolation
 from pywatt_schemas import service_file
 from pywatt_services.kafka_hooks import TYPE
-from pywatt_services.kafka_hooks.config import (
+from pywatt_services.kafka_hooks.config.options import (
     ConsumerOptions,
     DeadLetterFormat,
     GivenOffset,
@@ -21,12 +21,12 @@ from pywatt_services.kafka_hooks.config import (
     RequestReplyOptions,
     StartAt,
 )
-from pywatt_services.kafka_hooks.publish_options import PublishOptions
-from pywatt_services.kafka_hooks.retry import RetryPolicy
-from pywatt_services.kafka_hooks.routes import PathPattern
-from pywatt_services.kafka_hooks.schema_files import read_schema
+from pywatt_services.kafka_hooks.http.routes import PathPattern
+from pywatt_services.kafka_hooks.publishing.options import PublishOptions
+from pywatt_services.kafka_hooks.publishing.schema_files import read_schema
 from pywatt_services.kafka_hooks.topic_patterns import matches
-from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy
 
 PLACEMENT = Placement(id="kafka-hooks", path=Path("/app/web/kafka-hooks"), services=("gateway", "kafka-hooks", "api"))
 

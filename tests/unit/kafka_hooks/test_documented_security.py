@@ -14,7 +14,7 @@ from harness.certificates import Authority
 from pywatt.service_type import Placement
 from pywatt_schemas import service_file
 from pywatt_services.kafka_hooks import TYPE
-from pywatt_services.kafka_hooks.config import KafkaHooksOptions
+from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 
 PAGE = Path(__file__).parents[3] / "docs/kafka-hooks.md"
 TOPIC = {"topic": "orders", "url": "https://hooks.example/orders"}

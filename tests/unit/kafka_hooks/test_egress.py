@@ -11,8 +11,8 @@ import pytest
 from pywatt.errors import ConnectFailed
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
-from pywatt_services.kafka_hooks.egress import Clients, admit_meant, admit_none_private, is_public
-from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.egress import Clients, admit_meant, admit_none_private, is_public
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])

@@ -11,13 +11,13 @@ import pytest
 from pywatt.service_type import OptionsError, Placement
 from pywatt_schemas import service_file
 from pywatt_services.kafka_hooks import TYPE
-from pywatt_services.kafka_hooks.breaker import BreakerPolicy
-from pywatt_services.kafka_hooks.bundle import BundleOptions
-from pywatt_services.kafka_hooks.cloud_events import CloudEventOptions
-from pywatt_services.kafka_hooks.config import KafkaHooksOptions
-from pywatt_services.kafka_hooks.filters import Condition, Filter
-from pywatt_services.kafka_hooks.retry import Answered, RetryPolicy
-from pywatt_services.kafka_hooks.webhook_options import Order, Tombstones, WebhookOptions
+from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
+from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
+from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions
+from pywatt_services.kafka_hooks.webhooks.cloud_events import CloudEventOptions
+from pywatt_services.kafka_hooks.webhooks.filters import Condition, Filter
+from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.retry import Answered, RetryPolicy
 
 PLACEMENT = Placement(id="kafka-hooks", path=Path("/app/web/kafka-hooks"), services=("kafka-hooks", "api", "audit"))
 URL = "http://api.plt.local/orders"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pywatt_services.kafka_hooks.delivering.meters import Meters
 from pywatt_services.kafka_hooks.exposition import Family, Timings, histogram, merge_expositions, write_exposition
-from pywatt_services.kafka_hooks.meters import Meters
 
 pytestmark = pytest.mark.anyio
 

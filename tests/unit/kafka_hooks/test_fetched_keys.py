@@ -17,16 +17,16 @@ from jwt.algorithms import OKPAlgorithm
 
 from pywatt.errors import ConnectFailed
 from pywatt_kafka import ConnectionState, ConnectionStatus
-from pywatt_services.kafka_hooks.admission import WAIT, Admission, Later
-from pywatt_services.kafka_hooks.answers import HttpAnswer
 from pywatt_services.kafka_hooks.application import Application
-from pywatt_services.kafka_hooks.auth_options import AuthOptions
-from pywatt_services.kafka_hooks.exchange import Exchange, Request
-from pywatt_services.kafka_hooks.fetched_keys import MAX_AGE, MAX_WAITING, PACE, FetchedKeys
-from pywatt_services.kafka_hooks.publish import Publisher
-from pywatt_services.kafka_hooks.publish_options import PublishOptions
-from pywatt_services.kafka_hooks.routes import Routes
-from pywatt_services.kafka_hooks.token_options import TokenOptions
+from pywatt_services.kafka_hooks.auth.admission import WAIT, Admission, Later
+from pywatt_services.kafka_hooks.auth.fetched_keys import MAX_AGE, MAX_WAITING, PACE, FetchedKeys
+from pywatt_services.kafka_hooks.auth.options import AuthOptions
+from pywatt_services.kafka_hooks.auth.token_options import TokenOptions
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer
+from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.http.routes import Routes
+from pywatt_services.kafka_hooks.publishing.options import PublishOptions
+from pywatt_services.kafka_hooks.publishing.publish import Publisher
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pywatt_kafka import Message
-from pywatt_services.kafka_hooks.filters import read_filter
-from pywatt_services.kafka_hooks.json_path import read_path
+from pywatt_services.kafka_hooks.webhooks.filters import read_filter
+from pywatt_services.kafka_hooks.webhooks.json_path import read_path
 
 RECORD = Message(
     "orders",

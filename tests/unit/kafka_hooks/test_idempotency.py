@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt_services.kafka_hooks.idempotency import FirstAnswers
+from pywatt_services.kafka_hooks.publishing.idempotency import FirstAnswers
 
 
 def test_answer_is_known_for_the_window() -> None:

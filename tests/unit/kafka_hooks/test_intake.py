@@ -11,12 +11,12 @@ import anyio
 import pytest
 
 from pywatt_kafka import CommitFailed, KafkaError, Message, Offset, TopicPartition
-from pywatt_services.kafka_hooks import intake as module
-from pywatt_services.kafka_hooks.beginnings import Beginnings
-from pywatt_services.kafka_hooks.config import ConsumerOptions, GivenOffset, StartAt
-from pywatt_services.kafka_hooks.delivery import Delivery
-from pywatt_services.kafka_hooks.intake import Intake
-from pywatt_services.kafka_hooks.progress import Progress, Tried, encode
+from pywatt_services.kafka_hooks.config.options import ConsumerOptions, GivenOffset, StartAt
+from pywatt_services.kafka_hooks.consuming import intake as module
+from pywatt_services.kafka_hooks.consuming.beginnings import Beginnings
+from pywatt_services.kafka_hooks.consuming.delivery import Delivery
+from pywatt_services.kafka_hooks.consuming.intake import Intake
+from pywatt_services.kafka_hooks.consuming.progress import Progress, Tried, encode
 
 pytestmark = pytest.mark.anyio
 
@@ -326,7 +326,7 @@ async def test_partition_whose_note_grows_too_long_pauses_until_it_is_short_agai
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, length in (("NOTE_FULL", 30), ("NOTE_ROOM", 20)):
-        monkeypatch.setattr(f"pywatt_services.kafka_hooks.partition.{name}", length)
+        monkeypatch.setattr(f"pywatt_services.kafka_hooks.consuming.partition.{name}", length)
     async with bench(monkeypatch) as b:
         b.consumer.give(ZERO, *range(40))
         await b.take(40)

@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
 from pywatt_kafka import ConnectionState, ConnectionStatus, KafkaError, RecordPosition
-from pywatt_services.kafka_hooks.answers import HttpAnswer
 from pywatt_services.kafka_hooks.application import Application
-from pywatt_services.kafka_hooks.exchange import Exchange, Request
-from pywatt_services.kafka_hooks.key_owners import MEMORY, MOST_HOPS, KeyOwners, Owning, owner_of
-from pywatt_services.kafka_hooks.memory_form import (
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer
+from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.http.routes import Routes
+from pywatt_services.kafka_hooks.publishing.key_owners import MEMORY, MOST_HOPS, KeyOwners, Owning, owner_of
+from pywatt_services.kafka_hooks.publishing.memory_form import (
     PART,
     Memory,
     pack,
@@ -31,10 +32,9 @@ from pywatt_services.kafka_hooks.memory_form import (
     write_memory,
     write_request,
 )
-from pywatt_services.kafka_hooks.publish import Publisher
-from pywatt_services.kafka_hooks.publish_options import PublishOptions
-from pywatt_services.kafka_hooks.routes import Routes
-from pywatt_services.kafka_hooks.siblings import UnreachableSibling
+from pywatt_services.kafka_hooks.publishing.options import PublishOptions
+from pywatt_services.kafka_hooks.publishing.publish import Publisher
+from pywatt_services.kafka_hooks.publishing.siblings import UnreachableSibling
 
 LIMIT = 5.0
 

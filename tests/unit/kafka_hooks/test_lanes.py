@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from pywatt_services.kafka_hooks.lanes import Lane, Lanes, LaneState
+from pywatt_services.kafka_hooks.delivering.lanes import Lane, Lanes, LaneState
 
 PARTITIONS = st.integers(0, 1)
 KEYS = st.sampled_from([b"a", b"b", b"c"])

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from pywatt_kafka import Message, TopicPartition
-from pywatt_services.kafka_hooks.dead_letter import Attempt
-from pywatt_services.kafka_hooks.delivery import Delivery
-from pywatt_services.kafka_hooks.notices import Notices, logger
-from pywatt_services.kafka_hooks.partition import HeldPartition
+from pywatt_services.kafka_hooks.consuming.delivery import Delivery
+from pywatt_services.kafka_hooks.consuming.partition import HeldPartition
+from pywatt_services.kafka_hooks.delivering.notices import Notices, logger
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 
 pytestmark = pytest.mark.anyio
 

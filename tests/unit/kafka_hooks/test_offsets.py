@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt_services.kafka_hooks import offsets as module
-from pywatt_services.kafka_hooks.offsets import OffsetTracker
-from pywatt_services.kafka_hooks.progress import Progress, Tried
+from pywatt_services.kafka_hooks.consuming import offsets as module
+from pywatt_services.kafka_hooks.consuming.offsets import OffsetTracker
+from pywatt_services.kafka_hooks.consuming.progress import Progress, Tried
 
 
 @given(st.data())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pywatt_kafka.records import Message, TopicPartition
-from pywatt_services.kafka_hooks.partition import CROWD, HeldPartition
-from pywatt_services.kafka_hooks.progress import TRIED_LIMIT, Tried
+from pywatt_services.kafka_hooks.consuming.partition import CROWD, HeldPartition
+from pywatt_services.kafka_hooks.consuming.progress import TRIED_LIMIT, Tried
 
 PLACE = TopicPartition("orders", 0)
 LIMIT = 4

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pywatt_services.kafka_hooks.pauses import GRAIN, Pauses
+from pywatt_services.kafka_hooks.delivering.pauses import GRAIN, Pauses
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt_kafka import Message
-from pywatt_services.kafka_hooks.dead_letter import Attempt
-from pywatt_services.kafka_hooks.postponed import PREFIX, TOPIC, postponed_headers, postponed_value, read_postponed
+from pywatt_services.kafka_hooks.delivering.postponed import (
+    PREFIX,
+    TOPIC,
+    postponed_headers,
+    postponed_value,
+    read_postponed,
+)
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 
 FAILURES = (
     Attempt(number=1, requested_at=1.5, status=500),

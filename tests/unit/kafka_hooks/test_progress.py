@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt_services.kafka_hooks.progress import TEXT_LIMIT, Progress, Tried, decode, encode
+from pywatt_services.kafka_hooks.consuming.progress import TEXT_LIMIT, Progress, Tried, decode, encode
 
 OFFSETS = st.integers(0, 2**62)
 STATUSES = st.none() | st.integers(100, 599)

@@ -20,12 +20,12 @@ from pywatt_kafka import (
     RecordTooLarge,
     UnknownPartition,
 )
-from pywatt_services.kafka_hooks.answers import HttpAnswer
-from pywatt_services.kafka_hooks.exchange import Exchange, Request
-from pywatt_services.kafka_hooks.publish import OVERHEAD, Publisher
-from pywatt_services.kafka_hooks.publish_options import PublishOptions
-from pywatt_services.kafka_hooks.record_headers import RecordHeaders
-from pywatt_services.kafka_hooks.schema_files import read_schema
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer
+from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.publishing.options import PublishOptions
+from pywatt_services.kafka_hooks.publishing.publish import OVERHEAD, Publisher
+from pywatt_services.kafka_hooks.publishing.record_headers import RecordHeaders
+from pywatt_services.kafka_hooks.publishing.schema_files import read_schema
 
 CONNECTED = ConnectionStatus(ConnectionState.CONNECTED)
 ARRAY = (b"content-type", b"application/vnd.pywatt.records+json; charset=utf-8")

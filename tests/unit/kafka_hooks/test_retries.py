@@ -14,19 +14,19 @@ import pytest
 from harness.webhook_client import WebhookClient
 
 from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
-from pywatt_services.kafka_hooks.breaker import BreakerPolicy
-from pywatt_services.kafka_hooks.bundle import BundleOptions
-from pywatt_services.kafka_hooks.config import DeadLetterFormat
-from pywatt_services.kafka_hooks.delivery import Delivery
-from pywatt_services.kafka_hooks.holdups import hold_ups
-from pywatt_services.kafka_hooks.partition import HeldPartition
-from pywatt_services.kafka_hooks.postponed import read_postponed
-from pywatt_services.kafka_hooks.progress import Progress, Tried
-from pywatt_services.kafka_hooks.retries import BundledRetries, Retries
-from pywatt_services.kafka_hooks.retry import RetryPolicy
-from pywatt_services.kafka_hooks.target_breaker import TargetBreakers
-from pywatt_services.kafka_hooks.webhook import Webhook
-from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
+from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_services.kafka_hooks.consuming.delivery import Delivery
+from pywatt_services.kafka_hooks.consuming.partition import HeldPartition
+from pywatt_services.kafka_hooks.consuming.progress import Progress, Tried
+from pywatt_services.kafka_hooks.delivering.holdups import hold_ups
+from pywatt_services.kafka_hooks.delivering.postponed import read_postponed
+from pywatt_services.kafka_hooks.delivering.retries import BundledRetries, Retries
+from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
+from pywatt_services.kafka_hooks.delivering.webhook import Webhook
+from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
+from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy
 
 pytestmark = pytest.mark.anyio
 

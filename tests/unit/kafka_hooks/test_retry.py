@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt_services.kafka_hooks.retry import (
+from pywatt_services.kafka_hooks.webhooks.retry import (
     RETRY_AFTER_LIMIT,
     Answered,
     DeadLetter,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pywatt_services.kafka_hooks.routes import PathPattern, Routes, path_segments
+from pywatt_services.kafka_hooks.http.routes import PathPattern, Routes, path_segments
 
 
 def routes(*paths: str) -> Routes[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pywatt_services.kafka_hooks.contract import Contract
-from pywatt_services.kafka_hooks.schema_files import UnusableSchema, read_schema
+from pywatt_services.kafka_hooks.publishing.contract import Contract
+from pywatt_services.kafka_hooks.publishing.schema_files import UnusableSchema, read_schema
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 CITY = {"type": "object", "required": ["city"]}

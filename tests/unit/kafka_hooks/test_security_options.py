@@ -13,7 +13,7 @@ from pywatt.service_type import OptionsError, Placement
 from pywatt_kafka import ClientCredentials, FixedToken, Mechanism, Sasl, Security, Tls
 from pywatt_schemas import service_file
 from pywatt_services.kafka_hooks import TYPE
-from pywatt_services.kafka_hooks.config import KafkaHooksOptions
+from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 
 LOGIN = {"mechanism": "plain", "username": "u", "password": "p"}
 AS_LOGIN = Sasl(mechanism=Mechanism.PLAIN, username="u", password="p")

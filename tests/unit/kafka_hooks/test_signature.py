@@ -8,7 +8,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pywatt_services.kafka_hooks.signature import Signer, SigningKey, read_key
+from pywatt_services.kafka_hooks.webhooks.signature import Signer, SigningKey, read_key
 
 EXAMPLE = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 """Of the reference implementations' tests, with the signature that they expect."""

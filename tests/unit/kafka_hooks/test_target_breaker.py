@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pywatt_services.kafka_hooks.breaker import BreakerPolicy, BreakerState
-from pywatt_services.kafka_hooks.delivery import Delivery
-from pywatt_services.kafka_hooks.lanes import Lane
+from pywatt_services.kafka_hooks.consuming.delivery import Delivery
+from pywatt_services.kafka_hooks.delivering.lanes import Lane
+from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker, TargetBreakers
 from pywatt_services.kafka_hooks.operations import breaker_samples
-from pywatt_services.kafka_hooks.target_breaker import TargetBreaker, TargetBreakers
-from pywatt_services.kafka_hooks.templates import shown
-from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy, BreakerState
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.templates import shown
 
 POLICY = BreakerPolicy(failures=2, window=60.0, pause=10.0)
 ENTRY = WebhookOptions(topic="orders", url="http://api.plt.local/orders?token=secret", breaker=POLICY)

@@ -7,8 +7,8 @@ import pytest
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID, TARGET, redrive_headers
 from pywatt_kafka.records import Header
 from pywatt_services.kafka_hooks.headers import is_reserved
-from pywatt_services.kafka_hooks.record_headers import RecordHeaders
-from pywatt_services.kafka_hooks.target_name import id_text, named_target, shown_url, target_name
+from pywatt_services.kafka_hooks.publishing.record_headers import RecordHeaders
+from pywatt_services.kafka_hooks.webhooks.target_name import id_text, named_target, shown_url, target_name
 
 
 @pytest.mark.parametrize(

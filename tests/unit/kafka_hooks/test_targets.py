@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from pywatt_services.kafka_hooks.retry import RetryPolicy
-from pywatt_services.kafka_hooks.target_name import target_name
-from pywatt_services.kafka_hooks.targets import Targets
-from pywatt_services.kafka_hooks.webhook import Webhook
-from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
+from pywatt_services.kafka_hooks.delivering.targets import Targets
+from pywatt_services.kafka_hooks.delivering.webhook import Webhook
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy
+from pywatt_services.kafka_hooks.webhooks.target_name import target_name
 
 
 class Made:

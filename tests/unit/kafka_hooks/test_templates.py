@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pywatt.mesh.address import locate
 from pywatt_kafka import Header, Message
-from pywatt_services.kafka_hooks.templates import TemplateError, UrlMaker, check_template, sample
+from pywatt_services.kafka_hooks.webhooks.templates import TemplateError, UrlMaker, check_template, sample
 
 BASE = "http://api.plt.local"
 

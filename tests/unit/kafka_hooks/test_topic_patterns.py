@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from pywatt_services.kafka_hooks.topic_patterns import check_pattern, expression, matches, own_topics
-from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
 
 @dataclass(frozen=True)

@@ -18,21 +18,21 @@ from harness.webhook_client import WebhookClient
 from pywatt.errors import ConnectFailed
 from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID, TARGET
-from pywatt_services.kafka_hooks.breaker import BreakerPolicy
-from pywatt_services.kafka_hooks.caller import REFUSAL_HOLDS
-from pywatt_services.kafka_hooks.config import DeadLetterFormat
-from pywatt_services.kafka_hooks.delivery import Delivery
-from pywatt_services.kafka_hooks.filters import read_filter
+from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_services.kafka_hooks.consuming.delivery import Delivery
+from pywatt_services.kafka_hooks.consuming.offsets import OffsetTracker
+from pywatt_services.kafka_hooks.consuming.partition import HeldPartition
+from pywatt_services.kafka_hooks.consuming.progress import Progress, Tried
+from pywatt_services.kafka_hooks.delivering.caller import REFUSAL_HOLDS
+from pywatt_services.kafka_hooks.delivering.lanes import LaneState
+from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker, TargetBreakers
+from pywatt_services.kafka_hooks.delivering.webhook import Webhook
 from pywatt_services.kafka_hooks.headers import RawHeaders
-from pywatt_services.kafka_hooks.lanes import LaneState
-from pywatt_services.kafka_hooks.offsets import OffsetTracker
-from pywatt_services.kafka_hooks.partition import HeldPartition
-from pywatt_services.kafka_hooks.progress import Progress, Tried
-from pywatt_services.kafka_hooks.retry import RetryPolicy
-from pywatt_services.kafka_hooks.target_breaker import TargetBreaker, TargetBreakers
-from pywatt_services.kafka_hooks.webhook import Webhook
-from pywatt_services.kafka_hooks.webhook_options import Order, Tombstones, WebhookOptions
-from pywatt_services.kafka_hooks.webhook_request import RequestMaker
+from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
+from pywatt_services.kafka_hooks.webhooks.filters import read_filter
+from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.request import RequestMaker
+from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy
 
 pytestmark = pytest.mark.anyio
 
@@ -326,7 +326,7 @@ async def test_mistake_of_ours_counts_as_a_failed_attempt(caplog: pytest.LogCapt
 async def test_dead_letter_that_cannot_be_written_keeps_its_record_unfinished(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("pywatt_services.kafka_hooks.burial.FIRST_BACKOFF", SOON)
+    monkeypatch.setattr("pywatt_services.kafka_hooks.delivering.burial.FIRST_BACKOFF", SOON)
     async with bench(attempts=1, concurrency=1, errors=[KafkaUnavailable("away")] * 3) as b:
         b.accept(b"bad", b"k")
         b.accept(b"good", b"l")

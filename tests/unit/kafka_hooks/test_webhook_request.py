@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from pywatt.http.headers import check_header
 from pywatt_kafka import Header, Message
-from pywatt_services.kafka_hooks.cloud_events import CloudEventOptions
-from pywatt_services.kafka_hooks.signature import Signer, SigningKey
-from pywatt_services.kafka_hooks.webhook_options import WebhookOptions
-from pywatt_services.kafka_hooks.webhook_request import RequestMaker
+from pywatt_services.kafka_hooks.webhooks.cloud_events import CloudEventOptions
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.request import RequestMaker
+from pywatt_services.kafka_hooks.webhooks.signature import Signer, SigningKey
 
 KEY = SigningKey(asymmetric=False, secret=bytes(32))
 NOW = 1769162400.7

@@ -1,0 +1,63 @@
+"""Lets clients in over HTTP: those with an API key, or with a JSON Web Token."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from time import time
+from typing import Final
+
+from pywatt_services.kafka_hooks.auth.fetched_keys import FetchedKeys
+from pywatt_services.kafka_hooks.auth.options import AuthOptions, digest
+from pywatt_services.kafka_hooks.auth.tokens import Believed, FixedKeys, Tokens
+from pywatt_services.kafka_hooks.headers import RawHeaders
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer, no_keys, unauthorized
+
+BEARER = b"bearer "
+
+
+class Later(enum.Enum):
+    """No answer yet."""
+
+    WAIT = enum.auto()
+    """The keys that a token may be checked with are on their way."""
+
+
+WAIT: Final = Later.WAIT
+
+
+class Admission:
+    """Lets clients in, or says what they have to show."""
+
+    def __init__(
+        self, options: AuthOptions, *, fetched: FetchedKeys | None = None, now: Callable[[], float] = time
+    ) -> None:
+        """`fetched`: the keys of `token.jwks_url`."""
+        self._header = options.header.encode()
+        self._key_digests = options.key_digests
+        self._fetched = fetched
+        token = options.token
+        self._tokens = None if token is None else Tokens(token, fetched or FixedKeys(token.keys), now=now)
+        self._unauthorized = unauthorized(None if token is not None else options.header)
+
+    def refusal(self, headers: RawHeaders) -> HttpAnswer | Later | None:
+        """Return the answer for a client that may not come in; None for one that may.
+
+        WAIT: whether it may depends on newer keys, see `wait`.
+        """
+        refusal: HttpAnswer | Later = self._unauthorized
+        for name, value in headers:
+            # The digest takes the same time for every wrong key.
+            if name == self._header and digest(value) in self._key_digests:
+                return None
+            if name == b"authorization" and self._tokens is not None and value[: len(BEARER)].lower() == BEARER:
+                believed = self._tokens.believe(value[len(BEARER) :].strip())
+                if believed is Believed.YES:
+                    return None
+                if believed is not Believed.NO:
+                    refusal = WAIT if believed is Believed.LATER else no_keys()
+        return refusal
+
+    def wait(self, again: Callable[[], None]) -> bool:
+        """Have `again` called when the keys have come, or have not; False: nothing is to be waited for."""
+        return self._fetched is not None and self._fetched.wait(again)

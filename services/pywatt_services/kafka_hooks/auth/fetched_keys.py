@@ -1,0 +1,87 @@
+"""Keys that are fetched from whom tokens come from, and fetched again when a token has another one."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+
+from anyio.abc import TaskGroup
+
+from pywatt.errors import MeshError
+from pywatt.mesh.client import MeshClient
+from pywatt_services.kafka_hooks.auth.token_keys import TokenKey, UnusableKey, read_jwks
+
+logger = logging.getLogger("pywatt.kafka_hooks")
+
+PACE = 10.0  # seconds from one fetch to the next, whatever tokens come
+MAX_AGE = 600.0  # seconds after which keys are fetched again: what was taken out is not trusted for longer
+FETCH_TIMEOUT = 5.0  # seconds; less than PACE, so that whoever waited is not made to wait again
+MAX_WAITING = 1000  # requests
+
+Fetch = Callable[[], Awaitable[bytes]]
+
+
+class FetchedKeys:
+    """The keys of one worker."""
+
+    def __init__(self, fetch: Fetch, tasks: TaskGroup, *, clock: Callable[[], float] = monotonic) -> None:
+        """`fetch` returns a JSON Web Key Set; raises MeshError or UnusableKey."""
+        self._fetch = fetch
+        self._tasks = tasks
+        self._clock = clock
+        self._keys: Sequence[TokenKey] = ()
+        self._tried_at = self._fetched_at = -math.inf
+        self._fetching = False
+        self._waiting: list[Callable[[], None]] = []
+        self.failed = True
+        """Whether the last fetch did, or there was none: an unknown key says nothing about a token then."""
+
+    @property
+    def newest(self) -> Sequence[TokenKey]:
+        """The keys as they are known; if that is long ago, they are fetched again meanwhile."""
+        if self._clock() - self._fetched_at >= MAX_AGE:
+            self.refresh()
+        return self._keys
+
+    def refresh(self) -> bool:
+        """Have the keys fetched, if it is time; tell whether they are on their way."""
+        if not self._fetching and self._clock() - self._tried_at >= PACE:
+            self._fetching = True
+            self._tried_at = self._clock()
+            self._tasks.start_soon(self._renew)
+        return self._fetching
+
+    def wait(self, again: Callable[[], None]) -> bool:
+        """Have `again` called when the keys are there, if they are on their way or it is time to fetch them."""
+        if len(self._waiting) >= MAX_WAITING or not self.refresh():
+            return False
+        self._waiting.append(again)
+        return True
+
+    async def _renew(self) -> None:
+        try:
+            self._keys = read_jwks(await self._fetch())
+            self._fetched_at = self._clock()
+            self.failed = False
+        except (MeshError, UnusableKey) as error:
+            self.failed = True
+            logger.warning("the keys for tokens cannot be fetched (auth.jwt.jwks): %s", error.message)
+        finally:
+            self._fetching = False
+            waiting, self._waiting = self._waiting, []
+        for again in waiting:
+            again()
+
+
+def fetch_from(mesh: MeshClient, url: str) -> Fetch:
+    """Return what fetches a key set from a URL."""
+
+    async def fetch() -> bytes:
+        answer = await mesh.request("GET", url, timeout=FETCH_TIMEOUT)
+        if answer.status != 200:
+            raise UnusableKey(f"{url.partition('?')[0]} answered {answer.status}")
+        return answer.body
+
+    return fetch

@@ -1,0 +1,46 @@
+"""The block `auth`: what HTTP clients have to show, from a document to frozen options."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pywatt_services.kafka_hooks.auth.token_options import TokenOptions, token_options
+from pywatt_services.kafka_hooks.complaint import Complain
+
+API_KEY = "x-api-key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthOptions:
+    """What a client has to show: one of the API keys, or a token."""
+
+    header: str = API_KEY
+    """Name of the header that carries an API key, in lower case."""
+    key_digests: frozenset[bytes] = field(default_factory=frozenset, repr=False)
+    """SHA-256 of each key."""
+    token: TokenOptions | None = None
+
+
+def auth_options(settings: Mapping[str, Any], *, folder: Path, complain: Complain) -> AuthOptions | None:
+    """Read the block `auth`."""
+    keys = settings.get("apiKeys", ())
+    if any(not key for key in keys):
+        complain("auth.apiKeys", "an API key is empty", "is a variable in it empty?")
+    token = settings.get("jwt")
+    if not keys and token is None:
+        complain("auth", "auth names neither apiKeys nor jwt", 'such as "apiKeys": ["{PUBLISH_KEY}"]')
+        return None
+    return AuthOptions(
+        header=settings.get("header", API_KEY).lower(),
+        key_digests=frozenset(digest(key.encode()) for key in keys),
+        token=None if token is None else token_options(token, folder, complain),
+    )
+
+
+def digest(key: bytes) -> bytes:
+    """Return what is kept of an API key."""
+    return hashlib.sha256(key).digest()

@@ -1,0 +1,99 @@
+"""The block `auth.jwt`: how JSON Web Tokens are checked, from a document to frozen options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pywatt.errors import MeshError
+from pywatt.mesh.address import ServiceAddress, locate
+from pywatt_services.kafka_hooks.auth.token_keys import TokenKey, UnusableKey, read_jwks, read_pem
+from pywatt_services.kafka_hooks.complaint import Complain
+
+SOURCES = ("secret", "publicKey", "jwks")
+Keys = tuple[TokenKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenOptions:
+    """How JSON Web Tokens are checked."""
+
+    keys: Keys = ()
+    jwks_url: str | None = None
+    """Where the keys are fetched from; None: `keys` are all there are."""
+    issuer: str | None = None
+    audience: tuple[str, ...] = ()
+    require_expiry: bool = True
+    """Whether a token has to say until when it is good."""
+
+
+def can_check_tokens() -> bool:
+    """Tell whether the libraries for that are installed."""
+    return find_spec("jwt") is not None and find_spec("cryptography") is not None
+
+
+def token_options(entry: Mapping[str, Any], folder: Path, complain: Complain) -> TokenOptions | None:
+    """Read the block."""
+    given = [name for name in SOURCES if name in entry]
+    if len(given) != 1:
+        complain("auth.jwt", f"one of {', '.join(SOURCES)} is needed", "a secret, or public keys")
+        return None
+    (source,) = given
+    text: str = entry[source]
+    url: str | None = None
+    keys: Keys | None = ()
+    if source == "jwks" and "://" in text:
+        url = text
+        _check_url(text, complain)
+    elif source == "secret":
+        keys = (TokenKey("HS256", text),)
+    else:
+        keys = _public_keys(source, text, folder, complain)
+    if keys is None:
+        return None
+    audience = entry.get("audience", ())
+    return TokenOptions(
+        keys=keys,
+        jwks_url=url,
+        issuer=entry.get("issuer"),
+        audience=(audience,) if isinstance(audience, str) else tuple(audience),
+        require_expiry=entry.get("requireExpiry", True),
+    )
+
+
+def _check_url(url: str, complain: Complain) -> None:
+    """Refuse a URL whose keys anybody on the way could exchange."""
+    try:
+        safe = url.startswith("https://") or isinstance(locate(url).destination, ServiceAddress)
+    except MeshError as error:
+        complain("auth.jwt.jwks", error.message, error.hint or "such as https://issuer.example/.well-known/jwks.json")
+        return
+    if not safe:
+        hint = "https://, or http://<id>.plt.local for a service of this app"
+        complain("auth.jwt.jwks", f"keys are not fetched from {url}: anybody on the way could exchange them", hint)
+
+
+def _public_keys(source: str, text: str, folder: Path, complain: Complain) -> Keys | None:
+    """Return the keys of a text or of a file; None when there is something wrong."""
+    read: Callable[[str], Keys] = read_jwks if source == "jwks" else lambda pem: (read_pem(pem),)
+    key, name = f"auth.jwt.{source}", text
+    if source == "publicKey" and "-----BEGIN" in text:
+        name, content = "the text", text
+    else:
+        try:
+            content = (folder / text).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            what = "a PEM file, or its text" if source == "publicKey" else "a JSON Web Key Set, or its URL"
+            complain(key, f"{text} cannot be read: {reason}", f"{what}; paths begin at the service's folder")
+            return None
+    if not can_check_tokens():
+        return ()  # the start says so
+    try:
+        return read(content)
+    except UnusableKey as error:
+        complain(key, f"{name} cannot be used: {error.message}", error.hint)
+        return None

@@ -1,0 +1,135 @@
+"""Checks JSON Web Tokens (RFC 7519)."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable, Sequence
+from time import time
+from typing import Any, Protocol
+
+from pywatt_services.kafka_hooks.auth.token_keys import TokenKey, candidates
+from pywatt_services.kafka_hooks.auth.token_options import TokenOptions
+from pywatt_services.kafka_hooks.pace import Pace
+
+logger = logging.getLogger("pywatt.kafka_hooks")
+
+KNOWN_TOKENS = 1000  # that need no second check of their signature
+TOKEN_TRUST = 60.0  # seconds for which a token that was checked is believed, unless it expires before
+SHOWN = 100  # characters of what is not ours, in the log
+
+
+class Believed(enum.Enum):
+    """What is made of a token."""
+
+    YES = "yes"
+    NO = "no"
+    LATER = "later"
+    """Its key is not known, but newer ones are on their way."""
+    UNSURE = "unsure"
+    """Its key is not known, and newer ones could not be fetched."""
+
+
+class Keys(Protocol):
+    """Where keys come from."""
+
+    @property
+    def newest(self) -> Sequence[TokenKey]: ...
+    @property
+    def failed(self) -> bool: ...
+    def refresh(self) -> bool: ...
+
+
+class FixedKeys:
+    """Keys that stay as they are."""
+
+    def __init__(self, keys: Sequence[TokenKey]) -> None:
+        self.newest = keys
+        self.failed = False
+
+    def refresh(self) -> bool:
+        """Tell that there are no newer ones."""
+        return False
+
+
+class RefusedToken(Exception):
+    """Why a token is not believed."""
+
+
+class UnknownKey(RefusedToken):
+    """Nothing is wrong with it, as far as can be seen without its key."""
+
+
+class Tokens:
+    """Tells which tokens are good, and logs why others are not."""
+
+    def __init__(self, options: TokenOptions, keys: Keys, *, now: Callable[[], float] = time) -> None:
+        self._options = options
+        self._keys = keys
+        self._now = now
+        self._pace = Pace()
+        self._known: dict[bytes, float] = {}
+        """Tokens that were checked, and until when they are believed."""
+
+    def believe(self, token: bytes) -> Believed:
+        """Check a token."""
+        now = self._now()
+        if self._known.get(token, 0.0) > now:
+            return Believed.YES
+        self._known.pop(token, None)
+        try:
+            until = self._check(token, now)
+        except RefusedToken as refused:
+            unknown = isinstance(refused, UnknownKey)
+            if unknown and self._keys.refresh():
+                return Believed.LATER
+            if self._pace.due():
+                logger.warning("a token was refused, %d so far, the last one because %s", self._pace.count, refused)
+            return Believed.UNSURE if unknown and self._keys.failed else Believed.NO
+        if len(self._known) >= KNOWN_TOKENS:
+            del self._known[next(iter(self._known))]
+        self._known[token] = until
+        return Believed.YES
+
+    def _check(self, token: bytes, now: float) -> float:
+        """Return until when a token is good. Raises RefusedToken."""
+        claims = self._claims(token)
+        try:
+            expires, begins = float(claims.get("exp", now + TOKEN_TRUST)), float(claims.get("nbf", now))
+        except (TypeError, ValueError) as error:
+            raise RefusedToken("its exp or nbf is no time") from error
+        if "exp" not in claims and self._options.require_expiry:
+            raise RefusedToken('it has no exp ("requireExpiry": false would allow that)')
+        if now >= expires:
+            raise RefusedToken(f"it expired {now - expires:.0f} s ago")
+        if now < begins:
+            raise RefusedToken(f"it is good in {begins - now:.0f} s only")
+        return min(expires, now + TOKEN_TRUST)
+
+    def _claims(self, token: bytes) -> dict[str, Any]:
+        """Return what a token says, once its signature is checked. Raises RefusedToken."""
+        import jwt
+
+        options = self._options
+        try:
+            header = jwt.get_unverified_header(token)
+            id_, algorithm = header.get("kid"), header.get("alg")
+            keys = candidates(self._keys.newest, id_, algorithm)
+            if not keys:
+                raise UnknownKey(f"there is no key for its kid {id_!a:.60} and alg {algorithm!a:.20}")
+            for key in keys:
+                try:
+                    claims: dict[str, Any] = jwt.decode(
+                        token,
+                        key.text,
+                        algorithms=[key.algorithm],
+                        issuer=options.issuer,
+                        audience=list(options.audience) or None,
+                        options={"verify_aud": bool(options.audience), "verify_exp": False, "verify_nbf": False},
+                    )
+                except jwt.InvalidSignatureError:
+                    continue
+                return claims
+        except (jwt.PyJWTError, TypeError, ValueError) as error:
+            raise RefusedToken(ascii(str(error))[1 : SHOWN + 1].rstrip("'")) from error
+        raise RefusedToken("its signature is not that of a key that is known")

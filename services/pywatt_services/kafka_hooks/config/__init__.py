@@ -1,0 +1,1 @@
+"""From a service's document to frozen options."""

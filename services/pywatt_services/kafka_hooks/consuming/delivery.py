@@ -1,0 +1,66 @@
+"""One record on its way to one target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pywatt_kafka.records import Message
+from pywatt_services.kafka_hooks.consuming.offsets import OffsetTracker
+from pywatt_services.kafka_hooks.consuming.partition import HeldPartition
+from pywatt_services.kafka_hooks.consuming.progress import Tried
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
+from pywatt_services.kafka_hooks.webhooks.retry import Verdict
+
+KEPT_FAILURES = 10  # of the last attempts, for the dead letter
+
+
+class Call(Protocol):
+    """A call that was begun."""
+
+    def end(self) -> None:
+        """Break it off if it has not ended; nobody is called back."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """A record, its target's share of the partition, and how far it is."""
+
+    message: Message
+    partition: HeldPartition
+    share: OffsetTracker
+    attempts: int = 0
+    """Made by us or, as far as is known, by a worker before."""
+    failures: tuple[Attempt, ...] = ()
+    """The last ones, all of our own."""
+    call: Call | None = None
+    """Of its last attempt, if no task waited for it."""
+    verdict: Verdict | None = None
+    """Set when no attempt is left here; the dead letter or the record of the retry topic is still to be written."""
+    target_id: int | None = None
+    """Of the target that it is for, if that is another one than the one that delivers it: that of a retry topic."""
+    dlq_backoff: float = 0.0
+    """Seconds that what the verdict asks for waited for its last attempt to be written."""
+
+    def finish(self) -> None:
+        """Note that no further work is needed."""
+        self.partition.finish(self.message, self.share)
+
+    def failed(self, attempt: Attempt) -> None:
+        """Keep what came of an attempt."""
+        self.failures = (*self.failures[1 - KEPT_FAILURES :], attempt)
+
+    def try_again(self, status: int | None) -> None:
+        """Have it noted, beyond our own life, that there will be another attempt."""
+        self.partition.try_again(self.message, self.share, Tried(self.attempts, status))
+
+    @property
+    def offset(self) -> int:
+        """Where it is in the partition that is held."""
+        return self.message.offset
+
+    @property
+    def place(self) -> str:
+        """Where the record is, for messages."""
+        return f"{self.message.topic}[{self.message.partition}]@{self.message.offset}"

@@ -1,0 +1,151 @@
+"""What follows an attempt at a record, for one entry of `topics`: it is done, tried again, or written elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import random
+from time import time
+
+from pywatt_services.kafka_hooks.consuming.delivery import Delivery
+from pywatt_services.kafka_hooks.consuming.progress import Tried
+from pywatt_services.kafka_hooks.delivering.burial import Burial
+from pywatt_services.kafka_hooks.delivering.meters import TopicMeter
+from pywatt_services.kafka_hooks.delivering.notices import Notices
+from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker
+from pywatt_services.kafka_hooks.headers import RETRY_AFTER
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
+from pywatt_services.kafka_hooks.webhooks.retry import (
+    Answered,
+    DeadLetter,
+    Postpone,
+    Retry,
+    RetryPolicy,
+    asked_pause,
+    dead_letter_of,
+    decide,
+    decide_uncounted,
+    is_trouble,
+    retry_after,
+)
+
+CAUSE_LOST = "no answer (the attempt was made by a worker that has ended)"
+
+
+class Aftermath:
+    """Carries out what the policy decides."""
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        burial: Burial,
+        *,
+        breaker: TargetBreaker | None,
+        notices: Notices,
+        meter: TopicMeter,
+        now: Callable[[], float] = time,
+        rng: Callable[[], float] = random,
+    ) -> None:
+        self._policy = policy
+        self._burial = burial
+        self._breaker = breaker
+        self._notices = notices
+        self._meter = meter
+        self._now = now
+        self._rng = rng
+
+    def took(self) -> None:
+        """Note that the target took a record."""
+        self._notices.failing = False
+        if self._breaker is not None:
+            self._breaker.succeeded()
+
+    def take_over(self, delivery: Delivery, tried: Tried) -> None:
+        """Count the attempts that a worker before made; after the last one only the dead letter is to be written."""
+        delivery.attempts = tried.attempts
+        policy = self._policy
+        if tried.attempts >= policy.attempts or (
+            tried.status is not None and policy.rules.of(tried.status) == Answered.DROP
+        ):
+            self.condemn(delivery, dead_letter_of(tried.status), CAUSE_LOST, tried.status)
+
+    def condemn(self, delivery: Delivery, verdict: DeadLetter, cause: str, status: int | None = None) -> None:
+        """Have a dead letter written without an attempt of ours."""
+        number = max(delivery.attempts, 1)
+        delivery.failed(Attempt(number=number, requested_at=self._now(), status=status, cause=cause))
+        delivery.verdict = verdict
+
+    def is_past_its_age(self, delivery: Delivery) -> bool:
+        """Whether a record was tried, and is older than any that is tried again."""
+        limit = self._policy.max_age
+        if limit is None or not delivery.failures or delivery.verdict is not None:
+            return False
+        return self._now() - delivery.message.timestamp / 1000 > limit
+
+    def give_up(self, delivery: Delivery) -> None:
+        """Have the dead letter of a record written that was tried."""
+        delivery.verdict = dead_letter_of(delivery.failures[-1].status)
+
+    def counts(self, attempt: Attempt) -> bool:
+        """Tell the breaker what came of an attempt; return whether it counts as one of the record's."""
+        breaker = self._breaker
+        if breaker is None:
+            return True
+        if not is_trouble(attempt.status):
+            breaker.succeeded()
+            return True
+        return breaker.troubled(attempt.outcome, asked_pause(self._policy, self._retry_after(attempt)))
+
+    def failed(self, delivery: Delivery, attempt: Attempt, *, counts: bool) -> float | None:
+        """Return the seconds until the attempt that follows one which failed; `counts`: what the breaker said of it.
+
+        None: there will be none here. Then the record has its verdict, and `bury` is to carry that out.
+        """
+        return self._counted(delivery, attempt) if counts else self._uncounted(delivery, attempt)
+
+    async def bury(self, delivery: Delivery) -> float | None:
+        """Write what the record's verdict asks for; return the seconds until that is to be tried again, if it is."""
+        assert delivery.verdict is not None
+        return await self._burial.bury(delivery, delivery.verdict)
+
+    def _counted(self, delivery: Delivery, attempt: Attempt) -> float | None:
+        delivery.attempts += 1
+        delivery.failed(attempt)
+        self._notices.failed(delivery, attempt)
+        delivery.try_again(attempt.status)  # after the last attempt too: a successor goes on with the dead letter
+        decision = decide(
+            attempt.status,
+            delivery.attempts,
+            self._policy,
+            age=attempt.requested_at - delivery.message.timestamp / 1000,
+            retry_after=self._retry_after(attempt),
+            draw=self._rng(),
+        )
+        if isinstance(decision, Retry):
+            self._meter.retried()
+            if self._policy.topic is None:
+                return decision.after
+            delivery.verdict = Postpone(self._now() + decision.after)
+        else:
+            delivery.verdict = decision
+        return None
+
+    def _uncounted(self, delivery: Delivery, attempt: Attempt) -> float | None:
+        assert self._breaker is not None
+        delivery.failed(attempt)
+        decision = decide_uncounted(
+            attempt.status,
+            self._policy,
+            pause=self._breaker.pause,
+            age=attempt.requested_at - delivery.message.timestamp / 1000,
+            retry_after=self._retry_after(attempt),
+        )
+        if isinstance(decision, Retry):
+            return decision.after
+        delivery.verdict = decision
+        return None
+
+    def _retry_after(self, attempt: Attempt) -> float | None:
+        for name, value in attempt.headers:
+            if name == RETRY_AFTER:
+                return retry_after(value, self._now())
+        return None

@@ -1,0 +1,244 @@
+"""Makes the calls to one target and says what came of each."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Sequence
+from time import time
+from typing import NamedTuple, Protocol
+
+from pywatt.errors import ConnectFailed, MeshError
+from pywatt.mesh.call import Outcome, Response
+from pywatt_services.kafka_hooks.consuming.delivery import Call, Delivery
+from pywatt_services.kafka_hooks.delivering.dead_letter import KEPT_BODY
+from pywatt_services.kafka_hooks.delivering.lanes import Lane
+from pywatt_services.kafka_hooks.delivering.meters import TopicMeter
+from pywatt_services.kafka_hooks.headers import RawHeaders
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
+from pywatt_services.kafka_hooks.webhooks.bundle import refusals
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.request import RequestMaker, WebhookRequest
+from pywatt_services.kafka_hooks.webhooks.retry import succeeded
+
+logger = logging.getLogger("pywatt.kafka_hooks")
+
+REFUSAL_HOLDS = 0.05
+"""Seconds for which a refused connection answers for attempts with other records.
+
+A dead target's records come due in bursts, and to knock for each of them would cost the other targets their time.
+"""
+
+
+class Answer(Protocol):
+    """What a webhook answered."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> RawHeaders: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class HttpClient(Protocol):
+    """What makes the calls; see `pywatt.mesh.client.MeshClient`."""
+
+    async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> Answer:
+        """Raises MeshError when there is no answer."""
+        ...
+
+    def begin(
+        self, method: str, url: str, done: Callable[[Outcome], None], *, lines: bytes, body: bytes, timeout: float
+    ) -> Call | None:
+        """Raises MeshError for a URL that cannot be called."""
+        ...
+
+
+class Waiting(Protocol):
+    """Who waits for an attempt that was begun at the head of a lane."""
+
+    def attempted(self, lane: Lane[Delivery], failure: Attempt | None) -> None:
+        """The attempt was made; None: the target took the record."""
+        ...
+
+    def not_attempted(self, lane: Lane[Delivery]) -> None:
+        """There was no attempt: `Caller.deliver` is to make it."""
+        ...
+
+
+class _Refusal(NamedTuple):
+    delivery: Delivery
+    until: float
+    cause: str
+    is_tried: bool = False
+    """Whether its time was over, and `delivery` finds out whether it still holds."""
+
+
+class Caller:
+    """Calls one target."""
+
+    def __init__(
+        self, options: WebhookOptions, client: HttpClient, meter: TopicMeter, now: Callable[[], float] = time
+    ) -> None:
+        self.method = options.method
+        self.meter = meter
+        self._options = options
+        self._client = client
+        self._now = now
+        self._requests = RequestMaker(options)
+        self._refusal: _Refusal | None = None
+
+    def refused(self, delivery: Delivery) -> Attempt | None:
+        """Return the failure of an attempt that need not be made: the target has just refused another record's."""
+        if self._refusal is None:
+            return None
+        now = self._now()
+        cause = self._refused(delivery, now)
+        if cause is None:
+            return None
+        self.meter.ended(self.meter.begun(), self.method, None)
+        return self.judge(delivery, now, cause)
+
+    def begin(self, lane: Lane[Delivery], waiting: Waiting) -> Call | None:
+        """Send the head of a lane once, without a task; None when that cannot be done now: then `deliver` can."""
+        delivery = lane.head
+        now = self._now()
+        if self._refusal is not None and now < self._refusal.until:
+            return None
+        attempt = _BegunAttempt(self, lane, waiting, now)
+        try:
+            request = self._requests.make(delivery.message, delivery.attempts + 1, now)
+            call = self._client.begin(
+                self.method,
+                request.url,
+                attempt.ended,
+                lines=request.lines,
+                body=request.body,
+                timeout=self._options.retry.attempt_timeout,
+            )
+        except Exception as error:  # noqa: BLE001  `deliver` meets it again, and says what is wrong
+            logger.debug("%s takes a task: %r", delivery.place, error)
+            return None
+        if call is not None:
+            attempt.begun = self.meter.begun()
+        return call
+
+    async def deliver(self, delivery: Delivery) -> Attempt | None:
+        """Send a record once; return None when it was taken. Raises TemplateError when it has no URL."""
+        now = self._now()
+        request = self._requests.make(delivery.message, delivery.attempts + 1, now)
+        answer = await self._call(request, delivery)
+        return self.judge(delivery, now, answer)
+
+    async def deliver_all(self, deliveries: Sequence[Delivery]) -> Sequence[Attempt | None]:
+        """Send several records in one call; return what `deliver` would for each."""
+        now = self._now()
+        request = self._requests.bundle(deliveries, now)
+        answer = await self._call(request, deliveries[0])
+        if isinstance(answer, str) or not succeeded(answer.status, self._options.retry):
+            return [self.judge(each, now, answer) for each in deliveries]
+        refused = refusals(answer.body, len(deliveries))
+        return [
+            _attempt(each, now, answer, refused[index]) if index in refused else None
+            for index, each in enumerate(deliveries)
+        ]
+
+    async def _call(self, request: WebhookRequest, delivery: Delivery) -> Answer | str:
+        """Make one call; return the answer, or why there was none."""
+        status: int | None = None
+        begun = self.meter.begun()
+        cause = self._refused(delivery, self._now())
+        if cause is not None:
+            self.meter.ended(begun, self.method, None)
+            return cause
+        try:
+            answer = await self._client.request(
+                self.method,
+                request.url,
+                lines=request.lines,
+                body=request.body,
+                timeout=self._options.retry.attempt_timeout,
+            )
+            status = answer.status
+            self._refusal = None
+            return answer
+        except ConnectFailed as error:
+            cause = cause_of(error)
+            self._refusal = _Refusal(delivery, self._now() + REFUSAL_HOLDS, cause)
+            return cause
+        except MeshError as error:
+            return cause_of(error)
+        except Exception as error:
+            # One record that trips over a mistake of ours must not stop all the others: it counts as a failed attempt.
+            logger.exception("delivering %s failed", delivery.place)
+            return f"{type(error).__name__}: {error}"
+        finally:
+            self.meter.ended(begun, self.method, status)
+
+    def judge(self, delivery: Delivery, now: float, answer: Answer | str) -> Attempt | None:
+        """Return what an answer, or the cause of there being none, makes of an attempt."""
+        if isinstance(answer, str):
+            return Attempt(number=delivery.attempts + 1, requested_at=now, status=None, cause=answer)
+        if succeeded(answer.status, self._options.retry):
+            return None
+        return _attempt(delivery, now, answer)
+
+    def _refused(self, delivery: Delivery, now: float) -> str | None:
+        """Return what the target would most likely answer an attempt with, if that is a refusal."""
+        refusal = self._refusal
+        if refusal is None or refusal.delivery is delivery:
+            return None
+        if now < refusal.until:
+            return refusal.cause
+        # This one tries the target. The others still get the old answer meanwhile, or they would all knock; but not for
+        # longer than it takes to be refused: who is not may wait for an answer that is slow to come.
+        again = _Refusal(delivery, now + REFUSAL_HOLDS, refusal.cause, is_tried=True)
+        self._refusal = None if refusal.is_tried else again
+        return None
+
+
+class _BegunAttempt:
+    """An attempt whose end is waited for without a task."""
+
+    __slots__ = ("_caller", "_lane", "_now", "_waiting", "begun")
+
+    def __init__(self, caller: Caller, lane: Lane[Delivery], waiting: Waiting, now: float) -> None:
+        self._caller = caller
+        self._lane = lane
+        self._waiting = waiting
+        self._now = now
+        self.begun = 0.0
+
+    def ended(self, outcome: Outcome) -> None:
+        """Say what came of it."""
+        caller, lane = self._caller, self._lane
+        if isinstance(outcome, Response):
+            caller.meter.ended(self.begun, caller.method, outcome.status)
+            self._waiting.attempted(lane, caller.judge(lane.head, self._now, outcome))
+            return
+        caller.meter.ended(self.begun, caller.method, None)
+        if outcome is None:
+            self._waiting.not_attempted(lane)
+        else:
+            self._waiting.attempted(lane, caller.judge(lane.head, self._now, cause_of(outcome)))
+
+
+def _attempt(delivery: Delivery, now: float, answer: Answer, status: int | None = None) -> Attempt:
+    return Attempt(
+        number=delivery.attempts + 1,
+        requested_at=now,
+        status=status or answer.status,
+        headers=answer.headers,
+        body=answer.body[: KEPT_BODY + 1],
+    )
+
+
+def cause_of(error: MeshError) -> str:
+    """Return the error's words and, where a system error lies beneath, its name (such as ECONNREFUSED)."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errno.errorcode:
+            return f"{error.message} ({errno.errorcode[cause.errno]})"
+        cause = cause.__cause__ or cause.__context__
+    return error.message

@@ -1,0 +1,127 @@
+"""What a dead letter says: the record in full, and why its webhook did not take it; one JSON object in two shapes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pywatt_kafka.records import Message
+from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_services.kafka_hooks.headers import CONTENT_TYPE, headers_by_name, id_prefix
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
+from pywatt_services.kafka_hooks.webhooks.target_name import TargetName, id_text
+
+KEPT_BODY = 4096  # bytes of a webhook's answer that a dead letter shows
+OMITTED = {"omitted": ["key", "value", "headers"]}
+NO_ANSWER = 499  # the original's status for an attempt without an answer
+
+
+def dead_letter(
+    message: Message,
+    failures: Sequence[Attempt],
+    form: DeadLetterFormat,
+    *,
+    attempts: int,
+    now: float,
+    target: TargetName | None = None,
+    whole: bool = True,
+) -> bytes:
+    """Return a dead letter's JSON; `failures` are the last ones of so many `attempts` at a `target`.
+
+    Only where the record is and what went wrong, when the whole was too large for the broker: then `omitted` names
+    what the record in its own topic still has.
+    """
+    build = _original if form is DeadLetterFormat.ORIGINAL else _simple
+    document = build(message, failures, attempts=attempts, now=now, whole=whole)
+    if target is not None:
+        document |= {"target": target.url, "targetId": id_text(target.id)}
+    document["webhookId"] = f"{id_prefix(message.topic, message.partition)}{message.offset}"
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def _original(
+    message: Message, failures: Sequence[Attempt], *, attempts: int, now: float, whole: bool
+) -> dict[str, Any]:
+    return {
+        **(_key("key", message.key) if whole else {}),
+        "value": _base64(message.value) if whole else None,
+        "headers": headers_by_name(message.headers) if whole else {},
+        **({} if whole else OMITTED),
+        "topic": message.topic,
+        "partition": message.partition,
+        "offset": str(message.offset),
+        "timestamp": _time(message.timestamp / 1000),
+        "errors": [_error(failure, whole=whole) for failure in failures],
+        "retries": attempts,
+        "deadLetteredAt": _time(now),
+    }
+
+
+def _simple(message: Message, failures: Sequence[Attempt], *, attempts: int, now: float, whole: bool) -> dict[str, Any]:
+    return {
+        "originalTopic": message.topic,
+        "originalMessage": _base64(message.value) if whole else None,
+        "error": failures[-1].outcome if failures else "",
+        "retryCount": attempts,
+        "timestamp": _time(now),
+        **(_key("originalKey", message.key) if whole else {}),
+        "originalHeaders": headers_by_name(message.headers) if whole else {},
+        **({} if whole else OMITTED),
+        "originalPartition": message.partition,
+        "originalOffset": str(message.offset),
+        "originalTimestamp": _time(message.timestamp / 1000),
+    }
+
+
+def _error(failure: Attempt, *, whole: bool) -> dict[str, Any]:
+    status = NO_ANSWER if failure.status is None else failure.status
+    error: dict[str, Any] = {
+        "statusCode": status,
+        "error": failure.phrase,
+        "message": failure.outcome,
+        "requestedAt": _time(failure.requested_at),
+        "attempt": failure.number - 1,
+    }
+    if failure.status is not None and whole:
+        error["headers"] = {name.decode("latin-1"): value.decode("latin-1") for name, value in failure.headers}
+        error["body"] = _body(failure)
+    return error
+
+
+def _body(failure: Attempt) -> Any:
+    """Return the answer's body as JSON if it is a whole JSON document, else as text, cut off where it is long."""
+    if len(failure.body) <= KEPT_BODY and b"json" in dict(failure.headers).get(CONTENT_TYPE.encode(), b""):
+        try:
+            document = json.loads(failure.body)
+            json.dumps(document, allow_nan=False)
+        except (ValueError, RecursionError):
+            pass  # it is not JSON, whatever it claims: shown as text
+        else:
+            return document
+    return failure.body[:KEPT_BODY].decode("utf-8", "replace")
+
+
+def _key(name: str, key: bytes | None) -> dict[str, str]:
+    """A key is text, as in the original, unless it is not UTF-8; it is left out when there is none, as there."""
+    if key is None:
+        return {}
+    try:
+        return {name: key.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {name: _base64(key) or "", f"{name}Encoding": "base64"}
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode("ascii")
+
+
+def _time(seconds: float) -> str:
+    """Return ISO 8601 with milliseconds, as JavaScript writes it; years that it cannot write become 1970."""
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        moment = datetime.fromtimestamp(0, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,98 @@
+"""One HTTP request of a client, complete, and the one answer to it, now or later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pywatt_services.kafka_hooks.headers import RawHeaders
+from pywatt_services.kafka_hooks.http.answers import HttpAnswer
+
+FORWARDED = b"x-forwarded-proto"
+"""Put on every request by the gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asks. Its framing was checked and taken off."""
+
+    method: str
+    path: str
+    """In normal form, still percent-encoded, without the prefix that the app is mounted at."""
+    query: bytes
+    """Without its `?`."""
+    headers: RawHeaders
+    """Names in lower case; without the hop-by-hop ones and content-length."""
+    body: bytes = b""
+    target: str = ""
+    """As it was sent; for messages."""
+    public: bool = False
+    """Whether it came over the app's public address."""
+
+    @property
+    def hops(self) -> int:
+        """How many workers of this service have passed it on."""
+        return 0
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether it comes from outside the app, be it through a gateway."""
+        return self.public or any(name == FORWARDED for name, _ in self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn(Request):
+    """A request that another worker of this service got."""
+
+    times: int = 1
+
+    @property
+    def hops(self) -> int:
+        """How many workers have passed it on."""
+        return self.times
+
+
+class Client(Protocol):
+    """The connection that a request came over."""
+
+    def respond(self, answer: HttpAnswer) -> None: ...
+
+
+class Exchange:
+    """Gives one request its answer, unless its client goes away before."""
+
+    __slots__ = ("_client", "_gone")
+
+    def __init__(self, client: Client) -> None:
+        self._client: Client | None = client
+        self._gone: Callable[[], None] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the client still waits."""
+        return self._client is not None
+
+    def answer(self, answer: HttpAnswer) -> None:
+        """Send the answer, if the client still waits for one."""
+        client, self._client, self._gone = self._client, None, None
+        if client is not None:
+            client.respond(answer)
+
+    def on_gone(self, told: Callable[[], None]) -> None:
+        """Have `told` called when the client goes away before it was answered."""
+        self._gone = told
+
+    def abandon(self) -> None:
+        """Note that the client has gone away."""
+        told, self._client, self._gone = self._gone, None, None
+        if told is not None:
+            told()
+
+
+class Handler(Protocol):
+    """What answers requests."""
+
+    def handle(self, request: Request, exchange: Exchange) -> None:
+        """Answer now, or keep the exchange and answer later."""
+        ...

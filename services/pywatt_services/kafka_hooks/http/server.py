@@ -1,0 +1,74 @@
+"""What all clients of a kafka-hooks worker share."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+
+from pywatt.http.request_reader import HeadLimits
+from pywatt.http.server import Accept, HttpServer, serving
+from pywatt_services.kafka_hooks.http.connection import HttpConnection
+from pywatt_services.kafka_hooks.http.exchange import Handler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLimits:
+    """How large a head may be, and how many seconds clients may take."""
+
+    head: HeadLimits = field(default_factory=HeadLimits)
+    request: float = 60.0
+    """From the first byte of a request to its last."""
+    idle: float = 75.0
+    """Without a further request: longer than any pool of ours keeps a connection, so that pools close first."""
+    write: float = 60.0
+    """For which a client may leave answers untaken."""
+    linger: float = 2.0
+    """For which a connection is read, and what comes thrown away, after a refusal."""
+
+
+class HooksServer(HttpServer[HttpConnection]):
+    """All clients of one worker."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        base_path: str = "/",
+        body_limit: int,
+        more_inside: Mapping[str, int] = MappingProxyType({}),
+        limits: ClientLimits = ClientLimits(),
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`base_path`: taken off the paths that have it. `body_limit`: bytes.
+
+        `more_inside`: by path, the bytes by which the app's own workers may exceed that limit.
+        """
+        super().__init__(clock=clock, wall_clock=wall_clock)
+        self.handler = handler
+        self.body_limit = body_limit
+        self.more_inside = more_inside
+        self.limits = limits
+        self._base_path = base_path.rstrip("/")
+
+    def local_path(self, path: str) -> str:
+        """Return a path without the prefix that the app is mounted at."""
+        base = self._base_path
+        if base and (path == base or path.startswith(f"{base}/")):
+            return path[len(base) :] or "/"
+        return path
+
+    def on(
+        self, sockets: Iterable[socket.socket], *, public: socket.socket | None, backlog: int
+    ) -> AbstractAsyncContextManager[None]:
+        """Serve on these sockets while the context is open: see `pywatt.http.server.serving`."""
+        inside = partial(HttpConnection, self, public=False)
+        accepts: list[tuple[socket.socket, Accept]] = [(sock, inside) for sock in sockets]
+        if public is not None:
+            accepts.append((public, partial(HttpConnection, self, public=True)))
+        return serving(self, accepts, backlog=backlog)

@@ -1,0 +1,265 @@
+"""Turns HTTP requests into records: an answer of success means that the brokers have acknowledged them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Protocol, TypeAlias
+
+from pywatt_kafka.connection import ConnectionState, ConnectionStatus
+from pywatt_kafka.errors import (
+    InvalidRecord,
+    KafkaError,
+    KafkaUnavailable,
+    RecordTooLarge,
+    UnknownPartition,
+    UnknownTopic,
+)
+from pywatt_kafka.records import Headers, RecordPosition
+from pywatt_services.kafka_hooks.headers import KEY, KEY_ENCODING, key_of
+from pywatt_services.kafka_hooks.http.answers import (
+    ACCEPTED,
+    HttpAnswer,
+    acknowledged,
+    bad_request,
+    batch_acknowledged,
+    invalid,
+    no_topic,
+    other_request,
+    refused,
+    replayed,
+    too_large,
+    too_many,
+    unavailable,
+)
+from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.publishing.batch import TYPES, Entry, media_type, read_batch
+from pywatt_services.kafka_hooks.publishing.contract import Contract
+from pywatt_services.kafka_hooks.publishing.idempotency import FirstAnswers
+from pywatt_services.kafka_hooks.publishing.key_owners import KeyOwners
+from pywatt_services.kafka_hooks.publishing.options import PublishOptions
+from pywatt_services.kafka_hooks.publishing.record_headers import ACK, PARTITION, RecordHeaders
+from pywatt_services.kafka_hooks.topic_patterns import matches
+
+logger = logging.getLogger("pywatt.kafka_hooks")
+
+IDEMPOTENCY_KEY = b"idempotency-key"
+MAX_IDEMPOTENCY_KEY = 255  # bytes
+MAX_PARTITION_DIGITS = 9
+OVERHEAD = 200  # bytes that a record costs besides its key and value
+TRUE = frozenset({b"true", b"1"})
+CONTENT_TYPE = b"content-type"
+_ACK, _PARTITION, _KEY, _KEY_ENCODING = ACK.encode(), PARTITION.encode(), KEY.encode(), KEY_ENCODING.encode()
+
+Fields: TypeAlias = Mapping[bytes, bytes]
+Respond: TypeAlias = Callable[[HttpAnswer], None]
+Done: TypeAlias = Callable[[RecordPosition | KafkaError], None]
+
+
+class BufferFullError(KafkaError):
+    """Too much is waiting for its acknowledgement already."""
+
+
+class RecordWriter(Protocol):
+    """What writes records."""
+
+    @property
+    def status(self) -> ConnectionStatus: ...
+
+    def post(
+        self,
+        topic: str,
+        value: bytes | None,
+        done: Done,
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> None: ...
+
+
+class Publisher:
+    """Writes records for HTTP clients, who get a quick answer while Kafka is away or too busy."""
+
+    def __init__(self, writer: RecordWriter, options: PublishOptions, *, secret_headers: tuple[str, ...] = ()) -> None:
+        """`secret_headers`: names of headers that carry credentials and become part of no record."""
+        self._writer = writer
+        self._options = options
+        self._headers = RecordHeaders(options.headers, never=secret_headers)
+        self._contracts = {topic: Contract(schema) for topic, schema in options.schemas.items()}
+        self.first: FirstAnswers[tuple[str, bytes], HttpAnswer] = FirstAnswers(options.idempotency_window)
+        self._owners: KeyOwners | None = None
+        self._buffered = 0
+
+    def share_keys(self, owners: KeyOwners) -> None:
+        """Have other workers remember the idempotency keys that are theirs."""
+        self._owners = owners
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of records that wait for their acknowledgement, about."""
+        return self._buffered
+
+    def publish(self, topic: str, request: Request, exchange: Exchange) -> None:
+        """Write a client's request to a topic."""
+        if topic not in self._options.topics and not matches(topic, self._options.pattern):
+            exchange.answer(no_topic(topic))
+            return
+        fields = dict(request.headers)
+        respond = exchange.answer if IDEMPOTENCY_KEY not in fields else self._once(topic, fields, request, exchange)
+        if respond is None:
+            return
+        kind = media_type(fields.get(CONTENT_TYPE, b""))
+        try:
+            if kind in TYPES:
+                self._publish_batch(topic, read_batch(kind, request.body), respond)
+            else:
+                self._publish_one(topic, request, fields, respond)
+        except ValueError as error:
+            respond(bad_request(str(error)))
+
+    def write(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Headers,
+        done: Done,
+        *,
+        partition: int | None = None,
+    ) -> None:
+        """Write one record; `done` is told where it is once it is acknowledged, else why it is not."""
+        status = self._writer.status
+        if status.state is ConnectionState.AWAY:
+            done(KafkaUnavailable(status.reason))
+            return
+        size = OVERHEAD + len(value or b"")
+        if self._buffered + size > self._options.buffer_limit:
+            done(BufferFullError("Too many records wait for the brokers."))
+            return
+        self._buffered += size
+        written = partial(self._written, size, done)
+        self._writer.post(topic, value, written, key=key, headers=headers, partition=partition)
+
+    def _written(self, size: int, done: Done, outcome: RecordPosition | KafkaError) -> None:
+        self._buffered -= size
+        done(outcome)
+
+    def _publish_one(self, topic: str, request: Request, fields: Fields, respond: Respond) -> None:
+        """Write a request as one record. Raises ValueError when its headers make no sense."""
+        key = key_of(request.headers)
+        partition = _partition(fields[_PARTITION]) if _PARTITION in fields else None
+        contract = self._contracts.get(topic)
+        value = value_of(request.body, key)
+        if contract is not None and value is not None and (errors := contract.errors(value)):
+            respond(invalid(errors))
+            return
+        place_wanted = fields.get(_ACK, b"").lower() in TRUE or (bool(request.query) and _asks_for_ack(request.query))
+        done = partial(_respond, respond, place_wanted)
+        self.write(topic, value, key, self._headers.of(request.headers), done, partition=partition)
+
+    def _publish_batch(self, topic: str, entries: list[Entry], respond: Respond) -> None:
+        """Write the records of a batch, all or none of which satisfy the topic's schema."""
+        contract = self._contracts.get(topic)
+        if contract is not None:
+            errors = [
+                {"record": number, **error}
+                for number, entry in enumerate(entries)
+                if entry.value is not None
+                for error in contract.errors(entry.value)
+            ]
+            if errors:
+                respond(invalid(errors))
+                return
+        outcomes: list[RecordPosition | KafkaError | None] = [None] * len(entries)
+        missing = len(entries)
+
+        def done(number: int, outcome: RecordPosition | KafkaError) -> None:
+            nonlocal missing
+            outcomes[number] = outcome
+            missing -= 1
+            if not missing:
+                respond(batch_acknowledged(topic, [_settled(each) for each in outcomes if each is not None]))
+
+        for number, entry in enumerate(entries):
+            headers = self._headers.of_entry(entry.headers)
+            self.write(topic, entry.value, entry.key, headers, partial(done, number), partition=entry.partition)
+
+    def _once(self, topic: str, fields: Fields, request: Request, exchange: Exchange) -> Respond | None:
+        """Return how to answer a request with a new idempotency key; None when the first one's answer does for it."""
+        idempotency_key = fields[IDEMPOTENCY_KEY]
+        if not 0 < len(idempotency_key) <= MAX_IDEMPOTENCY_KEY:
+            exchange.answer(bad_request(f"The idempotency key is not from 1 to {MAX_IDEMPOTENCY_KEY} bytes long."))
+            return None
+        if self._owners is not None:
+            here = partial(self.publish, topic, request, exchange)
+            if self._owners.elsewhere(topic, idempotency_key, request, exchange, here):
+                return None
+        name, fingerprint = (topic, idempotency_key), _fingerprint(fields, request.body)
+        attempt = self.first.find(name)
+        if attempt is None:
+            self.first.begin(name, fingerprint)
+
+            def respond(answer: HttpAnswer) -> None:
+                self.first.end(name, answer, keep=answer.status < 300)
+                exchange.answer(answer)
+
+            return respond
+        if attempt.fingerprint != fingerprint:
+            exchange.answer(other_request())
+        elif attempt.answer is not None:
+            exchange.answer(replayed(attempt.answer))
+        else:
+            attempt.waiting.append(lambda answer: exchange.answer(replayed(answer)))
+        return None
+
+
+def value_of(body: bytes, key: bytes | None) -> bytes | None:
+    """Return the value of a request's record: an empty body with a key has none, as in the original (a tombstone)."""
+    return None if not body and key is not None else body
+
+
+def problem(error: KafkaError) -> HttpAnswer:
+    """Return the answer for a record that was not written."""
+    match error:
+        case BufferFullError():
+            return too_many(error.message)
+        case RecordTooLarge():
+            return too_large()
+        case UnknownPartition() | InvalidRecord():
+            return bad_request(error.message)
+        case KafkaUnavailable() | UnknownTopic():
+            return unavailable(f"Kafka is away: {error.message}")
+        case _:
+            logger.error("a request could not be written: %s", error)
+            return refused(error.message)
+
+
+def _respond(respond: Respond, place_wanted: bool, outcome: RecordPosition | KafkaError) -> None:
+    if isinstance(outcome, KafkaError):
+        respond(problem(outcome))
+    else:
+        respond(acknowledged(outcome) if place_wanted else ACCEPTED)
+
+
+def _settled(outcome: RecordPosition | KafkaError) -> RecordPosition | tuple[HttpAnswer, str]:
+    return (problem(outcome), outcome.message) if isinstance(outcome, KafkaError) else outcome
+
+
+def _partition(text: bytes) -> int:
+    if not text.isdigit() or len(text) > MAX_PARTITION_DIGITS:
+        raise ValueError(f"{PARTITION} is not a number from 0 on")
+    return int(text)
+
+
+def _asks_for_ack(query: bytes) -> bool:
+    return any(field in (b"ack=1", b"ack=true") for field in query.split(b"&"))
+
+
+def _fingerprint(fields: Fields, body: bytes) -> bytes:
+    digest = hashlib.sha256(body)
+    for name in (_KEY, _KEY_ENCODING, _PARTITION, CONTENT_TYPE):
+        digest.update(b"\0%b\0" % fields.get(name, b"\0"))
+    return digest.digest()

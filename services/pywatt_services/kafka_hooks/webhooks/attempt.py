@@ -1,0 +1,41 @@
+"""One attempt at a webhook, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from pywatt_services.kafka_hooks.headers import RawHeaders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt at a webhook, and what came of it."""
+
+    number: int
+    """From 1."""
+    requested_at: float
+    """Seconds since 1970."""
+    status: int | None
+    """None: there was no answer, and `cause` says why."""
+    cause: str = ""
+    headers: RawHeaders = ()
+    body: bytes = b""
+    """The answer's, up to one byte more than a dead letter shows."""
+
+    @property
+    def outcome(self) -> str:
+        """What came of it, in words."""
+        if self.status is None:
+            return self.cause
+        return f"the webhook answered {self.status} {self.phrase}".rstrip()
+
+    @property
+    def phrase(self) -> str:
+        """The words for its status, none for one that nobody knows."""
+        if self.status is None:
+            return "Network Error"
+        try:
+            return HTTPStatus(self.status).phrase
+        except ValueError:
+            return ""

@@ -1,0 +1,93 @@
+"""Which addresses outside the app webhooks may be sent to.
+
+A host's name can be made to lead to an address inside (of a database, of a cloud's metadata), by whoever owns the
+name, at any time. So every address is checked when it is connected to. A private one is refused, unless the URL itself
+shows that it is meant: it holds the address, or a name that only exists inside.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from pywatt.errors import ConnectFailed
+from pywatt.mesh.address import ServiceAddress, locate
+from pywatt.mesh.client import MeshClient
+from pywatt.mesh.pool import Admit
+from pywatt.mesh.table import MeshTable
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.templates import sample
+
+INSIDE = (".local", ".localhost", ".internal", ".lan", ".intranet", ".home.arpa", ".svc", ".test")
+"""Endings of names that nobody outside can own; as is any name without a dot."""
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+IPv4Address, IPv6Address = ipaddress.IPv4Address, ipaddress.IPv6Address
+
+
+def admit_none_private(host: str, address: str) -> None:
+    """Refuse every address that is not public. Raises ConnectFailed."""
+    if not is_public(address):
+        raise ConnectFailed(
+            f"{host} leads to {address}, which is not a public address", hint='"allowPrivate": true would allow it'
+        )
+
+
+def admit_meant(host: str, address: str) -> None:
+    """Refuse an address that is not public unless the host says so itself. Raises ConnectFailed."""
+    if not is_inside(host):
+        admit_none_private(host, address)
+
+
+def is_inside(host: str) -> bool:
+    """Tell whether a host is an address, or a name that only exists inside."""
+    name = host.rstrip(".").lower()
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return "." not in name or name.endswith(INSIDE)
+    return True
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the internet's, and not one of this machine's, a network's or a group's."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast
+
+
+class Clients:
+    """The HTTP clients of one worker: the app's own and, for the outside, one for each guard that is needed.
+
+    An async context manager that owns the latter; `of` may be called before it is entered.
+    """
+
+    def __init__(self, own: MeshClient) -> None:
+        """`own`: the app's, opened and closed by others."""
+        self._own = own
+        self._guarded: dict[Admit, MeshClient] = {}
+        self._stack = AsyncExitStack()
+
+    def of(self, options: WebhookOptions) -> MeshClient:
+        """Return the client for the webhook of an entry."""
+        inside = isinstance(locate(sample(options.url)).destination, ServiceAddress)
+        if inside or options.allow_private is True:
+            return self._own
+        admit = admit_meant if options.allow_private is None else admit_none_private
+        if admit not in self._guarded:
+            self._guarded[admit] = MeshClient(MeshTable(0), admit=admit)
+        return self._guarded[admit]
+
+    async def __aenter__(self) -> Self:
+        for client in self._guarded.values():
+            await self._stack.enter_async_context(client)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()

@@ -1,0 +1,74 @@
+"""What one entry of `topics` says: which records go where, and how. Frozen; durations are seconds."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
+from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions
+from pywatt_services.kafka_hooks.webhooks.cloud_events import CloudEventOptions
+from pywatt_services.kafka_hooks.webhooks.filters import Filter
+from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy
+from pywatt_services.kafka_hooks.webhooks.signature import SigningKey
+
+DEFAULT_DLQ = "plt-kafka-hooks-dlq"
+
+
+class Order(enum.Enum):
+    """Which records of a partition wait for one another."""
+
+    KEY = "key"
+    """Those with the same key; those without a key do not."""
+    PARTITION = "partition"
+    """All of them."""
+    NONE = "none"
+    """None of them."""
+
+
+class Tombstones(enum.Enum):
+    """What is done with a record without a value."""
+
+    DELIVER = "deliver"
+    """It is an empty request."""
+    IGNORE = "ignore"
+    """Nothing: it is done."""
+    DLQ = "dlq"
+    """It is a dead letter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookOptions:
+    """One entry of `topics`: where the records of a topic are delivered."""
+
+    topic: str
+    """Its name; or, if it is given `by_pattern`, a regular expression for the whole names of many."""
+    by_pattern: bool = False
+    url: str
+    """May be a template."""
+    allow_private: bool | None = None
+    """Whether the URL, outside the app, may lead to a private address; None: if it shows that this is meant."""
+    method: str = "POST"
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    """Names in lower case. Not shown: a value may be a secret."""
+    order: Order = Order.KEY
+    concurrency: int | None = None
+    """Deliveries at once; None: as many as the service says."""
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    breaker: BreakerPolicy | None = None
+    """None: a target is tried for ever."""
+    tombstones: Tombstones = Tombstones.DELIVER
+    dlq: str | None = DEFAULT_DLQ
+    """Topic of its dead letters; None: they are only logged."""
+    include_attempt: bool = True
+    """Whether requests carry the number of the attempt."""
+    include_metadata: bool = True
+    """Whether requests carry topic, partition, offset, timestamp and the record's id."""
+    signing_keys: tuple[SigningKey, ...] = ()
+    """None: requests are not signed."""
+    cloud_events: CloudEventOptions | None = None
+    """None: requests are no events."""
+    bundle: BundleOptions | None = None
+    """None: each record has a request of its own."""
+    filter: Filter | None = None
+    """What a record must have; one that does not is done. None: all are taken."""
