@@ -271,7 +271,7 @@ class Webhook:
     def _unpark(self, lanes: Sequence[Lane[Delivery]]) -> None:
         for lane in lanes:
             self._lanes.unpark(lane)
-        for _ in lanes:
+        for _ in lanes:  # each may have a runner of its own, or complete a bundle
             self._start_runner()
 
     async def _attempt(self, delivery: Delivery) -> float | None:

@@ -32,7 +32,7 @@ class Attempt:
 
     @property
     def phrase(self) -> str:
-        """The words for its status, none for one that nobody knows."""
+        """The words for its status: none for one that nobody knows, `Network Error` when there was no answer."""
         if self.status is None:
             return "Network Error"
         try:
