@@ -14,6 +14,8 @@ from pywatt.control.runtime import Runtime
 from pywatt.errors import ControlError
 
 QUICK_SECONDS = 1.0
+ACTING = ("inject", "restart")
+"""Commands with services that act on an app: for these the app must be named or be that of the folder."""
 
 
 def apps(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -25,9 +27,12 @@ def services(context: click.Context, parameter: click.Parameter, incomplete: str
     """Offer the ids of the app that is meant, and as the first word the names of the running apps too."""
     words: Sequence[str] = context.params.get(parameter.name or "") or ()
     runtimes, cwd = running(), Path.cwd()
+    guess = context.command.name not in ACTING
     if not words:
-        return matching([*_ids(implied(runtimes, cwd)), *(runtime.name for runtime in runtimes)], incomplete)
-    ids = _ids(named(runtimes, words[0], cwd) or implied(runtimes, cwd))
+        return matching(
+            [*_ids(implied(runtimes, cwd, guess=guess)), *(runtime.name for runtime in runtimes)], incomplete
+        )
+    ids = _ids(named(runtimes, words[0], cwd) or implied(runtimes, cwd, guess=guess))
     return matching([service_id for service_id in ids if service_id not in words], incomplete)
 
 

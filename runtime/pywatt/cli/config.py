@@ -16,4 +16,4 @@ from pywatt.cli.target import ID_HELP, find_app
 @json_option
 def config(wanted: str | None, secrets: bool, as_json: bool) -> None:  # noqa: ARG001 - JSON is its only form
     """Show the configuration of a running app, as pywatt has understood it (JSON; durations in seconds)."""
-    print_json(find_app(wanted).get("config", secrets=str(secrets).lower()))
+    print_json(find_app(wanted, guess=True).get("config", secrets=str(secrets).lower()))

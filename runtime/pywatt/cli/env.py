@@ -17,7 +17,7 @@ secrets_option = click.option("--secrets", is_flag=True, help="Show passwords, k
 @json_option
 def env(words: tuple[str, ...], secrets: bool, as_json: bool) -> None:
     """Show the variables that the workers of SERVICE are started with."""
-    client, row = find_service(words)
+    client, row = find_service(words, guess=True)
     variables = client.get("services", row["id"], "env", secrets=str(secrets).lower())["env"]
     if as_json:
         print_json(variables)

@@ -43,7 +43,7 @@ def _implied(cwd: Path, runtimes: Sequence[Runtime], kept: Sequence[History]) ->
     inside = [history for history in around if cwd.is_relative_to(history.root)]
     if inside:
         return max(inside, key=lambda history: len(history.root.parts))
-    near = implied(runtimes, cwd)
+    near = implied(runtimes, cwd, guess=True)
     return _of(near[0]) if len(near) == 1 else None
 
 

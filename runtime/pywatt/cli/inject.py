@@ -13,14 +13,14 @@ import click
 
 from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
-from pywatt.cli.target import ID_HELP, find_services
+from pywatt.cli.target import ACTING_ID_HELP, find_services
 from pywatt.errors import ControlError
 from pywatt.mesh.table import MESH_SUFFIX
 
 DEFAULT_SECONDS = 30.0
 
 
-@click.command(epilog=ID_HELP)
+@click.command(epilog=ACTING_ID_HELP)
 @click.argument("words", metavar="[ID] [SERVICE]", nargs=-1, shell_complete=candidates.services)
 @click.option("-X", "-m", "--method", help="[default: GET; POST with -d]")
 @click.option("-p", "--path", default="/", show_default=True)
@@ -40,7 +40,7 @@ def inject(
     as_json: bool,
 ) -> None:
     """Send a request to SERVICE (default: the entrypoint) and print the body of its answer."""
-    target = find_services(words)
+    target = find_services(words, guess=False)
     rows = list(target.rows) if target.named else [row for row in target.rows if row["entrypoint"]]
     if len(rows) != 1:
         raise ControlError("which service?", hint=f"name one: {', '.join(row['id'] for row in target.rows)}")

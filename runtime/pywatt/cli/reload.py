@@ -6,15 +6,15 @@ import click
 
 from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
-from pywatt.cli.target import ID_HELP, find_app
+from pywatt.cli.target import ACTING_ID_HELP, find_app
 
 
-@click.command(epilog=ID_HELP)
+@click.command(epilog=ACTING_ID_HELP)
 @click.argument("wanted", metavar="[ID]", required=False, shell_complete=candidates.apps)
 @json_option
 def reload(wanted: str | None, as_json: bool) -> None:
     """Read the config files again and apply the difference in place; on an error nothing changes."""
-    result = find_app(wanted).post("reload")
+    result = find_app(wanted, guess=False).post("reload")
     if as_json:
         print_json(result)
         return

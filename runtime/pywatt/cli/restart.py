@@ -7,15 +7,15 @@ import click
 from pywatt.cli import candidates
 from pywatt.cli.outcome import finish
 from pywatt.cli.table import json_option
-from pywatt.cli.target import ID_HELP, find_services
+from pywatt.cli.target import ACTING_ID_HELP, find_services
 
 
-@click.command(epilog=ID_HELP)
+@click.command(epilog=ACTING_ID_HELP)
 @click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1, shell_complete=candidates.services)
 @json_option
 def restart(words: tuple[str, ...], as_json: bool) -> int:
     """Replace the workers of all services, or of those named: the old ones serve until the new ones are ready."""
-    target = find_services(words)
+    target = find_services(words, guess=False)
     ids = [row["id"] for row in target.rows] if target.named else []
     result = target.client.post("restart", services=ids)
     return finish(result, result["restarted"], "Restarted", as_json=as_json)

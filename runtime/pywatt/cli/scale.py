@@ -8,12 +8,12 @@ import click
 
 from pywatt.cli.outcome import finish
 from pywatt.cli.table import json_option
-from pywatt.cli.target import ID_HELP, find_app
+from pywatt.cli.target import ACTING_ID_HELP, find_app
 
 _PAIR = re.compile(r"([^=]+)=(\d+)")
 
 
-@click.command(epilog=ID_HELP)
+@click.command(epilog=ACTING_ID_HELP)
 @click.argument("words", metavar="[ID] SERVICE=N...", nargs=-1, required=True)
 @json_option
 def scale(words: tuple[str, ...], as_json: bool) -> int:
@@ -27,6 +27,6 @@ def scale(words: tuple[str, ...], as_json: bool) -> int:
         counts[pair[1]] = int(pair[2])
     if not counts:
         raise click.UsageError("name a service and its number of workers, as in: pywatt scale api=2")
-    result = find_app(wanted).post("scale", services=counts)
+    result = find_app(wanted, guess=False).post("scale", services=counts)
     done = [f"{service} to {count}" for service, count in result["scaled"].items()]
     return finish(result, done, "Scaled", as_json=as_json)

@@ -18,7 +18,7 @@ from pywatt.cli.target import ID_HELP, find_app
 @json_option
 def services(wanted: str | None, show_all: bool, as_json: bool) -> None:
     """Show the services of a running app."""
-    rows = [row for row in find_app(wanted).services() if show_all or not row["internal"]]
+    rows = [row for row in find_app(wanted, guess=True).services() if show_all or not row["internal"]]
     if as_json:
         print_json(rows)
         return

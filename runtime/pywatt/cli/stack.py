@@ -15,7 +15,7 @@ from pywatt.errors import EXIT_FAILURE
 @json_option
 def stack(words: tuple[str, ...], as_json: bool) -> int:
     """Show the stack of each thread of each worker of SERVICE, even when its event loop hangs."""
-    client, row = find_service(words)
+    client, row = find_service(words, guess=True)
     workers = client.post("services", row["id"], "stack", timeout=None)["workers"]
     if as_json:
         print_json(workers)

@@ -11,7 +11,7 @@ import click
 
 from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
-from pywatt.cli.target import ID_HELP, find_app
+from pywatt.cli.target import ACTING_ID_HELP, find_app
 from pywatt.control.client import ControlClient
 from pywatt.control.runtime import start_ticks
 from pywatt.errors import ControlError
@@ -21,13 +21,13 @@ ASK_SECONDS = 2.0
 DEFAULT_SECONDS = 60.0
 
 
-@click.command(epilog=ID_HELP)
+@click.command(epilog=ACTING_ID_HELP)
 @click.argument("wanted", metavar="[ID]", required=False, shell_complete=candidates.apps)
 @click.option("-t", "--timeout", default=DEFAULT_SECONDS, show_default=True, help="Seconds to wait for its end.")
 @json_option
 def stop(wanted: str | None, timeout: float, as_json: bool) -> None:
     """Stop a running app gracefully and wait until it is gone."""
-    client = find_app(wanted)
+    client = find_app(wanted, guess=False)
     runtime = client.runtime
     try:
         process = os.pidfd_open(runtime.pid)

@@ -13,7 +13,11 @@ from pywatt.control.find import choose, implied, listed, named, not_running, run
 from pywatt.control.runtime import Runtime
 from pywatt.errors import ControlError, NotKnown
 
-ID_HELP = "ID is an app's pid or name; without it, the app of this folder, or the only one that runs, is meant."
+_ID = "ID is an app's pid, name or folder; without it, the app of this folder"
+ID_HELP = f"{_ID}, or the only one that runs, is meant."
+"""Of commands that look."""
+ACTING_ID_HELP = f"{_ID} is meant."
+"""Of commands that change something, which must not guess: the only app that runs may be another project's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +36,14 @@ class Target:
         return self.client.runtime
 
 
-def find_app(wanted: str | None) -> ControlClient:
+def find_app(wanted: str | None, *, guess: bool) -> ControlClient:
     """Return the running app that is meant. Raises ControlError."""
-    return ControlClient(choose(running(), wanted, Path.cwd()))
+    return ControlClient(choose(running(), wanted, Path.cwd(), guess=guess))
 
 
-def find_services(words: Sequence[str]) -> Target:
+def find_services(words: Sequence[str], *, guess: bool) -> Target:
     """Return the app and the services that are meant. Raises ControlError."""
-    runtime, services = split(running(), words, Path.cwd(), _ids)
+    runtime, services = split(running(), words, Path.cwd(), _ids, guess=guess)
     client = ControlClient(runtime)
     rows = client.services()
     if not services:
@@ -51,9 +55,9 @@ def find_services(words: Sequence[str]) -> Target:
     return Target(client=client, rows=[by_id[service] for service in dict.fromkeys(services)], named=True)
 
 
-def find_service(words: Sequence[str]) -> tuple[ControlClient, dict[str, Any]]:
+def find_service(words: Sequence[str], *, guess: bool) -> tuple[ControlClient, dict[str, Any]]:
     """Return the app and the one service that is meant. Raises ControlError."""
-    target = find_services(words)
+    target = find_services(words, guess=guess)
     if target.named and len(target.rows) == 1:
         return target.client, target.rows[0]
     ids = ", ".join(row["id"] for row in target.rows)
@@ -61,15 +65,20 @@ def find_service(words: Sequence[str]) -> tuple[ControlClient, dict[str, Any]]:
 
 
 def split(
-    runtimes: Sequence[Runtime], words: Sequence[str], cwd: Path, ids: Callable[[Runtime], Mapping[str, bool]]
+    runtimes: Sequence[Runtime],
+    words: Sequence[str],
+    cwd: Path,
+    ids: Callable[[Runtime], Mapping[str, bool]],
+    *,
+    guess: bool,
 ) -> tuple[Runtime, Sequence[str]]:
     """Return the app and the rest of the words: a first word that is a service of the implied app is no app's name.
 
     `ids` tells the services of an app, and whether they are internal. Raises ControlError.
     """
     if not words:
-        return choose(runtimes, None, cwd), ()
-    near = implied(runtimes, cwd)
+        return choose(runtimes, None, cwd, guess=guess), ()
+    near = implied(runtimes, cwd, guess=guess)
     apps = named(runtimes, words[0], cwd)
     if len(near) == 1:
         known = ids(near[0])
@@ -81,8 +90,17 @@ def split(
                 error.hint += f"; apps that run: {listed(runtimes)}"
             raise error
     elif not apps:
-        raise not_running(runtimes, words[0])
-    return choose(apps, None, cwd) if len(apps) == 1 else choose(runtimes, words[0], cwd), words[1:]
+        raise _neither(runtimes, words[0], ids)
+    return apps[0] if len(apps) == 1 else choose(runtimes, words[0], cwd, guess=guess), words[1:]
+
+
+def _neither(runtimes: Sequence[Runtime], word: str, ids: Callable[[Runtime], Mapping[str, bool]]) -> ControlError:
+    """Return the error for a word that is no app's name, and no service of an app that is meant."""
+    for runtime in runtimes if len(runtimes) == 1 else ():
+        if word in ids(runtime):
+            hint = f'name its app too, as in "{runtime.name} {word}": {listed(runtimes)}'
+            return ControlError(f'no app of this folder runs, whose service "{word}" could be', hint=hint)
+    return not_running(runtimes, word)
 
 
 def unknown_service(runtime: Runtime, service: str, ids: Mapping[str, bool]) -> NotKnown:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pywatt.config.nearest import suggest
 from pywatt.control.runtime import Runtime, belongs_to_us, read
-from pywatt.errors import ControlError, NotKnown
+from pywatt.errors import ConfigError, ControlError, NotKnown
 from pywatt.supervisor.sockets import runtimes_folder
 
 NONE_RUNS = "start one with `pywatt start`; `pywatt ps` shows what runs"
@@ -30,24 +30,32 @@ def named(runtimes: Sequence[Runtime], wanted: str, cwd: Path) -> list[Runtime]:
     if by_pid or by_name:
         return by_pid or by_name
     folder = Path(os.path.normpath(cwd / wanted))
-    return [runtime for runtime in runtimes if runtime.root == folder] if os.sep in wanted or wanted == "." else []
+    return [runtime for runtime in runtimes if _same(runtime.root, folder)] if os.sep in wanted or wanted == "." else []
 
 
-def implied(runtimes: Sequence[Runtime], cwd: Path) -> list[Runtime]:
-    """Return the apps that a command means when it names none: that of the working directory, else all."""
-    around = [runtime for runtime in runtimes if cwd.is_relative_to(runtime.root)]
+def implied(runtimes: Sequence[Runtime], cwd: Path, *, guess: bool) -> list[Runtime]:
+    """Return the apps that a command means when it names none: that of the working directory.
+
+    With `guess`, which is only for commands that look and change nothing, all apps are meant where there is none.
+    """
+    around = [runtime for runtime in runtimes if _is_around(runtime, cwd)]
     deepest = max((len(runtime.root.parts) for runtime in around), default=0)
-    return [runtime for runtime in around if len(runtime.root.parts) == deepest] or list(runtimes)
+    mine = [runtime for runtime in around if len(runtime.root.parts) == deepest]
+    if guess:
+        return mine or list(runtimes)
+    return [runtime for runtime in mine if not _has_nearer_app(cwd, runtime.root)]
 
 
-def choose(runtimes: Sequence[Runtime], wanted: str | None, cwd: Path) -> Runtime:
+def choose(runtimes: Sequence[Runtime], wanted: str | None, cwd: Path, *, guess: bool) -> Runtime:
     """Return the one app that is meant. Raises NotKnown and ControlError, which list those there are."""
     if wanted is not None:
         found = named(runtimes, wanted, cwd)
         if not found:
             raise not_running(runtimes, wanted)
     else:
-        found = implied(runtimes, cwd)
+        found = implied(runtimes, cwd, guess=guess)
+    if not found and runtimes:
+        raise ControlError("no app of this folder runs", hint=f"name the app that you mean: {listed(runtimes)}")
     if not found:
         raise ControlError("no app runs here", hint=NONE_RUNS)
     if len(found) > 1:
@@ -63,6 +71,33 @@ def not_running(runtimes: Sequence[Runtime], wanted: str) -> NotKnown:
     near = suggest(wanted, {runtime.name for runtime in runtimes}, kind="names")
     question = f"{near} " if near.endswith("?") else ""
     return NotKnown(f'no app "{wanted}" runs', hint=f"{question}these do: {listed(runtimes)}")
+
+
+def _is_around(runtime: Runtime, cwd: Path) -> bool:
+    """Whether a folder is the app's or inside it; a folder may have been reached by links."""
+    return cwd.is_relative_to(runtime.root) or cwd.resolve().is_relative_to(runtime.root.resolve())
+
+
+def _same(folder: Path, other: Path) -> bool:
+    return folder == other or folder.resolve() == other.resolve()
+
+
+def _has_nearer_app(cwd: Path, root: Path) -> bool:
+    """Whether a folder belongs to an app of its own that lies inside the one at `root`."""
+    from pywatt.config.discover import config_files, is_root
+    from pywatt.config.parse import read as read_config
+
+    for folder in (cwd, *cwd.parents):
+        if _same(folder, root):
+            return False
+        for file in config_files(folder):
+            try:
+                if is_root(read_config(file).data):
+                    return True
+            except ConfigError:
+                # It cannot be told whose folder this is, so nothing may be done to the app around it.
+                return True
+    return False
 
 
 def listed(runtimes: Sequence[Runtime]) -> str:

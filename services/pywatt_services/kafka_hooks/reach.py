@@ -29,12 +29,12 @@ def reaches(folder: Path, environ: Mapping[str, str]) -> Sequence[Reach]:
 def _running(folder: Path) -> Sequence[Reach] | None:
     """Return what the app that runs here says; None when there is none. Raises ControlError."""
     from pywatt.control.client import ControlClient
-    from pywatt.control.find import running
+    from pywatt.control.find import implied, running
 
-    around = [app for app in running() if app.ready and folder.is_relative_to(app.root)]
+    around = implied([app for app in running() if app.ready], folder, guess=False)
     if not around:
         return None
-    client = ControlClient(max(around, key=lambda app: len(app.root.parts)))
+    client = ControlClient(around[0])
     services: list[dict[str, Any]] = client.get("config", secrets="true")["services"]
     return [
         _shown(service, client.get("services", service["id"], "env", secrets="true")["env"]) for service in services

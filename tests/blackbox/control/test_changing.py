@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from harness.app import RunningApp, Start, write_files
 from harness.apps import ASGI_API, Files, gateway_and_api
 from harness.processes import wait_for_end
-from harness.terminal import Outcome, terminal
+from harness.terminal import Outcome, command, terminal
 
 Run = Callable[..., Outcome]
 
@@ -46,6 +47,23 @@ def test_stop_ends_an_app_that_is_still_starting(start: Start, run: Run) -> None
         done = run("stop", "--json")
         assert done.json == {"stopped": app.process.pid}
         app.wait()
+
+
+def test_commands_that_act_leave_the_app_of_another_folder_alone(
+    start: Start, tmp_path_factory: pytest.TempPathFactory, run: Run
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    with start(gateway_and_api()) as app:
+        before = api_pid(app)
+        for words in (["stop"], ["restart"], ["restart", "api"], ["reload"], ["scale", "api=2"], ["inject", "api"]):
+            done = command(elsewhere, *words)
+            assert (done.status, done.out) == (1, ""), words
+            assert f"{app.process.pid} (" in done.err
+            assert "fix:" in done.err
+        assert api_pid(app) == before
+        assert len(run("services", "--json").json[1]["workers"]) == 1
+        named = command(elsewhere, "restart", str(app.process.pid), "api")
+        assert (named.status, named.out) == (0, "Restarted api.\n")
 
 
 def test_restart_replaces_the_workers_of_the_named_services_only(start: Start, run: Run, tmp_path: Path) -> None:

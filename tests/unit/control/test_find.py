@@ -40,7 +40,7 @@ ELSEWHERE = Path("/elsewhere")
     ],
 )
 def test_the_app_that_is_meant(apps: Sequence[Runtime], wanted: str | None, cwd: Path, expected: Runtime) -> None:
-    assert choose(apps, wanted, cwd) == expected
+    assert choose(apps, wanted, cwd, guess=True) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_is_told_when_none_or_several_are_meant(
     apps: Sequence[Runtime], wanted: str | None, told: Sequence[str]
 ) -> None:
     with pytest.raises(ControlError) as raised:
-        choose(apps, wanted, ELSEWHERE)
+        choose(apps, wanted, ELSEWHERE, guess=True)
     for part in told:
         assert part in f"{raised.value.message} {raised.value.hint}"
 
@@ -85,25 +85,65 @@ def services(_app: Runtime) -> Mapping[str, bool]:
 def test_the_first_word_is_a_service_or_an_app(
     apps: Sequence[Runtime], words: Sequence[str], expected: tuple[Runtime, Sequence[str]]
 ) -> None:
-    assert split(apps, words, ELSEWHERE, services) == expected
+    assert split(apps, words, ELSEWHERE, services, guess=True) == expected
 
 
 def test_in_the_folder_of_an_app_its_services_are_meant_before_other_apps() -> None:
     other = app(22, "api", "/apps/api")
-    assert split([SHOP, other], ("api",), Path("/apps/shop"), services) == (SHOP, ("api",))
-    assert split([SHOP, other], ("22", "api"), Path("/apps/shop"), services) == (other, ("api",))
+    assert split([SHOP, other], ("api",), Path("/apps/shop"), services, guess=True) == (SHOP, ("api",))
+    assert split([SHOP, other], ("22", "api"), Path("/apps/shop"), services, guess=True) == (other, ("api",))
 
 
 def test_a_word_that_is_neither_is_told_with_both() -> None:
     with pytest.raises(NotKnown) as raised:
-        split([SHOP], ("gatway",), ELSEWHERE, services)
+        split([SHOP], ("gatway",), ELSEWHERE, services, guess=True)
     assert 'no service "gatway"' in raised.value.message
     assert 'did you mean "gateway"? known ids: gateway, api' in raised.value.hint
     with pytest.raises(NotKnown, match='no app "gatway" runs'):
-        split([SHOP, BILLING], ("gatway",), ELSEWHERE, services)
+        split([SHOP, BILLING], ("gatway",), ELSEWHERE, services, guess=True)
     with pytest.raises(NotKnown) as raised:
-        split([SHOP, BILLING], ("gatway",), Path("/apps/shop"), services)
+        split([SHOP, BILLING], ("gatway",), Path("/apps/shop"), services, guess=True)
     assert "12 (billing" in raised.value.hint
+
+
+def test_who_changes_an_app_does_not_guess_which() -> None:
+    for apps in ([SHOP], [SHOP, BILLING]):
+        with pytest.raises(ControlError) as raised:
+            choose(apps, None, ELSEWHERE, guess=False)
+        assert raised.value.message == "no app of this folder runs"
+        assert "11 (shop in /apps/shop)" in raised.value.hint
+    with pytest.raises(ControlError, match=r'service "api"') as raised:
+        split([SHOP], ("api",), ELSEWHERE, services, guess=False)
+    assert '"shop api"' in raised.value.hint
+    with pytest.raises(NotKnown, match='no app "gatway" runs'):
+        split([SHOP], ("gatway",), ELSEWHERE, services, guess=False)
+    assert split([SHOP], ("shop", "api"), ELSEWHERE, services, guess=False) == (SHOP, ("api",))
+    assert choose([SHOP, BILLING], None, Path("/apps/shop/web"), guess=False) == SHOP
+
+
+@pytest.mark.parametrize("content", ['{"services": []}', "{"])
+def test_an_app_inside_the_folder_of_another_is_not_that_one(tmp_path: Path, content: str) -> None:
+    outer = app(31, "outer", str(tmp_path))
+    inner, service = tmp_path / "inner", tmp_path / "web" / "api"
+    for folder in (inner / "web", service):
+        folder.mkdir(parents=True)
+    (tmp_path / "watt.json").write_text('{"services": []}')
+    (inner / "watt.json").write_text(content)
+    (service / "watt.json").write_text('{"type": "python"}')
+    for folder in (inner, inner / "web"):
+        with pytest.raises(ControlError, match="no app of this folder runs"):
+            choose([outer], None, folder, guess=False)
+        assert choose([outer], None, folder, guess=True) == outer
+    for folder in (tmp_path, service):
+        assert choose([outer], None, folder, guess=False) == outer
+
+
+def test_an_app_that_was_reached_by_a_link_is_that_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "real" / "web").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    linked = app(32, "linked", str(tmp_path / "link"))
+    assert choose([linked], None, tmp_path / "real" / "web", guess=False) == linked
+    assert choose([linked], str(tmp_path / "real"), ELSEWHERE, guess=False) == linked
 
 
 @pytest.fixture
