@@ -25,6 +25,8 @@ from pywatt.http.target import PLAIN_TARGET
 EMPTY_LINE = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"[\r\n]*([A-Z-]+) ([^ \r\n]+) HTTP/1\.([01])\r\n")
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (%b) HTTP/1\.1" % PLAIN_TARGET)
+_FIRST_LINE = re.compile(rb"[\r\n]*+[^\n]*+\n")
+_ASCII = bytes(range(0x80)) + b"x" * 0x80
 _OTHER_VERSION = re.compile(rb"[\r\n]*[A-Z-]+ [^ \r\n]+ HTTP/[0-9.]+\r\n")
 
 
@@ -142,7 +144,7 @@ class RequestReader:
                 return data[end + 4 :]
         alone = not known and data.endswith(EMPTY_LINE) and len(data) <= self._limits.size
         if alone and data.find(EMPTY_LINE) == len(data) - len(EMPTY_LINE):  # as nearly always: one head, nothing else
-            self._parse(data)
+            self._parse(data, 0)
             if self._head_parsed:
                 self._begin(data)
             else:
@@ -156,9 +158,9 @@ class RequestReader:
         size = end + 4 if end >= 0 else known + len(data)
         piece, rest = (data, b"") if size == known + len(data) else (data[: size - known], data[size - known :])
         if size > self._limits.size:
-            self._parse(piece[: self._limits.size - known])
+            self._parse(piece[: self._limits.size - known], known)
             raise RefusedError(431, f"the head of the request is larger than {self._limits.size} bytes")
-        self._parse(piece)
+        self._parse(piece, known)
         if not self._head_parsed:
             if known:
                 del self._raw[size:]
@@ -220,7 +222,10 @@ class RequestReader:
             self.complete = True
         self.head = head
 
-    def _parse(self, piece: bytes) -> None:
+    def _parse(self, piece: bytes, known: int) -> None:
+        """Have llhttp check a piece of the head; `known`: bytes of it that came before."""
+        if not piece.isascii():
+            piece = self._with_ascii_line(piece, known)
         parser = self._parser
         if parser is None:
             parser = self._parser = httptools.HttpRequestParser(self)
@@ -230,6 +235,13 @@ class RequestReader:
             self._parser = None
         except httptools.HttpParserError as error:
             raise RefusedError(400, f"the request is not valid HTTP/1.1: {error}") from error
+
+    def _with_ascii_line(self, piece: bytes, known: int) -> bytes:
+        """Hide from llhttp what browsers and curl send, and it refuses; the target itself is read apart."""
+        so_far = bytes(self._raw[:known]) + piece
+        line = _FIRST_LINE.match(so_far)
+        end = max(line.end() if line else len(so_far), known) - known
+        return piece[:end].translate(_ASCII) + piece[end:]
 
     # What llhttp calls. Nothing is decided here: a head may still turn out wrong in the same piece of input.
 

@@ -1,8 +1,14 @@
 """Request targets (RFC 9112 3.2) and the normal form of paths (RFC 3986 6.2.2).
 
-A path is strict: anything outside RFC 3986 is refused. In a query the characters which browsers send without encoding
-them are let through as they are. Routing and the upstream see the same normal form: unreserved characters decoded, dot
-segments removed, one slash at the start. `%2F` stays as it is and separates nothing.
+Browsers and curl send characters that RFC 3986 does not allow. They are percent-encoded byte by byte, as the URL
+Standard of WHATWG does it, before anything else looks at the target. A path has none of them afterwards: beyond the
+Standard's set, `[`, `]`, `|` and the backslash are encoded, so that a path has one spelling. A query keeps those that
+the Standard lets browsers send as they are. Control characters, spaces, `#`, and percent signs in a path without two
+digits are refused.
+
+Routing and the upstream see the same normal form: unreserved characters decoded, dot segments removed, one slash at
+the start. `%2F` stays as it is and separates nothing. Nor does a backslash, which becomes `%5C`: the Standard turns it
+into a slash, but who sends one is no browser, and then a filter in front and a service behind would cut differently.
 """
 
 from __future__ import annotations
@@ -17,7 +23,9 @@ _QUERY = rb"A-Za-z0-9._~!$&'()*+,;=:@/?%{}|^`\[\]-"
 PLAIN_TARGET = rb"((?:/[%b][.%b]*)+/?|/)(\?[%b]*)?" % (_SEGMENT, _SEGMENT, _QUERY)
 """A path whose segments neither are empty nor begin with a dot, without percent signs, and a query: in normal form."""
 _PLAIN = re.compile(PLAIN_TARGET)
-_ORIGIN_FORM = re.compile(rb"(/(?:[/.%b]|%%[0-9A-Fa-f]{2})*)(\?[%b]*)?" % (_SEGMENT, _QUERY))
+_ORIGIN_FORM = re.compile(rb"(/(?:[^\x00-\x20\x7f#%?]|%[0-9A-Fa-f]{2})*)(\?[^\x00-\x20\x7f#]*)?")
+_RAW_IN_PATH = re.compile(rb"[^/.%%%b]" % _SEGMENT)
+_RAW_IN_QUERY = re.compile(rb"[^%b]" % _QUERY)
 _ABSOLUTE_FORM = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*)(.*)")
 _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
@@ -49,14 +57,23 @@ def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes | No
         authority, target = absolute[1], absolute[2]
         if not target.startswith(b"/"):
             target = b"/" + target
+    path, query = encode_target(target)
+    return normal_path(path), query, authority
+
+
+def encode_target(target: bytes) -> tuple[bytes, bytes]:
+    """Return path and query (with its `?`) of a target that starts with a slash, percent-encoded. Raises RefusedError.
+
+    The path is not in normal form yet.
+    """
     match = _ORIGIN_FORM.fullmatch(target)
     if match is None:
         raise RefusedError(400, "the request target is not valid")
-    return normal_path(match[1]), match[2] or b"", authority
+    return _RAW_IN_PATH.sub(_encode, match[1]), _RAW_IN_QUERY.sub(_encode, match[2] or b"")
 
 
 def normal_path(path: bytes) -> bytes:
-    """Return the normal form of a valid path."""
+    """Return the normal form of an encoded path."""
     path = _ENCODED.sub(_decode_unreserved, path)
     kept: list[bytes] = []
     segments = path.split(b"/")[1:]
@@ -68,6 +85,10 @@ def normal_path(path: bytes) -> bytes:
     if segments[-1] in (b".", b".."):
         kept.append(b"")
     return b"/" + b"/".join(kept).lstrip(b"/")
+
+
+def _encode(match: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % ord(match[0])
 
 
 def _decode_unreserved(match: re.Match[bytes]) -> bytes:

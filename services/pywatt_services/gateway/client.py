@@ -271,7 +271,7 @@ class ClientConnection(asyncio.Protocol):
         elif path == b"/" and head.method in (b"GET", b"HEAD"):
             self._answer(200, (JSON,), WELCOME)
         else:
-            self._answer(404, (JSON,), route_not_found(head.method.decode(), head.target.decode("latin-1")))
+            self._answer(404, (JSON,), route_not_found(head.method.decode(), head.target.decode("utf-8", "replace")))
         self._answered(close=self._must_close())
 
     def _must_close(self) -> bool:

@@ -56,7 +56,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
                 size += len(message.get("body", b""))
                 more = message.get("more_body", False)
             headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-            document = {"method": scope["method"], "path": path, "headers": headers, "size": size}
+            target = (scope["raw_path"] + b"?" + scope["query_string"]).decode()
+            document = {"method": scope["method"], "path": path, "target": target, "headers": headers, "size": size}
             await respond(send, 200, json.dumps(document).encode(), (b"content-type", b"application/json"))
 
 

@@ -50,6 +50,29 @@ async def test_requests_and_responses(app: Any, service: Any, make_table: Any, c
         assert (await client.request("GET", f"{loopback}/api/hello")).status == 200
 
 
+@pytest.mark.parametrize(
+    ("sent", "seen", "path"),
+    [
+        (b'/[id]/a|b^c"d?q[]="x"|^', "/%5Bid%5D/a%7Cb%5Ec%22d?q[]=%22x%22|^", '/[id]/a|b^c"d'),
+        (b"/a\\..\\b?\\", "/a%5C..%5Cb?%5C", "/a\\..\\b"),
+        ("/ä/日本?q=ü".encode(), "/%C3%A4/%E6%97%A5%E6%9C%AC?q=%C3%BC", "/ä/日本"),
+        (b"/\xff", "/%FF?", "/\ufffd"),
+    ],
+)
+async def test_targets_of_browsers_and_curl_arrive_encoded(
+    app: Any, service: Any, make_table: Any, sent: bytes, seen: str, path: str
+) -> None:
+    async with service("api") as (endpoint, _), app.gateway(make_table(1, endpoint)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", app.port)
+        writer.write(b"GET /api%b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % sent)
+        async with asyncio.timeout(10):
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        assert head.startswith(b"HTTP/1.1 200 ")
+        document = json.loads(body)
+        assert (document["target"], document["path"]) == (seen, path)
+
+
 async def test_chunked_upload(app: Any, service: Any, make_table: Any) -> None:
     async with service("api") as (path, _), app.gateway(make_table(1, path)):
         reader, writer = await asyncio.open_connection("127.0.0.1", app.port)

@@ -107,6 +107,14 @@ def test_request_and_answer() -> None:
     assert peer.requests[1] == Request("GET", "/~x", b"a=%20", [(b"host", b"b")], b"", "/../%7Ex?a=%20")
 
 
+def test_targets_of_browsers_and_curl_are_encoded() -> None:
+    peer = Peer()
+    assert peer.send('GET /a[b]|^\\"ä?c[]="ü" HTTP/1.1\r\nHost: b\r\n\r\n'.encode()) == YES
+    request = peer.requests[0]
+    assert (request.path, request.query) == ("/a%5Bb%5D%7C%5E%5C%22%C3%A4", b"c[]=%22%C3%BC%22")
+    assert request.target == '/a[b]|^\\"ä?c[]="ü"'
+
+
 STREAM = (
     HEAD
     + b"Content-Length: 3\r\n\r\nabc"

@@ -237,7 +237,7 @@ class HttpConnection(asyncio.Protocol):
             head.query[1:],
             headers,
             body,
-            head.target.decode("latin-1"),
+            head.target.decode("utf-8", "replace"),
             self._public,
         )
         self.phase = ANSWERING
