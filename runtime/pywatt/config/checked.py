@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pywatt.config.conform import conform
-from pywatt.config.document import Document
+from pywatt.config.document import Document, Format
 from pywatt.config.findings import Findings
 from pywatt.config.key import Key, spell
-from pywatt.config.placeholders import Expansion, Lookup, expand, nothing
+from pywatt.config.placeholders import Expansion, Lookup, Unset, expand, nothing
 from pywatt.config.validate import mismatches
 
 ROOT_VARIABLE = "PLT_ROOT"
@@ -20,14 +20,24 @@ def expanded(document: Document, env: Mapping[str, str], findings: Findings, fal
     """Return the document with its placeholders replaced; every missing variable is a problem."""
     variables = {**env, ROOT_VARIABLE: str(document.file.parent)}
     expansion = expand(document.data, variables.get, fallback)
-    for key, name in expansion.missing:
-        findings.problem(
-            document,
-            key,
-            f"the variable {name} is not set",
-            "set it in the environment or in a .env file, or write {NAME:-default}",
-        )
+    for key, unset in expansion.missing:
+        said = f": {unset.message}" if unset.message else ""
+        findings.problem(document, key, f"the variable {unset.name} is not set{said}", _remedy(document, unset))
     return expansion
+
+
+def _remedy(document: Document, unset: Unset) -> str:
+    if unset.written.startswith("$"):
+        return (
+            "set it in the environment or in a .env file, or write ${NAME:-default};"
+            " what a shell is to replace is written $${NAME}"
+        )
+    remedy = "set it in the environment or in a .env file, or write {NAME:-default}"
+    if unset.name.isupper():
+        return remedy
+    # As in awk '{print}', which may be no variable.
+    backslash = "\\" if document.format is Format.YAML else "\\\\"
+    return f"{remedy}; braces that mean no variable are written {backslash}{{{unset.name}}}"
 
 
 def checked(

@@ -12,7 +12,7 @@ from pywatt.service_type import load_type
 
 FOLDER = Path(".pywatt") / "schemas"
 ROOT_SCHEMA = "watt"
-_PLACEHOLDER = {"type": "string", "pattern": r"\{[A-Za-z0-9_]+(:-[^}]*)?\}", "description": "A variable."}
+_PLACEHOLDER = {"type": "string", "pattern": r"\{[A-Za-z0-9_]+(:?[-?+][^}]*)?\}", "description": "A variable."}
 _SCALARS = frozenset({"integer", "number", "boolean"})
 _RESTRICTED = frozenset({"const", "enum", "pattern", pywatt_schemas.SPLIT})
 _NAMED_SCHEMAS = ("properties", "$defs", "patternProperties")
