@@ -98,10 +98,17 @@ def complete(work: Coroutine[Any, Any, Result]) -> Result:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print columns below each other."""
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    lines = [[_printable(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _printable(text: str) -> str:
+    """Return the text with a visible form for what a terminal would obey: cells hold what others have published."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def print_json(document: Any) -> None:

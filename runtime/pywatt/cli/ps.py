@@ -15,6 +15,7 @@ from pywatt.control.client import ControlClient
 from pywatt.control.find import running
 from pywatt.control.runtime import Runtime
 from pywatt.errors import ControlError
+from pywatt.logs.terminal import for_terminal
 from pywatt.mesh.table import ServiceState
 
 ANSWER_SECONDS = 2.0
@@ -85,7 +86,7 @@ def ps(as_json: bool) -> None:
     print_table(("PID", "NAME", "STATE", "VERSION", "UPTIME", "URL", "FOLDER"), cells, colours)
     for runtime, condition in rows:
         for detail in condition.details:
-            click.echo(f"{runtime.name} (pid {runtime.pid}): {detail}")
+            click.echo(f"{runtime.name} (pid {runtime.pid}): {for_terminal(detail, colour=False)}")
 
 
 def _ask(runtime: Runtime) -> Condition:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import click
 
 from pywatt.errors import ConfigError, Problem, PywattError, ServiceFailed
+from pywatt.logs.terminal import for_terminal
 
 MOST_PROBLEMS = 8
 MOST_OUTPUT_LINES = 20
@@ -38,7 +39,7 @@ def render(error: PywattError, *, colour: bool = False, cwd: Path | None = None)
     if isinstance(error, ConfigError):
         lines = list(_config(error.problems, folder, paint))
     else:
-        lines = [f"{paint('error:', _RED)} {_title(error)}"]
+        lines = [f"{paint('error:', _RED)} {for_terminal(_title(error), colour=False)}"]
         if isinstance(error, ServiceFailed):
             lines.extend(_output(error, paint))
         if error.hint:
@@ -57,7 +58,7 @@ def _output(error: ServiceFailed, paint: Paint) -> Iterator[str]:
         hidden = len(error.output) - len(shown)
         more = f" (its last {len(shown)} of {len(error.output)} lines)" if hidden else ""
         yield paint(f"  output of {error.service}{more}:", _DIM)
-        yield from (f"  | {line}" for line in shown)
+        yield from (f"  | {for_terminal(line, colour=False)}" for line in shown)
 
 
 def _config(problems: Sequence[Problem], folder: Path, paint: Paint) -> Iterator[str]:

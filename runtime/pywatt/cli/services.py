@@ -10,6 +10,7 @@ import click
 from pywatt.cli import candidates
 from pywatt.cli.table import STATE_COLOURS, duration, json_option, megabytes, print_json, print_table
 from pywatt.cli.target import ID_HELP, find_app
+from pywatt.logs.terminal import for_terminal
 
 
 @click.command(epilog=ID_HELP)
@@ -26,7 +27,7 @@ def services(wanted: str | None, show_all: bool, as_json: bool) -> None:
     print_table(headers, [_cells(row) for row in rows], STATE_COLOURS)
     for row in rows:
         if row["detail"]:
-            click.echo(f"{row['id']}: {row['detail']}")
+            click.echo(f"{row['id']}: {for_terminal(row['detail'], colour=False)}")
 
 
 def _cells(row: dict[str, Any]) -> Sequence[str]:

@@ -8,6 +8,7 @@ from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
 from pywatt.cli.target import ID_HELP, find_service
 from pywatt.errors import EXIT_FAILURE
+from pywatt.logs.terminal import for_terminal
 
 
 @click.command(epilog=ID_HELP)
@@ -22,7 +23,7 @@ def stack(words: tuple[str, ...], as_json: bool) -> int:
     for worker in () if as_json else workers:
         click.echo(f"{row['id']} worker {worker['slot']} (pid {worker['pid']})")
         for line in worker["lines"]:
-            click.echo(f"  {line}")
+            click.echo(f"  {for_terminal(line, colour=False)}")
         if "error" in worker:
             click.echo(f"error: {worker['error']}", err=True)
     return EXIT_FAILURE if any("error" in worker for worker in workers) else 0

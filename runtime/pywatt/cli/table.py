@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from pywatt.logs.terminal import for_terminal
+
 _GAP = "  "
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _MEGABYTE = 1024 * 1024
@@ -49,6 +51,7 @@ def print_table(
 
 def layout(headers: Sequence[str], rows: Sequence[Sequence[str]], colours: Mapping[str, str] | None) -> list[str]:
     """Return the lines of a table (pure)."""
+    rows = [[for_terminal(cell, colour=False) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (headers, *rows)) for column in range(len(headers))]
     lines = []
     for number, row in enumerate((headers, *rows)):

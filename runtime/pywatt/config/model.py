@@ -210,6 +210,8 @@ class ServiceConfig:
     drain: float = 60.0
     """Seconds that a worker may take to end once another one serves in its place."""
     log_level: LogLevel = LogLevel.INFO
+    stderr_level: LogLevel = LogLevel.ERROR
+    """Of text on its standard error that names no level. Ours: `logger.stderrLevel`."""
     preload: tuple[str, ...] = ()
     """Modules which the forkserver imports before it forks a worker of this service."""
     interpreter: Path | None = None

@@ -56,6 +56,7 @@ class ReadService:
     """The part of its document that is for its type."""
     env: Mapping[str, str]
     log_level: LogLevel | None
+    stderr_level: LogLevel | None
     watch: WatchConfig
     supervision: Layer
 
@@ -109,6 +110,7 @@ def read_service(
         own={name: value for name, value in data.items() if name in own_keys or name not in shared},
         env=env,
         log_level=log_level(data),
+        stderr_level=log_level(data, "stderrLevel"),
         watch=watch_config(data, app_wide=app.settings.watch),
         supervision=supervision,
     )
@@ -155,6 +157,7 @@ def configured(
         drain=app.settings.shutdown.drain,
         watch=service.watch,
         log_level=app.settings.log_level if service.log_level is None else service.log_level,
+        stderr_level=app.settings.stderr_level if service.stderr_level is None else service.stderr_level,
     )
     return config, made.needs_broker
 

@@ -27,6 +27,7 @@ class Settings:
 
     server: ServerConfig
     log_level: LogLevel
+    stderr_level: LogLevel
     log_history: int
     base_path: str
     start_timeout: float | None
@@ -50,6 +51,7 @@ def settings_of(data: Mapping[str, Any]) -> Settings:
             backlog=server.get("backlog", defaults.backlog),
         ),
         log_level=log_level(flat) or LogLevel.INFO,
+        stderr_level=log_level(flat, "stderrLevel") or LogLevel.ERROR,
         log_history=_history_bytes(flat.get("logger", {}).get("history", True)),
         base_path="/" + flat.get("basePath", "").strip("/"),
         start_timeout=start_timeout / MILLISECONDS if start_timeout else None,
@@ -70,9 +72,9 @@ def hoisted(data: Mapping[str, Any]) -> dict[str, Any]:
     return _merged(data.get("runtime", {}), flat)
 
 
-def log_level(data: Mapping[str, Any]) -> LogLevel | None:
-    """Return the level in a document's `logger` block, or None."""
-    level = data.get("logger", {}).get("level")
+def log_level(data: Mapping[str, Any], key: str = "level") -> LogLevel | None:
+    """Return a level in a document's `logger` block, or None."""
+    level = data.get("logger", {}).get(key)
     return LogLevel[level.upper()] if level else None
 
 

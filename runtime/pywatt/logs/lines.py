@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pywatt.config.model import LogLevel
+from pywatt.logs.json_object import is_level, is_time, read_object
+from pywatt.logs.levels import level_in_object, level_in_text, nearest_level
 
-MAX_LINE_BYTES = 64 * 1024
-"""A longer line is cut into several records."""
+MAX_LINE_BYTES = 1024 * 1024
+"""A longer line is cut into several records, between characters."""
+_LONGEST_CHARACTER = 4
+"""Bytes in UTF-8."""
+_FURTHER_BYTE = range(0x80, 0xC0)
+_OWN = frozenset({"level", "time", "msg", "pid", "hostname", "name", "worker"})
+"""Keys that a record does not keep as further fields: its own, and what the supervisor knows better."""
 
 
 class Stream(enum.StrEnum):
@@ -46,26 +52,55 @@ class Source:
     worker: int | None
 
 
-def parse_line(line: bytes, stream: Stream, source: Source, now_ms: Callable[[], int]) -> LogRecord:
-    """Read one printed line: a JSON record in pino's form is taken as it is, anything else becomes a message."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a process printed until a line break, or a part of it."""
+
+    text: bytes
+    continues: bool = False
+    """Whether it is a further part of a line that was too long."""
+
+
+class TextLevels:
+    """Which level the text of one stream has: the one that it names, else that of the line which it continues."""
+
+    def __init__(self, default: LogLevel) -> None:
+        self._default = default
+        self._last = default
+
+    def of(self, text: str, *, continues: bool = False, known: LogLevel | None = None) -> LogLevel:
+        """Return the level of the next text; `known`: its level, if that has been found already."""
+        if continues or (text[:1] in (" ", "\t") and known is None and not text.startswith("  + Exception")):
+            return self._last
+        self._last = known or level_in_text(text) or self._default
+        return self._last
+
+
+def parse_line(
+    line: bytes, levels: TextLevels, source: Source, now_ms: Callable[[], int], *, continues: bool = False
+) -> LogRecord:
+    """Read one printed line: a JSON record in pino's form is taken as it is, anything else becomes a message.
+
+    Never raises. `continues`: the line is a further part of the one before.
+    """
     text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
-    if text.startswith("{"):
-        record = _structured(text, source)
-        if record is not None:
-            return record
-    level = LogLevel.INFO if stream is Stream.STDOUT else LogLevel.ERROR
+    known = None
+    if text.startswith("{") and not continues:
+        document = read_object(text)
+        if document is not None:
+            record = _structured(document, source)
+            if record is not None:
+                levels.of("", known=record.level)
+                return record
+            known = level_in_object(document)
+    level = levels.of(text, continues=continues, known=known)
     return LogRecord(level=level, time=now_ms(), name=source.name, msg=text, pid=source.pid, worker=source.worker)
 
 
-def _structured(text: str, source: Source) -> LogRecord | None:
-    try:
-        document = json.loads(text)
-    except ValueError:
+def _structured(document: Mapping[str, Any], source: Source) -> LogRecord | None:
+    level, time, msg = document.get("level"), document.get("time"), document.get("msg")
+    if not (is_level(level) and is_time(time) and isinstance(msg, str)):
         return None
-    level, time, msg = document.pop("level", None), document.pop("time", None), document.pop("msg", None)
-    if not isinstance(level, int) or not isinstance(time, (int, float)) or not isinstance(msg, str):
-        return None
-    own = {"pid", "hostname", "name", "worker"}
     return LogRecord(
         level=nearest_level(level),
         time=int(time),
@@ -73,31 +108,49 @@ def _structured(text: str, source: Source) -> LogRecord | None:
         msg=msg,
         pid=source.pid,
         worker=source.worker,
-        extra={key: value for key, value in document.items() if key not in own},
+        extra={key: value for key, value in document.items() if key not in _OWN},
     )
-
-
-def nearest_level(number: int) -> LogLevel:
-    """Return the highest level that is not above a number (pino allows custom levels in between)."""
-    fitting = [level for level in LogLevel if level <= number and level is not LogLevel.SILENT]
-    return max(fitting, default=LogLevel.TRACE)
 
 
 class LineSplitter:
     """Cuts what a pipe delivers into lines, of bounded length."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
+        self._continues = False
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[Line]:
         """Return the lines that the new bytes complete."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *ended, rest = data.split(b"\n")
+        lines: list[Line] = []
+        for part in ended:
+            self._rest += part
+            lines += self._cut()
+            lines.append(Line(bytes(self._rest), self._continues))
+            self._rest.clear()
+            self._continues = False
+        self._rest += rest
+        return [*lines, *self._cut()]
+
+    def rest(self) -> list[Line]:
+        """Return what is left when the pipe has ended, if anything."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        return [Line(rest, self._continues)] if rest else []
+
+    def _cut(self) -> list[Line]:
+        """Return the parts of a line that has become too long, and keep the rest of it."""
+        lines = []
         while len(self._rest) > MAX_LINE_BYTES:
-            lines.append(self._rest[:MAX_LINE_BYTES])
-            self._rest = self._rest[MAX_LINE_BYTES:]
+            end = _border(self._rest, MAX_LINE_BYTES)
+            lines.append(Line(bytes(self._rest[:end]), self._continues))
+            del self._rest[:end]
+            self._continues = True
         return lines
 
-    def rest(self) -> list[bytes]:
-        """Return what is left when the pipe has ended, if anything."""
-        rest, self._rest = self._rest, b""
-        return [rest] if rest else []
+
+def _border(text: bytearray, end: int) -> int:
+    """Return the last place, not after `end`, that is not inside a character; `end` itself in what is no UTF-8."""
+    for place in range(end, end - _LONGEST_CHARACTER, -1):
+        if text[place] not in _FURTHER_BYTE:
+            return place
+    return end

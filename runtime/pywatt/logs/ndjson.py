@@ -1,16 +1,24 @@
-"""Log records as lines of JSON with pino's keys, and back (pure)."""
+"""Log records as lines of JSON with pino's keys, and back (pure).
+
+Neither way raises, whatever a record holds: a history may have been written by another version, or by anybody.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 
-from pywatt.logs.lines import LogRecord, nearest_level
+from pywatt.logs.json_object import SURROGATE, is_level, is_time, read_object
+from pywatt.logs.levels import nearest_level
+from pywatt.logs.lines import LogRecord
 
 _OWN = {"level", "time", "pid", "hostname", "name", "worker", "msg"}
+_ESCAPED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
+"""What a terminal obeys or what many programs take for a line break. JSON itself escapes all below U+0020."""
 
 
 def to_line(record: LogRecord, hostname: str) -> str:
-    """Return the record's line, without a line break."""
+    """Return the record's line, without a line break: valid JSON that encodes as UTF-8."""
     line: dict[str, object] = {
         "level": int(record.level),
         "time": record.time,
@@ -22,24 +30,24 @@ def to_line(record: LogRecord, hostname: str) -> str:
         line["worker"] = record.worker
     line["msg"] = record.msg
     line.update(record.extra)
-    return json.dumps(line, default=str, ensure_ascii=False)
+    text = json.dumps(line, default=str, ensure_ascii=False)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", SURROGATE.sub("\ufffd", text))
 
 
 def from_line(line: str | bytes) -> LogRecord | None:
     """Read what `to_line` made; None for anything else, such as a line that was cut off when its writer was killed."""
-    try:
-        document = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(document, dict):
+    document = read_object(line if isinstance(line, str) else line.decode("utf-8", "replace"))
+    if document is None:
         return None
     level, time, msg, name = (document.get(key) for key in ("level", "time", "msg", "name"))
     pid, worker = document.get("pid"), document.get("worker")
-    if not (isinstance(level, int) and isinstance(time, int) and isinstance(msg, str) and isinstance(name, str)):
+    if not (is_level(level) and is_time(time) and isinstance(msg, str) and isinstance(name, str)):
         return None
     return LogRecord(
         level=nearest_level(level),
-        time=time,
+        time=int(time),
         name=name,
         msg=msg,
         pid=pid if isinstance(pid, int) else 0,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import time
+from functools import partial
 from typing import Protocol, TextIO
 
 from pywatt.config.model import LogLevel
+from pywatt.logs.json_object import LATEST
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.ndjson import to_line
+from pywatt.logs.terminal import for_terminal
 
 _RESET, _DIM = "\x1b[0m", "\x1b[2m"
 _LEVEL_COLOURS = {
@@ -58,19 +61,21 @@ class PrettyLines:
         """`dated`: show the day as well."""
         self._stream = stream
         self._colour = colour
+        self._safe = partial(for_terminal, colour=colour)
         self._clock = "%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S"
         self._names: dict[str, str] = {}
 
     def render(self, record: LogRecord) -> str:
         """Return the record's line, and a traceback below it."""
-        clock = time.strftime(self._clock, time.localtime(record.time / 1000)) + f".{record.time % 1000:03d}"
+        moment = min(max(record.time, 0), LATEST)
+        clock = time.strftime(self._clock, time.localtime(moment / 1000)) + f".{moment % 1000:03d}"
         level = self._paint(f"{record.level.name:<5}", _LEVEL_COLOURS.get(record.level, ""))
         name = record.name if record.worker in (None, 0) else f"{record.name}:{record.worker}"
         name = self._paint(f"{name:<12}", self._name_colour(record.name))
-        text = f"{self._paint(f'[{clock}]', _DIM)} {level} {name} {record.msg}"
+        text = f"{self._paint(f'[{clock}]', _DIM)} {level} {name} {self._safe(record.msg)}"
         error = record.extra.get("err")
         if isinstance(error, dict) and error.get("stack"):
-            text += "\n" + str(error["stack"]).rstrip()
+            text += "\n" + self._safe(str(error["stack"]).rstrip())
         return text
 
     def write(self, record: LogRecord) -> None:

@@ -87,7 +87,8 @@ class TraceJoiner:
         for raw in lines:
             line = raw.rstrip(b"\r")
             part = None
-            if self._open and len(self._open) < MAX_LINES and self._bytes < MAX_BYTES:
+            structured = line.startswith(b"{")
+            if not structured and self._open and len(self._open) < MAX_LINES and self._bytes < MAX_BYTES:
                 part = _continues(self._part, self._open[-1], line)
             if part is None:
                 done += self.rest()
@@ -95,7 +96,7 @@ class TraceJoiner:
             self._open.append(line)
             self._bytes += len(line)
             self._part = part
-            if line.startswith(b"{"):  # a structured record is whole
+            if structured:  # a record is whole, and no part of a trace
                 done += self.rest()
         return done
 

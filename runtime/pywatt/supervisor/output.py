@@ -13,11 +13,14 @@ from functools import partial
 
 import anyio
 
+from pywatt.config.model import LogLevel
 from pywatt.logs.flow import Flow
-from pywatt.logs.lines import LineSplitter, LogRecord, Source, Stream, parse_line
+from pywatt.logs.lines import Line, LineSplitter, LogRecord, Source, Stream, TextLevels, parse_line
 from pywatt.logs.traces import TraceJoiner
 
 TAIL_LINES = 50
+TAIL_WIDTH = 2000
+"""Characters of a line that are kept for the error."""
 DRAIN_SECONDS = 0.2
 """How long after its end to wait for the rest of its output, which a grandchild may keep open."""
 JOIN_SECONDS = 0.05
@@ -32,29 +35,35 @@ def now_ms() -> int:
 
 
 class _Pipe(asyncio.Protocol):
-    def __init__(self, output: WorkerOutput, stream: Stream) -> None:
+    def __init__(self, output: WorkerOutput, stream: Stream, default: LogLevel) -> None:
         self._output = output
-        self._stream = stream
+        self._levels = TextLevels(default)
         self._lines = LineSplitter()
         self._traces = TraceJoiner() if stream is Stream.STDERR else None
         self._timer: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
-        lines = self._lines.feed(data)
+        self._take(self._lines.feed(data))
         if self._traces is not None:
-            lines = self._traces.feed(lines)
             self._hold_back(self._traces)
-        for line in lines:
-            self._output.take(line, self._stream)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        lines = self._lines.rest()
+        self._take(self._lines.rest())
         if self._traces is not None:
-            lines = [*self._traces.feed(lines), *self._traces.rest()]
-        for line in lines:
-            self._output.take(line, self._stream)
+            self._let_go(self._traces)
         self.ended.set()
+
+    def _take(self, lines: list[Line]) -> None:
+        for line in lines:
+            if self._traces is None:
+                self._output.take(line.text, self._levels, continues=line.continues)
+            elif line.continues:
+                self._let_go(self._traces)
+                self._output.take(line.text, self._levels, continues=True)
+            else:
+                for text in self._traces.feed([line.text]):
+                    self._output.take(text, self._levels)
 
     def _hold_back(self, traces: TraceJoiner) -> None:
         if self._timer is not None:
@@ -64,8 +73,8 @@ class _Pipe(asyncio.Protocol):
             self._timer = asyncio.get_running_loop().call_later(JOIN_SECONDS, self._let_go, traces)
 
     def _let_go(self, traces: TraceJoiner) -> None:
-        for line in traces.rest():
-            self._output.take(line, self._stream)
+        for text in traces.rest():
+            self._output.take(text, self._levels)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -83,17 +92,21 @@ class WorkerOutput:
     listeners: set[Callable[[LogRecord], None]] = field(default_factory=set)
     """Called with each record as well."""
 
-    def take(self, line: bytes, stream: Stream) -> None:
-        """Log one line."""
-        record = parse_line(line, stream, Source(name=self.name, pid=self.pid, worker=self.slot), now_ms)
+    def take(self, line: bytes, levels: TextLevels, *, continues: bool = False) -> None:
+        """Log one line; `continues`: it is a further part of the one before."""
+        source = Source(name=self.name, pid=self.pid, worker=self.slot)
+        record = parse_line(line, levels, source, now_ms, continues=continues)
         if record.msg:
-            self.tail.extend(record.msg.splitlines())
+            self._keep(record.msg)
             error = record.extra.get("err")
             if isinstance(error, dict):
-                self.tail.extend(str(error.get("stack", "")).splitlines())
+                self._keep(str(error.get("stack", "")))
         self.log(record)
         for listener in tuple(self.listeners):
             listener(record)
+
+    def _keep(self, text: str) -> None:
+        self.tail.extend(line[:TAIL_WIDTH] for line in text.splitlines()[-TAIL_LINES:])
 
     async def drained(self) -> None:
         """Wait until the ended worker's output is read, up to DRAIN_SECONDS."""
@@ -113,17 +126,22 @@ def _same(pipe: _Pipe) -> _Pipe:
 
 
 @asynccontextmanager
-async def open_output_pipes(name: str, slot: int, log: Log, flow: Flow) -> AsyncIterator[WorkerOutput]:
-    """Make the pipes for one worker and read them, as `flow` allows, until it has ended."""
+async def open_output_pipes(
+    name: str, slot: int, log: Log, flow: Flow, *, stderr_level: LogLevel = LogLevel.ERROR
+) -> AsyncIterator[WorkerOutput]:
+    """Make the pipes for one worker and read them, as `flow` allows, until it has ended.
+
+    `stderr_level`: of text on standard error that names no level.
+    """
     loop = asyncio.get_running_loop()
     output = WorkerOutput(name=name, slot=slot, log=log)
     transports: list[asyncio.ReadTransport] = []
     writers: list[int] = []
     try:
-        for stream in (Stream.STDOUT, Stream.STDERR):
+        for stream, level in ((Stream.STDOUT, LogLevel.INFO), (Stream.STDERR, stderr_level)):
             reader, writer = os.pipe()
             writers.append(writer)
-            pipe = _Pipe(output, stream)
+            pipe = _Pipe(output, stream, level)
             # os.fdopen only wraps the descriptor; the transport closes it.
             transport, _ = await loop.connect_read_pipe(partial(_same, pipe), os.fdopen(reader, "rb", 0))
             transports.append(transport)

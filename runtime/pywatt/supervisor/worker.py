@@ -230,7 +230,9 @@ async def open_worker(
     service = order.service
     path = workshop.folder / order.socket_name
     async with AsyncExitStack() as stack:
-        output = await stack.enter_async_context(open_output_pipes(service.id, order.slot, workshop.log, workshop.flow))
+        output = await stack.enter_async_context(
+            open_output_pipes(service.id, order.slot, workshop.log, workshop.flow, stderr_level=service.stderr_level)
+        )
         ours, theirs = socket.socketpair()
         endpoint = open_endpoint(path)
         stack.callback(path.unlink, missing_ok=True)
