@@ -66,7 +66,7 @@ TEMPLATES = (
     _python("fastapi", "a FastAPI app", "fastapi"),
     _python("starlette", "a Starlette app", "starlette"),
     _python("quart", "a Quart app", "quart"),
-    _python("flask", "a Flask app", "flask", "pywatt[wsgi]"),
+    _python("flask", "a Flask app", "flask"),
     _python("asgi", "an ASGI app without a framework"),
     Template(kind="worker", title="an async main(), without HTTP", type="python", default_id="worker", http=False),
     Template(

@@ -6,12 +6,15 @@ import importlib
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from pywatt.errors import MissingExtra, StartError
+from pywatt.errors import StartError
 from pywatt.worker.lifespan import Application
 from pywatt_services.python.config import Interface, PythonOptions
 from pywatt_services.python.detect import NAMES
+
+if TYPE_CHECKING:
+    from pywatt.worker.wsgi.response import WsgiApplication
 
 FACTORY = "create_app"
 MAIN = "main"
@@ -32,7 +35,7 @@ class MainFunction:
 
 
 async def load_application(options: PythonOptions) -> AsgiApplication | MainFunction:
-    """Import the module and return what it holds. Raises what the import raises, StartError, MissingExtra."""
+    """Import the module and return what it holds. Raises what the import raises, StartError."""
     target, name = _find(importlib.import_module(options.module), options)
     where = f"{options.module}:{name}"
     interface = options.interface
@@ -118,8 +121,6 @@ def _takes(target: Callable[..., object], count: int) -> bool:
 
 
 def _from_wsgi(app: object, threads: int) -> Application:
-    try:
-        from a2wsgi import WSGIMiddleware
-    except ModuleNotFoundError as error:
-        raise MissingExtra("a2wsgi", "wsgi", needed_by="a WSGI application") from error
-    return cast("Application", WSGIMiddleware(cast("Any", app), workers=threads))
+    from pywatt.worker.wsgi.bridge import WsgiBridge
+
+    return WsgiBridge(cast("WsgiApplication", app), threads=threads)

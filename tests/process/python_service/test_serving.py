@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from harness.context import exchange, ready, settle, start
 
-from pywatt.errors import MissingExtra, StartError
+from pywatt.errors import StartError
 from pywatt.service_type import Placement
 from pywatt_services.python import TYPE
 
@@ -190,11 +190,3 @@ async def test_what_cannot_be_served_is_told(
     async with start(service(source, document)) as worker:
         with pytest.raises(StartError, match=message):
             await worker.ended()
-
-
-async def test_wsgi_without_its_extra_is_told(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "a2wsgi", None)
-    async with start(service(APPLICATIONS["flask"])) as worker:
-        with pytest.raises(MissingExtra) as raised:
-            await worker.ended()
-    assert raised.value.hint == "pip install 'pywatt[wsgi]'"

@@ -1,0 +1,1 @@
+"""Serving WSGI applications (PEP 3333) as ASGI applications."""
