@@ -129,4 +129,9 @@ class CallTimeout(MeshError):
 
 
 class BadResponse(MeshError):
-    """The peer answered with bytes that are not HTTP/1.1."""
+    """The peer answered with bytes that are not HTTP/1.1, or with too many of them."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
+        """`status`: the final status that the response begins with, if its status line could be read."""
+        super().__init__(message, hint=hint)
+        self.status = status

@@ -6,6 +6,7 @@ chunked, a 101 that nobody asked for.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import httptools
@@ -20,6 +21,10 @@ SWITCHING_PROTOCOLS = 101
 BODILESS = (204, 304)
 EMPTY_LINE = b"\r\n\r\n"
 HTTP_VERSIONS = ("1.1", "1.0")
+FINAL = range(200, 1000)
+START_SIZE = 1024
+"""Bytes of an unfinished head that are kept for `status_of`."""
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\r?\n")
 
 
 @dataclass(slots=True)
@@ -61,6 +66,7 @@ class ResponseReader:
         "_not_passed",
         "_parser",
         "_passed",
+        "_start",
         "_to_head",
         "_upgradable",
         "complete",
@@ -79,6 +85,7 @@ class ResponseReader:
         self.informational: list[ResponseHead] = []
         """1xx responses that came before; to be taken by the reader's owner."""
         self._dated = False
+        self._start = b""
         self.expect(to_head=False, upgradable=False)
 
     def expect(self, *, to_head: bool, upgradable: bool) -> None:
@@ -88,6 +95,7 @@ class ResponseReader:
         self._head_bytes = 0
         self.head: ResponseHead | None = None
         self.complete = False
+        self._start = b""
         if self._passed or self._not_passed:  # trailers of the response before
             self._passed, self._not_passed, self._dated = [], [], False
         self.surplus = False
@@ -121,6 +129,7 @@ class ResponseReader:
             self.surplus = True
         if self.head is None:
             self._head_bytes += len(data)
+            self._start = (self._start + data)[:START_SIZE]
             if self._head_bytes > self._max_head:
                 raise BadResponse(f"the head of the response is larger than {self._max_head} bytes")
         elif self.complete and self._to_head:
@@ -134,6 +143,11 @@ class ResponseReader:
         end = data.find(EMPTY_LINE) + len(EMPTY_LINE)
         if end > len(EMPTY_LINE) and (head.content_length or 0) == len(data) - end:
             _known_heads.remember(data[:end], head)
+
+    def status_of_bad(self, data: bytes) -> int | None:
+        """Return the final status of a response that was refused with this piece, if it can be told all the same."""
+        status = status_of(self._start + data) if self.head is None else self.head.status
+        return status if status in FINAL else None
 
     def take_body(self) -> bytes:
         """Return the part of the body that was read since the last call."""
@@ -201,6 +215,19 @@ class ResponseReader:
         """Note the end of the response."""
         if self.head is not None:
             self.complete = True
+
+
+def status_of(start: bytes) -> int | None:
+    """Return the final status of a response, however its fields look; None when it does not begin with one."""
+    at = 0
+    while (line := _STATUS_LINE.match(start, at)) is not None:
+        status = int(line[1])
+        if status in FINAL:
+            return status
+        at = start.find(EMPTY_LINE, at) + len(EMPTY_LINE)
+        if at < len(EMPTY_LINE):
+            break
+    return None
 
 
 def _apply(head: ResponseHead, not_passed: list[Header]) -> None:

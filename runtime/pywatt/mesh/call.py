@@ -128,7 +128,7 @@ class Collector:
         self._size += len(body)
         if self._size > self._limit:
             self.end()
-            self._done(BadResponse(f"the response is larger than {self._limit} bytes"))
+            self._done(BadResponse(f"the response is larger than {self._limit} bytes", status=self._head.status))
             return
         self._pieces.append(body)
         if ended:

@@ -202,7 +202,8 @@ class Connection(asyncio.Protocol):
         try:
             raw = reader.feed(data)
         except BadResponse as error:
-            self._fail(BadResponse(f"{self._owner.name}: {error.message}"))
+            status = reader.status_of_bad(data)
+            self._fail(BadResponse(f"{self._owner.name}: {error.message}", status=status))
             return
         if reader.informational:
             informational, reader.informational = reader.informational, []

@@ -1,13 +1,15 @@
 """Header rules, both ways between HTTP and Kafka. Wire names are the original's.
 
 What never crosses: hop-by-hop headers (RFC 9110 section 7.6.1) and credentials, and on the way to a webhook what is
-of one message only (host, content-length): whoever may produce a record must not choose them.
+of one message only (host, content-length) or asks for another answer than that to this request (ranges, conditions,
+codings): whoever may produce a record must not choose them.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -36,12 +38,21 @@ CONTENT_TYPE = "content-type"
 RETRY_AFTER = b"retry-after"
 
 BASE64 = "base64"
+SHA256 = "sha256"
+"""What stands in a header for a key that is too long for one: its digest, in hexadecimal."""
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 RecordHeaders = Sequence[tuple[str, bytes | None]]
 
 _ONE_CONNECTION = frozenset({name.decode() for name in HOP_BY_HOP} | {"expect"})
 _CREDENTIALS = frozenset({"authorization", "cookie"})
+_ABOUT_THE_ANSWER = frozenset(
+    {
+        "accept-encoding", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since",
+        "max-forwards", "range", "upgrade-insecure-requests", "want-content-digest", "want-repr-digest",
+    }
+)  # fmt: skip
+LONGEST_VALUE = 8000  # bytes of a value that becomes a header; many servers refuse a line above 8 KiB
 _OUR_OWN = frozenset({KEY, KEY_ENCODING, ATTEMPT})
 _WEBHOOKS_OWN = frozenset(
     {
@@ -49,7 +60,9 @@ _WEBHOOKS_OWN = frozenset(
         WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE, REDRIVE_TARGET,
     }
 )  # fmt: skip
-_NOT_INTO_WEBHOOKS = _ONE_CONNECTION | _CREDENTIALS | _WEBHOOKS_OWN
+_NOT_INTO_WEBHOOKS = _ONE_CONNECTION | _CREDENTIALS | _WEBHOOKS_OWN | _ABOUT_THE_ANSWER
+
+LONGEST_KEY = LONGEST_VALUE // 4 * 3  # bytes, so that its base64 is a legal value too
 
 _KEY_BYTES, _KEY_ENCODING_BYTES = KEY.encode(), KEY_ENCODING.encode()
 
@@ -81,9 +94,14 @@ def id_prefix(topic: str, partition: int) -> str:
 
 
 def key_headers(key: bytes | None) -> list[tuple[bytes, bytes]]:
-    """Return the headers that carry a record's key: as it is if it is UTF-8 that a header can carry, else in base64."""
+    """Return the headers that carry a record's key: as it is if it is UTF-8 that a header can carry, else in base64.
+
+    A key that would be too long for that is known by its digest.
+    """
     if key is None:
         return []
+    if len(key) > LONGEST_KEY:
+        return [(_KEY_BYTES, hashlib.sha256(key).hexdigest().encode()), (_KEY_ENCODING_BYTES, SHA256.encode())]
     try:
         key.decode("utf-8")
         plain = legal_value(key)
@@ -96,7 +114,7 @@ def key_headers(key: bytes | None) -> list[tuple[bytes, bytes]]:
 
 def is_plain(key: bytes) -> bool:
     """Tell, quicker than `key_headers` does, of most keys that they go into a header as they are."""
-    return not key.translate(None, _PLAIN_BYTES)
+    return not key.translate(None, _PLAIN_BYTES) and len(key) <= LONGEST_KEY
 
 
 def key_of(headers: RawHeaders) -> bytes | None:
@@ -120,7 +138,8 @@ def key_of(headers: RawHeaders) -> bytes | None:
 def webhook_headers(configured: RawHeaders, record: RecordHeaders, key: bytes | None) -> list[tuple[bytes, bytes]]:
     """Return a webhook request's headers: the record's that may pass, the key's, the configured ones.
 
-    A configured header replaces the record's of the same name. What HTTP cannot carry is left out.
+    A configured header replaces the record's of the same name. What HTTP cannot carry, and what is longer than servers
+    take, is left out.
     """
     taken = {name for name, _ in configured} if configured else ()
     result: list[tuple[bytes, bytes]] = []
@@ -129,7 +148,7 @@ def webhook_headers(configured: RawHeaders, record: RecordHeaders, key: bytes | 
         if raw is None or value is None or raw in taken:
             continue
         trimmed = value.strip(b" \t")
-        if legal_value(trimmed):
+        if len(trimmed) <= LONGEST_VALUE and legal_value(trimmed):
             result.append((raw, trimmed))
     result.extend(key_headers(key))
     result.extend(configured)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import time
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
-from harness.hooks import LONG, Received, RunHooks, Target, accept
+from harness.hooks import LONG, Hooks, ReadRecords, Received, RunHooks, Target, accept
 
 from pywatt_kafka import Producer, ensure_topics
 
@@ -36,6 +41,19 @@ async def send(producer: Producer, topic: str, number: int, partition: int) -> N
     await producer.send(topic, b"%d" % number, key=b"%d" % number, partition=partition)
 
 
+async def is_reading(hooks: Hooks) -> None:
+    """Wait until the worker has partitions."""
+    with anyio.fail_after(LONG):
+        while True:
+            answer = await hooks.mesh.request("GET", f"http://127.0.0.1:{hooks.port}/why", timeout=LONG)
+            if json.loads(answer.body)["partitions"]:
+                return
+
+
+def at_least(count: int, requests: Sequence[Received]) -> bool:
+    return len(requests) >= count
+
+
 def bodies(target: Target) -> set[bytes]:
     return {request.body for request in target.requests}
 
@@ -61,6 +79,30 @@ async def test_successor_repeats_only_what_was_not_done_and_goes_on_counting_att
             assert bodies(target) == STUCK
     assert {body for body, count in attempts.items() if count > 1} == STUCK
     assert len(attempts) == TOTAL
+
+
+async def test_restarts_neither_shorten_a_pause_nor_use_up_attempts(
+    broker: str, topic: str, run_hooks: RunHooks, target: Target, producer: Producer, read_records: ReadRecords
+) -> None:
+    pause = 4.0
+    made: list[tuple[float, int]] = []
+
+    async def refuse(request: Received) -> int:
+        made.append((time.time(), int(request.headers["x-plt-kafka-hooks-attempt"])))
+        return 503
+
+    target.handler = refuse
+    config = document(broker, topic, retries=3, retryDelay=int(pause * 1000), dlq=f"{topic}-dlq")
+    await producer.send(topic, b"0", key=b"0")
+    for attempts in (1, 1, 1, 2, 3):
+        async with run_hooks(config) as hooks:
+            await target.wait_for(partial(at_least, attempts))
+            await is_reading(hooks)
+    (letter,) = await read_records(f"{topic}-dlq", 1)
+    assert json.loads(letter.value or b"")["retries"] == 3
+    assert [number for _, number in made] == [1, 2, 3]
+    times = [moment for moment, _ in made]
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= pause - 0.1
 
 
 async def test_members_that_join_and_leave_repeat_nothing(

@@ -28,7 +28,7 @@ ALLOWED = {
 
 HOOKS = "pywatt_services.kafka_hooks"
 HOOKS_FOLDER = ROOT / "services/pywatt_services/kafka_hooks"
-GROUND = {"complaint", "exposition", "headers", "pace"}
+GROUND = {"codings", "complaint", "exposition", "headers", "pace"}
 """Modules of its own that import none of the others, and that all may use."""
 HOOKS_ALLOWED = {
     **{module: set[str]() for module in GROUND},

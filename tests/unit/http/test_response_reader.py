@@ -78,6 +78,45 @@ def test_what_is_not_a_response(data: bytes) -> None:
         read(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab", 200),
+        (b"HTTP/1.1 200\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab", 200),
+        (b"HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nab", 200),
+        (b"HTTP/1.1 503\nContent-Length: 2\n\nab", 503),
+        (b"HTTP/1.0 204 \nX\n\n", 204),
+        (b"HTTP/1.1 201 Created\r\nBad Name: 1\r\n\r\n", 201),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz", 200),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", 200),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 2000, 200),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\n\n", 200),
+        (b"HTTP/1.1 103 Hints\r\nA: b\r\n\r\nJUNK", None),
+        (b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", None),
+        (b"HTTP/1.1 200x OK\r\n\r\n", None),
+        (b"HTTP/1.1 2000 OK\r\n\r\n", None),
+        (b"HTTP/1.1 20 OK\r\n\r\n", None),
+        (b"HTTP/2.0 200 OK\r\n\r\n", None),
+        (b"hello HTTP/1.1 200 OK\r\n", None),
+    ],
+)
+@pytest.mark.parametrize("cut", [0, 3, 12, 17, 30])
+def test_status_of_a_bad_response_is_known_if_its_status_line_is(data: bytes, status: int | None, cut: int) -> None:
+    reader = ResponseReader(1024)
+    pieces = [piece for piece in (data[:cut], data[cut:]) if piece]
+    last = _first_refused(reader, pieces)
+    assert reader.status_of_bad(last) == status
+
+
+def _first_refused(reader: ResponseReader, pieces: list[bytes]) -> bytes:
+    for piece in pieces:
+        try:
+            reader.feed(piece)
+        except BadResponse:
+            return piece
+    raise AssertionError("it was taken")
+
+
 def test_informational_responses_come_before_the_response() -> None:
     reader, _ = read(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     assert [(head.status, head.headers) for head in reader.informational] == [(103, [(b"Link", b"x")])]

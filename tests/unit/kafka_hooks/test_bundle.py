@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
+from harness.fuzz import fuzz
 from harness.webhook_client import WebhookClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +26,7 @@ from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
 from pywatt_services.kafka_hooks.headers import RawHeaders
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
-from pywatt_services.kafka_hooks.webhooks.bundle import REFUSED, BundleOptions, bundle_body, refusals
+from pywatt_services.kafka_hooks.webhooks.bundle import REFUSED, BundleOptions, UnreadableAnswer, bundle_body, refusals
 from pywatt_services.kafka_hooks.webhooks.options import Order, WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy
 from pywatt_services.kafka_hooks.webhooks.signature import SigningKey
@@ -79,12 +82,68 @@ def test_headers_are_text_else_base64_and_a_list_where_a_name_comes_again() -> N
     ],
 )
 def test_answer_names_those_that_were_not_taken(body: bytes, refused: dict[int, int]) -> None:
-    assert refusals(body, 3) == refused
+    assert refusals((), body, 3) == refused
 
 
-@given(st.binary(max_size=40) | st.just(b"[" * 100_000))
-def test_any_answer_is_understood_or_refuses(body: bytes) -> None:
-    assert set(refusals(body, 3)) <= {0, 1, 2}
+GZIPPED = gzip.compress(b'{"failed": [0]}')
+
+
+@pytest.mark.parametrize(
+    ("codings", "body", "refused"),
+    [
+        ([b"gzip"], GZIPPED, {0: REFUSED}),
+        ([b"x-gzip"], GZIPPED, {0: REFUSED}),
+        ([b"identity"], b'{"failed": [1]}', {1: REFUSED}),
+        ([b"deflate"], zlib.compress(b'{"failed": [2]}'), {2: REFUSED}),
+        ([b"deflate"], zlib.compress(b'{"failed": [2]}', wbits=-15), {2: REFUSED}),
+        ([b"gzip, gzip"], gzip.compress(GZIPPED), {0: REFUSED}),
+        ([b"gzip", b"gzip"], gzip.compress(GZIPPED), {0: REFUSED}),
+        ([b"gzip"], gzip.compress(b""), {}),
+        ([b"gzip"], b"", {}),
+        ([b"gzip"], gzip.compress(b"o") + gzip.compress(b"k"), {}),
+    ],
+    ids=range(10),
+)
+def test_coded_answer_is_decoded(codings: list[bytes], body: bytes, refused: dict[int, int]) -> None:
+    assert refusals([(b"content-encoding", coding) for coding in codings], body, 3) == refused
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ([], GZIPPED),
+        ([(b"content-encoding", b"br")], b"\x8b\x03\x80"),
+        ([(b"content-encoding", b"gzip")], b'{"failed": [0]}'),
+        ([(b"content-encoding", b"gzip")], GZIPPED[:-4]),
+        ([(b"content-encoding", b"gzip, gzip, gzip, gzip")], GZIPPED),
+        ([(b"content-encoding", b"gzip")], gzip.compress(b" " * 20_000_000)),
+        ([], b'{"failed": [0'),
+        ([], b"[0"),
+        ([], b"\xef\xbb\xbf{"),
+        ([], b"\xff\xfe"),
+        ([], b"o\0k"),
+        ([(b"content-type", b"application/problem+json")], b"failed"),
+    ],
+    ids=range(12),
+)
+def test_answer_that_may_name_refused_records_and_cannot_be_read_is_told(
+    headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    with pytest.raises(UnreadableAnswer):
+        refusals(headers, body, 3)
+
+
+@fuzz
+@given(
+    st.lists(st.sampled_from([b"gzip", b"deflate", b"br", b"identity", b""]), max_size=3),
+    st.binary(max_size=40) | st.just(b"[" * 100_000) | st.binary(max_size=40).map(gzip.compress),
+)
+def test_any_answer_is_understood_or_refuses(codings: list[bytes], body: bytes) -> None:
+    try:
+        refused = refusals([(b"content-encoding", coding) for coding in codings], body, 3)
+    except UnreadableAnswer:
+        return
+    assert set(refused) <= {0, 1, 2}
 
 
 @dataclass
@@ -104,9 +163,10 @@ class Call:
     def values(self) -> str:
         return "".join(record["value"] for record in self.records)
 
-    def reply(self, status: int = 200, failed: list[Any] | None = None) -> None:
+    def reply(self, status: int = 200, failed: list[Any] | None = None, coding: bytes = b"") -> None:
         body = b"" if failed is None else json.dumps({"failed": failed}).encode()
-        self.answer.set_result(Answer(status, (), body))
+        headers = [(b"content-encoding", coding)] if coding else []
+        self.answer.set_result(Answer(status, headers, gzip.compress(body) if coding == b"gzip" else body))
 
 
 @dataclass
@@ -276,6 +336,17 @@ async def test_answer_that_refuses_refuses_them_all() -> None:
         b.accept("1a", "2b")
         (await b.calls.get()).reply(503)
         assert {(await b.letters.get())["offset"] for _ in range(2)} == {"0", "1"}
+        await until_done(b, 2)
+
+
+@pytest.mark.parametrize(("coding", "again"), [(b"gzip", "a"), (b"br", "ab")])
+async def test_coded_answer_is_read_or_takes_none(coding: bytes, again: str) -> None:
+    async with bench() as b:
+        b.accept("ka", "lb")
+        (await b.calls.get()).reply(failed=[0], coding=coding)
+        call = await b.calls.get()
+        assert call.values == again
+        call.reply()
         await until_done(b, 2)
 
 

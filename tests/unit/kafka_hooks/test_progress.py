@@ -13,6 +13,7 @@ from pywatt_services.kafka_hooks.consuming.progress import TEXT_LIMIT, Progress,
 
 OFFSETS = st.integers(0, 2**62)
 STATUSES = st.none() | st.integers(100, 599)
+DUES = st.just(0.0) | st.integers(1, 4_000_000_000).map(float)
 
 
 @st.composite
@@ -22,7 +23,8 @@ def progresses(draw: st.DrawFn, position: int) -> Progress:
     for gap, length in draw(st.lists(st.tuples(st.integers(1, 300), st.integers(1, 3000)), max_size=30)):
         finished.append(range(at + gap, at + gap + length))
         at += gap + length
-    tried = draw(st.dictionaries(st.integers(0, 5000), st.builds(Tried, st.integers(1, 1000), STATUSES), max_size=20))
+    tries = st.builds(Tried, st.integers(0, 1000), STATUSES, DUES)
+    tried = draw(st.dictionaries(st.integers(0, 5000), tries, max_size=20))
     return Progress(finished=tuple(finished), tried={position + offset: each for offset, each in sorted(tried.items())})
 
 
@@ -53,6 +55,27 @@ def test_when_it_is_too_long_the_nearest_part_is_kept_and_nothing_invented(
     for id_, found in decode(position, note.text).items():
         assert found.finished == shares[id_].finished[: len(found.finished)]
         assert list(found.tried.items()) == list(shares[id_].tried.items())[: len(found.tried)]
+
+
+@given(st.lists(st.floats(1.0, 4e9), min_size=1, max_size=20))
+def test_no_attempt_is_due_earlier_than_it_was(dues: list[float]) -> None:
+    tried = {offset: Tried(1, 503, due) for offset, due in enumerate(dues)}
+    found = decode(0, encode(0, {1: Progress(tried=tried)}).text)[1].tried
+    for offset, due in enumerate(dues):
+        assert due <= found[offset].due + 1e-6 < due + 0.2
+
+
+def test_note_of_a_version_without_due_times_is_understood() -> None:
+    shares = {7: Progress(finished=(range(12, 14),), tried={10: Tried(2, 503), 11: Tried(1, None)})}
+    assert decode(10, "w@nSw%2LS>C0ssQ{0|5a5") == shares
+
+
+def test_thousand_records_of_a_dead_target_fit_with_their_pauses() -> None:
+    rng = random.Random(7)
+    tried = {offset: Tried(rng.randint(1, 3), 503, 1_800_000_000 + rng.random() * 60) for offset in range(1000)}
+    note = encode(0, {1: Progress(tried=tried)})
+    assert note.complete
+    assert len(decode(0, note.text)[1].tried) == 1000
 
 
 def test_twelve_thousand_offsets_finished_at_random_fit() -> None:

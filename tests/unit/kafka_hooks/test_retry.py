@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import takewhile
 
 import pytest
+from harness.fuzz import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,16 +130,25 @@ def test_record_that_would_be_too_old_is_not_tried_again(age: float, retried: bo
         (b"-1", None),
         (b"", None),
         ("٣".encode(), None),
+        (b"Mon, 01 Jan 2024 00:00:00 +99999999999999999999", None),
+        (b"Mon, 01 Jan 2024 00:00:00 " + b"GMT " * 20, None),
+        (b"Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+        (b"Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
+        (b"9" * 5000, 3600.0),
+        (b"0" * 5000 + b"7", 7.0),
     ],
 )
 def test_retry_after_field(value: bytes, seconds: float | None) -> None:
     assert retry_after(value, 1769162400.0) == seconds
 
 
-@given(st.binary(max_size=30))
+@fuzz
+@given(
+    st.binary(max_size=30) | st.from_regex(rb"Mon, \d{1,9} Jan \d{1,9} \d{1,9}:\d\d:\d\d [+-]\d{1,30}", fullmatch=True)
+)
 def test_any_retry_after_field_is_survived(value: bytes) -> None:
     found = retry_after(value, 0.0)
-    assert found is None or found >= 0
+    assert found is None or 0 <= found <= RETRY_AFTER_LIMIT
 
 
 @pytest.mark.parametrize(

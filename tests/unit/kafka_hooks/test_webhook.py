@@ -16,7 +16,16 @@ import pytest
 from harness.webhook_client import WebhookClient
 
 from pywatt.errors import ConnectFailed
-from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
+from pywatt_kafka import (
+    Headers,
+    InvalidRecord,
+    KafkaError,
+    KafkaUnavailable,
+    Message,
+    RecordPosition,
+    RecordTooLarge,
+    TopicPartition,
+)
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID, TARGET
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
@@ -24,6 +33,7 @@ from pywatt_services.kafka_hooks.consuming.offsets import OffsetTracker
 from pywatt_services.kafka_hooks.consuming.partition import HeldPartition
 from pywatt_services.kafka_hooks.consuming.progress import Progress, Tried
 from pywatt_services.kafka_hooks.delivering.caller import REFUSAL_HOLDS
+from pywatt_services.kafka_hooks.delivering.holdups import hold_ups
 from pywatt_services.kafka_hooks.delivering.lanes import LaneState
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker, TargetBreakers
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
@@ -453,7 +463,9 @@ async def test_failed_attempts_are_noted_for_a_successor() -> None:
         for status in (503, 500):
             await b.answer(status=status)
         await b.writer.written.get()
-        assert b.partition.tried == [(0, Tried(1, 503)), (0, Tried(2, 500))]
+        (first, noted), last = b.partition.tried
+        assert (first, noted.attempts, noted.status) == (0, 1, 503)
+        assert last == (0, Tried(2, 500))
 
 
 async def test_attempts_of_a_worker_before_count() -> None:
@@ -688,3 +700,72 @@ async def test_mistake_in_what_follows_a_call_ends_the_worker(monkeypatch: pytes
     with pytest.raises(ExceptionGroup) as caught:
         await answer_one()
     assert caught.group_contains(TypeError)
+
+
+async def test_attempt_that_a_worker_before_has_put_off_waits_and_holds_only_its_key() -> None:
+    now = 1_000.0
+    async with bench(attempts=3, now=lambda: now, retry=RetryPolicy(attempts=3, delay=60.0)) as b:
+        b.partition = Partition(Progress(tried={0: Tried(1, 503, now + 0.2)}))
+        b.accept(b"put off", b"k")
+        b.accept(b"behind", b"k")
+        b.accept(b"other", b"l")
+        assert (await b.answer()).body == b"other"
+        assert await b.finished.get() == 2
+        assert b.target.calls.empty()
+        (lane,) = b.webhook.lanes()
+        assert lane.state is LaneState.PARKED
+        call = await b.answer()  # real time passes, the clock of due times stands still
+        assert (call.body, call.attempt) == (b"put off", 2)
+        assert (await b.answer()).body == b"behind"
+
+
+async def test_attempt_that_is_due_is_made_at_once_whatever_the_clock_was_before() -> None:
+    async with bench(attempts=3, now=lambda: 1_000.0, retry=RetryPolicy(attempts=3, delay=60.0)) as b:
+        b.partition = Partition(Progress(tried={0: Tried(1, 503, 999.0), 1: Tried(2, 503, 1e15)}))
+        b.accept(b"due", b"k")
+        b.accept(b"far", b"l")
+        assert (await b.answer()).attempt == 2
+        (far,) = [lane for lane in b.webhook.lanes() if lane.key == b"l"]
+        await b.webhook.idle()
+        assert far.state is LaneState.PARKED  # an hour at most: no pause is longer
+
+
+@pytest.mark.parametrize("after", [b"300", b"Thu, 01 Jan 1970 00:21:40 GMT"])
+async def test_pause_is_noted_with_the_attempt(after: bytes) -> None:
+    async with bench(attempts=3, now=lambda: 1_000.0, retry=RetryPolicy(attempts=3, delay=60.0)) as b:
+        for headers in ([], [(b"retry-after", after)]):
+            b.accept(b"bad")
+            await b.answer(status=503, headers=headers)
+            await b.webhook.idle()
+        assert b.partition.tried == [(0, Tried(1, 503, 1_060.0)), (1, Tried(1, 503, 1_300.0))]
+
+
+async def test_pause_of_an_attempt_that_does_not_count_is_noted_too() -> None:
+    breaker = BreakerPolicy(failures=1, pause=10.0)
+    async with bench(breaker=breaker, now=lambda: 1_000.0) as b:
+        b.accept(b"bad")
+        await b.answer(status=503, headers=[(b"retry-after", b"90")])
+        await b.webhook.idle()
+        assert b.partition.tried == [(0, Tried(0, None, 1_090.0))]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            InvalidRecord("writing to topic dead: no such record"),
+            "letters have no key: set cleanup.policy=delete for dead",
+        ),
+        (RecordTooLarge("writing to topic dead: too large"), "raise max.message.bytes of dead"),
+        (KafkaUnavailable("writing to topic dead: no broker answers"), "no broker answers"),
+    ],
+)
+async def test_why_tells_what_a_dead_letter_waits_for(error: KafkaError, words: str) -> None:
+    async with bench(attempts=1, errors=[error] * 10) as b:
+        b.accept(b"bad", b"k")
+        await b.answer(status=500)
+        await b.webhook.idle()
+        ((holder,),) = [each["heldBy"] for each in hold_ups({PLACE: b.partition}, [b.webhook], 0.0)]
+    assert holder["state"].startswith(f"its dead letter cannot be written: {error.message}")
+    assert words in holder["state"]
+    assert holder["error"] == "the webhook answered 500 Internal Server Error"

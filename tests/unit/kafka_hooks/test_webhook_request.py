@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from pywatt_services.kafka_hooks.webhooks.cloud_events import CloudEventOptions
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker
 from pywatt_services.kafka_hooks.webhooks.signature import Signer, SigningKey
+from pywatt_services.kafka_hooks.webhooks.templates import TemplateError
 
 KEY = SigningKey(asymmetric=False, secret=bytes(32))
 NOW = 1769162400.7
+IDENTITY = {b"accept-encoding": b"identity"}
 
 
 def sent(
@@ -40,11 +43,12 @@ def test_where_the_record_is_and_an_id_that_is_the_same_for_all_attempts() -> No
         b"x-plt-kafka-hooks-timestamp": b"1769162400123",
         b"webhook-id": b"orders~eu-3-17",
         b"x-plt-kafka-hooks-attempt": b"2",
+        **IDENTITY,
     }
 
 
 def test_all_of_it_can_be_left_out() -> None:
-    assert sent(include_metadata=False, include_attempt=False) == {b"x-plt-kafka-hooks-key": b"k"}
+    assert sent(include_metadata=False, include_attempt=False) == {b"x-plt-kafka-hooks-key": b"k", **IDENTITY}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,56 @@ def test_record_cannot_pretend_to_be_another(name: str) -> None:
     assert sent(((name, b"evil"),), include_metadata=False) == {
         b"x-plt-kafka-hooks-key": b"k",
         b"x-plt-kafka-hooks-attempt": b"2",
+        **IDENTITY,
     }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Accept-Encoding", "range", "if-range", "If-None-Match", "if-match", "if-modified-since", "if-unmodified-since",
+        "TE", "connection", "keep-alive", "transfer-encoding", "trailer", "upgrade", "proxy-authorization", "expect",
+    ],
+)  # fmt: skip
+def test_publisher_does_not_choose_what_the_target_answers(name: str) -> None:
+    record = ((name, b"gzip"), ("content-encoding", b"gzip"))
+    found = sent(record, include_metadata=False, include_attempt=False)
+    assert found == {b"x-plt-kafka-hooks-key": b"k", b"content-encoding": b"gzip", **IDENTITY}
+
+
+def test_codings_that_are_configured_are_asked_for() -> None:
+    coded = ((b"accept-encoding", b"gzip"),)
+    maker = RequestMaker(WebhookOptions(topic="orders", url="http://api.plt.local/", headers=coded))
+    request = maker.make(Message("orders", 3, 17, b"k", b"", (), 1), 1, NOW)
+    assert headers_of(request.lines)[b"accept-encoding"] == b"gzip"
+
+
+@pytest.mark.parametrize("size", [1, 6000, 6001, 20_000, 1_000_000])
+@pytest.mark.parametrize("letter", [b"k", b"\xff"])
+@pytest.mark.parametrize("events", [None, CloudEventOptions()])
+def test_no_header_is_longer_than_servers_take(size: int, letter: bytes, events: CloudEventOptions | None) -> None:
+    record = (("x-long", b"v" * 8001), ("x-fits", b"v" * 8000), ("ce_long", b"v" * 8001))
+    found = sent(record, letter * size, cloud_events=events)
+    assert max(len(value) for value in found.values()) == 8000
+    assert b"x-long" not in found
+    encoding = found.get(b"x-plt-kafka-hooks-key-encoding")
+    if size > 6000:
+        assert (encoding, found[b"x-plt-kafka-hooks-key"]) == (
+            b"sha256", hashlib.sha256(letter * size).hexdigest().encode(),
+        )  # fmt: skip
+    else:
+        assert encoding == (None if letter == b"k" else b"base64")
+
+
+@pytest.mark.parametrize("size", [7000, 9000])
+def test_no_url_is_longer_than_servers_take(size: int) -> None:
+    maker = RequestMaker(WebhookOptions(topic="orders", url="http://api.plt.local/{record.key}"))
+    message = Message("orders", 3, 17, b"k" * size, b"", (), 1)
+    if size < 8000:
+        assert maker.make(message, 1, NOW).url.endswith("/" + "k" * size)
+        return
+    with pytest.raises(TemplateError, match="9021 characters"):
+        maker.make(message, 1, NOW)
 
 
 def test_record_without_a_value_is_told_from_one_with_an_empty_value() -> None:

@@ -37,9 +37,13 @@ class Delivery:
     call: Call | None = None
     """Of its last attempt, if no task waited for it."""
     verdict: Verdict | None = None
-    """Set when no attempt is left here; the dead letter or the record of the retry topic is still to be written."""
+    """Set when no attempt is left here; the dead letter or the record of the retry topic is still to be written. Also
+    set while a record waits for an attempt that a worker before has put off.
+    """
     target_id: int | None = None
     """Of the target that it is for, if that is another one than the one that delivers it: that of a retry topic."""
+    obstacle: str = ""
+    """Why what the verdict asks for could not be written the last time."""
     dlq_backoff: float = 0.0
     """Seconds that what the verdict asks for waited for its last attempt to be written."""
 
@@ -51,9 +55,9 @@ class Delivery:
         """Keep what came of an attempt."""
         self.failures = (*self.failures[1 - KEPT_FAILURES :], attempt)
 
-    def try_again(self, status: int | None) -> None:
-        """Have it noted, beyond our own life, that there will be another attempt."""
-        self.partition.try_again(self.message, self.share, Tried(self.attempts, status))
+    def try_again(self, status: int | None, due: float = 0.0) -> None:
+        """Have it noted, beyond our own life, what was tried and when (seconds since 1970) the next attempt is due."""
+        self.partition.try_again(self.message, self.share, Tried(self.attempts, status, due))
 
     @property
     def offset(self) -> int:

@@ -12,7 +12,6 @@ from pywatt_services.kafka_hooks.delivering.burial import Burial
 from pywatt_services.kafka_hooks.delivering.meters import TopicMeter
 from pywatt_services.kafka_hooks.delivering.notices import Notices
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker
-from pywatt_services.kafka_hooks.headers import RETRY_AFTER
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.retry import (
     Answered,
@@ -20,12 +19,13 @@ from pywatt_services.kafka_hooks.webhooks.retry import (
     Postpone,
     Retry,
     RetryPolicy,
+    Wait,
     asked_pause,
     dead_letter_of,
     decide,
     decide_uncounted,
     is_trouble,
-    retry_after,
+    longest_pause,
 )
 
 CAUSE_LOST = "no answer (the attempt was made by a worker that has ended)"
@@ -67,6 +67,10 @@ class Aftermath:
             tried.status is not None and policy.rules.of(tried.status) == Answered.DROP
         ):
             self.condemn(delivery, dead_letter_of(tried.status), CAUSE_LOST, tried.status)
+            return
+        until = min(tried.due, self._now() + longest_pause(policy))  # a clock may have been wrong
+        if until > self._now():
+            delivery.verdict = Wait(until) if policy.topic is None else Postpone(until)
 
     def condemn(self, delivery: Delivery, verdict: DeadLetter, cause: str, status: int | None = None) -> None:
         """Have a dead letter written without an attempt of ours."""
@@ -93,7 +97,7 @@ class Aftermath:
         if not is_trouble(attempt.status):
             breaker.succeeded()
             return True
-        return breaker.troubled(attempt.outcome, asked_pause(self._policy, self._retry_after(attempt)))
+        return breaker.troubled(attempt.outcome, asked_pause(self._policy, attempt.retry_after))
 
     def failed(self, delivery: Delivery, attempt: Attempt, *, counts: bool) -> float | None:
         """Return the seconds until the attempt that follows one which failed; `counts`: what the breaker said of it.
@@ -103,30 +107,36 @@ class Aftermath:
         return self._counted(delivery, attempt) if counts else self._uncounted(delivery, attempt)
 
     async def bury(self, delivery: Delivery) -> float | None:
-        """Write what the record's verdict asks for; return the seconds until that is to be tried again, if it is."""
-        assert delivery.verdict is not None
-        return await self._burial.bury(delivery, delivery.verdict)
+        """Write what the record's verdict asks for; return the seconds until its next step, None when it is done."""
+        verdict = delivery.verdict
+        assert verdict is not None
+        if isinstance(verdict, Wait):
+            delivery.verdict = None
+            return max(verdict.until - self._now(), 0.0)
+        return await self._burial.bury(delivery, verdict)
 
     def _counted(self, delivery: Delivery, attempt: Attempt) -> float | None:
-        delivery.attempts += 1
+        delivery.attempts = attempt.number
         delivery.failed(attempt)
         self._notices.failed(delivery, attempt)
-        delivery.try_again(attempt.status)  # after the last attempt too: a successor goes on with the dead letter
         decision = decide(
             attempt.status,
             delivery.attempts,
             self._policy,
             age=attempt.requested_at - delivery.message.timestamp / 1000,
-            retry_after=self._retry_after(attempt),
+            retry_after=attempt.retry_after,
             draw=self._rng(),
         )
-        if isinstance(decision, Retry):
-            self._meter.retried()
-            if self._policy.topic is None:
-                return decision.after
-            delivery.verdict = Postpone(self._now() + decision.after)
-        else:
+        if not isinstance(decision, Retry):
+            delivery.try_again(attempt.status)  # a successor goes on with the dead letter
             delivery.verdict = decision
+            return None
+        self._meter.retried()
+        due = self._now() + decision.after
+        delivery.try_again(attempt.status, due)
+        if self._policy.topic is None:
+            return decision.after
+        delivery.verdict = Postpone(due)
         return None
 
     def _uncounted(self, delivery: Delivery, attempt: Attempt) -> float | None:
@@ -137,15 +147,12 @@ class Aftermath:
             self._policy,
             pause=self._breaker.pause,
             age=attempt.requested_at - delivery.message.timestamp / 1000,
-            retry_after=self._retry_after(attempt),
+            retry_after=attempt.retry_after,
         )
         if isinstance(decision, Retry):
+            before = delivery.share.tried(delivery.offset)
+            counted = None if before is None else before.status
+            delivery.try_again(counted, self._now() + decision.after)  # its status says nothing of the record
             return decision.after
         delivery.verdict = decision
-        return None
-
-    def _retry_after(self, attempt: Attempt) -> float | None:
-        for name, value in attempt.headers:
-            if name == RETRY_AFTER:
-                return retry_after(value, self._now())
         return None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from time import time
 from typing import Protocol
 
-from pywatt_kafka.errors import KafkaError, RecordTooLarge
+from pywatt_kafka.errors import InvalidRecord, KafkaError, RecordTooLarge
 from pywatt_kafka.records import Headers, Message, RecordPosition
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
@@ -20,7 +20,7 @@ from pywatt_services.kafka_hooks.delivering.meters import TopicMeter
 from pywatt_services.kafka_hooks.delivering.notices import Notices
 from pywatt_services.kafka_hooks.delivering.postponed import postponed_headers, postponed_value
 from pywatt_services.kafka_hooks.pace import Pace
-from pywatt_services.kafka_hooks.webhooks.retry import DeadLetter, Postpone, Verdict
+from pywatt_services.kafka_hooks.webhooks.retry import DeadLetter, Postpone
 from pywatt_services.kafka_hooks.webhooks.target_name import TargetName
 
 logger = logging.getLogger("pywatt.kafka_hooks")
@@ -74,7 +74,7 @@ class Burial:
         self._now = now
         self._pace = Pace()
 
-    async def bury(self, delivery: Delivery, verdict: Verdict) -> float | None:
+    async def bury(self, delivery: Delivery, verdict: DeadLetter | Postpone) -> float | None:
         """Write what the verdict asks for; return the seconds until the record's next step, None when it is done."""
         try:
             if isinstance(verdict, Postpone):
@@ -82,11 +82,21 @@ class Burial:
             await self._write_letter(delivery, verdict)
         except KafkaError as error:
             wait = delivery.dlq_backoff = min(max(delivery.dlq_backoff * 2, FIRST_BACKOFF), LONGEST_BACKOFF)
+            delivery.obstacle = self._obstacle(error, isinstance(verdict, Postpone))
             if self._pace.due():
                 what = "its record for the retry topic" if isinstance(verdict, Postpone) else "its dead letter"
-                logger.warning("%s stays unfinished, %s cannot be written: %s", delivery.place, what, error)
+                logger.warning("%s stays unfinished, %s cannot be written: %s", delivery.place, what, delivery.obstacle)
             return wait
         return None
+
+    def _obstacle(self, error: KafkaError, to_retry: bool) -> str:
+        """Return why something cannot be written and, where that is the topic's doing, what would help."""
+        topic = self._retry_topic if to_retry else self._topic
+        if isinstance(error, RecordTooLarge):
+            return f"{error.message}; raise max.message.bytes of {topic}"
+        if isinstance(error, InvalidRecord) and not to_retry:
+            return f"{error.message}; letters have no key: set cleanup.policy=delete for {topic}"
+        return f"{error.message}; {error.hint}" if error.hint else error.message
 
     async def _postpone(self, delivery: Delivery, verdict: Postpone) -> float | None:
         assert self._retry_topic is not None

@@ -5,21 +5,24 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import time
 from typing import NamedTuple, Protocol
 
-from pywatt.errors import ConnectFailed, MeshError
+from pywatt.errors import BadResponse, ConnectFailed, MeshError
 from pywatt.mesh.call import Outcome, Response
 from pywatt_services.kafka_hooks.consuming.delivery import Call, Delivery
 from pywatt_services.kafka_hooks.delivering.dead_letter import KEPT_BODY
 from pywatt_services.kafka_hooks.delivering.lanes import Lane
 from pywatt_services.kafka_hooks.delivering.meters import TopicMeter
-from pywatt_services.kafka_hooks.headers import RawHeaders
+from pywatt_services.kafka_hooks.headers import RETRY_AFTER, RawHeaders
+from pywatt_services.kafka_hooks.pace import Pace
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
-from pywatt_services.kafka_hooks.webhooks.bundle import refusals
+from pywatt_services.kafka_hooks.webhooks.bundle import UnreadableAnswer, refusals
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker, WebhookRequest
-from pywatt_services.kafka_hooks.webhooks.retry import succeeded
+from pywatt_services.kafka_hooks.webhooks.retry import retry_after, succeeded
+from pywatt_services.kafka_hooks.webhooks.templates import shown
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -28,6 +31,8 @@ REFUSAL_HOLDS = 0.05
 
 A dead target's records come due in bursts, and to knock for each of them would cost the other targets their time.
 """
+
+KEPT_HEADERS = 8192  # bytes of an answer's headers that an attempt keeps, for the dead letter
 
 
 class Answer(Protocol):
@@ -75,6 +80,16 @@ class _Refusal(NamedTuple):
     """Whether its time was over, and `delivery` finds out whether it still holds."""
 
 
+@dataclass(frozen=True, slots=True)
+class _StatusOnly:
+    """An answer of which nothing can be taken but its status, as the rest is not HTTP or too large."""
+
+    status: int
+    trouble: str
+    headers: RawHeaders = ()
+    body: bytes = b""
+
+
 class Caller:
     """Calls one target."""
 
@@ -87,7 +102,9 @@ class Caller:
         self._client = client
         self._now = now
         self._requests = RequestMaker(options)
+        self._shown = shown(options.url)
         self._refusal: _Refusal | None = None
+        self._pace = Pace()
 
     def refused(self, delivery: Delivery) -> Attempt | None:
         """Return the failure of an attempt that need not be made: the target has just refused another record's."""
@@ -136,13 +153,18 @@ class Caller:
         now = self._now()
         request = self._requests.bundle(deliveries, now)
         answer = await self._call(request, deliveries[0])
-        if isinstance(answer, str) or not succeeded(answer.status, self._options.retry):
-            return [self.judge(each, now, answer) for each in deliveries]
-        refused = refusals(answer.body, len(deliveries))
-        return [
-            _attempt(each, now, answer, refused[index]) if index in refused else None
-            for index, each in enumerate(deliveries)
-        ]
+        try:
+            if isinstance(answer, str) or not succeeded(answer.status, self._options.retry):
+                return [self.judge(each, now, answer) for each in deliveries]
+            if isinstance(answer, _StatusOnly):
+                raise UnreadableAnswer(answer.trouble)
+            refused = refusals(answer.headers, answer.body, len(deliveries))
+            return [
+                self._attempt(each, now, answer, refused[index]) if index in refused else None
+                for index, each in enumerate(deliveries)
+            ]
+        except Exception as error:  # noqa: BLE001  it is told
+            return [self._unreadable(each, now, error) for each in deliveries]
 
     async def _call(self, request: WebhookRequest, delivery: Delivery) -> Answer | str:
         """Make one call; return the answer, or why there was none."""
@@ -168,7 +190,9 @@ class Caller:
             self._refusal = _Refusal(delivery, self._now() + REFUSAL_HOLDS, cause)
             return cause
         except MeshError as error:
-            return cause_of(error)
+            made = self.outcome(error)
+            status = None if isinstance(made, str) else made.status
+            return made
         except Exception as error:
             # One record that trips over a mistake of ours must not stop all the others: it counts as a failed attempt.
             logger.exception("delivering %s failed", delivery.place)
@@ -177,12 +201,51 @@ class Caller:
             self.meter.ended(begun, self.method, status)
 
     def judge(self, delivery: Delivery, now: float, answer: Answer | str) -> Attempt | None:
-        """Return what an answer, or the cause of there being none, makes of an attempt."""
-        if isinstance(answer, str):
-            return Attempt(number=delivery.attempts + 1, requested_at=now, status=None, cause=answer)
-        if succeeded(answer.status, self._options.retry):
-            return None
-        return _attempt(delivery, now, answer)
+        """Return what an answer, or the cause of there being none, makes of an attempt.
+
+        Raises nothing, whatever the answer holds: what cannot be read makes a failed attempt. From here on there are
+        only numbers within their bounds, and texts that are shown.
+        """
+        try:
+            if isinstance(answer, str):
+                return Attempt(number=delivery.attempts + 1, requested_at=now, status=None, cause=answer)
+            if succeeded(answer.status, self._options.retry):
+                return None
+            return self._attempt(delivery, now, answer)
+        except Exception as error:  # noqa: BLE001  it is told
+            return self._unreadable(delivery, now, error)
+
+    def outcome(self, error: MeshError) -> Answer | str:
+        """Return the status of an answer that is wrong in another way, else why there is no answer.
+
+        The target has said what it did with the record. What is wrong after that concerns the connection, which is
+        closed, and the body, which nobody needs but for a bundle.
+        """
+        if not isinstance(error, BadResponse) or error.status is None:
+            return cause_of(error)
+        if self._pace.due():
+            logger.warning("%s answers %d, which counts, but: %s", self._shown, error.status, error.message)
+        return _StatusOnly(error.status, error.message)
+
+    def _attempt(self, delivery: Delivery, now: float, answer: Answer, status: int | None = None) -> Attempt:
+        asked = next((value for name, value in answer.headers if name == RETRY_AFTER), None)
+        return Attempt(
+            number=delivery.attempts + 1,
+            requested_at=now,
+            status=status or answer.status,
+            headers=_kept(answer.headers),
+            body=answer.body[: KEPT_BODY + 1],
+            retry_after=None if asked is None else retry_after(asked, self._now()),
+        )
+
+    def _unreadable(self, delivery: Delivery, now: float, error: Exception) -> Attempt:
+        """Return the failed attempt that an answer makes of which something cannot be read."""
+        if not isinstance(error, UnreadableAnswer):
+            logger.error("the answer to %s makes a failed attempt", delivery.place, exc_info=error)
+        elif self._pace.due():
+            logger.warning("%s: an answer cannot be read, and counts for no record: %s", self._shown, error)
+        cause = f"the answer cannot be read: {error}"
+        return Attempt(number=delivery.attempts + 1, requested_at=now, status=None, cause=cause)
 
     def _refused(self, delivery: Delivery, now: float) -> str | None:
         """Return what the target would most likely answer an attempt with, if that is a refusal."""
@@ -217,21 +280,27 @@ class _BegunAttempt:
             caller.meter.ended(self.begun, caller.method, outcome.status)
             self._waiting.attempted(lane, caller.judge(lane.head, self._now, outcome))
             return
-        caller.meter.ended(self.begun, caller.method, None)
         if outcome is None:
+            caller.meter.ended(self.begun, caller.method, None)
             self._waiting.not_attempted(lane)
-        else:
-            self._waiting.attempted(lane, caller.judge(lane.head, self._now, cause_of(outcome)))
+            return
+        answer = caller.outcome(outcome)
+        caller.meter.ended(self.begun, caller.method, None if isinstance(answer, str) else answer.status)
+        self._waiting.attempted(lane, caller.judge(lane.head, self._now, answer))
 
 
-def _attempt(delivery: Delivery, now: float, answer: Answer, status: int | None = None) -> Attempt:
-    return Attempt(
-        number=delivery.attempts + 1,
-        requested_at=now,
-        status=status or answer.status,
-        headers=answer.headers,
-        body=answer.body[: KEPT_BODY + 1],
-    )
+def _kept(headers: RawHeaders) -> RawHeaders:
+    """Return the first headers of an answer: a target that fails may send 64 KiB of them for each attempt."""
+    if sum(len(name) + len(value) for name, value in headers) <= KEPT_HEADERS:
+        return headers
+    kept: list[tuple[bytes, bytes]] = []
+    left = KEPT_HEADERS
+    for name, value in headers:
+        left -= len(name) + len(value)
+        if left < 0:
+            break
+        kept.append((name, value))
+    return kept
 
 
 def cause_of(error: MeshError) -> str:

@@ -15,6 +15,8 @@ from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.target_name import TargetName, id_text
 
 KEPT_BODY = 4096  # bytes of a webhook's answer that a dead letter shows
+MOST_BRACKETS = 500
+"""In a body that is shown as JSON: each may be a level, and what encodes the letter has an end of its own."""
 OMITTED = {"omitted": ["key", "value", "headers"]}
 NO_ANSWER = 499  # the original's status for an attempt without an answer
 
@@ -93,15 +95,20 @@ def _error(failure: Attempt, *, whole: bool) -> dict[str, Any]:
 
 def _body(failure: Attempt) -> Any:
     """Return the answer's body as JSON if it is a whole JSON document, else as text, cut off where it is long."""
-    if len(failure.body) <= KEPT_BODY and b"json" in dict(failure.headers).get(CONTENT_TYPE.encode(), b""):
+    body = failure.body
+    if (
+        len(body) <= KEPT_BODY
+        and b"json" in dict(failure.headers).get(CONTENT_TYPE.encode(), b"")
+        and body.count(b"[") + body.count(b"{") <= MOST_BRACKETS
+    ):
         try:
-            document = json.loads(failure.body)
+            document = json.loads(body)
             json.dumps(document, allow_nan=False)
-        except (ValueError, RecursionError):
+        except ValueError:
             pass  # it is not JSON, whatever it claims: shown as text
         else:
             return document
-    return failure.body[:KEPT_BODY].decode("utf-8", "replace")
+    return body[:KEPT_BODY].decode("utf-8", "replace")
 
 
 def _key(name: str, key: bytes | None) -> dict[str, str]:

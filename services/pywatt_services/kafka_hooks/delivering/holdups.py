@@ -13,7 +13,7 @@ from pywatt_services.kafka_hooks.delivering.lanes import Lane, LaneState
 from pywatt_services.kafka_hooks.delivering.retries import RetriedDelivery
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
-from pywatt_services.kafka_hooks.webhooks.retry import Postpone
+from pywatt_services.kafka_hooks.webhooks.retry import Postpone, Wait
 from pywatt_services.kafka_hooks.webhooks.templates import shown
 
 
@@ -73,10 +73,12 @@ def _hold_up(target: Target, lane: Lane[Delivery], now: float) -> dict[str, Any]
 
 
 def _state(target: Target, lane: Lane[Delivery]) -> str:
-    if isinstance(lane.head.verdict, Postpone):
-        return "its record for the retry topic is not written yet"
+    if isinstance(lane.head.verdict, Wait):
+        return "waits for its next attempt"
     if lane.head.verdict is not None:
-        return "its dead letter is not written yet"
+        what = "record for the retry topic" if isinstance(lane.head.verdict, Postpone) else "dead letter"
+        obstacle = lane.head.obstacle
+        return f"its {what} cannot be written: {obstacle}" if obstacle else f"its {what} is not written yet"
     if lane.state is LaneState.RUNNING:
         return "in flight"
     if target.breaker_state in (BreakerState.OPEN, BreakerState.HALF_OPEN):

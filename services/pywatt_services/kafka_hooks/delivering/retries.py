@@ -30,9 +30,9 @@ class RetriedDelivery(Delivery):
         """Note that no further work is needed."""
         self.partition.finish(self.record, self.share)
 
-    def try_again(self, status: int | None) -> None:
-        """Have it noted, beyond our own life, that there will be another attempt."""
-        self.partition.try_again(self.record, self.share, Tried(self.attempts, status))
+    def try_again(self, status: int | None, due: float = 0.0) -> None:
+        """Have it noted, beyond our own life, what was tried and when (seconds since 1970) the next attempt is due."""
+        self.partition.try_again(self.record, self.share, Tried(self.attempts, status, due))
 
     @property
     def offset(self) -> int:

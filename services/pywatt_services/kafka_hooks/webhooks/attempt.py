@@ -22,6 +22,8 @@ class Attempt:
     headers: RawHeaders = ()
     body: bytes = b""
     """The answer's, up to one byte more than a dead letter shows."""
+    retry_after: float | None = None
+    """Seconds for which the target asked to be left alone."""
 
     @property
     def outcome(self) -> str:

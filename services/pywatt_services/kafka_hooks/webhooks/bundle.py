@@ -14,11 +14,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.headers import headers_by_name, webhook_name
+from pywatt_services.kafka_hooks.codings import CodingError, codings_of, decoded
+from pywatt_services.kafka_hooks.headers import RawHeaders, headers_by_name, webhook_name
 
 REFUSED = 500
 """Status of a record that was not taken, where the target does not say another."""
 STATUSES = range(300, 600)
+ANSWER_LIMIT = 16 * 1024 * 1024  # bytes of an answer without its content coding
+
+
+class UnreadableAnswer(ValueError):
+    """The target may have named records that it did not take, but it cannot be told which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +45,43 @@ def bundle_body(records: Iterable[tuple[Message, str, int]]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
-def refusals(body: bytes, count: int) -> Mapping[int, int]:
-    """Return the statuses of the records that were not taken, by index; all of them when that cannot be understood."""
-    if not body.strip():
+def refusals(headers: RawHeaders, body: bytes, count: int) -> Mapping[int, int]:
+    """Return the statuses of the records that were not taken, by index; all of them when `failed` makes no sense.
+
+    Raises UnreadableAnswer for a body that may name them in a way that cannot be read.
+    """
+    if not body:
+        return {}
+    try:
+        body = decoded(body, codings_of(headers), ANSWER_LIMIT).strip()
+    except CodingError as error:
+        raise UnreadableAnswer(str(error)) from error
+    if not body:
         return {}
     try:
         document = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}  # a text such as "ok"
+    except (ValueError, RecursionError) as error:
+        if not _is_plain_text(headers, body):
+            raise UnreadableAnswer(f"its body is neither text nor JSON: {error}") from error
+        return {}  # such as "ok"
     if not isinstance(document, dict) or "failed" not in document:
         return {}
     try:
         return dict(_refusal(entry, count) for entry in document["failed"])
     except (TypeError, ValueError, KeyError):
         return dict.fromkeys(range(count), REFUSED)
+
+
+def _is_plain_text(headers: RawHeaders, body: bytes) -> bool:
+    """Tell whether a body that is no JSON is not meant to be: half an object may have lost its `failed`."""
+    if body.startswith((b"{", b"[", b"\xef\xbb\xbf")) or any(
+        name == b"content-type" and b"json" in value.lower() for name, value in headers
+    ):
+        return False
+    try:
+        return "\0" not in body.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def weight(message: Message) -> int:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pywatt_kafka.records import Message
+from pywatt_services.kafka_hooks.headers import LONGEST_VALUE
 
 PREFIX = "ce_"
+LONGEST_ATTRIBUTE = LONGEST_VALUE // 3  # bytes: each may become three
 _UNSAFE = re.compile(rb"[^\x21\x23\x24\x26-\x7e]")
 _NAME = re.compile(r"[a-z0-9]{1,40}")
 
@@ -42,7 +44,11 @@ def event_headers(message: Message, id_: bytes, options: CloudEventOptions) -> l
         attribute = name.lower().removeprefix(PREFIX)
         if attribute != name.lower() and value is not None and _is_text(value) and _NAME.fullmatch(attribute):
             attributes[attribute] = value
-    return [(f"ce-{name}".encode(), _UNSAFE.sub(_percent, value)) for name, value in attributes.items() if value]
+    return [
+        (f"ce-{name}".encode(), _UNSAFE.sub(_percent, value))
+        for name, value in attributes.items()
+        if value and len(value) <= LONGEST_ATTRIBUTE
+    ]
 
 
 def is_attribute(header: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pywatt.mesh.call import header_lines
@@ -30,6 +30,8 @@ from pywatt_services.kafka_hooks.webhooks.signature import Signer
 from pywatt_services.kafka_hooks.webhooks.templates import UrlMaker, is_template
 
 _JSON = (b"content-type", b"application/json")
+_IDENTITY = (b"accept-encoding", b"identity")
+"""Answers are looked into, and what is coded may be in a way that nobody here can read."""
 _COUNT = b"x-plt-kafka-hooks-records"
 _TOPIC, _PARTITION, _ID, _SIGNED_AT, _SIGNATURE = (
     name.encode() for name in (TOPIC, PARTITION, WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE)
@@ -64,10 +66,11 @@ class RequestMaker:
     """Makes the requests of one target."""
 
     def __init__(self, options: WebhookOptions) -> None:
-        self._options = options
         self._make_url = UrlMaker(options.url) if is_template(options.url) else None
         self._signer = Signer(options.signing_keys) if options.signing_keys else None
-        self._configured = header_lines(options.headers)
+        asked = () if any(name == _IDENTITY[0] for name, _ in options.headers) else (_IDENTITY,)
+        self._options = replace(options, headers=(*asked, *options.headers))
+        self._configured = header_lines(self._options.headers)
         self._places: dict[tuple[str, int], tuple[bytes, bytes]] = {}
 
     def make(self, message: Message, attempt: int, now: float) -> WebhookRequest:

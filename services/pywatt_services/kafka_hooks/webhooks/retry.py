@@ -15,6 +15,7 @@ SUCCESS = range(200, 300)
 
 NETWORK_ERROR = "network_error"
 RETRY_AFTER_LIMIT = 3600.0  # seconds that a target may ask for
+LONGEST_DATE = 64  # bytes of a Retry-After that is a date
 TROUBLE = frozenset({408, 429})  # statuses below 500 by which a target speaks of itself, not of the record
 STATUSES = 1000
 
@@ -116,9 +117,16 @@ class Postpone:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Try again where it is, not before that moment (seconds since 1970): a worker before has failed with it."""
+
+    until: float
+
+
 Decision: TypeAlias = Retry | DeadLetter
-Verdict: TypeAlias = DeadLetter | Postpone
-"""What is to be written of a record, so that it is done where it is."""
+Verdict: TypeAlias = DeadLetter | Postpone | Wait
+"""What is to be done with a record before the next attempt or, where it is, instead of one."""
 
 
 def succeeded(status: int, policy: RetryPolicy) -> bool:
@@ -167,6 +175,11 @@ def _in_time(status: int | None, after: float, policy: RetryPolicy, age: float) 
     return Retry(after)
 
 
+def longest_pause(policy: RetryPolicy) -> float:
+    """Return the seconds that no pause is longer than."""
+    return max(policy.delay, policy.max_delay, RETRY_AFTER_LIMIT)
+
+
 def pause_after(attempt: int, policy: RetryPolicy) -> float:
     """Return the seconds between that attempt and the next, without jitter."""
     grown = (attempt - 1) * math.log(policy.factor)
@@ -185,14 +198,21 @@ def is_trouble(status: int | None) -> bool:
 
 
 def retry_after(value: bytes, now: float) -> float | None:
-    """Return the seconds that a Retry-After field asks for (RFC 9110 section 10.2.3); None when it makes no sense."""
-    text = value.strip().decode("latin-1")
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+    """Return the seconds that a Retry-After field asks for (RFC 9110 section 10.2.3); None when it makes no sense.
+
+    More than RETRY_AFTER_LIMIT is that.
+    """
+    text = value.strip()
+    if text.isdigit():
+        digits = text.lstrip(b"0")
+        return min(float(digits or b"0"), RETRY_AFTER_LIMIT) if len(digits) < LONGEST_DATE else RETRY_AFTER_LIMIT
+    if len(text) > LONGEST_DATE:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(moment.timestamp() - now, 0.0)
+    try:
+        moment = parsedate_to_datetime(text.decode("latin-1"))
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp() - now
+    except Exception:  # noqa: BLE001  the parser raises whatever occurs in it: ValueError, OverflowError, IndexError
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)

@@ -14,7 +14,7 @@ from functools import partial
 from urllib.parse import quote
 
 from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.headers import first_header
+from pywatt_services.kafka_hooks.headers import LONGEST_VALUE, first_header
 from pywatt_services.kafka_hooks.webhooks.json_path import MISSING, JsonPath, document_of, find, read_path
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
@@ -77,7 +77,10 @@ class UrlMaker:
             if _DOTS.search(value):
                 raise TemplateError(f"the record's {name} would lead its URL to another path")
             made += (quote(value, safe=""), literal)
-        return "".join(made)
+        url = "".join(made)
+        if len(url) > LONGEST_VALUE:
+            raise TemplateError(f"its URL would have {len(url)} characters, and servers take {LONGEST_VALUE} at most")
+        return url
 
 
 def _part(name: str) -> Part:
