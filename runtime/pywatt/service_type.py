@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pywatt.errors import Problem
 
@@ -200,6 +200,15 @@ class ServiceType(Protocol):
 
         Returning without having been asked to stop, or raising, counts as a failure of the worker.
         """
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A service type with work to do before the event loop of a worker runs, such as an import of the user's code."""
+
+    def prepare(self, options: Any) -> Any:
+        """Return what `serve` gets in place of the options. Called once, in the worker's main thread."""
         ...
 
 

@@ -49,10 +49,18 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["err"] = {
                 "type": record.exc_info[0].__name__,
-                "message": str(record.exc_info[1]),
+                "message": text_of(record.exc_info[1]),
                 "stack": "".join(traceback.format_exception(*record.exc_info)),
             }
         return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def text_of(error: BaseException | None) -> str:
+    """Return the text of an exception, or that it has none."""
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - an exception of the application's, whose text raises in turn
+        return f"<its text cannot be had: {type(failure).__name__}>"
 
 
 def configure_logging(level: LogLevel) -> None:

@@ -193,11 +193,16 @@ class Worker:
         """Ask it to end, wait so many seconds, then kill it with its process group; return when it is gone."""
         if self.state is WorkerState.EXITED:
             return
+        starts = self.state is WorkerState.STARTING
         if self.state is not WorkerState.STOPPING:
             self.state = transition(self.state, WorkerEvent.ASKED_TO_STOP)
             self.on_change()
         if self.channel is not None:
             self.channel.send(Stop(timeout, linger))
+        if starts:
+            # It may be importing the application: only a signal reaches it then.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
         with anyio.move_on_after(timeout):
             await self.has_exited()
         self.kill()

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,8 @@ class WorkerContext:
     mesh: MeshClient
     table: MeshTable
     tasks: TaskGroup
+    on_stop: Callable[[float], None] = lambda _timeout: None
+    """Called with the seconds that are left whenever the worker is asked to end."""
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     _channel: Channel | None = None
     _stop: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -147,6 +149,7 @@ class WorkerContext:
     def request_stop(self, timeout: float, *, linger: bool = False) -> None:
         """Ask the service to end, as the supervisor's message and a signal sent by hand do."""
         request = StopRequest(timeout=timeout, linger=linger)
+        self.on_stop(timeout)
         if not self._stop.done():
             self._stop.set_result(request)
         elif self._stop.result().linger and not linger and not self._hurry.done():

@@ -5,13 +5,13 @@ Nothing here wakes the worker up by itself.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 
 from pywatt.channel.messages import Ping, Pong
+from pywatt.logs.reporter import reporter
 
-logger = logging.getLogger("pywatt.worker")
+logger = reporter("pywatt.worker")
 
 Gauge = Callable[[], float]
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pywatt.errors import MissingExtra
+from pywatt.logs.reporter import reporter
 from pywatt.worker.drain import Drainable
 from pywatt.worker.engine import KEEP_ALIVE, Listeners, is_not_a_cancellation
 from pywatt.worker.streams import Streams
@@ -99,7 +100,7 @@ def _config(listeners: Listeners) -> Config:
     config.backlog = listeners.backlog
     config.keep_alive_timeout = KEEP_ALIVE
     config.accesslog = None
-    config.errorlog = logging.getLogger("hypercorn.error")
+    config.errorlog = reporter("hypercorn.error")
     config.include_server_header = False
     config.include_date_header = listeners.public is not None
     return config

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from pywatt.errors import StartError
+from pywatt.logs.reporter import reporter
 
-logger = logging.getLogger("pywatt.worker")
+logger = reporter("pywatt.worker")
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

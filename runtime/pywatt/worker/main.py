@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import faulthandler
 import importlib
-import logging
 import os
 import signal
 import socket
@@ -14,23 +12,29 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import EntryPoint
+from types import FrameType
+from typing import NoReturn
 
 import anyio
 
 from pywatt.channel.stream import open_channel
 from pywatt.errors import PywattError
-from pywatt.logs.python import configure_logging
+from pywatt.logs.python import configure_logging, python_level, text_of
+from pywatt.logs.reporter import open_reports, reporter
 from pywatt.mesh import resolver
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
-from pywatt.service_type import ENTRY_POINT_GROUP, ServiceType, registered
+from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, registered
 from pywatt.worker.bytecode import cache_settled_files_only
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.failure import root_cause, trim
 from pywatt.worker.kernel import STACK_SIGNAL, die_with_parent
+from pywatt.worker.parting import FAILURE_GRACE, Parting
 from pywatt.worker.spec import WorkerSpec
 
 EXIT_FAILURE = 1
+
+logger = reporter("pywatt.worker")
 
 
 def run(spec: WorkerSpec, descriptors: list[int]) -> int:
@@ -56,23 +60,51 @@ def run_elsewhere(spec: WorkerSpec, passed: Mapping[str, int], service_type: str
     return _run_service(spec, passed, EntryPoint(spec.service.type, service_type, ENTRY_POINT_GROUP))
 
 
-def _run_service(spec: WorkerSpec, passed: Mapping[str, int], service_type: EntryPoint) -> int:
+def _run_service(spec: WorkerSpec, passed: Mapping[str, int], entry: EntryPoint) -> int:
     _enter_service(spec)
     configure_logging(spec.service.log_level)
+    open_reports(python_level(spec.service.log_level))
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in passed.items()}
+    parting = Parting()
     try:
-        with asyncio.Runner(loop_factory=resolver.new_event_loop) as runner:
-            runner.run(_serve(spec, sockets, service_type))
+        _serve(spec, sockets, entry, parting)
     except BaseException as error:  # noqa: BLE001 - the process ends here, and tells why
         cause = root_cause(error)
-        status = _status(cause)
-        if status:
+        parting.status = _status(cause)
+        if parting.status and not isinstance(cause, _Terminated):
             _tell(cause)
-        return status
-    finally:
-        # The process ends by os._exit, which skips what user code registered.
-        atexit._run_exitfuncs()
-    return 0
+    # The process ends by os._exit, which skips what Python does at its end.
+    parting.end_within(FAILURE_GRACE if parting.status else spec.service.shutdown, at_most=True)
+    parting.finish()
+    return parting.status
+
+
+def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoint, parting: Parting) -> None:
+    """Import what is served, as any program is imported, then serve it in the event loop."""
+    table = MeshTable.from_json(spec.table)
+    resolver.install(lambda: table)
+    loop = resolver.new_event_loop()
+    # For code that asks for "the" loop while it is imported: what it puts there runs once the service does.
+    asyncio.set_event_loop(loop)
+    # An import blocks: nobody would read the supervisor's request to stop.
+    signal.signal(signal.SIGTERM, _terminate)
+    service_type: ServiceType = entry.load()
+    options = spec.service.options
+    if isinstance(service_type, Prepares):
+        options = service_type.prepare(options)
+    if loop.is_closed():
+        loop = resolver.new_event_loop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(_serve_in_loop(spec, sockets, service_type, options, parting))
+
+
+class _Terminated(SystemExit):
+    """SIGTERM while the application is imported; as SystemExit, which no import takes for a failure of its own."""
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)
+    raise _Terminated(128 + number)  # the shell's number for it
 
 
 def _status(error: BaseException) -> int:
@@ -83,13 +115,12 @@ def _status(error: BaseException) -> int:
 
 
 def _tell(error: BaseException) -> None:
-    logger = logging.getLogger("pywatt.worker")
     if isinstance(error, PywattError):
         # raised on purpose, by our own code: where is of no use to anybody
         logger.critical("%s%s", error.message, f" (fix: {error.hint})" if error.hint else "")
     else:
         cause = trim(error)
-        logger.critical("%s: %s", type(cause).__name__, cause, exc_info=cause)
+        logger.critical("%s: %s", type(cause).__name__, text_of(cause), exc_info=cause)
 
 
 def _redirect_stdio(stdout: int, stderr: int) -> None:
@@ -121,21 +152,28 @@ def _enter_service(spec: WorkerSpec) -> None:
     cache_settled_files_only()
 
 
-async def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoint) -> None:
+async def _serve_in_loop(
+    spec: WorkerSpec,
+    sockets: dict[str, socket.socket],
+    service_type: ServiceType,
+    options: object,
+    parting: Parting,
+) -> None:
     table = MeshTable.from_json(spec.table)
-    service_type: ServiceType = entry.load()
     loop = asyncio.get_running_loop()
     async with MeshClient(table) as mesh, anyio.create_task_group() as tasks:
-        context = WorkerContext(spec=spec, sockets=sockets, mesh=mesh, table=table, tasks=tasks)
+        context = WorkerContext(
+            spec=spec, sockets=sockets, mesh=mesh, table=table, tasks=tasks, on_stop=parting.end_within
+        )
         resolver.install(context.newest_table)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, partial(context.request_stop, spec.service.shutdown))
         async with open_channel(sockets.pop("channel"), context.receive, context.channel_closed) as channel:
             context.attach(channel)
             try:
-                await service_type.serve(spec.service.options, context)
+                await service_type.serve(options, context)
                 if not context.stopping:
-                    logging.getLogger("pywatt.worker").error("the service ended by itself")
+                    logger.error("the service ended by itself")
             finally:
                 context.detach()
         tasks.cancel_scope.cancel()

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
+from pywatt.logs.reporter import reporter
 from pywatt.worker.plain_cycle import PlainCycle
 from pywatt.worker.plain_request import PlainReader, PlainRequest
 from pywatt.worker.streams import Streams
@@ -49,6 +50,7 @@ class WorkerProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.logger = reporter("uvicorn.error")
         self._opens_websocket = False
         self._continuation: _Continuation | None = None
         self._is_between_messages = True
@@ -225,6 +227,10 @@ class DatedWorkerProtocol(WorkerProtocol):
 
 class WorkerWebSocket(WebSocketsSansIOProtocol):
     """Serves one WebSocket."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = reporter("uvicorn.error")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from uvicorn import Config
 
+from pywatt.logs.reporter import reporter
 from pywatt.worker.drain import Drainable
 from pywatt.worker.engine import KEEP_ALIVE, Listeners, is_not_a_cancellation
 from pywatt.worker.lifespan import Receive, Scope, Send
@@ -21,7 +21,7 @@ from pywatt.worker.streams import Streams
 CANCEL_LIMIT = 1.0
 """Seconds that requests get to end after they were cut off."""
 
-logger = logging.getLogger("uvicorn.error")
+logger = reporter("uvicorn.error")
 
 
 class _Connections(set[Any]):

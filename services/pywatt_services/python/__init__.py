@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 from pywatt_schemas import load
 from pywatt_services.python.config import Interface, PythonOptions, configure, find_interpreter
 from pywatt_services.python.detect import find_application
 from pywatt_services.python.frameworks import imported_frameworks
+
+if TYPE_CHECKING:
+    from pywatt_services.python.serve import Prepared
 
 __all__ = ["TYPE", "PythonType"]
 
@@ -40,8 +43,14 @@ class PythonType:
         http = options.interface is not Interface.MAIN
         return Configured(options=options, preload=preload, interpreter=interpreter, http=http)
 
-    async def serve(self, options: PythonOptions, context: ServiceContext) -> None:
-        """Import the application and serve it. Raises whatever its import or its start raises."""
+    def prepare(self, options: PythonOptions) -> Prepared:
+        """Import the application. Raises whatever that raises."""
+        from pywatt_services.python.serve import prepare
+
+        return prepare(options)
+
+    async def serve(self, options: Prepared, context: ServiceContext) -> None:
+        """Serve the application that `prepare` imported. Raises whatever its start raises."""
         from pywatt_services.python.serve import serve
 
         await serve(options, context)

@@ -34,8 +34,24 @@ class MainFunction:
     main: Callable[[], Awaitable[object]]
 
 
-async def load_application(options: PythonOptions) -> AsgiApplication | MainFunction:
-    """Import the module and return what it holds. Raises what the import raises, StartError."""
+@dataclass(frozen=True, slots=True)
+class AsyncFactory:
+    """Something that makes the application in the event loop."""
+
+    make: Callable[[], Awaitable[object]]
+    where: str
+    options: PythonOptions
+
+    async def made(self) -> AsgiApplication:
+        """Return the application. Raises what the factory raises, StartError."""
+        return _application(await self.make(), self.where, self.options)
+
+
+def load_application(options: PythonOptions) -> AsgiApplication | MainFunction | AsyncFactory:
+    """Import the module and return what it holds; no event loop may run meanwhile, or the module could not run one.
+
+    Raises what the import raises, StartError.
+    """
     target, name = _find(importlib.import_module(options.module), options)
     where = f"{options.module}:{name}"
     interface = options.interface
@@ -48,9 +64,18 @@ async def load_application(options: PythonOptions) -> AsgiApplication | MainFunc
             raise StartError(
                 f"{where} must be `async def {MAIN}()`", hint='or run it as a program: a "command" service'
             )
-        made: Any = target()
-        target = await made if inspect.isawaitable(made) else made
         where = f"what {where}() returned"
+        if inspect.iscoroutinefunction(target):
+            return AsyncFactory(target, where, options)
+        made: Any = target()
+        if inspect.isawaitable(made):
+            return AsyncFactory(lambda: made, where, options)
+        target = made
+    return _application(target, where, options)
+
+
+def _application(target: Any, where: str, options: PythonOptions) -> AsgiApplication:
+    interface = options.interface
     if interface is Interface.AUTO:
         interface = interface_of(target, where)
     if interface is Interface.MAIN:

@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import dataclass
 
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi import serve_asgi
+from pywatt.worker.engine import EngineName
 from pywatt.worker.heartbeat import KAFKA_LAG
-from pywatt_services.python.application import AsgiApplication, MainFunction, load_application
+from pywatt_services.python.application import AsgiApplication, AsyncFactory, MainFunction, load_application
 from pywatt_services.python.config import PythonOptions
 
 
-async def serve(options: PythonOptions, context: ServiceContext) -> None:
-    """Import the application and serve it until asked to stop. Raises whatever its import or its start raises."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An imported application."""
+
+    application: AsgiApplication | MainFunction | AsyncFactory
+    engine: EngineName
+
+
+def prepare(options: PythonOptions) -> Prepared:
+    """Import the application, as a script would be: without an event loop. Raises whatever that raises."""
+    try:
+        return Prepared(load_application(options), options.engine)
+    except RuntimeError as error:
+        if "no running event loop" in str(error):
+            error.add_note(
+                "The application is imported before the event loop runs. Make what needs one in the lifespan, or in an "
+                "`async def create_app()`."
+            )
+        raise
+
+
+async def serve(prepared: Prepared, context: ServiceContext) -> None:
+    """Serve the application until asked to stop. Raises whatever its start raises."""
     context.gauge(KAFKA_LAG, _records_behind)
-    match await load_application(options):
+    application = prepared.application
+    if isinstance(application, AsyncFactory):
+        application = await application.made()
+    match application:
         case AsgiApplication(app):
-            await serve_asgi(app, context, engine=options.engine)
+            await serve_asgi(app, context, engine=prepared.engine)
         case MainFunction() as function:
             await _run_main(function, context)
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import to_thread
 from harness.context import exchange, ready, settle, start
 
 from pywatt.errors import StartError
-from pywatt.service_type import Placement
+from pywatt.service_type import Placement, ServiceContext
 from pywatt_services.python import TYPE
+from pywatt_services.python.serve import prepare, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -90,6 +92,12 @@ APPLICATIONS = {
 }
 
 
+async def prepare_and_serve(options: Any, context: ServiceContext) -> None:
+    # A thread has no running loop, as a worker's main thread has none at this point.
+    prepared = await to_thread.run_sync(prepare, options)
+    await serve(prepared, context)
+
+
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """Write app.py and return what serves the folder, which is the working directory as in a worker."""
@@ -99,7 +107,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     def make(source: str, document: dict[str, Any] | None = None) -> partial[Any]:
         (tmp_path / "app.py").write_text(textwrap.dedent(source))
         placement = Placement(id="it", path=tmp_path, services=("it",))
-        return partial(TYPE.serve, TYPE.configure(document or {}, placement).options)
+        return partial(prepare_and_serve, TYPE.configure(document or {}, placement).options)
 
     yield make
     sys.modules.pop("app", None)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
 from pywatt.http.headers import HOP_BY_HOP, Header, check_header
+from pywatt.logs.reporter import reporter
 from pywatt.worker.lifespan import Message, Send
 from pywatt.worker.wsgi.request_body import ClientLeft, RequestBody
 
@@ -20,7 +20,7 @@ WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 BODILESS = (204, 304)
 LENGTH_DIGITS = 18
 
-logger = logging.getLogger("pywatt.worker")
+logger = reporter("pywatt.worker")
 
 
 class Response:

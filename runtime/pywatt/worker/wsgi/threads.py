@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+
+from pywatt.logs.reporter import reporter
 
 MAX_ABANDONED = 200
 """Threads beyond the configured number, in place of those whose application does not return though its client is gone.
@@ -14,7 +15,7 @@ MAX_ABANDONED = 200
 Python cannot end a thread. If it was still counted, a few clients that leave such streams would hold up all others.
 """
 
-logger = logging.getLogger("pywatt.worker")
+logger = reporter("pywatt.worker")
 
 
 class Threads:

@@ -1,0 +1,88 @@
+"""pywatt's own reports of a worker: straight to the pipe, and to the handlers of the application's own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from pywatt.logs import reporter as reports
+from pywatt.logs.reporter import Reporter, open_reports
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Stand a pipe in for standard output while reports are opened, and return its other end."""
+    reader, writer = os.pipe()
+    monkeypatch.setattr(reports, "_output", None)
+    open_reports(logging.INFO, stdout=writer, stderr=writer)
+    os.close(writer)
+    yield reader
+    assert reports._output is not None
+    os.close(reports._output.descriptor)
+    os.close(reader)
+
+
+def lines(pipe: int) -> list[dict[str, object]]:
+    os.set_blocking(pipe, False)
+    try:
+        return [json.loads(line) for line in os.read(pipe, 1 << 20).splitlines()]
+    except BlockingIOError:
+        return []
+
+
+def test_a_level_decides_and_libraries_tell_of_trouble_only(pipe: int) -> None:
+    Reporter("pywatt.worker").debug("no")
+    Reporter("pywatt.worker").info("yes")
+    Reporter("uvicorn.error").info("chatter")
+    Reporter("uvicorn.error").warning("%s trouble", "some")
+    assert [line["msg"] for line in lines(pipe)] == ["yes", "some trouble"]
+
+
+def test_logging_can_be_disabled_without_effect(pipe: int) -> None:
+    logging.disable(logging.CRITICAL)
+    try:
+        Reporter("pywatt.worker").error("told")
+    finally:
+        logging.disable(logging.NOTSET)
+    assert [line["msg"] for line in lines(pipe)] == ["told"]
+
+
+def test_the_applications_handlers_get_it_even_if_one_of_them_raises(
+    pipe: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Raises(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise RuntimeError
+
+    handler = Raises()
+    logging.getLogger("pywatt.worker").addHandler(handler)
+    try:
+        Reporter("pywatt.worker").error("told")
+    finally:
+        logging.getLogger("pywatt.worker").removeHandler(handler)
+    assert [line["msg"] for line in lines(pipe)] == ["told"]
+    assert caplog.messages == ["told"]
+
+
+def test_a_handler_of_the_same_pipe_does_not_get_it_again(pipe: int) -> None:
+    assert reports._output is not None
+    with open(os.dup(reports._output.descriptor), "w") as stream:
+        handler = logging.StreamHandler(stream)
+        logging.getLogger("pywatt.worker").addHandler(handler)
+        try:
+            Reporter("pywatt.worker").error("told")
+        finally:
+            logging.getLogger("pywatt.worker").removeHandler(handler)
+    assert [line["msg"] for line in lines(pipe)] == ["told"]
+
+
+def test_before_reports_are_opened_it_is_a_logger_like_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reports, "_output", None)
+    Reporter("pywatt.worker").error("told")
+    assert caplog.messages == ["told"]
