@@ -61,14 +61,16 @@ def command(folder: Path, *arguments: str, env: Mapping[str, str] | None = None)
 class Terminal:
     """A command that runs in a terminal."""
 
-    def __init__(self, folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, env: Mapping[str, str] | None = None, program: str | Path = PYWATT
+    ) -> None:
         self.text = ""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         dropped = {"NO_COLOR", "FORCE_COLOR"}
         inherited = {name: value for name, value in clean_environment().items() if name not in dropped}
         self.process = subprocess.Popen(
-            [PYWATT, *arguments],
+            [program, *arguments],
             cwd=folder,
             env={**inherited, "TERM": "xterm-256color", **(env or {})},
             stdin=slave,
@@ -119,9 +121,11 @@ class Terminal:
 
 
 @contextmanager
-def terminal(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Terminal]:
-    """Run a command in a terminal; it is killed at the end if it still runs."""
-    running = Terminal(folder, *arguments, env=env)
+def terminal(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, program: str | Path = PYWATT
+) -> Iterator[Terminal]:
+    """Run a command, or another program, in a terminal; it is killed at the end if it still runs."""
+    running = Terminal(folder, *arguments, env=env, program=program)
     try:
         yield running
     finally:

@@ -41,6 +41,7 @@ class Reloads:
 
     async def serve(self, app: Supervisor) -> None:
         """Reload the app as often as wanted, and tell the outcome in the log."""
+        await app.settled.wait()
         while True:
             await self._wanted.wait()
             self._wanted = anyio.Event()

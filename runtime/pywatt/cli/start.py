@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,9 @@ from pywatt.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from pywatt.dev.session import DevSession
+
+UNHURRIED_SECONDS = 1.0
+"""How long the entrypoint serves alone before the services that still start are named."""
 
 _directory = click.argument("directory", required=False, type=click.Path(path_type=Path))
 _config = click.option(
@@ -66,8 +71,9 @@ def _run(directory: Path | None, file: Path | None, env_file: Path | None, *, pr
             env_file=env_file,
             production=production,
         )
+        begun = time.time_ns()
         config = read_config()
-        session = None if production else _dev_session(config)
+        session = None if production else _dev_session(config, begun)
         history = history_of(config.name, config.root, os.environ) if config.log_history else None
         with open_logbook(sys.stdout, config.log_level, history, config.log_history) as logbook:
             anyio.run(_supervise, config, read_config, forkserver, logbook, session)
@@ -88,9 +94,9 @@ async def _supervise(
         logbook.level = app.config.log_level
 
     async def accompany(app: Supervisor) -> None:
-        _greet(config, app)
         app.on_reload.append(partial(apply_level, app))
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_greet, config, app)
             tasks.start_soon(reloads.serve, app)
             tasks.start_soon(_tell_of_stop, stop, logbook)
             if session is not None:
@@ -129,12 +135,12 @@ async def _tell_of_stop(stop: anyio.Event, logbook: Logbook) -> None:
     logbook.say(LogLevel.INFO, f"stopping{again}")
 
 
-def _dev_session(config: RuntimeConfig) -> DevSession:
+def _dev_session(config: RuntimeConfig, begun: int) -> DevSession:
     # Only development pays for the watcher's import.
     from pywatt.cli.report import render
     from pywatt.dev.session import DevSession
 
-    return DevSession(config, render=render)
+    return DevSession(config, render=render, since=begun)
 
 
 async def _follow_files(app: Supervisor, session: DevSession, stop: Callable[[], None]) -> None:
@@ -144,11 +150,22 @@ async def _follow_files(app: Supervisor, session: DevSession, stop: Callable[[],
     await serve_terminal(app, session, stop)
 
 
-def _greet(config: RuntimeConfig, app: Supervisor) -> None:
+async def _greet(config: RuntimeConfig, app: Supervisor) -> None:
+    """Tell where the app listens once every service has started, and before that when its entrypoint has to wait."""
     for warning in config.warnings:
         app.say(LogLevel.WARN, warning)
-    entrypoint = app.table().services.get(config.entrypoint or "")
-    if entrypoint is not None and entrypoint.port is None:
+    entrypoint = app.services.get(config.entrypoint or "")
+    if entrypoint is not None:
+        await asyncio.wait([entrypoint.started])
+        with anyio.move_on_after(UNHURRIED_SECONDS):
+            await app.settled.wait()
+        starting = [service_id for service_id, service in app.services.items() if not service.started.done()]
+        if starting and app.url and entrypoint.port is not None:
+            app.say(
+                LogLevel.INFO, f"{entrypoint.config.id} serves {app.url} already; still starting: {', '.join(starting)}"
+            )
+    await app.settled.wait()
+    if entrypoint is not None and app.table().services[entrypoint.config.id].port is None:
         app.say(LogLevel.INFO, "pywatt has started; its entrypoint answers no HTTP")
     elif app.url:
         app.say(LogLevel.INFO, f"pywatt is now listening at {app.url}", url=app.url)

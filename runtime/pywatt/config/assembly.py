@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pywatt.config.declared import Declared
+from pywatt.config.declared import Declared, autoload_config
 from pywatt.config.findings import Findings
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.nearest import suggest
@@ -71,6 +71,7 @@ def assemble(
         shutdown=app.settings.shutdown,
         total_workers=total_workers(app.settings.supervision),
         total_memory=total_memory(app.settings.supervision),
+        autoload=autoload_config(app.root, data),
         warnings=findings.warnings,
     )
 

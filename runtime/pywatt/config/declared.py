@@ -14,6 +14,7 @@ from pywatt.config.document import Document
 from pywatt.config.environment import as_variables
 from pywatt.config.findings import Findings
 from pywatt.config.key import Key
+from pywatt.config.model import AutoloadConfig
 from pywatt.config.supervision import Layer, layer_of
 
 _ID_SCHEMA = pywatt_schemas.load("runtime")["$defs"]["id"]
@@ -51,13 +52,30 @@ def declared_services(
     for key, entry in _entries(data):
         if "id" in entry and "path" in entry:
             _add(_declare(entry, key, root.file.parent, production=production), found, root, findings)
-    if "path" in data.get("autoload", {}):
-        for service in _autoloaded(root, data["autoload"], production=production, findings=findings):
+    autoload = autoload_config(root, data)
+    if autoload is not None:
+        mappings = data["autoload"].get("mappings", {})
+        for service in _autoloaded(root, autoload, mappings, production=production, findings=findings):
             listed = found.get(service.id)
             # the same folder listed by hand as well: what the list says wins, as in the original
             if listed is None or listed.path != service.path:
                 _add(service, found, root, findings)
     return tuple(found.values())
+
+
+def autoload_config(root: Document, data: Mapping[str, Any]) -> AutoloadConfig | None:
+    """Return the `autoload` block of the root's document."""
+    block = data.get("autoload", {})
+    if "path" not in block:
+        return None
+    return AutoloadConfig(
+        path=absolute(Path(block["path"]), root.file.parent), exclude=frozenset(block.get("exclude", ()))
+    )
+
+
+def is_autoloaded(name: str, exclude: frozenset[str]) -> bool:
+    """Return whether a folder in `autoload.path` is a service, by its name: hidden ones and Python's own are none."""
+    return name not in exclude and not name.startswith((".", "__"))
 
 
 def listed_ids(data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -91,18 +109,20 @@ def _declare(entry: Mapping[str, Any], key: Key, folder: Path, *, production: bo
 
 
 def _autoloaded(
-    root: Document, block: Mapping[str, Any], *, production: bool, findings: Findings
+    root: Document,
+    autoload: AutoloadConfig,
+    mappings: Mapping[str, Any],
+    *,
+    production: bool,
+    findings: Findings,
 ) -> Iterator[Declared]:
-    folder = absolute(Path(block["path"]), root.file.parent)
+    folder = autoload.path
     if not folder.is_dir():
         findings.problem(root, ("autoload", "path"), f"there is no folder {folder}", "create it or correct the path")
         return
-    mappings: Mapping[str, Any] = block.get("mappings", {})
-    excluded = set(block.get("exclude", ()))
     names = sorted(child.name for child in folder.iterdir() if child.is_dir())
     for name in names:
-        # hidden folders and Python's own are no services
-        if name not in excluded and not name.startswith((".", "__")):
+        if is_autoloaded(name, autoload.exclude):
             key: Key = ("autoload", "mappings", name) if name in mappings else ("autoload", "path")
             entry = {"id": name, **mappings.get(name, {}), "path": str(folder / name)}
             if ID.fullmatch(entry["id"]):

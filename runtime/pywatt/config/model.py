@@ -225,6 +225,15 @@ class ServiceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AutoloadConfig:
+    """The folder whose folders are services. Original: `autoload`."""
+
+    path: Path
+    exclude: frozenset[str] = frozenset()
+    """Names of folders that are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
     """The whole app."""
 
@@ -248,6 +257,7 @@ class RuntimeConfig:
     """What all services that scale by themselves may have together; None: as many as there are cores."""
     total_memory: int | None = None
     """Bytes that their workers may use together; None: 90 % of the machine's or the container's memory."""
+    autoload: AutoloadConfig | None = None
     env_files: tuple[Path, ...] = ()
     """Files of variables that were read, but for a `.env` in a service's folder."""
     warnings: tuple[str, ...] = ()

@@ -1,35 +1,35 @@
-"""What a changed file means for the running app (pure, but for reading .gitignore files once)."""
+"""Decides what a changed file means for the running app, and which folders can hold such files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
-from pywatt.config.discover import config_files
+from pywatt.config.declared import is_autoloaded
+from pywatt.config.discover import FILE_NAMES
 from pywatt.config.model import RuntimeConfig, ServiceConfig
+from pywatt.dev.ignore_rules import GITIGNORE, IgnoreRules, patterns
 
-SOURCES = tuple(
-    f"*.{ending}"
+SOURCES = frozenset(
+    f".{ending}"
     for ending in (
         *("py", "pyi", "html", "jinja", "jinja2", "j2", "sql", "toml", "yaml", "yml", "json", "json5", "proto"),
         *("graphql", "js", "mjs", "cjs", "ts", "tsx", "jsx", "go", "rb", "rs", "php", "java", "sh"),
     )
 )
-"""Files that count as code unless a service's `watch.allow` says otherwise."""
+"""Suffixes of the files that count as code unless a service's `watch.allow` says otherwise."""
 NEVER = (
     *("__pycache__/", ".git/", ".hg/", ".venv/", "venv/", "node_modules/", ".pywatt/"),
     *(".mypy_cache/", ".ruff_cache/", ".pytest_cache/", "*.pyc"),
 )
-"""What no service wants to hear of, whatever its patterns."""
+"""Files and folders that never count, whatever a service's patterns say."""
 ENV_FILE = ".env"
 
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """What has to be done for a set of changes."""
+    """The parts of the app that a set of changes concerns."""
 
     services: frozenset[str] = frozenset()
     """Services whose code changed."""
@@ -42,30 +42,36 @@ class Affected:
 
 
 class Interest:
-    """Knows which files concern which service of one configuration."""
+    """Maps files to the services and the configuration of one app."""
 
-    def __init__(self, config: RuntimeConfig) -> None:
+    def __init__(self, config: RuntimeConfig, environ: Mapping[str, str]) -> None:
         self._root = config.root
-        self._files = {config.file, *config.env_files, *(service.file for service in config.services)}
+        self._autoload = config.autoload
+        named = {config.file, *config.env_files, *(service.file for service in config.services)}
+        self._files = {file for file in named if file is not None}
         services = [service for service in config.services if not service.internal]
         # The innermost folder wins where one service's folder lies in another's.
         self._services = sorted(services, key=lambda service: len(service.path.parts), reverse=True)
-        self._allow = {service.id: _spec(service.watch.allow or SOURCES) for service in services}
-        self._ignore = {service.id: _spec((*NEVER, *service.watch.ignore)) for service in services}
-        self._gitignore = [
-            (folder, _spec(_lines(folder / ".gitignore")))
-            for folder in dict.fromkeys((config.root, *(service.path for service in services)))
-        ]
+        self._homes = {self._root, *(service.path for service in services)}
+        self._allow = {service.id: patterns(service.watch.allow) for service in services}
+        self._ignore = {service.id: patterns((*NEVER, *service.watch.ignore)) for service in services}
+        self._git = {service.id: IgnoreRules(service.path, top=config.root, environ=environ) for service in services}
+        self._above = {above for folder in (*self.folders, *self.config_folders) for above in (folder, *folder.parents)}
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The services' folders, which are watched with all that is below them."""
+        """The services' folders, followed with the folders below them."""
         return tuple(dict.fromkeys(service.path for service in self._services if service.watch.enabled))
 
     @property
     def config_folders(self) -> tuple[Path, ...]:
-        """Folders that hold config files, which are watched by themselves."""
-        return tuple(dict.fromkeys([self._root, *(file.parent for file in self._files if file is not None)]))
+        """Folders of config files, followed without the folders below them."""
+        autoload = () if self._autoload is None else (self._autoload.path,)
+        return tuple(dict.fromkeys([self._root, *autoload, *self._homes, *(file.parent for file in self._files)]))
+
+    def is_candidate(self, folder: Path) -> bool:
+        """Return whether a folder of `autoload.path` is no service yet, and becomes one once it holds one."""
+        return folder not in self._homes and self._is_autoloaded(folder)
 
     def affected(self, changed: Iterable[Path]) -> Affected:
         """Return what the changed files mean."""
@@ -78,11 +84,40 @@ class Interest:
                 services.add(service.id)
         return Affected(frozenset(services), config)
 
+    def concerns(self, path: Path) -> bool:
+        """Return whether a change of the file means anything."""
+        return bool(self.affected([path]))
+
+    def holds(self, folder: Path) -> bool:
+        """Return whether a folder can hold files that mean anything, however deep."""
+        return folder in self._above or self.is_candidate(folder) or self.enters(folder)
+
+    def enters(self, folder: Path) -> bool:
+        """Return whether a folder below a service's folder can hold files that mean anything."""
+        for service in self._services:
+            if folder.is_relative_to(service.path):
+                if folder == service.path or not service.watch.enabled:
+                    return service.watch.enabled
+                inside = f"{folder.relative_to(service.path)}/"
+                return not (
+                    self._ignore[service.id].match_file(inside) or self._git[service.id].ignores(folder, folder=True)
+                )
+        return False
+
     def _is_config(self, path: Path) -> bool:
         if path in self._files:
             return True
-        folders = {self._root, *(service.path for service in self._services)}
-        return path.parent in folders and (path.name == ENV_FILE or path in config_files(path.parent))
+        if path.parent in self._homes and (path.name == ENV_FILE or path.name in FILE_NAMES):
+            return True
+        # A folder that comes or goes is a service that does, and so is what turns a folder into a service.
+        return self._is_autoloaded(path) or (self.is_candidate(path.parent) and path.suffix in SOURCES)
+
+    def _is_autoloaded(self, folder: Path) -> bool:
+        return (
+            self._autoload is not None
+            and folder.parent == self._autoload.path
+            and is_autoloaded(folder.name, self._autoload.exclude)
+        )
 
     def _owner(self, path: Path) -> ServiceConfig | None:
         for service in self._services:
@@ -92,20 +127,16 @@ class Interest:
 
     def _counts(self, service: ServiceConfig, path: Path) -> bool:
         inside = str(path.relative_to(service.path))
-        if not self._allow[service.id].match_file(inside) or self._ignore[service.id].match_file(inside):
+        if service.watch.allow:
+            if not self._allow[service.id].match_file(inside):
+                return False
+        elif path.suffix not in SOURCES:
             return False
-        return not any(
-            path.is_relative_to(folder) and spec.match_file(str(path.relative_to(folder)))
-            for folder, spec in self._gitignore
-        )
+        if self._ignore[service.id].match_file(inside):
+            return False
+        return not self._git[service.id].ignores(path)
 
 
-def _spec(patterns: Iterable[str]) -> GitIgnoreSpec:
-    return GitIgnoreSpec.from_lines(patterns)
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []  # no .gitignore, or none that git would understand
+def changes_rules(path: Path) -> bool:
+    """Return whether a change of the file changes which files count."""
+    return path.name == GITIGNORE

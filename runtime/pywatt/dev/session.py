@@ -2,67 +2,80 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
-from watchfiles import awatch
 
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.dev.interest import Interest
+from pywatt.dev.restart_brake import RestartBrake
+from pywatt.dev.snapshot import modified
+from pywatt.dev.watcher import Watcher, wants_polling
 from pywatt.errors import ConfigError, PywattError, StartError
 from pywatt.supervisor.keeper import first_of
 from pywatt.supervisor.supervisor import Supervisor
 
-SETTLE = 20
-"""Milliseconds without a further change after which changes are taken as one save."""
-LONGEST_SETTLE = 200
-LOOK_AGAIN = 60_000
-"""Milliseconds after which the watcher looks at its own state though nothing changed."""
 
-Stamp: TypeAlias = tuple[int, int, int]
+@dataclass(slots=True)
+class _Restart:
+    """A restart of a service that is under way."""
+
+    files: set[Path] = field(default_factory=set)
+    """Files that it is for; none: a person asked for it."""
+    pause: float = 0.0
+    changed: anyio.Event = field(default_factory=anyio.Event)
+    """Set when it has to begin anew."""
 
 
 class DevSession:
     """Keeps an app up to date with its files, from before it starts: a save while it starts counts as well."""
 
-    def __init__(self, config: RuntimeConfig, *, render: Callable[[PywattError], str]) -> None:
-        """`render` turns an error into text."""
+    def __init__(
+        self,
+        config: RuntimeConfig,
+        *,
+        render: Callable[[PywattError], str],
+        since: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`render` turns an error into text; `since`: time when the configuration was read, in ns since the epoch."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when `outdated` may have changed."""
         self._config = config
-        self._stamps: dict[Path, Stamp | None] = {}
         self._outdated: dict[str, frozenset[int]] = {}
-        self._refused = False
+        self._refused: RuntimeConfig | None = None
+        """The newest configuration, if it is not used; one that cannot be read: the one in use."""
         self._started: Supervisor | None = None
         self._attached = anyio.Event()
         self._render = render
-        self._changed: dict[str, anyio.Event] = {}
-        self._reloaded = anyio.Event()
+        self._restarts: dict[str, _Restart] = {}
+        self._brakes: dict[str, RestartBrake] = {}
         self._tasks: TaskGroup | None = None
+        self._clock = clock
+        self._warning: str | None = None
+        self._watcher = Watcher(
+            self._interest, since=since, polling=wants_polling(os.environ), warn=partial(setattr, self, "_warning")
+        )
 
     async def run(self) -> None:
         """Follow the files until cancelled."""
         async with anyio.create_task_group() as self._tasks:
-            while True:
-                reloaded = self._reloaded
-                interest = Interest(self._config)
-                over = anyio.Event()
-                # A new configuration may have other folders: then the watchers start anew.
-                await first_of(
-                    reloaded.wait,
-                    partial(_set_when_cancelled, over),
-                    partial(self._follow, interest, interest.folders, over, recursive=True),
-                    partial(self._follow, interest, interest.config_folders, over, recursive=False),
-                )
+            self._tasks.start_soon(_set_when_cancelled, self._watcher.over)
+            async with aclosing(self._watcher.changes()) as changes:
+                async for paths in changes:
+                    await self._take(paths)
 
     def attach(self, app: Supervisor) -> None:
-        """Apply changes to this app, which has started; those seen until now first."""
+        """Apply changes to this app, which starts; those seen until now first."""
         self._started = app
         self._attached.set()
 
@@ -74,41 +87,64 @@ class DevSession:
             if service_id in app.services and any(worker.pid in old for worker in app.services[service_id].workers())
         )
 
-    def restart(self, service_id: str) -> None:
-        """Bring up new workers of the service; a restart that is under way starts over."""
+    def restart(self, service_id: str, files: AbstractSet[Path] = frozenset(), *, pause: float = 0.0) -> None:
+        """Bring up new workers of the service after a pause in seconds; a restart that is under way begins anew."""
         assert self._tasks is not None
-        event = self._changed.get(service_id)
-        if event is not None:
-            event.set()
-            return
-        self._changed[service_id] = anyio.Event()
-        self._tasks.start_soon(self._bring_up, service_id)
+        restart = self._restarts.get(service_id)
+        if restart is None:
+            restart = self._restarts[service_id] = _Restart()
+            self._tasks.start_soon(self._bring_up, service_id, restart)
+        restart.files |= files
+        restart.pause = pause
+        restart.changed.set()
 
-    async def _follow(
-        self, interest: Interest, folders: tuple[Path, ...], over: anyio.Event, *, recursive: bool
-    ) -> None:
-        if not folders:
-            await anyio.sleep_forever()
-        async with aclosing(_changes(folders, over, recursive=recursive)) as changes:
-            async for paths in changes:
-                affected = interest.affected(self._news(path for path in paths if interest.affected([path])))
-                app = await self._app()
-                # A configuration that was refused because of code may be right with this code.
-                wanted = affected.config or (self._refused and bool(affected.services))
-                replaced = await self._reload(app) if wanted else frozenset[str]()
-                for service_id in affected.services - replaced:
-                    if service_id in app.services:
-                        self.restart(service_id)
+    def _interest(self) -> Interest:
+        """Return the files of the app and of the configuration that waits for better code."""
+        if self._refused is None:
+            return Interest(self._config, os.environ)
+        wanted = {service.id for service in self._refused.services}
+        kept = [service for service in self._config.services if service.id not in wanted]
+        return Interest(replace(self._refused, services=(*self._refused.services, *kept)), os.environ)
 
-    def _news(self, paths: Iterable[Path]) -> list[Path]:
-        """Return the files that differ from what was last seen of them: one save is often reported twice."""
-        news = []
+    async def _take(self, paths: AbstractSet[Path]) -> None:
+        """Bring a set of changes into the app."""
+        app = await self._app()
+        if self._warning is not None:
+            app.say(LogLevel.WARN, self._warning)
+            self._warning = None
+        changed: dict[str, set[Path]] = {}
+        config = False
         for path in paths:
-            stamp = _stamp(path)
-            if path not in self._stamps or self._stamps[path] != stamp:
-                news.append(path)
-            self._stamps[path] = stamp
-        return news
+            affected = self._watcher.interest.affected([path])
+            config = config or affected.config
+            for service_id in affected.services:
+                changed.setdefault(service_id, set()).add(path)
+        # A configuration that was refused because of code may be right with this code.
+        replaced = frozenset[str]()
+        if config or (self._refused is not None and changed):
+            await app.settled.wait()
+            replaced = await self._reload(app)
+        for service_id in changed.keys() - replaced:
+            if service_id in app.services:
+                self._judge(app, service_id, changed[service_id])
+
+    def _judge(self, app: Supervisor, service_id: str, files: AbstractSet[Path]) -> None:
+        """Restart the service for the files, unless it writes them itself."""
+        judged = self._brake(service_id).judge({file: modified(file) for file in files})
+        folder = app.services[service_id].config.path
+        for found, what in (
+            (judged.own, "is written by each start of it: from now on, changes during a start are ignored"),
+            (judged.slowed, "changes after each start of it: from now on, restarts for it wait longer and longer"),
+        ):
+            for file in sorted(found):
+                inside = os.path.relpath(file, folder)
+                fix = f'write it elsewhere, or add it to .gitignore or "watch": {{"ignore": ["{inside}"]}}'
+                app.say(LogLevel.WARN, f'{inside} of the service "{service_id}" {what}; {fix}')
+        if judged.files:
+            self.restart(service_id, judged.files, pause=judged.pause)
+
+    def _brake(self, service_id: str) -> RestartBrake:
+        return self._brakes.setdefault(service_id, RestartBrake())
 
     async def _app(self) -> Supervisor:
         await self._attached.wait()
@@ -117,39 +153,44 @@ class DevSession:
 
     async def _reload(self, app: Supervisor) -> frozenset[str]:
         """Have the configuration read again; return the services that run their newest code now."""
+        begun = time.time_ns()
+        config = app.config
         try:
-            change = await app.read_again()
+            config = await app.read()
+            change = await app.reload(config)
         except (ConfigError, StartError) as error:
-            self._refused = True
+            self._refused = config
+            self._watcher.follow(self._interest, begun)
             app.say(LogLevel.ERROR, f"the new configuration is not used: {self._render(error)}")
             return frozenset()
-        refused, self._refused = self._refused, False
-        if refused and change.empty:
+        refused, self._refused = self._refused, None
+        if refused is not None and change.empty:
             app.say(LogLevel.INFO, "the configuration is in order again, and the same as before")
         if not change.empty:
             names = [*(f"+{one.id}" for one in change.added), *(one.id for one in change.changed)]
             names += [f"-{service_id}" for service_id in change.removed]
             app.say(LogLevel.INFO, f"the configuration was read again: {', '.join(names) or 'the public address'}")
-            self._config = app.config
-            self._reloaded.set()
-            self._reloaded = anyio.Event()
+        self._config = app.config
+        self._watcher.follow(self._interest, begun)
         return frozenset(service.id for service in (*change.added, *change.changed))
 
-    async def _bring_up(self, service_id: str) -> None:
+    async def _bring_up(self, service_id: str, restart: _Restart) -> None:
         """Replace the service's workers, over again when there is a further change before the new ones serve."""
-        again = True
-        while again:
-            event = self._changed[service_id] = anyio.Event()
-            await first_of(event.wait, partial(self._replace, service_id))
-            again = event.is_set()
-        del self._changed[service_id]
+        while restart.changed.is_set():
+            restart.changed = anyio.Event()
+            await first_of(restart.changed.wait, partial(self._replace, service_id, restart))
+        del self._restarts[service_id]
 
-    async def _replace(self, service_id: str) -> None:
+    async def _replace(self, service_id: str, restart: _Restart) -> None:
         app = await self._app()
-        begun = time.perf_counter()
+        await anyio.sleep(restart.pause)
         service = app.services.get(service_id)
         if service is None:
             return
+        await asyncio.wait([service.started])
+        brake = self._brake(service_id)
+        brake.begin(self._clock())
+        begun = time.perf_counter()
         try:
             await service.replace()
         except StartError as error:
@@ -159,37 +200,22 @@ class DevSession:
             self.on_change()
         else:
             took = (time.perf_counter() - begun) * 1000
-            app.say(LogLevel.INFO, f'new code of the service "{service_id}" serves after {took:.0f} ms')
+            reason = _named(restart.files, service.config.path)
+            app.say(LogLevel.INFO, f'new code of the service "{service_id}" serves after {took:.0f} ms{reason}')
+        brake.end(self._clock())
 
 
-def _stamp(path: Path) -> Stamp | None:
-    """Return what changes with every save of a file; None: there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+def _named(files: AbstractSet[Path], folder: Path) -> str:
+    """Return the files that a restart was for, as the end of a sentence."""
+    if not files:
+        return ""
+    first, *others = sorted(os.path.relpath(file, folder) for file in files)
+    return f" ({first} and {len(others)} more)" if others else f" ({first})"
 
 
 async def _set_when_cancelled(event: anyio.Event) -> None:
-    """Tell the watchers' threads, which no cancellation reaches, to come back."""
+    """Tell the watcher's thread, which no cancellation reaches, to come back."""
     try:
         await anyio.sleep_forever()
     finally:
         event.set()
-
-
-async def _changes(folders: tuple[Path, ...], over: anyio.Event, *, recursive: bool) -> AsyncGenerator[set[Path]]:
-    """Yield the sets of files that changed together."""
-    watcher = awatch(
-        *folders,
-        watch_filter=None,
-        debounce=LONGEST_SETTLE,
-        step=SETTLE,
-        rust_timeout=LOOK_AGAIN,
-        stop_event=over,
-        recursive=recursive,
-        ignore_permission_denied=True,
-    )
-    async for changes in watcher:
-        yield {Path(path) for _, path in changes}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import anyio
 
@@ -27,28 +28,60 @@ _OUTDATED = (_RED, "✗ old code")
 
 
 def status_text(table: MeshTable, url: str | None, width: int, *, colour: bool, outdated: Collection[str] = ()) -> str:
-    """Return the line for this state of the app, cut to the terminal's width (pure).
+    """Return the line for this state of the app, for a terminal of this many columns (pure).
 
+    Where the services do not all fit, the address comes first, those that are ready are only counted, and the keys go.
     `outdated`: services that serve old code because the new one cannot start.
     """
-    parts: list[str] = []
-    left = width - 1
-    number = 0
-    for service in table.services.values():
-        if service.internal:
-            continue
-        number += 1
-        label = f"{number} {service.id}"
+    parts = _services(table, outdated)
+    extras = [extra for extra in (url, "r restart all", "q quit") if extra]
+    for line in (_joined(parts, extras), _joined(parts, extras[:1] if url else [])):
+        if line and _columns(line) < width:
+            return _painted(line, colour=colour)
+    head = [Part(url)] if url else []
+    urgent = [part for part in parts if not part.fine]
+    counts = [f"{len(parts) - len(urgent)} ready"] if len(urgent) < len(parts) else []
+    for shown in range(len(urgent), -1, -1):
+        hidden = [f"+{len(urgent) - shown} more"] if shown < len(urgent) else []
+        line = _joined([*head, *urgent[:shown]], [*hidden, *counts])
+        if _columns(line) < width:
+            return _painted(line, colour=colour)
+    return _painted(head, colour=colour) if _columns(head) < width else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of the line."""
+
+    text: str
+    mark: str = ""
+    paint: str = ""
+    fine: bool = True
+    """Whether it may be left out."""
+
+
+def _services(table: MeshTable, outdated: Collection[str]) -> list[Part]:
+    services = [service for service in table.services.values() if not service.internal]
+    parts = []
+    for number, service in enumerate(services, 1):
         paint, mark = _OUTDATED if service.id in outdated else _MARKS.get(service.state, _OTHERWISE)
-        left -= len(label) + len(mark) + 2
-        if left < 0:
-            break
-        parts.append(f"{label} {paint}{mark}{_RESET}" if colour else f"{label} {mark}")
-    for extra in (url or "", "r restart all", "q quit"):
-        if extra and left > len(extra) + 2:
-            parts.append(f"· {extra}")
-            left -= len(extra) + 3
-    return " ".join(parts)
+        parts.append(Part(f"{number} {service.id} ", mark, paint, fine=paint == _GREEN))
+    return parts
+
+
+def _joined(parts: Sequence[Part], extras: Sequence[str]) -> list[Part]:
+    return [*parts, *(Part(f"· {extra}") for extra in extras)]
+
+
+def _columns(line: Sequence[Part]) -> int:
+    return sum(len(part.text) + len(part.mark) + 1 for part in line) - 1
+
+
+def _painted(line: Sequence[Part], *, colour: bool) -> str:
+    return " ".join(
+        f"{part.text}{part.paint}{part.mark}{_RESET}" if colour and part.mark else f"{part.text}{part.mark}"
+        for part in line
+    )
 
 
 class StatusLine:

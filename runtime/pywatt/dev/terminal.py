@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import aclosing
@@ -12,20 +14,49 @@ import anyio
 from pywatt.dev.keys import read_keys
 from pywatt.dev.session import DevSession
 from pywatt.dev.status_line import open_status_line
+from pywatt.supervisor.keeper import first_of
 from pywatt.supervisor.supervisor import Supervisor
+
+LOOK_SECONDS = 1.0
+"""How often a job in the background looks whether it is in the foreground now: no signal tells it."""
 
 
 async def serve_terminal(app: Supervisor, session: DevSession, stop: Callable[[], None]) -> None:
-    """Show the status line and obey keys until cancelled; does nothing where there is no terminal."""
+    """Show the status line and obey keys until cancelled; does nothing where there is no terminal.
+
+    The terminal belongs to the shell's foreground job: another one that changes its settings is stopped by SIGTTOU.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return
+    with anyio.open_signal_receiver(signal.SIGTSTP) as suspensions:
+        while True:
+            await first_of(partial(anext, suspensions), partial(_use, app, session, stop))
+            # Ctrl-Z: the terminal is given back, and the shell has to see the job stop.
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def in_foreground(terminal: int) -> bool:
+    """Return whether this process belongs to the foreground job of the terminal."""
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False  # it was hung up
+
+
+async def _use(app: Supervisor, session: DevSession, stop: Callable[[], None]) -> None:
+    """Show the status line and obey keys, while in the foreground, until cancelled."""
+    while not in_foreground(sys.stdin.fileno()):  # noqa: ASYNC110 - the kernel tells nobody of it
+        await anyio.sleep(LOOK_SECONDS)
     with open_status_line(sys.stdout.fileno(), partial(session.outdated, app)) as line:
         session.on_change = partial(line.draw, app)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(line.run, app)
-            async with aclosing(read_keys(sys.stdin.fileno())) as keys:
-                async for key in keys:
-                    _obey(key, app, session, stop)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(line.run, app)
+                async with aclosing(read_keys(sys.stdin.fileno())) as keys:
+                    async for key in keys:
+                        _obey(key, app, session, stop)
+        finally:
+            session.on_change = lambda: None
 
 
 def _obey(key: str, app: Supervisor, session: DevSession, stop: Callable[[], None]) -> None:

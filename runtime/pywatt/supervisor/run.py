@@ -47,7 +47,7 @@ async def run_app(
 ) -> None:
     """Run the app until `stop` is set, then stop it gracefully; setting `force` as well kills what is left.
 
-    `read_config` reads the configuration again, for a reload. `accompany` runs beside the started app, until its end.
+    `read_config` reads the configuration again, for a reload. `accompany` runs beside the app, from start to end.
     Raises StartError when an address cannot be bound or a service does not get ready.
     """
     adopt_orphans()
@@ -80,10 +80,10 @@ async def run_app(
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_kill_when_forced, supervisor, force)
                 tasks.start_soon(forkserver.stay, reaper, partial(_tell_launch, supervisor, forkserver))
+                tasks.start_soon(accompany, supervisor)
                 await first_of(stop.wait, partial(supervisor.start, tasks))
                 if supervisor.failure is None and not stop.is_set():
                     announce()
-                    tasks.start_soon(accompany, supervisor)
                     tasks.start_soon(commands.serve, supervisor, describe)
                     tasks.start_soon(_open_control, supervisor, folder, control)
                     await stop.wait()

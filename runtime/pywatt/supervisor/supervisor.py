@@ -59,6 +59,8 @@ class Supervisor:
         self._publishing = False
         self.updated = anyio.Event()
         """Set, and replaced by another one, whenever there is a newer table."""
+        self.settled = anyio.Event()
+        """Set once every service has started."""
         self._acknowledged = anyio.Event()
         self._reloading = asyncio.Lock()
         self._made = 0
@@ -91,6 +93,8 @@ class Supervisor:
         for service in services:
             await self._workshop.forkserver.preload(service.config.preload)
         self.failure = await _first_failure(services)
+        if self.failure is None:
+            self.settled.set()
 
     async def stop(self) -> None:
         """Stop the services, callers before the called, within the limit of the whole app; then kill what is left."""
@@ -114,7 +118,11 @@ class Supervisor:
 
     async def read_again(self) -> Difference:
         """Read the configuration again and apply it. Raises ConfigError, StartError; the app then goes on as it was."""
-        return await self.reload(await anyio.to_thread.run_sync(self._read_config))
+        return await self.reload(await self.read())
+
+    async def read(self) -> RuntimeConfig:
+        """Read the configuration again, without applying it. Raises ConfigError."""
+        return await anyio.to_thread.run_sync(self._read_config)
 
     async def reload(self, config: RuntimeConfig) -> Difference:
         """Turn the running app into what the new configuration says, without a gap.

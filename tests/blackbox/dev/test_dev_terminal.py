@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness.app import PATIENCE, write_files
+from harness.app import PATIENCE, PYWATT, write_files
 from harness.apps import Files, gateway_and_api
 from harness.processes import MARKER, marked, wait_for_end
 from harness.terminal import Terminal, command, terminal
@@ -133,7 +133,7 @@ def test_a_crash_loop_is_left_by_a_changed_file(screen: Terminal, tmp_path: Path
 def test_the_app_ends_at_ctrl_c_and_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
     write_files(tmp_path, files())
     with terminal(tmp_path, "dev", env={"PORT": "0"}) as screen:
-        screen.wait_for("q quit")
+        screen.wait_for("is now listening")
         screen.type("\x03")
         assert screen.wait() == 0
         assert screen.process.wait(PATIENCE) == 0
@@ -141,3 +141,30 @@ def test_the_app_ends_at_ctrl_c_and_leaves_the_terminal_as_it_was(tmp_path: Path
         assert "\x1b[r" in screen.text[screen.text.rindex("q quit") :]
     kept = [json.loads(line)["msg"] for line in command(tmp_path, "logs").out.splitlines()]
     assert any("is now listening" in message for message in kept)
+
+
+def test_a_job_in_the_background_leaves_the_terminal_alone(tmp_path: Path) -> None:
+    write_files(tmp_path, files())
+    env = {"PORT": "0", "PS1": "shell> ", "HISTFILE": "/dev/null"}
+    with terminal(tmp_path, "--norc", "--noprofile", "-i", env=env, program="bash") as shell:
+        shell.wait_for("shell> ")
+        shell.type(f"{PYWATT} dev &\n")
+        shell.wait_for("is now listening")
+        shell.type("jobs\n")
+        shell.wait_for("Running")
+        assert "q quit" not in shell.plain
+        shell.type("fg\n")
+        shell.wait_for("q quit")
+        shell.type("\x1a")
+        shell.wait_for("Stopped")
+        seen = len(shell.plain)
+        shell.type("bg\n")
+        shell.type("jobs\n")
+        shell.wait_for("Running", after=seen)
+        assert "q quit" not in shell.plain[seen:]
+        shell.type("fg\n")
+        shell.wait_for("q quit", after=seen)
+        shell.type("q")
+        shell.wait_for("stopped", after=seen)
+        shell.type("exit\n")
+        assert shell.wait() == 0

@@ -25,7 +25,8 @@ def interest(tmp_path: Path) -> Interest:
     for service in services:
         service.path.mkdir()
     return Interest(
-        RuntimeConfig(name="x", root=tmp_path, file=tmp_path / "watt.json", services=tuple(services), entrypoint="api")
+        RuntimeConfig(name="x", root=tmp_path, file=tmp_path / "watt.json", services=tuple(services), entrypoint="api"),
+        {},
     )
 
 
@@ -72,7 +73,7 @@ def test_files_of_variables_count_wherever_they_are(tmp_path: Path) -> None:
         entrypoint=None,
         env_files=(file,),
     )
-    interest = Interest(config)
+    interest = Interest(config, {})
     assert file.parent in interest.config_folders
     assert interest.affected([file]) == Affected(config=True)
     assert not interest.affected([file.with_name("other.env")])
