@@ -8,6 +8,7 @@
     ├── BuildFailed              a service's build command failed
     ├── CreateRefused            `pywatt create` cannot make what it was asked for; nothing was written
     ├── MissingExtra             an optional dependency is not installed
+    ├── NoHome                   the user has no home folder, and nothing says what to use instead
     ├── ControlError             a running app could not be found, or did not obey
     │   └── NotKnown             it has nothing by that name
     └── MeshError                a call between services failed
@@ -94,6 +95,10 @@ class MissingExtra(PywattError):
 
     def __init__(self, package: str, extra: str, *, needed_by: str) -> None:
         super().__init__(f"{needed_by} needs the package {package}", hint=f"pip install 'pywatt[{extra}]'")
+
+
+class NoHome(PywattError):
+    """The user has no home folder, and nothing says what to use instead."""
 
 
 class ControlError(PywattError):

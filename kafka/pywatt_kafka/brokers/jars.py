@@ -55,9 +55,19 @@ def pinned(version: str) -> tuple[Jar, ...]:
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Return pywatt's folder in the user's cache (XDG Base Directory)."""
+    """Return pywatt's folder in the user's cache (XDG Base Directory). Raises MissingDependency without a home."""
     cache = environ.get("XDG_CACHE_HOME", "")
-    return (Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache") / "pywatt"
+    return (Path(cache) if Path(cache).is_absolute() else _home() / ".cache") / "pywatt"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:  # the user has no entry in /etc/passwd, as in many containers
+        raise MissingDependency(
+            "this user has no home folder to keep Kafka's jars in",
+            hint="set HOME or XDG_CACHE_HOME to a folder that it may write to",
+        ) from error
 
 
 def is_cached(version: str, environ: Mapping[str, str]) -> bool:
@@ -75,7 +85,7 @@ def kafka_jars(version: str, environ: Mapping[str, str], *, home: Path | None = 
     target.parent.mkdir(parents=True, exist_ok=True)
     with _locked(target.with_name(f"{target.name}.lock")):
         if not target.is_dir():
-            fetch = _way(environ, home or Path.home())
+            fetch = _way(environ, home or _home())
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as part:
                 folder = Path(part, "lib")
                 folder.mkdir()

@@ -16,9 +16,9 @@ import click
 
 from pywatt.cli.signals import Reloads, obey_signals
 from pywatt.config.model import LogLevel, RuntimeConfig
-from pywatt.errors import StartError
+from pywatt.errors import NoHome, StartError
 from pywatt.logs.logbook import Logbook, open_logbook
-from pywatt.logs.ring import history_of
+from pywatt.logs.ring import History, history_of
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.run import run_app
 from pywatt.supervisor.supervisor import Supervisor
@@ -74,11 +74,23 @@ def _run(directory: Path | None, file: Path | None, env_file: Path | None, *, pr
         begun = time.time_ns()
         config = read_config()
         session = None if production else _dev_session(config, begun)
-        history = history_of(config.name, config.root, os.environ) if config.log_history else None
+        history, homeless = _history(config)
         with open_logbook(sys.stdout, config.log_level, history, config.log_history) as logbook:
+            if homeless:
+                logbook.say(LogLevel.WARN, homeless)
             anyio.run(_supervise, config, read_config, forkserver, logbook, session)
     finally:
         forkserver.close()
+
+
+def _history(config: RuntimeConfig) -> tuple[History | None, str]:
+    """Return where the log is kept, None for nowhere; and what to warn of."""
+    if not config.log_history:
+        return None, ""
+    try:
+        return history_of(config.name, config.root, os.environ), ""
+    except NoHome as error:
+        return None, f"the log is not kept: {error.message}; {error.hint}"
 
 
 async def _supervise(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pywatt_schemas
 from pywatt.config.document import FORMATS, Document
+from pywatt.config.files import is_there
 from pywatt.config.nearest import nearest
 from pywatt.config.parse import read
 from pywatt.errors import ConfigError, Problem
@@ -59,7 +60,7 @@ def find_app(path: Path | None, *, cwd: Path, config: Path | None) -> Found:
     start = absolute(path or Path(), cwd)
     if config is not None:
         return _found(read(_named_file(config, start if start.is_dir() else start.parent, cwd)))
-    if start.is_file():
+    if is_there(start):
         return _found(read(start))
     if not start.is_dir():
         raise ConfigError([Problem(message="there is no such folder or file", file=str(start))])
@@ -78,7 +79,7 @@ def find_app(path: Path | None, *, cwd: Path, config: Path | None) -> Found:
 
 def config_files(folder: Path) -> Iterator[Path]:
     """Yield the config files in a folder, first choice first."""
-    return (folder / name for name in FILE_NAMES if os.path.isfile(folder / name))
+    return (folder / name for name in FILE_NAMES if is_there(folder / name))
 
 
 def type_name(data: Mapping[str, Any]) -> tuple[str, str]:
@@ -112,7 +113,7 @@ def _found(document: Document) -> Found:
 def _named_file(config: Path, folder: Path, cwd: Path) -> Path:
     for base in (folder, cwd):
         file = absolute(config, base)
-        if file.is_file():
+        if is_there(file):
             return file
     raise ConfigError([Problem(message="there is no such file", file=str(absolute(config, folder)))])
 

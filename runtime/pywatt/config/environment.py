@@ -6,11 +6,12 @@ process's environment, the root's `env`, the service's `env`. As in the original
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 from pywatt.config.document import Document
+from pywatt.config.files import is_there, read_file
 from pywatt.config.findings import problem_at
 from pywatt.config.key import Key
 from pywatt.errors import ConfigError, Problem
@@ -22,8 +23,7 @@ def nearest_env_file(folder: Path, cwd: Path) -> Path | None:
     """Return the first `.env` in the folder or one above it, else the one in the working directory, else None."""
     for candidate in (folder, *folder.parents, cwd):
         file = candidate / ENV_FILE
-        # unlike Path.is_file, this takes a folder above that may not be entered as one without the file
-        if os.path.isfile(file):
+        if is_there(file):
             return file
     return None
 
@@ -36,8 +36,9 @@ def read_env_file(file: Path, named_in: Document | None = None, key: Key = ()) -
     from dotenv.parser import parse_stream
 
     try:
-        with file.open(encoding="utf-8-sig") as stream:
-            bindings = list(parse_stream(stream))
+        # as a file that is opened for reading text gives its lines
+        text = io.StringIO(read_file(file).decode("utf-8-sig"), newline=None)
+        bindings = list(parse_stream(text))
     except FileNotFoundError as error:
         place = named_in or Document(file=file, data={})
         problem = problem_at(place, key, f"there is no env file {file}", "create it or correct the name")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pywatt.config.document import FORMATS, Document, Format, MalformedError
+from pywatt.config.files import read_file
 from pywatt.config.key import spell
 from pywatt.config.positions import first_duplicate
 from pywatt.errors import ConfigError, Problem
@@ -23,7 +24,7 @@ def read(file: Path) -> Document:
     if form is None:
         raise ConfigError([_unknown_format(file)])
     try:
-        raw = file.read_bytes()
+        raw = read_file(file)
     except OSError as error:
         raise ConfigError([Problem(message=f"cannot be read: {error.strerror}", file=str(file))]) from error
     try:

@@ -13,6 +13,7 @@ from pywatt.config.declared import Declared
 from pywatt.config.discover import absolute, config_files
 from pywatt.config.document import Document
 from pywatt.config.environment import ENV_FILE, read_env_file
+from pywatt.config.files import is_there
 from pywatt.config.findings import Findings
 from pywatt.config.key import unspell
 from pywatt.config.kind import UnknownTypeError, choose_type
@@ -177,4 +178,4 @@ def _env_file(declared: Declared, root: Document) -> dict[str, str]:
     if declared.envfile is not None:
         return read_env_file(declared.envfile, root, (*declared.key, "envfile"))
     own = declared.path / ENV_FILE
-    return read_env_file(own) if own.is_file() else {}
+    return read_env_file(own) if is_there(own) else {}

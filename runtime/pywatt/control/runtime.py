@@ -103,6 +103,6 @@ def belongs_to_us(folder: Path) -> bool:
     """Whether a folder is a real one that only this user can enter."""
     try:
         status = folder.lstat()
-    except FileNotFoundError:
+    except OSError:
         return False
     return folder.is_dir() and not folder.is_symlink() and status.st_uid == os.getuid() and not status.st_mode & 0o077

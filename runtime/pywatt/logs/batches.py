@@ -19,13 +19,16 @@ class BatchWriter:
         sink: Callable[[bytes], None],
         *,
         name: str,
-        notice: Callable[[int], bytes],
+        notice: Callable[[int, OSError | None], bytes],
         failed: Callable[[OSError], None],
         linger: float = 0.0,
         limit: int = LIMIT_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`sink` takes one batch; an OSError of its goes to `failed` (once, until a batch passes again).
+
+        The lines of a batch that failed are lost, and the next batch is tried all the same: a full disk may have room
+        again. `notice` gets the number of lost lines, and the error that lost them if it was one.
 
         `linger`: seconds for which lines are gathered before a batch is passed on.
         """
@@ -39,11 +42,14 @@ class BatchWriter:
         self._linger = linger
         self._limit = limit
         self._clock = clock
-        self._lines: deque[bytes] = deque()
+        self._lines: deque[tuple[bytes, int]] = deque()
+        """Each with the number of lines that it stands for: more than one for a notice of such that were dropped."""
         self._dropped = 0
+        self._failure: OSError | None = None
+        self._refused = 0
+        """Lines of the batches that have failed since one passed."""
         self._urgent = False
         self._closing = False
-        self._failing = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -58,11 +64,16 @@ class BatchWriter:
             idle = not self._lines
             if not self.pending:
                 self.passed_at = self._clock()
-            self._lines.append(line)
+            self._lines.append((line, 1))
             self.pending += len(line)
             self._urgent |= urgent
             if idle or urgent or self.pending >= BATCH_BYTES:
                 self._changed.notify()
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why the sink did not take the last batch, if it did not."""
+        return self._failure
 
     def close(self, patience: float) -> int:
         """Pass on what is left and end; return how many lines were lost because the sink took none for `patience` s."""
@@ -74,43 +85,52 @@ class BatchWriter:
             if self._clock() - self.passed_at > patience:
                 break
         with self._changed:
-            return len(self._lines) + self._dropped
+            return sum(weight for _, weight in self._lines) + self._dropped + self._refused
 
     def _tell_dropped(self) -> None:
         if self._dropped:
-            line = self._notice(self._dropped)
+            line = self._notice(self._dropped, None)
+            self._lines.append((line, self._dropped))
             self._dropped = 0
-            self._lines.append(line)
             self.pending += len(line)
 
     def _hurries(self) -> bool:
         return self._urgent or self._closing or self.pending >= BATCH_BYTES
 
     def _run(self) -> None:
-        while batch := self._next():
-            try:
-                self._sink(batch)
-                self._failing = False
-            except OSError as error:
-                if not self._failing:
-                    self._failing = True
-                    self._failed(error)
+        while lines := self._next():
+            batch = b"".join(line for line, _ in lines)
+            self._pass_on(batch, sum(weight for _, weight in lines))
             with self._changed:
                 self.pending -= len(batch)
                 self.passed_at = self._clock()
                 if not self._lines:
                     self._tell_dropped()
 
-    def _next(self) -> bytes:
+    def _pass_on(self, batch: bytes, lines: int) -> None:
+        before = self._failure
+        try:
+            if before is not None:
+                batch = self._notice(self._refused, before) + batch
+            self._sink(batch)
+        except OSError as error:
+            self._failure = error
+            self._refused += lines
+            if before is None:
+                self._failed(error)
+        else:
+            self._failure, self._refused = None, 0
+
+    def _next(self) -> list[tuple[bytes, int]]:
         """Wait for lines and return a batch of them; empty at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._lines or self._closing)
             if self._linger:
                 self._changed.wait_for(self._hurries, timeout=self._linger)
             self._urgent = False
-            batch: list[bytes] = []
+            batch: list[tuple[bytes, int]] = []
             size = 0
             while self._lines and size < BATCH_BYTES:
                 batch.append(self._lines.popleft())
-                size += len(batch[-1])
-            return b"".join(batch)
+                size += len(batch[-1][0])
+            return batch

@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from pywatt.config.model import LogLevel
@@ -35,6 +35,7 @@ LINGER_SECONDS = 0.2
 CLOSE_SECONDS = 2.0
 """How long the end waits for a reader that takes nothing."""
 OWN_NAME = "pywatt"
+_LINE_BREAK = ord("\n")
 
 
 class Logbook:
@@ -46,28 +47,25 @@ class Logbook:
         self.flow = Flow()
         self._stuck: set[BatchWriter] = set()
         self._hostname = socket.gethostname()
-        self._gone = False
+        self._torn = False
+        """Whether the output ends in the middle of a line."""
         self._descriptor = stream.fileno()
         self._output = open_output(stream)
-        self._shown = BatchWriter(self._print, name="output", notice=self._not_shown, failed=self._reader_gone)
+        self._shown = BatchWriter(self._print, name="output", notice=self._not_shown, failed=self._cannot_show)
         self._writers = [self._shown]
         self._checking = False
         self._kept: BatchWriter | None = None
         self._ring: RingWriter | None = None
         if history is not None:
-            try:
-                self._ring = RingWriter(history, size)
-            except OSError as error:
-                self._cannot_keep(error)
-            else:
-                self._kept = BatchWriter(
-                    self._ring.write,
-                    name="history",
-                    notice=self._not_kept,
-                    failed=self._cannot_keep,
-                    linger=LINGER_SECONDS,
-                )
-                self._writers.append(self._kept)
+            self._ring = RingWriter(history, size)
+            self._kept = BatchWriter(
+                self._ring.write,
+                name="history",
+                notice=self._not_kept,
+                failed=self._cannot_keep,
+                linger=LINGER_SECONDS,
+            )
+            self._writers.append(self._kept)
 
     def keep(self, level: LogLevel, message: str) -> None:
         """Keep a line of pywatt's own for `pywatt logs` that is shown to the user in another form."""
@@ -82,7 +80,7 @@ class Logbook:
         """Take one record."""
         if self._kept is not None:
             self._kept.write(self._kept_line(record), urgent=record.level >= LogLevel.FATAL)
-        if record.level >= self.level and not self._gone:
+        if record.level >= self.level:
             self._shown.write(self._shown_line(record))
         if self.flow.reading and not self.flow.held and self._waiting() > HIGH_BYTES:
             self.flow.hold()
@@ -91,13 +89,14 @@ class Logbook:
 
     def close(self) -> None:
         """Pass on what is left; tell on standard error what nobody took."""
+        # The history first: if it cannot be written, the output tells.
+        if self._kept is not None and self._ring is not None and not self._kept.close(CLOSE_SECONDS):
+            self._ring.close()
         lost = self._shown.close(CLOSE_SECONDS)
-        if lost and not self._gone:
-            sys.stderr.write(f"{lost} lines of output were not shown: nobody reads them\n")
-        if self._kept is not None and self._ring is not None:
-            lost = self._kept.close(CLOSE_SECONDS)
-            if not lost:
-                self._ring.close()
+        error = self._shown.failure
+        if lost and not isinstance(error, BrokenPipeError):  # a reader that has left (`| head`) knows
+            with suppress(OSError):
+                sys.stderr.write(f"{lost} lines of output were not shown: {_why(error, 'nobody reads them')}\n")
 
     def _waiting(self) -> int:
         """Return how many bytes wait for a writer that gets on, however slowly."""
@@ -121,16 +120,20 @@ class Logbook:
             self._check_later()
 
     def _print(self, batch: bytes) -> None:
-        view = memoryview(batch)
-        while view and not self._gone:
+        view = memoryview(b"\n" + batch if self._torn else batch)
+        while view:
             try:
-                view = view[os.write(self._descriptor, view) :]
+                written = os.write(self._descriptor, view)
             except BlockingIOError:  # the descriptor is shared with a program that made it non-blocking
                 select.select([], [self._descriptor], [])
+                continue
+            self._torn = view[written - 1] != _LINE_BREAK
+            view = view[written:]
 
-    def _reader_gone(self, _error: OSError) -> None:
-        """Go on without showing anything: the reader has left (`pywatt start | head`), the app has not."""
-        self._gone = True
+    def _cannot_show(self, error: OSError) -> None:
+        """Tell it where it can be told; a reader that has left (`pywatt start | head`) is no fault."""
+        if not isinstance(error, BrokenPipeError):
+            self.keep(LogLevel.WARN, f"the output cannot be written: {error.strerror or error}")
 
     def _cannot_keep(self, error: OSError) -> None:
         where = f": {error.filename}" if error.filename else ""
@@ -138,18 +141,22 @@ class Logbook:
             self._shown_line(_own(f"the log cannot be kept for `pywatt logs`: {error.strerror or error}{where}"))
         )
 
-    def _not_shown(self, count: int) -> bytes:
+    def _not_shown(self, count: int, error: OSError | None) -> bytes:
         where = "; `pywatt logs` has them" if self._kept is not None else ""
-        return self._shown_line(_own(f"{count} lines were not shown: nobody took them{where}"))
+        return self._shown_line(_own(f"{count} lines were not shown: {_why(error, 'nobody took them')}{where}"))
 
-    def _not_kept(self, count: int) -> bytes:
-        return self._kept_line(_own(f"{count} lines were not kept: the disk did not take them"))
+    def _not_kept(self, count: int, error: OSError | None) -> bytes:
+        return self._kept_line(_own(f"{count} lines were not kept: {_why(error, 'the disk did not take them')}"))
 
     def _shown_line(self, record: LogRecord) -> bytes:
         return (self._output.render(record) + "\n").encode("utf-8", "backslashreplace")
 
     def _kept_line(self, record: LogRecord) -> bytes:
         return (to_line(record, self._hostname) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _why(error: OSError | None, otherwise: str) -> str:
+    return otherwise if error is None else error.strerror or str(error)
 
 
 def _own(message: str, level: LogLevel = LogLevel.WARN) -> LogRecord:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pywatt.errors import NoHome
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.ndjson import from_line
 
@@ -23,6 +24,7 @@ _DIGITS = 12
 """Of the hash of an app's root folder, which tells apps of one name apart."""
 _ABOUT = "app.json"
 """Says whose history it is."""
+_LINE_BREAK = ord("\n")
 _READ_BYTES = 256 * 1024
 
 
@@ -36,15 +38,24 @@ class History:
 
 
 def history_of(name: str, root: Path, environ: Mapping[str, str]) -> History:
-    """Return where the log of an app is kept."""
+    """Return where the log of an app is kept. Raises NoHome."""
     digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:_DIGITS]
     return History(name=name, root=root, folder=state_folder(environ) / f"{_UNSAFE.sub('_', name)}-{digest}")
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder that holds the histories of all apps (XDG base directory specification)."""
+    """Return the folder that holds the histories of all apps (XDG base directory specification). Raises NoHome."""
     state = environ.get("XDG_STATE_HOME", "")
-    return (Path(state) if state.startswith("/") else Path.home() / ".local" / "state") / "pywatt"
+    if state.startswith("/"):
+        return Path(state) / "pywatt"
+    try:
+        home = Path.home()
+    except RuntimeError as error:  # the user has no entry in /etc/passwd, as in many containers
+        raise NoHome(
+            f"the user {os.getuid()} has no home folder for the log of `pywatt logs`",
+            hint="set HOME or XDG_STATE_HOME to a folder that it may write to, or logger.history to false",
+        ) from error
+    return home / ".local" / "state" / "pywatt"
 
 
 def histories(environ: Mapping[str, str]) -> list[History]:
@@ -73,16 +84,19 @@ class RingWriter:
     """Appends to the newest file and begins another when it is full."""
 
     def __init__(self, history: History, size: int) -> None:
-        """`size`: bytes in all. Raises OSError when the folder cannot be made or written."""
+        """`size`: bytes in all."""
         self._history = history
         self._segment_bytes = max(size // SEGMENTS, 1)
         self._number = 0
         self._file = -1
-        self._open()
+        self._torn = False
+        """Whether the last line could be written in part only."""
 
     def write(self, batch: bytes) -> None:
-        """Append whole lines. Raises OSError."""
+        """Append whole lines. Raises OSError; the next ones may be taken again."""
         begin = 0
+        if self._file < 0:
+            self._open()
         while begin < len(batch):
             status = os.fstat(self._file)
             if not status.st_nlink or status.st_size >= self._segment_bytes:
@@ -97,12 +111,22 @@ class RingWriter:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def _append(self, lines: bytes) -> None:
-        view = memoryview(lines)
-        while view:
-            view = view[os.write(self._file, view) :]
+        if self._torn:
+            lines = b"\n" + lines
+        done = 0
+        try:
+            while done < len(lines):
+                done += os.write(self._file, memoryview(lines)[done:])
+        except OSError:
+            if done:
+                self._torn = lines[done - 1] != _LINE_BREAK
+            raise
+        self._torn = False
 
     def _open(self) -> None:
         folder = self._history.folder
@@ -115,11 +139,10 @@ class RingWriter:
             os.close(opened)
             newest += 1
             opened, size = self._append_to(newest)
-        if size and os.pread(opened, 1, size - 1) != b"\n":
-            os.write(opened, b"\n")  # the last writer was killed in the middle of a line
-        if self._file >= 0:
-            os.close(self._file)
+        self.close()
         self._file = opened
+        # The last writer was killed in the middle of a line.
+        self._torn = bool(size) and os.pread(opened, 1, size - 1) != b"\n"
         for number, path in segments(folder):
             if number <= newest - SEGMENTS:
                 path.unlink(missing_ok=True)

@@ -95,7 +95,10 @@ def runtime_folder() -> Iterator[Path]:
             f"{base} is too long for the names of sockets in it",
             hint=f"set {RUNTIME_DIR} to a folder of at most {LONGEST_RUNTIME_DIR} bytes",
         )
-    base.mkdir(mode=0o700, exist_ok=True)
+    try:
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_folder(base, error) from error
     status = base.lstat()
     if status.st_uid != os.getuid() or status.st_mode & 0o077 or not base.is_dir() or base.is_symlink():
         raise StartError(f"{base} belongs to somebody else or is open to others", hint=f"remove {base}")
@@ -104,10 +107,20 @@ def runtime_folder() -> Iterator[Path]:
             shutil.rmtree(left_over, ignore_errors=True)
     folder = base / str(os.getpid())
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise _no_folder(folder, error) from error
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             base.rmdir()
+
+
+def _no_folder(folder: Path, error: OSError) -> StartError:
+    return StartError(
+        f"cannot make the folder for the app's sockets: {folder}: {error.strerror}",
+        hint=f"set {RUNTIME_DIR} to a folder that this user may write to, with a short path",
+    )

@@ -44,7 +44,7 @@ def writer(sink: Sink, *, failed: list[OSError] | None = None, **settings: float
     return BatchWriter(
         sink,
         name="test",
-        notice=lambda count: b"(%d lost)\n" % count,
+        notice=lambda count, error: b"(%d lost%s)\n" % (count, b": full" if error else b""),
         failed=([] if failed is None else failed).append,
         linger=settings.get("linger", 0.0),
         limit=int(settings.get("limit", 1000)),
@@ -130,4 +130,15 @@ def test_a_failure_is_told_once_until_a_batch_passes_again(sink: Sink) -> None:
         assert sink.entered.wait(PATIENCE)
     batches.close(PATIENCE)
     assert len(failed) == 1
-    assert sink.text == "line\n"
+    assert sink.text == "(2 lost: full)\nline\n"
+
+
+def test_lines_that_a_failing_sink_lost_are_counted_at_the_end(sink: Sink) -> None:
+    batches = writer(sink)
+    sink.failures = 100
+    for _ in range(3):
+        sink.entered.clear()
+        batches.write(b"line\n")
+        assert sink.entered.wait(PATIENCE)
+    assert batches.close(PATIENCE) == 3
+    assert isinstance(batches.failure, OSError)

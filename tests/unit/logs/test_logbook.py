@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -130,9 +132,58 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_app_goes_on(pipe: Pipe,
     history = history_of("shop", tmp_path, {"XDG_STATE_HOME": str(tmp_path)})
     with open_logbook(pipe.writer, LogLevel.INFO, history, MEGABYTE) as logbook:
         logbook.write(record("shown"))
-    warning, shown = pipe.messages()
-    assert "cannot be kept" in warning
-    assert shown == "shown"
+    messages = pipe.messages()
+    assert "shown" in messages
+    assert sum("cannot be kept" in message for message in messages) == 1
+
+
+class FullDisk:
+    """Stands in for `os.write`: while it is full, a descriptor takes a few bytes, then nothing."""
+
+    def __init__(self) -> None:
+        self.full = threading.Event()
+        self.refused = threading.Semaphore(0)
+        self._begun: set[int] = set()
+        self._write = os.write
+
+    def write(self, descriptor: int, data: Any) -> int:
+        if not self.full.is_set():
+            return self._write(descriptor, data)
+        if descriptor not in self._begun:
+            self._begun.add(descriptor)
+            return self._write(descriptor, data[:10])
+        self.refused.release()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
+    disk = FullDisk()
+    monkeypatch.setattr(os, "write", disk.write)
+    return disk
+
+
+async def test_an_output_that_was_full_once_is_written_to_again_and_what_was_lost_is_told(
+    tmp_path: Path, disk: FullDisk
+) -> None:
+    shown = tmp_path / "shown"
+    with shown.open("w") as output, open_logbook(output, LogLevel.INFO, None, 0) as logbook:
+        logbook.write(record("before"))
+        await until(lambda: logbook._shown.pending == 0)
+        disk.full.set()
+        for number in range(3):
+            logbook.write(record(f"lost {number}"))
+            assert disk.refused.acquire(timeout=PATIENCE)
+        disk.full.clear()
+        logbook.write(record("after"))
+    messages = [document["msg"] for document in _whole_lines(shown.read_text())]
+    assert messages == ["before", "3 lines were not shown: No space left on device", "after"]
+
+
+def _whole_lines(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
+        with suppress(ValueError):
+            yield json.loads(line)
 
 
 async def test_a_slow_reader_loses_nothing_because_the_workers_wait(pipe: Pipe) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pywatt.config.model import LogLevel
+from pywatt.errors import NoHome
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.ndjson import from_line, to_line
 from pywatt.logs.ring import SEGMENTS, History, RingReader, RingWriter, histories, history_of, segments, state_folder
@@ -102,6 +104,28 @@ def test_a_ring_whose_folder_was_removed_is_made_again(history: History) -> None
     assert read(history) == [b"kept"]
 
 
+def test_lines_after_a_full_disk_are_whole(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What had room of the line before is no part of them."""
+    room = [5, 0, 0]
+    write = os.write
+
+    def write_as_fits(descriptor: int, data: memoryview) -> int:
+        size = room.pop(0) if room else len(data)
+        if not size:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[:size])
+
+    writer = RingWriter(history, SIZE)
+    writer.write(b"before\n")
+    monkeypatch.setattr(os, "write", write_as_fits)
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space left"):
+            writer.write(b"lost line\n")
+    writer.write(b"after\n")
+    writer.close()
+    assert read(history) == [b"before", b"lost ", b"after"]
+
+
 @pytest.fixture
 def reader(history: History) -> Iterator[RingReader]:
     reader = RingReader(history.folder)
@@ -147,7 +171,7 @@ def test_the_ring_never_outgrows_its_bound_by_more_than_a_batch(sizes: list[int]
             assert size_of(history) <= SIZE + 600 * SEGMENTS
     finally:
         writer.close()
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_apps_of_one_name_in_two_folders_have_two_histories(tmp_path: Path) -> None:
@@ -164,6 +188,17 @@ def test_the_state_folder_is_that_of_the_xdg_specification(monkeypatch: pytest.M
     assert state_folder({}) == Path("/home/me/.local/state/pywatt")
     assert state_folder({"XDG_STATE_HOME": "relative"}) == Path("/home/me/.local/state/pywatt")
     assert state_folder({"XDG_STATE_HOME": "/state"}) == Path("/state/pywatt")
+
+
+def test_a_user_without_a_home_folder_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", none)
+    assert state_folder({"XDG_STATE_HOME": "/state"}) == Path("/state/pywatt")
+    with pytest.raises(NoHome) as raised:
+        state_folder({})
+    assert "XDG_STATE_HOME" in raised.value.hint
 
 
 def test_a_record_survives_its_line() -> None:
