@@ -10,6 +10,8 @@ from pywatt.http.refusal import RefusedError
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _TRAILER = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 _EMPTY = b"\r\n"
+LINES = 128
+"""Lines between data that are read in one go: somebody else may be waiting while a body comes in tiny chunks."""
 
 
 class _Line(enum.Enum):
@@ -36,9 +38,12 @@ class ChunkedReader:
         """Whether the body was read to its end."""
 
     def feed(self, data: bytes, into: list[bytes]) -> bytes:
-        """Add what the bytes carry to `into`; return those behind the end of the body. Raises RefusedError."""
-        position = 0
-        while position < len(data) and not self.complete:
+        """Add what the bytes carry to `into`; return those behind the end of the body, or behind many small chunks.
+
+        Raises RefusedError.
+        """
+        position = lines = 0
+        while position < len(data) and not self.complete and lines < LINES:
             if self._remaining:
                 piece = data[position : position + self._remaining]
                 into.append(piece)
@@ -52,6 +57,7 @@ class ChunkedReader:
             if len(self._line) + self._trailers > self._limit:
                 raise RefusedError(431, "the chunk extensions or trailers of the body are too large")
             if end:
+                lines += 1
                 line, self._line = self._line, b""
                 self._take(line)
         return data[position:]

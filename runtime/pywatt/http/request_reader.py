@@ -23,11 +23,11 @@ from pywatt.http.request import KEEP_ALIVE, NOT_PASSED, RequestHead, check_head
 from pywatt.http.target import PLAIN_TARGET
 
 EMPTY_LINE = b"\r\n\r\n"
-_REQUEST_LINE = re.compile(rb"[\r\n]*([A-Z-]+) ([^ \r\n]+) HTTP/1\.([01])\r\n")
+LINE_BREAKS = b"\r\n"
+_REQUEST_LINE = re.compile(rb"([A-Z-]+) ([^ \r\n]+) HTTP/1\.([01])\r\n")
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (%b) HTTP/1\.1" % PLAIN_TARGET)
-_FIRST_LINE = re.compile(rb"[\r\n]*+[^\n]*+\n")
 _ASCII = bytes(range(0x80)) + b"x" * 0x80
-_OTHER_VERSION = re.compile(rb"[\r\n]*[A-Z-]+ [^ \r\n]+ HTTP/[0-9.]+\r\n")
+_OTHER_VERSION = re.compile(rb"[A-Z-]+ [^ \r\n]+ HTTP/[0-9.]+\r\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +67,14 @@ class RequestReader:
         "_head_parsed",
         "_known",
         "_limits",
+        "_lines",
         "_names",
         "_not_passed",
         "_parser",
         "_passed",
         "_raw",
         "_remaining",
+        "_skipped",
         "complete",
         "head",
     )
@@ -83,6 +85,10 @@ class RequestReader:
         self._names = _field_names(dropped)
         self._known = _known_fields(limits, dropped)
         self._raw = bytearray()
+        self._skipped = 0
+        """Bytes of empty lines before the request line, which RFC 9112 2.2 allows."""
+        self._lines = 0
+        """Of the head, as far as it was parsed."""
         self._passed: list[Header] = []
         self._not_passed: list[Header] = []
         self._body: list[bytes] = []
@@ -98,10 +104,13 @@ class RequestReader:
     @property
     def started(self) -> bool:
         """Whether the current request's first bytes have come."""
-        return self.head is not None or len(self._raw) > 0
+        return self.head is not None or len(self._raw) > 0 or self._skipped > 0
 
     def feed(self, data: bytes) -> bytes:
-        """Read as far as the current request goes and return the bytes behind it. Raises RefusedError."""
+        """Read as far as the current request goes and return the bytes behind it. Raises RefusedError.
+
+        While a body comes in many tiny chunks, bytes of it may be returned: feed them again, but let others go first.
+        """
         while self.head is None and data:
             data = self._feed_head(data)
         if self.complete or not data:
@@ -133,51 +142,54 @@ class RequestReader:
         self._passed = []
         self._not_passed = []
         self._head_parsed = False
+        self._skipped = self._lines = 0
         self.head = None
         self.complete = False
 
     def _feed_head(self, data: bytes) -> bytes:
         known = len(self._raw)
-        if not known:
-            end = data.find(EMPTY_LINE)
-            if end > 0 and self._begin_known(data, end):
-                return data[end + 4 :]
-        alone = not known and data.endswith(EMPTY_LINE) and len(data) <= self._limits.size
-        if alone and data.find(EMPTY_LINE) == len(data) - len(EMPTY_LINE):  # as nearly always: one head, nothing else
-            self._parse(data, 0)
-            if self._head_parsed:
-                self._begin(data)
-            else:
-                self._raw += data
-            return b""
+        limit = self._limits.size - self._skipped
         if known:
             self._raw += data
             end = self._raw.find(EMPTY_LINE, max(0, known - 3))
         else:
             end = data.find(EMPTY_LINE)
+            if end > 0 and self._begin_known(data, end, limit):
+                return data[end + 4 :]
+            if data[0] in LINE_BREAKS:
+                return self._skip(data)
+            if 0 < end == len(data) - 4 <= limit - 4:  # as nearly always: one head, nothing else
+                self._parse(data, 0)
+                self._begin(data)
+                return b""
         size = end + 4 if end >= 0 else known + len(data)
         piece, rest = (data, b"") if size == known + len(data) else (data[: size - known], data[size - known :])
-        if size > self._limits.size:
-            self._parse(piece[: self._limits.size - known], known)
+        self._parse(piece[: limit - known] if size > limit else piece, known)
+        if size > limit:
             raise RefusedError(431, f"the head of the request is larger than {self._limits.size} bytes")
-        self._parse(piece, known)
-        if not self._head_parsed:
-            if known:
-                del self._raw[size:]
-            else:
+        if end < 0:
+            if not known:
                 self._raw += piece
-            return rest
+            return b""
         if known:
             piece = bytes(self._raw[:size])
             self._raw.clear()
         self._begin(piece)
         return rest
 
-    def _begin_known(self, data: bytes, end: int) -> bool:
-        """Begin with a request whose header block came before, if this is one; `end`: of its head."""
+    def _skip(self, data: bytes) -> bytes:
+        """Skip empty lines before the request line."""
+        rest = data.lstrip(LINE_BREAKS)
+        self._skipped += len(data) - len(rest)
+        if self._skipped > self._limits.size:
+            raise RefusedError(431, f"the head of the request is larger than {self._limits.size} bytes")
+        return rest
+
+    def _begin_known(self, data: bytes, end: int, limit: int) -> bool:
+        """Begin with a request whose header block came before, if this is one; `end`: of its head; `limit`: for it."""
         line_end = data.find(b"\r\n")
         fields = self._known.get(data[line_end:end])
-        if fields is None or end + 4 > self._limits.size:
+        if fields is None or end + 4 > limit:
             return False
         line = _PLAIN_LINE.fullmatch(data, 0, line_end)
         if line is None:
@@ -202,18 +214,16 @@ class RequestReader:
             self._known.remember(block, PlainFields(head.headers, authority, head.content_length))
 
     def _begin(self, raw: bytes) -> None:
+        if not self._head_parsed:
+            raise RefusedError(400, "the request is not valid HTTP/1.1")
         line = _REQUEST_LINE.match(raw)
         if line is None:
             if _OTHER_VERSION.match(raw):
                 raise RefusedError(505, "only HTTP/1.1 and HTTP/1.0 are served here")
             raise RefusedError(400, "the request line is not valid")
-        passed, not_passed = self._passed, self._not_passed
-        if len(passed) + len(not_passed) > self._limits.fields:
-            raise RefusedError(431, f"the request has more than {self._limits.fields} header fields")
         method, target, minor = line.groups()
-        head = check_head(method, target, 1 if minor == b"1" else 0, passed, not_passed)
-        if raw[0] not in b"\r\n":
-            self._remember(raw, head)
+        head = check_head(method, target, 1 if minor == b"1" else 0, self._passed, self._not_passed)
+        self._remember(raw, head)
         if head.has_body:
             self._parser = None  # it waits for the body
             self._remaining = head.content_length
@@ -224,6 +234,12 @@ class RequestReader:
 
     def _parse(self, piece: bytes, known: int) -> None:
         """Have llhttp check a piece of the head; `known`: bytes of it that came before."""
+        lines = self._lines
+        self._lines += piece.count(b"\n")
+        too_many = self._lines > self._limits.fields + 2  # with the request line and the empty one
+        if too_many:
+            allowed = self._limits.fields + 2 - lines
+            piece = piece[: len(piece) - len(piece.split(b"\n", allowed)[allowed])]
         if not piece.isascii():
             piece = self._with_ascii_line(piece, known)
         parser = self._parser
@@ -235,13 +251,15 @@ class RequestReader:
             self._parser = None
         except httptools.HttpParserError as error:
             raise RefusedError(400, f"the request is not valid HTTP/1.1: {error}") from error
+        if too_many:
+            raise RefusedError(431, f"the request has more than {self._limits.fields} header fields")
 
     def _with_ascii_line(self, piece: bytes, known: int) -> bytes:
         """Hide from llhttp what browsers and curl send, and it refuses; the target itself is read apart."""
-        so_far = bytes(self._raw[:known]) + piece
-        line = _FIRST_LINE.match(so_far)
-        end = max(line.end() if line else len(so_far), known) - known
-        return piece[:end].translate(_ASCII) + piece[end:]
+        line_end = 0 if b"\n" in self._raw[:known] else piece.find(b"\n")
+        if line_end < 0:
+            line_end = len(piece)
+        return piece[:line_end].translate(_ASCII) + piece[line_end:]
 
     # What llhttp calls. Nothing is decided here: a head may still turn out wrong in the same piece of input.
 

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from email.utils import formatdate
 from typing import Generic, Protocol, TypeVar
 
+from pywatt.http.turns import Turns
+
 TICK = 1.0
 """Seconds between two looks at the clock; so limits on time are kept to about a second, and cost a request nothing.
 
@@ -47,11 +49,17 @@ class HttpServer(Generic[ClientT]):
     """All clients of one worker."""
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, wall_clock: Callable[[], float] = time.time
+        self,
+        *,
+        turns: Turns | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        """`turns`: of those who send more than one request at once."""
         self.clients: set[ClientT] = set()
         self.draining = False
         """Whether every response says `Connection: close`."""
+        self.turns = Turns() if turns is None else turns
         self.now = 0.0
         self.date = b""
         """A header line."""

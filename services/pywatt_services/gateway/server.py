@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
 from pywatt.http.server import HttpServer, serving
-from pywatt_services.gateway.client import ClientConnection, ClientState
+from pywatt.http.server_connection import TUNNEL
+from pywatt.http.turns import Turns
+from pywatt_services.gateway.client import ClientConnection
 from pywatt_services.gateway.limits import GatewayLimits
 from pywatt_services.gateway.parties import Upstreams
 from pywatt_services.gateway.routes import RouteTable
@@ -25,11 +27,12 @@ class GatewayServer(HttpServer[ClientConnection]):
         base_path: str = "/",
         trust_proxy: bool = False,
         limits: GatewayLimits = GatewayLimits(),  # noqa: B008 - frozen
+        turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`base_path`: taken off the paths that have it."""
-        super().__init__(clock=clock, wall_clock=wall_clock)
+        super().__init__(turns=turns, clock=clock, wall_clock=wall_clock)
         self.routes = routes
         self.upstreams = upstreams
         self.base_path = base_path.rstrip("/").encode()
@@ -41,7 +44,7 @@ class GatewayServer(HttpServer[ClientConnection]):
     @property
     def waiting(self) -> int:
         """How many requests are being served."""
-        return sum(not client.idle and client.state is not ClientState.TUNNEL for client in self.clients)
+        return sum(not client.idle and client.state is not TUNNEL for client in self.clients)
 
     async def close_websockets(self) -> None:
         """Tell the clients of tunnels that the service restarts."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from harness.turns import ManualTurns
 
 from pywatt.errors import MeshError
 from pywatt.mesh.address import Destination
@@ -156,11 +157,13 @@ class Scene:
         assert isinstance(configured, GatewayOptions)
         self.now = 1000.0
         self.upstreams = Upstreams()
+        self.turns = ManualTurns()
         self.server = GatewayServer(
             RouteTable(configured.proxies),
             self.upstreams,
             trust_proxy=configured.trust_proxy,
             limits=GatewayLimits(),
+            turns=self.turns,
             clock=lambda: self.now,
             wall_clock=lambda: 0.0,
             **options,

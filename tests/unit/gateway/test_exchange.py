@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pywatt.errors import ConnectFailed, ServiceUnavailable
+from pywatt.http.server_connection import CLOSED, LINGERING
 from pywatt.mesh.address import ServiceAddress
-from pywatt_services.gateway.client import CLOSED, LINGERING
 
 Scene = Any  # conftest's; importing it would load it twice
 GET = b"GET /api/x?y=z HTTP/1.1\r\nHost: example.org\r\n\r\n"
@@ -196,11 +196,13 @@ def test_pipelined_requests_are_answered_in_order(scene: Scene) -> None:
     assert scene.service.received().count(b"GET /") == 1
     assert transport.take() == b""
     scene.service.send(OK)
+    scene.turns.give_all()
     written = transport.take()
     assert written.index(b"200 OK") < written.index(b"404 Not Found")
     assert scene.service.received().count(b"GET /") == 1
     scene.service.send(OK)
     assert transport.take().endswith(b"ok")
+    assert client.idle
     assert len(scene.upstreams.services) == 1
 
 
@@ -313,6 +315,7 @@ def test_pipelining_client_has_to_wait(scene: Scene) -> None:
     client.data_received(b"X" * 70_000)
     assert not transport.reading
     scene.service.send(OK)
+    scene.turns.give_all()
     assert transport.reading
     assert b"HTTP/1.1 400 Bad Request" in transport.take()
 

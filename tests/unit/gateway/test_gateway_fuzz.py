@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pywatt.errors import ServiceUnavailable
-from pywatt_services.gateway.client import READING, WAITING
+from pywatt.http.server_connection import READING, WAITING
 
 SWITCHING = (
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -69,7 +69,18 @@ STEPS = st.one_of(
     st.tuples(st.just("service"), SERVICE_PIECES),
     st.tuples(
         st.sampled_from(
-            ["dial", "fail", "service closes", "client closes", "client slow", "client fast", "time", "long time"]
+            [
+                "dial",
+                "fail",
+                "service closes",
+                "client closes",
+                "client slow",
+                "client fast",
+                "turn",
+                "all turns",
+                "time",
+                "long time",
+            ]
         ),
         st.just(b""),
     ),
@@ -104,6 +115,10 @@ def play(scene: Any, steps: list[tuple[str, bytes]]) -> None:
             case "client fast" if not transport.closing and slow:
                 client.resume_writing()
                 slow = False
+            case "turn":
+                scene.turns.give_one()
+            case "all turns":
+                scene.turns.give_all()
             case "time":
                 scene.pass_time(1)
             case "long time":
@@ -121,6 +136,15 @@ def play(scene: Any, steps: list[tuple[str, bytes]]) -> None:
                 )
                 <= 1
             )
+    if slow and not transport.closing:
+        client.resume_writing()
+    for each in scene.upstreams.services:
+        if not each.transport.closing:
+            each.connection.resume_writing()
+    scene.turns.give_all()
+    if client.state is READING and not transport.closing:
+        assert not client._held  # nothing waits for something that does not come
+        assert transport.reading or scene.upstreams.dialing
 
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -142,6 +166,7 @@ def test_a_service_never_gets_more_requests_than_were_sent(make_scene: Callable[
             continue
         sent += piece
         client.data_received(piece)
+        scene.turns.give_all()
         for service in scene.upstreams.services:
             if service.transport.closing or service.connection in scene.upstreams.idle:
                 continue

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pywatt_services.gateway.client import CLOSED, TUNNEL
+from pywatt.http.server_connection import CLOSED, TUNNEL
 
 Scene = Any
 HANDSHAKE = (

@@ -163,7 +163,7 @@ def read(pieces: list[bytes], limits: HeadLimits = LIMITS) -> Verdict:
                 rest = reader.feed(rest)
                 body += reader.take_body()
                 if not reader.complete:
-                    break
+                    continue
                 assert reader.head is not None
                 verdict.requests.append((reader.head.method, reader.head.path, body))
                 body = b""

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from harness.turns import ManualTurns
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pywatt.http.limits import RESUME_HELD
 from pywatt_services.kafka_hooks.http.answers import ACCEPTED, HttpAnswer
 from pywatt_services.kafka_hooks.http.connection import HttpConnection
 from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
@@ -30,6 +32,13 @@ class Transport:
         self.sent = b""
         self.reading = True
         self.ended = self.closed = self.aborted = False
+        self.buffered = 0
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        self.high = high
+
+    def get_write_buffer_size(self) -> int:
+        return self.buffered
 
     def write(self, data: bytes) -> None:
         self.sent += data
@@ -61,7 +70,10 @@ class Peer:
         self.requests: list[Request] = []
         self.exchanges: list[Exchange] = []
         self._answer = answer
-        self.server = HooksServer(self, body_limit=LIMIT, clock=lambda: self.now, wall_clock=lambda: 0.0, **options)
+        self.turns = ManualTurns()
+        self.server = HooksServer(
+            self, body_limit=LIMIT, turns=self.turns, clock=lambda: self.now, wall_clock=lambda: 0.0, **options
+        )
         self.transport = Transport()
         self.connection = HttpConnection(self.server, public=False)
         self.connection.connection_made(self.transport)  # type: ignore[arg-type]
@@ -77,6 +89,7 @@ class Peer:
         """Send bytes and return what comes back for them."""
         before = len(self.transport.sent)
         self.connection.data_received(data)
+        self.turns.give_all()
         return self.transport.sent[before:]
 
     def pass_time(self, seconds: float) -> None:
@@ -130,9 +143,10 @@ def test_pipelined_requests_are_answered_in_order_however_they_arrive(cuts: list
     peer = Peer() if at_once else Peer(later)
     ends = [*sorted(cuts), len(STREAM)]
     for begin, end in zip([0, *ends[:-1]], ends, strict=True):
-        peer.connection.data_received(STREAM[begin:end])
+        peer.send(STREAM[begin:end])
     for number in range(3):
         peer.exchanges[number].answer(ACCEPTED)
+        peer.turns.give_all()
     assert [request.body for request in peer.requests] == [b"abc", b"def", b""]
     assert peer.transport.sent == YES + YES + LAST_YES
     assert peer.transport.closed
@@ -143,6 +157,7 @@ def test_next_request_waits_for_the_answer() -> None:
     assert peer.send(HEAD + b"\r\n" + HEAD + b"\r\n") == b""
     assert len(peer.requests) == 1
     peer.exchanges[0].answer(ACCEPTED)
+    peer.turns.give_all()
     assert (len(peer.requests), peer.transport.sent) == (2, YES)
 
 
@@ -151,8 +166,10 @@ def test_client_that_sends_on_and_on_has_to_wait() -> None:
     peer.send(HEAD + b"\r\n")
     peer.send((HEAD + b"\r\n") * 2000)
     assert not peer.transport.reading
-    peer.exchanges[0].answer(ACCEPTED)
-    assert peer.transport.reading
+    while len(peer.requests) < 2001:
+        peer.exchanges[-1].answer(ACCEPTED)
+        peer.turns.give_all()
+        assert peer.transport.reading == (len((HEAD + b"\r\n") * (2001 - len(peer.requests))) <= RESUME_HELD)
 
 
 def test_client_that_takes_no_answers_is_asked_nothing_more() -> None:
@@ -160,12 +177,34 @@ def test_client_that_takes_no_answers_is_asked_nothing_more() -> None:
     peer.connection.pause_writing()
     assert not peer.transport.reading
     peer.send(HEAD + b"\r\n" + HEAD + b"\r\n")
-    assert len(peer.requests) == 1
+    assert peer.requests == []
     peer.connection.resume_writing()
+    peer.turns.give_all()
     assert (len(peer.requests), peer.transport.reading) == (2, True)
     peer.connection.pause_writing()
     peer.pass_time(61)
     assert peer.transport.aborted
+
+
+@pytest.mark.parametrize("half_closes", [False, True])
+def test_client_that_leaves_the_last_answers_untaken_is_dropped(half_closes: bool) -> None:
+    peer = Peer()
+    peer.send(HEAD + (b"\r\n" if half_closes else b"Connection: close\r\n\r\n"))
+    if half_closes:
+        peer.connection.eof_received()
+    peer.pass_time(59)
+    assert not peer.transport.aborted
+    peer.pass_time(2)
+    assert peer.transport.aborted
+
+
+def test_requests_that_came_ahead_are_answered_one_in_each_turn_of_the_loop() -> None:
+    peer = Peer()
+    peer.connection.data_received((HEAD + b"\r\n") * 3)
+    for number in (1, 2, 3):
+        assert len(peer.requests) == number
+        peer.turns.give_one()
+    assert peer.connection.idle
 
 
 @pytest.mark.parametrize(

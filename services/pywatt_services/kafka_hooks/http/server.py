@@ -6,29 +6,25 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
-from pywatt.http.request_reader import HeadLimits
+from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server import Accept, HttpServer, serving
+from pywatt.http.turns import Turns
 from pywatt_services.kafka_hooks.http.connection import HttpConnection
 from pywatt_services.kafka_hooks.http.exchange import Handler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientLimits:
-    """How large a head may be, and how many seconds clients may take."""
+class ClientLimits(ConnectionLimits):
+    """How many seconds clients may take."""
 
-    head: HeadLimits = field(default_factory=HeadLimits)
     request: float = 60.0
     """From the first byte of a request to its last."""
     idle: float = 75.0
     """Without a further request: longer than any pool of ours keeps a connection, so that pools close first."""
-    write: float = 60.0
-    """For which a client may leave answers untaken."""
-    linger: float = 2.0
-    """For which a connection is read, and what comes thrown away, after a refusal."""
 
 
 class HooksServer(HttpServer[HttpConnection]):
@@ -42,6 +38,7 @@ class HooksServer(HttpServer[HttpConnection]):
         body_limit: int,
         more_inside: Mapping[str, int] = MappingProxyType({}),
         limits: ClientLimits = ClientLimits(),
+        turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -49,7 +46,7 @@ class HooksServer(HttpServer[HttpConnection]):
 
         `more_inside`: by path, the bytes by which the app's own workers may exceed that limit.
         """
-        super().__init__(clock=clock, wall_clock=wall_clock)
+        super().__init__(turns=turns, clock=clock, wall_clock=wall_clock)
         self.handler = handler
         self.body_limit = body_limit
         self.more_inside = more_inside

@@ -1,0 +1,69 @@
+"""Shares a process among the connections that have sent more than one request at once.
+
+Whoever waits for an answer before the next request is served when the request comes. Requests that were sent ahead of
+their turn wait in a line: in each turn of the event loop some of them are served, one of each connection. So the number
+of requests that are there already, of one connection or of many, is not felt by anybody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+STEPS = 8
+"""Turns that are given in one turn of the event loop."""
+BUDGET = 0.0002
+"""Seconds after which the event loop gets its turn, however few these were."""
+
+
+class Waiting(Protocol):
+    """A connection in the line."""
+
+    def take_turn(self) -> None:
+        """Read the next request, and get in line again for the one behind it."""
+        ...
+
+
+def _next_turn_of_the_loop(callback: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_soon(callback)
+
+
+class Turns:
+    """The line."""
+
+    def __init__(
+        self,
+        *,
+        call_soon: Callable[[Callable[[], None]], object] = _next_turn_of_the_loop,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """`call_soon`: has something called in the next turn of the event loop."""
+        self._line: deque[Waiting] = deque()
+        self._scheduled = False
+        self._call_soon = call_soon
+        self._clock = clock
+
+    def add(self, connection: Waiting) -> None:
+        """Put a connection at the end."""
+        self._line.append(connection)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._call_soon(self._give)
+
+    def _give(self) -> None:
+        self._scheduled = False
+        line, end = self._line, self._clock() + BUDGET
+        try:
+            for _ in range(min(STEPS, len(line))):
+                line.popleft().take_turn()
+                if self._clock() > end:
+                    break
+        finally:
+            if line:
+                self._schedule()

@@ -1,0 +1,188 @@
+"""Clients that mean harm: they send for ever, on several connections, from a process of their own.
+
+Run as a program with a port, a file with the attack as JSON, and how many connections.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+SECONDS = float(os.environ.get("PYWATT_ATTACK_SECONDS", "0.5"))
+"""How long each attack goes on: half a second every day, longer where somebody asks for it."""
+MEDIAN = 5.0
+"""Milliseconds that the median request of another client may take meanwhile."""
+ROUNDS = 12
+"""How often that is measured until it is so: on a busy machine, those who attack and who are attacked share a core."""
+GROWTH = 64 * 1024
+"""Kilobytes by which a process may grow."""
+BLOCK = 256 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack:
+    """What each connection does."""
+
+    first: str = ""
+    """What it sends once (latin-1)."""
+    again: str = ""
+    """What it then sends for ever."""
+    reads: bool = True
+    """Whether it takes the answers."""
+    returns: bool = True
+    """Whether it connects anew when it was cut off."""
+
+
+class _Attacker:
+    def __init__(self, port: int, attack: Attack) -> None:
+        again = attack.again.encode("latin-1")
+        self._block = again * (BLOCK // len(again) + 1) if again else b""
+        self._first = attack.first.encode("latin-1")
+        self._left = memoryview(self._first or self._block)
+        self.reads = attack.reads
+        self.sock = socket.create_connection(("127.0.0.1", port))
+        self.sock.setblocking(False)
+        self.begun = False
+
+    def act(self, events: int) -> None:
+        """Do what can be done now. Raises OSError."""
+        if events & selectors.EVENT_READ and not self.sock.recv(1 << 20):
+            raise ConnectionError
+        if events & selectors.EVENT_WRITE and self._left:
+            self._left = self._left[self.sock.send(self._left) :]
+            self.begun = True
+            if not self._left:
+                self._left = memoryview(self._block)
+
+    @property
+    def wants(self) -> int:
+        """The events to wait for."""
+        reads = selectors.EVENT_READ if self.reads else 0
+        return reads | (selectors.EVENT_WRITE if self._left else 0) or selectors.EVENT_READ
+
+
+def _run(port: int, attack: Attack, connections: int) -> None:
+    selector = selectors.DefaultSelector()
+
+    def add() -> None:
+        attacker = _Attacker(port, attack)
+        selector.register(attacker.sock, attacker.wants, attacker)
+
+    for _ in range(connections):
+        add()
+    told = False
+    kept: list[_Attacker] = []
+    while selector.get_map():
+        for key, events in selector.select():
+            try:
+                key.data.act(events)
+                if not attack.reads and key.events == selectors.EVENT_READ:
+                    selector.unregister(key.fileobj)  # it neither sends nor takes anything more
+                    kept.append(key.data)
+                elif key.data.wants != key.events:
+                    selector.modify(key.fileobj, key.data.wants, key.data)
+            except OSError:
+                selector.unregister(key.fileobj)
+                key.data.sock.close()
+                if attack.returns:
+                    add()
+        if not told and all(key.data.begun for key in selector.get_map().values()):
+            told = True
+            print("begun", flush=True)
+    sys.stdin.read()
+
+
+@contextmanager
+def under(attack: Attack, port: int, connections: int) -> Iterator[None]:
+    """Attack from another process while the block runs."""
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(port), json.dumps(asdict(attack)), str(connections)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        assert process.stdout.readline() == b"begun\n"
+        yield
+        assert process.poll() is None, "the attack ended"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stdin.close()
+
+
+def median_latency(port: int, request: bytes, *, seconds: float = SECONDS) -> float:
+    """Be another client, with one request after the other; return the median in milliseconds."""
+    taken: list[float] = []
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end or len(taken) < 20:
+            begun = time.perf_counter()
+            sock.sendall(request)
+            _read_answer(sock)
+            taken.append((time.perf_counter() - begun) * 1000)
+    return statistics.median(taken)
+
+
+def assert_others_are_served(port: int, request: bytes) -> None:
+    """Assert that another client does not feel what goes on."""
+    medians: list[float] = []
+    while not medians or (min(medians) > MEDIAN and len(medians) < ROUNDS):
+        medians.append(median_latency(port, request))
+    assert min(medians) <= MEDIAN, medians
+
+
+def _read_answer(sock: socket.socket) -> None:
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        piece = sock.recv(65536)
+        assert piece, answer
+        answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+    while len(body) < length:
+        body += sock.recv(65536)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What processes take, in kilobytes, by pid."""
+
+    before: dict[int, int]
+
+    @classmethod
+    def of(cls, pids: Sequence[int]) -> Memory:
+        """Note what they take now."""
+        return cls({pid: _field(pid, "VmRSS") for pid in pids})
+
+    def growth(self) -> dict[int, int]:
+        """Return by how much each has grown at most since then, or before it was noted."""
+        return {pid: _field(pid, "VmHWM") - before for pid, before in self.before.items()}
+
+    def assert_bounded(self) -> None:
+        """Assert that none has grown by more than it may."""
+        growth = self.growth()
+        assert max(growth.values()) <= GROWTH, growth
+
+
+def _field(pid: int, name: str) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.partition(f"{name}:")[2].split()[0])
+
+
+if __name__ == "__main__":
+    _run(int(sys.argv[1]), Attack(**json.loads(sys.argv[2])), int(sys.argv[3]))

@@ -1,0 +1,28 @@
+"""Turns without an event loop: a test says when they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pywatt.http.turns import Turns
+
+
+class ManualTurns(Turns):
+    """Given when the test says so; its clock stands still."""
+
+    def __init__(self) -> None:
+        self._due: list[Callable[[], None]] = []
+        super().__init__(call_soon=self._due.append, clock=lambda: 0.0)
+
+    def give_one(self) -> bool:
+        """Be one turn of the event loop; tell whether there was anything to do."""
+        due = self._due.copy()
+        self._due.clear()
+        for callback in due:
+            callback()
+        return bool(due)
+
+    def give_all(self) -> None:
+        """Be as many turns as it takes."""
+        while self.give_one():
+            pass
