@@ -1,4 +1,5 @@
-"""Turning a freshly forked worker into one that runs in another Python: that of the service's own virtual environment.
+"""Turning a freshly forked worker into one that runs in another Python: that of the service's own virtual environment,
+or pywatt's own once more, for variables that a Python reads only when it starts.
 
 What the new program needs to know travels in a file in memory: a line of JSON, which any Python can read, then the
 pickled WorkerSpec. `pywatt.worker.elsewhere` is what it runs.
@@ -29,12 +30,12 @@ SCRIPT = Path(__file__).with_name("elsewhere.py")
 
 def exec_interpreter(spec: WorkerSpec, passed: Mapping[str, int]) -> None:
     """Replace this process by the service's interpreter, with these descriptors open; return when it cannot be run."""
-    assert spec.service.interpreter is not None
-    interpreter = str(spec.service.interpreter)
-    env = environment(spec.env, spec.service.interpreter)
+    named = spec.service.interpreter
+    interpreter = str(named or sys.executable)
+    env = environment(spec.env, named) if named else dict(spec.env)
     header = {
         "packages": {name: str(folder) for name, folder in _folders().items()},
-        "needed": _needed(),
+        "needed": _needed() if named else {},
         "type": registered()[spec.service.type].value,
         "passed": dict(passed),
         "service": spec.service.id,
@@ -46,6 +47,7 @@ def exec_interpreter(spec: WorkerSpec, passed: Mapping[str, int]) -> None:
     for descriptor in passed.values():
         os.set_inheritable(descriptor, True)
     try:
+        os.chdir(spec.service.path)  # relative paths in the variables that Python reads are relative to this one
         os.execve(interpreter, [interpreter, str(SCRIPT), str(letter)], env)  # noqa: S606 - the user's own program
     except OSError as error:
         print(f"cannot run the interpreter {interpreter}: {error.strerror}", file=sys.stderr)

@@ -31,6 +31,7 @@ from pywatt.worker.failure import root_cause, trim
 from pywatt.worker.kernel import STACK_SIGNAL, die_with_parent
 from pywatt.worker.parting import FAILURE_GRACE, Parting
 from pywatt.worker.spec import WorkerSpec
+from pywatt.worker.variables import make_good, need_new_interpreter, open_output
 
 EXIT_FAILURE = 1
 
@@ -44,9 +45,10 @@ def run(spec: WorkerSpec, descriptors: list[int]) -> int:
     die_with_parent()
     if os.getppid() != spec.supervisor_pid:
         return EXIT_ORPHAN
-    _redirect_stdio(passed.pop("stdout"), passed.pop("stderr"))
+    _redirect_stdio(passed.pop("stdout"), passed.pop("stderr"), spec.env)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if spec.service.interpreter is not None:
+    service = spec.service
+    if service.interpreter is not None or need_new_interpreter(spec.env, os.environ, service.path):
         from pywatt.worker.interpreter import exec_interpreter
 
         exec_interpreter(spec, passed)
@@ -56,7 +58,7 @@ def run(spec: WorkerSpec, descriptors: list[int]) -> int:
 
 def run_elsewhere(spec: WorkerSpec, passed: Mapping[str, int], service_type: str) -> int:
     """Run the worker in the interpreter that it has become by now; `service_type`: the type's entry point."""
-    _open_stdio()
+    _open_stdio(spec.env)
     return _run_service(spec, passed, EntryPoint(spec.service.type, service_type, ENTRY_POINT_GROUP))
 
 
@@ -123,18 +125,17 @@ def _tell(error: BaseException) -> None:
         logger.critical("%s: %s", type(cause).__name__, text_of(cause), exc_info=cause)
 
 
-def _redirect_stdio(stdout: int, stderr: int) -> None:
+def _redirect_stdio(stdout: int, stderr: int, env: Mapping[str, str]) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (stdout, 1), (stderr, 2)):
         os.dup2(source, target)
         os.close(source)
-    _open_stdio()
+    _open_stdio(env)
 
 
-def _open_stdio() -> None:
+def _open_stdio(env: Mapping[str, str]) -> None:
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - stdin lives as long as the process
-    sys.stdout = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
-    sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+    sys.stdout, sys.stderr = open_output(1, env), open_output(2, env)
     faulthandler.enable()
     # In C, so that a worker whose event loop hangs answers too.
     faulthandler.register(STACK_SIGNAL, all_threads=True)
@@ -147,6 +148,7 @@ def _enter_service(spec: WorkerSpec) -> None:
     if sys.path and sys.path[0] == "":
         del sys.path[0]
     sys.path.insert(0, str(spec.service.path))
+    make_good(spec.env, spec.service.path)
     sys.argv = [f"pywatt {spec.service.id}"]
     importlib.invalidate_caches()
     cache_settled_files_only()
