@@ -52,6 +52,14 @@ class Problem:
     key: str = ""
     hint: str = ""
 
+    def __post_init__(self) -> None:
+        """Hide what is secret: a message may quote what the user wrote."""
+        # Imported when there is a problem, so that an app without one does not pay for it.
+        from pywatt.redaction import hide_in_text
+
+        object.__setattr__(self, "message", hide_in_text(self.message))
+        object.__setattr__(self, "hint", hide_in_text(self.hint))
+
 
 class ConfigError(PywattError):
     """The app's files cannot be used as they are; `problems` lists all that was found."""

@@ -12,6 +12,7 @@ import click
 
 from pywatt.errors import ConfigError, Problem, PywattError, ServiceFailed
 from pywatt.logs.terminal import for_terminal
+from pywatt.redaction import hide_in_text
 
 MOST_PROBLEMS = 8
 MOST_OUTPUT_LINES = 20
@@ -39,11 +40,11 @@ def render(error: PywattError, *, colour: bool = False, cwd: Path | None = None)
     if isinstance(error, ConfigError):
         lines = list(_config(error.problems, folder, paint))
     else:
-        lines = [f"{paint('error:', _RED)} {for_terminal(_title(error), colour=False)}"]
+        lines = [f"{paint('error:', _RED)} {for_terminal(hide_in_text(_title(error)), colour=False)}"]
         if isinstance(error, ServiceFailed):
             lines.extend(_output(error, paint))
         if error.hint:
-            lines.append(f"{paint('fix:', _GREEN)} {error.hint}")
+            lines.append(f"{paint('fix:', _GREEN)} {hide_in_text(error.hint)}")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -117,7 +118,7 @@ def _autoloaded(
     findings: Findings,
 ) -> Iterator[Declared]:
     folder = autoload.path
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         findings.problem(root, ("autoload", "path"), f"there is no folder {folder}", "create it or correct the path")
         return
     names = sorted(child.name for child in folder.iterdir() if child.is_dir())

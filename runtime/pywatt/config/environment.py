@@ -47,6 +47,8 @@ def read_env_file(file: Path, named_in: Document | None = None, key: Key = ()) -
         raise ConfigError([Problem(message=f"cannot be read: {error.strerror}", file=str(file))]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(message="is not UTF-8", file=str(file), hint="save the file as UTF-8")]) from error
+    except ValueError as error:
+        raise ConfigError([Problem(message=f"cannot be read: {error}", file=str(file))]) from error
     problems = [
         Problem(message="is not a line of the form NAME=value", file=str(file), line=binding.original.line)
         for binding in bindings

@@ -40,6 +40,10 @@ def read(file: Path) -> Document:
             message=f"{error.message}{where}", file=str(file), line=error.line, key=spell(error.key), hint=error.hint
         )
         raise ConfigError([problem]) from error
+    except ValueError as error:
+        # Of a number with thousands of digits, which no parser calls a syntax error.
+        problem = Problem(message=f"is not valid {form.value}: {str(error).partition(';')[0]}", file=str(file))
+        raise ConfigError([problem]) from error
     except RecursionError as error:
         raise ConfigError([Problem(message="is nested too deeply", file=str(file))]) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ def read_service(
     declared: Declared, app: App, findings: Findings, single: Document | None = None
 ) -> ReadService | None:
     """Return the service, or None when a problem was found; `single` is its document when it is the whole app."""
-    if not declared.path.is_dir():
+    if not os.path.isdir(declared.path):  # unlike Path.is_dir, this takes a name that is none
         key = (*declared.key, "path")
         findings.problem(app.root, key, f"there is no folder {declared.path}", "create it or correct the path")
         return None

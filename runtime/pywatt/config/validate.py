@@ -6,7 +6,6 @@ jsonschema takes some 50-100 ms to import, so it is imported here, inside the st
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ _KINDS = {
     "object": "an object",
     "null": "null",
 }
-_SECRET = re.compile(r"pass|secret|token|credential|private|api_?key", re.IGNORECASE)
 _LONGEST_VALUE = 60
 
 
@@ -108,14 +106,22 @@ def _rule(error: ValidationError) -> str:
             return "must not be an empty list" if limit == 1 else f"must have at least {limit} items"
         case "uniqueItems":
             return "must not have the same item twice"
+        case "maxLength":
+            return f"must have at most {limit} characters"
+        case "maxItems":
+            return f"must have at most {limit} items"
         case _:
-            return error.message
+            # jsonschema's own words would quote the value, which may be a secret.
+            return f"must satisfy {error.validator}: {json.dumps(limit)}"
 
 
 def _mismatch(error: ValidationError, key: Key, rule: str, variables: Mapping[Key, tuple[str, ...]]) -> Mismatch:
+    from pywatt.redaction import is_secret  # only a mistake pays for this import
+
     names = variables.get(key, ())
     origin = f" from the variable {' and '.join(names)}" if names else ""
-    found = _found(error.instance, secret=any(_SECRET.search(name) for name in (*map(str, key[-1:]), *names)))
+    own = [part for part in key if isinstance(part, str)][-1:]
+    found = _found(error.instance, secret=any(is_secret(name) for name in (*own, *names)))
     schema: Any = error.schema
     options = [value for value in schema.get("enum", ()) if isinstance(value, str)]
     meant = nearest(error.instance, options) if isinstance(error.instance, str) else None
@@ -177,7 +183,9 @@ def _found(value: Any, *, secret: bool) -> str:
     if secret:
         return "another value (not shown)"
     if value is None or isinstance(value, (str, int, float)):
-        text = json.dumps(value, ensure_ascii=False)
+        from pywatt.redaction import hide
+
+        text = json.dumps(hide(value), ensure_ascii=False)
         return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
     return f"a {type(value).__name__}"
 

@@ -16,6 +16,9 @@ _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _MERGE = "tag:yaml.org,2002:merge"
 _NAME = re.compile(r"[A-Za-z0-9_]+(:-.*)?", re.DOTALL)
 
+MOST_FROM_ALIASES = 10_000
+"""Values that aliases may add: a few lines of aliases in aliases make billions of them."""
+
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's loader where PyYAML was built with it, several times faster."""
 
@@ -27,11 +30,11 @@ def parse_yaml(text: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return {}
-        return loader.construct_document(_as_json(node, (), ()))
+        return loader.construct_document(_as_json(node, (), (), _Size(len(text) + MOST_FROM_ALIASES)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        said = " ".join(part for part in (error.context, error.problem) if part)
+        said = _without_secret(" ".join(part for part in (error.context, error.problem) if part), text, line)
         raise MalformedError(f"is not valid YAML: {said}", line=line, column=column, hint=_hint(text, line)) from error
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, MalformedError):
@@ -60,20 +63,36 @@ def key_lines(text: str) -> dict[Key, int]:
     return found
 
 
-def _as_json(node: Any, key: Key, above: tuple[Any, ...]) -> Any:
+class _Size:
+    """How many values a document has, those that aliases repeat counted each time."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def count(self, node: Any, key: Key) -> None:
+        """Count one more. Raises MalformedError when there are too many."""
+        self._left -= 1
+        if self._left < 0:
+            message = f"its aliases repeat more than {MOST_FROM_ALIASES:,} values"
+            hint = "write it without aliases that hold aliases that hold aliases"
+            raise MalformedError(message, line=node.start_mark.line + 1, key=key, hint=hint)
+
+
+def _as_json(node: Any, key: Key, above: tuple[Any, ...], size: _Size) -> Any:
     """Return the node with what JSON does not have made text, placeholders restored and mistakes reported."""
+    size.count(node, key)
     if node in above:
         raise MalformedError("an alias points to something it is part of", line=node.start_mark.line + 1, key=key)
     placeholder = _placeholder(node)
     if placeholder is not None:
         return yaml.ScalarNode(_STRING, placeholder, node.start_mark, node.end_mark)
     if isinstance(node, yaml.SequenceNode):
-        node.value = [_as_json(child, (*key, index), (*above, node)) for index, child in enumerate(node.value)]
+        node.value = [_as_json(child, (*key, index), (*above, node), size) for index, child in enumerate(node.value)]
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for name, _ in node.value:
             _check_name(name, key, seen)
-        node.value = [(name, _as_json(child, (*key, name.value), (*above, node))) for name, child in node.value]
+        node.value = [(name, _as_json(child, (*key, name.value), (*above, node), size)) for name, child in node.value]
     elif node.tag == _TIMESTAMP:
         node.tag = _STRING
     return node
@@ -104,6 +123,15 @@ def _placeholder(node: Any) -> str | None:
 
 def _is_scalar(node: Any) -> bool:
     return isinstance(node, yaml.ScalarNode)
+
+
+def _without_secret(said: str, text: str, line: int) -> str:
+    """Return what the parser says of a line without the value that it quotes, if that is a secret: `key: *s3cret`."""
+    from pywatt.redaction import is_secret  # only a mistake pays for this import
+
+    lines = text.splitlines()
+    name = lines[line - 1].partition(":")[0] if 0 < line <= len(lines) else ""
+    return re.sub(r"['\"].*['\"]", "(not shown)", said) if is_secret(name) else said
 
 
 def _hint(text: str, line: int) -> str:

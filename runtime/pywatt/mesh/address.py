@@ -89,15 +89,15 @@ def locate(url: str) -> Location:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise MeshError(f"not a URL: {url!r} ({error})") from error
+        raise MeshError(f"not a URL: {_shown(url)} ({error})") from error
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-        raise MeshError(f"not an http or https URL: {url!r}")
+        raise MeshError(f"not an http or https URL: {_shown(url)}")
     if parts.username is not None or parts.password is not None:
         raise MeshError(f"the URL of {parts.hostname} holds a user name or password; send an Authorization header")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     # Of the whole URL, because urlsplit drops line ends.
     if not target.isascii() or any(character <= " " or character == "\x7f" for character in url):
-        raise MeshError(f"the URL {url!r} has characters that must be percent-encoded")
+        raise MeshError(f"the URL {_shown(url)} has characters that must be percent-encoded")
     service = mesh_id(parts.hostname)
     if service is not None and parts.scheme == "http":
         return Location(ServiceAddress(service), f"{service}{MESH_SUFFIX}".encode(), target.encode())
@@ -105,7 +105,7 @@ def locate(url: str) -> Location:
     try:
         authority = (host if port is None else f"{host}:{port}").encode("idna" if not host.isascii() else "ascii")
     except UnicodeError as error:
-        raise MeshError(f"the host of the URL {url!r} is not valid") from error
+        raise MeshError(f"the host of the URL {_shown(url)} is not valid") from error
     destination = TcpAddress(parts.hostname, port or DEFAULT_PORTS[parts.scheme], tls=parts.scheme == "https")
     return Location(destination, authority, target.encode())
 
@@ -117,3 +117,10 @@ def unknown_service(service_id: str, known: Iterable[str]) -> UnknownService:
         f"no service {service_id!r} in this app; known: {', '.join(ids) or 'none'}",
         hint="the id in http://<id>.plt.local must be one of the ids in the root config file",
     )
+
+
+def _shown(url: str) -> str:
+    """Return a URL for an error: it may hold a password."""
+    from pywatt.redaction import hide  # only a mistake pays for this import
+
+    return repr(hide(url))

@@ -12,10 +12,10 @@ from pywatt.channel.messages import Answer, Ask
 from pywatt.config.model import LogLevel
 from pywatt.config.nearest import suggest
 from pywatt.control.failure import to_json
-from pywatt.control.redaction import hide
 from pywatt.control.runtime import Runtime
 from pywatt.control.service import CONTROL_ID
 from pywatt.errors import ControlError, NotKnown, PywattError
+from pywatt.redaction import hide
 from pywatt.supervisor.output import now_ms
 from pywatt.supervisor.service import Service
 from pywatt.supervisor.snapshot import config_document, service_row

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Protocol
 
+from pywatt_services.kafka_hooks.backtracking import SlowPattern, check_backtracking
 from pywatt_services.kafka_hooks.webhooks.options import DEFAULT_DLQ, WebhookOptions
 
 INTERNAL = "__"
@@ -35,6 +36,10 @@ def check_pattern(pattern: str) -> None:
             raise ValueError("flags stand in a group, such as (?i:orders)") from error
         where = "" if error.pos is None else f" at character {error.pos + 1}"
         raise ValueError(f"it is not a regular expression: {error.msg}{where}") from error
+    try:
+        check_backtracking(pattern)
+    except SlowPattern as error:
+        raise ValueError(f"it may take very long on a name that nearly fits: {error}") from error
     if REFERENCE.search(pattern):
         raise ValueError("groups cannot have names and cannot be referred to")
 
@@ -56,7 +61,7 @@ def expression(patterns: Iterable[str], never: Iterable[str]) -> str | None:
 
 def matches(name: str, pattern: str | None) -> bool:
     """Tell whether an expression means the topic of that name, which is one that a topic can have."""
-    return pattern is not None and _compiled(pattern).fullmatch(name) is not None and bool(LEGAL_NAME.fullmatch(name))
+    return pattern is not None and bool(LEGAL_NAME.fullmatch(name)) and _compiled(pattern).fullmatch(name) is not None
 
 
 @lru_cache(maxsize=256)

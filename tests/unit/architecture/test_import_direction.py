@@ -28,13 +28,13 @@ ALLOWED = {
 
 HOOKS = "pywatt_services.kafka_hooks"
 HOOKS_FOLDER = ROOT / "services/pywatt_services/kafka_hooks"
-GROUND = {"codings", "complaint", "exposition", "headers", "pace"}
+GROUND = {"backtracking", "codings", "complaint", "exposition", "headers", "pace"}
 """Modules of its own that import none of the others, and that all may use."""
 HOOKS_ALLOWED = {
     **{module: set[str]() for module in GROUND},
     "http": GROUND,
     "webhooks": GROUND,
-    "topic_patterns": {"webhooks"},
+    "topic_patterns": {"backtracking", "webhooks"},
     "auth": GROUND | {"http"},
     "publishing": GROUND | {"http", "topic_patterns"},
     "config": GROUND | {"auth", "http", "publishing", "topic_patterns", "webhooks"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import Any
 
@@ -112,3 +113,38 @@ def test_yaml_anchors_and_merge_keys() -> None:
 
 def test_empty_yaml_is_an_empty_document() -> None:
     assert parse("# nothing\n", Format.YAML) == {}
+
+
+def test_aliases_that_repeat_without_end_are_refused(problem: Any) -> None:
+    letters = "abcdefghi"
+    lists = "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in itertools.pairwise(letters))
+    merges = "".join(f"{b}: &{b} {{<<: [{','.join([f'*{a}'] * 9)}]}}\n" for a, b in itertools.pairwise(letters))
+    for text in (f"a: &a [x,x,x,x,x,x,x,x,x]\n{lists}", f"a: &a {{x: 1}}\n{merges}"):
+        found = problem({"watt.yaml": text})
+        assert "aliases repeat more than 10,000 values" in found.message
+        assert found.hint
+
+
+def test_aliases_of_the_usual_kind_are_taken() -> None:
+    text = "common: &common {a: 1}\nservices: [" + ",".join(["{<<: *common}"] * 200) + "]\n"
+    assert len(parse(text, Format.YAML)["services"]) == 200
+
+
+@pytest.mark.parametrize("name", ["watt.json", "watt.json5", "watt.toml", "watt.yaml"])
+def test_a_number_with_too_many_digits_is_a_problem(problem: Any, name: str) -> None:
+    digits = "9" * 10_000
+    texts = {"json": f'{{"a": {digits}}}', "json5": f"{{a: {digits}}}", "toml": f"a = {digits}", "yaml": f"a: {digits}"}
+    found = problem({name: texts[name.partition(".")[2]]})
+    assert "is not valid" in found.message
+
+
+@pytest.mark.parametrize("value", ["*s3cret", "!s3cret x"])
+def test_a_secret_that_yaml_does_not_take_is_not_shown(problem: Any, value: str) -> None:
+    found = problem({"watt.yaml": f"env:\n  password: {value}\n"})
+    assert found.line == 2
+    assert "s3cret" not in found.message + found.hint
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "a\0b"])
+def test_a_path_that_cannot_be_one_is_a_problem(problem: Any, path: str) -> None:
+    assert "there is no folder" in problem({"watt.json": {"web": [{"id": "a", "path": path}]}}).message

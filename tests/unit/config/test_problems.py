@@ -364,3 +364,19 @@ def test_list_of_services_that_is_none(app: Any, value: Any) -> None:
     first, *_ = app.problems({"watt.json": {"web": value}})
     assert first.key == ("web[0]" if isinstance(value, list) else "web")
     assert first.message.startswith("must be ")
+
+
+@pytest.mark.parametrize(
+    ("env", "level"),
+    [
+        ({"LEVEL": "amqp://u:s3cret/x@h"}, "{LEVEL}"),
+        ({"MY_JWT": "s3cret"}, "{MY_JWT}"),
+        ({"A": '{"password": "s3cret"}'}, "{A}"),
+        ({}, "postgres://u:s3cret x@h"),
+    ],
+)
+def test_a_value_that_is_shown_has_no_secret_in_it(app: Any, env: dict[str, str], level: str) -> None:
+    problems = app.problems({"watt.json": root(logger={"level": level}), **FILES}, env)
+    assert problems
+    for problem in problems:
+        assert "s3cret" not in f"{problem.message} {problem.hint}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pywatt.control.redaction import HIDDEN, hide
+from pywatt.redaction import HIDDEN, hide
 from pywatt.service_type import Placement
 from pywatt.supervisor.snapshot import plain
 from pywatt_services.kafka_hooks import TYPE

@@ -9,10 +9,11 @@ from pywatt_kafka.records import Header
 from pywatt_services.kafka_hooks.headers import is_reserved
 from pywatt_services.kafka_hooks.publishing.record_headers import RecordHeaders
 from pywatt_services.kafka_hooks.webhooks.target_name import id_text, named_target, shown_url, target_name
+from pywatt_services.kafka_hooks.webhooks.templates import shown
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "expected"),
     [
         ("http://api.plt.local/orders", "http://api.plt.local/orders"),
         ("https://me:secret@example.org:8443/a@b?token=secret#x", "https://example.org:8443/a@b"),
@@ -20,8 +21,8 @@ from pywatt_services.kafka_hooks.webhooks.target_name import id_text, named_targ
         ("http://api.plt.local/{record.key}?t={json.a}", "http://api.plt.local/{record.key}"),
     ],
 )
-def test_a_url_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
-    assert shown_url(url) == shown
+def test_a_url_is_shown_without_what_may_be_secret(url: str, expected: str) -> None:
+    assert shown_url(url) == expected
 
 
 def test_an_id_is_read_as_it_was_written() -> None:
@@ -52,3 +53,11 @@ def test_http_clients_cannot_claim_to_redrive() -> None:
     sent = [(TARGET.encode(), b"0a"), (ORIGINAL_ID.encode(), b"t-0-1"), (b"a", b"b")]
     assert RecordHeaders().of(sent) == [("a", b"b")]
     assert is_reserved(TARGET)
+
+
+def test_the_address_of_a_webhook_that_anybody_may_call_is_not_shown() -> None:
+    urls = [f"https://hooks.slack.com/services/T0/B0/s3cret{number}" for number in (1, 2)]
+    for show in (shown_url, shown):
+        names = [show(url) for url in urls]
+        assert not any("s3cret" in name for name in names)
+        assert len(set(names)) == 2

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from pywatt_services.kafka_hooks.publishing.schema_files import TopicSchema, resource, schema_class
+from pywatt_services.kafka_hooks.publishing.schema_patterns import LONGEST, long_name
 
 SHOWN_ERRORS = 20
 
@@ -20,6 +21,7 @@ class Contract:
         registry: Registry[Any] = Registry().with_resources(
             (uri, resource(document, root)) for uri, document in schema.documents.items()
         )
+        self._by_name = any("patternProperties" in json.dumps(each) for each in schema.documents.values())
         self._validator = schema_class(root)({"$ref": schema.uri}, registry=registry.crawl())
 
     def errors(self, value: bytes) -> list[dict[str, str]]:
@@ -32,6 +34,8 @@ class Contract:
 
     def document_errors(self, document: Any) -> list[dict[str, str]]:
         """Return what is wrong with a value that was read already."""
+        if self._by_name and long_name(document):
+            return [{"path": "$", "message": f"a name in it is longer than {LONGEST} characters"}]
         found: list[dict[str, str]] = []
         try:
             for error in self._validator.iter_errors(document):

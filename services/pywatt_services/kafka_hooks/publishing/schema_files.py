@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
+
+from pywatt_services.kafka_hooks.publishing.schema_patterns import check_patterns, pattern
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -53,7 +56,16 @@ def schema_class(document: Any) -> type[Validator]:
     from jsonschema import Draft202012Validator  # dear, and rarely needed
     from jsonschema.validators import validator_for
 
-    return validator_for(document if isinstance(document, Mapping) else {}, default=Draft202012Validator)
+    found = validator_for(document if isinstance(document, Mapping) else {}, default=Draft202012Validator)
+    return _with_safe_patterns(found)
+
+
+@cache
+def _with_safe_patterns(validator: type[Validator]) -> type[Validator]:
+    from jsonschema.validators import extend
+
+    made: type[Validator] = extend(validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
+    return made
 
 
 def resource(document: Any, like: Any) -> Resource[Any]:
@@ -139,11 +151,20 @@ class _Reader:
         if id(content) in self._seen:
             return
         self._seen.add(id(content))
+        if isinstance(content, Mapping):
+            self._check_patterns(content)
         for key in REFERENCES if isinstance(content, Mapping) else ():
             if isinstance(reference := content.get(key), str):
                 self._look_up(content, key, reference, resolver)
         for inner in part.subresources():
             self._follow(inner, resolver.in_subresource(inner))
+
+    def _check_patterns(self, content: Mapping[str, Any]) -> None:
+        try:
+            check_patterns(content)
+        except ValueError as error:
+            hint = "each repeat has to end where what comes after it begins; or: pip install 'pywatt[re2]'"
+            raise UnusableSchema(f"{self._place(content)}: {error}", hint) from error
 
     def _look_up(self, content: Any, key: str, reference: str, resolver: Resolver[Any]) -> None:
         from referencing.exceptions import Unresolvable

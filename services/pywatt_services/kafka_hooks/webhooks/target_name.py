@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pywatt.redaction import hide_webhook
 from pywatt_kafka.dlq.redrive_headers import TARGET
 from pywatt_kafka.records import Header
 
@@ -28,10 +29,10 @@ def target_name(url: str, twins: int) -> TargetName:
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without what may be secret: user and password, query, fragment."""
+    """Return a URL without what may be secret: user and password, query, fragment, the path of an open webhook."""
     scheme, separator, rest = url.partition("#")[0].partition("?")[0].partition("://")
     authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+    return hide_webhook(f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}")
 
 
 def id_text(target_id: int) -> str:

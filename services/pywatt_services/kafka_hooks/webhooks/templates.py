@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
 
+from pywatt.redaction import hide_webhook
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.headers import LONGEST_VALUE, first_header
 from pywatt_services.kafka_hooks.webhooks.json_path import MISSING, JsonPath, document_of, find, read_path
@@ -41,7 +42,7 @@ def sample(url: str) -> str:
 def shown(url: str) -> str:
     """Return what may be shown of a URL: without its query and user, which may hold credentials."""
     found = _SHOWN.match(url)
-    return "" if found is None else found[1] + found[2]
+    return "" if found is None else hide_webhook(found[1] + found[2])
 
 
 def check_template(url: str) -> None:
