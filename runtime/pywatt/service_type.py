@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -52,6 +52,8 @@ class Configured:
     """A frozen, picklable dataclass; handed to `serve` in the child."""
     calls: tuple[str, ...] = ()
     """Ids of services that this one calls. They are stopped after it; its start does not wait for them (calls do)."""
+    public_paths: Mapping[str, str] = field(default_factory=dict)
+    """By id of a service that this one passes requests on to: the path below which it does, such as `/api` or `/`."""
     preload: tuple[str, ...] = ()
     """Modules worth importing once for all services, beyond those of the type (e.g. the user's web framework)."""
     needs_broker: bool = False

@@ -26,7 +26,8 @@ async def app(scope, receive, send):
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    answer = {"path": scope["path"], "method": scope["method"], "body": body.decode(), "pid": os.getpid()}
+    path = scope["path"].removeprefix(scope["root_path"])
+    answer = {"path": path, "method": scope["method"], "body": body.decode(), "pid": os.getpid()}
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
 """

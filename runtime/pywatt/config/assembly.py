@@ -12,7 +12,7 @@ from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.nearest import suggest
 from pywatt.config.service import App, ReadService, configured
 from pywatt.config.supervision import check, restart_of, total_memory, total_workers
-from pywatt.config.topology import find_cycle
+from pywatt.config.topology import find_cycle, public_paths
 from pywatt.service_type import Placement
 
 GATEWAY = "gateway"
@@ -42,7 +42,7 @@ def assemble(
     results = [(service, configured(service, app, ids, findings)) for service in read]
     made = [(service, result[0]) for service, result in results if result is not None]
     services = [config for _, config in made]
-    wants_broker = any(result[1] for _, result in results if result is not None) or any(
+    wants_broker = any(result[1].needs_broker for _, result in results if result is not None) or any(
         config.env.get(BROKERS_VARIABLE, "").strip() == EMBEDDED for config in services
     )
     if not known and not findings.spoiled(app.root):
@@ -54,6 +54,9 @@ def assemble(
     _check_dependencies(made, (*known, BROKER) if wants_broker else known, disabled, app, findings)
     _warn_of_vain_probes(services, app, findings)
     entrypoint = _entrypoint(data, services, known, disabled, app, findings)
+    leads = {result[0].id: result[1].public_paths for _, result in results if result is not None}
+    paths = public_paths(leads, entrypoint, app.settings.base_path)
+    services = [replace(service, public_path=paths.get(service.id)) for service in services]
     if wants_broker:
         services = _with_broker(services, declared, app, findings)
     findings.raise_problems()

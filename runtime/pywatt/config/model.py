@@ -196,6 +196,8 @@ class ServiceConfig:
     """Ids that must be ready before this service starts; they are stopped after it."""
     calls: tuple[str, ...] = ()
     """Ids that this service calls, as its type reports: stopped after it, but its start does not wait for them."""
+    public_path: str | None = None
+    """Path below which clients of the app reach this service, `/` for the root; None: they do not reach it."""
     restart: RestartConfig = RestartConfig()
     watchdog: float | None = 30.0
     """Seconds without a sign of life from its event loop after which a worker is killed; None: never."""

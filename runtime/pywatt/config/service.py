@@ -24,7 +24,7 @@ from pywatt.config.settings import Settings, log_level, watch_config
 from pywatt.config.supervision import Layer, check, layer_of, supervision_of
 from pywatt.errors import ConfigError
 from pywatt.mesh.table import MESH_SUFFIX
-from pywatt.service_type import OptionsError, Placement, ServiceType
+from pywatt.service_type import Configured, OptionsError, Placement, ServiceType
 
 _OWN_URL = "_URL"
 """In a service's file, an unset variable that ends so is the service's own address. Original: the same."""
@@ -120,8 +120,8 @@ def read_service(
 
 def configured(
     service: ReadService, app: App, ids: tuple[str, ...], findings: Findings
-) -> tuple[ServiceConfig, bool] | None:
-    """Return a service's finished configuration and whether it asks for the embedded broker; None: a problem."""
+) -> tuple[ServiceConfig, Configured] | None:
+    """Return a service's finished configuration and what its type made of its document; None: a problem."""
     declared = service.declared
     placement = Placement(id=declared.id, path=declared.path, services=ids, production=app.production)
     try:
@@ -161,7 +161,7 @@ def configured(
         log_level=app.settings.log_level if service.log_level is None else service.log_level,
         stderr_level=app.settings.stderr_level if service.stderr_level is None else service.stderr_level,
     )
-    return config, made.needs_broker
+    return config, made
 
 
 def _document(declared: Declared, root_file: Path) -> Document:

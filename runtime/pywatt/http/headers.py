@@ -60,15 +60,16 @@ class FieldNames(dict[bytes, bytes | None]):
     LIMIT = 1000
     """Names that are remembered: clients can make up any number."""
 
-    def __init__(self, special: frozenset[bytes]) -> None:
-        """`special`: names in lower case."""
+    def __init__(self, special: frozenset[bytes], *, noted: frozenset[bytes] = frozenset()) -> None:
+        """`special`: names in lower case. `noted`: such names whose look-alikes with `_` are passed on."""
         super().__init__()
         self._special = special
+        self._noted = noted
 
     def __missing__(self, name: bytes) -> bytes | None:
         lower = name.lower()
         verdict: bytes | None = None
-        if lower in self._special:
+        if lower in self._special or lower in self._noted:
             verdict = lower
         elif b"_" in lower and lower.replace(b"_", b"-") in self._special:
             verdict = b""  # CGI, and so WSGI, cannot tell `Content_Length` from `Content-Length`

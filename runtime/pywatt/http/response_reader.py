@@ -15,7 +15,9 @@ from pywatt.errors import BadResponse
 from pywatt.http.headers import HOP_BY_HOP, OWS, FieldNames, Header, tokens
 from pywatt.http.remembered import BLOCK_SIZE, Remembered
 
-_NAMES = FieldNames(HOP_BY_HOP | {b"content-length", b"date"})
+ADDRESSED = frozenset({b"content-location", b"link", b"location", b"refresh", b"set-cookie"})
+"""Names of the fields in which a service tells clients where something is."""
+_NAMES = FieldNames(HOP_BY_HOP | {b"content-length", b"date"}, noted=ADDRESSED)
 _CONNECTION_WORDS = {b"close", b"keep-alive", b"upgrade"}
 SWITCHING_PROTOCOLS = 101
 BODILESS = (204, 304)
@@ -42,6 +44,8 @@ class ResponseHead:
     """Has a Date."""
     upgrade: tuple[bytes, ...] = ()
     """What the Upgrade header names, in lower case."""
+    addressed: bool = False
+    """Has a field of ADDRESSED."""
     _lower: tuple[Header, ...] | None = field(default=None, init=False, compare=False, repr=False)
 
     def lower_headers(self) -> tuple[Header, ...]:
@@ -59,6 +63,7 @@ class ResponseReader:
     """Turns bytes into the response to one request, then the next."""
 
     __slots__ = (
+        "_addressed",
         "_body",
         "_dated",
         "_head_bytes",
@@ -85,6 +90,7 @@ class ResponseReader:
         self.informational: list[ResponseHead] = []
         """1xx responses that came before; to be taken by the reader's owner."""
         self._dated = False
+        self._addressed = False
         self._start = b""
         self.expect(to_head=False, upgradable=False)
 
@@ -97,7 +103,7 @@ class ResponseReader:
         self.complete = False
         self._start = b""
         if self._passed or self._not_passed:  # trailers of the response before
-            self._passed, self._not_passed, self._dated = [], [], False
+            self._passed, self._not_passed, self._dated, self._addressed = [], [], False, False
         self.surplus = False
         """Whether bytes came behind the response: the connection must not be used again."""
 
@@ -173,13 +179,16 @@ class ResponseReader:
         elif special == b"date":
             self._passed.append((name, value.rstrip(OWS)))
             self._dated = True
+        elif special in ADDRESSED:
+            self._passed.append((name, value.rstrip(OWS)))
+            self._addressed = True
         elif special:
             self._not_passed.append((special, value.rstrip(OWS)))
 
     def on_headers_complete(self) -> None:
         """Make the head."""
-        passed, not_passed, dated = self._passed, self._not_passed, self._dated
-        self._passed, self._not_passed, self._dated = [], [], False
+        passed, not_passed, dated, addressed = self._passed, self._not_passed, self._dated, self._addressed
+        self._passed, self._not_passed, self._dated, self._addressed = [], [], False, False
         if self.complete:
             return
         parser = self._parser
@@ -188,7 +197,7 @@ class ResponseReader:
         keep_alive = parser.should_keep_alive()  # False when the body ends with the connection
         if not 100 <= status <= 999 or not (keep_alive or parser.get_http_version() in HTTP_VERSIONS):
             raise BadResponse("the status line is not valid HTTP/1.1")
-        head = ResponseHead(status, passed, None, False, keep_alive, dated)
+        head = ResponseHead(status, passed, None, False, keep_alive, dated, addressed=addressed)
         _apply(head, not_passed)
         if status < 200:
             if status != SWITCHING_PROTOCOLS:

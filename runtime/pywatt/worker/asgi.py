@@ -63,7 +63,7 @@ def _mounted(app: Application, context: ServiceContext) -> Application:
         return app
 
     async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
+        if not scope["root_path"] and (scope["path"] == prefix or scope["path"].startswith(f"{prefix}/")):
             scope["root_path"] = prefix  # ASGI: `path` stays whole, the framework takes the prefix off
         await app(scope, receive, send)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +16,8 @@ from pywatt.errors import MissingExtra
 from pywatt.logs.reporter import reporter
 from pywatt.worker.drain import Drainable
 from pywatt.worker.engine import KEEP_ALIVE, Listeners, is_not_a_cancellation
+from pywatt.worker.forwarded import UNIX_CLIENT, UNIX_SERVER
+from pywatt.worker.lifespan import Application, Receive, Scope, Send
 from pywatt.worker.streams import Streams
 
 try:
@@ -31,7 +33,7 @@ class _HypercornEngine:
     def __init__(self, streams: Streams, state: dict[str, Any], listeners: Listeners) -> None:
         self.close_websockets = streams.close_websockets
         self.end_events = streams.end_events
-        self._app = ASGIWrapper(streams)  # type: ignore[arg-type]  # its types name every event
+        self._app = ASGIWrapper(_named(streams))  # type: ignore[arg-type]  # its types name every event
         self._lifespan_state = state
         self._listeners = listeners
         self._config = _config(listeners)
@@ -93,6 +95,17 @@ async def hypercorn_engine(streams: Streams, state: dict[str, Any], listeners: L
         engine.refuse()
         await engine.close_idle()
         await engine.cut_off()
+
+
+def _named(app: Application) -> Application:
+    """Return the application with a name for who is on the unix socket, where hypercorn has none."""
+
+    def asgi(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["client"] is None:
+            scope["client"], scope["server"] = UNIX_CLIENT, UNIX_SERVER
+        return app(scope, receive, send)
+
+    return asgi
 
 
 def _config(listeners: Listeners) -> Config:

@@ -16,6 +16,7 @@ import httptools
 from pywatt.http.headers import Header
 from pywatt.http.remembered import Remembered
 from pywatt.http.target import PLAIN_TARGET
+from pywatt.worker.forwarded import PROTO, Forwarded, forwarded
 
 SIZE_LIMIT = 64 * 1024
 """Bytes; of larger bodies uvicorn stops to read until the application takes them."""
@@ -24,12 +25,13 @@ SHAPES = 256
 NAMES_SIZE = 2048
 """Bytes of a sequence of names above which it is not remembered."""
 
-PlainRequest = tuple[str, str, bytes, bytes, list[Header], bytes]
-"""Method, path, path as it was sent, query, headers with lower-case names, body."""
+PlainRequest = tuple[str, str, bytes, bytes, list[Header], Forwarded | None, bytes]
+"""Method, path, path as it was sent, query, headers with lower-case names, what the gateway tells in them, body."""
 
 _Names = tuple[bytes, ...]
-_Shape = tuple[_Names, bytes]
-"""Lower-case names, none if they came so; and the name of `Connection` as it came, empty if it did not."""
+_Shape = tuple[_Names, bytes, bool]
+"""Lower-case names, none if they came so; the name of `Connection` as it came, empty if it did not; and whether the
+gateway's are among them."""
 
 _EMPTY_LINE = b"\r\n\r\n"
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) %b HTTP/1\.1" % PLAIN_TARGET)
@@ -43,7 +45,7 @@ class PlainReader:
     """Reads plain requests of any number of connections."""
 
     def __init__(self) -> None:
-        self._blocks: Remembered[list[Header]] = Remembered()
+        self._blocks: Remembered[tuple[list[Header], Forwarded | None]] = Remembered()
         self._shapes = _Shapes()
         self._start_anew()
 
@@ -58,7 +60,8 @@ class PlainReader:
                 line = _PLAIN_LINE.fullmatch(data, 0, line_end)
                 if line is not None:
                     method, raw_path, query = line.groups(b"")
-                    return method.decode(), raw_path.decode(), raw_path, query[1:], known.copy(), b""
+                    headers, told = known
+                    return method.decode(), raw_path.decode(), raw_path, query[1:], headers.copy(), told, b""
             if data[0] == _P and b"ength: 0\r\n" not in data:
                 return None  # the body is still to come, as it is when a client sends it by itself
         elif len(data) > SIZE_LIMIT:
@@ -85,15 +88,16 @@ class PlainReader:
             return None
         names = shape[0]
         headers = list(zip(names, fields.values(), strict=True) if names else fields.items())
+        told = forwarded(headers) if shape[2] else None
         events.clear()
         fields.clear()
         if block and not body:
-            self._blocks.remember(block, headers.copy())
+            self._blocks.remember(block, (headers.copy(), told))
         raw_path, _, query = target.partition(b"?")
         path = raw_path.decode()
         if "%" in path:
             path = unquote(path)
-        return method.decode(), path, raw_path, query, headers, body
+        return method.decode(), path, raw_path, query, headers, told, body
 
     def _start_anew(self) -> None:
         """Make a parser that stands before a message."""
@@ -121,7 +125,7 @@ class _Shapes(dict[_Names, _Shape | None]):
         shape: _Shape | None = None
         if len(set(names)) == len(names) and _NOT_PLAIN.isdisjoint(names):
             connection = sent[names.index(b"connection")] if b"connection" in names else b""
-            shape = () if names == sent else names, connection
+            shape = () if names == sent else names, connection, PROTO in names
         if len(b"".join(sent)) <= NAMES_SIZE:
             if len(self) >= SHAPES:
                 self.clear()

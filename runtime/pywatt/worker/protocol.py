@@ -10,6 +10,7 @@ Plain requests, as nearly all are, take a shorter way to the application: docs/a
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import time
 from email.utils import formatdate
@@ -22,14 +23,12 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from pywatt.logs.reporter import reporter
+from pywatt.worker.forwarded import UNIX_CLIENT, UNIX_SERVER, place
 from pywatt.worker.plain_cycle import PlainCycle
 from pywatt.worker.plain_request import PlainReader, PlainRequest
 from pywatt.worker.streams import Streams
 
 FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
-UNIX_CLIENT = ("127.0.0.1", 0)
-UNIX_SERVER = ("127.0.0.1", 80)
-"""What a request over the unix socket is said to come from and go to: applications expect a host and a port."""
 
 
 class WorkerState(ServerState):
@@ -51,6 +50,8 @@ class WorkerProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = reporter("uvicorn.error")
+        self._is_inside = False
+        """Whether the connection is one over the unix socket."""
         self._opens_websocket = False
         self._continuation: _Continuation | None = None
         self._is_between_messages = True
@@ -61,7 +62,8 @@ class WorkerProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if self.client is None:
+        self._is_inside = _is_unix(transport)
+        if self._is_inside:
             self.client, self.server = UNIX_CLIENT, UNIX_SERVER
         # What is the same for all plain requests; no root path is ever configured.
         self._scope: dict[str, Any] = {
@@ -165,7 +167,7 @@ class WorkerProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def _serve_plain(self, request: PlainRequest) -> None:
-        method, path, raw_path, query, headers, body = request
+        method, path, raw_path, query, headers, told, body = request
         scope = self._scope.copy()
         scope["asgi"] = scope["asgi"].copy()
         scope["headers"] = headers
@@ -174,6 +176,8 @@ class WorkerProtocol(HttpToolsProtocol):
         scope["path"] = path
         scope["raw_path"] = raw_path
         scope["query_string"] = query
+        if told is not None and self._is_inside:
+            place(scope, told)
         app, loop = self._streams.app, self.loop
         cycle = PlainCycle(self, self._streams, scope, body, not self.server_state.closes_connections)
         self.cycle = cycle
@@ -234,7 +238,7 @@ class WorkerWebSocket(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if self.client is None:
+        if _is_unix(transport):
             self.client, self.server = UNIX_CLIENT, UNIX_SERVER
 
 
@@ -277,6 +281,12 @@ class _Continuation:
             self.body_follows = False
         else:
             self._protocol.on_message_complete()
+
+
+def _is_unix(transport: asyncio.BaseTransport) -> bool:
+    # Not by the client's address: it is unknown, too, when a client of a TCP port has left already.
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    return sock is not None and sock.family == socket.AF_UNIX
 
 
 @lru_cache(maxsize=1)

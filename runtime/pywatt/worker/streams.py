@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from pywatt.worker.forwarded import UNIX_CLIENT, forwarded, place
 from pywatt.worker.lifespan import Application, Message, Receive, Scope, Send
 
 SERVICE_RESTART = 1012
@@ -37,6 +38,8 @@ class Streams:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Call the application."""
+        if scope.get("client") == UNIX_CLIENT and (told := forwarded(scope["headers"])) is not None:
+            place(scope, told)
         if scope["type"] == "http":
             return self._serve_http(scope, receive, send)
         if scope["type"] == "websocket":

@@ -6,13 +6,20 @@ import asyncio
 import logging
 
 from pywatt.errors import BadResponse, CallTimeout, MeshError, ServiceUnavailable
-from pywatt.http.answer import CONTINUE, status_line
-from pywatt.http.headers import LAST_CHUNK, chunk, write_head
+from pywatt.http.answer import CONTINUE
+from pywatt.http.headers import LAST_CHUNK, Headers, chunk
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead
 from pywatt.http.websocket import accepts, handshake_key
 from pywatt.mesh.connection import Connection
-from pywatt_services.gateway.forwarding import UPGRADE, write_request_head, write_response_head
+from pywatt_services.gateway.addresses import Addresses
+from pywatt_services.gateway.forwarding import (
+    UPGRADE,
+    last_value,
+    outer_prefix,
+    write_request_head,
+    write_response_head,
+)
 from pywatt_services.gateway.parties import Client, Site
 from pywatt_services.gateway.peer import Peer
 from pywatt_services.gateway.routes import Route
@@ -47,6 +54,7 @@ class Exchange:
         "_retried",
         "_route",
         "_site",
+        "_trusted",
         "_tunnel",
         "responding",
     )
@@ -58,6 +66,7 @@ class Exchange:
         self._request = request
         self._route = route
         self._base_path = base_path
+        self._trusted = False
         self._key = handshake_key(request.headers) if request.websocket else b""
         self._head = b""
         self._body_length: int | None = 0
@@ -82,7 +91,10 @@ class Exchange:
         request = self._request
         self._request_ended = ended
         self._body_length = len(body) if ended else None if request.chunked else request.content_length
-        self._head = write_request_head(request, self._route, path, peer, self._body_length)
+        if peer.trusted:
+            self._trusted = True
+            self._base_path = outer_prefix(request) + self._base_path
+        self._head = write_request_head(request, self._route, path, self._base_path, peer, self._body_length)
         if body:
             self._pending.append(self._framed(body))
             self._pending_size = len(body)
@@ -160,7 +172,7 @@ class Exchange:
     def on_informational(self, head: ResponseHead) -> None:
         """Pass a 1xx on, except the 100 that this gateway gives itself."""
         if self._request.minor == 1 and head.status != 100:
-            self._client.write(write_head(status_line(head.status), head.headers) + b"\r\n")
+            self._client.write(write_response_head(head.status, self._public_headers(head), framing=b""))
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
         """Pass the head on, with what of the body came with it."""
@@ -192,7 +204,9 @@ class Exchange:
             else:
                 self._close = True
         line = b"connection: close\r\n" if self._close else b"" if request.minor else b"connection: keep-alive\r\n"
-        data = write_response_head(head, self._route, self._base_path, framing, line, self._site.date)
+        date = b"" if head.dated else self._site.date
+        headers = self._public_headers(head) if head.addressed else head.headers
+        data = write_response_head(status, headers, framing=framing, connection=line, date=date)
         if body:
             data += chunk(body) if self._chunked else body
         client.write(data)
@@ -239,6 +253,14 @@ class Exchange:
         else:
             self._client.pause_reading()
 
+    def _public_headers(self, head: ResponseHead) -> Headers:
+        """Return the headers of a response as the client has to see them."""
+        if not head.addressed or not self._route.rewrite_location:
+            return head.headers
+        request = self._request
+        authority = (self._trusted and last_value(request, b"x-forwarded-host")) or request.authority
+        return Addresses(self._route, self._site.routes, self._base_path, authority).headers(head.headers)
+
     def _framed(self, body: bytes) -> bytes:
         return chunk(body) if self._body_length is None else body
 
@@ -272,7 +294,7 @@ class Exchange:
             return
         self.responding = True
         self._tunnel = Tunnel(self._client.write)
-        self._client.write(write_head(status_line(head.status), head.headers) + UPGRADE + b"\r\n")
+        self._client.write(write_response_head(head.status, self._public_headers(head), framing=UPGRADE))
         self._client.exchange_upgraded()
 
     def _fail(self, error: MeshError) -> None:

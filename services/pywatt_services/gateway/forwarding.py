@@ -1,35 +1,45 @@
 """The heads that the gateway writes: towards the service, and back to the client.
 
-`X-Forwarded-For`, `-Host` and `-Proto`, as the original adds them, say who asked. What a client itself sent under these
-and similar names is taken out, unless it is trusted: another part of the app, or anybody when `server.trustProxy` is
-set. Then the peer's address is appended to the list in `X-Forwarded-For`, and the other two stay as they came.
+The service gets the client's Host. `X-Forwarded-For`, `-Host` and `-Proto`, as the original adds them, say who asked;
+`X-Forwarded-Prefix`, as Traefik adds it, says what was taken off the path. What a client itself sent under these and
+similar names is taken out, unless it is trusted: another part of the app, or anybody when `server.trustProxy` is set.
+Then the peer's address is appended to the list in `X-Forwarded-For`, the gateway's prefix to `X-Forwarded-Prefix`, and
+the other two stay as they came. All of them come last, where workers look for them (`pywatt.worker.forwarded`).
 """
 
 from __future__ import annotations
 
+import re
+
 from pywatt.http.answer import status_line
+from pywatt.http.headers import Headers
 from pywatt.http.request import RequestHead
-from pywatt.http.response_reader import ResponseHead
 from pywatt_services.gateway.peer import Peer
 from pywatt_services.gateway.routes import Route
 
 HTTP_PROTO = b"x-forwarded-proto: http\r\n"
 UPGRADE = b"connection: Upgrade\r\nupgrade: websocket\r\n"
+_OURS = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-prefix", b"x-forwarded-proto"})
 _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
+_PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+")
 
 
-def write_request_head(head: RequestHead, route: Route, path: bytes, peer: Peer, body_length: int | None) -> bytes:
-    """Return the head for the service. `body_length`: None when it is not known yet."""
-    parts = [head.method, b" ", route.upstream_path(path), head.query, route.after_target]
+def write_request_head(
+    head: RequestHead, route: Route, path: bytes, base_path: bytes, peer: Peer, body_length: int | None
+) -> bytes:
+    """Return the head for the service. `base_path`: what was taken off already; `body_length`: None when not known."""
     headers = head.headers
-    forwarded_for, host, proto = peer.address, head.authority, b"http"
+    authority = head.authority
+    forwarded_for, host, proto = peer.address, authority, b"http"
     if peer.trusted:
         hops = [value for name, value in headers if name.lower() == b"x-forwarded-for"]
         forwarded_for = b", ".join([*hops, peer.address] if peer.address else hops)
-        host = _last(head, b"x-forwarded-host") or host
-        proto = _last(head, b"x-forwarded-proto") or proto
-        ours = (b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
-        headers = [header for header in headers if header[0].lower() not in ours]
+        host = last_value(head, b"x-forwarded-host") or host
+        proto = last_value(head, b"x-forwarded-proto") or proto
+        headers = [header for header in headers if header[0].lower() not in _OURS]
+    if not route.sends_host or not authority:
+        authority = route.authority
+    parts = [head.method, b" ", route.upstream_path(path), head.query, b" HTTP/1.1\r\nhost: ", authority, b"\r\n"]
     for name, value in headers:
         parts += (name, b": ", value, b"\r\n")
     if forwarded_for:
@@ -37,6 +47,8 @@ def write_request_head(head: RequestHead, route: Route, path: bytes, peer: Peer,
     if host:
         parts += (b"x-forwarded-host: ", host, b"\r\n")
     parts.append(HTTP_PROTO if proto == b"http" else b"x-forwarded-proto: %b\r\n" % proto)
+    if route.mount or (base_path and route.mount is not None):
+        parts += (b"x-forwarded-prefix: ", base_path, route.mount, b"\r\n")
     if body_length is None:
         parts.append(b"transfer-encoding: chunked\r\n")
     elif body_length or head.method in _WITH_BODY:
@@ -48,21 +60,27 @@ def write_request_head(head: RequestHead, route: Route, path: bytes, peer: Peer,
 
 
 def write_response_head(
-    head: ResponseHead, route: Route, base_path: bytes, framing: bytes, connection: bytes, date: bytes
+    status: int, headers: Headers, *, framing: bytes, connection: bytes = b"", date: bytes = b""
 ) -> bytes:
     """Return the head for the client. `framing`, `connection`, `date`: whole lines, or empty."""
-    parts = [status_line(head.status)]
-    headers = head.headers
-    if route.rewrite_location and (300 <= head.status < 400 or head.status == 201):
-        headers = [
-            (name, route.public_location(value, base_path)) if name.lower() == b"location" else (name, value)
-            for name, value in headers
-        ]
+    parts = [status_line(status)]
     for name, value in headers:
         parts += (name, b": ", value, b"\r\n")
-    parts += (b"" if head.dated else date, framing, connection, b"\r\n")
+    parts += (date, framing, connection, b"\r\n")
     return b"".join(parts)
 
 
-def _last(head: RequestHead, name: bytes) -> bytes:
+def outer_prefix(head: RequestHead) -> bytes:
+    """Return the prefix that trusted proxies in front have taken off; with a comma, as Spring's, it is in parts."""
+    prefix = b"".join(
+        part.strip().rstrip(b"/")
+        for name, value in head.headers
+        if name.lower() == b"x-forwarded-prefix"
+        for part in value.split(b",")
+    )
+    return prefix if _PREFIX.fullmatch(prefix) else b""
+
+
+def last_value(head: RequestHead, name: bytes) -> bytes:
+    """Return the last value of a header, empty when there is none."""
     return next((value for each, value in reversed(head.headers) if each.lower() == name), b"")

@@ -13,7 +13,6 @@ from pywatt.mesh.names import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement
 
-METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 ALL_ROUTES = ("/", "/*")
 
 
@@ -29,13 +28,15 @@ class ProxyOptions:
     origin: str
     """`http://<id>.plt.local`, or where else the requests go. Original: `proxy.upstream`, `origin`."""
     hostname: str = ""
-    """Host name that is this service's alone: at `/`, and no other service answers there."""
-    methods: frozenset[str] = METHODS
-    """HEAD goes where GET goes."""
+    """Host name that the service is served at, and nowhere else; only services that name it answer there."""
+    methods: frozenset[str] | None = None
+    """None: every method. HEAD goes where GET goes."""
     routes: tuple[str, ...] = ALL_ROUTES
     """Paths below the prefix, with `:name` for one segment and `*` for any rest."""
     rewrite_location: bool = True
-    """Whether Location headers get the prefix back."""
+    """Whether addresses in response headers, above all Location, are put into their public form."""
+    pass_host_header: bool = True
+    """Whether the service gets the client's Host. Traefik: `passHostHeader`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,27 +68,37 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     problems += _check_unique(proxies, f"{key}.{list_key}")
     if problems:
         raise OptionsError(*problems)
-    local = [service for proxy in proxies if (service := _local(proxy.origin)) is not None]
+    local: dict[str, str] = {}
+    for proxy in proxies:
+        service = _local(proxy.origin)
+        if service is not None:
+            local.setdefault(service, proxy.prefix or "/")  # of several, the first counts
     return Configured(
         options=GatewayOptions(
             proxies=tuple(proxies), trust_proxy=document.get("server", {}).get("trustProxy", False) is True
         ),
         calls=tuple(service for service in others if service.lower() in local),
+        public_paths={service: local[service.lower()] for service in others if service.lower() in local},
     )
 
 
 def _proxy(entry: Mapping[str, Any]) -> ProxyOptions:
     proxy: Mapping[str, Any] = entry.get("proxy", {})
     service: str = entry["id"]
+    hostname: str = proxy.get("hostname", "").lower()
+    origin: str = proxy.get("upstream") or entry.get("origin") or f"http://{service}{MESH_SUFFIX}"
+    methods: Sequence[str] | None = proxy.get("methods")
     return ProxyOptions(
         id=service,
-        prefix=_normal(proxy.get("prefix", service)),
+        prefix=_normal(proxy.get("prefix", "" if hostname else service)),
         rewrite_prefix=_normal(proxy.get("rewritePrefix", "")),
-        origin=proxy.get("upstream") or entry.get("origin") or f"http://{service}{MESH_SUFFIX}",
-        hostname=proxy.get("hostname", "").lower(),
-        methods=frozenset(method.upper() for method in proxy.get("methods", METHODS)),
+        origin=origin,
+        hostname=hostname,
+        methods=None if methods is None else frozenset(method.upper() for method in methods),
         routes=tuple(proxy.get("routes", ALL_ROUTES)),
         rewrite_location=proxy.get("rewriteLocationHeader", True),
+        # The certificate of an https origin is for its own name, and so is what it serves.
+        pass_host_header=proxy.get("passHostHeader", not origin.lower().startswith("https:")),
     )
 
 
@@ -134,8 +145,9 @@ def _check_routes(proxy: ProxyOptions, where: str) -> Iterable[Problem]:
 def _check_unique(proxies: Sequence[ProxyOptions], where: str) -> Iterable[Problem]:
     seen: dict[tuple[str, str], str] = {}
     for proxy in proxies:
-        places = [("prefix", proxy.prefix or "/"), *([("hostname", proxy.hostname)] if proxy.hostname else [])]
-        for kind, value in places:
-            other = seen.setdefault((kind, value), proxy.id)
-            if other != proxy.id:
-                yield Problem(message=f"{other!r} and {proxy.id!r} have the same {kind} {value!r}", key=where)
+        other = seen.setdefault((proxy.hostname, proxy.prefix), proxy.id)
+        if other != proxy.id:
+            host = f" for the host {proxy.hostname!r}" if proxy.hostname else ""
+            yield Problem(
+                message=f"{other!r} and {proxy.id!r} have the same prefix {proxy.prefix or '/'!r}{host}", key=where
+            )

@@ -9,6 +9,7 @@ from typing import Protocol
 from pywatt.errors import MeshError
 from pywatt.mesh.address import Destination
 from pywatt.mesh.connection import Connection
+from pywatt_services.gateway.routes import RouteTable
 
 
 class Upstreams(Protocol):
@@ -31,6 +32,11 @@ class Site(Protocol):
     @property
     def upstreams(self) -> Upstreams:
         """Where connections to services come from."""
+        ...
+
+    @property
+    def routes(self) -> RouteTable:
+        """All routes."""
         ...
 
     @property

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pywatt.mesh.address import Destination, locate
+from pywatt.mesh.names import mesh_id
 from pywatt_services.gateway.options import ALL_ROUTES, ProxyOptions
 
 SLASH = ord("/")
@@ -17,24 +18,29 @@ class Route:
     """One service behind the gateway, ready for matching."""
 
     id: str
+    hostname: bytes
+    """The only host that the route serves, in lower case; empty: any that no other route names."""
     prefix: bytes
     rewrite_prefix: bytes
+    mount: bytes | None
+    """What stands before the service's own paths in their public form; None: another prefix replaced it."""
     destination: Destination
     authority: bytes
-    """The upstream's Host."""
-    after_target: bytes
-    """The end of a request line and the Host line, which are the same for every request."""
-    methods: frozenset[bytes]
+    """The origin's host and port."""
+    sends_host: bool
+    """Whether the service gets the client's Host; else it gets the origin's."""
+    methods: frozenset[bytes] | None
+    """None: every method."""
     paths: re.Pattern[bytes] | None
     """What follows the prefix must match this; None: anything goes."""
     rewrite_location: bool
 
     def takes(self, method: bytes, path: bytes) -> bool:
         """Tell whether the request belongs to this route."""
-        prefix = self.prefix
-        if method not in self.methods or not path.startswith(prefix):
+        if self.methods is not None and method not in self.methods:
             return False
-        if prefix and len(path) != len(prefix) and path[len(prefix)] != SLASH:
+        prefix = self.prefix
+        if not has_prefix(path, prefix):
             return False
         return self.paths is None or self.paths.fullmatch(path[len(prefix) :] or b"/") is not None
 
@@ -45,51 +51,67 @@ class Route:
         # `//host` would be an authority to whatever resolves the path as a reference.
         return rest if start[:1] == b"/" and start != b"//" else b"/" + rest.lstrip(b"/")
 
-    def public_location(self, location: bytes, base_path: bytes) -> bytes:
-        """Return a Location of the service as clients have to see it."""
-        own = b"http://" + self.authority
-        if location.startswith(own) and location[len(own) : len(own) + 1] in (b"", b"/"):
-            location = location[len(own) :] or b"/"
-        elif not location.startswith(b"/") or location.startswith(b"//"):
-            return location
-        if self.rewrite_prefix and has_prefix(location, self.rewrite_prefix):
-            location = location[len(self.rewrite_prefix) :]
-        return base_path + self.prefix + location
 
+class Prefixes:
+    """The routes of one host; the longest prefix wins, segment by segment."""
 
-class RouteTable:
-    """All routes; the longest prefix wins, segment by segment."""
-
-    def __init__(self, proxies: Iterable[ProxyOptions]) -> None:
+    def __init__(self, routes: Sequence[Route]) -> None:
         by_first: dict[bytes, list[Route]] = {}
-        everything: list[Route] = []
-        self._hosts: dict[bytes, Route] = {}
-        for proxy in proxies:
-            route = _route(proxy, proxy.prefix)
+        self._everything = tuple(route for route in routes if not route.prefix)
+        for route in routes:
             if route.prefix:
                 by_first.setdefault(_first_segment(route.prefix), []).append(route)
-            else:
-                everything.append(route)
-            if proxy.hostname:
-                self._hosts[proxy.hostname.encode()] = _route(proxy, "")
-        self._everything = tuple(everything)
         self._by_first = {
-            first: tuple(sorted(routes, key=lambda route: len(route.prefix), reverse=True)) + self._everything
-            for first, routes in by_first.items()
+            first: tuple(sorted(found, key=lambda route: len(route.prefix), reverse=True)) + self._everything
+            for first, found in by_first.items()
         }
 
-    def find(self, method: bytes, authority: bytes, path: bytes) -> Route | None:
-        """Return the route of a request, None when there is none."""
-        if self._hosts:
-            authority = authority.lower()
-            route = self._hosts.get(authority) or self._hosts.get(authority.rpartition(b":")[0])
-            if route is not None:
-                return route if route.takes(method, path) else None
+    def candidates(self, path: bytes) -> tuple[Route, ...]:
+        """Return the routes whose prefix the path may have, longest first."""
         end = path.find(b"/", 1)
-        for route in self._by_first.get(path[1:end] if end > 0 else path[1:], self._everything):
+        return self._by_first.get(path[1:end] if end > 0 else path[1:], self._everything)
+
+    def find(self, method: bytes, path: bytes) -> Route | None:
+        """Return the route of a request, None when there is none."""
+        for route in self.candidates(path):
             if route.takes(method, path):
                 return route
         return None
+
+
+class RouteTable:
+    """All routes. A host that a route names has no others than those that name it."""
+
+    def __init__(self, proxies: Iterable[ProxyOptions]) -> None:
+        routes = [_route(proxy) for proxy in proxies]
+        hosts = dict.fromkeys(route.hostname for route in routes if route.hostname)
+        self._hosts = {host: Prefixes([route for route in routes if route.hostname == host]) for host in hosts}
+        self._any_host = Prefixes([route for route in routes if not route.hostname])
+        self._services: dict[str, Route] = {}
+        for route in routes:
+            service = mesh_id(route.authority)
+            if service is not None and (service not in self._services or self._services[service].hostname):
+                self._services[service] = route
+
+    def find(self, method: bytes, authority: bytes, path: bytes) -> Route | None:
+        """Return the route of a request, None when there is none."""
+        return self._of_host(authority).find(method, path)
+
+    def with_prefix(self, authority: bytes, path: bytes) -> Route | None:
+        """Return the route that has a prefix of this path, whatever else it asks for."""
+        candidates = self._of_host(authority).candidates(path)
+        return next((route for route in candidates if route.prefix and has_prefix(path, route.prefix)), None)
+
+    def of_service(self, service: str) -> Route | None:
+        """Return a route to a service of the app, one that serves any host if there is one."""
+        return self._services.get(service)
+
+    def _of_host(self, authority: bytes) -> Prefixes:
+        if not self._hosts:
+            return self._any_host
+        authority = authority.lower()
+        host = authority.rpartition(b":")[0] if not authority.endswith(b"]") else b""
+        return self._hosts.get(authority) or self._hosts.get((host or authority).rstrip(b".")) or self._any_host
 
 
 def has_prefix(path: bytes, prefix: bytes) -> bool:
@@ -102,19 +124,22 @@ def _first_segment(path: bytes) -> bytes:
     return path[1:end] if end > 0 else path[1:]
 
 
-def _route(proxy: ProxyOptions, prefix: str) -> Route:
+def _route(proxy: ProxyOptions) -> Route:
     location = locate(proxy.origin)
-    methods = {method.encode() for method in proxy.methods}
-    if b"GET" in methods:
+    methods = None if proxy.methods is None else {method.encode() for method in proxy.methods}
+    if methods and b"GET" in methods:
         methods.add(b"HEAD")
+    prefix, rewrite_prefix = proxy.prefix.encode(), proxy.rewrite_prefix.encode()
     return Route(
         id=proxy.id,
-        prefix=prefix.encode(),
-        rewrite_prefix=proxy.rewrite_prefix.encode(),
+        hostname=proxy.hostname.encode(),
+        prefix=prefix,
+        rewrite_prefix=rewrite_prefix,
+        mount=prefix.removesuffix(rewrite_prefix) if prefix.endswith(rewrite_prefix) else None,
         destination=location.destination,
         authority=location.authority,
-        after_target=b" HTTP/1.1\r\nhost: %b\r\n" % location.authority,
-        methods=frozenset(methods),
+        sends_host=proxy.pass_host_header,
+        methods=None if methods is None else frozenset(methods),
         paths=None if set(proxy.routes) >= set(ALL_ROUTES) else _pattern(proxy.routes),
         rewrite_location=proxy.rewrite_location,
     )

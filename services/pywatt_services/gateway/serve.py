@@ -32,5 +32,5 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
     async with server.on([*public, context.loopback, context.endpoint], backlog=context.server.backlog):
         await context.ready()
         for proxy in options.proxies:
-            logger.info("%s is served at %s", proxy.id, proxy.hostname or proxy.prefix or "/")
+            logger.info("%s is served at %s", proxy.id, proxy.hostname + (proxy.prefix or "/"))
         await drain(server, context, share=DRAIN_SHARE)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from pywatt.http.headers import HOP_BY_HOP, is_token
+from pywatt.http.headers import FORWARDED, HOP_BY_HOP, is_token
 from pywatt_kafka.dlq.redrive_headers import TARGET as REDRIVE_TARGET
 
 KEY = "x-plt-kafka-hooks-key"
@@ -60,7 +60,8 @@ _WEBHOOKS_OWN = frozenset(
         WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE, REDRIVE_TARGET,
     }
 )  # fmt: skip
-_NOT_INTO_WEBHOOKS = _ONE_CONNECTION | _CREDENTIALS | _WEBHOOKS_OWN | _ABOUT_THE_ANSWER
+_OF_THE_PUBLISHERS_REQUEST = frozenset(name.decode() for name in FORWARDED)
+_NOT_INTO_WEBHOOKS = _ONE_CONNECTION | _CREDENTIALS | _WEBHOOKS_OWN | _ABOUT_THE_ANSWER | _OF_THE_PUBLISHERS_REQUEST
 
 LONGEST_KEY = LONGEST_VALUE // 4 * 3  # bytes, so that its base64 is a legal value too
 

@@ -33,7 +33,8 @@ async def test_requests_and_responses(app: Any, service: Any, make_table: Any, c
         response = await client.request("GET", f"{url}/api/hello?x=y", headers=[(b"x-a", b"1")])
         document = json.loads(response.body)
         assert (document["method"], document["path"], document["headers"]["x-a"]) == ("GET", "/hello", "1")
-        assert document["headers"]["host"] == "api.plt.local"
+        assert document["headers"]["host"] == f"127.0.0.1:{app.port}"
+        assert document["headers"]["x-forwarded-prefix"] == "/api"
         assert document["headers"]["x-forwarded-for"] == "127.0.0.1"
         assert document["headers"]["x-forwarded-host"] == f"127.0.0.1:{app.port}"
         response = await client.request("POST", f"{url}/api/echo", body=b"x" * 3_000_000)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.config import ServiceConfig
-from pywatt.config.topology import find_cycle, start_levels
+from pywatt.config.topology import find_cycle, public_paths, start_levels
 
 IDS = st.integers(0, 7).map(str)
 
@@ -54,3 +54,36 @@ def test_either_a_circle_or_an_order(graph: dict[str, list[str]]) -> None:
     assert sorted(rank) == sorted(graph)
     for name, names in graph.items():
         assert rank[name] == max((rank[other] + 1 for other in names), default=0)
+
+
+@pytest.mark.parametrize(
+    ("leads", "entrypoint", "base_path", "paths"),
+    [
+        ({}, None, "/", {}),
+        ({"api": {}}, "api", "/shop", {"api": "/shop"}),
+        ({"gate": {"api": "/api", "web": "/"}}, "gate", "/", {"gate": "/", "api": "/api", "web": "/"}),
+        ({"gate": {"api": "/api", "web": "/"}}, "gate", "/b", {"gate": "/b", "api": "/b/api", "web": "/b"}),
+        (
+            {"inner": {"api": "/api"}, "gate": {"inner": "/in", "gate": "/x"}},
+            "gate",
+            "/",
+            {"gate": "/", "inner": "/in", "api": "/in/api"},
+        ),
+        (
+            {"gate": {"api": "/api"}, "other": {"api": "/other", "web": "/web"}},
+            "gate",
+            "/",
+            {"gate": "/", "api": "/api"},
+        ),
+        (
+            {"gate": {"api": "/api"}, "other": {"web": "/web"}},
+            None,
+            "/",
+            {"gate": "/", "other": "/", "api": "/api", "web": "/web"},
+        ),
+    ],
+)
+def test_public_paths(
+    leads: dict[str, dict[str, str]], entrypoint: str | None, base_path: str, paths: dict[str, str]
+) -> None:
+    assert public_paths(leads, entrypoint, base_path) == paths

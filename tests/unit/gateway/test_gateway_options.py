@@ -45,6 +45,16 @@ def test_without_a_document_every_other_service_is_served_at_its_id() -> None:
     assert pickle.loads(pickle.dumps(configured.options)) == configured.options
 
 
+def test_the_first_entry_of_a_service_says_where_it_is_reached() -> None:
+    api = [{"prefix": "/v2/"}, {"prefix": "/"}, {"hostname": "api.example"}]
+    applications: list[dict[str, Any]] = [{"id": "api", "proxy": proxy} for proxy in api]
+    applications.append(
+        {"id": "hooks", "origin": "http://KAFKA-HOOKS.plt.local", "proxy": {"hostname": "hooks.example"}}
+    )
+    configured = configure({"gateway": {"applications": applications}})
+    assert configured.public_paths == {"api": "/v2", "kafka-hooks": "/"}
+
+
 @pytest.mark.parametrize("block", ["gateway", "composer"])
 @pytest.mark.parametrize("key", ["applications", "services"])
 def test_older_names_of_the_keys(block: str, key: str) -> None:
@@ -60,6 +70,7 @@ def test_proxy_keys() -> None:
         "routes": ["/a/:id", "/b/*"],
         "upstream": "https://orders.example",
         "rewriteLocationHeader": False,
+        "passHostHeader": True,
     }
     assert proxies({"gateway": {"applications": [{"id": "orders", "proxy": proxy}]}}) == [
         ProxyOptions(
@@ -71,7 +82,20 @@ def test_proxy_keys() -> None:
             methods=frozenset({"GET", "POST"}),
             routes=("/a/:id", "/b/*"),
             rewrite_location=False,
+            pass_host_header=True,
         )
+    ]
+
+
+def test_several_hosts_have_a_service_each_at_their_root() -> None:
+    applications = [{"id": "api", "proxy": {"hostname": "A.example"}}]
+    applications += [{"id": name, "proxy": {"hostname": f"{name}.example", "prefix": "/"}} for name in ("b", "c")]
+    origin = {"origin": "http://127.0.0.1:9"}
+    found = proxies({"gateway": {"applications": [{**each, **origin} for each in applications]}})
+    assert [(proxy.hostname, proxy.prefix) for proxy in found] == [
+        ("a.example", ""),
+        ("b.example", ""),
+        ("c.example", ""),
     ]
 
 
@@ -95,6 +119,11 @@ def test_trust_proxy() -> None:
         ([{"id": "api", "proxy": {"upstream": "ftp://x"}}], "not an origin", ""),
         ([{"id": "api", "origin": "http://x/path"}], "not an origin", "rewritePrefix"),
         ([{"id": "api"}, {"id": "kafka-hooks", "proxy": {"prefix": "api"}}], "same prefix '/api'", ""),
+        (
+            [{"id": name, "proxy": {"hostname": "a.example", "prefix": "/"}} for name in ("api", "kafka-hooks")],
+            "same prefix '/' for the host 'a.example'",
+            "",
+        ),
         ([{"id": "api", "proxy": {"routes": ["/*/x"]}}], "not a route", ""),
     ],
 )

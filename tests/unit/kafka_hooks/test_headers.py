@@ -90,3 +90,14 @@ def test_reserved_names(name: str) -> None:
 def test_first_header_is_found_in_any_case() -> None:
     assert first_header([("A", b"0"), ("X-Status-Code", b"404")], "x-status-code") == b"404"
     assert first_header([], "x-status-code") is None
+
+
+def test_where_the_publisher_stood_is_not_told_to_a_webhook_as_its_own_place() -> None:
+    record = [
+        ("X-Forwarded-Prefix", b"/hooks"),
+        ("x-forwarded-proto", b"https"),
+        ("forwarded", b"for=x"),
+        ("x-a", b"1"),
+    ]
+    assert webhook_headers([], record, None) == [(b"x-a", b"1")]
+    assert webhook_headers([(b"x-forwarded-prefix", b"/mine")], record, None)[-1] == (b"x-forwarded-prefix", b"/mine")
