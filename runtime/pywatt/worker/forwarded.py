@@ -1,18 +1,17 @@
 """Where a request came in, and from whom, as the gateway tells it: root path, scheme, client and server of a scope.
 
-The gateway's `X-Forwarded-*` headers count only on a worker's own unix socket, which nobody outside the app reaches. It
-writes them last, so that nothing a client sent stands in their place.
+The gateway's `X-Forwarded-*` headers count only on a worker's own unix socket, which nobody outside the app reaches.
+What clients send under these names, the gateway takes out.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-from pywatt.http.headers import Header
 from pywatt.worker.lifespan import Scope
 
 UNIX_CLIENT = ("127.0.0.1", 0)
@@ -21,8 +20,6 @@ UNIX_SERVER = ("127.0.0.1", 80)
 
 PROTO = b"x-forwarded-proto"
 """Of the gateway's headers the one that is never missing."""
-LAST = 7
-"""How many headers at the end may be the gateway's: its four, and length or coding, `Connection` and `Upgrade`."""
 _SECURE = frozenset({b"https", b"wss"})
 
 
@@ -37,13 +34,13 @@ class Forwarded:
     server: tuple[str, int]
 
 
-def forwarded(headers: Sequence[Header]) -> Forwarded | None:
+def forwarded(headers: Mapping[bytes, bytes]) -> Forwarded | None:
     """Return what a request's headers tell, None when it does not come from the gateway."""
-    last = dict(headers[-LAST:])
-    proto = last.get(PROTO)
+    proto = headers.get(PROTO)
     if proto is None:
         return None
-    return _read(proto, last.get(b"x-forwarded-prefix"), last.get(b"x-forwarded-host"), last.get(b"x-forwarded-for"))
+    get = headers.get
+    return _read(proto, get(b"x-forwarded-prefix"), get(b"x-forwarded-host"), get(b"x-forwarded-for"))
 
 
 def place(scope: Scope, told: Forwarded) -> None:

@@ -88,7 +88,7 @@ class PlainReader:
             return None
         names = shape[0]
         headers = list(zip(names, fields.values(), strict=True) if names else fields.items())
-        told = forwarded(headers) if shape[2] else None
+        told = forwarded(fields) if shape[2] else None
         events.clear()
         fields.clear()
         if block and not body:
@@ -125,7 +125,7 @@ class _Shapes(dict[_Names, _Shape | None]):
         shape: _Shape | None = None
         if len(set(names)) == len(names) and _NOT_PLAIN.isdisjoint(names):
             connection = sent[names.index(b"connection")] if b"connection" in names else b""
-            shape = () if names == sent else names, connection, PROTO in names
+            shape = () if names == sent else names, connection, PROTO in sent
         if len(b"".join(sent)) <= NAMES_SIZE:
             if len(self) >= SHAPES:
                 self.clear()

@@ -38,7 +38,7 @@ class Streams:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Call the application."""
-        if scope.get("client") == UNIX_CLIENT and (told := forwarded(scope["headers"])) is not None:
+        if scope.get("client") == UNIX_CLIENT and (told := forwarded(dict(scope["headers"]))) is not None:
             place(scope, told)
         if scope["type"] == "http":
             return self._serve_http(scope, receive, send)

@@ -4,7 +4,7 @@ The service gets the client's Host. `X-Forwarded-For`, `-Host` and `-Proto`, as 
 `X-Forwarded-Prefix`, as Traefik adds it, says what was taken off the path. What a client itself sent under these and
 similar names is taken out, unless it is trusted: another part of the app, or anybody when `server.trustProxy` is set.
 Then the peer's address is appended to the list in `X-Forwarded-For`, the gateway's prefix to `X-Forwarded-Prefix`, and
-the other two stay as they came. All of them come last, where workers look for them (`pywatt.worker.forwarded`).
+the other two stay as they came. Workers make a request's scope of them (`pywatt.worker.forwarded`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pywatt.http.request import RequestHead
 from pywatt_services.gateway.peer import Peer
 from pywatt_services.gateway.routes import Route
 
-HTTP_PROTO = b"x-forwarded-proto: http\r\n"
 UPGRADE = b"connection: Upgrade\r\nupgrade: websocket\r\n"
 _OURS = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-prefix", b"x-forwarded-proto"})
 _WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
@@ -46,9 +45,12 @@ def write_request_head(
         parts += (b"x-forwarded-for: ", forwarded_for, b"\r\n")
     if host:
         parts += (b"x-forwarded-host: ", host, b"\r\n")
-    parts.append(HTTP_PROTO if proto == b"http" else b"x-forwarded-proto: %b\r\n" % proto)
-    if route.mount or (base_path and route.mount is not None):
-        parts += (b"x-forwarded-prefix: ", base_path, route.mount, b"\r\n")
+    if base_path or proto != b"http":
+        parts += (b"x-forwarded-proto: ", proto, b"\r\n")
+        if route.mount or (base_path and route.mount is not None):
+            parts += (b"x-forwarded-prefix: ", base_path, route.mount, b"\r\n")
+    else:
+        parts.append(route.told)
     if body_length is None:
         parts.append(b"transfer-encoding: chunked\r\n")
     elif body_length or head.method in _WITH_BODY:

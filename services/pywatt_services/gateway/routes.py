@@ -11,6 +11,7 @@ from pywatt.mesh.names import mesh_id
 from pywatt_services.gateway.options import ALL_ROUTES, ProxyOptions
 
 SLASH = ord("/")
+HTTP_PROTO = b"x-forwarded-proto: http\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Route:
     rewrite_prefix: bytes
     mount: bytes | None
     """What stands before the service's own paths in their public form; None: another prefix replaced it."""
+    told: bytes
+    """Header lines that are the same for most requests: the protocol, and the mount where nothing stands before it."""
     destination: Destination
     authority: bytes
     """The origin's host and port."""
@@ -37,10 +40,10 @@ class Route:
 
     def takes(self, method: bytes, path: bytes) -> bool:
         """Tell whether the request belongs to this route."""
-        if self.methods is not None and method not in self.methods:
-            return False
         prefix = self.prefix
-        if not has_prefix(path, prefix):
+        if (self.methods is not None and method not in self.methods) or not path.startswith(prefix):
+            return False
+        if prefix and len(path) != len(prefix) and path[len(prefix)] != SLASH:
             return False
         return self.paths is None or self.paths.fullmatch(path[len(prefix) :] or b"/") is not None
 
@@ -73,7 +76,8 @@ class Prefixes:
 
     def find(self, method: bytes, path: bytes) -> Route | None:
         """Return the route of a request, None when there is none."""
-        for route in self.candidates(path):
+        end = path.find(b"/", 1)
+        for route in self._by_first.get(path[1:end] if end > 0 else path[1:], self._everything):
             if route.takes(method, path):
                 return route
         return None
@@ -95,7 +99,7 @@ class RouteTable:
 
     def find(self, method: bytes, authority: bytes, path: bytes) -> Route | None:
         """Return the route of a request, None when there is none."""
-        return self._of_host(authority).find(method, path)
+        return (self._of_host(authority) if self._hosts else self._any_host).find(method, path)
 
     def with_prefix(self, authority: bytes, path: bytes) -> Route | None:
         """Return the route that has a prefix of this path, whatever else it asks for."""
@@ -107,8 +111,6 @@ class RouteTable:
         return self._services.get(service)
 
     def _of_host(self, authority: bytes) -> Prefixes:
-        if not self._hosts:
-            return self._any_host
         authority = authority.lower()
         host = authority.rpartition(b":")[0] if not authority.endswith(b"]") else b""
         return self._hosts.get(authority) or self._hosts.get((host or authority).rstrip(b".")) or self._any_host
@@ -130,12 +132,14 @@ def _route(proxy: ProxyOptions) -> Route:
     if methods and b"GET" in methods:
         methods.add(b"HEAD")
     prefix, rewrite_prefix = proxy.prefix.encode(), proxy.rewrite_prefix.encode()
+    mount = prefix.removesuffix(rewrite_prefix) if prefix.endswith(rewrite_prefix) else None
     return Route(
         id=proxy.id,
         hostname=proxy.hostname.encode(),
         prefix=prefix,
         rewrite_prefix=rewrite_prefix,
-        mount=prefix.removesuffix(rewrite_prefix) if prefix.endswith(rewrite_prefix) else None,
+        mount=mount,
+        told=HTTP_PROTO + (b"x-forwarded-prefix: %b\r\n" % mount if mount else b""),
         destination=location.destination,
         authority=location.authority,
         sends_host=proxy.pass_host_header,
