@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+from pywatt_services.python.django_project import find_project
 
 FILES = ("app.py", "main.py", "asgi.py", "wsgi.py")
 NAMES = ("app", "application", "create_app", "main")
@@ -14,11 +16,15 @@ NAMES = ("app", "application", "create_app", "main")
 def find_application(folder: Path) -> tuple[str, str] | None:
     """Return module and attribute of the application in a folder, None when there is none to be seen."""
     defined = {file: set(_names(folder / file)) for file in FILES if (folder / file).is_file()}
-    for names in (NAMES[:-1], NAMES[-1:]):
-        for file, present in defined.items():
-            for name in names:
-                if name in present:
-                    return file.removesuffix(".py"), name
+    return _first(defined, NAMES[:-1]) or find_project(folder) or _first(defined, NAMES[-1:])
+
+
+def _first(defined: Mapping[str, set[str]], names: Iterable[str]) -> tuple[str, str] | None:
+    """Return module and attribute of the first of the names that a file defines."""
+    for file, present in defined.items():
+        for name in names:
+            if name in present:
+                return file.removesuffix(".py"), name
     return None
 
 

@@ -12,6 +12,7 @@ from pywatt.worker.engine import EngineName
 from pywatt.worker.heartbeat import KAFKA_LAG
 from pywatt_services.python.application import AsgiApplication, AsyncFactory, MainFunction, load_application
 from pywatt_services.python.config import PythonOptions
+from pywatt_services.python.django_static import at_home
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ async def serve(prepared: Prepared, context: ServiceContext) -> None:
         application = await application.made()
     match application:
         case AsgiApplication(app):
-            await serve_asgi(app, context, engine=prepared.engine)
+            prefix = context.service.public_path or "/"
+            await serve_asgi(
+                at_home(app, prefix=prefix, production=context.production), context, engine=prepared.engine
+            )
         case MainFunction() as function:
             await _run_main(function, context)
 

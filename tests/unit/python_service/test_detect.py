@@ -67,3 +67,68 @@ def test_an_application_in_any_file_goes_before_a_main(tmp_path: Path) -> None:
 
 def test_other_files_do_not_count(tmp_path: Path) -> None:
     assert find_application(folder_of(tmp_path, {"settings.py": "app = a()"})) is None
+
+
+DJANGO_MANAGE = """
+import os
+import sys
+
+
+def main():
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "%s")
+    from django.core.management import execute_from_command_line
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "files", "found"),
+    [
+        (
+            "shop.settings",
+            {"shop/settings.py": 'WSGI_APPLICATION = "shop.wsgi.application"'},
+            ("shop.wsgi", "application"),
+        ),
+        (
+            "shop.settings",
+            {"shop/settings.py": 'ASGI_APPLICATION = "shop.routing.app"\nWSGI_APPLICATION = "shop.wsgi.application"'},
+            ("shop.routing", "app"),
+        ),
+        (
+            "config.settings.dev",
+            {"config/settings/base.py": 'WSGI_APPLICATION = "config.wsgi.application"', "config/settings/dev.py": ""},
+            ("config.wsgi", "application"),
+        ),
+        (
+            "shop.settings",
+            {"shop/settings.py": "", "shop/asgi.py": "", "shop/wsgi.py": ""},
+            ("shop.wsgi", "application"),
+        ),
+        ("shop.settings", {"shop/settings.py": "", "shop/asgi.py": ""}, ("shop.asgi", "application")),
+        ("shop.settings", {"shop/settings.py": "("}, None),
+        ("settings", {"wsgi.py": "", "main.py": "async def main(): ..."}, ("wsgi", "application")),
+        ("shop.settings", {"app.py": "app = 1", "shop/wsgi.py": ""}, ("app", "app")),
+    ],
+)
+def test_a_django_project(tmp_path: Path, settings: str, files: dict[str, str], found: tuple[str, str] | None) -> None:
+    for name, content in {"manage.py": DJANGO_MANAGE % settings, **files}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert find_application(tmp_path) == found
+
+
+@pytest.mark.parametrize("content", ["", "(", 'os.environ.setdefault("OTHER", "shop.settings")'])
+def test_a_manage_py_of_something_else(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manage.py").write_text(content)
+    assert find_application(tmp_path) is None
+
+
+def test_settings_that_are_assigned(tmp_path: Path) -> None:
+    (tmp_path / "manage.py").write_text('import os\nos.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"')
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/wsgi.py").touch()
+    assert find_application(tmp_path) == ("shop.wsgi", "application")

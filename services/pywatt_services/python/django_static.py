@@ -1,0 +1,78 @@
+"""Django's static files: their public address, and in development the files themselves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable
+from typing import Any
+from urllib.parse import urlsplit
+
+from pywatt.logs.reporter import reporter
+from pywatt.worker.lifespan import Application, Receive, Scope, Send
+
+logger = reporter("pywatt.python")
+
+
+def at_home(app: Application, *, prefix: str, production: bool) -> Application:
+    """Return a Django application that is ready for its place; any other one as it is.
+
+    `prefix`: the public path. Django remembers STATIC_URL as it was when somebody first asked: that has to be with the
+    prefix. In development the static files are served too, as `runserver` does.
+    """
+    if "django.conf" not in sys.modules:
+        return app
+    from django.apps import apps
+    from django.conf import settings
+
+    if not settings.configured or not apps.ready or not apps.is_installed("django.contrib.staticfiles"):
+        return app
+    url = urlsplit(_static_url(settings, prefix))
+    if production or not settings.DEBUG or url.netloc or not url.path.startswith("/"):
+        return app
+    return _serving_static(app, url.path.removeprefix(prefix.rstrip("/")))
+
+
+def _static_url(settings: Any, prefix: str) -> str:
+    """Have Django put the prefix in front of STATIC_URL, and return that."""
+    from django.urls import get_script_prefix, set_script_prefix
+
+    before = get_script_prefix()
+    if settings.FORCE_SCRIPT_NAME is None:
+        set_script_prefix(f"{prefix.rstrip('/')}/")
+    try:
+        url: str = settings.STATIC_URL or ""
+    finally:
+        set_script_prefix(before)
+    if prefix != "/" and url.startswith("/") and not url.startswith(f"{prefix}/"):
+        logger.warning(
+            "STATIC_URL %r begins with a slash: Django puts no %s in front, so browsers look elsewhere (fix: write %r)",
+            url,
+            prefix,
+            url.lstrip("/"),
+        )
+    return url
+
+
+def _serving_static(app: Application, path: str) -> Application:
+    """Return an application that also serves the files of `django.contrib.staticfiles`, below a path of its own."""
+    from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+    from django.contrib.staticfiles.views import serve
+
+    class StaticFiles(ASGIStaticFilesHandler):  # type: ignore[misc]  # Django has no types
+        """Looks for files by paths without the prefix."""
+
+        def get_base_url(self) -> str:
+            return path
+
+        def serve(self, request: Any) -> Any:
+            return serve(request, self.file_path(request.path_info), insecure=True)
+
+    files = StaticFiles(app)
+
+    def asgi(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http" and scope["path"].removeprefix(scope["root_path"]).startswith(path):
+            # Past its own __call__, which compares the whole path.
+            return super(ASGIStaticFilesHandler, files).__call__(scope, receive, send)  # type: ignore[no-any-return]
+        return app(scope, receive, send)
+
+    return asgi
