@@ -61,7 +61,7 @@ FORGED = {"x-forwarded-for": "9.9.9.9", "x-forwarded-proto": "https", "x-forward
 
 
 def files(*, trusted: bool = False, base_path: str = "") -> dict[str, str | dict[str, Any]]:
-    applications = [
+    applications: list[dict[str, Any]] = [
         {"id": "api"},
         {"id": "wsgi"},
         {"id": "program", "proxy": {"prefix": "/programs/one"}},

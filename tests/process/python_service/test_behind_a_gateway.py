@@ -13,6 +13,7 @@ from harness.context import exchange, ready
 
 from pywatt.service_type import Placement
 from pywatt_services.python import TYPE
+from pywatt_services.python.serve import prepare, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -81,12 +82,13 @@ APPLICATIONS = {
 }
 
 
-def service(tmp_path: Path, name: str) -> tuple[str, partial[Any]]:
+def service(tmp_path: Path, name: str) -> partial[Any]:
     """Write an application; each has a module of its own, because this process imports them all."""
     module = f"behind_{name}"
     (tmp_path / f"{module}.py").write_text(textwrap.dedent(APPLICATIONS[name]))
     placement = Placement(id=name, path=tmp_path, services=(name,))
-    return module, partial(TYPE.serve, TYPE.configure({"python": {"module": f"{module}:app"}}, placement).options)
+    options: Any = TYPE.configure({"python": {"module": f"{module}:app"}}, placement).options
+    return partial(serve, prepare(options))
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
@@ -95,8 +97,7 @@ async def test_an_application_knows_its_own_address(
     name: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    _, serve = service(tmp_path, name)
-    async with ready(serve) as worker:
+    async with ready(service(tmp_path, name)) as worker:
         answer = await exchange(worker.path, b"GET %b HTTP/1.1\r\n" % path.encode() + HEAD)
     root = "https://shop.example/api"
     assert json.loads(answer.partition(b"\r\n\r\n")[2]) == [root + path, root + "/it", root + "/deep/it", "9.9.9.9"]
@@ -104,8 +105,7 @@ async def test_an_application_knows_its_own_address(
 
 async def test_the_docs_of_fastapi_find_their_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    _, serve = service(tmp_path, "fastapi")
-    async with ready(serve) as worker:
+    async with ready(service(tmp_path, "fastapi")) as worker:
         docs = await exchange(worker.path, b"GET /docs HTTP/1.1\r\n" + HEAD)
         schema = await exchange(worker.path, b"GET /openapi.json HTTP/1.1\r\n" + HEAD)
     assert b"'/api/openapi.json'" in docs
