@@ -20,7 +20,7 @@ from pywatt_kafka.dlq.commands import dlq
 from pywatt_kafka.errors import BrokerFailed, KafkaError
 from pywatt_kafka.lag import consumer_lag
 from pywatt_kafka.reach import Cluster
-from pywatt_kafka.terminal import cluster_options, complete, json_option, print_json, print_table
+from pywatt_kafka.terminal import CommandFailed, cluster_options, complete, json_option, print_json, print_table
 from pywatt_kafka.why import why
 
 
@@ -51,7 +51,7 @@ def start(port: int, data: Path | None, version: str, embedded: bool) -> None:
         else:
             _run_real(port, data, version)
     except KafkaError as error:
-        raise click.ClickException(f"{error.message}\n{error.hint}".rstrip()) from error
+        raise CommandFailed(error.message, error.hint) from error
     except KeyboardInterrupt:
         click.echo("Stopped.")
 

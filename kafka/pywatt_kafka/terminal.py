@@ -6,11 +6,13 @@ import asyncio
 import functools
 import json
 import os
+import shutil
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 import click
 
@@ -21,9 +23,25 @@ from pywatt_kafka.reach import PREFIX, Cluster, Reach, choose, given_brokers, me
 from pywatt_kafka.security import PROTOCOL
 
 ENV_FILE = ".env"
+GAP, INDENT = "  ", "    "
+"""Between columns, and before the rest of a row that is too long for the terminal."""
 
 Result = TypeVar("Result")
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class CommandFailed(click.ClickException):
+    """What a command reports, in the form of pywatt's other commands, of which this package knows nothing."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print what is wrong, and what to do."""
+        click.echo(f"error: {self.message}", file=file, err=file is None)
+        if self.hint:
+            click.echo(f"fix: {self.hint}", file=file, err=file is None)
 
 
 def duration(text: str) -> float:
@@ -87,7 +105,7 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except KafkaError as error:
-        raise click.ClickException(f"{error.message}\n{error.hint}".rstrip()) from error
+        raise CommandFailed(error.message, error.hint) from error
 
 
 def complete(work: Coroutine[Any, Any, Result]) -> Result:
@@ -100,8 +118,29 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     """Print columns below each other."""
     lines = [[_printable(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    parts = folded(widths, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
     for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        for part in parts:
+            cells = zip(line[part], widths[part], strict=True)
+            indent = INDENT if part.start else ""
+            click.echo(indent + GAP.join(cell.ljust(width) for cell, width in cells).rstrip())
+
+
+def folded(widths: Sequence[int], columns: int | None) -> list[slice]:
+    """Return which columns stand on each line of a row, so that none is longer than a terminal is wide (pure)."""
+    parts, begin, used = [], 0, 0
+    for number, width in enumerate(widths):
+        more = used + len(GAP) + width if number > begin else width
+        if columns is not None and more > columns and number > begin:
+            parts.append(slice(begin, number))
+            begin, more = number, len(INDENT) + width
+        used = more
+    return [*parts, slice(begin, len(widths))]
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number with what it counts: `1 letter`, `2 letters` (pure)."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _printable(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pywatt_kafka.running_app import asked
-from pywatt_kafka.terminal import json_option, print_json, print_table
+from pywatt_kafka.terminal import CommandFailed, counted, json_option, print_json, print_table
 
 TYPE = "kafka-hooks"
 """The type of the services that can tell."""
@@ -48,7 +48,9 @@ def why(words: tuple[str, ...], service: str | None, as_json: bool) -> None:
     free = [partition for partition in document["partitions"] if not partition["heldBy"]]
     if rows:
         print_table(("PARTITION", "COMMITTED", "HELD AT", "KEY", "AGE", "ATTEMPTS", "BEHIND", "TARGET", "STATE"), rows)
-    click.echo(f"{len(free)} of {len(document['partitions'])} partitions are held by nothing.")
+    all_of_them = len(document["partitions"])
+    verb = "is" if all_of_them == 1 else "are"
+    click.echo(f"{len(free)} of {counted(all_of_them, 'partition')} {verb} held by nothing.")
 
 
 def _with_service(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -58,11 +60,9 @@ def _with_service(words: tuple[str, ...]) -> tuple[str, ...]:
     services: list[dict[str, Any]] = json.loads(_asked("services", *words, "--json"))
     known = [each["id"] for each in services if each["type"] == TYPE]
     if not known:
-        raise click.ClickException(f"the app has no service of the type {TYPE}, which is what can be asked")
+        raise CommandFailed(f"the app has no service of the type {TYPE}, which is what can be asked")
     if len(known) > 1:
-        raise click.ClickException(
-            f"the app has several {TYPE} services: say which one\n--service {' or '.join(known)}"
-        )
+        raise CommandFailed(f"the app has several {TYPE} services: say which one", f"--service {' or '.join(known)}")
     return (*words, known[0])
 
 
@@ -80,7 +80,7 @@ def _names_app(word: str) -> bool:
 def _asked(name: str, *arguments: str) -> str:
     text = asked(name, *arguments)
     if text is None:
-        raise click.ClickException("this asks a running app, which is possible only as `pywatt kafka why`")
+        raise CommandFailed("this asks a running app, which is possible only as `pywatt kafka why`")
     return text
 
 
@@ -90,7 +90,7 @@ def _document(words: tuple[str, ...]) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(text)
         document["partitions"]
     except (ValueError, KeyError, TypeError) as error:
-        raise click.ClickException(f"the service {words[-1]} cannot tell: {text[:200]!r}") from error
+        raise CommandFailed(f"the service {words[-1]} cannot tell: {text[:200]!r}") from error
     return document
 
 

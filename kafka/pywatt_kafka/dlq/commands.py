@@ -17,8 +17,10 @@ from pywatt_kafka.dlq.shown import in_full, shown_age, shown_bytes, summary
 from pywatt_kafka.reach import Cluster
 from pywatt_kafka.terminal import (
     Command,
+    CommandFailed,
     cluster_options,
     complete,
+    counted,
     duration,
     json_option,
     print_json,
@@ -100,7 +102,7 @@ def list_letters(
     if len(found) == limit:
         click.echo(f"Only the first {limit} are shown: see --limit.", err=True)
     if strange:
-        click.echo(f"{strange} records in {topic} are no dead letters.", err=True)
+        click.echo(f"{counted(strange, 'record')} in {topic} {_no_letters(strange)}.", err=True)
 
 
 @dlq.command()
@@ -111,7 +113,7 @@ def show(topic: str, place: tuple[int, int], cluster: Cluster) -> None:
     """Print one letter in full, as JSON. PLACE is PARTITION@OFFSET."""
     found, _ = complete(_letters(cluster, topic, Filter(place=place), 1))
     if not found:
-        raise click.ClickException(f"{topic} has no dead letter {place[0]}@{place[1]}")
+        raise CommandFailed(f"{topic} has no dead letter {place[0]}@{place[1]}")
     print_json(in_full(found[0]))
 
 
@@ -190,11 +192,12 @@ def purge(
 
     count = complete(work(really=False))
     if dry_run or not count:
-        click.echo(f"{count} letters of {topic} would be deleted.")
+        click.echo(f"{counted(count, 'letter')} of {topic} would be deleted.")
         return
     if not yes:
-        click.confirm(f"Delete {count} letters of {topic} for good?", abort=True)
-    click.echo(f"{complete(work(really=True))} letters of {topic} were deleted.")
+        click.confirm(f"Delete {counted(count, 'letter')} of {topic} for good?", abort=True)
+    gone = complete(work(really=True))
+    click.echo(f"{counted(gone, 'letter')} of {topic} {'was' if gone == 1 else 'were'} deleted.")
 
 
 def _filter(
@@ -215,6 +218,10 @@ def _filter(
     )
 
 
+def _no_letters(count: int) -> str:
+    return "is no dead letter" if count == 1 else "are no dead letters"
+
+
 def _told(outcome: Outcome, dry_run: bool) -> str:
     parts = [f"{outcome.redriven} {'would be ' if dry_run else ''}sent back"]
     if outcome.failed:
@@ -222,7 +229,7 @@ def _told(outcome: Outcome, dry_run: bool) -> str:
     if outcome.before:
         parts.append(f"{outcome.before} sent back before (--again sends them once more)")
     if outcome.strange:
-        parts.append(f"{outcome.strange} records are no dead letters")
+        parts.append(f"{counted(outcome.strange, 'record')} {_no_letters(outcome.strange)}")
     return ", ".join(parts) + "."
 
 

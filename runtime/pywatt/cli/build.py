@@ -13,7 +13,7 @@ from typing import TextIO
 
 import click
 
-from pywatt.cli.table import json_option, print_json
+from pywatt.cli.table import counted, json_option, print_json
 from pywatt.config import load
 from pywatt.config.model import BuildCommand, RuntimeConfig, ServiceConfig
 from pywatt.errors import BuildFailed
@@ -37,7 +37,7 @@ def build(directory: Path | None, config: Path | None, env_file: Path | None, as
     if as_json:
         print_json({"built": built, "services": len(services)})
     elif built:
-        click.echo(f"built {len(built)} of {len(services)} services")
+        click.echo(f"built {len(built)} of {counted(len(services), 'service')}")
     else:
         click.echo("nothing to build: no service has a build command (command.build)")
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from pywatt import __version__
 from pywatt.errors import PywattError
@@ -97,8 +98,14 @@ def run(arguments: Sequence[str]) -> int:
 
         show_error(error)
         return error.exit_status
-    except click.ClickException as error:
+    except NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        from pywatt.cli.report import show_error
+        from pywatt.cli.usage import as_error
+
+        show_error(as_error(error))
         return error.exit_code
     except click.Abort:
         return EXIT_USAGE

@@ -14,6 +14,7 @@ import click
 from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
 from pywatt.cli.target import ACTING_ID_HELP, find_services
+from pywatt.control.find import named, running
 from pywatt.errors import ControlError
 from pywatt.mesh.table import MESH_SUFFIX
 
@@ -21,9 +22,9 @@ DEFAULT_SECONDS = 30.0
 
 
 @click.command(epilog=ACTING_ID_HELP)
-@click.argument("words", metavar="[ID] [SERVICE]", nargs=-1, shell_complete=candidates.services)
+@click.argument("words", metavar="[ID] [SERVICE] [PATH]", nargs=-1, shell_complete=candidates.services)
 @click.option("-X", "-m", "--method", help="[default: GET; POST with -d]")
-@click.option("-p", "--path", default="/", show_default=True)
+@click.option("-p", "--path", help="The path, instead of as the last word.  [default: /]")
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header; may be repeated.")
 @click.option("-d", "--data", help="The body; @FILE takes it from a file.")
 @click.option("-f", "--full", is_flag=True, help="Show the request and the head of the answer too.")
@@ -32,7 +33,7 @@ DEFAULT_SECONDS = 30.0
 def inject(
     words: tuple[str, ...],
     method: str | None,
-    path: str,
+    path: str | None,
     headers: tuple[str, ...],
     data: str | None,
     full: bool,
@@ -40,6 +41,7 @@ def inject(
     as_json: bool,
 ) -> None:
     """Send a request to SERVICE (default: the entrypoint) and print the body of its answer."""
+    words, path = _path(words, path)
     target = find_services(words, guess=False)
     rows = list(target.rows) if target.named else [row for row in target.rows if row["entrypoint"]]
     if len(rows) != 1:
@@ -51,7 +53,6 @@ def inject(
     body = _body(data)
     if not any(name.lower() == "host" for name, _ in fields):
         fields.insert(0, ("host", row["id"] + MESH_SUFFIX))
-    path = path if path.startswith("/") else f"/{path}"
     method = (method or ("GET" if body is None else "POST")).upper()
     response, received = _send(row, method, path, fields, body, timeout)
     if as_json:
@@ -88,6 +89,19 @@ def _send(
         raise ControlError(f'the request to the service "{row["id"]}" failed: {error!r}') from error
     finally:
         connection.close()
+
+
+def _path(words: tuple[str, ...], path: str | None) -> tuple[tuple[str, ...], str]:
+    """Return the words without the path, and the path: a last word that begins with `/` and is no app's folder."""
+    if path is None and words and words[-1].startswith(("/", "?")) and not _is_app(words[-1]):
+        *rest, path = words
+        words = tuple(rest)
+    path = path or "/"
+    return words, path if path.startswith("/") else f"/{path}"
+
+
+def _is_app(word: str) -> bool:
+    return bool(named(running(), word, Path.cwd()))
 
 
 def _field(header: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ import click
 from pywatt.logs.terminal import for_terminal
 
 _GAP = "  "
+_INDENT = "    "
+"""Of the rest of a row that is too long for the terminal."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _MEGABYTE = 1024 * 1024
 
@@ -45,26 +48,56 @@ def print_table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], colours: Mapping[str, str] | None = None
 ) -> None:
     """Print rows in columns as wide as they need; `colours`: of the cells with these texts, on a terminal."""
-    for line in layout(headers, rows, (colours or {}) if coloured() else None):
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in layout(headers, rows, (colours or {}) if coloured() else None, columns):
         click.echo(line)
 
 
-def layout(headers: Sequence[str], rows: Sequence[Sequence[str]], colours: Mapping[str, str] | None) -> list[str]:
-    """Return the lines of a table (pure)."""
+def layout(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    colours: Mapping[str, str] | None,
+    columns: int | None = None,
+) -> list[str]:
+    """Return the lines of a table (pure). What does not fit into `columns` of a terminal goes on below its row."""
     rows = [[for_terminal(cell, colour=False) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (headers, *rows)) for column in range(len(headers))]
+    parts = _folded(widths, columns)
     lines = []
     for number, row in enumerate((headers, *rows)):
-        cells = []
-        for cell, width in zip(row, widths, strict=True):
-            padded = cell.ljust(width)
-            if colours is not None and number == 0:
-                padded = click.style(padded, bold=True)
-            elif colours is not None and cell in colours:
-                padded = click.style(padded, fg=colours[cell])
-            cells.append(padded)
-        lines.append(_GAP.join(cells).rstrip())
+        for part in parts:
+            indent = _INDENT if part.start else ""
+            lines.append(indent + _line(row[part], widths[part], colours, is_header=number == 0))
     return lines
+
+
+def _folded(widths: Sequence[int], columns: int | None) -> list[slice]:
+    """Return which columns stand on each line of a row."""
+    parts, begin, used = [], 0, 0
+    for number, width in enumerate(widths):
+        more = used + len(_GAP) + width if number > begin else width
+        if columns is not None and more > columns and number > begin:
+            parts.append(slice(begin, number))
+            begin, more = number, len(_INDENT) + width
+        used = more
+    return [*parts, slice(begin, len(widths))]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], colours: Mapping[str, str] | None, *, is_header: bool) -> str:
+    shown = []
+    for cell, width in zip(cells, widths, strict=True):
+        padded = cell.ljust(width)
+        if colours is not None and is_header:
+            padded = click.style(padded, bold=True)
+        elif colours is not None and cell in colours:
+            padded = click.style(padded, fg=colours[cell])
+        shown.append(padded)
+    return _GAP.join(shown).rstrip()
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number with what it counts: `1 service`, `2 services` (pure)."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def duration(seconds: float) -> str:

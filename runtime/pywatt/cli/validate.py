@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pywatt.cli.table import json_option, print_json
+from pywatt.cli.table import counted, json_option, print_json
 from pywatt.config import load
 from pywatt.errors import ConfigError
 
@@ -45,7 +45,7 @@ def validate(directory: Path | None, config: Path | None, env_file: Path | None,
     for warning in app.warnings:
         click.echo(f"warning: {warning}", err=True)
     services = [service for service in app.services if not service.internal]
-    click.echo(f"{app.file} is valid: {len(services)} services")
+    click.echo(f"{app.file} is valid: {counted(len(services), 'service')}")
     for service in services:
         entry = " (entrypoint)" if service.id == app.entrypoint else ""
         click.echo(f"  {service.id}: {service.type}{entry}")

@@ -15,13 +15,13 @@ _MISSPELT_PLURAL = re.compile(r"(?<=[^aeiou])ys\Z")
 
 
 def suggest(word: str, known: Iterable[str], *, kind: str, always_list: bool = False) -> str:
-    """Return a hint that asks for the nearest known word, if one is near, and otherwise lists them, nearest first."""
+    """Return a hint that asks for the nearest known word, if one is near, else lists them, the nearest of many."""
     names = sorted(known, key=lambda name: -_likeness(word, name))
     if not names:
         return ""
     near = nearest(word, names)
     question = f'did you mean "{near}"?' if near is not None else ""
-    listed = f"{kind}: {', '.join(names[:_MOST_LISTED])}{', ...' if len(names) > _MOST_LISTED else ''}"
+    listed = f"{kind}: {', '.join(sorted(names[:_MOST_LISTED]))}{', ...' if len(names) > _MOST_LISTED else ''}"
     if not question:
         return listed
     return f"{question} {listed}" if always_list else question

@@ -87,7 +87,7 @@ def _check_recognisable(found: Found, types: Mapping[str, ServiceType]) -> None:
         problem = Problem(
             message="there is no watt.json or platformatic.json here or in a folder above, and this is no service",
             file=str(found.folder),
-            hint=f'write a watt.json with "web": [{{"id": ..., "path": ...}}], or {error.hint}',
+            hint=f"make an app with `pywatt create`, or {error.hint}",
         )
         raise ConfigError([problem]) from error
 

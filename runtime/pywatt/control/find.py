@@ -11,7 +11,7 @@ from pywatt.control.runtime import Runtime, belongs_to_us, read
 from pywatt.errors import ConfigError, ControlError, NotKnown
 from pywatt.supervisor.sockets import runtimes_folder
 
-NONE_RUNS = "start one with `pywatt start`; `pywatt ps` shows what runs"
+NONE_RUNS = "start one with `pywatt start`, or make one with `pywatt create`"
 
 
 def running(base: Path | None = None) -> list[Runtime]:

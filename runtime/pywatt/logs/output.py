@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
 from functools import partial
@@ -24,6 +25,10 @@ _LEVEL_COLOURS = {
     LogLevel.FATAL: "\x1b[41m",
 }
 _NAME_COLOURS = ("\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[33m", "\x1b[32m", "\x1b[96m", "\x1b[95m", "\x1b[94m")
+
+
+WIDE = 100
+"""Columns of a terminal that is not narrow."""
 
 
 class LogOutput(Protocol):
@@ -57,18 +62,20 @@ class JsonLines:
 class PrettyLines:
     """One line per record for a person: time, level, service, message; errors with their traceback below."""
 
-    def __init__(self, stream: TextIO, *, colour: bool, dated: bool = False) -> None:
-        """`dated`: show the day as well."""
+    def __init__(self, stream: TextIO, *, colour: bool, dated: bool = False, narrow: bool = False) -> None:
+        """`dated`: show the day as well; `narrow`: no milliseconds, so that the app's URL fits on the line."""
         self._stream = stream
         self._colour = colour
         self._safe = partial(for_terminal, colour=colour)
         self._clock = "%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S"
+        self._narrow = narrow
         self._names: dict[str, str] = {}
 
     def render(self, record: LogRecord) -> str:
         """Return the record's line, and a traceback below it."""
         moment = min(max(record.time, 0), LATEST)
-        clock = time.strftime(self._clock, time.localtime(moment / 1000)) + f".{moment % 1000:03d}"
+        clock = time.strftime(self._clock, time.localtime(moment / 1000))
+        clock += "" if self._narrow else f".{moment % 1000:03d}"
         level = self._paint(f"{record.level.name:<5}", _LEVEL_COLOURS.get(record.level, ""))
         name = record.name if record.worker in (None, 0) else f"{record.name}:{record.worker}"
         name = self._paint(f"{name:<12}", self._name_colour(record.name))
@@ -103,5 +110,6 @@ def _print(stream: TextIO, line: str) -> None:
 def open_output(stream: TextIO, *, dated: bool = False) -> LogOutput:
     """Return the output that suits the stream; `dated`: lines for people show the day as well."""
     if stream.isatty():
-        return PrettyLines(stream, colour="NO_COLOR" not in os.environ, dated=dated)
+        narrow = shutil.get_terminal_size().columns < WIDE
+        return PrettyLines(stream, colour="NO_COLOR" not in os.environ, dated=dated, narrow=narrow)
     return JsonLines(stream)

@@ -189,6 +189,12 @@ def test_stack_tells_that_a_worker_cannot_run_at_all(start: Start, run: Run) -> 
 def test_inject_sends_a_request_past_the_gateway(start: Start, run: Run, tmp_path: Path) -> None:
     with start(gateway_and_api()) as app:
         assert app.url
+        for words in (
+            ("inject", "api", "/x/y?z=2"),
+            ("inject", "/api/x/y?z=2"),
+            ("inject", tmp_path.name, "api", "/x/y?z=2"),
+        ):
+            assert run(*words).json["path"] == "/x/y"
         answer = run("inject", "api", "-p", "/x/y?z=1", "-X", "put", "-H", "X-Test: 1", "-d", "hello").json
         assert (answer["path"], answer["method"], answer["body"]) == ("/x/y", "PUT", "hello")
         (tmp_path / "body.txt").write_text("from a file")

@@ -244,7 +244,7 @@ def test_unknown_and_disabled_dependencies(app: Any) -> None:
         (
             "web[0].dependencies[1]",
             'the service "api" depends on "cc", which is no service of this app',
-            'did you mean "c"? known ids: c, b',
+            'did you mean "c"? known ids: b, c',
         ),
     ]
 

@@ -98,7 +98,7 @@ def test_a_word_that_is_neither_is_told_with_both() -> None:
     with pytest.raises(NotKnown) as raised:
         split([SHOP], ("gatway",), ELSEWHERE, services, guess=True)
     assert 'no service "gatway"' in raised.value.message
-    assert 'did you mean "gateway"? known ids: gateway, api' in raised.value.hint
+    assert 'did you mean "gateway"? known ids: api, gateway' in raised.value.hint
     with pytest.raises(NotKnown, match='no app "gatway" runs'):
         split([SHOP, BILLING], ("gatway",), ELSEWHERE, services, guess=True)
     with pytest.raises(NotKnown) as raised:

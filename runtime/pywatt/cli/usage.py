@@ -1,0 +1,26 @@
+"""Errors of click in the form of all others: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import click
+
+from pywatt.errors import PywattError
+
+
+def as_error(error: click.ClickException) -> PywattError:
+    """Return an error of click as one of ours; a command of another package may give a `hint`."""
+    message, _, rest = error.format_message().strip().partition("\n")
+    hint = str(getattr(error, "hint", "")) or rest
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        context = error.ctx
+        usage = " ".join(context.command.collect_usage_pieces(context))
+        hint = f"{hint}; " if hint else ""
+        hint += f"{context.command_path} {usage}  (more: {context.command_path} --help)"
+    return PywattError(plain(message), hint=hint)
+
+
+def plain(message: str) -> str:
+    """Return a sentence of click as our messages are written: without a capital, without a full stop (pure)."""
+    first, second = message[:1], message[1:2]
+    start = first.lower() if second.islower() or second == " " else first
+    return f"{start}{message[1:]}".removesuffix(".")
