@@ -214,6 +214,15 @@ class Prepares(Protocol):
         ...
 
 
+def uses_mesh(service_type: ServiceType) -> bool:
+    """Return whether workers of a type are told of every change of the mesh table from their start.
+
+    A type for which `table` and `mesh` of the context are of no use says so with an attribute `uses_mesh = False`: in
+    an app of many services, each change is news to its workers otherwise.
+    """
+    return bool(getattr(service_type, "uses_mesh", True))
+
+
 @cache
 def registered() -> Mapping[str, EntryPoint]:
     """Return the entry points of every installed service type, by name."""

@@ -160,6 +160,18 @@ def run_pywatt(folder: Path, *arguments: str, env: Mapping[str, str] | None = No
             stream.close()
 
 
+def runtime_folder_of(app: RunningApp, base: Path | None = None) -> Path:
+    """Return the folder with the sockets of a running app."""
+    for folder in (base or Path(f"/tmp/pywatt-{os.getuid()}")).iterdir():
+        try:
+            told = json.loads((folder / "metadata.json").read_text())
+        except (OSError, ValueError):
+            continue  # of another app, which begins or ends
+        if told["pid"] == app.process.pid:
+            return folder
+    raise AssertionError(f"no folder of the app:\n{app.output}")
+
+
 def clean_environment() -> dict[str, str]:
     """Return this process's environment without what would change an app's config."""
     dropped = ("KAFKA_", "PLT_", "PORT", "PYWATT_", "PYTEST_")

@@ -1,18 +1,24 @@
 """What the supervisor and a worker say to each other.
 
-    worker -> supervisor    Ready  Degraded  TableApplied  TableDrained  Pong  Checked  Ask
-    supervisor -> worker    NewTable  Stop  Ping  Check  Answer
+    worker -> supervisor    Ready  Degraded  Follow  TableApplied  TableDrained  Pong  Checked  Ask
+    supervisor -> worker    TableChanged  Stop  Ping  Check  Answer
 
-A message travels as one JSON object whose `kind` is the class name.
+A message travels as one JSON object whose `kind` is the class name. The code of a service can write into its worker's
+channel, so `decode` takes nothing that is not of the form that the fields say.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from pywatt.channel import forms
+
+SHOWN_BYTES = 80
+"""How much of what is no message an error shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +55,15 @@ class TableDrained:
 
 
 @dataclass(frozen=True, slots=True)
-class NewTable:
-    """A newer mesh table, in the form of `MeshTable.to_json`."""
+class Follow:
+    """The worker wants to be told of every change of the mesh table; a TableChanged comes at once."""
 
-    table: Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class TableChanged:
+    """What has changed in the mesh table, in the form of `TableDelta.to_json`."""
+
+    delta: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +130,37 @@ class Answer:
 
 
 Message = (
-    Ready | Degraded | TableApplied | TableDrained | NewTable | Stop | Ping | Pong | Check | Checked | Ask | Answer
+    Ready
+    | Degraded
+    | Follow
+    | TableApplied
+    | TableDrained
+    | TableChanged
+    | Stop
+    | Ping
+    | Pong
+    | Check
+    | Checked
+    | Ask
+    | Answer
 )
 
-_KINDS: dict[str, type[Message]] = {
-    cls.__name__: cls
-    for cls in (Ready, Degraded, TableApplied, TableDrained, NewTable, Stop, Ping, Pong, Check, Checked, Ask, Answer)
+_FORMS: dict[type[Message], Mapping[str, Callable[[object], bool]]] = {
+    Ready: {"http": forms.flag, "address": forms.maybe(forms.address), "exports": forms.variables},
+    Degraded: {"reason": forms.maybe(forms.text)},
+    Follow: {},
+    TableApplied: {"version": forms.count},
+    TableDrained: {"version": forms.count},
+    TableChanged: {"delta": forms.mapping},
+    Stop: {"timeout": forms.number, "linger": forms.flag},
+    Ping: {"sent": forms.number},
+    Pong: {"delay": forms.number, "gauges": forms.numbers},
+    Check: {"id": forms.count, "hook": forms.text},
+    Checked: {"id": forms.count, "problem": forms.text},
+    Ask: {"id": forms.count, "command": forms.text, "arguments": forms.mapping},
+    Answer: {"id": forms.count, "result": forms.anything, "error": forms.maybe(forms.mapping)},
 }
+_KINDS = {cls.__name__: cls for cls in _FORMS}
 
 
 def encode(message: Message) -> bytes:
@@ -135,9 +170,14 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes) -> Message:
-    """Read what `encode` made. Raises ValueError."""
-    document = json.loads(data)
+    """Read what `encode` made. Raises ValueError for anything else."""
     try:
-        return _KINDS[document.pop("kind")](**document)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a channel message: {data[:80]!r}") from error
+        document = json.loads(data)
+        cls = _KINDS[document.pop("kind")]
+        fits = all(_FORMS[cls][name](value) for name, value in document.items())
+        message = cls(**document)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not a message: {data[:SHOWN_BYTES]!r}") from error
+    if not fits:
+        raise ValueError(f"a {cls.__name__} of another form: {data[:SHOWN_BYTES]!r}")
+    return message

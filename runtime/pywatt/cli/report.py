@@ -36,7 +36,7 @@ def show_error(error: PywattError) -> None:
 def render(error: PywattError, *, colour: bool = False, cwd: Path | None = None) -> str:
     """Return an error as text, without a final newline; `cwd` is what file names are shown relative to."""
     paint = _paint if colour else _plain
-    folder = Path.cwd() if cwd is None else cwd
+    folder = _here() if cwd is None else cwd
     if isinstance(error, ConfigError):
         lines = list(_config(error.problems, folder, paint))
     else:
@@ -46,6 +46,14 @@ def render(error: PywattError, *, colour: bool = False, cwd: Path | None = None)
         if error.hint:
             lines.append(f"{paint('fix:', _GREEN)} {hide_in_text(error.hint)}")
     return "\n".join(lines)
+
+
+def _here() -> Path:
+    """Return the working directory; one that was deleted is nowhere, so that file names are shown in full."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
 
 
 def _title(error: PywattError) -> str:

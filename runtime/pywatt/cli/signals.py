@@ -48,9 +48,7 @@ class Reloads:
             try:
                 change = await app.read_again()
             except PywattError as error:
-                from pywatt.cli.report import render
-
-                app.say(LogLevel.ERROR, f"not reloaded, the app goes on as it was: {render(error)}")
+                app.say(LogLevel.ERROR, f"not reloaded, the app goes on as it was: {_rendered(error)}")
             else:
                 changes = {
                     "added": [service.id for service in change.added],
@@ -59,3 +57,12 @@ class Reloads:
                 }
                 what = "; ".join(f"{how} {', '.join(ids)}" for how, ids in changes.items() if ids)
                 app.say(LogLevel.INFO, f"reloaded: {what or 'nothing is different'}")
+
+
+def _rendered(error: PywattError) -> str:
+    """Return an error as text, even where there is no descriptor left to import what renders it."""
+    try:
+        from pywatt.cli.report import render
+    except (ImportError, OSError):
+        return error.message
+    return render(error)

@@ -14,7 +14,6 @@ from urllib.parse import quote, urlencode
 from pywatt.control.failure import from_json
 from pywatt.control.runtime import CONTROL_SOCKET, Runtime
 from pywatt.errors import ControlError
-from pywatt.supervisor.sockets import runtimes_folder
 
 API = "/api/v1"
 QUICK_SECONDS = 10.0
@@ -36,9 +35,9 @@ class _UnixConnection(http.client.HTTPConnection):
 class ControlClient:
     """Asks one running app."""
 
-    def __init__(self, runtime: Runtime, base: Path | None = None) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self._path = (runtimes_folder() if base is None else base) / str(runtime.pid) / CONTROL_SOCKET
+        self._path = runtime.folder / CONTROL_SOCKET
 
     def get(self, *path: str, timeout: float | None = QUICK_SECONDS, **query: str) -> Any:
         """Return what the app answers. Raises ControlError, or the error that the app met."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pywatt.config.nearest import suggest
-from pywatt.control.runtime import Runtime, belongs_to_us, read
+from pywatt.control.folder import belongs_to_us, runtimes_folder
+from pywatt.control.runtime import Runtime, read
 from pywatt.errors import ConfigError, ControlError, NotKnown
-from pywatt.supervisor.sockets import runtimes_folder
 
 NONE_RUNS = "start one with `pywatt start`, or make one with `pywatt create`"
 
@@ -19,7 +19,7 @@ def running(base: Path | None = None) -> list[Runtime]:
     base = runtimes_folder() if base is None else base
     if not belongs_to_us(base):
         return []
-    found = [read(folder) for folder in base.iterdir() if folder.name.isdigit()]
+    found = [read(folder) for folder in base.iterdir()]
     return sorted((runtime for runtime in found if runtime is not None), key=lambda runtime: runtime.started)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,12 @@ class Runtime:
     ticks: int
     """When its process started, in the kernel's count: tells it from a later process with the same pid."""
     argv: tuple[str, ...]
+    namespace: int = 0
+    """In which pid namespace the pid counts: the apps of several containers may share the folder around theirs."""
     ready: bool = True
     """Whether its services have started."""
+    folder: Path = field(default=Path(), compare=False)
+    """Where that was read."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the form in which it is written."""
@@ -43,6 +47,7 @@ class Runtime:
             "started": self.started,
             "ticks": self.ticks,
             "argv": list(self.argv),
+            "namespace": self.namespace,
             "ready": self.ready,
         }
 
@@ -60,6 +65,7 @@ def describe(
         started=started,
         ticks=start_ticks(pid) or 0,
         argv=tuple(argv),
+        namespace=pid_namespace(),
     )
 
 
@@ -83,11 +89,22 @@ def read(folder: Path) -> Runtime | None:
             started=document["started"],
             ticks=document["ticks"],
             argv=tuple(document["argv"]),
+            namespace=document["namespace"],
             ready=document["ready"],
+            folder=folder,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return runtime if start_ticks(runtime.pid) == runtime.ticks else None
+    lives = runtime.namespace == pid_namespace() and start_ticks(runtime.pid) == runtime.ticks
+    return runtime if lives else None
+
+
+def pid_namespace() -> int:
+    """Return the number of the namespace that this process's pids count in (pid_namespaces(7)); 0: not to be seen."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
 
 
 def start_ticks(pid: int) -> int | None:
@@ -97,12 +114,3 @@ def start_ticks(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] == "Z" else int(fields[19])
-
-
-def belongs_to_us(folder: Path) -> bool:
-    """Whether a folder is a real one that only this user can enter."""
-    try:
-        status = folder.lstat()
-    except OSError:
-        return False
-    return folder.is_dir() and not folder.is_symlink() and status.st_uid == os.getuid() and not status.st_mode & 0o077

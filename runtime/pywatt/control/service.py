@@ -20,6 +20,7 @@ class ControlType:
 
     name = "control"
     aliases = ()
+    uses_mesh = False
     preload = ("pywatt.control.serve",)
 
     @property

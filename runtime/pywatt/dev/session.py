@@ -20,7 +20,7 @@ from pywatt.dev.interest import Interest
 from pywatt.dev.restart_brake import RestartBrake
 from pywatt.dev.snapshot import modified
 from pywatt.dev.watcher import Watcher, wants_polling
-from pywatt.errors import ConfigError, PywattError, StartError
+from pywatt.errors import PywattError, StartError
 from pywatt.supervisor.keeper import first_of
 from pywatt.supervisor.supervisor import Supervisor
 
@@ -158,7 +158,7 @@ class DevSession:
         try:
             config = await app.read()
             change = await app.reload(config)
-        except (ConfigError, StartError) as error:
+        except PywattError as error:
             self._refused = config
             self._watcher.follow(self._interest, begun)
             app.say(LogLevel.ERROR, f"the new configuration is not used: {self._render(error)}")

@@ -100,7 +100,7 @@ class StatusLine:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow_size, app)
             while True:
-                updated = app.updated
+                updated = app.mesh.updated
                 self.draw(app)
                 await updated.wait()
 

@@ -61,10 +61,32 @@ class MeshTable:
     version: int
     services: Mapping[str, MeshService] = field(default_factory=dict)
 
+    def after(self, delta: TableDelta) -> MeshTable:
+        """Return the table that a delta leads to. Raises ValueError for a delta that supposes a newer table."""
+        if delta.since > self.version:
+            raise ValueError(f"a delta since version {delta.since} does not fit a table of version {self.version}")
+        if delta.version <= self.version:
+            return self
+        services = {name: service for name, service in self.services.items() if name not in delta.removed}
+        services.update((service.id, service) for service in delta.services)
+        return MeshTable(delta.version, services)
+
+
+@dataclass(frozen=True, slots=True)
+class TableDelta:
+    """What leads from any table of the versions `since` to `version` to the table of `version`."""
+
+    version: int
+    since: int
+    services: tuple[MeshService, ...] = ()
+    """Those that are new or different, as they are now."""
+    removed: frozenset[str] = frozenset()
+
     def to_json(self) -> dict[str, Any]:
         """Return the form that travels over a worker's channel."""
         return {
             "version": self.version,
+            "since": self.since,
             "services": [
                 {
                     "id": service.id,
@@ -76,26 +98,25 @@ class MeshTable:
                     "detail": service.detail,
                     "internal": service.internal,
                 }
-                for service in self.services.values()
+                for service in self.services
             ],
+            "removed": sorted(self.removed),
         }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> MeshTable:
+    def from_json(cls, document: Mapping[str, Any]) -> TableDelta:
         """Read what `to_json` made."""
-        return cls(
-            document["version"],
-            {
-                row["id"]: MeshService(
-                    id=row["id"],
-                    state=ServiceState(row["state"]),
-                    port=row["port"],
-                    endpoints=tuple(Endpoint(*pair) for pair in row["endpoints"]),
-                    workers=row["workers"],
-                    ready=row["ready"],
-                    detail=row["detail"],
-                    internal=row["internal"],
-                )
-                for row in document["services"]
-            },
+        services = (
+            MeshService(
+                id=row["id"],
+                state=ServiceState(row["state"]),
+                port=row["port"],
+                endpoints=tuple(Endpoint(*pair) for pair in row["endpoints"]),
+                workers=row["workers"],
+                ready=row["ready"],
+                detail=row["detail"],
+                internal=row["internal"],
+            )
+            for row in document["services"]
         )
+        return cls(document["version"], document["since"], tuple(services), frozenset(document["removed"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
@@ -13,6 +14,7 @@ import anyio
 from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
 from pywatt.errors import ServiceFailed, StartError
 from pywatt.supervisor.probes import Probes
+from pywatt.supervisor.resources import cannot
 from pywatt.supervisor.restart import RestartHistory, StayDown, after_exit
 from pywatt.supervisor.worker import Order, Worker, Workshop, open_worker
 
@@ -77,6 +79,7 @@ class Keeper:
         self._may_not_linger = anyio.Event()
         self._hurry = anyio.Event()
         self._recycle = anyio.Event()
+        self._hold = anyio.Event()
         # Whoever waits for it gets the failure; a keeper that nobody waits for any more has logged it.
         self.started.add_done_callback(lambda started: started.cancelled() or started.exception())
 
@@ -94,7 +97,7 @@ class Keeper:
         """Keep the slot filled until `retire`; end early when the first worker does not get ready."""
         history = RestartHistory()
         try:
-            while not self._retire.is_set():
+            while self._wanted():
                 failure, ready_seconds, exit_code = await self._run_worker()
                 if failure is None:
                     continue
@@ -102,6 +105,10 @@ class Keeper:
                     self.down, self.why = StayDown(failed=True), failure.message
                     self.started.set_exception(failure)
                     return
+                if self._hold.is_set():
+                    self.why = f"{failure.message}; it is not started again, since the app stops"
+                    self._surroundings.say(LogLevel.ERROR, self.why, **self._which())
+                    break
                 history, decision = after_exit(
                     history,
                     self.config.restart,
@@ -119,10 +126,15 @@ class Keeper:
                 self._announce(failure, decision.delay)
                 self._hurry = anyio.Event()
                 with anyio.move_on_after(decision.delay):
-                    await first_of(self._retire.wait, self._hurry.wait)
+                    await first_of(self._retire.wait, self._hurry.wait, self._hold.wait)
                 if self._hurry.is_set():
                     history = RestartHistory()
+            self._surroundings.changed()
+            await self._retire.wait()
         finally:
+            if not self.started.done():
+                message = f'service "{self.config.id}" was stopped before its new worker was ready'
+                self.started.set_exception(ServiceFailed(self.config.id, message))
             self.ended.set()
 
     def retire(self, *, linger: bool = False) -> None:
@@ -130,6 +142,10 @@ class Keeper:
         if not linger:
             self._may_not_linger.set()
         self._retire.set()
+
+    def hold(self) -> None:
+        """Start no further worker: the app is about to stop, and this one's turn comes."""
+        self._hold.set()
 
     def recycle(self) -> None:
         """Have the worker stopped and another one started in its place, because its environment has changed."""
@@ -147,9 +163,7 @@ class Keeper:
 
     async def _run_worker(self) -> tuple[ServiceFailed | None, float, int]:
         """Run one worker to its end; return why it failed (None: told to end), how long it was ready, its exit code."""
-        name = f'service "{self.config.id}"'
-        if self.config.workers > 1:
-            name += f" (worker {self.slot})"
+        name = self._name()
         self._recycle = anyio.Event()
         self.worker = None
         around = self._surroundings
@@ -160,6 +174,7 @@ class Keeper:
                 on_change=around.changed,
                 on_applied=around.applied,
                 clock=around.now,
+                wanted=self._wanted,
             ) as worker:
                 self.worker = worker
                 around.changed()  # its table is as old as its order
@@ -181,9 +196,8 @@ class Keeper:
                     await first_of(partial(worker.stop, self.config.drain, linger=True), self._may_not_linger.wait)
                 if told_to_end:
                     await worker.stop(self.config.shutdown)
-        except StartError as error:
-            message = f"{name} cannot be started: {error.message}"
-            return ServiceFailed(self.config.id, message, hint=error.hint), 0.0, 1
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong with one worker must not end the others
+            return (self._not_started(error), 0.0, 1) if self._wanted() else (None, 0.0, 0)
         ready_seconds, status = worker.ready_seconds(), worker.exited.result()
         if told_to_end:
             return None, ready_seconds, status.code
@@ -198,6 +212,25 @@ class Keeper:
         killed = worker.verdict if status.code == -signal.SIGKILL else ""  # else it ended by itself just before
         reason = killed or ("it returned by itself (exit status 0)" if status.code == 0 else str(status))
         return ServiceFailed(self.config.id, f"{name} {verb}: {reason}", output=output), ready_seconds, status.code
+
+    def _wanted(self) -> bool:
+        """Whether a worker is to be started."""
+        return not self._retire.is_set() and not self._hold.is_set()
+
+    def _name(self) -> str:
+        name = f'service "{self.config.id}"'
+        return f"{name} (worker {self.slot})" if self.config.workers > 1 else name
+
+    def _not_started(self, error: Exception) -> ServiceFailed:
+        """Return the failure for an error of the supervisor's own."""
+        if isinstance(error, OSError):
+            error = cannot("the kernel refuses what it needs", error)
+        if isinstance(error, StartError):
+            message = f"{self._name()} cannot be started: {error.message}"
+            return ServiceFailed(self.config.id, message, hint=error.hint)
+        trace = traceback.format_exception(error)
+        message = f"{self._name()} failed, since pywatt itself did: {type(error).__name__}: {error}"
+        return ServiceFailed(self.config.id, message, output="".join(trace).splitlines())
 
     async def _get_ready(self, worker: Worker, probes: Probes, passed: anyio.Event) -> None:
         """Return when the worker is ready and its probes pass, or with a verdict about it."""
@@ -239,7 +272,9 @@ class Keeper:
     def _announce(self, failure: ServiceFailed, delay: float) -> None:
         when = f"in {delay:.1f} s" if delay else "now"
         loop = " (crash loop)" if self.crash_loop else ""
-        self._surroundings.say(LogLevel.ERROR, f"{failure.message}; starting it again {when}{loop}", **self._which())
+        fix = f" (fix: {failure.hint})" if failure.hint else ""
+        message = f"{failure.message}{fix}; starting it again {when}{loop}"
+        self._surroundings.say(LogLevel.ERROR, message, **self._which())
         self._surroundings.changed()
 
     def _which(self) -> dict[str, object]:

@@ -86,7 +86,7 @@ class WorkerOutput:
     log: Log
     pid: int = 0
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
-    writers: tuple[int, int] = (-1, -1)
+    writers: tuple[int, ...] = ()
     """Descriptors for the worker's stdout and stderr; the supervisor closes its copies after the fork."""
     pipes: list[_Pipe] = field(default_factory=list)
     listeners: set[Callable[[LogRecord], None]] = field(default_factory=set)
@@ -114,11 +114,11 @@ class WorkerOutput:
             for pipe in self.pipes:
                 await pipe.ended.wait()
 
-    def close_writers(self) -> None:
+    def close(self) -> None:
         """Close the supervisor's copies of the worker's ends, so that their end is seen."""
         for descriptor in self.writers:
             os.close(descriptor)
-        self.writers = (-1, -1)
+        self.writers = ()
 
 
 def _same(pipe: _Pipe) -> _Pipe:
@@ -136,20 +136,19 @@ async def open_output_pipes(
     loop = asyncio.get_running_loop()
     output = WorkerOutput(name=name, slot=slot, log=log)
     transports: list[asyncio.ReadTransport] = []
-    writers: list[int] = []
     try:
         for stream, level in ((Stream.STDOUT, LogLevel.INFO), (Stream.STDERR, stderr_level)):
             reader, writer = os.pipe()
-            writers.append(writer)
+            output.writers += (writer,)
             pipe = _Pipe(output, stream, level)
             # os.fdopen only wraps the descriptor; the transport closes it.
             transport, _ = await loop.connect_read_pipe(partial(_same, pipe), os.fdopen(reader, "rb", 0))
             transports.append(transport)
             flow.join(transport)
             output.pipes.append(pipe)
-        output.writers = (writers[0], writers[1])
         yield output
     finally:
+        output.close()
         for transport in transports:
             flow.leave(transport)
         await output.drained()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from pywatt.config.model import LogLevel, ServerConfig, ServiceConfig
-from pywatt.mesh.table import MeshTable
+from pywatt.supervisor.publication import Publication
 
 
 class App(Protocol):
@@ -21,28 +21,9 @@ class App(Protocol):
         """Return the public socket if this service is the entrypoint, the base path, and the server block."""
         ...
 
-    def table(self) -> MeshTable:
-        """Return the newest mesh table."""
-        ...
-
-    def changed(self) -> None:
-        """Note that a worker's state changed."""
-        ...
-
-    def applied(self) -> None:
-        """Note that a worker has applied a newer mesh table."""
-        ...
-
-    def publish(self) -> int:
-        """Send the change that was just made to every worker now; return its version."""
-        ...
-
-    async def followed(self, version: int) -> None:
-        """Wait until every worker calls by this version of the table."""
-        ...
-
-    async def drained(self, version: int) -> None:
-        """Wait until no call is in flight any more to what this version of the table dropped."""
+    @property
+    def mesh(self) -> Publication:
+        """The mesh table, and who is told of it."""
         ...
 
     def exported(self, service: ServiceConfig, variables: Mapping[str, str]) -> None:

@@ -50,6 +50,11 @@ class App(Protocol):
         """The present configuration."""
         ...
 
+    @property
+    def on_round(self) -> Iterable[Callable[[TaskGroup], None]]:
+        """What else is to be done in each round."""
+        ...
+
     def say(self, level: LogLevel, message: str, **extra: object) -> None:
         """Write a line of the supervisor's own into the log."""
         ...
@@ -97,6 +102,8 @@ class Rounds:
                 now = self._clock()
                 # When this process itself was stopped, answers are still to be read: that time is nobody's silence.
                 self._go_round(tasks, min(now - last, 2 * interval), now)
+                for look in self._app.on_round:
+                    look(tasks)
                 last = now
 
     def _go_round(self, tasks: TaskGroup, elapsed: float, now: float) -> None:

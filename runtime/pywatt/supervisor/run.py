@@ -7,10 +7,10 @@ import random
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,6 +18,7 @@ import anyio
 from pywatt import __version__
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.control import runtime
+from pywatt.control.folder import RuntimeFolder, runtime_folder
 from pywatt.control.service import control_service
 from pywatt.logs.flow import Flow
 from pywatt.supervisor.commands import Commands
@@ -25,8 +26,10 @@ from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.keeper import first_of
 from pywatt.supervisor.output import Log, now_ms
 from pywatt.supervisor.reaper import ExitStatus, open_reaper
-from pywatt.supervisor.sockets import open_endpoint, runtime_folder
+from pywatt.supervisor.resources import cannot, make_room
+from pywatt.supervisor.sockets import open_endpoint
 from pywatt.supervisor.supervisor import Supervisor
+from pywatt.supervisor.upkeep import Upkeep
 from pywatt.supervisor.worker import Workshop
 from pywatt.worker.kernel import adopt_orphans
 
@@ -51,9 +54,10 @@ async def run_app(
     Raises StartError when an address cannot be bound or a service does not get ready.
     """
     adopt_orphans()
+    make_room(config)
     commands = Commands(stop.set)
     started = now_ms()
-    with runtime_folder() as folder, open_endpoint(folder / runtime.CONTROL_SOCKET) as control:
+    with runtime_folder() as folder, _open_control_socket(folder) as control:
         async with open_reaper() as reaper:
             workshop = Workshop(
                 app_name=config.name,
@@ -75,15 +79,17 @@ async def run_app(
             )
             describe = partial(_describe, supervisor, started)
             announce = partial(_announce, describe, folder)
-            announce(ready=False)
-            supervisor.on_reload.append(announce)
+            with _translated(folder):
+                announce(ready=False)
+            supervisor.on_reload.append(partial(_say_if_refused, supervisor, announce))
+            supervisor.on_round.append(Upkeep(supervisor, folder, announce).look)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_kill_when_forced, supervisor, force)
                 tasks.start_soon(forkserver.stay, reaper, partial(_tell_launch, supervisor, forkserver))
                 tasks.start_soon(accompany, supervisor)
                 await first_of(stop.wait, partial(supervisor.start, tasks))
                 if supervisor.failure is None and not stop.is_set():
-                    announce()
+                    _say_if_refused(supervisor, announce)
                     tasks.start_soon(commands.serve, supervisor, describe)
                     tasks.start_soon(_open_control, supervisor, folder, control)
                     await stop.wait()
@@ -104,10 +110,33 @@ def _tell_launch(supervisor: Supervisor, forkserver: Forkserver, status: ExitSta
     supervisor.say(LogLevel.WARN, message, child=forkserver.pid)
 
 
-async def _open_control(supervisor: Supervisor, folder: Path, listener: socket.socket) -> None:
+def _open_control_socket(folder: RuntimeFolder) -> socket.socket:
+    with _translated(folder):
+        return open_endpoint(folder.path / runtime.CONTROL_SOCKET)
+
+
+@contextmanager
+def _translated(folder: RuntimeFolder) -> Iterator[None]:
+    """Raise StartError where the folder cannot be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot(f"cannot write into {folder.path}", error) from error
+
+
+async def _open_control(supervisor: Supervisor, folder: RuntimeFolder, listener: socket.socket) -> None:
     """Start the control API; without it the app runs all the same."""
-    if not await supervisor.add_own(control_service(folder), listener):
-        (folder / runtime.CONTROL_SOCKET).unlink(missing_ok=True)  # or commands would wait for an answer
+    if not await supervisor.add_own(control_service(folder.path), listener):
+        with suppress(OSError):
+            (folder.path / runtime.CONTROL_SOCKET).unlink()  # or commands would wait for an answer
+
+
+def _say_if_refused(supervisor: Supervisor, announce: Callable[[], None]) -> None:
+    """Tell what the app is; the app goes on when that cannot be written."""
+    try:
+        announce()
+    except OSError as error:
+        supervisor.say(LogLevel.ERROR, f"commands may not see what has changed: {error}")
 
 
 def _describe(supervisor: Supervisor, started: int) -> runtime.Runtime:
@@ -122,5 +151,5 @@ def _describe(supervisor: Supervisor, started: int) -> runtime.Runtime:
     )
 
 
-def _announce(describe: Callable[[], runtime.Runtime], folder: Path, *, ready: bool = True) -> None:
-    runtime.write(folder, replace(describe(), ready=ready))
+def _announce(describe: Callable[[], runtime.Runtime], folder: RuntimeFolder, *, ready: bool = True) -> None:
+    runtime.write(folder.path, replace(describe(), ready=ready))

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import random
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import anyio
@@ -51,13 +51,19 @@ class Service:
         self._index = index
         self._app = app
         self._loopback = loopback
+        self.port: int = loopback.getsockname()[1]
+        """The loopback port that the service keeps for the life of the runtime."""
         self._clock = clock
         self._rng = rng
         self._incarnations = 0
         self._stopping = anyio.Event()
+        self._held = False
+        """Whether no worker is started any more."""
         self._changing = asyncio.Lock()
         self._http = True
         self._tasks: TaskGroup | None = None
+        if not config.http:
+            self._refuse()
 
     # The life of the service.
 
@@ -69,12 +75,14 @@ class Service:
         try:
             if dependencies:
                 await first_of(self._stopping.wait, partial(asyncio.wait, dependencies))
-            if self._stopping.is_set() or any(dependency.exception() for dependency in dependencies):
+            if self._held or any(dependency.exception() for dependency in dependencies):
                 return
             async with anyio.create_task_group() as self._tasks:
                 for slot in range(self.config.workers):
                     self.keepers[slot] = self._keep(self.config, slot)
                 failure = await self._first_failure(list(self.keepers.values()))
+                if self._held:
+                    failure = None  # it was not given the time
                 if failure is not None and self.workshop.production:
                     self.started.set_exception(failure)
                     self._retire_all()
@@ -82,21 +90,36 @@ class Service:
                 if failure is not None:
                     # In development it waits for better code.
                     self._app.say(LogLevel.ERROR, f"{failure.message}; nothing serves until its code is changed")
-                if not self._stopping.is_set():
+                if not self._held:
                     self.started.set_result(None)
                 await self._stopping.wait()
                 self._retire_all()
         finally:
+            if self._held and not self.started.done():
+                message = f'service "{self.config.id}" was stopped before it was ready'
+                self.started.set_exception(ServiceFailed(self.config.id, message))
             self.ended.set()
-            self._app.changed()
+            self.changed()
+
+    def hold(self) -> None:
+        """Start no further worker, since the app is about to stop; those that serve go on until `stop`."""
+        self._held = True
+        if not self.keepers:
+            self._stopping.set()
+        for keeper in self._all():
+            keeper.hold()
+            if not keeper.serving:
+                keeper.retire()
 
     async def stop(self) -> None:
         """Stop every worker; return when all are gone."""
+        self._held = True
         self._stopping.set()
         await self.ended.wait()
 
     def kill(self) -> None:
         """End every worker at once."""
+        self._held = True
         self._stopping.set()
         for keeper in self._all():
             keeper.kill()
@@ -111,8 +134,14 @@ class Service:
             config = config or self.config
             if config.scaling is not None:
                 config = dataclasses.replace(config, workers=len(self.keepers) or config.workers)
-            for slot in range(config.workers):
-                await self._succeed(config, slot)
+            before = dict(self.keepers)
+            try:
+                for slot in range(config.workers):
+                    await self._succeed(config, slot)
+            except ServiceFailed:
+                if config != self.config:
+                    await self._take_back(before)
+                raise
             self.config = config
             for slot in [slot for slot in self.keepers if slot >= config.workers]:
                 await self._leave(slot)
@@ -151,7 +180,7 @@ class Service:
             incarnation=self._incarnations,
             socket_name=f"{self._index}.{self._incarnations}",
             env=self._app.environment(config),
-            table=self._app.table(),
+            versions=self._app.mesh.versions,
             base_path=base_path,
             server=server,
             loopback=self._loopback,
@@ -160,21 +189,19 @@ class Service:
 
     def changed(self) -> None:
         """Note that a worker's state changed."""
-        self._app.changed()
+        self._app.mesh.changed(self.config.id)
 
     def applied(self) -> None:
         """Note that a worker has applied a newer mesh table."""
-        self._app.applied()
+        self._app.mesh.applied()
 
     def became_ready(self, worker: Worker) -> None:
         """Take what a worker reported with its readiness."""
         assert worker.report is not None
         self._app.exported(self.config, worker.report.exports)
         if not worker.report.http and self._http:
-            self._http = False
-            # Nobody will ever accept: connections must be refused now, not wait in the backlog.
-            self._loopback.shutdown(socket.SHUT_RDWR)
-        self._app.changed()
+            self._refuse()
+        self.changed()
         message = f'started worker {worker.slot} of the service "{self.config.id}"'
         level = LogLevel.DEBUG if self.config.internal else LogLevel.INFO
         self._app.say(level, message, child=worker.pid)
@@ -198,12 +225,6 @@ class Service:
     # What others see.
 
     @property
-    def port(self) -> int:
-        """The loopback port that the service keeps for the life of the runtime."""
-        port: int = self._loopback.getsockname()[1]
-        return port
-
-    @property
     def serving(self) -> bool:
         """Whether any worker takes calls."""
         return any(keeper.serving for keeper in self.keepers.values())
@@ -214,7 +235,7 @@ class Service:
 
     def snapshot(self) -> MeshService:
         """Return the service as others see it."""
-        stopped = self._stopping.is_set() or self.ended.is_set()
+        stopped = self._stopping.is_set() or self.ended.is_set() or (self._held and not self.serving)
         return mesh_service(
             self.config,
             self.keepers.values(),
@@ -224,6 +245,11 @@ class Service:
         )
 
     # Slots.
+
+    def _refuse(self) -> None:
+        """Have connections refused: nobody will ever accept, so they must not wait in the backlog."""
+        self._http = False
+        self._loopback.shutdown(socket.SHUT_RDWR)
 
     def _all(self) -> list[Keeper]:
         return [*self.keepers.values(), *self._starting, *self._retiring]
@@ -249,8 +275,8 @@ class Service:
         """Start a worker and, once it serves, retire the one that had the slot. Raises ServiceFailed."""
         if self.workshop.production:
             await self._make_room()
-        if self._tasks is None or self._stopping.is_set() or self.ended.is_set():
-            raise ServiceFailed(self.config.id, f'service "{self.config.id}" does not run')
+        if self._tasks is None or self._held or self.ended.is_set():
+            raise ServiceFailed(self.config.id, f'service "{self.config.id}" does not run, or is being stopped')
         successor = self._keep(config, slot)
         self._starting.add(successor)
         try:
@@ -261,17 +287,32 @@ class Service:
             raise
         finally:
             self._starting.discard(successor)
+        if failure is None and not successor.started.done():
+            failure = ServiceFailed(
+                self.config.id, f'service "{self.config.id}" was stopped before its new worker was ready'
+            )
         if failure is not None:
             raise failure
         old = self.keepers.get(slot)
         self.keepers[slot] = successor
         if old is None:
-            self._app.changed()
+            self.changed()
         elif self.workshop.production:
             await self._retire(old)
         else:
             # A page that is open in a browser must not hold up the next save.
             self._tasks.start_soon(self._retire, old)
+
+    async def _take_back(self, before: Mapping[int, Keeper]) -> None:
+        """Have the slots that have another keeper than before served by the present configuration again."""
+        for slot in [slot for slot, keeper in self.keepers.items() if keeper is not before.get(slot)]:
+            if slot in before:
+                try:
+                    await self._succeed(self.config, slot)
+                except ServiceFailed as error:
+                    self.say(LogLevel.ERROR, f"{error.message}; the new configuration serves in its place")
+            else:
+                await self._leave(slot)
 
     async def _leave(self, slot: int) -> None:
         await self._retire(self.keepers.pop(slot))
@@ -286,16 +327,17 @@ class Service:
 
     async def _see_off(self, keeper: Keeper, left: anyio.Event) -> None:
         """Wait until no call to the keeper's worker is left, then have it stop. `left`: set when no new ones come."""
-        version = self._app.publish()
+        version = self._app.mesh.publish(self.config.id)
         try:
-            await first_of(self._stopping.wait, keeper.ended.wait, partial(self._app.followed, version))
+            await first_of(self._stopping.wait, keeper.ended.wait, partial(self._app.mesh.followed, version))
             left.set()
-            await first_of(self._stopping.wait, keeper.ended.wait, partial(self._app.drained, version))
+            await first_of(self._stopping.wait, keeper.ended.wait, partial(self._app.mesh.drained, version))
             # In development a page that is open in a browser is to find the new code soon.
             keeper.retire(linger=self.workshop.production)
             await keeper.ended.wait()
         finally:
             self._retiring.discard(keeper)
+            self.changed()
 
     async def _make_room(self) -> None:
         """Wait while many replaced workers have not ended yet."""

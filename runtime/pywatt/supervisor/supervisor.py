@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import random
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 
 import anyio
 import anyio.lowlevel
@@ -15,18 +19,18 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceConfig
+from pywatt.errors import PywattError, ServiceFailed, StartError
 from pywatt.logs.lines import LogRecord
 from pywatt.mesh.table import MeshTable
 from pywatt.supervisor.difference import Difference, difference
 from pywatt.supervisor.order import stop_levels
 from pywatt.supervisor.output import now_ms
+from pywatt.supervisor.publication import Publication
+from pywatt.supervisor.resources import cannot, make_room
 from pywatt.supervisor.rounds import Rounds
 from pywatt.supervisor.service import Service
 from pywatt.supervisor.sockets import LOOPBACK, open_loopback, open_public, public_url
-from pywatt.supervisor.worker import Worker, Workshop
-
-ACKNOWLEDGE_SECONDS = 60.0
-"""How long to wait for a worker's reports; longer than the mesh clients take until they report (`Limits.drain`)."""
+from pywatt.supervisor.worker import Workshop
 
 
 class Supervisor:
@@ -54,22 +58,22 @@ class Supervisor:
         self._public = open_public(config.server) if config.entrypoint else None
         self._loopbacks: dict[str, socket.socket] = {}
         self._exports: dict[str, str] = {}
-        self._version = 0
-        self._table = MeshTable(0)
-        self._publishing = False
-        self.updated = anyio.Event()
-        """Set, and replaced by another one, whenever there is a newer table."""
+        self.mesh = Publication(self.services)
         self.settled = anyio.Event()
         """Set once every service has started."""
-        self._acknowledged = anyio.Event()
         self._reloading = asyncio.Lock()
         self._made = 0
         self._listeners: dict[str, socket.socket] = {}
+        self.on_round: list[Callable[[TaskGroup], None]] = []
+        """Called every few seconds, with a task group for what is to be done."""
         self.on_reload: list[Callable[[], None]] = []
         """Called when another configuration applies."""
-        for service in config.services:
-            self._add(service)
-        self._publish()
+        try:
+            for service in config.services:
+                self._add(service)
+        except OSError as error:
+            raise cannot("cannot open a socket for each service", error) from error
+        self.mesh.flush()
 
     @property
     def url(self) -> str | None:
@@ -93,11 +97,20 @@ class Supervisor:
         for service in services:
             await self._workshop.forkserver.preload(service.config.preload)
         self.failure = await _first_failure(services)
+        self.mesh.starting = False
+        told = self.mesh.versions
+        message = (
+            f"{len(services)} services have started; the mesh table took {told.messages} messages, {told.bytes} bytes"
+        )
+        self.say(LogLevel.DEBUG, message, tableMessages=told.messages, tableBytes=told.bytes)
         if self.failure is None:
             self.settled.set()
 
     async def stop(self) -> None:
         """Stop the services, callers before the called, within the limit of the whole app; then kill what is left."""
+        self.mesh.stopping = True
+        for service in self.services.values():
+            service.hold()
         with anyio.move_on_after(self.config.shutdown.runtime):
             configs = [service.config for service in self.services.values()]
             for level in stop_levels(configs, self.config.entrypoint):
@@ -113,16 +126,18 @@ class Supervisor:
 
     def close(self) -> None:
         """Close the app's sockets."""
-        for sock in (*self._loopbacks.values(), *((self._public,) if self._public else ())):
+        public = (self._public,) if self._public else ()
+        for sock in (*self._loopbacks.values(), *self._listeners.values(), *public):
             sock.close()
 
     async def read_again(self) -> Difference:
-        """Read the configuration again and apply it. Raises ConfigError, StartError; the app then goes on as it was."""
+        """Read the configuration again and apply it. Raises PywattError; the app then goes on as it was."""
         return await self.reload(await self.read())
 
     async def read(self) -> RuntimeConfig:
-        """Read the configuration again, without applying it. Raises ConfigError."""
-        return await anyio.to_thread.run_sync(self._read_config)
+        """Read the configuration again, without applying it. Raises PywattError."""
+        with self._translated():
+            return await anyio.to_thread.run_sync(self._read_config)
 
     async def reload(self, config: RuntimeConfig) -> Difference:
         """Turn the running app into what the new configuration says, without a gap.
@@ -131,32 +146,54 @@ class Supervisor:
         then is changed back, and the app goes on as it was.
         """
         async with self._reloading:
-            change = difference(self.config, config)
-            old, old_public = self.config, self._public
-            undo: list[ServiceConfig] = []
-            if change.rebound:
-                self._public = open_public(config.server) if config.entrypoint else None
-            self.config = config
-            try:
-                await self._start_added(change.added)
-                for service in change.changed:
-                    undo.append(old.service(service.id))
-                    await self.services[service.id].replace(service)
-            except BaseException:
-                self.config, new_public = old, self._public
-                self._public = old_public
-                with anyio.CancelScope(shield=True):
-                    await self._undo(undo[:-1], change.added)
-                if change.rebound and new_public is not None:
-                    new_public.close()
-                raise
-            for service_id in change.removed:
-                await self._remove(service_id)
-            if change.rebound and old_public is not None:
-                old_public.close()
-            for listener in self.on_reload:
-                listener()
-            return change
+            with self._translated():
+                return await self._apply(config)
+
+    async def _apply(self, config: RuntimeConfig) -> Difference:
+        change = difference(self.config, config)
+        old, old_public = self.config, self._public
+        undo: list[ServiceConfig] = []
+        make_room(config)
+        if change.rebound:
+            self._public = open_public(config.server) if config.entrypoint else None
+        self.config = config
+        try:
+            await self._start_added(change.added)
+            for service in change.changed:
+                undo.append(old.service(service.id))
+                await self.services[service.id].replace(service)
+        except BaseException:
+            self.config, new_public = old, self._public
+            self._public = old_public
+            with anyio.CancelScope(shield=True):
+                await self._undo(undo[:-1], change.added)
+            # One that could not be changed back either is to be changed by the next reload.
+            services = tuple(self.services[service.id].config for service in old.services)
+            self.config = dataclasses.replace(old, services=services)
+            if change.rebound and new_public is not None:
+                new_public.close()
+            raise
+        for service_id in change.removed:
+            await self._remove(service_id)
+        if change.rebound and old_public is not None:
+            old_public.close()
+        for listener in self.on_reload:
+            listener()
+        return change
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Raise PywattError for whatever goes wrong: nothing that a reload does may end a running app."""
+        try:
+            yield
+        except PywattError:
+            raise
+        except OSError as error:
+            raise cannot("the configuration cannot be applied", error) from error
+        except Exception as error:
+            trace = "".join(traceback.format_exception(error))
+            self.say(LogLevel.ERROR, f"the configuration cannot be applied, since pywatt itself failed:\n{trace}")
+            raise StartError(f"pywatt itself failed: {type(error).__name__}: {error}") from error
 
     async def add_own(self, config: ServiceConfig, listener: socket.socket) -> bool:
         """Run a service of pywatt's own beside the app's, with a listening socket as its public one.
@@ -165,6 +202,7 @@ class Supervisor:
         """
         self._listeners[config.id] = listener
         service = self._add(config)
+        self.mesh.flush()
         self._run(service)
         await asyncio.wait([service.started])
         failure = service.started.exception()
@@ -172,12 +210,25 @@ class Supervisor:
             self.say(LogLevel.WARN, f"{failure}; going on without it")
         return failure is None
 
+    async def rebind_own(self, config: ServiceConfig, listener: socket.socket) -> None:
+        """Have a service of pywatt's own listen to another socket. Raises ServiceFailed."""
+        old, self._listeners[config.id] = self._listeners[config.id], listener
+        try:
+            if not self.services[config.id].ended.is_set():
+                await self.services[config.id].replace()
+                return
+            await self._remove(config.id)
+            if not await self.add_own(config, listener):
+                raise ServiceFailed(config.id, f'service "{config.id}" did not get ready')
+        finally:
+            old.close()
+
     # What services need.
 
     def environment(self, service: ServiceConfig) -> Mapping[str, str]:
         """Return the environment for a new worker of the service."""
         urls = {
-            f"PLT_{re.sub(r'[^A-Za-z0-9]', '_', other.config.id).upper()}_URL": f"http://{LOOPBACK}:{other.port}"
+            _url_variable(other.config.id): f"http://{LOOPBACK}:{other.port}"
             for other in self.services.values()
             if not other.config.internal
         }
@@ -190,36 +241,7 @@ class Supervisor:
 
     def table(self) -> MeshTable:
         """Return the newest mesh table."""
-        return self._table
-
-    def changed(self) -> None:
-        """Send a new mesh table to every worker, once for all changes of this turn of the loop."""
-        if not self._publishing:
-            self._publishing = True
-            asyncio.get_running_loop().call_soon(self._publish)
-
-    def applied(self) -> None:
-        """Note that a worker has applied a newer mesh table."""
-        self._acknowledged.set()
-        self._acknowledged = anyio.Event()
-
-    def publish(self) -> int:
-        """Send the change that was just made to every worker now; return its version."""
-        self._publish()
-        return self._version
-
-    async def followed(self, version: int) -> None:
-        """Wait until every worker calls by this version of the table."""
-        await self._reported(lambda worker: worker.applied >= version)
-
-    async def drained(self, version: int) -> None:
-        """Wait until no call is in flight any more to what this version of the table dropped."""
-        await self._reported(lambda worker: worker.drained >= version)
-
-    async def _reported(self, done: Callable[[Worker], bool]) -> None:
-        with anyio.move_on_after(ACKNOWLEDGE_SECONDS):
-            while any(worker.calls and not done(worker) for worker in self._workers()):
-                await self._acknowledged.wait()
+        return self.mesh.versions.table
 
     def exported(self, service: ServiceConfig, variables: Mapping[str, str]) -> None:
         """Take a ready worker's variables; services that run with other values are started anew."""
@@ -241,6 +263,7 @@ class Supervisor:
 
     def _add(self, config: ServiceConfig) -> Service:
         self._loopbacks[config.id] = open_loopback()
+        self.mesh.changed(config.id)
         self._made += 1
         service = self.services[config.id] = Service(
             config,
@@ -259,8 +282,14 @@ class Supervisor:
         self._tasks.start_soon(service.run, dependencies)
 
     async def _start_added(self, added: Sequence[ServiceConfig]) -> None:
-        services = [self._add(config) for config in added]
-        self._publish()
+        services: list[Service] = []
+        try:
+            services.extend(map(self._add, added))
+        except OSError as error:
+            for service in services:
+                self._forget(service.config.id)
+            raise cannot("cannot open a socket for each new service", error) from error
+        self.mesh.flush()
         for service in services:
             self._run(service)
         failure = await _first_failure(services)
@@ -269,30 +298,28 @@ class Supervisor:
 
     async def _undo(self, replaced: Sequence[ServiceConfig], added: Sequence[ServiceConfig]) -> None:
         for config in reversed(replaced):
-            await self.services[config.id].replace(config)
+            try:
+                await self.services[config.id].replace(config)
+            except ServiceFailed as error:
+                self.say(LogLevel.ERROR, f"{error.message}; its new configuration goes on serving")
         for config in reversed(added):
-            await self._remove(config.id)
+            if config.id in self.services:
+                await self._remove(config.id)
 
     async def _remove(self, service_id: str) -> None:
         service = self.services.pop(service_id)
-        await self.drained(self.publish())
+        await self.mesh.drained(self.mesh.publish(service_id))
         await service.stop()
+        self._forget(service_id)
+
+    def _forget(self, service_id: str) -> None:
+        self.services.pop(service_id, None)
         self._loopbacks.pop(service_id).close()
 
-    def _workers(self) -> list[Worker]:
-        return [worker for service in self.services.values() for worker in service.workers()]
 
-    def _publish(self) -> None:
-        self._publishing = False
-        self._version += 1
-        self._table = MeshTable(
-            self._version, {service_id: service.snapshot() for service_id, service in self.services.items()}
-        )
-        for worker in self._workers():
-            worker.publish(self._table)
-        self.updated.set()
-        self.updated = anyio.Event()
-        self.applied()  # whoever waits for a worker's report may be waiting for one that is gone
+@cache
+def _url_variable(service_id: str) -> str:
+    return f"PLT_{re.sub(r'[^A-Za-z0-9]', '_', service_id).upper()}_URL"
 
 
 async def _first_failure(services: Sequence[Service]) -> BaseException | None:

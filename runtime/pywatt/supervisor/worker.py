@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,28 +21,36 @@ from pywatt.channel.messages import (
     Check,
     Checked,
     Degraded,
+    Follow,
     Message,
-    NewTable,
     Ping,
     Pong,
     Ready,
     Stop,
     TableApplied,
+    TableChanged,
     TableDrained,
 )
 from pywatt.channel.stream import Channel, open_channel
 from pywatt.config.model import ServerConfig, ServiceConfig
+from pywatt.control.folder import RuntimeFolder
 from pywatt.logs.flow import Flow
-from pywatt.mesh.table import Endpoint, MeshTable
+from pywatt.mesh.table import Endpoint
+from pywatt.mesh.versions import TableVersions
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.output import Log, WorkerOutput, open_output_pipes
 from pywatt.supervisor.pulse import Pulse
 from pywatt.supervisor.reaper import ExitStatus, Reaper
+from pywatt.supervisor.resources import cannot
 from pywatt.supervisor.sockets import open_endpoint
 from pywatt.supervisor.state import WorkerEvent, WorkerState, transition
 from pywatt.worker.spec import WorkerSpec
 
 NOT_ASKED = "its probes have not passed yet"
+PARTING_SECONDS = 1.0
+"""Beyond the time of a graceful stop, for what a worker does after its service has ended."""
+LONGEST_REASON = 1000
+"""Characters of what a worker says of itself that others are told."""
 OnAsk = Callable[[Ask, Callable[[Answer], None]], None]
 
 
@@ -56,7 +64,7 @@ class Workshop:
     """Seconds within which a worker must get ready."""
     forkserver: Forkserver
     reaper: Reaper
-    folder: Path
+    folder: RuntimeFolder
     log: Log
     flow: Flow = field(default_factory=Flow)
     on_ask: OnAsk | None = None
@@ -73,7 +81,7 @@ class Order:
     socket_name: str
     """Short file name of its unix socket, unique in the runtime's folder."""
     env: Mapping[str, str]
-    table: MeshTable
+    versions: TableVersions
     base_path: str
     server: ServerConfig
     loopback: socket.socket
@@ -94,11 +102,18 @@ class Worker:
     on_applied: Callable[[], None]
     on_ask: OnAsk | None
     clock: Callable[[], float]
+    versions: TableVersions
+    shutdown: float
+    """Seconds that it may take for a graceful stop."""
     state: WorkerState = WorkerState.STARTING
     report: Ready | None = None
     degraded: str | None = None
     ready_at: float | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    follows: bool = False
+    """Whether it is told of every change of the mesh table."""
+    table: int = 0
+    """Version of the mesh table that it was told last."""
     applied: int = 0
     """Version of the newest mesh table that it makes its calls by."""
     drained: int = 0
@@ -131,9 +146,13 @@ class Worker:
         return 0.0 if self.ready_at is None else self.clock() - self.ready_at
 
     def receive(self, message: Message) -> None:
-        """Take a message from the worker."""
+        """Take a message from the worker. Raises ValueError for one that it must not send, or not now."""
+        if self.state is WorkerState.EXITED:
+            return  # its last words came after its end
         match message:
             case Ready():
+                if self.ready.is_set():
+                    raise ValueError("it has reported twice that it is ready")
                 self.report = message
                 self.ready_at = self.clock()
                 if message.address:
@@ -142,13 +161,18 @@ class Worker:
                 self.ready.set()
                 self.on_change()
             case Degraded(reason):
-                self.degraded = reason
+                self.degraded = None if reason is None else reason[:LONGEST_REASON]
                 self.on_change()
+            case Follow():
+                self.follows = True
+                self.publish(self.versions)
+            case TableApplied(version) | TableDrained(version) if version > self.table:
+                raise ValueError(f"it was never told of version {version} of the mesh table")
             case TableApplied(version):
-                self.applied = version
+                self.applied = max(self.applied, version)
                 self.on_applied()
             case TableDrained(version):
-                self.drained = version
+                self.drained = max(self.drained, version)
                 self.on_applied()
             case Checked(number, problem):
                 # Nobody waits for an answer that took too long.
@@ -159,7 +183,24 @@ class Worker:
             case Ask() if self.on_ask is not None:
                 self.on_ask(message, self.answer)
             case _:
-                raise ValueError(f"not a message for the supervisor: {message}")
+                raise ValueError(f"not a message for the supervisor: {type(message).__name__}")
+
+    def take_nonsense(self, error: ValueError) -> None:
+        """End it, since nobody knows what it says."""
+        self._end(f"what came over its channel makes no sense: {error}")
+
+    def lose_channel(self) -> None:
+        """Expect its end, since its channel has: it cannot be told anything any more."""
+        if self.state in (WorkerState.STARTING, WorkerState.READY):
+            loop = asyncio.get_running_loop()
+            verdict = "it has closed its channel to the supervisor and goes on"
+            timer = loop.call_later(self.shutdown + PARTING_SECONDS, self._end, verdict)
+            self.exited.add_done_callback(lambda _: timer.cancel())
+
+    def _end(self, verdict: str) -> None:
+        if self.state in (WorkerState.STARTING, WorkerState.READY):
+            self.verdict = self.verdict or verdict
+        self.kill()
 
     async def check(self, hook: str) -> str:
         """Have it call a function of the application; return what that says is wrong, or nothing."""
@@ -184,10 +225,11 @@ class Worker:
             self.pulse.asked()
             self.channel.send(Ping(time.monotonic()))
 
-    def publish(self, table: MeshTable) -> None:
-        """Send it a newer mesh table."""
+    def publish(self, versions: TableVersions) -> None:
+        """Tell it what has changed in the mesh table since it was told last."""
         if self.channel is not None and self.state is not WorkerState.EXITED:
-            self.channel.send(NewTable(table.to_json()))
+            versions.told(self.channel.send(TableChanged(versions.delta(self.table).to_json())))
+            self.table = versions.table.version
 
     async def stop(self, timeout: float, *, linger: bool = False) -> None:
         """Ask it to end, wait so many seconds, then kill it with its process group; return when it is gone."""
@@ -230,17 +272,74 @@ async def open_worker(
     on_change: Callable[[], None],
     on_applied: Callable[[], None],
     clock: Callable[[], float],
+    wanted: Callable[[], bool],
 ) -> AsyncIterator[Worker]:
-    """Fork a worker; leaving the context kills it if it still runs, and waits for its end and its last output."""
+    """Fork a worker; leaving the context kills it if it still runs, and waits for its end and its last output.
+
+    `wanted` is asked when its turn to be forked has come. Raises StartError.
+    """
     service = order.service
-    path = workshop.folder / order.socket_name
+    path = workshop.folder.path / order.socket_name
     async with AsyncExitStack() as stack:
-        output = await stack.enter_async_context(
-            open_output_pipes(service.id, order.slot, workshop.log, workshop.flow, stderr_level=service.stderr_level)
+        try:
+            made = await _make(stack, workshop, order, path, wanted)
+        except OSError as error:
+            raise cannot("the kernel refuses what it needs", error) from error
+        worker = Worker(
+            id=made.endpoint_id,
+            slot=order.slot,
+            pid=made.pid,
+            endpoint=Endpoint(made.endpoint_id, f"unix:{path}"),
+            output=made.output,
+            exited=made.exited,
+            on_change=on_change,
+            on_applied=on_applied,
+            on_ask=workshop.on_ask if service.internal else None,
+            clock=clock,
+            versions=order.versions,
+            shutdown=service.shutdown,
+            table=made.table,
+            unready=NOT_ASKED if service.probes.startup or service.probes.readiness else "",
         )
-        ours, theirs = socket.socketpair()
-        endpoint = open_endpoint(path)
-        stack.callback(path.unlink, missing_ok=True)
+        try:
+            worker.channel = await stack.enter_async_context(
+                open_channel(made.channel, worker.receive, worker.lose_channel, worker.take_nonsense)
+            )
+            yield worker
+        finally:
+            worker.kill()
+            with anyio.CancelScope(shield=True):
+                await worker.exited
+                worker.ended()  # at once: the forkserver may be busy, and nobody should be sent to this worker
+                await workshop.forkserver.forget(made.pid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """A process that has just been forked."""
+
+    endpoint_id: str
+    pid: int
+    exited: asyncio.Future[ExitStatus]
+    table: int
+    output: WorkerOutput
+    channel: socket.socket
+
+
+async def _make(
+    stack: AsyncExitStack, workshop: Workshop, order: Order, path: Path, wanted: Callable[[], bool]
+) -> _Made:
+    """Open what a worker needs, and fork it; `stack` closes what stays open here. Raises StartError and OSError."""
+    service = order.service
+    workshop.folder.ensure()
+    output = await stack.enter_async_context(
+        open_output_pipes(service.id, order.slot, workshop.log, workshop.flow, stderr_level=service.stderr_level)
+    )
+    ours, theirs = socket.socketpair()
+    # The worker holds its own copies; with ours closed, its death is seen by whoever is connected to it.
+    with ExitStack() as unless_made, theirs, closing(output), open_endpoint(path) as endpoint:
+        unless_made.callback(ours.close)
+        stack.callback(_unlink, path)
         passed = {
             "channel": theirs.fileno(),
             "stdout": output.writers[0],
@@ -259,44 +358,18 @@ async def open_worker(
             base_path=order.base_path,
             server=order.server,
             env=order.env,
-            table=order.table.to_json(),
             supervisor_pid=os.getpid(),
             descriptors=tuple(passed),
         )
-        try:
-            with workshop.reaper.expecting():
-                await workshop.forkserver.preload(service.preload)
-                pid = await workshop.forkserver.fork(spec, list(passed.values()))
-                exited = workshop.reaper.watch(pid)
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            # The worker holds its own copies; with ours closed, its death is seen by whoever is connected to it.
-            theirs.close()
-            endpoint.close()
-            output.close_writers()
-        output.pid = pid
-        worker = Worker(
-            id=spec.endpoint_id,
-            slot=order.slot,
-            pid=pid,
-            endpoint=Endpoint(spec.endpoint_id, f"unix:{path}"),
-            output=output,
-            exited=exited,
-            on_change=on_change,
-            on_applied=on_applied,
-            on_ask=workshop.on_ask if service.internal else None,
-            clock=clock,
-            unready=NOT_ASKED if service.probes.startup or service.probes.readiness else "",
-        )
-        channel = await stack.enter_async_context(open_channel(ours, worker.receive, lambda: None))
-        worker.channel = channel
-        try:
-            yield worker
-        finally:
-            worker.kill()
-            with anyio.CancelScope(shield=True):
-                await worker.exited
-                worker.ended()  # at once: the forkserver may be busy, and nobody should be sent to this worker
-                await workshop.forkserver.forget(pid)
+        with workshop.reaper.expecting():
+            await workshop.forkserver.preload(service.preload)
+            pid, table = await workshop.forkserver.fork(spec, list(passed.values()), order.versions, wanted)
+            exited = workshop.reaper.watch(pid)
+        unless_made.pop_all()
+    output.pid = pid
+    return _Made(endpoint_id=spec.endpoint_id, pid=pid, exited=exited, table=table, output=output, channel=ours)
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):  # it went with the folder, or that can only be read now
+        path.unlink()

@@ -18,18 +18,19 @@ from pywatt.channel.messages import (
     Check,
     Checked,
     Degraded,
+    Follow,
     Message,
-    NewTable,
     Ping,
     Ready,
     Stop,
     TableApplied,
+    TableChanged,
     TableDrained,
 )
 from pywatt.channel.stream import Channel
 from pywatt.config.model import ServerConfig, ServiceConfig
 from pywatt.mesh.client import MeshClient
-from pywatt.mesh.table import MeshTable
+from pywatt.mesh.table import MeshTable, TableDelta
 from pywatt.service_type import ServiceContext, StopRequest
 from pywatt.worker.heartbeat import Gauge, Heartbeat
 from pywatt.worker.hook import call_hook
@@ -45,13 +46,14 @@ class WorkerContext:
 
     spec: WorkerSpec
     sockets: Mapping[str, socket.socket]
-    mesh: MeshClient
-    table: MeshTable
     tasks: TaskGroup
+    _mesh: MeshClient
+    _table: MeshTable
     on_stop: Callable[[float], None] = lambda _timeout: None
     """Called with the seconds that are left whenever the worker is asked to end."""
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     _channel: Channel | None = None
+    _follows: bool = False
     _stop: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _hurry: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _degraded: str | None = None
@@ -97,6 +99,16 @@ class WorkerContext:
     @property
     def server(self) -> ServerConfig:
         return self.spec.server
+
+    @property
+    def mesh(self) -> MeshClient:
+        self.follow()
+        return self._mesh
+
+    @property
+    def table(self) -> MeshTable:
+        self.follow()
+        return self._table
 
     @property
     def stopping(self) -> bool:
@@ -164,8 +176,8 @@ class WorkerContext:
                 self.tasks.start_soon(self._check, message)
             case Ping():
                 self._send(self.heartbeat.answer(message))
-            case NewTable(document):
-                self._follow(MeshTable.from_json(document))
+            case TableChanged(document):
+                self._take(TableDelta.from_json(document))
             case Answer(number):
                 # Whoever asked may have left in the meantime.
                 if (asked := self._asked.get(number)) is not None and not asked.done():
@@ -176,18 +188,26 @@ class WorkerContext:
     async def _check(self, check: Check) -> None:
         self._send(Checked(check.id, await call_hook(check.hook)))
 
-    def newest_table(self) -> MeshTable:
-        """Return the newest picture of the app, for name resolution."""
-        return self.table
+    def follow(self) -> None:
+        """Be told of every change of the table from now on: without that, only of those that `names_table` is for."""
+        if not self._follows:
+            self._follows = True
+            self._mesh.apply(self._table)
+            self._send(Follow())
 
-    def _follow(self, table: MeshTable) -> None:
-        self.table = table
-        self.mesh.apply(table)
-        self._send(TableApplied(table.version))
-        self.tasks.start_soon(self._tell_when_drained, table.version)
+    def names_table(self) -> MeshTable:
+        """Return a picture of the app that is good enough to resolve names."""
+        return self._table
+
+    def _take(self, delta: TableDelta) -> None:
+        self._table = self._table.after(delta)
+        if self._follows:
+            self._mesh.apply(self._table)
+            self._send(TableApplied(self._table.version))
+            self.tasks.start_soon(self._tell_when_drained, self._table.version)
 
     async def _tell_when_drained(self, version: int) -> None:
-        await self.mesh.drained()
+        await self._mesh.drained()
         self._send(TableDrained(version))
 
     def _send(self, message: Message) -> None:

@@ -5,12 +5,13 @@ exit status and keeps its workers when the forkserver dies. When the supervisor 
 group of every worker that is left.
 
 Requests and answers are frames over a stream socket: `preload` takes module names, `fork` takes a WorkerSpec and
-descriptors and answers with the pid, `adopt` names process groups that are not this forkserver's own and `forget` one
-that the supervisor saw end.
+descriptors and answers with the pid, `table` takes what has changed in the mesh table, `adopt` names process groups
+that are not this forkserver's own and `forget` one that the supervisor saw end.
 """
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -19,9 +20,13 @@ import signal
 import socket
 import struct
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from io import FileIO
 from typing import NoReturn
 
+from pywatt.mesh.table import MeshTable
 from pywatt.worker.spec import WorkerSpec
 
 MAX_DESCRIPTORS = 8
@@ -29,45 +34,50 @@ EXIT_UNKNOWN = 70
 """The forkserver was killed before the supervisor heard of the worker: EX_SOFTWARE of sysexits.h."""
 HEADER = struct.Struct(">cI")
 """One letter for the request, then the length of its body."""
-PRELOAD, FORK, ADOPT, FORGET = b"p", b"f", b"a", b"x"
+PRELOAD, FORK, TABLE, ADOPT, FORGET = b"p", b"f", b"t", b"a", b"x"
 PID = struct.Struct(">i")
 GO = b"g"
 """Tells a worker that the supervisor knows of it. Without it, it ends: the supervisor will have another one forked."""
+
+
+@dataclass
+class _Known:
+    """What the supervisor has told."""
+
+    groups: set[int] = field(default_factory=set)
+    """Process groups to end when it is gone."""
+    table: MeshTable = field(default_factory=partial(MeshTable, 0))
+    """What a worker knows of the app when it begins: it costs nothing to inherit."""
 
 
 def serve(control: int) -> None:
     """Answer requests on the descriptor `control` until the supervisor is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sock = socket.socket(fileno=control)
-    groups: set[int] = set()
+    known = _Known()
     with suppress(EOFError, ConnectionError):
         while True:
-            _answer(sock, groups)
+            _answer(sock, known)
     # Only the supervisor holds the other end: it is gone, so nothing that it started may stay.
-    for group in groups:
+    for group in known.groups:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
 
 
-def _answer(sock: socket.socket, groups: set[int]) -> None:
+def _answer(sock: socket.socket, known: _Known) -> None:
     header, descriptors, _, _ = socket.recv_fds(sock, HEADER.size, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
     request, length = HEADER.unpack(header + _receive(sock, HEADER.size - len(header)))
     body = _receive(sock, length)
     if request == PRELOAD:
         _preload(pickle.loads(body))  # noqa: S301 - our own supervisor wrote it, over a private socket pair
+    elif request == TABLE:
+        known.table = known.table.after(pickle.loads(body))  # noqa: S301 - the same
     elif request == ADOPT:
-        groups.update(pid for (pid,) in PID.iter_unpack(body))
+        known.groups.update(pid for (pid,) in PID.iter_unpack(body))
     elif request == FORGET:
-        groups.discard(PID.unpack(body)[0])
+        known.groups.discard(PID.unpack(body)[0])
     elif request == FORK:
-        pid, go = _fork(WorkerSpec.from_bytes(body), descriptors, sock.fileno())
-        groups.add(pid)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        sock.sendall(PID.pack(pid))
-        with suppress(BrokenPipeError):  # it has ended already
-            os.write(go, GO)
-        os.close(go)
+        _fork_worker(replace(WorkerSpec.from_bytes(body), table=known.table), descriptors, sock, known)
 
 
 def _preload(modules: list[str]) -> None:
@@ -82,31 +92,65 @@ def _preload(modules: list[str]) -> None:
     gc.freeze()
 
 
-def _fork(spec: WorkerSpec, descriptors: list[int], control: int) -> tuple[int, int]:
+def _fork_worker(spec: WorkerSpec, descriptors: list[int], sock: socket.socket, known: _Known) -> None:
+    """Fork a worker and answer with its pid, or with the negative number of the error that prevents it."""
+    try:
+        if len(descriptors) != len(spec.descriptors):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))  # the kernel drops those that there is no room for
+        with ExitStack() as pipes:
+            pid, go = _fork(spec, descriptors, sock.fileno(), pipes)
+            known.groups.add(pid)
+            sock.sendall(PID.pack(pid))
+            with suppress(BrokenPipeError):  # it has ended already
+                go.write(GO)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        sock.sendall(PID.pack(-(error.errno or errno.EIO)))
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _fork(spec: WorkerSpec, descriptors: list[int], control: int, pipes: ExitStack) -> tuple[int, FileIO]:
     """Fork twice and return the pid of the grandchild, once the kernel has made it the supervisor's child.
 
-    It waits for GO on the pipe whose other end is returned with it.
+    It waits for GO on the pipe whose other end is returned with it; `pipes` closes what this process opens. Raises
+    OSError.
     """
-    pid_reader, pid_writer = os.pipe()
-    go_reader, go_writer = os.pipe()
+    pid_reader, pid_writer = _pipe(pipes)
+    go_reader, go_writer = _pipe(pipes)
     middle = os.fork()
     if middle == 0:
-        worker = os.fork()
+        try:
+            worker = os.fork()
+        except OSError as error:
+            pid_writer.write(PID.pack(-(error.errno or errno.EIO)))
+            os._exit(1)
         if worker:
-            os.write(pid_writer, PID.pack(worker))
+            pid_writer.write(PID.pack(worker))
             os._exit(0)
-        for descriptor in (control, pid_reader, pid_writer, go_writer):
-            os.close(descriptor)
-        if os.read(go_reader, len(GO)) != GO:
+        os.close(control)
+        for pipe in (pid_reader, pid_writer, go_writer):
+            pipe.close()
+        if go_reader.read(len(GO)) != GO:
             os._exit(EXIT_UNKNOWN)
-        os.close(go_reader)
+        go_reader.close()
         _become_worker(spec, descriptors)
-    os.close(pid_writer)
-    os.close(go_reader)
-    (pid,) = PID.unpack(os.read(pid_reader, PID.size))
-    os.close(pid_reader)
+    pid_writer.close()
+    go_reader.close()
+    answer = pid_reader.read(PID.size)
     os.waitpid(middle, 0)
+    (pid,) = PID.unpack(answer) if answer else (-errno.ECHILD,)  # the one between was killed
+    if pid < 0:
+        raise OSError(-pid, os.strerror(-pid))
     return int(pid), go_writer
+
+
+def _pipe(pipes: ExitStack) -> tuple[FileIO, FileIO]:
+    """Return the two ends of a pipe, which are closed with the stack at the latest."""
+    reader, writer = os.pipe()
+    return pipes.enter_context(FileIO(reader, "r")), pipes.enter_context(FileIO(writer, "w"))
 
 
 def _become_worker(spec: WorkerSpec, descriptors: list[int]) -> NoReturn:

@@ -24,7 +24,7 @@ from pywatt.logs.reporter import open_reports, reporter
 from pywatt.mesh import resolver
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
-from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, registered
+from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, registered, uses_mesh
 from pywatt.worker.bytecode import cache_settled_files_only
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.failure import root_cause, trim
@@ -83,8 +83,7 @@ def _run_service(spec: WorkerSpec, passed: Mapping[str, int], entry: EntryPoint)
 
 def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoint, parting: Parting) -> None:
     """Import what is served, as any program is imported, then serve it in the event loop."""
-    table = MeshTable.from_json(spec.table)
-    resolver.install(lambda: table)
+    resolver.install(lambda: spec.table)
     loop = resolver.new_event_loop()
     # For code that asks for "the" loop while it is imported: what it puts there runs once the service does.
     asyncio.set_event_loop(loop)
@@ -161,17 +160,18 @@ async def _serve_in_loop(
     options: object,
     parting: Parting,
 ) -> None:
-    table = MeshTable.from_json(spec.table)
     loop = asyncio.get_running_loop()
-    async with MeshClient(table) as mesh, anyio.create_task_group() as tasks:
+    async with MeshClient(MeshTable(0)) as mesh, anyio.create_task_group() as tasks:
         context = WorkerContext(
-            spec=spec, sockets=sockets, mesh=mesh, table=table, tasks=tasks, on_stop=parting.end_within
+            spec=spec, sockets=sockets, tasks=tasks, _mesh=mesh, _table=spec.table, on_stop=parting.end_within
         )
-        resolver.install(context.newest_table)
+        resolver.install(context.names_table)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, partial(context.request_stop, spec.service.shutdown))
         async with open_channel(sockets.pop("channel"), context.receive, context.channel_closed) as channel:
             context.attach(channel)
+            if uses_mesh(service_type):
+                context.follow()
             try:
                 await service_type.serve(options, context)
                 if not context.stopping:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
 
 from pywatt.config.model import ServerConfig, ServiceConfig
+from pywatt.mesh.table import MeshTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +24,8 @@ class WorkerSpec:
     server: ServerConfig
     env: Mapping[str, str]
     """The complete environment, exports of other services included."""
-    table: Mapping[str, Any]
-    """The mesh table at the time of the fork, in the form of `MeshTable.to_json`."""
+    table: MeshTable = field(default_factory=partial(MeshTable, 0))
+    """The mesh table at the time of the fork, which the forkserver knows and puts in."""
     supervisor_pid: int
     descriptors: tuple[str, ...]
     """What each passed descriptor is: `channel`, `stdout`, `stderr`, `endpoint`, `loopback`, `public`."""

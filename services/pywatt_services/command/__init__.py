@@ -18,6 +18,7 @@ class CommandType:
 
     name = "command"
     aliases = ()
+    uses_mesh = False
     preload = ("pywatt_services.command.serve",)
 
     @property

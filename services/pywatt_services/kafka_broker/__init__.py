@@ -26,6 +26,7 @@ class KafkaBrokerType:
 
     name = "kafka-broker"
     aliases = ()
+    uses_mesh = False
     preload = ()
     """Nothing: confluent-kafka's threads must not exist in a process that forks."""
 

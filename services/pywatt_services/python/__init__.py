@@ -23,6 +23,7 @@ class PythonType:
 
     name = "python"
     aliases = ("@platformatic/python", "@platformatic/python-node")
+    uses_mesh = False
     preload = ("pywatt.worker.uvicorn_engine", "pywatt_services.python.serve")
 
     @property

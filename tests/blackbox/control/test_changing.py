@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.app import RunningApp, Start, write_files
+from harness.app import RunningApp, Start, runtime_folder_of, write_files
 from harness.apps import ASGI_API, Files, gateway_and_api
 from harness.processes import wait_for_end
 from harness.terminal import Outcome, command, terminal
@@ -205,7 +205,7 @@ def test_a_control_api_that_hangs_holds_up_neither_the_app_nor_its_end(start: St
 def test_others_cannot_reach_the_control_api(start: Start, run: Run) -> None:
     with start(gateway_and_api()) as app:
         assert app.url
-        folder = Path(f"/tmp/pywatt-{os.getuid()}") / str(app.process.pid)
+        folder = runtime_folder_of(app)
         assert folder.stat().st_mode & 0o077 == 0
         assert folder.parent.stat().st_mode & 0o077 == 0
         rows = run("services", "-a", "--json").json

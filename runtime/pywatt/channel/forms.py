@@ -1,0 +1,76 @@
+"""The forms that the fields of a message may have, as predicates of what JSON has become (pure)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+
+MOST = 2**63
+"""No number of ours comes near it."""
+_ADDRESS = re.compile(r"unix:[^\0]+|tcp:[^\0\s]+:([0-9]{1,5})")
+_HIGHEST_PORT = 65535
+
+
+def anything(_value: object) -> bool:
+    """Whatever JSON can say."""
+    return True
+
+
+def flag(value: object) -> bool:
+    """True or false."""
+    return isinstance(value, bool)
+
+
+def count(value: object) -> bool:
+    """A whole number from 0 on."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST
+
+
+def number(value: object) -> bool:
+    """A finite number."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < MOST
+
+
+def numbers(value: object) -> bool:
+    """Finite numbers by name."""
+    return isinstance(value, dict) and all(text(name) and number(each) for name, each in value.items())
+
+
+def text(value: object) -> bool:
+    """Text that can be written as UTF-8: JSON can also say half of a surrogate pair."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def variables(value: object) -> bool:
+    """Variables of an environment."""
+    return isinstance(value, dict) and all(
+        text(name) and name and "=" not in name and "\0" not in name and text(each) and "\0" not in each
+        for name, each in value.items()
+    )
+
+
+def address(value: object) -> bool:
+    """Where an endpoint is, in the form of `Endpoint.address`."""
+    if not isinstance(value, str) or not text(value):
+        return False
+    match = _ADDRESS.fullmatch(value)
+    return match is not None and (match[1] is None or 0 < int(match[1]) <= _HIGHEST_PORT)
+
+
+def mapping(value: object) -> bool:
+    """An object, about whose inside nothing is said."""
+    return isinstance(value, dict)
+
+
+def maybe(form: Callable[[object], bool]) -> Callable[[object], bool]:
+    """Return the form that also takes null."""
+    return lambda value: value is None or form(value)

@@ -1,0 +1,80 @@
+"""The newest mesh table and what changed when, so that others are told differences only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import takewhile
+
+from pywatt.mesh.table import MeshService, MeshTable, ServiceState, TableDelta
+
+DOWN = frozenset((ServiceState.CRASH_LOOP, ServiceState.FAILED, ServiceState.FINISHED, ServiceState.STOPPED))
+"""States in which waiting for a service is of little use."""
+
+
+class TableVersions:
+    """Counts the versions of the table. `delta(v)` costs as much as has changed since `v`, however large the table."""
+
+    def __init__(self) -> None:
+        self.table = MeshTable(0)
+        self.names = 0
+        """Newest version that matters to whoever only resolves names: a service came, went, has HTTP or not, is down
+        or not."""
+        self.messages = 0
+        self.bytes = 0
+        """What it took to tell others, as whoever sends has counted it."""
+        # Ordered by version, the newest last.
+        self._changed: dict[str, int] = {}
+        self._removed: dict[str, int] = {}
+        self._newest_delta = TableDelta(0, 0)
+
+    def update(self, services: Iterable[MeshService], removed: Iterable[str] = ()) -> bool:
+        """Make the next version, if these services are new or different or removed; return whether it was made."""
+        before = self.table.services
+        present = {service.id: service for service in services}
+        changed = {service_id: service for service_id, service in present.items() if before.get(service_id) != service}
+        gone = {service_id for service_id in removed if service_id in before and service_id not in present}
+        if not changed and not gone:
+            return False
+        version = self.table.version + 1
+        for service_id, service in changed.items():
+            self._removed.pop(service_id, None)
+            self._mark(self._changed, service_id, version)
+            if _face(before.get(service_id)) != _face(service):
+                self.names = version
+        for service_id in gone:
+            del self._changed[service_id]
+            self._mark(self._removed, service_id, version)
+            self.names = version
+        kept = {name: service for name, service in before.items() if name not in gone}
+        self.table = MeshTable(version, {**kept, **changed})
+        return True
+
+    def told(self, size: int) -> None:
+        """Count a message of so many bytes."""
+        self.messages += 1
+        self.bytes += size
+
+    def delta(self, since: int) -> TableDelta:
+        """Return what leads from the table of version `since`, or any later one, to the newest."""
+        newest = self._newest_delta
+        if (newest.version, newest.since) != (self.table.version, since):  # most are told one version after the other
+            services = tuple(self.table.services[service_id] for service_id in _later(self._changed, since))
+            removed = frozenset(_later(self._removed, since))
+            newest = self._newest_delta = TableDelta(self.table.version, since, services, removed)
+        return newest
+
+    @staticmethod
+    def _mark(when: dict[str, int], service_id: str, version: int) -> None:
+        when.pop(service_id, None)
+        when[service_id] = version
+
+
+def _later(when: dict[str, int], since: int) -> list[str]:
+    return list(takewhile(lambda service_id: when[service_id] > since, reversed(when)))[::-1]
+
+
+def _face(service: MeshService | None) -> object:
+    """Return what of a service matters to name resolution."""
+    if service is None:
+        return None
+    return service.port, service.internal, service.state if service.state in DOWN else None

@@ -1,0 +1,109 @@
+"""Makes the runtime folder again when it, or a socket in it, was removed while the app runs (by a tmp cleaner, say).
+
+Connections that are open go on. Nobody can open another one to a socket whose name is gone, so each worker that listens
+there is replaced, without a gap, and the control API too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from anyio.abc import TaskGroup
+
+from pywatt.config.model import LogLevel
+from pywatt.control import runtime
+from pywatt.control.folder import RuntimeFolder
+from pywatt.control.service import CONTROL_ID, control_service
+from pywatt.errors import PywattError
+from pywatt.supervisor.service import Service
+from pywatt.supervisor.sockets import open_endpoint
+from pywatt.supervisor.supervisor import Supervisor
+from pywatt.supervisor.worker import Worker
+
+REST_ROUNDS = 3
+_UNIX = "unix:"
+
+
+class Upkeep:
+    """Looks at the folder once in each of the supervisor's rounds: one system call while nothing has changed."""
+
+    def __init__(self, supervisor: Supervisor, folder: RuntimeFolder, announce: Callable[[], None]) -> None:
+        """`announce` writes what the app tells of itself into the folder."""
+        self._supervisor = supervisor
+        self._folder = folder
+        self._announce = announce
+        self._stamp: tuple[int, int] | None = None
+        self._working = False
+        self._failure = ""
+        self._rest = 0
+        """Rounds until the next attempt, after one that failed."""
+
+    def look(self, tasks: TaskGroup) -> None:
+        """Look, and begin what is to be done in a task."""
+        if self._rest:
+            self._rest -= 1
+            return
+        if self._working or (self._stamp is not None and self._stamp == self._folder.stamp()):
+            return
+        self._stamp = self._folder.stamp()
+        if self._stamp is None or self._lost() or self._lost_control() or self._lost_metadata():
+            self._working = True
+            tasks.start_soon(self._repair)
+
+    async def _repair(self) -> None:
+        try:
+            await self._make_again()
+        except (OSError, PywattError) as error:
+            self._rest = REST_ROUNDS
+            self._tell(f"cannot make again what was removed from {self._folder.path}: {error}")
+        else:
+            self._failure = ""
+        finally:
+            self._working = False
+            self._stamp = None  # to see whether that was all
+
+    async def _make_again(self) -> None:
+        """Make again what is gone. Raises OSError, PywattError."""
+        self._folder.ensure()
+        if self._lost_metadata():
+            self._announce()
+        lost = self._lost()
+        if lost:
+            ids = ", ".join(sorted({service.config.id for service, _ in lost}))
+            where = f"sockets in the runtime folder {self._folder.path} were removed"
+            hint = "keep cleaners away from it, or set PYWATT_RUNTIME_DIR to a folder of its own"
+            self._supervisor.say(
+                LogLevel.WARN, f"{where}; the workers that listen there are replaced: {ids} (fix: {hint})"
+            )
+        for service, worker in lost:
+            await service.renew(worker)
+        if self._lost_control():
+            listener = open_endpoint(self._folder.path / runtime.CONTROL_SOCKET)
+            await self._supervisor.rebind_own(control_service(self._folder.path), listener)
+
+    def _lost(self) -> list[tuple[Service, Worker]]:
+        """Return the workers whose sockets have no name any more."""
+        return [
+            (service, worker)
+            for service in self._supervisor.services.values()
+            for worker in service.workers()
+            if worker.serving
+            and worker.report is not None
+            and worker.report.http
+            and worker.endpoint.address.startswith(_UNIX)
+            and not self._has(worker.endpoint.address.rpartition("/")[2])
+        ]
+
+    def _lost_control(self) -> bool:
+        return CONTROL_ID in self._supervisor.services and not self._has(runtime.CONTROL_SOCKET)
+
+    def _lost_metadata(self) -> bool:
+        return not self._has(runtime.METADATA)
+
+    def _has(self, name: str) -> bool:
+        return (self._folder.path / name).exists()
+
+    def _tell(self, failure: str) -> None:
+        if failure != self._failure:
+            self._failure = failure
+            self._supervisor.say(LogLevel.ERROR, failure)

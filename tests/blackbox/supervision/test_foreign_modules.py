@@ -1,0 +1,43 @@
+"""Modules that lie where the app is started, or in its services, are imported by those services alone."""
+
+from __future__ import annotations
+
+from harness.app import Start
+from harness.apps import gateway_and_api
+
+FOREIGN = "raise RuntimeError('this is not the module that was meant')"
+NAMES = (
+    "pickle",
+    "signal",
+    "json",
+    "socket",
+    "struct",
+    "importlib",
+    "asyncio",
+    "pywatt",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+)
+CODE = """
+import os
+import sys
+
+import helper
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    body = f"{helper.NAME} {sys.path[0] == os.getcwd()} {'' in sys.path}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+"""
+
+
+def test_what_lies_in_the_current_folder_is_imported_by_no_process_of_ours(start: Start) -> None:
+    files = gateway_and_api(CODE)
+    files.update({f"{name}.py": FOREIGN for name in NAMES})
+    files["web/api/helper.py"] = "NAME = 'own'"
+    with start(files) as app:
+        assert app.get("/api/").text == "own True False"
+        assert app.stop() == 0
+        assert "not the module that was meant" not in app.output
