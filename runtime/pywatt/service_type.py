@@ -45,6 +45,19 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """An optional dependency that a service needs."""
+
+    module: str
+    """What is imported."""
+    package: str
+    extra: str
+    """Of pywatt, which brings it."""
+    needed_by: str
+    """Such as `engine "rdkafka"`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
     """What a service type made of a service's document."""
 
@@ -63,6 +76,10 @@ class Configured:
     build: BuildCommand | None = None
     http: bool = True
     """False: its workers answer no HTTP, whatever happens. True: they do, or that is seen when they run."""
+    requires: tuple[Requirement, ...] = ()
+    """What pywatt's own environment must have for it; what it lacks is a problem of the config."""
+    warnings: tuple[str, ...] = ()
+    """Things to tell the user once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from pywatt.config.declared import Declared, autoload_config
 from pywatt.config.findings import Findings
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.nearest import suggest
-from pywatt.config.service import App, ReadService, configured
+from pywatt.config.service import App, ReadService, configured, note_missing
 from pywatt.config.supervision import check, restart_of, total_memory, total_workers
 from pywatt.config.topology import find_cycle, public_paths
 from pywatt.service_type import Placement
@@ -159,11 +159,13 @@ def _with_broker(
         return list(services)
     ids = tuple(service.id for service in services)
     placement = Placement(id=BROKER, path=app.folder, services=ids, production=app.production)
+    made = app.types[BROKER].configure({}, placement)
+    note_missing(made, app.root, findings)
     broker = ServiceConfig(
         id=BROKER,
         path=app.folder,
         type=BROKER,
-        options=app.types[BROKER].configure({}, placement).options,
+        options=made.options,
         env=app.environment({}, {}),
         restart=restart_of((app.settings.supervision,), production=app.production),
         shutdown=app.settings.shutdown.service,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,10 @@ def configured(
                 service.document, unspell(problem.key, service.document.data), problem.message, problem.hint
             )
         return None
+    for text in made.warnings:
+        findings.warn(service.document, text)
+    if note_missing(made, service.document, findings):
+        return None
     check(declared.supervision, app.root, declared.key, findings)
     layers = (app.settings.supervision, service.supervision, declared.supervision)
     kept = supervision_of(layers, production=app.production)
@@ -162,6 +167,15 @@ def configured(
         stderr_level=app.settings.stderr_level if service.stderr_level is None else service.stderr_level,
     )
     return config, made
+
+
+def note_missing(made: Configured, document: Document, findings: Findings) -> bool:
+    """Note what is not installed of what a service needs, and return whether anything is."""
+    missing = [one for one in made.requires if find_spec(one.module) is None]
+    for one in missing:
+        message = f"{one.needed_by} needs the package {one.package}, which is not installed"
+        findings.problem(document, (), message, f"pip install 'pywatt[{one.extra}]'")
+    return bool(missing)
 
 
 def _document(declared: Declared, root_file: Path) -> Document:

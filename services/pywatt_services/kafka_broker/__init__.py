@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
+from pywatt.service_type import Configured, Placement, Requirement, ServiceContext, ServiceType
 from pywatt_schemas import load
 
 __all__ = ["TYPE", "BrokerOptions", "KafkaBrokerType"]
@@ -41,7 +41,10 @@ class KafkaBrokerType:
 
     def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
         """Return the options; the schema has checked everything."""
-        return Configured(options=BrokerOptions(brokers=document.get("brokers", 1)))
+        needs = Requirement(
+            module="confluent_kafka", package="confluent-kafka", extra="embedded", needed_by="the embedded Kafka broker"
+        )
+        return Configured(options=BrokerOptions(brokers=document.get("brokers", 1)), requires=(needs,))
 
     async def serve(self, options: BrokerOptions, context: ServiceContext) -> None:
         """Run the broker until asked to stop. Raises MissingExtra and StartError."""

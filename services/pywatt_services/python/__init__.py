@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
+from pywatt.service_type import Configured, Placement, Requirement, ServiceContext, ServiceType
+from pywatt.worker.engine import EngineName
 from pywatt_schemas import load
-from pywatt_services.python.config import Interface, PythonOptions, configure, find_interpreter
+from pywatt_services.python.config import Interface, PythonOptions, configure, find_interpreter, neglected
 from pywatt_services.python.detect import find_application
 from pywatt_services.python.frameworks import imported_frameworks
 
@@ -42,7 +43,17 @@ class PythonType:
         # Another interpreter shares nothing with the one that workers are forked from.
         preload = () if interpreter else imported_frameworks(placement.path, options.module)
         http = options.interface is not Interface.MAIN
-        return Configured(options=options, preload=preload, interpreter=interpreter, http=http)
+        needs = Requirement(
+            module="hypercorn", package="hypercorn", extra="hypercorn", needed_by='server.engine "hypercorn"'
+        )
+        return Configured(
+            options=options,
+            preload=preload,
+            interpreter=interpreter,
+            http=http,
+            requires=(needs,) if options.engine is EngineName.HYPERCORN and interpreter is None else (),
+            warnings=tuple(neglected(document, placement)),
+        )
 
     def prepare(self, options: PythonOptions) -> Prepared:
         """Import the application. Raises whatever that raises."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pywatt.errors import Problem
 from pywatt.service_type import OptionsError, Placement
 from pywatt.worker.engine import EngineName
 from pywatt_services.python.detect import FILES, NAMES, find_application
+from pywatt_services.python.virtual_environment import find_environment
 
 DEFAULT_THREADS = 10
 
@@ -67,10 +68,14 @@ def configure(document: Mapping[str, Any], placement: Placement) -> PythonOption
 
 
 def find_interpreter(document: Mapping[str, Any], placement: Placement) -> Path | None:
-    """Return the interpreter that the document names, None for pywatt's own. Raises OptionsError."""
-    named: str | None = document.get("python", {}).get("interpreter")
-    if named is None:
-        return None
+    """Return the interpreter that the document names, else that of the service's own virtual environment, else None.
+
+    Raises OptionsError.
+    """
+    named: str | bool | None = document.get("python", {}).get("interpreter")
+    if not isinstance(named, str):
+        own = None if named is False else find_environment(placement.path)
+        return own.interpreter if own is not None and not own.problem else None
     # Not resolved: a virtual environment's interpreter is a link, and finds its environment by where the link is.
     interpreter = placement.path / named
     if not os.access(interpreter, os.X_OK) or interpreter.is_dir():
@@ -82,3 +87,16 @@ def find_interpreter(document: Mapping[str, Any], placement: Placement) -> Path 
             )
         )
     return interpreter
+
+
+def neglected(document: Mapping[str, Any], placement: Placement) -> Iterator[str]:
+    """Yield a warning for a virtual environment of the service's own in which no worker can run."""
+    if "interpreter" in document.get("python", {}):
+        return
+    own = find_environment(placement.path)
+    if own is not None and own.problem:
+        yield (
+            f"the service {placement.id} does not use its virtual environment {own.name}, which {own.problem}:"
+            f" {own.interpreter} -m pip install pywatt makes it fit,"
+            ' "python": {"interpreter": false} keeps it aside'
+        )

@@ -72,6 +72,13 @@ def test_the_service_runs_there_and_is_one_of_the_app(start: Start, furnished: P
         assert app.stop() == 0
 
 
+def test_the_virtual_environment_of_its_folder_is_used_unasked(start: Start, furnished: Path) -> None:
+    unasked = {name: content for name, content in files(WHERE).items() if not name.endswith("platformatic.json")}
+    with start(unasked) as app:
+        assert app.get("/").json()["prefix"] == str(furnished)
+        assert app.stop() == 0
+
+
 def test_without_http_too(start: Start, furnished: Path) -> None:
     with start(files(WORKER, entrypoint="api")) as app:
         app.wait_for_text(f"works in {furnished}")

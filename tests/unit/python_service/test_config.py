@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from pywatt.service_type import OptionsError, Placement
+from pywatt.service_type import Configured, OptionsError, Placement
 from pywatt.worker.engine import EngineName
+from pywatt.worker.interpreter import NEEDED
 from pywatt_services.python import TYPE
 from pywatt_services.python.config import Interface, PythonOptions
 
@@ -60,3 +62,56 @@ def test_nothing_to_serve_is_an_error_that_says_what_to_do(tmp_path: Path) -> No
 def test_a_module_that_cannot_be_one_is_refused(tmp_path: Path, module: str) -> None:
     with pytest.raises(jsonschema.ValidationError):
         options_of({"python": {"module": module}}, tmp_path)
+
+
+def environment(folder: Path, name: str, packages: tuple[str, ...], python: str = "python3.13") -> Path:
+    """Make what looks like a virtual environment."""
+    library = folder / name / "lib" / python / "site-packages"
+    for package in packages:
+        (library / package).mkdir(parents=True)
+    interpreter = folder / name / "bin" / "python"
+    interpreter.parent.mkdir(parents=True)
+    interpreter.symlink_to(sys.executable)
+    (folder / name / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    return interpreter
+
+
+def made(folder: Path, python: dict[str, Any] | None = None) -> Configured:
+    document = {"python": {"module": "app", **(python or {})}}
+    jsonschema.validate(document, TYPE.schema)
+    return TYPE.configure(document, Placement(id="api", path=folder, services=("api",)))
+
+
+@pytest.mark.parametrize("name", [".venv", "venv"])
+def test_the_virtual_environment_of_a_service_is_used(tmp_path: Path, name: str) -> None:
+    assert made(tmp_path).interpreter is None
+    interpreter = environment(tmp_path, name, NEEDED)
+    assert (made(tmp_path).interpreter, made(tmp_path).warnings) == (interpreter, ())
+    assert made(tmp_path, {"interpreter": False}).interpreter is None
+    assert made(tmp_path, {"interpreter": sys.executable}).interpreter == Path(sys.executable)
+
+
+@pytest.mark.parametrize(
+    ("packages", "python", "told"),
+    [
+        (("anyio", "uvicorn"), "python3.13", "lacks httptools, uvloop, websockets"),
+        (NEEDED, "python3.9", "is of Python 3.9"),
+    ],
+)
+def test_a_virtual_environment_that_is_not_used_is_told(
+    tmp_path: Path, packages: tuple[str, ...], python: str, told: str
+) -> None:
+    environment(tmp_path, ".venv", packages, python)
+    assert made(tmp_path).interpreter is None
+    (warning,) = made(tmp_path).warnings
+    assert told in warning
+    assert ".venv/bin/python -m pip install pywatt" in warning
+    assert made(tmp_path, {"interpreter": False}).warnings == ()
+
+
+def test_a_virtual_environment_in_which_pywatt_runs_is_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(tmp_path, ".venv", ())
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    assert (made(tmp_path).interpreter, made(tmp_path).warnings) == (None, ())

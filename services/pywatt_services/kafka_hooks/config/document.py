@@ -24,6 +24,7 @@ from pywatt_services.kafka_hooks.config.options import (
     OperationsOptions,
     RequestReplyOptions,
 )
+from pywatt_services.kafka_hooks.config.requirements import requirements
 from pywatt_services.kafka_hooks.config.security_options import read_security
 from pywatt_services.kafka_hooks.http.routes import PathPattern, taken_by
 from pywatt_services.kafka_hooks.publishing.options import publish_options
@@ -45,7 +46,10 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     if reader.problems:
         raise OptionsError(*reader.problems)
     return Configured(
-        options=options, calls=tuple(dict.fromkeys(reader.calls)), needs_broker=EMBEDDED in options.brokers
+        options=options,
+        calls=tuple(dict.fromkeys(reader.calls)),
+        needs_broker=EMBEDDED in options.brokers,
+        requires=tuple(requirements(options)),
     )
 
 

@@ -1,0 +1,27 @@
+"""Which optional packages a service of this type needs, by its options; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pywatt.service_type import Requirement
+from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
+
+
+def requirements(options: KafkaHooksOptions) -> Iterator[Requirement]:
+    """Yield them."""
+    yield Requirement(module="aiokafka", package="aiokafka", extra="kafka", needed_by="kafka-hooks")
+    if options.engine == "rdkafka":
+        yield Requirement(
+            module="confluent_kafka", package="confluent-kafka", extra="rdkafka", needed_by='engine "rdkafka"'
+        )
+    if options.auth is not None and options.auth.token is not None:
+        yield Requirement(module="jwt", package="pyjwt", extra="jwt", needed_by="auth.jwt")
+        yield Requirement(module="cryptography", package="cryptography", extra="jwt", needed_by="auth.jwt")
+    if any(key.asymmetric for webhook in options.webhooks for key in webhook.signing_keys):
+        yield Requirement(
+            module="cryptography",
+            package="cryptography",
+            extra="signatures",
+            needed_by="a signing key that begins with whsk_",
+        )
