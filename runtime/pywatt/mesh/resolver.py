@@ -2,29 +2,26 @@
 
 Whatever port a URL names, the answer is the service's loopback port. Clients resolve names in few ways, each of which
 is adapted: `socket.getaddrinfo` (requests, urllib, everything on asyncio's own loop), uvloop's C code, anyio (httpx),
-which drops the port of an answer, and aiodns, which aiohttp prefers when it is installed.
+which drops the port of an answer, and aiodns, which aiohttp prefers when it is installed. Child processes resolve the
+names as well: `pywatt.mesh.child`.
 """
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import os
 import socket
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
-
-import anyio
-import uvloop
+from typing import TYPE_CHECKING, Any
 
 from pywatt.mesh.names import MeshNames, bypass_proxies
+from pywatt.mesh.on_import import on_import
 from pywatt.mesh.table import MeshTable
 
+if TYPE_CHECKING:
+    import uvloop
+
 _system_getaddrinfo = socket.getaddrinfo
-_anyio_connect_tcp = anyio.connect_tcp
 _names: MeshNames | None = None
 """Names are resolved per process, so this is too."""
 
@@ -40,47 +37,16 @@ def install(table: Callable[[], MeshTable]) -> None:
     bypass_proxies(os.environ)
     if first:
         socket.getaddrinfo = _getaddrinfo
-        anyio.connect_tcp = _connect_tcp
-        if "aiohttp.resolver" in sys.modules:
-            _adapt_aiohttp(sys.modules["aiohttp.resolver"])
-        else:
-            sys.meta_path.insert(0, _AiohttpFinder())
+        on_import("anyio", _adapt_anyio)
+        on_import("uvloop", _adapt_uvloop)
+        on_import("aiohttp.resolver", _adapt_aiohttp)
 
 
-class MeshLoop(uvloop.Loop):
-    """A uvloop that knows the names of the app."""
-
-    async def create_connection(
-        self, protocol_factory: Callable[[], Any], host: Any = None, port: Any = None, **options: Any
-    ) -> Any:
-        """Connect; an address of ours replaces host and port."""
-        address = _names.address(host) if _names else None
-        if address is not None:
-            if options.get("ssl") and options.get("server_hostname") is None:
-                options["server_hostname"] = host
-            host, port = address
-        return await super().create_connection(protocol_factory, host, port, **options)
-
-    async def getaddrinfo(
-        self,
-        host: Any,
-        port: Any,
-        *,
-        family: int = 0,
-        type: int = 0,  # noqa: A002
-        proto: int = 0,
-        flags: int = 0,
-    ) -> Any:
-        """Resolve a name."""
-        infos = _names.infos(host, family, type) if _names else None
-        if infos is not None:
-            return infos
-        return await super().getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
-
-
-def new_event_loop() -> MeshLoop:
+def new_event_loop() -> uvloop.Loop:
     """Return the event loop of a worker."""
-    return MeshLoop()
+    import uvloop
+
+    return uvloop.new_event_loop()
 
 
 def _getaddrinfo(
@@ -95,43 +61,50 @@ def _getaddrinfo(
     return infos if infos is not None else _system_getaddrinfo(host, port, family, type, proto, flags)
 
 
-async def _connect_tcp(remote_host: Any, remote_port: Any, **options: Any) -> Any:
-    address = _names.address(remote_host) if _names else None
-    if address is not None:
-        if (options.get("tls") or options.get("ssl_context")) and options.get("tls_hostname") is None:
-            options["tls_hostname"] = remote_host
-        remote_host, remote_port = address
-    return await _anyio_connect_tcp(remote_host, remote_port, **options)
+def _adapt_uvloop(module: ModuleType) -> None:
+    create_connection, getaddrinfo = module.Loop.create_connection, module.Loop.getaddrinfo
+
+    async def create_connection_mesh_too(
+        self: Any, protocol_factory: Callable[[], Any], host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        address = _names.address(host) if _names else None
+        if address is not None:
+            if options.get("ssl") and options.get("server_hostname") is None:
+                options["server_hostname"] = host
+            host, port = address
+        return await create_connection(self, protocol_factory, host, port, **options)
+
+    async def getaddrinfo_mesh_too(
+        self: Any,
+        host: Any,
+        port: Any,
+        *,
+        family: int = 0,
+        type: int = 0,  # noqa: A002
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Any:
+        infos = _names.infos(host, family, type) if _names else None
+        if infos is not None:
+            return infos
+        return await getaddrinfo(self, host, port, family=family, type=type, proto=proto, flags=flags)
+
+    module.Loop.create_connection = create_connection_mesh_too
+    module.Loop.getaddrinfo = getaddrinfo_mesh_too
 
 
-class _AiohttpFinder(importlib.abc.MetaPathFinder):
-    """Adapts aiohttp's own resolver at the moment that a program imports it; nothing of ours does."""
+def _adapt_anyio(module: Any) -> None:
+    connect_tcp = module.connect_tcp
 
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != "aiohttp.resolver":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _AiohttpLoader(spec.loader)
-        return spec
+    async def connect_tcp_mesh_too(remote_host: Any, remote_port: Any, **options: Any) -> Any:
+        address = _names.address(remote_host) if _names else None
+        if address is not None:
+            if (options.get("tls") or options.get("ssl_context")) and options.get("tls_hostname") is None:
+                options["tls_hostname"] = remote_host
+            remote_host, remote_port = address
+        return await connect_tcp(remote_host, remote_port, **options)
 
-
-class _AiohttpLoader(importlib.abc.Loader):
-    def __init__(self, loader: importlib.abc.Loader) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        self._loader.exec_module(module)
-        _adapt_aiohttp(module)
+    module.connect_tcp = connect_tcp_mesh_too
 
 
 def _adapt_aiohttp(module: ModuleType) -> None:

@@ -51,6 +51,8 @@ class WorkerContext:
     _table: MeshTable
     on_stop: Callable[[float], None] = lambda _timeout: None
     """Called with the seconds that are left whenever the worker is asked to end."""
+    on_table: Callable[[MeshTable], None] = lambda _table: None
+    """Called with each newer picture of the app."""
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     _channel: Channel | None = None
     _follows: bool = False
@@ -201,6 +203,7 @@ class WorkerContext:
 
     def _take(self, delta: TableDelta) -> None:
         self._table = self._table.after(delta)
+        self.on_table(self._table)
         if self._follows:
             self._mesh.apply(self._table)
             self._send(TableApplied(self._table.version))

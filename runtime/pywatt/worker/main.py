@@ -21,8 +21,9 @@ from pywatt.channel.stream import open_channel
 from pywatt.errors import PywattError
 from pywatt.logs.python import configure_logging, python_level, text_of
 from pywatt.logs.reporter import open_reports, reporter
-from pywatt.mesh import resolver
+from pywatt.mesh import names_file, resolver
 from pywatt.mesh.client import MeshClient
+from pywatt.mesh.names_file import NamesFile
 from pywatt.mesh.table import MeshTable
 from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, registered, uses_mesh
 from pywatt.worker.bytecode import cache_settled_files_only
@@ -84,6 +85,10 @@ def _run_service(spec: WorkerSpec, passed: Mapping[str, int], entry: EntryPoint)
 def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoint, parting: Parting) -> None:
     """Import what is served, as any program is imported, then serve it in the event loop."""
     resolver.install(lambda: spec.table)
+    names = NamesFile()
+    names.follow(spec.table)
+    os.environ[names_file.VARIABLE] = names.path
+    os.register_at_fork(after_in_child=lambda: resolver.install(names_file.inherited_table()))
     loop = resolver.new_event_loop()
     # For code that asks for "the" loop while it is imported: what it puts there runs once the service does.
     asyncio.set_event_loop(loop)
@@ -96,7 +101,7 @@ def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoin
     if loop.is_closed():
         loop = resolver.new_event_loop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(_serve_in_loop(spec, sockets, service_type, options, parting))
+        runner.run(_serve_in_loop(spec, sockets, service_type, options, parting, names))
 
 
 class _Terminated(SystemExit):
@@ -159,11 +164,18 @@ async def _serve_in_loop(
     service_type: ServiceType,
     options: object,
     parting: Parting,
+    names: NamesFile,
 ) -> None:
     loop = asyncio.get_running_loop()
     async with MeshClient(MeshTable(0)) as mesh, anyio.create_task_group() as tasks:
         context = WorkerContext(
-            spec=spec, sockets=sockets, tasks=tasks, _mesh=mesh, _table=spec.table, on_stop=parting.end_within
+            spec=spec,
+            sockets=sockets,
+            tasks=tasks,
+            _mesh=mesh,
+            _table=spec.table,
+            on_stop=parting.end_within,
+            on_table=names.follow,
         )
         resolver.install(context.names_table)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,24 @@
+"""Has a Python that a worker starts resolve the names of the app as well.
+
+`pywatt_mesh.pth` imports this when the interpreter starts and a worker's variable is set: for a child of
+`multiprocessing` that is spawned, for its forkserver, and for a program in Python. It costs little until `socket` is
+imported.
+"""
+
+from __future__ import annotations
+
+from pywatt.mesh.on_import import on_import
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def _install(_socket: ModuleType) -> None:
+    from pywatt.mesh import resolver
+    from pywatt.mesh.names_file import inherited_table
+
+    resolver.install(inherited_table())
+
+
+on_import("socket", _install)

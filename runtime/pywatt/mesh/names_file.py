@@ -1,0 +1,58 @@
+"""A worker's picture of the app for its child processes: a file in memory that they open by the worker's /proc.
+
+It always holds what the worker knows now, costs nothing on disk, and is gone with the worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+
+from pywatt.mesh.table import MeshService, MeshTable
+
+VARIABLE = "PYWATT_MESH"
+
+
+class NamesFile:
+    """The worker's side."""
+
+    def __init__(self) -> None:
+        self._descriptor = os.memfd_create("pywatt-mesh")
+        self._written: list[tuple[str, int | None, bool]] = []
+        self.path = f"/proc/{os.getpid()}/fd/{self._descriptor}"
+
+    def follow(self, table: MeshTable) -> None:
+        """Replace the picture if other names, or names with other ports, are in this one."""
+        names = [(service.id, service.port, service.internal) for service in table.services.values()]
+        if names == self._written:
+            return
+        self._written = names
+        services = {
+            service.id: MeshService(service.id, service.state, service.port, internal=service.internal)
+            for service in table.services.values()
+        }
+        # Another file under the same number: a reader has the old one or the new one, whole.
+        replacement = os.memfd_create("pywatt-mesh")
+        with open(replacement, "wb") as file:
+            file.write(json.dumps(MeshTable(table.version, services).to_json()).encode())
+            file.flush()
+            os.dup2(replacement, self._descriptor, inheritable=False)
+
+
+def inherited_table() -> Callable[[], MeshTable]:
+    """Return what reads the newest picture of the worker that this process comes from."""
+    path = os.environ.get(VARIABLE, "")
+    table, seen = MeshTable(0), 0
+
+    def newest() -> MeshTable:
+        nonlocal table, seen
+        try:
+            with open(path, "rb") as file:
+                if (inode := os.fstat(file.fileno()).st_ino) != seen:
+                    table, seen = MeshTable.from_json(json.load(file)), inode
+        except (OSError, ValueError, KeyError):
+            pass  # the worker is gone: what it knew last still stands
+        return table
+
+    return newest
