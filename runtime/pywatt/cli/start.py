@@ -19,6 +19,7 @@ from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.errors import NoHome, StartError
 from pywatt.logs.logbook import Logbook, open_logbook
 from pywatt.logs.ring import History, history_of
+from pywatt.supervisor.debuggers import Attend
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.run import run_app
 from pywatt.supervisor.supervisor import Supervisor
@@ -131,6 +132,7 @@ async def _supervise(
                 force=force,
                 read_config=read_config,
                 accompany=accompany,
+                attend=_attend(session),
             )
             logbook.say(LogLevel.INFO, "stopped")
         except StartError as error:
@@ -139,6 +141,14 @@ async def _supervise(
         tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+def _attend(session: DevSession | None) -> Attend | None:
+    if session is None:
+        return None
+    from pywatt.dev.terminal import has_terminal
+
+    return session.breakpoints.attend if has_terminal() else None
 
 
 async def _tell_of_stop(stop: anyio.Event, logbook: Logbook) -> None:

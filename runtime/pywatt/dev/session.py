@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from pywatt.config.model import LogLevel, RuntimeConfig
+from pywatt.dev.breakpoints import Breakpoints
 from pywatt.dev.interest import Interest
 from pywatt.dev.restart_brake import RestartBrake
 from pywatt.dev.snapshot import modified
@@ -50,6 +51,8 @@ class DevSession:
         """`render` turns an error into text; `since`: time when the configuration was read, in ns since the epoch."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when `outdated` may have changed."""
+        self.breakpoints = Breakpoints()
+        """The debuggers of workers that want the terminal."""
         self._config = config
         self._outdated: dict[str, frozenset[int]] = {}
         self._refused: RuntimeConfig | None = None
@@ -191,6 +194,7 @@ class DevSession:
         brake = self._brake(service_id)
         brake.begin(self._clock())
         begun = time.perf_counter()
+        old = service.workers()
         try:
             await service.replace()
         except StartError as error:
@@ -199,6 +203,8 @@ class DevSession:
             self._outdated[service_id] = frozenset(worker.pid for worker in service.workers())
             self.on_change()
         else:
+            for worker in old:
+                worker.debuggers.quit()  # nobody else would end a request that one of them holds
             took = (time.perf_counter() - begun) * 1000
             reason = _named(restart.files, service.config.path)
             app.say(LogLevel.INFO, f'new code of the service "{service_id}" serves after {took:.0f} ms{reason}')

@@ -26,13 +26,18 @@ async def serve_terminal(app: Supervisor, session: DevSession, stop: Callable[[]
 
     The terminal belongs to the shell's foreground job: another one that changes its settings is stopped by SIGTTOU.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not has_terminal():
         return
     with anyio.open_signal_receiver(signal.SIGTSTP) as suspensions:
         while True:
             await first_of(partial(anext, suspensions), partial(_use, app, session, stop))
             # Ctrl-Z: the terminal is given back, and the shell has to see the job stop.
             os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def has_terminal() -> bool:
+    """Return whether a person can type here."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def in_foreground(terminal: int) -> bool:
@@ -44,9 +49,16 @@ def in_foreground(terminal: int) -> bool:
 
 
 async def _use(app: Supervisor, session: DevSession, stop: Callable[[], None]) -> None:
-    """Show the status line and obey keys, while in the foreground, until cancelled."""
-    while not in_foreground(sys.stdin.fileno()):  # noqa: ASYNC110 - the kernel tells nobody of it
-        await anyio.sleep(LOOK_SECONDS)
+    """Show the status line and obey keys, or lend the terminal, while in the foreground, until cancelled."""
+    while True:
+        while not in_foreground(sys.stdin.fileno()):  # noqa: ASYNC110 - the kernel tells nobody of it
+            await anyio.sleep(LOOK_SECONDS)
+        await first_of(partial(_show_and_obey, app, session, stop), session.breakpoints.wanted)
+        await session.breakpoints.lend(sys.stdin.fileno(), sys.stdout.fileno())
+
+
+async def _show_and_obey(app: Supervisor, session: DevSession, stop: Callable[[], None]) -> None:
+    """Show the status line and obey keys until cancelled."""
     with open_status_line(sys.stdout.fileno(), partial(session.outdated, app)) as line:
         session.on_change = partial(line.draw, app)
         try:

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable
 
-from pywatt.mesh.table import MeshService, MeshTable
+from pywatt.mesh.table import MeshService, MeshTable, TableDelta
 
 VARIABLE = "PYWATT_MESH"
 
@@ -28,14 +28,12 @@ class NamesFile:
         if names == self._written:
             return
         self._written = names
-        services = {
-            service.id: MeshService(service.id, service.state, service.port, internal=service.internal)
-            for service in table.services.values()
-        }
+        services = (MeshService(it.id, it.state, it.port, internal=it.internal) for it in table.services.values())
+        picture = TableDelta(max(1, table.version), 0, tuple(services))
         # Another file under the same number: a reader has the old one or the new one, whole.
         replacement = os.memfd_create("pywatt-mesh")
         with open(replacement, "wb") as file:
-            file.write(json.dumps(MeshTable(table.version, services).to_json()).encode())
+            file.write(json.dumps(picture.to_json()).encode())
             file.flush()
             os.dup2(replacement, self._descriptor, inheritable=False)
 
@@ -50,7 +48,7 @@ def inherited_table() -> Callable[[], MeshTable]:
         try:
             with open(path, "rb") as file:
                 if (inode := os.fstat(file.fileno()).st_ino) != seen:
-                    table, seen = MeshTable.from_json(json.load(file)), inode
+                    table, seen = MeshTable(0).after(TableDelta.from_json(json.load(file))), inode
         except (OSError, ValueError, KeyError):
             pass  # the worker is gone: what it knew last still stands
         return table

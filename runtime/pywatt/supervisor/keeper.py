@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import traceback
 from collections.abc import Awaitable, Callable
@@ -179,8 +180,9 @@ class Keeper:
                 self.worker = worker
                 around.changed()  # its table is as old as its order
                 limit, passed = around.workshop.start_timeout, anyio.Event()
-                probes = Probes(self.config.probes, partial(around.ask, worker), partial(self._note, worker))
+                probes = Probes(self.config.probes, partial(self._ask, worker), partial(self._note, worker))
                 with anyio.move_on_after(limit) as starting:
+                    worker.debuggers.on_change = partial(_hold_start, worker, starting, limit)
                     await first_of(
                         partial(self._get_ready, worker, probes, passed), self._retire.wait, worker.has_exited
                     )
@@ -232,6 +234,11 @@ class Keeper:
         message = f"{self._name()} failed, since pywatt itself did: {type(error).__name__}: {error}"
         return ServiceFailed(self.config.id, message, output="".join(trace).splitlines())
 
+    async def _ask(self, worker: Worker, probe: ProbeConfig) -> str:
+        """Ask what a probe asks, unless a debugger holds the worker."""
+        problem = "" if worker.debuggers.hold else await self._surroundings.ask(worker, probe)
+        return "" if worker.debuggers.hold else problem
+
     async def _get_ready(self, worker: Worker, probes: Probes, passed: anyio.Event) -> None:
         """Return when the worker is ready and its probes pass, or with a verdict about it."""
         await worker.ready.wait()
@@ -280,6 +287,11 @@ class Keeper:
     def _which(self) -> dict[str, object]:
         """Return which process a line is about."""
         return {} if self.worker is None else {"child": self.worker.pid}
+
+
+def _hold_start(worker: Worker, starting: anyio.CancelScope, limit: float | None) -> None:
+    """Stop the time of a start while a debugger holds the worker; it begins anew afterwards."""
+    starting.deadline = math.inf if limit is None or worker.debuggers.hold else anyio.current_time() + limit
 
 
 async def first_of(*waits: Callable[[], Awaitable[object]]) -> None:

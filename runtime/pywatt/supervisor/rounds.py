@@ -109,7 +109,7 @@ class Rounds:
     def _go_round(self, tasks: TaskGroup, elapsed: float, now: float) -> None:
         for service in self._app.services.values():
             for worker in service.workers():
-                if worker.calls and not worker.verdict and worker not in self._leaving:
+                if worker.calls and not worker.debuggers.hold and not worker.verdict and worker not in self._leaving:
                     self._look_at(tasks, service, worker, elapsed, now)
         self._scale(tasks, now)
 

@@ -22,6 +22,7 @@ from pywatt.control.folder import RuntimeFolder, runtime_folder
 from pywatt.control.service import control_service
 from pywatt.logs.flow import Flow
 from pywatt.supervisor.commands import Commands
+from pywatt.supervisor.debuggers import Attend
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.keeper import first_of
 from pywatt.supervisor.output import Log, now_ms
@@ -45,12 +46,14 @@ async def run_app(
     force: anyio.Event,
     read_config: Callable[[], RuntimeConfig],
     accompany: Callable[[Supervisor], Coroutine[Any, Any, None]],
+    attend: Attend | None = None,
     clock: Callable[[], float] = time.monotonic,
     rng: random.Random | None = None,
 ) -> None:
     """Run the app until `stop` is set, then stop it gracefully; setting `force` as well kills what is left.
 
     `read_config` reads the configuration again, for a reload. `accompany` runs beside the app, from start to end.
+    `attend` takes what debuggers ask, where there is a terminal.
     Raises StartError when an address cannot be bound or a service does not get ready.
     """
     adopt_orphans()
@@ -69,6 +72,7 @@ async def run_app(
                 log=log,
                 flow=flow,
                 on_ask=commands.take,
+                attend=attend,
             )
             supervisor = Supervisor(
                 config,

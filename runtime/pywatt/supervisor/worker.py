@@ -37,6 +37,7 @@ from pywatt.control.folder import RuntimeFolder
 from pywatt.logs.flow import Flow
 from pywatt.mesh.table import Endpoint
 from pywatt.mesh.versions import TableVersions
+from pywatt.supervisor.debuggers import Attend, Debuggers
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.output import Log, WorkerOutput, open_output_pipes
 from pywatt.supervisor.pulse import Pulse
@@ -69,6 +70,8 @@ class Workshop:
     flow: Flow = field(default_factory=Flow)
     on_ask: OnAsk | None = None
     """Takes what workers of internal services ask."""
+    attend: Attend | None = None
+    """Takes what a worker's debuggers ask over a socket of their own; None: there is no terminal for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +127,7 @@ class Worker:
     unready: str = ""
     """What its probes say against calling it although it has reported that it is ready."""
     pulse: Pulse = field(default_factory=Pulse)
+    debuggers: Debuggers = field(default_factory=Debuggers)
     _checks: dict[int, asyncio.Future[str]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -239,6 +243,7 @@ class Worker:
         if self.state is not WorkerState.STOPPING:
             self.state = transition(self.state, WorkerEvent.ASKED_TO_STOP)
             self.on_change()
+        self.debuggers.quit()
         if self.channel is not None:
             self.channel.send(Stop(timeout, linger))
         if starts:
@@ -299,6 +304,7 @@ async def open_worker(
             versions=order.versions,
             shutdown=service.shutdown,
             table=made.table,
+            debuggers=made.debuggers,
             unready=NOT_ASKED if service.probes.startup or service.probes.readiness else "",
         )
         try:
@@ -314,7 +320,7 @@ async def open_worker(
                 await workshop.forkserver.forget(made.pid)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Made:
     """A process that has just been forked."""
 
@@ -324,6 +330,7 @@ class _Made:
     table: int
     output: WorkerOutput
     channel: socket.socket
+    debuggers: Debuggers
 
 
 async def _make(
@@ -337,7 +344,7 @@ async def _make(
     )
     ours, theirs = socket.socketpair()
     # The worker holds its own copies; with ours closed, its death is seen by whoever is connected to it.
-    with ExitStack() as unless_made, theirs, closing(output), open_endpoint(path) as endpoint:
+    with ExitStack() as unless_made, ExitStack() as lends, theirs, closing(output), open_endpoint(path) as endpoint:
         unless_made.callback(ours.close)
         stack.callback(_unlink, path)
         passed = {
@@ -349,6 +356,12 @@ async def _make(
         }
         if order.public is not None:
             passed["public"] = order.public.fileno()
+        debuggers = Debuggers()
+        if workshop.attend is not None:
+            terminal, lent = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            lends.enter_context(lent)
+            stack.enter_context(workshop.attend(service.id, debuggers, terminal))
+            passed["terminal"] = lent.fileno()
         spec = WorkerSpec(
             endpoint_id=f"{service.id}/{order.slot}/{order.incarnation}",
             service=service,
@@ -367,7 +380,7 @@ async def _make(
             exited = workshop.reaper.watch(pid)
         unless_made.pop_all()
     output.pid = pid
-    return _Made(endpoint_id=spec.endpoint_id, pid=pid, exited=exited, table=table, output=output, channel=ours)
+    return _Made(spec.endpoint_id, pid, exited, table, output, ours, debuggers)
 
 
 def _unlink(path: Path) -> None:

@@ -28,6 +28,7 @@ from pywatt.mesh.table import MeshTable
 from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, registered, uses_mesh
 from pywatt.worker.bytecode import cache_settled_files_only
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
+from pywatt.worker.debugger import adapt_pdb
 from pywatt.worker.failure import root_cause, trim
 from pywatt.worker.kernel import STACK_SIGNAL, die_with_parent
 from pywatt.worker.parting import FAILURE_GRACE, Parting
@@ -94,6 +95,7 @@ def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoin
     asyncio.set_event_loop(loop)
     # An import blocks: nobody would read the supervisor's request to stop.
     signal.signal(signal.SIGTERM, _terminate)
+    adapt_pdb(sockets.pop("terminal", None))
     service_type: ServiceType = entry.load()
     options = spec.service.options
     if isinstance(service_type, Prepares):
