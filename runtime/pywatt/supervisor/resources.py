@@ -9,9 +9,7 @@ from contextlib import suppress
 from pywatt.config.model import RuntimeConfig
 from pywatt.errors import StartError
 
-NO_ROOM = (
-    "the limits of processes (ulimit -u), of the memory and of the container's pids are too small, or nearly used up"
-)
+NO_ROOM = "raise the limit of processes (ulimit -u, the pids of the container) or of memory, whichever is used up"
 OWN_DESCRIPTORS = 48
 """Of the supervisor itself: its standard streams, the log, the loop, the forkserver, the sockets of commands."""
 PER_SERVICE = 1

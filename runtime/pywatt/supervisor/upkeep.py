@@ -55,6 +55,8 @@ class Upkeep:
             await self._make_again()
         except (OSError, PywattError) as error:
             self._rest = REST_ROUNDS
+            if self._supervisor.mesh.stopping:
+                return
             self._tell(f"cannot make again what was removed from {self._folder.path}: {error}")
         else:
             self._failure = ""
