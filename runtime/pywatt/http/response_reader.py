@@ -1,7 +1,8 @@
 """Reads one response at a time from the bytes of a connection to a server.
 
 Everything that leaves doubt about where a response ends is an error: bytes behind it, transfer codings other than
-chunked, a 101 that nobody asked for.
+chunked, a 101 that nobody asked for. So is what never comes to the response, or to its end: informational responses
+without number, trailers without end.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ BODILESS = (204, 304)
 EMPTY_LINE = b"\r\n\r\n"
 HTTP_VERSIONS = ("1.1", "1.0")
 FINAL = range(200, 1000)
+PIECES = 256
+"""Pieces of a body in one read above which they are tiny."""
+INFORMATIONAL = 32
+"""1xx responses that may come before the response."""
 START_SIZE = 1024
 """Bytes of an unfinished head that are kept for `status_of`."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\r?\n")
@@ -55,6 +60,21 @@ class ResponseHead:
         return self._lower
 
 
+class _Trailers(list[Header]):
+    """Fields behind a body: they are counted and dropped."""
+
+    LIMIT = 128
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._number = 0
+
+    def append(self, _field: Header) -> None:
+        self._number += 1
+        if self._number > self.LIMIT:
+            raise BadResponse(f"the response has more than {self.LIMIT} trailers")
+
+
 _known_heads: Remembered[ResponseHead] = Remembered()
 """Heads of responses with a body of known length, by their bytes."""
 
@@ -67,21 +87,24 @@ class ResponseReader:
         "_body",
         "_dated",
         "_head_bytes",
+        "_interim",
         "_max_head",
         "_not_passed",
         "_parser",
         "_passed",
         "_start",
+        "_tail_bytes",
         "_to_head",
         "_upgradable",
         "complete",
         "head",
         "informational",
+        "scattered",
         "surplus",
     )
 
     def __init__(self, max_head: int) -> None:
-        """`max_head`: bytes that a head may have."""
+        """`max_head`: bytes that a head may have, and what comes between the pieces of a body and behind it."""
         self._max_head = max_head
         self._passed: list[Header] = []
         self._not_passed: list[Header] = []
@@ -98,12 +121,14 @@ class ResponseReader:
         """Get ready for the next response. `to_head`: it answers HEAD. `upgradable`: it may be a 101."""
         self._to_head = to_head
         self._upgradable = upgradable
-        self._head_bytes = 0
+        self._head_bytes = self._tail_bytes = self._interim = 0
         self.head: ResponseHead | None = None
         self.complete = False
         self._start = b""
-        if self._passed or self._not_passed:  # trailers of the response before
+        if self._passed is self._not_passed:  # trailers of the response before
             self._passed, self._not_passed, self._dated, self._addressed = [], [], False, False
+        self.scattered = False
+        """Whether the body comes in tiny pieces, so that reading much of it at once takes long."""
         self.surplus = False
         """Whether bytes came behind the response: the connection must not be used again."""
 
@@ -138,9 +163,13 @@ class ResponseReader:
             self._start = (self._start + data)[:START_SIZE]
             if self._head_bytes > self._max_head:
                 raise BadResponse(f"the head of the response is larger than {self._max_head} bytes")
-        elif self.complete and self._to_head:
+        elif not self.complete:
+            self._tail_bytes = 0 if self._body or is_first else self._tail_bytes + len(data)
+            if self._tail_bytes > self._max_head:
+                raise BadResponse(f"the trailers of the response are larger than {self._max_head} bytes")
+        elif self._to_head:
             self._parser = None  # it waits for the body which a response to HEAD does not have
-        elif is_first and self.complete and self.head.keep_alive and not self.surplus and not self.informational:
+        elif is_first and self.head.keep_alive and not self.surplus and not self.informational:
             self._remember(data, self.head)
         return b""
 
@@ -160,7 +189,11 @@ class ResponseReader:
         pieces = self._body
         if not pieces:
             return b""
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if len(pieces) == 1:
+            body = pieces[0]
+        else:
+            body = b"".join(pieces)
+            self.scattered = len(pieces) > PIECES
         pieces.clear()
         return body
 
@@ -187,10 +220,10 @@ class ResponseReader:
 
     def on_headers_complete(self) -> None:
         """Make the head."""
-        passed, not_passed, dated, addressed = self._passed, self._not_passed, self._dated, self._addressed
-        self._passed, self._not_passed, self._dated, self._addressed = [], [], False, False
         if self.complete:
             return
+        passed, not_passed, dated, addressed = self._passed, self._not_passed, self._dated, self._addressed
+        self._passed, self._not_passed, self._dated, self._addressed = [], [], False, False
         parser = self._parser
         assert parser is not None
         status = parser.get_status_code()
@@ -201,6 +234,9 @@ class ResponseReader:
         _apply(head, not_passed)
         if status < 200:
             if status != SWITCHING_PROTOCOLS:
+                self._interim += 1
+                if self._interim > INFORMATIONAL:
+                    raise BadResponse(f"more than {INFORMATIONAL} informational responses came before the response")
                 self._head_bytes = 0
                 self.informational.append(head)
                 return
@@ -212,6 +248,7 @@ class ResponseReader:
         elif status in BODILESS:
             head.until_close = False
         self.head = head
+        self._passed = self._not_passed = _Trailers()
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of the body."""

@@ -11,6 +11,10 @@ from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead, Respo
 
 WRITE_BUFFER = 128 * 1024
 """Bytes waiting to be sent above which the receiver is told to stop writing."""
+PIECE = 2 * 1024
+"""Bytes of a body in tiny chunks that are read in one turn of the event loop."""
+FINISH_LIMIT = 10.0
+"""Seconds that a server gets to take the rest of a tunnel that has ended."""
 
 
 class Receiver(Protocol):
@@ -85,8 +89,13 @@ class Connection(asyncio.Protocol):
     """A connection of a pool."""
 
     __slots__ = (
+        "_in_turns",
+        "_late",
         "_owner",
+        "_paused",
         "_reader",
+        "_reading_on",
+        "_reading_paused",
         "_received",
         "_receiver",
         "_request_ended",
@@ -104,6 +113,15 @@ class Connection(asyncio.Protocol):
         self._request_ended = False
         self._received = False
         self._reused = False
+        self._paused = False
+        """Whether the receiver takes nothing now."""
+        self._reading_paused = False
+        self._reading_on = False
+        """Whether the next piece is read in the next turn of the event loop."""
+        self._in_turns = False
+        """Whether the response is read in small pieces, so that others get their turn."""
+        self._late = bytearray()
+        """What of it has come, and is not read yet."""
         self.state = IDLE
         self.idle_since = 0.0
 
@@ -120,7 +138,7 @@ class Connection(asyncio.Protocol):
         self.state = BUSY
         self._receiver = receiver
         self._request_ended = ended
-        self._received = False
+        self._received = self._paused = self._in_turns = False
         self._reader.expect(to_head=to_head, upgradable=upgradable)
         if self._transport is None:
             # Lost between being taken and being used; the loop must turn once before the receiver may be told.
@@ -143,19 +161,24 @@ class Connection(asyncio.Protocol):
             self._owner.exchange_ended(self)
 
     def finish(self) -> None:
-        """End a tunnel once everything was sent; the receiver is not told."""
+        """End a tunnel once everything was sent, or the server takes too long for it; the receiver is not told."""
         self._receiver = None
         self._close()
+        if self._transport is not None:
+            asyncio.get_running_loop().call_later(FINISH_LIMIT, self.reset)
 
     def pause_reading(self) -> None:
         """Stop taking the response in."""
-        if self._transport is not None and self._receiver is not None:
-            self._transport.pause_reading()
+        if self._receiver is not None:
+            self._paused = True
+            self._steer()
 
     def resume_reading(self) -> None:
         """Go on taking the response in."""
-        if self._transport is not None and self._receiver is not None:
-            self._transport.resume_reading()
+        if self._receiver is not None:
+            self._paused = False
+            self._read_on_soon()
+            self._steer()
 
     # For the pool.
 
@@ -192,6 +215,11 @@ class Connection(asyncio.Protocol):
                 self._close(abort=True)
             return
         self._received = True
+        if self._in_turns and (self._late or len(data) > PIECE):
+            self._late += data
+            self._read_on_soon()
+            self._steer()
+            return
         reader = self._reader
         whole = reader.recognise(data)
         if whole is not None:
@@ -227,6 +255,8 @@ class Connection(asyncio.Protocol):
             receiver.on_response(head, body, ended)
         elif body or ended:
             receiver.on_body(body, ended)
+        if reader.scattered:
+            self._in_turns = self._receiver is receiver
 
     def eof_received(self) -> bool:
         """Let the transport close."""
@@ -235,6 +265,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever has an exchange here."""
         self._transport = None
+        if self._late:
+            late = bytes(self._late)
+            self._late.clear()
+            self._in_turns = False
+            self.data_received(late)
         self._owner.closed(self)
         state, receiver, reader = self.state, self._receiver, self._reader
         if state is BUSY and receiver is not None:
@@ -262,6 +297,38 @@ class Connection(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.on_writable(True)
 
+    def _read_on(self) -> None:
+        """Read one more piece of a body that comes in tiny chunks."""
+        self._reading_on = False
+        late = self._late
+        if not late or self._paused:
+            return
+        piece = bytes(late[:PIECE])
+        del late[:PIECE]
+        receiver = self._receiver
+        self._in_turns = False
+        self.data_received(piece)
+        if receiver is not None and self._receiver is receiver:
+            self._in_turns = True
+            self._read_on_soon()
+        self._steer()
+
+    def _read_on_soon(self) -> None:
+        if self._late and not self._paused and not self._reading_on:
+            self._reading_on = True
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _steer(self) -> None:
+        """Take the response in, or not."""
+        pause = self._paused or bool(self._late)
+        if self._transport is None or pause is self._reading_paused:
+            return
+        self._reading_paused = pause
+        if pause:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
     def _end(self, head: ResponseHead) -> None:
         """Free the connection, before the receiver hears of it: its next request may come at once."""
         self._receiver = None
@@ -271,6 +338,7 @@ class Connection(asyncio.Protocol):
             or not head.keep_alive
             or not self._request_ended
             or self._reader.surplus
+            or self._late
             or transport.is_closing()
             or transport.get_write_buffer_size()
         ):
@@ -293,6 +361,7 @@ class Connection(asyncio.Protocol):
 
     def _close(self, *, abort: bool = False) -> None:
         self.state = CLOSED
+        self._late.clear()
         if self._transport is None:
             return
         if abort:

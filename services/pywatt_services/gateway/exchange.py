@@ -41,6 +41,7 @@ class Exchange:
         "_body_length",
         "_chunked",
         "_client",
+        "_client_is_slow",
         "_close",
         "_connection",
         "_dialing",
@@ -51,8 +52,10 @@ class Exchange:
         "_request",
         "_request_ended",
         "_response",
+        "_rest",
         "_retried",
         "_route",
+        "_service_waits",
         "_site",
         "_trusted",
         "_tunnel",
@@ -81,6 +84,10 @@ class Exchange:
         self._response: ResponseHead | None = None
         """The head of a response whose body goes on."""
         self._tunnel: Tunnel | None = None
+        self._rest = b""
+        """What the service has sent through the tunnel, and is not passed on yet."""
+        self._client_is_slow = False
+        self._service_waits = False
         self.responding = False
         """Whether the response has begun."""
 
@@ -125,12 +132,8 @@ class Exchange:
 
     def on_client_writable(self, writable: bool) -> None:
         """Make the service wait for a slow client."""
-        if self._connection is None:
-            return
-        if writable:
-            self._connection.resume_reading()
-        else:
-            self._connection.pause_reading()
+        self._client_is_slow = not writable
+        self._steer()
 
     def cancel(self) -> None:
         """Give up: the client is gone, or has been answered."""
@@ -228,14 +231,29 @@ class Exchange:
             self._client.exchange_ended(close=self._close or not self._request_ended)
 
     def on_raw(self, data: bytes) -> None:
-        """Pass bytes of a tunnel on."""
-        if self._tunnel is not None:
-            self._tunnel.pass_on(data)
+        """Pass bytes of a tunnel on; of many small frames, some in each turn of the event loop."""
+        if self._tunnel is None:
+            return
+        if self._rest:
+            self._rest += data
+            return
+        self._rest = self._tunnel.pass_on(data)
+        if self._rest:
+            self._site.turns.add(self)
+        self._steer()
+
+    def take_turn(self) -> None:
+        """Pass more frames on."""
+        rest, self._rest = self._rest, b""
+        if self._connection is not None:
+            self.on_raw(rest)
 
     def on_failure(self, error: MeshError, retriable: bool) -> None:
         """Try again where nothing can have happened, else tell the client."""
         self._connection = None
         if self._tunnel is not None:
+            while self._rest:
+                self._rest = self._tunnel.pass_on(self._rest)
             self._client.tunnel_ended()
         elif self.responding:
             logger.warning("%s: %s", self._route.id, error.message)
@@ -261,6 +279,17 @@ class Exchange:
         authority = (self._trusted and last_value(request, b"x-forwarded-host")) or request.authority
         return Addresses(self._route, self._site.routes, self._base_path, authority).headers(head.headers)
 
+    def _steer(self) -> None:
+        """Have the service send on, or wait."""
+        wait = self._client_is_slow or bool(self._rest)
+        if self._connection is None or wait is self._service_waits:
+            return
+        self._service_waits = wait
+        if wait:
+            self._connection.pause_reading()
+        else:
+            self._connection.resume_reading()
+
     def _framed(self, body: bytes) -> bytes:
         return chunk(body) if self._body_length is None else body
 
@@ -270,6 +299,7 @@ class Exchange:
     def _opened(self, connection: Connection) -> None:
         self._dialing = None
         self._connection = connection
+        self._service_waits = False
         request = self._request
         data = self._head
         had_body = bool(self._pending)

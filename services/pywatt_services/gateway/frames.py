@@ -4,6 +4,8 @@ from __future__ import annotations
 
 CLOSE_SERVICE_RESTART = b"\x88\x02\x03\xf4"
 """A close frame from a server, with the code 1012: the client should connect again."""
+FRAMES = 256
+"""Frames that are followed in one go: somebody else may be waiting while a service sends tiny ones."""
 _MASKED = 0x80
 _LENGTH = 0x7F
 _LENGTH_BYTES = {126: 2, 127: 8}
@@ -26,20 +28,26 @@ class FrameCursor:
         """Whether the bytes so far end with a frame's end."""
         return not self._left and not self._head
 
-    def feed(self, data: bytes) -> int | None:
-        """Follow these bytes; return how many of them lead to the first end of a frame, None when there is none."""
+    def feed(self, data: bytes) -> tuple[int, int | None]:
+        """Follow these bytes, but not more than FRAMES frames.
+
+        Return how many bytes were followed, and how many of them lead to the first end of a frame; None when there is
+        none.
+        """
         first: int | None = None
-        position, size = 0, len(data)
-        while position < size:
+        position, size, frames = 0, len(data), 0
+        while position < size and frames < FRAMES:
             if self._left:
                 step = min(self._left, size - position)
                 self._left -= step
                 position += step
             else:
                 position = self._feed_head(data, position)
-            if first is None and self.between:
-                first = position
-        return first
+            if self.between:
+                frames += 1
+                if first is None:
+                    first = position
+        return position, first
 
     def _feed_head(self, data: bytes, position: int) -> int:
         """Take one more part of the head, and return the position behind it."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pywatt.errors import MeshError
+from pywatt.http.turns import Turns
 from pywatt.mesh.address import Destination
 from pywatt.mesh.connection import Connection
 from pywatt_services.gateway.routes import RouteTable
@@ -42,6 +43,11 @@ class Site(Protocol):
     @property
     def draining(self) -> bool:
         """Whether connections close after their current response."""
+        ...
+
+    @property
+    def turns(self) -> Turns:
+        """Of those who have more to pass on than one turn of the event loop allows."""
         ...
 
     @property

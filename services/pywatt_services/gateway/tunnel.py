@@ -29,15 +29,19 @@ class Tunnel:
         self._cursor = FrameCursor()
         self._state = TunnelState.OPEN
 
-    def pass_on(self, data: bytes) -> None:
-        """Send on what the service has sent."""
+    def pass_on(self, data: bytes) -> bytes:
+        """Send on what the service has sent; return what has to wait for the next turn of the event loop."""
         if self._state is TunnelState.CLOSED:
-            return
-        end = self._cursor.feed(data)
+            return b""
+        followed, end = self._cursor.feed(data)
+        rest = data[followed:]
+        if rest:
+            data = data[:followed]
         if self._state is TunnelState.CLOSING and end is not None:
             self._state = TunnelState.CLOSED
-            data = data[:end] + CLOSE_SERVICE_RESTART
+            data, rest = data[:end] + CLOSE_SERVICE_RESTART, b""
         self._write(data)
+        return rest
 
     def close(self) -> None:
         """Tell the client, as soon as no frame is on its way, that the service restarts."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from harness.app import run_pywatt, write_files
-from harness.apps import gateway_and_api
+from harness.apps import GATEWAY, gateway_and_api
 from harness.attack import Attack, Memory, assert_others_are_served, median_latency, under
 from harness.processes import MARKER, marked
 
@@ -58,6 +62,26 @@ ATTACKS = {
 }
 
 
+ENDLESS = Path(__file__).with_name("endless_service.py")
+HANDSHAKE = (
+    "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@contextmanager
+def endless_service() -> Iterator[int]:
+    """Run a server that never comes to an end; yield its port."""
+    process = subprocess.Popen([sys.executable, ENDLESS], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
 @dataclass(frozen=True)
 class Site:
     """A running app."""
@@ -68,8 +92,19 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = write_files(tmp_path_factory.mktemp("app"), gateway_and_api(API))
+    files = gateway_and_api(API)
     marker = uuid.uuid4().hex
+    with endless_service() as port:
+        proxies = [
+            {"id": "api", "proxy": {"prefix": "/api"}},
+            {"id": "endless", "proxy": {"prefix": "/endless", "upstream": f"http://127.0.0.1:{port}"}},
+        ]
+        files["web/gateway/platformatic.json"] = {**GATEWAY, "gateway": {"applications": proxies}}
+        folder = write_files(tmp_path_factory.mktemp("app"), files)
+        yield from run(folder, marker)
+
+
+def run(folder: Path, marker: str) -> Iterator[Site]:
     with run_pywatt(folder, env={MARKER: marker, "PORT": "0"}) as app:
         site = Site(int(app.url.rstrip("/").rpartition(":")[2]), marker)
         median_latency(site.port, SMALL.encode())
@@ -88,3 +123,15 @@ def test_nobody_else_feels(site: Site, name: str, connections: int) -> None:
 def test_a_client_that_reads_nothing_holds_up_no_service(site: Site) -> None:
     with under(ATTACKS["no reading of large answers"], site.port, 4):
         assert_others_are_served(site.port, SMALL.encode())
+
+
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize(
+    "kind", ["informational", "fields", "trailers", "trailer", "extension", "answers", "chunks", "frames"]
+)
+def test_nobody_feels_a_service_that_never_comes_to_an_end(site: Site, kind: str, reads: bool) -> None:
+    head = f"GET /endless/{kind} HTTP/1.1\r\n" + (HANDSHAKE if kind == "frames" else "Host: x\r\n\r\n")
+    memory = Memory.of(marked(site.marker))
+    with under(Attack(first=head, reads=reads), site.port, 4):
+        assert_others_are_served(site.port, OWN.encode())
+    memory.assert_bounded()

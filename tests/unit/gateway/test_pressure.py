@@ -157,3 +157,17 @@ def test_a_connection_on_which_requests_wait_for_their_turn_is_not_idle(scene: S
     scene.turns.give_all()
     assert client.idle
     assert answers(transport) == 2
+
+
+def test_what_is_thrown_away_comes_no_faster_than_others_are_served(scene: Scene) -> None:
+    client, transport = scene.connect()
+    client.data_received(b"nonsense\r\n\r\n")
+    assert transport.reading
+    for _ in range(3):
+        client.data_received(b"x" * READ)
+        assert not transport.reading
+        scene.turns.give_one()
+        assert transport.reading
+    client.data_received(b"x" * READ)
+    scene.pass_time(3)
+    assert transport.aborted

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from pywatt.http.server_connection import CLOSED, TUNNEL
+from pywatt_services.gateway.frames import CLOSE_SERVICE_RESTART
 
 Scene = Any
 HANDSHAKE = (
@@ -69,6 +71,89 @@ def test_tunnel_has_backpressure(scene: Scene) -> None:
     assert not transport.reading
     scene.service.connection.resume_writing()
     assert transport.reading
+
+
+TINY = b"\x81\x01x" * 2000
+
+
+def opened(scene: Scene) -> Any:
+    client, transport = scene.connect()
+    client.data_received(HANDSHAKE)
+    scene.service.send(SWITCHING)
+    transport.take()
+    return client, transport
+
+
+def test_tiny_frames_of_a_service_are_passed_on_in_turns(scene: Scene) -> None:
+    _, transport = opened(scene)
+    scene.service.send(TINY)
+    first = transport.take()
+    assert TINY.startswith(first)
+    assert 0 < len(first) < 1000
+    assert not scene.service.transport.reading
+    scene.turns.give_all()
+    assert first + transport.take() == TINY
+    assert scene.service.transport.reading
+
+
+def test_tiny_frames_wait_for_a_slow_client(scene: Scene) -> None:
+    client, transport = opened(scene)
+    scene.service.send(TINY)
+    client.pause_writing()
+    scene.turns.give_all()
+    assert transport.take() == TINY
+    assert not scene.service.transport.reading
+    client.resume_writing()
+    assert scene.service.transport.reading
+    scene.service.send(TINY)
+    client.pause_writing()
+    client.resume_writing()
+    assert not scene.service.transport.reading
+    scene.turns.give_all()
+    assert scene.service.transport.reading
+
+
+def test_tiny_frames_before_the_end_of_a_service_arrive(scene: Scene) -> None:
+    _, transport = opened(scene)
+    scene.service.send(TINY)
+    scene.service.close()
+    assert transport.take() == TINY
+    assert transport.closing
+    scene.turns.give_all()
+
+
+def test_tiny_frames_go_nowhere_once_the_client_has_left(scene: Scene) -> None:
+    _, transport = opened(scene)
+    scene.service.send(TINY)
+    transport.close()
+    transport.take()
+    scene.turns.give_all()
+    assert transport.take() == b""
+
+
+def test_restart_is_told_between_tiny_frames(scene: Scene) -> None:
+    client, transport = opened(scene)
+    scene.service.send(TINY + b"\x81\x05x")
+    first = transport.take()
+    client.close_websocket()
+    assert transport.take() == CLOSE_SERVICE_RESTART
+    assert len(first) % 3 == 0
+    scene.turns.give_all()
+    assert transport.take() == b""
+
+
+async def test_a_service_that_does_not_take_the_rest_of_a_tunnel_is_cut_off(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _ = opened(scene)
+    service = scene.service.transport
+    monkeypatch.setattr("pywatt.mesh.connection.FINISH_LIMIT", 0)
+    monkeypatch.setattr(service, "close", lambda: None)  # something is left to be sent
+    aborted = asyncio.Event()
+    monkeypatch.setattr(service, "abort", aborted.set)
+    client.eof_received()
+    async with asyncio.timeout(10):
+        await aborted.wait()
 
 
 def test_refused_handshake_is_an_ordinary_response(scene: Scene) -> None:

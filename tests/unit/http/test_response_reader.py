@@ -71,6 +71,7 @@ def test_bytes_behind_a_response_spoil_the_connection(data: bytes, to_head: bool
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"a" * 2000,
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 33,
     ],
 )
 def test_what_is_not_a_response(data: bytes) -> None:
@@ -156,3 +157,45 @@ def test_any_bytes_are_read_or_refused(data: bytes, to_head: bool) -> None:
         read(b"HTTP/1.1 2" + data, to_head=to_head)
     except BadResponse:
         return
+
+
+def test_informational_responses_without_number_are_an_error() -> None:
+    reader, _ = read(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 31)
+    reader.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
+    reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert reader.complete
+    reader.expect(to_head=False, upgradable=False)
+    reader.feed(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 32)
+    with pytest.raises(BadResponse):
+        reader.feed(b"HTTP/1.1 102 Processing\r\n\r\n")
+
+
+@pytest.mark.parametrize("again", [b"X: yyyyyy\r\n", b"yyyyyyyyyy"])
+def test_trailers_without_end_are_an_error(again: bytes) -> None:
+    reader, _ = read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ")
+    reader.take_body()
+    for _ in range(1024 // len(again)):
+        reader.feed(again)
+    with pytest.raises(BadResponse):
+        reader.feed(again)
+
+
+def test_many_trailers_are_an_error_and_a_few_are_none_of_the_next_response() -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    with pytest.raises(BadResponse):
+        read(chunked + b"a: b\r\n" * 130)
+    reader, _ = read(chunked + b"a: b\r\nDate: now\r\nTE: c\r\n\r\n")
+    assert reader.complete
+    reader.expect(to_head=False, upgradable=False)
+    reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y\r\n\r\n")
+    assert (head_of(reader).headers, head_of(reader).dated) == ([(b"X", b"y")], False)
+
+
+def test_a_long_body_in_small_chunks_is_no_trailer() -> None:
+    reader, _ = read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(1024):
+        reader.feed(b"1;x=y\r\n")
+        reader.feed(b"a\r\n")
+        assert reader.take_body() == b"a"
+    reader.feed(b"0\r\n\r\n")
+    assert reader.complete
