@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,9 @@ QUERY_STRING = "x-plt-kafka-hooks-query-string"
 METHOD = "x-plt-kafka-hooks-method"
 STATUS_CODE = "x-status-code"
 CONTENT_TYPE = "content-type"
+CONTENT_ENCODING = "content-encoding"
 
+INFLATED_LIMIT = 64 * 1024 * 1024  # bytes of a body without its content coding
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 BYTES = "application/octet-stream"
@@ -49,6 +52,11 @@ class Call:
         return self._text(CONTENT_TYPE)
 
     @property
+    def content_encoding(self) -> str:
+        """How the client has coded its body, such as `gzip`; empty when it has not."""
+        return self._text(CONTENT_ENCODING)
+
+    @property
     def params(self) -> Mapping[str, str]:
         """The path's parameters."""
         params: Mapping[str, str] = json.loads(self._text(PATH_PARAMS) or "{}")
@@ -61,8 +69,14 @@ class Call:
         return query
 
     def json(self) -> Any:
-        """Return the body as JSON. Raises ValueError."""
-        return json.loads(self.body)
+        """Return the body as JSON, without gzip if that is its coding. Raises ValueError."""
+        match self.content_encoding.strip().lower():
+            case "" | "identity":
+                return json.loads(self.body)
+            case "gzip" | "x-gzip":
+                return json.loads(_inflated(self.body))
+            case other:
+                raise ValueError(f"the body has the content coding {other}")
 
     def _text(self, name: str) -> str:
         return (header_of(self.message, name) or b"").decode("utf-8", "replace")
@@ -77,6 +91,8 @@ class Reply:
     status: int = 200
     content_type: str | None = None
     """None: what fits the body."""
+    content_encoding: str | None = None
+    """How the body is coded, such as `gzip`; None: it is not."""
 
     def encoded(self) -> tuple[bytes, str]:
         """Return the body's bytes and their content type. Raises TypeError, ValueError for what is no JSON."""
@@ -90,6 +106,17 @@ class Reply:
             case _:
                 body, content_type = json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode(), JSON
         return body, self.content_type or content_type
+
+
+def _inflated(body: bytes) -> bytes:
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        plain = inflater.decompress(body, INFLATED_LIMIT)
+    except zlib.error as error:
+        raise ValueError(f"the body is not gzip: {error}") from error
+    if not inflater.eof:
+        raise ValueError(f"the body is not complete, or has more than {INFLATED_LIMIT} bytes without its coding")
+    return plain
 
 
 def header_of(message: Message, name: str) -> bytes | None:

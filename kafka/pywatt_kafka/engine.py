@@ -22,7 +22,7 @@ from pywatt_kafka.errors import (
     RecordTooLarge,
     UnknownTopic,
 )
-from pywatt_kafka.records import Message, TopicPartition
+from pywatt_kafka.records import NO_TIMESTAMP, Message, TopicPartition
 from pywatt_kafka.refusals import refusals, unreachable, watch_connecting
 
 METADATA_AGE = 30_000  # ms; the connection's own checks refresh it sooner
@@ -130,7 +130,13 @@ def done(task: asyncio.Future[Any] | None) -> bool:
 def message_from(record: Any) -> Message:
     """Return our Message for a ConsumerRecord."""
     return Message(
-        record.topic, record.partition, record.offset, record.key, record.value, tuple(record.headers), record.timestamp
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        tuple(record.headers),
+        NO_TIMESTAMP if record.timestamp is None else record.timestamp,
     )
 
 
@@ -139,7 +145,18 @@ def batches_from(found: Mapping[Any, Sequence[Any]]) -> dict[TopicPartition, lis
     new = tuple.__new__
     return {
         TopicPartition(topic, partition): [
-            new(Message, (topic, partition, each.offset, each.key, each.value, tuple(each.headers), each.timestamp))
+            new(
+                Message,
+                (
+                    topic,
+                    partition,
+                    each.offset,
+                    each.key,
+                    each.value,
+                    tuple(each.headers),
+                    NO_TIMESTAMP if (timestamp := each.timestamp) is None else timestamp,
+                ),
+            )
             for each in records
         ]
         for (topic, partition), records in found.items()

@@ -9,6 +9,9 @@ from typing import NamedTuple, TypeAlias
 Header: TypeAlias = tuple[str, bytes | None]
 Headers: TypeAlias = Sequence[Header]
 
+NO_TIMESTAMP = -1
+"""What Kafka has for a record without a time; libraries have None or 0 for some."""
+
 
 class TopicPartition(NamedTuple):
     """One partition of one topic."""
@@ -60,4 +63,4 @@ class Message(NamedTuple):
     """None is a tombstone, not an empty value."""
     headers: tuple[Header, ...]
     timestamp: int
-    """Milliseconds since 1970 (UTC)."""
+    """Milliseconds since 1970 (UTC); -1: the record has none."""

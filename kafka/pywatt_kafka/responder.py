@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias
 import anyio
 from anyio.abc import TaskGroup
 
-from pywatt_kafka.call import CONTENT_TYPE, CORRELATION_ID, STATUS_CODE, Call, Reply, header_of
+from pywatt_kafka.call import CONTENT_ENCODING, CONTENT_TYPE, CORRELATION_ID, STATUS_CODE, Call, Reply, header_of
 from pywatt_kafka.consumer import Consumer
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
 from pywatt_kafka.producer import Producer
@@ -173,7 +173,7 @@ class Responder:
             if not correlation_id:
                 logger.warning("a record of %s has no %s: nobody waits for an answer", message.topic, CORRELATION_ID)
                 held.finish(message.offset)
-            elif self._max_age is not None and self._clock() - message.timestamp / 1000 > self._max_age:
+            elif self._max_age is not None and self._clock() - self._asked_at(message) > self._max_age:
                 held.finish(message.offset)
             else:
                 self._running += 1
@@ -202,12 +202,16 @@ class Responder:
         self, call: Call, held: _Unfinished, producer: Producer, written: _Written, error: KafkaError
     ) -> None:
         """Go on with a reply that could not be written."""
-        asked = min(call.message.timestamp / 1000, self._clock())
+        asked = min(self._asked_at(call.message), self._clock())
         try:
             await self._write_again(call, written, producer, error, until=asked + self._patience)
             held.finish(call.message.offset)
         finally:
             self._ended()
+
+    def _asked_at(self, message: Message) -> float:
+        """Return when a request was written: now, if its record does not say."""
+        return message.timestamp / 1000 if message.timestamp >= 0 else self._clock()
 
     async def _answered(self, call: Call) -> _Written:
         assert self._answer is not None
@@ -284,11 +288,14 @@ def _failed(message: str) -> Reply:
 def _written(call: Call, reply: Reply) -> _Written:
     """Return a reply's record. Raises TypeError, ValueError for what is no JSON."""
     body, content_type = reply.encoded()
-    return body, [
+    headers: list[Header] = [
         (CORRELATION_ID, call.correlation_id),
         (STATUS_CODE, b"%d" % reply.status),
         (CONTENT_TYPE, content_type.encode()),
     ]
+    if reply.content_encoding:
+        headers.append((CONTENT_ENCODING, reply.content_encoding.encode()))
+    return body, headers
 
 
 class _Unfinished:

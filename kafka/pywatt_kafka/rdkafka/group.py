@@ -22,7 +22,7 @@ from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.group import TROUBLE_TTL, GroupSettings
 from pywatt_kafka.rdkafka.edge import CHECK_LIMIT, Health, client_settings, translate, translated
 from pywatt_kafka.rdkafka.poller import Poller
-from pywatt_kafka.records import Message, Offset, TopicPartition
+from pywatt_kafka.records import NO_TIMESTAMP, Message, Offset, TopicPartition
 from pywatt_kafka.security import Security
 
 CLOSE_LIMIT = 5.0  # seconds
@@ -382,6 +382,7 @@ def _native(partition: TopicPartition, offset: int | None = None, metadata: str 
 
 
 def _message(record: Any) -> Message:
+    kind, timestamp = record.timestamp()
     return Message(
         record.topic(),
         record.partition(),
@@ -389,5 +390,5 @@ def _message(record: Any) -> Message:
         record.key(),
         record.value(),
         tuple(record.headers() or ()),
-        record.timestamp()[1],
+        timestamp if kind else NO_TIMESTAMP,  # 0: not available
     )

@@ -35,6 +35,7 @@ PATH_PARAMS = "x-plt-kafka-hooks-path-params"
 QUERY_STRING = "x-plt-kafka-hooks-query-string"
 STATUS_CODE = "x-status-code"
 CONTENT_TYPE = "content-type"
+CONTENT_ENCODING = "content-encoding"
 RETRY_AFTER = b"retry-after"
 
 BASE64 = "base64"

@@ -89,7 +89,10 @@ class Operations:
     def handle(self, request: Request, exchange: Exchange) -> None:
         """Answer later; a client that goes away breaks it off."""
         if request.path in KEY_PATHS and self._owners is not None:
-            self._owners.receive(request, exchange)
+            if exchange.is_from_same_user:
+                self._owners.receive(request, exchange)
+            else:
+                exchange.answer(no_route(request.method, request.target))
             return
         self._tasks.start_soon(self._run, request, exchange)
 
@@ -151,10 +154,7 @@ class Operations:
         if self._deliveries is None:
             return families
         targets, now = self._deliveries.targets, self._now()
-        ages = {
-            place: max(now - lane.head.message.timestamp / 1000 for lane in lanes.values())
-            for place, lanes in oldest(targets).items()
-        }
+        ages = {place: max(lane.head.age(now) for lane in lanes.values()) for place, lanes in oldest(targets).items()}
         return [
             *families,
             Family(

@@ -21,8 +21,10 @@ from pywatt_kafka.connection import ConnectionState, ConnectionStatus
 from pywatt_kafka.deadlines import Deadlines
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import Message, RecordPosition
+from pywatt_services.kafka_hooks.codings import codings_of
 from pywatt_services.kafka_hooks.config.options import ONLY_POST, RequestReplyOptions
 from pywatt_services.kafka_hooks.headers import (
+    CONTENT_ENCODING,
     CONTENT_TYPE,
     CORRELATION_ID,
     PATH_PARAMS,
@@ -187,8 +189,10 @@ class Replies:
 def request_headers(
     correlation_id: str, *, params: Mapping[str, str], query: bytes, headers: RawHeaders
 ) -> list[tuple[str, bytes]]:
-    """Return the headers of a request's record: content-type, correlation id, parameters, query; no others."""
+    """Return the headers of a request's record: those of its content, correlation id, parameters, query; no others."""
     result = [(CONTENT_TYPE, value) for name, value in headers if name == b"content-type"][:1]
+    if codings := codings_of(headers):
+        result.append((CONTENT_ENCODING, b", ".join(codings)))
     result.append((CORRELATION_ID, correlation_id.encode()))
     if params:
         result.append((PATH_PARAMS, _json(params)))

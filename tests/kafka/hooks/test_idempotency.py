@@ -12,6 +12,7 @@ from harness.hooks import LONG, Hooks, ReadRecords, RunHooks
 from pywatt.mesh.client import Response
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
 from pywatt_services.kafka_hooks.publishing.key_owners import MEMORY, owner_of
+from pywatt_services.kafka_hooks.publishing.siblings import post
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +57,12 @@ async def test_key_is_known_to_all_workers_and_to_those_that_follow(
             assert answers == [(200, offset, False)] + [(200, offset, True)] * 5
         assert (await publish(first, topic, keys[1], bytes(BODY_LIMIT + 1)))[0] == 413
         forwarded = ("x-forwarded-proto", b"http")
-        assert (await first.post(MEMORY, b'{"memories": [], "last": true}', [forwarded])).status == 401
+        nothing = b'{"memories": [], "last": true}'
+        assert (await first.post(MEMORY, nothing, [forwarded])).status == 401
+        assert (await first.post(MEMORY, nothing)).status == 404  # over TCP it could be anybody
+        over_unix = await post(first.endpoint.getsockname(), MEMORY, nothing)
+        assert over_unix is not None
+        assert over_unix.status == 204
         async with run_hooks(document, before=first.table.services["kafka-hooks"]) as third:
             assert await publish(third, topic, keys[0], large) == (200, 0, True)
             show((third, second), (first, second, third))

@@ -45,22 +45,30 @@ async def test_round_trip(
     broker: str, topic: str, run_hooks: RunHooks, producer: Producer, read_records: ReadRecords
 ) -> None:
     def echo(message: Message) -> tuple[bytes, Headers]:
-        return b"done: " + (message.value or b""), [("x-status-code", b"418"), ("content-type", b"text/tea")]
+        return b"done: " + (message.value or b""), [
+            ("x-status-code", b"418"),
+            ("content-type", b"text/tea"),
+            ("content-encoding", b"x-tea"),
+        ]
 
     async with run_hooks(document(broker, topic)) as hooks, worker(broker, topic, producer, echo):
         headers = [
             ("content-type", b"text/plain"),
             ("x-plt-kafka-hooks-key", b"k"),
             ("authorization", b"secret"),
+            ("content-encoding", b"gzip"),
+            ("accept-encoding", b"gzip"),
             ("x-own", b"1"),
         ]
         answer = await hooks.post("/api/process/a%2Fb?x=1&x=2", b"job", headers)
         (request,) = await read_records(topic, 1)
     assert (answer.status, answer.header(b"content-type"), answer.body) == (418, b"text/tea", b"done: job")
+    assert answer.header(b"content-encoding") == b"x-tea"
     sent = {name: value or b"" for name, value in request.headers}
     assert (request.key, request.value) == (b"k", b"job")
     assert len(sent.pop("x-plt-kafka-hooks-correlation-id")) == 36
     assert sent.pop("content-type") == b"text/plain"
+    assert sent.pop("content-encoding") == b"gzip"
     assert json.loads(sent.pop("x-plt-kafka-hooks-path-params")) == {"id": "a/b"}
     assert json.loads(sent.pop("x-plt-kafka-hooks-query-string")) == {"x": ["1", "2"]}
     assert sent == {}

@@ -23,6 +23,18 @@ def reply(value: bytes | None = b"body", **headers: bytes) -> Message:
         ),
         (reply(None), HttpAnswer(200, ((b"content-type", b"application/octet-stream"),), b"")),
         (reply(x_status_code=b"204"), HttpAnswer(204, ((b"content-type", b"application/octet-stream"),), b"")),
+        (
+            reply(b"\x1f", content_encoding=b"gzip", content_length=b"9", etag=b"x", transfer_encoding=b"chunked"),
+            HttpAnswer(200, ((b"content-type", b"application/octet-stream"), (b"content-encoding", b"gzip")), b"\x1f"),
+        ),
+        (
+            reply(None, content_encoding=b"gzip"),
+            HttpAnswer(200, ((b"content-type", b"application/octet-stream"),), b""),
+        ),
+        (
+            reply(content_encoding=b"gz\r\nip"),
+            HttpAnswer(200, ((b"content-type", b"application/octet-stream"),), b"body"),
+        ),
         (reply(content_type=b"a\r\nb"), HttpAnswer(200, ((b"content-type", b"application/octet-stream"),), b"body")),
     ],
 )

@@ -97,6 +97,8 @@ class Waiting:
         self.exchange = Exchange(self)
         self.answer: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
 
+    is_same_user = True
+
     def respond(self, answer: HttpAnswer) -> None:
         self.answer.set_result(answer)
 

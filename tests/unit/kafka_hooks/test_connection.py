@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +62,18 @@ class Transport:
 
     def abort(self) -> None:
         self.aborted = True
+
+
+class SocketTransport(Transport):
+    """Has a socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._socket = sock
+
+    def get_extra_info(self, name: str) -> Any:
+        assert name == "socket"
+        return self._socket
 
 
 class Peer:
@@ -315,3 +329,17 @@ def test_prefix_of_the_app_is_taken_off_and_the_date_is_told_outside() -> None:
         outside.data_received(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path)
     assert [request.path for request in peer.requests] == ["/topics/a", "/prefixed", "/"]
     assert b"\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n" in peer.transport.sent
+
+
+def test_only_a_unix_socket_tells_whose_process_the_client_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_same_user(sock: socket.socket) -> bool:
+        connection = HttpConnection(Peer().server, public=False)
+        connection.connection_made(SocketTransport(sock))  # type: ignore[arg-type]
+        return Exchange(connection).is_from_same_user
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    with ours, theirs, socket.socket(socket.AF_INET) as tcp:
+        assert is_same_user(ours)
+        assert not is_same_user(tcp)
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        assert not is_same_user(ours)

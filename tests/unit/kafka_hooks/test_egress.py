@@ -11,8 +11,10 @@ import pytest
 from pywatt.errors import ConnectFailed
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
-from pywatt_services.kafka_hooks.webhooks.egress import Clients, admit_meant, admit_none_private, is_public
+from pywatt_services.kafka_hooks.webhooks.egress import Clients, HttpClient, admit_meant, admit_none_private, is_public
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+
+NOTHING: dict[str, Any] = {"lines": b"", "body": b"", "timeout": 5.0}
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
@@ -77,7 +79,7 @@ async def test_client_for_each_entry() -> None:
     own = MeshClient(MeshTable(0))
     clients = Clients(own)
 
-    def client_of(url: str, allow: bool | None = None) -> MeshClient:
+    def client_of(url: str, allow: bool | None = None) -> HttpClient:
         return clients.of(WebhookOptions(topic="t", url=url, allow_private=allow))
 
     assert client_of("http://api.plt.local/{record.key}") is own
@@ -87,6 +89,18 @@ async def test_client_for_each_entry() -> None:
     assert len({id(own), id(guarded), id(strict)}) == 3
     async with clients:
         with pytest.raises(ConnectFailed, match="not a public address"):
-            await strict.request("GET", "http://127.0.0.1:1/")
+            await strict.request("GET", "http://127.0.0.1:1/", **NOTHING)
         with pytest.raises(ConnectFailed, match="cannot connect"):
-            await guarded.request("GET", "http://127.0.0.1:1/")
+            await guarded.request("GET", "http://127.0.0.1:1/", **NOTHING)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("host", ["api.plt.local", "API.PLT.LOCAL", "api.plt.local:80", "api.plt.local."])
+async def test_service_of_the_app_is_not_called_for_a_url_of_somebody_elses(host: str) -> None:
+    own = MeshClient(MeshTable(0))
+    clients = Clients(own)
+    client = clients.of(WebhookOptions(topic="t", url=f"http://{host}/x", allow_private=False))
+    async with clients:
+        assert client.begin("POST", f"http://{host}/x", lambda _: None, **NOTHING) is None
+        with pytest.raises(ConnectFailed, match=r"(?i)api\.plt\.local\.? is a service of this app"):
+            await client.request("POST", f"http://{host}/x", **NOTHING)

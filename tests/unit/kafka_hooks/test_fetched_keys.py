@@ -108,6 +108,8 @@ class Client:
         self.exchange = Exchange(self)
         self.statuses: list[int] = []
 
+    is_same_user = True
+
     def respond(self, answer: HttpAnswer) -> None:
         self.statuses.append(answer.status)
 

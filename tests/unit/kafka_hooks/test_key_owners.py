@@ -44,6 +44,8 @@ class Client:
         self.exchange = Exchange(self)
         self.answers: asyncio.Queue[HttpAnswer] = asyncio.Queue()
 
+    is_same_user = True
+
     def respond(self, answer: HttpAnswer) -> None:
         self.answers.put_nowait(answer)
 

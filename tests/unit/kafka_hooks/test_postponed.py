@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from harness.fuzz import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt_kafka import Message
+from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.delivering.postponed import (
     PREFIX,
     TOPIC,
@@ -15,6 +20,8 @@ from pywatt_services.kafka_hooks.delivering.postponed import (
     read_postponed,
 )
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.request import RequestMaker
 
 FAILURES = (
     Attempt(number=1, requested_at=1.5, status=500),
@@ -28,6 +35,50 @@ HEADERS = st.lists(
 def stand_in(message: Message) -> Message:
     headers = postponed_headers(message, attempts=2, due=1234.567, failures=FAILURES, target_id=0xABC)
     return Message("orders-retry", 3, 99, message.key, postponed_value(message), tuple(headers), 5)
+
+
+ADDED = [name for name, _ in stand_in(Message("orders", 1, 7, b"k", b"v", (), 0)).headers]
+ANY_TEXT = st.sampled_from(
+    ["0", "-1", "9" * 30, "9" * 5000, "1e5", "", "x", "٣", "ffffffff", "null", "[]", "[[]]"]
+) | st.builds(
+    lambda attempt: json.dumps([attempt]),
+    st.fixed_dictionaries(
+        {
+            name: st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just([])
+            for name in ("attempt", "at", "status", "cause")
+        }
+    ),
+)
+
+
+@fuzz
+@given(st.dictionaries(st.sampled_from(ADDED), ANY_TEXT, max_size=4))
+def test_whatever_a_record_of_a_retry_topic_says_can_be_worked_with(lies: dict[str, str]) -> None:
+    record = stand_in(Message("orders", 1, 7, b"k", b"v", (), 0))
+    headers = tuple((name, lies[name].encode() if name in lies else value) for name, value in record.headers)
+    found = read_postponed(record._replace(headers=headers))
+    if found is None:
+        return
+    message, failures = found.message, found.failures
+    assert abs(found.due) < 2**53
+    assert message.timestamp / 1000 - found.due < 2**53
+    for form in DeadLetterFormat:
+        dead_letter(message, failures, form, attempts=found.attempts, now=found.due)
+    RequestMaker(WebhookOptions(topic="orders", url="http://api.plt.local/")).make(
+        message, found.attempts + 1, found.due
+    )
+    more = postponed_headers(
+        message, attempts=found.attempts, due=found.due, failures=failures, target_id=found.target_id or 0
+    )
+    assert read_postponed(record._replace(headers=tuple(more))) is not None
+
+
+def test_record_without_a_time_of_its_own_stays_as_old_as_it_is() -> None:
+    message = Message("orders", 1, 7, b"k", b"v", (), -1)
+    headers = postponed_headers(message, attempts=1, due=1.0, failures=(), target_id=1, read_at=1_000.5)
+    found = read_postponed(Message("orders-retry", 0, 0, b"k", b"v", tuple(headers), 5))
+    assert found is not None
+    assert (found.message, found.read_at) == (message, 1_000.5)
 
 
 @given(st.none() | st.binary(max_size=5), st.none() | st.binary(max_size=5), HEADERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -74,6 +75,8 @@ class Waiting:
     def __init__(self) -> None:
         self.exchange = Exchange(self)
         self.answer: HttpAnswer | None = None
+
+    is_same_user = True
 
     def respond(self, answer: HttpAnswer) -> None:
         self.answer = answer
@@ -285,6 +288,45 @@ def test_body_has_to_satisfy_the_schema_of_its_topic() -> None:
 
 
 IDEMPOTENT = (b"idempotency-key", b"once")
+
+
+GZIP = (b"content-encoding", b"gzip")
+
+
+def test_coded_batch_is_decoded() -> None:
+    desk = Desk()
+    desk.post(gzip.compress(b'[{"value": 1, "key": "a"}, {"text": "x"}]'), [ARRAY, GZIP])
+    assert [record.value for record in desk.writer.written] == [b"1", b"x"]
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "status"),
+    [
+        (b"[]", b"br", 415),
+        (gzip.compress(b"[]"), b"gzip, zstd", 415),
+        (b'[{"text": "x"}]', b"gzip", 400),
+        (gzip.compress(b'[{"text": "x"}]')[:-3], b"gzip", 400),
+        (gzip.compress(b" " * 1001), b"gzip", 413),
+    ],
+    ids=range(5),
+)
+def test_coded_batch_that_cannot_be_read_is_refused(body: bytes, coding: bytes, status: int) -> None:
+    desk = Desk(body_limit=1000)
+    waiting = desk.post(body, [ARRAY, (b"content-encoding", coding)])
+    assert (waiting.status, desk.writer.written) == (status, [])
+    assert (waiting.headers.get(b"accept-encoding") == b"gzip, deflate") is (status == 415)
+
+
+def test_coded_record_stays_coded_and_is_checked_without_its_coding() -> None:
+    schema = read_schema({"type": "object", "required": ["id"]}, Path())
+    desk = Desk(schemas={"orders": schema})
+    body = gzip.compress(b'{"id": 1}')
+    desk.post(body, [GZIP])
+    (record,) = desk.writer.written
+    assert (record.value, record.headers) == (body, [("content-encoding", b"gzip")])
+    assert desk.post(gzip.compress(b"{}"), [GZIP]).document["errors"][0]["path"] == "$"
+    assert desk.post(body, [(b"content-encoding", b"br")]).status == 415
+    assert len(desk.writer.written) == 1
 
 
 def test_same_request_with_an_idempotency_key_is_written_once() -> None:

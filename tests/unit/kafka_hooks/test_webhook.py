@@ -154,8 +154,8 @@ class Bench:
     def finished(self) -> asyncio.Queue[int]:
         return self.partition.finished
 
-    def accept(self, value: bytes | None, key: bytes | None = None, headers: Headers = ()) -> None:
-        message = Message("orders", 0, self.offset, key, value, tuple(headers), 0)
+    def accept(self, value: bytes | None, key: bytes | None = None, headers: Headers = (), timestamp: int = 0) -> None:
+        message = Message("orders", 0, self.offset, key, value, tuple(headers), timestamp)
         self.offset += 1
         (share,) = self.partition.shares
         assert self.partition.take([message], share)
@@ -769,3 +769,21 @@ async def test_why_tells_what_a_dead_letter_waits_for(error: KafkaError, words: 
     assert holder["state"].startswith(f"its dead letter cannot be written: {error.message}")
     assert words in holder["state"]
     assert holder["error"] == "the webhook answered 500 Internal Server Error"
+
+
+async def test_record_without_a_time_of_its_own_is_as_old_as_its_reading() -> None:
+    now = 1_000_000.0
+    async with bench(now=lambda: now, retry=RetryPolicy(attempts=3, delay=SOON, max_age=60.0)) as b:
+        b.accept(b"timeless", b"k", timestamp=-1)
+        first = await b.target.calls.get()
+        ((holder,),) = [each["heldBy"] for each in hold_ups({PLACE: b.partition}, [b.webhook], now + 2)]
+        assert holder["age"] == 2
+        first.answer.set_result(Answer(503))
+        assert (await b.answer(status=503)).attempt == 2
+        now += 61
+        assert (await b.answer(status=503)).attempt == 3
+        assert (await b.writer.written.get())[1]["retries"] == 3
+    async with bench(now=lambda: now, retry=RetryPolicy(attempts=3, delay=SOON, max_age=60.0)) as b:
+        b.accept(b"old", b"k", timestamp=1000)
+        await b.answer(status=503)
+        assert (await b.writer.written.get())[1]["retries"] == 1

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.consuming.offsets import OffsetTracker
 from pywatt_services.kafka_hooks.consuming.partition import HeldPartition
 from pywatt_services.kafka_hooks.consuming.progress import Tried
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
+from pywatt_services.kafka_hooks.webhooks.egress import Call
 from pywatt_services.kafka_hooks.webhooks.retry import Verdict
 
 KEPT_FAILURES = 10  # of the last attempts, for the dead letter
-
-
-class Call(Protocol):
-    """A call that was begun."""
-
-    def end(self) -> None:
-        """Break it off if it has not ended; nobody is called back."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -44,8 +36,15 @@ class Delivery:
     """Of the target that it is for, if that is another one than the one that delivers it: that of a retry topic."""
     obstacle: str = ""
     """Why what the verdict asks for could not be written the last time."""
+    read_at: float = 0.0
+    """When it was read, in seconds since 1970, if the record has no time of its own."""
     dlq_backoff: float = 0.0
     """Seconds that what the verdict asks for waited for its last attempt to be written."""
+
+    def age(self, now: float) -> float:
+        """Return the seconds since the record's own time or, if it has none, since it was read."""
+        timestamp = self.message.timestamp
+        return now - (timestamp / 1000 if timestamp >= 0 else self.read_at)
 
     def finish(self) -> None:
         """Note that no further work is needed."""

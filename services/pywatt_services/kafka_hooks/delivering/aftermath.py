@@ -83,7 +83,7 @@ class Aftermath:
         limit = self._policy.max_age
         if limit is None or not delivery.failures or delivery.verdict is not None:
             return False
-        return self._now() - delivery.message.timestamp / 1000 > limit
+        return delivery.age(self._now()) > limit
 
     def give_up(self, delivery: Delivery) -> None:
         """Have the dead letter of a record written that was tried."""
@@ -123,7 +123,7 @@ class Aftermath:
             attempt.status,
             delivery.attempts,
             self._policy,
-            age=attempt.requested_at - delivery.message.timestamp / 1000,
+            age=delivery.age(attempt.requested_at),
             retry_after=attempt.retry_after,
             draw=self._rng(),
         )
@@ -146,7 +146,7 @@ class Aftermath:
             attempt.status,
             self._policy,
             pause=self._breaker.pause,
-            age=attempt.requested_at - delivery.message.timestamp / 1000,
+            age=delivery.age(attempt.requested_at),
             retry_after=attempt.retry_after,
         )
         if isinstance(decision, Retry):

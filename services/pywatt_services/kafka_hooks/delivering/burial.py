@@ -107,6 +107,7 @@ class Burial:
             due=verdict.until,
             failures=delivery.failures,
             target_id=self._target_of(delivery).id,
+            read_at=delivery.read_at,
         )
         try:
             await self._writer.send(self._retry_topic, postponed_value(message), key=message.key, headers=headers)

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from pywatt.errors import BadResponse, ConnectFailed, MeshError
 from pywatt.mesh.call import Outcome, Response
-from pywatt_services.kafka_hooks.consuming.delivery import Call, Delivery
+from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.dead_letter import KEPT_BODY
 from pywatt_services.kafka_hooks.delivering.lanes import Lane
 from pywatt_services.kafka_hooks.delivering.meters import TopicMeter
@@ -19,6 +19,7 @@ from pywatt_services.kafka_hooks.headers import RETRY_AFTER, RawHeaders
 from pywatt_services.kafka_hooks.pace import Pace
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.bundle import UnreadableAnswer, refusals
+from pywatt_services.kafka_hooks.webhooks.egress import Answer, Call, HttpClient
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker, WebhookRequest
 from pywatt_services.kafka_hooks.webhooks.retry import retry_after, succeeded
@@ -33,31 +34,6 @@ A dead target's records come due in bursts, and to knock for each of them would 
 """
 
 KEPT_HEADERS = 8192  # bytes of an answer's headers that an attempt keeps, for the dead letter
-
-
-class Answer(Protocol):
-    """What a webhook answered."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> RawHeaders: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-class HttpClient(Protocol):
-    """What makes the calls; see `pywatt.mesh.client.MeshClient`."""
-
-    async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> Answer:
-        """Raises MeshError when there is no answer."""
-        ...
-
-    def begin(
-        self, method: str, url: str, done: Callable[[Outcome], None], *, lines: bytes, body: bytes, timeout: float
-    ) -> Call | None:
-        """Raises MeshError for a URL that cannot be called."""
-        ...
 
 
 class Waiting(Protocol):

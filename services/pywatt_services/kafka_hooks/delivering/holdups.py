@@ -64,7 +64,7 @@ def _hold_up(target: Target, lane: Lane[Delivery], now: float) -> dict[str, Any]
         "offset": delivery.offset,
         **({"origin": delivery.place} if isinstance(delivery, RetriedDelivery) else {}),
         "key": shown_bytes(delivery.message.key),
-        "age": round(now - delivery.message.timestamp / 1000, 3),
+        "age": round(delivery.age(now), 3),
         "attempts": delivery.attempts,
         "behind": len(lane.items) - 1,
         "state": _state(target, lane),

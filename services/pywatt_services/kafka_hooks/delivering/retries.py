@@ -54,6 +54,7 @@ class Retries(Webhook):
         found = read_postponed(record)
         if found is None:  # somebody else has written it: it is delivered as it is
             retried = RetriedDelivery(record, delivery.partition, delivery.share, record=record, due=0.0)
+            retried.read_at = self._now()
         else:
             retried = RetriedDelivery(
                 found.message,
@@ -62,6 +63,7 @@ class Retries(Webhook):
                 attempts=found.attempts,
                 failures=found.failures,
                 target_id=found.target_id,
+                read_at=found.read_at,
                 record=record,
                 due=found.due,
             )

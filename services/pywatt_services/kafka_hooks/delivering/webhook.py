@@ -14,7 +14,7 @@ from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.aftermath import Aftermath
 from pywatt_services.kafka_hooks.delivering.burial import Burial, RecordWriter
-from pywatt_services.kafka_hooks.delivering.caller import Caller, HttpClient
+from pywatt_services.kafka_hooks.delivering.caller import Caller
 from pywatt_services.kafka_hooks.delivering.lanes import Lane, Lanes, LaneState
 from pywatt_services.kafka_hooks.delivering.meters import TopicMeter
 from pywatt_services.kafka_hooks.delivering.notices import Notices
@@ -22,6 +22,7 @@ from pywatt_services.kafka_hooks.delivering.pauses import Pauses
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
+from pywatt_services.kafka_hooks.webhooks.egress import HttpClient
 from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import DeadLetter
 from pywatt_services.kafka_hooks.webhooks.target_name import named_target, target_name
@@ -105,6 +106,8 @@ class Webhook:
     def accept(self, delivery: Delivery) -> None:
         """Queue a record behind those that it must not overtake; one that is not for this target is done."""
         message = delivery.message
+        if message.timestamp < 0:
+            delivery.read_at = self._now()
         if self.siblings and message.headers and named_target(message.headers) in self.siblings:
             delivery.finish()
             return

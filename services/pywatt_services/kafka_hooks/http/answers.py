@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pywatt_kafka.records import Message, RecordPosition
-from pywatt_services.kafka_hooks.headers import CONTENT_TYPE, STATUS_CODE, RawHeaders, first_header, legal_value
+from pywatt_services.kafka_hooks.headers import (
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    STATUS_CODE,
+    RawHeaders,
+    first_header,
+    legal_value,
+)
 
 OK = 200
 MULTI_STATUS = 207  # for a batch that was written in part
@@ -62,6 +69,12 @@ def too_large() -> HttpAnswer:
 def bad_request(message: str) -> HttpAnswer:
     """Answer a request that cannot become a record."""
     return _error(400, "Bad Request", message, code="HTTP_ERROR_BAD_REQUEST")
+
+
+def unknown_coding(message: str) -> HttpAnswer:
+    """Answer a request whose body has a content coding that cannot be taken off."""
+    answer = _error(415, "Unsupported Media Type", message, code="HTTP_ERROR_UNSUPPORTED_MEDIA_TYPE")
+    return HttpAnswer(answer.status, (*answer.headers, (b"accept-encoding", b"gzip, deflate")), answer.body)
 
 
 def invalid(errors: Sequence[Mapping[str, Any]]) -> HttpAnswer:
@@ -170,7 +183,11 @@ def reply_answer(reply: Message) -> HttpAnswer:
     if not content_type or not legal_value(content_type):
         content_type = DEFAULT_TYPE
     body = b"" if status in WITHOUT_BODY else reply.value or b""
-    return HttpAnswer(status, ((b"content-type", content_type),), body)
+    headers: tuple[tuple[bytes, bytes], ...] = ((b"content-type", content_type),)
+    coding = first_header(reply.headers, CONTENT_ENCODING)
+    if body and coding and legal_value(coding):
+        headers += ((b"content-encoding", coding),)
+    return HttpAnswer(status, headers, body)
 
 
 def _status(asked: bytes) -> int | None:

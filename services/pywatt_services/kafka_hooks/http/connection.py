@@ -6,6 +6,9 @@ No ASGI here: a task, an event and three coroutines per request would cost more 
 from __future__ import annotations
 
 import logging
+import os
+import socket
+import struct
 from typing import TYPE_CHECKING
 
 from pywatt.http.answer import CONTINUE, JSON, error_body, status_line
@@ -20,6 +23,8 @@ from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
 if TYPE_CHECKING:
     from pywatt_services.kafka_hooks.http.server import HooksServer
 
+_CREDENTIALS = struct.Struct("3i")
+"""pid, uid and gid of a peer, as the kernel gives them (`man 7 unix`)."""
 CLOSE = b"connection: close\r\n"
 KEEP_ALIVE = b"connection: keep-alive\r\n"
 
@@ -41,6 +46,17 @@ class HttpConnection(ServerConnection["HooksServer"]):
         self._size = 0
 
     # For the exchange.
+
+    @property
+    def is_same_user(self) -> bool:
+        """Whether the client is a process of this user's that came over a unix socket."""
+        sock: socket.socket | None = None
+        if self._transport is not None:
+            sock = self._transport.get_extra_info("socket")
+        if sock is None or sock.family != socket.AF_UNIX:
+            return False
+        _, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        return bool(uid == os.geteuid())
 
     def respond(self, answer: HttpAnswer) -> None:
         """Send the answer to the current request, then go on with the next."""

@@ -56,6 +56,8 @@ class PassedOn(Request):
 class Client(Protocol):
     """The connection that a request came over."""
 
+    @property
+    def is_same_user(self) -> bool: ...
     def respond(self, answer: HttpAnswer) -> None: ...
 
 
@@ -72,6 +74,11 @@ class Exchange:
     def open(self) -> bool:
         """Whether the client still waits."""
         return self._client is not None
+
+    @property
+    def is_from_same_user(self) -> bool:
+        """Whether the client is a process of this user's that came over a unix socket: no other can claim that."""
+        return self._client is not None and self._client.is_same_user
 
     def answer(self, answer: HttpAnswer) -> None:
         """Send the answer, if the client still waits for one."""

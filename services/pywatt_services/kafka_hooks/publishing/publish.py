@@ -18,6 +18,7 @@ from pywatt_kafka.errors import (
     UnknownTopic,
 )
 from pywatt_kafka.records import Headers, RecordPosition
+from pywatt_services.kafka_hooks.codings import CONTENT_ENCODING, TooLargeDecoded, UnknownCoding, codings_of, decoded
 from pywatt_services.kafka_hooks.headers import KEY, KEY_ENCODING, key_of
 from pywatt_services.kafka_hooks.http.answers import (
     ACCEPTED,
@@ -33,6 +34,7 @@ from pywatt_services.kafka_hooks.http.answers import (
     too_large,
     too_many,
     unavailable,
+    unknown_coding,
 )
 from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
 from pywatt_services.kafka_hooks.publishing.batch import TYPES, Entry, media_type, read_batch
@@ -114,9 +116,13 @@ class Publisher:
         kind = media_type(fields.get(CONTENT_TYPE, b""))
         try:
             if kind in TYPES:
-                self._publish_batch(topic, read_batch(kind, request.body), respond)
+                self._publish_batch(topic, read_batch(kind, self._readable(request)), respond)
             else:
                 self._publish_one(topic, request, fields, respond)
+        except UnknownCoding as error:
+            respond(unknown_coding(str(error)))
+        except TooLargeDecoded:
+            respond(too_large())
         except ValueError as error:
             respond(bad_request(str(error)))
 
@@ -147,13 +153,18 @@ class Publisher:
         self._buffered -= size
         done(outcome)
 
+    def _readable(self, request: Request) -> bytes:
+        """Return a request's body without its content codings. Raises CodingError."""
+        codings = codings_of(request.headers)
+        return decoded(request.body, codings, self._options.body_limit) if codings else request.body
+
     def _publish_one(self, topic: str, request: Request, fields: Fields, respond: Respond) -> None:
         """Write a request as one record. Raises ValueError when its headers make no sense."""
         key = key_of(request.headers)
         partition = _partition(fields[_PARTITION]) if _PARTITION in fields else None
         contract = self._contracts.get(topic)
         value = value_of(request.body, key)
-        if contract is not None and value is not None and (errors := contract.errors(value)):
+        if contract is not None and value is not None and (errors := contract.errors(self._readable(request))):
             respond(invalid(errors))
             return
         place_wanted = fields.get(_ACK, b"").lower() in TRUE or (bool(request.query) and _asks_for_ack(request.query))
@@ -260,6 +271,6 @@ def _asks_for_ack(query: bytes) -> bool:
 
 def _fingerprint(fields: Fields, body: bytes) -> bytes:
     digest = hashlib.sha256(body)
-    for name in (_KEY, _KEY_ENCODING, _PARTITION, CONTENT_TYPE):
+    for name in (_KEY, _KEY_ENCODING, _PARTITION, CONTENT_TYPE, CONTENT_ENCODING):
         digest.update(b"\0%b\0" % fields.get(name, b"\0"))
     return digest.digest()

@@ -70,6 +70,8 @@ def _is_text(value: bytes) -> bool:
 
 
 def _time(milliseconds: int) -> bytes:
+    if milliseconds < 0:
+        return b""  # the record has none
     try:
         moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, ValueError, OSError):

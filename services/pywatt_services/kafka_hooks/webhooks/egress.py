@@ -8,15 +8,19 @@ shows that it is meant: it holds the address, or a name that only exists inside.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
+from urllib.parse import urlsplit
 
 from pywatt.errors import ConnectFailed
 from pywatt.mesh.address import ServiceAddress, locate
+from pywatt.mesh.call import Outcome
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.pool import Admit
 from pywatt.mesh.table import MeshTable
+from pywatt_services.kafka_hooks.headers import RawHeaders
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.templates import sample
 
@@ -60,6 +64,53 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
+class Answer(Protocol):
+    """What a webhook answered."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> RawHeaders: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class Call(Protocol):
+    """A call that was begun."""
+
+    def end(self) -> None:
+        """Break it off if it has not ended; nobody is called back."""
+        ...
+
+
+class HttpClient(Protocol):
+    """What makes the calls; see `pywatt.mesh.client.MeshClient`."""
+
+    async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> Answer:
+        """Raises MeshError when there is no answer."""
+        ...
+
+    def begin(
+        self, method: str, url: str, done: Callable[[Outcome], None], *, lines: bytes, body: bytes, timeout: float
+    ) -> Call | None:
+        """Raises MeshError for a URL that cannot be called."""
+        ...
+
+
+class NoService:
+    """Calls no service of the app, for a URL that somebody else may have given."""
+
+    async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> Answer:
+        """Refuse. Raises ConnectFailed."""
+        host = urlsplit(url).hostname
+        raise ConnectFailed(f"{host} is a service of this app, and allowPrivate is false")
+
+    def begin(
+        self, method: str, url: str, done: Callable[[Outcome], None], *, lines: bytes, body: bytes, timeout: float
+    ) -> None:
+        """Leave it to `request`."""
+
+
 class Clients:
     """The HTTP clients of one worker: the app's own and, for the outside, one for each guard that is needed.
 
@@ -72,9 +123,11 @@ class Clients:
         self._guarded: dict[Admit, MeshClient] = {}
         self._stack = AsyncExitStack()
 
-    def of(self, options: WebhookOptions) -> MeshClient:
+    def of(self, options: WebhookOptions) -> HttpClient:
         """Return the client for the webhook of an entry."""
         inside = isinstance(locate(sample(options.url)).destination, ServiceAddress)
+        if inside and options.allow_private is False:
+            return NoService()
         if inside or options.allow_private is True:
             return self._own
         admit = admit_meant if options.allow_private is None else admit_none_private
