@@ -16,6 +16,7 @@ from pywatt_kafka.errors import (
     KafkaError,
     KafkaUnavailable,
     MissingDependency,
+    NotAcknowledged,
     NotAuthorized,
     RecordTooLarge,
     UnknownPartition,
@@ -26,7 +27,7 @@ from pywatt_kafka.lag import consumer_lag
 from pywatt_kafka.leaving import leave_group
 from pywatt_kafka.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.producer import Producer
-from pywatt_kafka.records import Header, Headers, Message, Offset, RecordPosition, TopicPartition
+from pywatt_kafka.records import Header, Headers, Message, Offset, RecordPosition, TopicPartition, Unstable
 from pywatt_kafka.responder import Responder
 from pywatt_kafka.security import Mechanism, Sasl, Security, Tls
 from pywatt_kafka.tail import TailReader
@@ -52,6 +53,7 @@ __all__ = [
     "Mechanism",
     "Message",
     "MissingDependency",
+    "NotAcknowledged",
     "NotAuthorized",
     "Offset",
     "Producer",
@@ -67,6 +69,7 @@ __all__ = [
     "TopicPartition",
     "UnknownPartition",
     "UnknownTopic",
+    "Unstable",
     "brokers_from",
     "consumer_lag",
     "ensure_topics",

@@ -8,16 +8,25 @@ through all its attempts and ends before the partition's next one is sent.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
-from aiokafka.errors import BrokerResponseError, OutOfOrderSequenceNumber, UnknownProducerId, kafka_errors
+from aiokafka.errors import (
+    BrokerResponseError,
+    NotEnoughReplicasAfterAppendError,
+    NotEnoughReplicasError,
+    OutOfOrderSequenceNumber,
+    UnknownProducerId,
+    kafka_errors,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
+from aiokafka.producer.sender import SendProduceReqHandler
 from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, PidAndEpoch
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.util import create_future
 
-from pywatt_kafka.engine import INVALID_RECORD, translate
+from pywatt_kafka.engine import INVALID_RECORD, translate, words_of
 from pywatt_kafka.errors import InvalidRecord, RecordTooLarge
 
 LAST_EPOCH = 2**15 - 1
@@ -36,8 +45,31 @@ class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]
 kafka_errors.setdefault(INVALID_RECORD, InvalidRecordError)
 
 
+TROUBLES = {
+    NotEnoughReplicasError: "fewer replicas are in sync than min.insync.replicas asks for",
+    NotEnoughReplicasAfterAppendError: "fewer replicas have it than min.insync.replicas asks for",
+}
+
+
+def _watch_retries() -> None:
+    """Have batches remember for what they are sent again: aiokafka only logs it."""
+    original = SendProduceReqHandler._can_retry
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def can_retry(self: Any, error: Exception, batch: Any) -> bool:
+        again = bool(original(self, error, batch))
+        if again and isinstance(batch, _Batch):
+            batch.note(error)
+        return again
+
+    SendProduceReqHandler._can_retry = can_retry
+
+
 def install(producer: Any) -> Accumulator:
     """Give an AIOKafkaProducer that is not started yet a queue of this kind; return it."""
+    _watch_retries()
     made = Accumulator(producer._message_accumulator)
     producer._message_accumulator = producer._sender._message_accumulator = made
     return made
@@ -57,6 +89,8 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
             linger_ms=plain._linger_time * 1000,
         )
         self._pending_batches = _Pending()
+        self.troubles: dict[str, str] = {}
+        """By topic, for what its last batch is sent again; of those for which that goes on."""
 
     def _append_batch(self, builder: Any, tp: Any) -> Any:
         batch = _Batch(self, tp, builder)
@@ -117,6 +151,16 @@ class _Batch(MessageBatch):  # type: ignore[misc]
     def __init__(self, accumulator: Accumulator, tp: Any, builder: Any) -> None:
         super().__init__(tp, builder, accumulator._batch_ttl, accumulator._linger_time)
         self._accumulator = accumulator
+
+    def note(self, error: Exception) -> None:
+        """Remember for what the batch is sent again."""
+        self._accumulator.troubles[self.tp.topic] = TROUBLES.get(type(error)) or words_of(error)
+
+    def done(self, *arguments: Any, **options: Any) -> None:
+        """End what waits for the acknowledgement."""
+        if self._accumulator.troubles:
+            self._accumulator.troubles.pop(self.tp.topic, None)
+        super().done(*arguments, **options)
 
     def take_futures(self) -> list[Any]:
         """Return what the acknowledgements of the records are to end, and leave it to the caller."""

@@ -29,7 +29,7 @@ class ProducerEngine:
             retry_backoff_ms=RETRY_BACKOFF,
             **settings,
         )
-        install(self._producer)
+        self._accumulator = install(self._producer)
         self._place = Native
         self._sockets = Sockets(self._producer.client)
 
@@ -64,6 +64,10 @@ class ProducerEngine:
                     batch._drain_waiter.exception()  # else the loop complains that nobody has asked for it
         await finish(self._producer.stop(), CLOSE_LIMIT)
         await self._sockets.close()
+
+    def trouble(self, topic: str) -> str:
+        """Return for what a topic's records are sent again and again; empty when they are not."""
+        return self._accumulator.troubles.get(topic, "")
 
     def knows(self, topic: str) -> bool:
         """Whether the topic is in the client's metadata."""

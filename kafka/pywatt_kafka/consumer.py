@@ -15,7 +15,7 @@ from pywatt_kafka.engines import EngineName, MemberEngine, require
 from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable
 from pywatt_kafka.fetching import Fetching
 from pywatt_kafka.group import GroupEngine, GroupSettings
-from pywatt_kafka.records import Message, Offset, TopicPartition
+from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.security import Security, security_from
 
 SESSION_TIMEOUT = 45.0  # seconds
@@ -267,6 +267,18 @@ class Consumer:
         except TimeoutError as error:
             self._connection.nudge()
             raise KafkaUnavailable(f"finding the end: {self.status.reason or 'no answer in time'}") from error
+
+    async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
+        """Return what open transactions hold of these partitions, as far as that is known; the others are left out.
+
+        Raises KafkaUnavailable within the request timeout.
+        """
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                engine = await self._connection.opened()
+                return await engine.unstable(partitions)
+        except TimeoutError as error:
+            raise KafkaUnavailable(f"finding open transactions: {self.status.reason or 'no answer in time'}") from error
 
     async def _assigned(self, partitions: frozenset[TopicPartition]) -> None:
         self._assignment = partitions

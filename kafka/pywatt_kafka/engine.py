@@ -58,7 +58,7 @@ def translate(error: BaseException, *, during: str) -> KafkaError:
 
     if isinstance(error, KafkaError):
         return error
-    message = f"{during}: {_words(error)}"
+    message = f"{during}: {words_of(error)}"
     match error:
         case errors.CommitFailedError() | errors.IllegalStateError() | errors.IllegalGenerationError():
             return CommitFailed(message)
@@ -95,7 +95,8 @@ def translated(during: str) -> Iterator[None]:
         raise translate(error, during=during) from error
 
 
-def _words(error: BaseException) -> str:
+def words_of(error: BaseException) -> str:
+    """Return what an error says, with its name if it does not say that itself."""
     text = str(error)
     name = type(error).__name__
     return text if name in text else f"{name}: {text}".removesuffix(": ")

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from pywatt_kafka.connection import Engine
 from pywatt_kafka.engine import require_aiokafka
 from pywatt_kafka.errors import MissingDependency
-from pywatt_kafka.records import Message, Offset, OutgoingRecord, TopicPartition
+from pywatt_kafka.records import Message, Offset, OutgoingRecord, TopicPartition, Unstable
 
 EngineName: TypeAlias = Literal["aiokafka", "rdkafka"]
 """aiokafka, or librdkafka (the package confluent-kafka)."""
@@ -20,6 +20,10 @@ class RecordEngine(Engine, Protocol):
 
     def knows(self, topic: str) -> bool:
         """Whether the topic is in the client's metadata."""
+        ...
+
+    def trouble(self, topic: str) -> str:
+        """Return for what a topic's records are sent again and again; empty when they are not, or nobody knows."""
         ...
 
     def append(self, record: OutgoingRecord) -> asyncio.Future[Any] | None:
@@ -48,6 +52,7 @@ class MemberEngine(Engine, Protocol):
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None: ...
     async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]: ...
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]: ...
+    async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]: ...
     def behind(self, known: Mapping[TopicPartition, int]) -> int: ...
 
 

@@ -2,6 +2,7 @@
 
 KafkaError                 message, hint
 ├── KafkaUnavailable       no broker answered within the time allowed: try again later
+│   └── NotAcknowledged    a record was sent and no acknowledgement came in time: it may be written all the same
 ├── UnknownTopic           the topic does not exist (and the broker does not create it), or cannot by its name
 │   └── UnknownPartition   the topic has no partition of that number
 ├── RecordTooLarge         the record is larger than the client or the broker takes
@@ -27,6 +28,10 @@ class KafkaError(Exception):
 
 class KafkaUnavailable(KafkaError):
     """No broker answered within the time allowed; the same call may work later."""
+
+
+class NotAcknowledged(KafkaUnavailable):
+    """A record was sent and no acknowledgement came in time: it may have been written, or may yet be."""
 
 
 class UnknownTopic(KafkaError):

@@ -24,7 +24,7 @@ from pywatt_kafka.engine import (
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.fetching import Fetching
 from pywatt_kafka.leading import let_followers_first
-from pywatt_kafka.records import Message, Offset, TopicPartition
+from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.sockets import Sockets, close_consumer
 
 REQUEST_MARGIN = 10.0  # seconds; a broker holds a join for as long as the slowest member may take
@@ -197,6 +197,16 @@ class GroupEngine:
         with translated("finding where partitions end"):
             found = await self._consumer.end_offsets([_native(place) for place in partitions])
         return {TopicPartition(*place): offset for place, offset in found.items()}
+
+    async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
+        """Return what open transactions hold, by what the last fetches have told."""
+        found: dict[TopicPartition, Unstable] = {}
+        assigned = {TopicPartition(*place) for place in self._consumer.assignment()}
+        for place in assigned.intersection(partitions):
+            begin, end = self._consumer.last_stable_offset(_native(place)), self._consumer.highwater(_native(place))
+            if begin is not None and end is not None and 0 <= begin < end:
+                found[place] = Unstable(begin, end)
+        return found
 
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
         """Return how many records follow the known offsets, by what the fetches until now have told."""

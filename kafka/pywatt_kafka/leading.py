@@ -6,7 +6,7 @@ Without it a group of several members there hardly ever gets all its partitions 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 EMBEDDED_VARIABLE = "PYWATT_EMBEDDED_BROKER"
@@ -14,9 +14,14 @@ EMBEDDED_VARIABLE = "PYWATT_EMBEDDED_BROKER"
 HEAD_START = 0.2  # seconds
 
 
+def is_embedded(brokers: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Tell whether these brokers are the embedded one of this app."""
+    return environ.get(EMBEDDED_VARIABLE) == ",".join(brokers)
+
+
 def let_followers_first(coordinator: Any, brokers: tuple[str, ...], environ: Mapping[str, str]) -> None:
     """Have this member of a group, an aiokafka coordinator, wait when it leads and the brokers are the embedded one."""
-    if environ.get(EMBEDDED_VARIABLE) != ",".join(brokers):
+    if not is_embedded(brokers, environ):
         return
     assign = coordinator._perform_assignment
 

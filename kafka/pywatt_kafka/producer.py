@@ -15,12 +15,13 @@ from pywatt_kafka.connection import Connection, ConnectionState, ConnectionStatu
 from pywatt_kafka.deadlines import Deadlines
 from pywatt_kafka.engine import FOREIGN, translate
 from pywatt_kafka.engines import EngineName, RecordEngine, require
-from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable, NotAcknowledged, UnknownTopic
 from pywatt_kafka.records import Headers, OutgoingRecord, RecordPosition
 from pywatt_kafka.security import Security, security_from
 
 REQUEST_TIMEOUT = 10.0  # seconds
 BATCH_BYTES = 128 * 1024  # collected per partition before a send waits
+MAY_BE_WRITTEN = "the record may be written all the same"
 MAX_REQUEST_BYTES = 1024 * 1024  # the broker's own default limit for a batch
 
 
@@ -153,9 +154,9 @@ class Producer:
 
         Without `partition` the key chooses it (as Kafka's own clients do), without a key chance does; `placed_by`
         chooses it in the key's place. `timestamp`: milliseconds since 1970; now if left out. Raises KafkaUnavailable
-        after the request timeout (if the connection was lost in the middle the record may have been written all the
-        same), UnknownTopic, UnknownPartition, RecordTooLarge, InvalidRecord,
-        NotAuthorized, or another KafkaError.
+        after the request timeout (NotAcknowledged if the record was sent: then it may be written all the same, at
+        once or later), UnknownTopic, UnknownPartition, RecordTooLarge, InvalidRecord, NotAuthorized, or another
+        KafkaError.
         """
         outcome: asyncio.Future[RecordPosition | KafkaError] = asyncio.get_running_loop().create_future()
 
@@ -200,7 +201,7 @@ class Producer:
             try:
                 delivery = engine.append(record)
             except (*FOREIGN, KafkaError) as error:
-                done(self._failure(topic, error))
+                done(self._failure(topic, error, sent=False))
                 return
             if delivery is not None:
                 self._deadlines.add(delivery)
@@ -231,7 +232,7 @@ class Producer:
                 unknown.__cause__ = error
                 done(unknown)
             else:
-                done(self._failure(topic, error))
+                done(self._failure(topic, error, sent=not waiting))
         except asyncio.CancelledError:
             done(KafkaUnavailable(f"writing to topic {topic}: the producer was closed"))
             raise
@@ -252,14 +253,17 @@ class Producer:
         if delivery.cancelled():
             done(KafkaUnavailable(f"writing to topic {topic}: the producer was closed"))
         elif (error := delivery.exception()) is not None:
-            done(self._failure(topic, error))
+            done(self._failure(topic, error, sent=True))
         else:
             done(_position(topic, delivery.result()))
 
-    def _failure(self, topic: str, error: BaseException) -> KafkaError:
-        """Return our error for what went wrong with a record."""
+    def _failure(self, topic: str, error: BaseException, *, sent: bool) -> KafkaError:
+        """Return our error for what went wrong with a record; `sent`: it may be on its way."""
         if isinstance(error, TimeoutError):
-            reason = f"no acknowledgement within {self._request_timeout:g} s"
+            reason = f"writing to topic {topic}: no acknowledgement within {self._request_timeout:g} s"
+            engine = self._connection.engine
+            if engine is not None and (trouble := engine.trouble(topic)):
+                reason += f" ({trouble})"
         else:
             translated = translate(error, during=f"writing to topic {topic}")
             if not isinstance(translated, KafkaUnavailable):
@@ -269,7 +273,8 @@ class Producer:
             reason = translated.message
         self._connection.nudge()
         away = self.status.reason
-        failure = KafkaUnavailable(f"writing to topic {topic}: {away}" if away else reason)
+        reason = f"writing to topic {topic}: {away}" if away else reason
+        failure = NotAcknowledged(f"{reason}; {MAY_BE_WRITTEN}") if sent else KafkaUnavailable(reason)
         failure.__cause__ = error
         return failure
 

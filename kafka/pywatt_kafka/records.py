@@ -43,6 +43,15 @@ class OutgoingRecord(NamedTuple):
     """Chooses the partition as a key would, but is no part of the record."""
 
 
+class Unstable(NamedTuple):
+    """What an open transaction holds of a partition for readers that get only what is committed."""
+
+    begin: int
+    """The first offset of the oldest open transaction: reading goes no further (Kafka's last stable offset)."""
+    end: int
+    """The offset after the last record."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offset:
     """A committed position: the offset of the next record to read, and a note of the committer's."""

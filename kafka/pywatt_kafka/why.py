@@ -45,7 +45,20 @@ def why(words: tuple[str, ...], service: str | None, as_json: bool) -> None:
         for partition in document["partitions"]
         for holder in partition["heldBy"]
     ]
-    free = [partition for partition in document["partitions"] if not partition["heldBy"]]
+    rows += [
+        (
+            f"{partition['topic']}[{partition['partition']}]",
+            _or_dash(partition["committed"]),
+            open_["begin"],
+            *("-",) * 3,
+            open_["end"] - open_["begin"],
+            "-",
+            "an open transaction of its producer: nothing behind is read until it ends",
+        )
+        for partition in document["partitions"]
+        if (open_ := partition.get("openTransaction")) is not None
+    ]
+    free = [each for each in document["partitions"] if not each["heldBy"] and each.get("openTransaction") is None]
     if rows:
         print_table(("PARTITION", "COMMITTED", "HELD AT", "KEY", "AGE", "ATTEMPTS", "BEHIND", "TARGET", "STATE"), rows)
     all_of_them = len(document["partitions"])

@@ -105,6 +105,10 @@ class ProducerEngine:
                 future.set_exception(KafkaUnavailable("the producer was closed"))
         self._waiting.clear()
 
+    def trouble(self, topic: str) -> str:
+        """Return for what a topic's records are sent again: librdkafka does not tell."""
+        return ""
+
     def knows(self, topic: str) -> bool:
         """Whether the topic is in the client's metadata."""
         return topic in self._partitions

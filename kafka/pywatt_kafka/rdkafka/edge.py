@@ -20,6 +20,7 @@ from pywatt_kafka.errors import (
     UnknownTopic,
 )
 from pywatt_kafka.oauth import ClientCredentials, FixedToken, fetch
+from pywatt_kafka.records import NO_TIMESTAMP, Message
 from pywatt_kafka.security import Security
 
 SOCKET_TIMEOUT = 10_000  # ms
@@ -171,3 +172,17 @@ class Health:
         return self._refusal or KafkaUnavailable(
             f"no Kafka broker answers at {self._addresses}", hint="start the broker, or correct KAFKA_BROKERS"
         )
+
+
+def message_from(record: Any) -> Message:
+    """Return our Message for one of confluent-kafka's."""
+    kind, timestamp = record.timestamp()
+    return Message(
+        record.topic(),
+        record.partition(),
+        record.offset(),
+        record.key(),
+        record.value(),
+        tuple(record.headers() or ()),
+        timestamp if kind else NO_TIMESTAMP,  # 0: not available
+    )

@@ -20,9 +20,9 @@ import anyio
 from pywatt_kafka.connection import logger
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.group import TROUBLE_TTL, GroupSettings
-from pywatt_kafka.rdkafka.edge import CHECK_LIMIT, Health, client_settings, translate, translated
+from pywatt_kafka.rdkafka.edge import CHECK_LIMIT, Health, client_settings, message_from, translate, translated
 from pywatt_kafka.rdkafka.poller import Poller
-from pywatt_kafka.records import NO_TIMESTAMP, Message, Offset, TopicPartition
+from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.security import Security
 
 CLOSE_LIMIT = 5.0  # seconds
@@ -168,6 +168,10 @@ class GroupEngine:
         """Return the offset after the last record of each partition."""
         return await self._poller.do(partial(self._end_offsets, tuple(partitions)))
 
+    async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
+        """Return what open transactions hold."""
+        return await self._poller.do(partial(self._unstable, tuple(partitions)))
+
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
         """Return how many records follow the known offsets, by what the fetches until now have told."""
         ends = self._ends
@@ -274,7 +278,7 @@ class GroupEngine:
             if error is not None:
                 self._failed(error)
                 continue
-            message = _message(record)
+            message = message_from(record)
             batches.setdefault(TopicPartition(message.topic, message.partition), []).append(message)
         self._look_at_ends()
         return batches
@@ -319,6 +323,17 @@ class GroupEngine:
                 place: self._consumer.get_watermark_offsets(_native(place), timeout=CALL_LIMIT)[1]
                 for place in partitions
             }
+
+    def _unstable(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
+        found: dict[TopicPartition, Unstable] = {}
+        with translated("finding open transactions"):
+            for place in partitions:
+                # Brokers tell where those may read to that asks; what fetches have told is where the partition ends.
+                begin = self._consumer.get_watermark_offsets(_native(place), timeout=CALL_LIMIT)[1]
+                end = self._consumer.get_watermark_offsets(_native(place), cached=True)[1]
+                if 0 <= begin < end:
+                    found[place] = Unstable(begin, end)
+        return found
 
     def _on_assign(self, consumer: Any, partitions: Sequence[Any]) -> None:
         """Take an assignment; called in the thread that polls."""
@@ -379,16 +394,3 @@ def _native(partition: TopicPartition, offset: int | None = None, metadata: str 
     if offset is None:
         return Native(*partition)
     return Native(*partition, offset) if metadata is None else Native(*partition, offset, metadata)
-
-
-def _message(record: Any) -> Message:
-    kind, timestamp = record.timestamp()
-    return Message(
-        record.topic(),
-        record.partition(),
-        record.offset(),
-        record.key(),
-        record.value(),
-        tuple(record.headers() or ()),
-        timestamp if kind else NO_TIMESTAMP,  # 0: not available
-    )

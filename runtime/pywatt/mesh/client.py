@@ -107,6 +107,10 @@ class MeshClient:
         if table.version > self._table.version:
             self._take_table(table)
 
+    async def changed(self) -> None:
+        """Wait until a newer table is applied."""
+        await self._changed.wait()
+
     async def drained(self) -> None:
         """Wait until the calls in flight to endpoints that no table has any more have ended.
 

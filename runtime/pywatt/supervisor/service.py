@@ -239,7 +239,7 @@ class Service:
         return mesh_service(
             self.config,
             self.keepers.values(),
-            port=self.port if self._http else None,
+            port=self.port if self._http and self.config.http else None,
             state=ServiceState.STOPPED if stopped else None,
             started=self.started.done(),
         )

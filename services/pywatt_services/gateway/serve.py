@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
+import anyio
+
+from pywatt.mesh.client import MeshClient
 from pywatt.service_type import ServiceContext
 from pywatt.worker.drain import drain
 from pywatt.worker.heartbeat import WAITING
-from pywatt_services.gateway.options import GatewayOptions
+from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway.server import GatewayServer
 
@@ -29,8 +33,25 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
     )
     context.gauge(WAITING, lambda: server.waiting)
     public = [] if context.public is None else [context.public]
-    async with server.on([*public, context.loopback, context.endpoint], backlog=context.server.backlog):
+    async with (
+        server.on([*public, context.loopback, context.endpoint], backlog=context.server.backlog),
+        anyio.create_task_group() as tasks,
+    ):
         await context.ready()
-        for proxy in options.proxies:
-            logger.info("%s is served at %s", proxy.id, proxy.hostname + (proxy.prefix or "/"))
+        tasks.start_soon(_tell, options.proxies, context.mesh)
         await drain(server, context, share=DRAIN_SHARE)
+        tasks.cancel_scope.cancel()
+
+
+async def _tell(proxies: Iterable[ProxyOptions], mesh: MeshClient) -> None:
+    """Log where each service is served, once it is ready and has HTTP."""
+    left = list(proxies)
+    while left:
+        for proxy in tuple(left):
+            service = mesh.table.services.get(proxy.id)
+            if service is not None and (service.internal or service.port is None):
+                left.remove(proxy)
+            elif service is None or service.endpoints:
+                left.remove(proxy)
+                logger.info("%s is served at %s", proxy.id, proxy.hostname + (proxy.prefix or "/"))
+        await mesh.changed()

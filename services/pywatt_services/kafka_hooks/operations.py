@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from time import time
 from typing import Any
 
@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 
 from pywatt.service_type import ServiceContext
 from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_services.kafka_hooks.config.options import OperationsOptions
 from pywatt_services.kafka_hooks.dead_letter_api import DeadLetterApi
 from pywatt_services.kafka_hooks.delivering.deliveries import Deliveries
@@ -129,12 +130,23 @@ class Operations:
 
     async def _why(self, *, alone: bool) -> HttpAnswer:
         deliveries = self._deliveries
-        own = [] if deliveries is None else hold_ups(deliveries.held, deliveries.targets, self._now())
+        own: list[dict[str, Any]] = []
+        if deliveries is not None:
+            own = hold_ups(deliveries.held, deliveries.targets, self._now(), await self._unstable(deliveries))
         partitions: list[Any] = [{"worker": self._context.slot, **each} for each in own]
         if not alone:
             for other in await self._ask_siblings(self._context, f"{WHY}?{OWN.decode()}"):
                 partitions += json.loads(other)["partitions"]
         return document({"partitions": partitions})
+
+    async def _unstable(self, deliveries: Deliveries) -> Mapping[TopicPartition, Unstable]:
+        """Return what open transactions hold; nothing while Kafka does not say."""
+        with anyio.move_on_after(LAG_LIMIT):
+            try:
+                return await deliveries.unstable()
+            except KafkaError as error:
+                logger.debug("it is not known whether transactions are open: %s", error)
+        return {}
 
     def _state(self) -> list[Family]:
         families = [

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
+from confluent_kafka import Producer as NativeProducer
 from harness.hooks import LONG, Hooks, ReadRecords, Received, RunHooks, Target
+from harness.topics import COMPACTED, create_topic
 
 from pywatt.mesh.client import Response
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
@@ -31,6 +35,25 @@ def document(broker: str, topic: str, **more: Any) -> dict[str, Any]:
 async def ask(hooks: Hooks, target: str, method: str = "GET", *headers: tuple[bytes, bytes]) -> Response:
     url = f"http://127.0.0.1:{hooks.port}{target}"
     return await hooks.mesh.request(method, url, headers=headers, timeout=LONG)
+
+
+async def partitions(hooks: Hooks) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((await ask(hooks, "/why")).body)["partitions"]
+    return found
+
+
+async def states(hooks: Hooks) -> str:
+    """Return what all that holds a partition waits for."""
+    return "".join(holder["state"] for each in await partitions(hooks) for holder in each["heldBy"])
+
+
+async def unheld_transactions(hooks: Hooks) -> list[dict[str, int]]:
+    """Return the open transactions of partitions that nothing else holds."""
+    return [
+        each["openTransaction"]
+        for each in await partitions(hooks)
+        if each["openTransaction"] is not None and not each["heldBy"]
+    ]
 
 
 async def metrics(hooks: Hooks) -> dict[str, float]:
@@ -185,3 +208,46 @@ async def test_dead_letters_over_http(
         assert len(target.requests) == seen + 3
         assert json.loads((await ask(hooks, f"{path}?redriven=1", "DELETE")).body)["deleted"] == 3
         assert json.loads((await ask(hooks, path)).body)["letters"] == []
+
+
+@pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)
+async def test_open_transaction_that_holds_a_partition_is_told(
+    broker: str, topic: str, run_hooks: RunHooks, target: Target
+) -> None:
+    native = NativeProducer({"bootstrap.servers": broker, "transactional.id": topic})
+    await to_thread.run_sync(native.init_transactions, LONG)
+    native.begin_transaction()
+    native.produce(topic, b"before")
+    await to_thread.run_sync(native.commit_transaction, LONG)
+    native.begin_transaction()
+    native.produce(topic, b"held")
+    await to_thread.run_sync(native.flush, LONG)
+    async with run_hooks(document(broker, topic)) as hooks:
+        with anyio.fail_after(LONG):
+            while not (held := await unheld_transactions(hooks)):
+                pass
+        assert [each["end"] - each["begin"] for each in held] == [1]
+        await to_thread.run_sync(native.commit_transaction, LONG)
+        await target.wait_for(lambda requests: [request.body for request in requests][-1:] == [b"held"])
+        with anyio.fail_after(LONG):
+            while any(each["openTransaction"] for each in await partitions(hooks)):
+                pass
+
+
+@pytest.mark.parametrize("configs", [COMPACTED, {"max.message.bytes": "200"}], ids=["compacted", "small"])
+async def test_dead_letter_that_its_topic_does_not_take_is_told(
+    broker: str, topic: str, run_hooks: RunHooks, target: Target, producer: Producer, configs: Mapping[str, str]
+) -> None:
+    async def refuse(request: Received) -> int:
+        return 500
+
+    await create_topic(broker, f"{topic}-dlq", configs)
+    target.handler = refuse
+    await producer.send(topic, b"x" * 2000, key=b"k" * 2000)
+    async with run_hooks(document(broker, topic)) as hooks:
+        with anyio.fail_after(LONG):
+            while "cannot be written" not in (state := await states(hooks)):
+                pass
+    remedy = "set cleanup.policy=delete" if configs is COMPACTED else "raise max.message.bytes"
+    assert f"{remedy} " in state
+    assert f"{topic}-dlq" in state

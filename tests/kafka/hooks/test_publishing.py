@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import json
 from pathlib import Path
@@ -13,6 +14,7 @@ from harness.hooks import LONG, Hooks, ReadRecords, RunHooks
 from harness.topics import COMPACTED, create_topic
 
 from pywatt_kafka import Consumer, Headers, ensure_topics
+from pywatt_kafka.brokers.embedded import EmbeddedBroker
 from pywatt_kafka.brokers.real import RealBroker
 
 pytestmark = pytest.mark.anyio
@@ -147,3 +149,30 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
                     for messages in (await consumer.fetch()).values():
                         found.update({(each.partition, each.offset): each.value for each in messages})
     assert acknowledged.items() <= found.items()
+
+
+@pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)
+async def test_record_that_is_not_acknowledged_may_be_written_all_the_same(
+    topic: str, run_hooks: RunHooks, engine: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with EmbeddedBroker() as embedded:
+        async with run_hooks(document(embedded.address, topic)) as hooks:
+            await place(hooks, topic, b"before")
+            refuse_writing(embedded, 1000)
+            answer = await hooks.post(f"/topics/{topic}", b"x")
+    message = json.loads(answer.body)["message"]
+    assert (answer.status, answer.header(b"retry-after")) == (503, b"1")
+    assert message.startswith(f"writing to topic {topic}: no acknowledgement within 5 s")
+    assert message.endswith("; the record may be written all the same")
+    if engine == "aiokafka":
+        assert "(fewer replicas are in sync than min.insync.replicas asks for)" in message
+    assert message in caplog.text
+
+
+def refuse_writing(broker: EmbeddedBroker, times: int) -> None:
+    """Have the embedded broker answer that too few replicas are in sync."""
+    produce, not_enough_replicas = 0, 19
+    assert broker._library is not None
+    refuse = broker._library.rd_kafka_mock_push_request_errors_array
+    refuse.argtypes = (ctypes.c_void_p, ctypes.c_int16, ctypes.c_size_t, ctypes.c_void_p)
+    refuse(broker._cluster, produce, times, (ctypes.c_int * times)(*[not_enough_replicas] * times))

@@ -84,6 +84,15 @@ def test_holders_are_shown_in_a_table() -> None:
     assert rest == "1 of 2 partitions are held by nothing."
 
 
+def test_open_transaction_holds_its_partition() -> None:
+    partition = {**DOCUMENT["partitions"][1], "openTransaction": {"begin": 5, "end": 9}}
+    root, _ = pywatt(json.dumps({"partitions": [partition]}))
+    _, row, rest = CliRunner().invoke(root, ["why"]).output.splitlines()
+    assert row.split()[:3] == ["orders[1]", "-", "5"]
+    assert "an open transaction" in row
+    assert rest == "0 of 1 partition is held by nothing."
+
+
 def test_json_and_another_service() -> None:
     root, asked = pywatt(json.dumps(DOCUMENT))
     result = CliRunner().invoke(root, ["why", "app", "hooks", "--json"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -19,8 +20,9 @@ from pywatt.service_type import ServiceContext
 from pywatt_kafka.connection import ConnectionStatus
 from pywatt_kafka.consumer import Consumer
 from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.leading import is_embedded
 from pywatt_kafka.leaving import leave_group
-from pywatt_kafka.records import TopicPartition
+from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_kafka.security import Security
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, KafkaHooksOptions
 from pywatt_services.kafka_hooks.consuming.beginnings import Beginnings
@@ -41,6 +43,8 @@ from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 logger = logging.getLogger("pywatt.kafka_hooks")
 
 LEAVE_LIMIT = 2.0  # seconds
+EMBEDDED_SESSION = 3.0
+"""Seconds of a member's session on the embedded broker, which hands partitions over a second before it ends."""
 DRAIN_SHARE = 0.7
 """Part of a stop's time that deliveries in flight may take; the rest is for committing and disconnecting."""
 
@@ -81,6 +85,7 @@ class Deliveries:
         self._writer = writer
         self._largest_record = largest_record
         self._meters = meters
+        self._is_embedded = is_embedded(brokers, context.env)
         self._intake: Intake[Consumer] | None = None
         self._targets: Mapping[str, Sequence[Webhook]] = {}
 
@@ -106,6 +111,11 @@ class Deliveries:
             if partition.committed is not None
         }
 
+    async def unstable(self) -> Mapping[TopicPartition, Unstable]:
+        """Return what open transactions hold of our partitions. Raises KafkaError."""
+        held = self.held
+        return {} if self._intake is None or not held else await self._intake.consumer.unstable(held)
+
     async def run(self, begin: asyncio.Event) -> None:
         """Deliver until the worker is asked to stop, then finish what is in flight. Raises MissingExtra."""
         keys = [key for webhook in self._options.webhooks for key in webhook.signing_keys]
@@ -125,11 +135,12 @@ class Deliveries:
                 waiting.cancel_scope.cancel()
             if held is not None:
                 await self._run_as(held.instance_id, targets, clients, tasks)
-                if not held.has_successor:
+                if not held.has_successor and not self._is_embedded:
                     await self._leave(held.instance_id)
 
     async def _run_as(self, instance_id: str, targets: Targets, clients: Clients, tasks: TaskGroup) -> None:
         options = self._consumer
+        session = min(options.session_timeout, EMBEDDED_SESSION if self._is_embedded else math.inf)
         intake = Intake(
             lambda listener: Consumer(
                 self._brokers,
@@ -137,11 +148,12 @@ class Deliveries:
                 topics=targets.names,
                 pattern=targets.pattern,
                 listener=listener,
-                instance_id=instance_id,
+                # The embedded broker knows no static members: it would keep the partitions until the session times out.
+                instance_id=None if self._is_embedded else instance_id,
                 client_id=self._client_id,
-                session_timeout=options.session_timeout,
+                session_timeout=session,
                 rebalance_timeout=options.rebalance_timeout,
-                heartbeat_interval=options.heartbeat_interval,
+                heartbeat_interval=None if self._is_embedded else options.heartbeat_interval,
                 fetching=options.fetching,
                 security=self._security,
                 on_status=self._on_status,

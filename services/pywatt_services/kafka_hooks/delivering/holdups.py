@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pywatt_kafka.dlq.shown import shown_bytes
-from pywatt_kafka.records import TopicPartition
+from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.partition import HeldPartition
 from pywatt_services.kafka_hooks.delivering.lanes import Lane, LaneState
@@ -15,6 +15,8 @@ from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import Postpone, Wait
 from pywatt_services.kafka_hooks.webhooks.templates import shown
+
+NONE_UNSTABLE: Mapping[TopicPartition, Unstable] = {}
 
 
 class Target(Protocol):
@@ -40,7 +42,10 @@ def oldest(targets: Iterable[Target]) -> dict[TopicPartition, dict[Target, Lane[
 
 
 def hold_ups(
-    held: Mapping[TopicPartition, HeldPartition], targets: Sequence[Target], now: float
+    held: Mapping[TopicPartition, HeldPartition],
+    targets: Sequence[Target],
+    now: float,
+    unstable: Mapping[TopicPartition, Unstable] = NONE_UNSTABLE,
 ) -> list[dict[str, Any]]:
     """Return how each partition stands, as JSON has it. `now`: seconds since 1970."""
     first = oldest(targets)
@@ -51,6 +56,7 @@ def hold_ups(
             "committed": None if partition.committed is None else partition.committed.offset,
             "next": partition.next,
             "paused": partition.paused,
+            "openTransaction": unstable[place]._asdict() if place in unstable else None,
             "heldBy": [_hold_up(target, lane, now) for target, lane in first.get(place, {}).items()],
         }
         for place, partition in sorted(held.items())

@@ -13,6 +13,7 @@ from pywatt_kafka.errors import (
     InvalidRecord,
     KafkaError,
     KafkaUnavailable,
+    NotAcknowledged,
     RecordTooLarge,
     UnknownPartition,
     UnknownTopic,
@@ -37,6 +38,7 @@ from pywatt_services.kafka_hooks.http.answers import (
     unknown_coding,
 )
 from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.pace import Pace
 from pywatt_services.kafka_hooks.publishing.batch import TYPES, Entry, media_type, read_batch
 from pywatt_services.kafka_hooks.publishing.contract import Contract
 from pywatt_services.kafka_hooks.publishing.idempotency import FirstAnswers
@@ -94,6 +96,7 @@ class Publisher:
         self.first: FirstAnswers[tuple[str, bytes], HttpAnswer] = FirstAnswers(options.idempotency_window)
         self._owners: KeyOwners | None = None
         self._buffered = 0
+        self._pace = Pace()
 
     def share_keys(self, owners: KeyOwners) -> None:
         """Have other workers remember the idempotency keys that are theirs."""
@@ -151,6 +154,8 @@ class Publisher:
 
     def _written(self, size: int, done: Done, outcome: RecordPosition | KafkaError) -> None:
         self._buffered -= size
+        if outcome.__class__ is NotAcknowledged and self._pace.due():
+            logger.warning("%s (%d so far)", outcome, self._pace.count)
         done(outcome)
 
     def _readable(self, request: Request) -> bytes:
@@ -241,6 +246,8 @@ def problem(error: KafkaError) -> HttpAnswer:
             return too_large()
         case UnknownPartition() | InvalidRecord():
             return bad_request(error.message)
+        case NotAcknowledged():
+            return unavailable(error.message)
         case KafkaUnavailable() | UnknownTopic():
             return unavailable(f"Kafka is away: {error.message}")
         case _:
