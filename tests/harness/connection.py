@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from pywatt.worker.connection.connections import Connections
 from pywatt.worker.lifespan import Application, Receive, Scope, Send
 from pywatt.worker.plain_request import PlainReader
 from pywatt.worker.protocol import WorkerProtocol, WorkerState
@@ -14,7 +15,7 @@ from pywatt.worker.streams import Streams
 from pywatt.worker.uvicorn_engine import _config
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-POST = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
 BODY = {"type": "http.response.body", "body": b"ok"}
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
@@ -27,6 +28,7 @@ class MemoryTransport(asyncio.Transport):
         super().__init__()
         self.writes: list[bytes] = []
         self.closed = False
+        self.ended = False
         self.paused = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -43,6 +45,15 @@ class MemoryTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self.closed
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def abort(self) -> None:
+        self.closed = True
 
     def pause_reading(self) -> None:
         self.paused = True
@@ -61,8 +72,9 @@ class Connection:
         loop: Any = None,
         reader: PlainReader | None = None,
         protocol_class: type[WorkerProtocol] = WorkerProtocol,
+        connections: Connections | None = None,
     ) -> None:
-        self.state = WorkerState(set(), set())
+        self.state = WorkerState(Connections() if connections is None else connections, set())
         if reader is not None:
             self.state.plain_reader = reader
         self.streams = Streams(app)

@@ -224,6 +224,8 @@ class RequestReader:
         method, target, minor = line.groups()
         head = check_head(method, target, 1 if minor == b"1" else 0, self._passed, self._not_passed)
         self._remember(raw, head)
+        if any(name == b"proxy-connection" for name, _ in self._not_passed):
+            self._parser = None  # a `close` of it ends the connection for llhttp, but not for anybody else
         if head.has_body:
             self._parser = None  # it waits for the body
             self._remaining = head.content_length

@@ -22,6 +22,9 @@ _SEGMENT = rb"A-Za-z0-9_~!$&'()*+,;=:@-"
 _QUERY = rb"A-Za-z0-9._~!$&'()*+,;=:@/?%{}|^`\[\]-"
 PLAIN_TARGET = rb"((?:/[%b][.%b]*)+/?|/)(\?[%b]*)?" % (_SEGMENT, _SEGMENT, _QUERY)
 """A path whose segments neither are empty nor begin with a dot, without percent signs, and a query: in normal form."""
+SENT_TARGET = rb"(/[/.%%%b]*+)(?:\?([%b]*+))?+" % (_SEGMENT, _QUERY)
+"""A path and a query in which nothing has to be encoded but bad percent signs; not always in normal form."""
+BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PLAIN = re.compile(PLAIN_TARGET)
 _ORIGIN_FORM = re.compile(rb"(/(?:[^\x00-\x20\x7f#%?]|%[0-9A-Fa-f]{2})*)(\?[^\x00-\x20\x7f#]*)?")
 _RAW_IN_PATH = re.compile(rb"[^/.%%%b]" % _SEGMENT)

@@ -8,9 +8,6 @@ import logging
 import socket
 from dataclasses import dataclass
 
-KEEP_ALIVE = 75
-"""Seconds that an idle connection is kept: longer than any pool of ours keeps one, so that pools close first."""
-
 
 class EngineName(enum.StrEnum):
     """The servers that can run an ASGI application. Key: `server.engine`."""

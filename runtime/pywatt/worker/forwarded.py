@@ -6,7 +6,9 @@ What clients send under these names, the gateway takes out.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +34,13 @@ class Forwarded:
     secure: bool
     client: tuple[str, int] | None
     server: tuple[str, int]
+
+
+def is_inside(transport: asyncio.BaseTransport) -> bool:
+    """Tell whether a connection is one over a unix socket."""
+    # Not by the client's address: it is unknown, too, when a client of a TCP port has left already.
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    return sock is not None and sock.family == socket.AF_UNIX
 
 
 def forwarded(headers: Mapping[bytes, bytes]) -> Forwarded | None:

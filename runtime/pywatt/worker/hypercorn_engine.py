@@ -14,19 +14,26 @@ from typing import Any
 
 from pywatt.errors import MissingExtra
 from pywatt.logs.reporter import reporter
+from pywatt.worker.connection.arrival import ClientLimits
+from pywatt.worker.connection.connections import Connections
 from pywatt.worker.drain import Drainable
-from pywatt.worker.engine import KEEP_ALIVE, Listeners, is_not_a_cancellation
+from pywatt.worker.engine import Listeners, is_not_a_cancellation
 from pywatt.worker.forwarded import UNIX_CLIENT, UNIX_SERVER
 from pywatt.worker.lifespan import Application, Receive, Scope, Send
 from pywatt.worker.streams import Streams
 
 try:
     from hypercorn.app_wrappers import ASGIWrapper
-    from hypercorn.asyncio.tcp_server import TCPServer
     from hypercorn.asyncio.worker_context import WorkerContext
     from hypercorn.config import Config
+
+    from pywatt.worker.hypercorn_connection import HypercornConnection
 except ModuleNotFoundError as error:
     raise MissingExtra("hypercorn", "hypercorn", needed_by='server.engine "hypercorn"') from error
+
+
+H11_SIZE = 256 * 1024
+"""Bytes of a head above which h11 refuses it: more than one has that was let in, each byte of it percent-encoded."""
 
 
 class _HypercornEngine:
@@ -38,7 +45,9 @@ class _HypercornEngine:
         self._listeners = listeners
         self._config = _config(listeners)
         self._context = WorkerContext(None)
+        self._limits = ClientLimits()
         self._connections: set[asyncio.Task[Any]] = set()
+        self._open = Connections()
         self._servers: list[asyncio.Server] = []
 
     async def listen(self) -> None:
@@ -71,6 +80,7 @@ class _HypercornEngine:
             await asyncio.sleep(0)
         finally:
             log.removeFilter(is_not_a_cancellation)
+            self._open.close()
 
     async def _listen(self, sock: socket.socket) -> None:
         self._servers.append(await asyncio.start_server(self._serve, sock=sock, backlog=self._listeners.backlog))
@@ -81,7 +91,17 @@ class _HypercornEngine:
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
         loop = asyncio.get_running_loop()
-        await TCPServer(self._app, loop, self._config, self._context, self._lifespan_state, reader, writer)
+        await HypercornConnection(
+            self._app,
+            loop,
+            self._config,
+            self._context,
+            self._lifespan_state,
+            reader,
+            writer,
+            connections=self._open,
+            limits=self._limits,
+        )
 
 
 @asynccontextmanager
@@ -111,7 +131,8 @@ def _named(app: Application) -> Application:
 def _config(listeners: Listeners) -> Config:
     config = Config()
     config.backlog = listeners.backlog
-    config.keep_alive_timeout = KEEP_ALIVE
+    config.keep_alive_timeout = ClientLimits().keep_alive
+    config.h11_max_incomplete_size = H11_SIZE
     config.accesslog = None
     config.errorlog = reporter("hypercorn.error")
     config.include_server_header = False

@@ -12,39 +12,18 @@ from typing import Any
 from uvicorn import Config
 
 from pywatt.logs.reporter import reporter
+from pywatt.worker.connection.connections import Connections
 from pywatt.worker.drain import Drainable
-from pywatt.worker.engine import KEEP_ALIVE, Listeners, is_not_a_cancellation
+from pywatt.worker.engine import Listeners, is_not_a_cancellation
 from pywatt.worker.lifespan import Receive, Scope, Send
-from pywatt.worker.protocol import DatedWorkerProtocol, WorkerProtocol, WorkerState, WorkerWebSocket
+from pywatt.worker.protocol import DatedWorkerProtocol, WorkerProtocol, WorkerState
 from pywatt.worker.streams import Streams
+from pywatt.worker.websocket import WorkerWebSocket
 
 CANCEL_LIMIT = 1.0
 """Seconds that requests get to end after they were cut off."""
 
 logger = reporter("uvicorn.error")
-
-
-class _Connections(set[Any]):
-    """The open connections; tells when there is none."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.none_left = asyncio.Event()
-        self.none_left.set()
-
-    def add(self, connection: Any) -> None:
-        super().add(connection)
-        self.none_left.clear()
-
-    def discard(self, connection: Any) -> None:
-        super().discard(connection)
-        if not self:
-            self.none_left.set()
-
-    def remove(self, connection: Any) -> None:
-        super().remove(connection)
-        if not self:
-            self.none_left.set()
 
 
 class _UvicornEngine:
@@ -54,7 +33,7 @@ class _UvicornEngine:
         self._listeners = listeners
         self._lifespan_state = state
         self._config = _config(streams)
-        self._connections = _Connections()
+        self._connections = Connections()
         self._tasks: set[asyncio.Task[None]] = set()
         self._states: list[WorkerState] = []
         self._servers: list[asyncio.AbstractServer] = []
@@ -102,6 +81,7 @@ class _UvicornEngine:
                 await asyncio.wait(self._tasks, timeout=CANCEL_LIMIT)
         finally:
             logger.removeFilter(is_not_a_cancellation)
+            self._connections.close()
 
     async def _listen(self, sock: socket.socket, protocol: type[WorkerProtocol], state: WorkerState) -> None:
         make = partial(protocol, config=self._config, server_state=state, app_state=self._lifespan_state)
@@ -139,7 +119,6 @@ def _config(streams: Streams) -> Config:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        timeout_keep_alive=KEEP_ALIVE,
     )
     config.load()
     # load() calls what it is given without arguments, to see whether it is a factory; ours never is.

@@ -1,4 +1,4 @@
-"""The short way for plain requests shows the application and the client what uvicorn's own way shows them."""
+"""The short way for plain requests shows the application and the client what the long way shows them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ PLAIN = {
     "query": b"GET /a/b?c=d&e HTTP/1.1\r\nHost: a\r\n\r\n",
     "empty query": b"GET /a? HTTP/1.1\r\nHost: a\r\n\r\n",
     "two question marks": b"GET /a?b?c HTTP/1.1\r\nHost: a\r\n\r\n",
-    "encoded path": b"GET /%41%2F%zz/%E4?%41 HTTP/1.1\r\nHost: a\r\n\r\n",
-    "odd characters": b'GET /{a}|^`[x]"<>\\?{a}|^`[x]"<>\\ HTTP/1.1\r\nHost: a\r\n\r\n',
+    "encoded path": b"GET /%41%2F%c3%A4/%E4?%41%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+    "raw characters of a query": b"GET /a?{a}|^`[x] HTTP/1.1\r\nHost: a\r\n\r\n",
     "two slashes": b"GET //u@h:1/x HTTP/1.1\r\nHost: a\r\n\r\n",
     "dot segments": b"GET /../a/./b HTTP/1.1\r\nHost: a\r\n\r\n",
     "mixed case": b"GET / HTTP/1.1\r\nHOST: a\r\nUser-Agent: B\r\n\r\n",
-    "no Host": b"GET / HTTP/1.1\r\nX: y\r\n\r\n",
-    "no headers": b"GET / HTTP/1.1\r\n\r\n",
     "HEAD": b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
     "TRACE": b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",
     "M-SEARCH": b"M-SEARCH / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -33,10 +31,10 @@ PLAIN = {
     "empty body": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
     "length with zeros": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 003\r\n\r\nabc",
     "length with a space": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3 \r\n\r\nabc",
-    "body that looks like a head": b"PUT / HTTP/1.1\r\nContent-Length: 28\r\n\r\nGET / HTTP/1.1\r\nHost: b\r\n\r\n.",
-    "length with many zeros": b"POST / HTTP/1.1\r\nContent-Length: " + b"0" * 5000 + b"3\r\n\r\nabc",
-    "body with empty lines": b"DELETE / HTTP/1.1\r\nContent-Length: 8\r\n\r\n\r\n\r\n\r\n\r\n",
-    "empty line behind the body": b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\na\r\n",
+    "body that looks like a head": b"PUT / HTTP/1.1\r\nHost: a\r\n"
+    b"Content-Length: 28\r\n\r\nGET / HTTP/1.1\r\nHost: b\r\n\r\n.",
+    "body with empty lines": b"DELETE / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n\r\n\r\n\r\n\r\n",
+    "empty line behind the body": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na\r\n",
     "keep-alive": b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Keep-Alive\r\n\r\n",
     "space around values": b"GET / HTTP/1.1\r\nHost: a\r\nA:b\r\nC: \t d \t\r\nE:\r\nF: \r\n\r\n",
     "bytes beyond ASCII": b"GET / HTTP/1.1\r\nHost: a\r\nX: \xe4\r\n\r\n",
@@ -44,6 +42,16 @@ PLAIN = {
 }
 
 NOT_PLAIN = {
+    "bad percent sign": b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+    "odd characters": b'GET /{a}|^`[x]"<>\\?{a}|^`[x]"<>\\ HTTP/1.1\r\nHost: a\r\n\r\n',
+    "no Host": b"GET / HTTP/1.1\r\nX: y\r\n\r\n",
+    "no headers": b"GET / HTTP/1.1\r\n\r\n",
+    "length with many zeros": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"0" * 5000 + b"3\r\n\r\nabc",
+    "Host with a path": b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "Host in look-alike": b"GET / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\n\r\n",
+    "Proxy": b"GET / HTTP/1.1\r\nHost: a\r\nProxy: b\r\n\r\n",
+    "many fields": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X-%d: a\r\n" % i for i in range(128)) + b"\r\n",
+    "large target": b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     "no path": b"GET  HTTP/1.1\r\nHost: a\r\n\r\n",
     "asterisk": b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     "absolute target": b"GET http://b/c HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -74,41 +82,44 @@ NOT_PLAIN = {
     "same name twice": b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nX: 2\r\n\r\n",
     "same name in another case": b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nx: 2\r\n\r\n",
     "two Hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-    "two lengths": b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
-    "two lengths that differ": b"POST / HTTP/1.1\r\nContent-Length: 3\r\ncontent-length: 0\r\n\r\nabc",
-    "list of lengths": b"POST / HTTP/1.1\r\nContent-Length: 3, 3\r\n\r\nabc",
-    "length with a sign": b"POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\nabc",
-    "negative length": b"POST / HTTP/1.1\r\nContent-Length: -3\r\n\r\nabc",
-    "hexadecimal length": b"POST / HTTP/1.1\r\nContent-Length: 0x3\r\n\r\nabc",
-    "empty length": b"POST / HTTP/1.1\r\nContent-Length: \r\n\r\nabc",
-    "huge length": b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\nabc",
-    "length too long": b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nabc",
-    "length too short": b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nabc",
+    "two lengths": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+    "two lengths that differ": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\ncontent-length: 0\r\n\r\nabc",
+    "list of lengths": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc",
+    "length with a sign": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc",
+    "negative length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\nabc",
+    "hexadecimal length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\nabc",
+    "empty length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \r\n\r\nabc",
+    "huge length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nabc",
+    "length too long": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabc",
+    "length too short": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nabc",
     "body without a length": b"POST / HTTP/1.1\r\nHost: a\r\n\r\nabc",
-    "length in look-alike": b"POST / HTTP/1.1\r\nContent_Length: 3\r\n\r\nGET",
-    "chunks": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-    "one chunk with a trailer": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
-    "chunks and a length": b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "unknown coding": b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\nabc",
-    "unknown coding of GET": b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
-    "identity": b"POST / HTTP/1.1\r\nTransfer-Encoding: identity\r\n\r\n",
-    "expectation": b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
-    "expectation alone": b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
+    "length in look-alike": b"POST / HTTP/1.1\r\nHost: a\r\nContent_Length: 3\r\n\r\nGET",
+    "chunks": b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "one chunk with a trailer": b"POST / HTTP/1.1\r\nHost: a\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
+    "chunks and a length": b"POST / HTTP/1.1\r\nHost: a\r\n"
+    b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "unknown coding": b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+    "unknown coding of GET": b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "identity": b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
+    "expectation": b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
+    "expectation alone": b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
     "close": b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     "close of a proxy": b"GET / HTTP/1.1\r\nHost: a\r\nProxy-Connection: close\r\n\r\n",
     "keep-alive and close": b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, close\r\n\r\n",
     "upgrade": b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
-    "upgrade with a body": b"POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc",
+    "upgrade with a body": b"POST / HTTP/1.1\r\nHost: a\r\n"
+    b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc",
     "Upgrade alone": b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n",
     "pipelined": b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
     "pipelined behind a body": b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\naGET / HTTP/1.1\r\nHost: a\r\n\r\n",
     "begun behind": b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGE",
     "rubbish behind": b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n\x00",
-    "head alone": b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n",
+    "head alone": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n",
     "half a head": b"GET / HTTP/1.1\r\nHost: a\r\n",
     "body that ends as a head does": b"POST / HTTP/1.1\r\nContent-Length: 27\r\n\r\nGET / HTTP/1.1\r\nHost: b\r\n\r\n",
-    "large body": b"POST / HTTP/1.1\r\nContent-Length: 70000\r\n\r\n" + b"x" * 70000,
-    "large header": b"POST / HTTP/1.1\r\nX: " + b"x" * 70000 + b"\r\nContent-Length: 1\r\n\r\na",
+    "large body": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n" + b"x" * 70000,
+    "large header": b"POST / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 70000 + b"\r\nContent-Length: 1\r\n\r\na",
 }
 EACH = {**PLAIN, **NOT_PLAIN}
 SMALL = [data for data in EACH.values() if len(data) < 1000]
@@ -186,8 +197,8 @@ def test_headers_are_each_application_s_own() -> None:
 def test_what_is_remembered_of_names_is_bounded() -> None:
     reader = PlainReader()
     for number in range(2 * SHAPES):
-        assert reader.read(b"GET / HTTP/1.1\r\nx-%d: y\r\n\r\n" % number)
-    assert reader.read(b"GET / HTTP/1.1\r\n%b: y\r\n\r\n" % (b"x" * NAMES_SIZE * 2))
+        assert reader.read(b"GET / HTTP/1.1\r\nhost: a\r\nx-%d: y\r\n\r\n" % number)
+    assert reader.read(b"GET / HTTP/1.1\r\nhost: a\r\n%b: y\r\n\r\n" % (b"x" * NAMES_SIZE * 2))
     assert len(reader._shapes) <= SHAPES
     assert max(len(b"".join(names)) for names in reader._shapes) <= NAMES_SIZE
 
@@ -238,7 +249,7 @@ def test_made_up_requests(
     method: bytes, target: bytes, version: bytes, fields: list[tuple[bytes, bytes, bytes]], body: bytes
 ) -> None:
     line = b" ".join((method, target, version)) + b"\r\n"
-    data = line + b"".join(b"".join(field) + b"\r\n" for field in fields) + b"\r\n" + body
+    data = line + b"Host: a\r\n" + b"".join(b"".join(field) + b"\r\n" for field in fields) + b"\r\n" + body
     # Whatever is known of the block of this request from another one must not matter.
     block = data[len(line) :]
     short, long, _ = both([b"GET /other HTTP/1.1\r\n" + block, data, data])

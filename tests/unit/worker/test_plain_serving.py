@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from harness.connection import BODY, GET, HEAD, POST, START, Connection, Manual, answer, manual_app, settle
 
+from pywatt.http.limits import MAX_HELD
 from pywatt.worker.lifespan import Receive, Scope, Send
 
 pytestmark = pytest.mark.anyio
@@ -82,7 +83,9 @@ async def test_nothing_is_written_before_a_head_that_was_sent(manual: Manual) ->
         connection.receive(b"\0")
 
     await manual.take(begin_an_answer_and_get_rubbish)
-    assert [write[:12] for write in connection.transport.writes] == [b"HTTP/1.1 200", b"HTTP/1.1 400"]
+    await manual.take(lambda: manual.send(BODY))
+    await settle(2)
+    assert [write[:12] for write in connection.transport.writes] == [b"HTTP/1.1 200", b"ok", b"HTTP/1.1 400"]
 
 
 async def test_the_head_is_written_when_the_application_fails_behind_it() -> None:
@@ -183,14 +186,55 @@ async def test_a_request_behind_an_unanswered_one_waits_its_turn(manual: Manual)
     connection = Connection(manual)
     connection.receive(GET)
     connection.receive(POST)
+    connection.receive(GET * 1000)
     await settle(2)
     assert len(manual.tasks) == 1
+    assert not connection.transport.paused
+    connection.receive(GET * (MAX_HELD // len(GET)))
     assert connection.transport.paused
     await manual.answer()
-    await settle(2)
+    await settle(3)
     assert len(manual.tasks) == 2
-    assert not connection.transport.paused
     assert (await manual.take(lambda: manual.receive()))["body"] == b"ab"
+    assert connection.transport.paused
+
+
+async def test_pipelined_requests_are_served_one_by_one_and_reading_goes_on() -> None:
+    connection = Connection(answer)
+    count = 2 * MAX_HELD // len(GET)
+    connection.receive(GET * count)
+    assert connection.transport.paused
+    served = 0
+    writes = connection.transport.writes
+    while len(writes) < 2 * count:  # head and body
+        before = len(writes)
+        await settle(1)
+        served = max(served, (len(writes) - before) // 2)
+        assert connection.transport.paused or len(connection.protocol._held) <= MAX_HELD
+    assert served == 1
+    assert not connection.transport.paused
+
+
+async def test_no_request_is_begun_while_the_client_takes_nothing(manual: Manual) -> None:
+    connection = Connection(manual)
+    connection.receive(GET)
+    await settle(1)
+
+    async def answer_more_than_is_taken() -> None:
+        await manual.send(START)
+        await manual.send(BODY)
+        connection.protocol.pause_writing()
+
+    connection.receive(GET)
+    connection.receive(POST)
+    await manual.take(answer_more_than_is_taken)
+    for _ in range(3):
+        connection.receive(GET)
+        await settle(3)
+    assert len(manual.tasks) == 1
+    connection.protocol.resume_writing()
+    await settle(3)
+    assert len(manual.tasks) == 2
 
 
 async def test_a_lost_connection_is_no_garbage() -> None:
