@@ -129,6 +129,8 @@ class WorkerProtocol(HttpToolsProtocol):
             self._held.add(data)
             if not self._waits:
                 self._go_on()
+            elif len(self._held) > MAX_HELD:
+                self.flow.hold()
 
     def pause_writing(self) -> None:
         self._blocked_since = self._clock.now
@@ -199,6 +201,8 @@ class WorkerProtocol(HttpToolsProtocol):
     def _go_on(self) -> None:
         """Read what is held, as far as there is to be read now."""
         reader, held = self._reader, self._held
+        if isinstance(self.cycle, PlainCycle):
+            self.cycle.flush()  # the answer to HEAD is complete before its head is written
         try:
             while self._may_read():
                 piece = held.first(HEAD_PIECE if reader.head is None else BODY_PIECE)
@@ -216,12 +220,12 @@ class WorkerProtocol(HttpToolsProtocol):
                         return
                     if concerns_server(head):
                         self._answer_for_server(head)
-                        return
+                        break
                     self._begin(head)
                 self._take_body()
                 if rest and not reader.complete:
                     self._go_on_soon()  # many small chunks: the others' turn
-                    return
+                    break
         except RefusedError as error:
             self._refuse(error)
             return
@@ -229,7 +233,7 @@ class WorkerProtocol(HttpToolsProtocol):
             self.flow.hold()
         else:
             self.flow.release()
-        self._at_rest = not held and not reader.started and not self.flow.write_paused
+        self._at_rest = not held and not reader.started and not self.flow.write_paused and not self._waits
 
     def _may_read(self) -> bool:
         reader, cycle = self._reader, self.cycle

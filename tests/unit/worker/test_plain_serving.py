@@ -285,3 +285,25 @@ async def test_a_task_factory_of_the_application_makes_its_tasks() -> None:
     await settle(2)
     asyncio.get_running_loop().set_task_factory(None)
     assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
+    ],
+    ids=["requests to the server", "tiny chunks", "bodies"],
+)
+async def test_whatever_waits_for_its_turn_is_bounded(first: bytes, again: bytes) -> None:
+    connection = Connection(answer)
+    connection.receive(first + again * (MAX_HELD // len(again) + 1))
+    connection.receive(again * (MAX_HELD // len(again)))
+    assert connection.transport.paused
+    for _ in range(3):
+        await settle(1)
+        assert connection.transport.paused or len(connection.protocol._held) <= MAX_HELD
+    connection.transport.close()
+    connection.protocol.connection_lost(None)
+    await settle(4)
