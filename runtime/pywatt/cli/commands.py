@@ -19,6 +19,7 @@ _COMMANDS = {
     "create": ("pywatt.cli.create", "Make an app, or add a service to the one that is here."),
     "dev": ("pywatt.cli.start", "Start the app for development."),
     "env": ("pywatt.cli.env", "Show the environment of a service."),
+    "exec": ("pywatt.cli.exec", "Run a command in a service's folder and environment."),
     "inject": ("pywatt.cli.inject", "Send a request to a service, past the gateway."),
     "logs": ("pywatt.cli.logs", "Show the log of an app, also after its end."),
     "ps": ("pywatt.cli.ps", "Show the apps that run."),
@@ -65,7 +66,8 @@ class LazyGroup(click.Group):
         cmd_name = _ALIASES.get(cmd_name, cmd_name)
         if cmd_name in _COMMANDS:
             module, _ = _COMMANDS[cmd_name]
-            command = getattr(importlib.import_module(module), cmd_name)
+            found_in = importlib.import_module(module)
+            command = getattr(found_in, cmd_name, None) or getattr(found_in, f"{cmd_name}_")
         else:
             found = list(entry_points(group=ENTRY_POINT_GROUP, name=cmd_name))
             if not found:

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from pywatt.cli.chosen import split_words, start_services
+from pywatt.cli.detach import detach as run_detached
+from pywatt.cli.detach import tell_ready
 from pywatt.cli.signals import Reloads, obey_signals
+from pywatt.config.choice import Choice
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.errors import NoHome, StartError
 from pywatt.logs.logbook import Logbook, open_logbook
@@ -30,7 +34,13 @@ if TYPE_CHECKING:
 UNHURRIED_SECONDS = 1.0
 """How long the entrypoint serves alone before the services that still start are named."""
 
-_directory = click.argument("directory", required=False, type=click.Path(path_type=Path))
+_words = click.argument("words", metavar="[DIRECTORY] [SERVICE]...", nargs=-1)
+_port = click.option(
+    "-p", "--port", type=click.IntRange(0, 65535), help="Where the entrypoint listens; 0: any free port."
+)
+_profile = click.option(
+    "--profile", "profiles", multiple=True, envvar="PYWATT_PROFILES", help="Run its services too; may be repeated."
+)
 _config = click.option(
     "-c", "--config", type=click.Path(path_type=Path), help="The root config file, instead of looking for one."
 )
@@ -40,24 +50,50 @@ _env = click.option(
 
 
 @click.command()
-@_directory
+@_words
 @_config
 @_env
-def start(directory: Path | None, config: Path | None, env_file: Path | None) -> None:
-    """Start the app in DIRECTORY (default: here) for production."""
-    _run(directory, config, env_file, production=True)
+@_port
+@_profile
+@click.option("-d", "--detach", is_flag=True, help="Return once the app is ready, and let it run on.")
+def start(
+    words: tuple[str, ...],
+    config: Path | None,
+    env_file: Path | None,
+    port: int | None,
+    profiles: tuple[str, ...],
+    detach: bool,
+) -> None:
+    """Start the app in DIRECTORY (default: here) for production, or only SERVICEs and what they need.
+
+    In the folder of an app that runs, SERVICEs that were stopped are started again.
+    """
+    directory, services = split_words(words, config, env_file)
+    if services and start_services(directory, services):
+        return
+    if detach:
+        run_detached(sys.argv[1:])
+        return
+    choice = Choice(services=services, profiles=profiles, port=port)
+    _run(directory, config, env_file, choice, production=True)
 
 
 @click.command()
-@_directory
+@_words
 @_config
 @_env
-def dev(directory: Path | None, config: Path | None, env_file: Path | None) -> None:
-    """Start the app in DIRECTORY (default: here) for development."""
-    _run(directory, config, env_file, production=False)
+@_port
+@_profile
+def dev(
+    words: tuple[str, ...], config: Path | None, env_file: Path | None, port: int | None, profiles: tuple[str, ...]
+) -> None:
+    """Start the app in DIRECTORY (default: here) for development, or only SERVICEs and what they need."""
+    directory, services = split_words(words, config, env_file)
+    choice = Choice(services=services, profiles=profiles, port=port)
+    _run(directory, config, env_file, choice, production=False)
 
 
-def _run(directory: Path | None, file: Path | None, env_file: Path | None, *, production: bool) -> None:
+def _run(directory: Path | None, file: Path | None, env_file: Path | None, choice: Choice, *, production: bool) -> None:
     # The forkserver imports what every worker needs while the config is loaded here, on the other core.
     forkserver = Forkserver()
     try:
@@ -71,6 +107,7 @@ def _run(directory: Path | None, file: Path | None, env_file: Path | None, *, pr
             config=file,
             env_file=env_file,
             production=production,
+            choice=choice,
         )
         begun = time.time_ns()
         config = read_config()
@@ -187,6 +224,7 @@ async def _greet(config: RuntimeConfig, app: Supervisor) -> None:
                 LogLevel.INFO, f"{entrypoint.config.id} serves {app.url} already; still starting: {', '.join(starting)}"
             )
     await app.settled.wait()
+    tell_ready(app.url)
     if entrypoint is not None and app.table().services[entrypoint.config.id].port is None:
         app.say(LogLevel.INFO, "pywatt has started; its entrypoint answers no HTTP")
     elif app.url:

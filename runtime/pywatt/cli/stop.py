@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 
 import click
 
 from pywatt.cli import candidates
 from pywatt.cli.table import json_option, print_json
-from pywatt.cli.target import ACTING_ID_HELP, find_app
+from pywatt.cli.target import ACTING_ID_HELP, find_app, find_services
 from pywatt.control.client import ControlClient
 from pywatt.control.runtime import start_ticks
-from pywatt.errors import ControlError
+from pywatt.errors import ControlError, NotKnown
 
 ASK_SECONDS = 2.0
 """After which an app whose control API does not answer is sent the signal that Ctrl-C sends."""
@@ -22,12 +23,19 @@ DEFAULT_SECONDS = 60.0
 
 
 @click.command(epilog=ACTING_ID_HELP)
-@click.argument("wanted", metavar="[ID]", required=False, shell_complete=candidates.apps)
+@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1, shell_complete=candidates.services)
 @click.option("-t", "--timeout", default=DEFAULT_SECONDS, show_default=True, help="Seconds to wait for its end.")
 @json_option
-def stop(wanted: str | None, timeout: float, as_json: bool) -> None:
-    """Stop a running app gracefully and wait until it is gone."""
-    client = find_app(wanted, guess=False)
+def stop(words: tuple[str, ...], timeout: float, as_json: bool) -> None:
+    """Stop a running app gracefully and wait until it is gone; or only SERVICEs, until `pywatt start SERVICE`."""
+    client, services = _target(words)
+    if services:
+        stopped = client.post("stop", timeout=timeout, services=services)["stopped"]
+        if as_json:
+            print_json({"stopped": stopped})
+        else:
+            click.echo(f"Stopped {', '.join(stopped)}." if stopped else "Stopped before.")
+        return
     runtime = client.runtime
     try:
         process = os.pidfd_open(runtime.pid)
@@ -49,6 +57,21 @@ def stop(wanted: str | None, timeout: float, as_json: bool) -> None:
         print_json({"stopped": runtime.pid})
     else:
         click.echo(f'Stopped "{runtime.name}" (pid {runtime.pid}).')
+
+
+def _target(words: Sequence[str]) -> tuple[ControlClient, Sequence[str]]:
+    """Return the app, and its services that are meant. An app that cannot tell its services can still be stopped."""
+    if not words or (words[0].isdecimal() and len(words) == 1):
+        return find_app(words[0] if words else None, guess=False), ()
+    try:
+        target = find_services(words, guess=False)
+    except NotKnown:
+        raise
+    except ControlError:
+        if len(words) > 1:
+            raise
+        return find_app(words[0] if words else None, guess=False), ()
+    return target.client, [row["id"] for row in target.rows] if target.named else ()
 
 
 def _ask(client: ControlClient, process: int) -> None:

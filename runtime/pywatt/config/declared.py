@@ -34,6 +34,7 @@ class Declared:
     config: str | None = None
     enabled: bool = True
     dependencies: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
     env: Mapping[str, str]
     envfile: Path | None = None
     supervision: Layer = field(default_factory=dict)
@@ -103,6 +104,7 @@ def _declare(entry: Mapping[str, Any], key: Key, folder: Path, *, production: bo
         config=entry.get("config"),
         enabled=enabled,
         dependencies=tuple(name for name in entry.get("dependencies", ()) if name is not None),
+        profiles=tuple(name for name in entry.get("profiles", ()) if name is not None),
         env=as_variables(entry.get("env", {})),
         envfile=absolute(Path(entry["envfile"]), folder) if "envfile" in entry else None,
         supervision=layer_of(entry),

@@ -218,6 +218,8 @@ class ServiceConfig:
     """Modules which the forkserver imports before it forks a worker of this service."""
     interpreter: Path | None = None
     """The Python that its workers run in, of another virtual environment; None: pywatt's own, forked."""
+    before_start: tuple[tuple[str, ...], ...] = ()
+    """Commands that run before its workers start, once for all of them."""
     build: BuildCommand | None = None
     watch: WatchConfig = WatchConfig()
     http: bool = True

@@ -14,6 +14,7 @@ from typing import Any
 import pywatt_schemas
 from pywatt.config.assembly import assemble
 from pywatt.config.checked import checked, expanded
+from pywatt.config.choice import EVERYTHING, Choice, chosen, in_profiles
 from pywatt.config.declared import ID, Declared, declared_services, listed_ids
 from pywatt.config.discover import Found, absolute, find_app
 from pywatt.config.document import Document
@@ -40,11 +41,13 @@ def load(
     env_file: Path | None = None,
     production: bool = True,
     types: Mapping[str, ServiceType] | None = None,
+    choice: Choice = EVERYTHING,
 ) -> RuntimeConfig:
     """Return the configuration of the app in a folder or file. Raises ConfigError with every problem found.
 
     `config` names the root file, relative to the folder; `env_file` replaces the search for a `.env` and is relative to
-    the working directory; `types` stands in for the installed service types.
+    the working directory; `types` stands in for the installed service types; `choice` says which services are run, and
+    on which port.
     """
     known = InstalledTypes() if types is None else types
     found = find_app(path, cwd=cwd, config=config)
@@ -61,6 +64,7 @@ def load(
         declared = declared_services(root, data, production=production, findings=findings)
     else:
         declared = (_single(found),)
+    declared = in_profiles(declared, choice)
     app = App(
         root=root,
         folder=found.folder,
@@ -74,7 +78,9 @@ def load(
     services = [read_service(service, app, findings, single) for service in declared if service.enabled]
     made = assemble(data, declared, ids, [service for service in services if service is not None], app, findings)
     env_files = (variables_file, *(service.envfile for service in declared if service.enabled))
-    return replace(made, env_files=tuple(file for file in env_files if file is not None))
+    made = replace(made, env_files=tuple(file for file in env_files if file is not None))
+    variables = {**dotenv, **environ} if not found.has_file else {}
+    return chosen(made, choice, variables)
 
 
 def _check_recognisable(found: Found, types: Mapping[str, ServiceType]) -> None:

@@ -152,6 +152,7 @@ def configured(
         calls=tuple(name for name in made.calls if name in ids and name != declared.id),
         preload=(*service.type.preload, *made.preload),
         interpreter=made.interpreter,
+        before_start=kept.before_start,
         build=made.build,
         http=made.http,
         restart=kept.restart,

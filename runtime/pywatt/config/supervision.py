@@ -6,6 +6,7 @@ a layer each, of which a later one wins.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -27,7 +28,7 @@ from pywatt.config.sizes import size_in_bytes
 
 Layer: TypeAlias = Mapping[str, Any]
 
-KEYS = ("health", "maxMemory", "probes", "restart", "restartOnError", "watchdog", "workers")
+KEYS = ("beforeStart", "health", "maxMemory", "probes", "restart", "restartOnError", "watchdog", "workers")
 MILLISECONDS = 1000
 """Per second: the files say milliseconds, the model says seconds."""
 LONGEST_DELAY = 300.0
@@ -62,6 +63,7 @@ class Supervision:
     max_memory: int | None
     health: HealthConfig
     probes: ProbesConfig
+    before_start: tuple[tuple[str, ...], ...]
 
 
 def layer_of(data: Mapping[str, Any]) -> Layer:
@@ -77,6 +79,14 @@ def check(layer: Layer, document: Document, above: Key, findings: Findings) -> N
             findings.problem(
                 document, (*above, "probes", name), "a probe asks by http, by a command or by a hook", hint
             )
+    for number, command in enumerate(layer.get("beforeStart", ())):
+        try:
+            words = _words(command)
+        except ValueError as error:
+            findings.problem(document, (*above, "beforeStart", number), f"this command cannot be split: {error}")
+            continue
+        if not words:
+            findings.problem(document, (*above, "beforeStart", number), "this command has no words")
     for signal, threshold in _signals(_merged(layer, "workers")).items():
         if threshold.down >= threshold.up:
             message = f"{signal} takes a worker away at {threshold.down:g} and adds one at {threshold.up:g}"
@@ -105,6 +115,7 @@ def supervision_of(layers: Iterable[Layer], *, production: bool) -> Supervision:
         max_memory=_max_memory(whole, healthy),
         health=_health(healthy),
         probes=_probes(whole.get("probes", {})),
+        before_start=_commands(whole.get("beforeStart", ())),
     )
 
 
@@ -157,6 +168,17 @@ def _merged(layer: Layer, name: str, below: Any = None) -> Any:
     if name == "workers":
         value = {"static": int(value), "dynamic": False} if isinstance(value, (int, str)) else value or {}
     return {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+
+
+def _words(command: str | list[str]) -> tuple[str, ...]:
+    return tuple(shlex.split(command) if isinstance(command, str) else command)
+
+
+def _commands(commands: Iterable[str | list[str]]) -> tuple[tuple[str, ...], ...]:
+    try:
+        return tuple(_words(command) for command in commands)
+    except ValueError:
+        return ()  # `check` has noted it
 
 
 def _watchdog(value: bool | Mapping[str, Any], *, production: bool) -> float | None:

@@ -2,7 +2,7 @@
 
 GET   /api/v1/metadata  /services  /config  /services/<id>/env       `?secrets=true` shows secrets
 POST  /api/v1/stop  /reload  /services/<id>/stack
-POST  /api/v1/restart {"services": [...]}   /scale {"services": {"api": 2}}
+POST  /api/v1/start /stop /restart {"services": [...]}   /scale {"services": {"api": 2}}
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def control_application(ask: Ask) -> Quart:
     async def stack(service: str) -> Reply:
         return await run("stack", service=service)
 
-    @app.post("/api/v1/<any(stop, reload, restart, scale):command>")
+    @app.post("/api/v1/<any(start, stop, reload, restart, scale):command>")
     async def act(command: str) -> Reply:
         body = await request.get_json(silent=True)
         return await run(command, **({"services": body["services"]} if body and "services" in body else {}))

@@ -45,6 +45,7 @@ class Commands:
             "config": self._config,
             "env": self._env,
             "stack": self._stack,
+            "start": self._start,
             "stop": self._stop_app,
             "restart": self._restart,
             "reload": self._reload,
@@ -128,14 +129,23 @@ class Commands:
 
     # Changes.
 
-    async def _stop_app(self, _arguments: Arguments) -> dict[str, Any]:
+    async def _start(self, arguments: Arguments) -> dict[str, Any]:
+        services = self._named(arguments.get("services") or [])
+        return {"started": await self._supervisor.resume([service.config.id for service in services])}
+
+    async def _stop_app(self, arguments: Arguments) -> dict[str, Any]:
+        if arguments.get("services"):
+            services = self._named(arguments["services"])
+            return {"stopped": await self._supervisor.park([service.config.id for service in services])}
         # The answer must be on its way before the worker that takes it is stopped.
         asyncio.get_running_loop().call_soon(self._stop)
         return {"stopping": True}
 
     async def _restart(self, arguments: Arguments) -> dict[str, Any]:
         wanted = arguments.get("services") or []
-        services = self._named(wanted) if wanted else self._listed()
+        services = self._named(wanted) if wanted else [service for service in self._listed() if not service.parked]
+        await self._supervisor.resume([service.config.id for service in services if service.parked])
+        services = [self._supervisor.services[service.config.id] for service in services]
         failures: dict[str, dict[str, Any]] = {}
 
         async def replace(service: Service) -> None:

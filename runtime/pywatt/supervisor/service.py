@@ -16,6 +16,7 @@ from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
 from pywatt.errors import ServiceFailed
 from pywatt.mesh.table import MeshService, ServiceState
 from pywatt.supervisor.checks import ask
+from pywatt.supervisor.hooks import run_before_start
 from pywatt.supervisor.keeper import Keeper, first_of
 from pywatt.supervisor.parties import App
 from pywatt.supervisor.status import mesh_service
@@ -62,6 +63,8 @@ class Service:
         self._changing = asyncio.Lock()
         self._http = True
         self._tasks: TaskGroup | None = None
+        self.parked = False
+        """Whether the user has stopped it; another Service takes its place when it is started again."""
         if not config.http:
             self._refuse()
 
@@ -78,9 +81,11 @@ class Service:
             if self._held or any(dependency.exception() for dependency in dependencies):
                 return
             async with anyio.create_task_group() as self._tasks:
-                for slot in range(self.config.workers):
-                    self.keepers[slot] = self._keep(self.config, slot)
-                failure = await self._first_failure(list(self.keepers.values()))
+                failure = await self._before_start(self.config)
+                if failure is None and not self._held:
+                    for slot in range(self.config.workers):
+                        self.keepers[slot] = self._keep(self.config, slot)
+                    failure = await self._first_failure(list(self.keepers.values()))
                 if self._held:
                     failure = None  # it was not given the time
                 if failure is not None and self.workshop.production:
@@ -117,6 +122,12 @@ class Service:
         self._stopping.set()
         await self.ended.wait()
 
+    async def park(self) -> None:
+        """Stop every worker until the service is started again; nobody connects to it meanwhile."""
+        self.parked = True
+        await self.stop()
+        self.keepers.clear()
+
     def kill(self) -> None:
         """End every worker at once."""
         self._held = True
@@ -131,9 +142,15 @@ class Service:
         ready; the old ones then go on serving.
         """
         async with self._changing:
+            if self.parked:
+                self.config = config or self.config
+                return
             config = config or self.config
             if config.scaling is not None:
                 config = dataclasses.replace(config, workers=len(self.keepers) or config.workers)
+            failure = await self._before_start(config)
+            if failure is not None:
+                raise failure
             before = dict(self.keepers)
             try:
                 for slot in range(config.workers):
@@ -263,6 +280,21 @@ class Service:
     def _retire_all(self) -> None:
         for keeper in self._all():
             keeper.retire()
+
+    async def _before_start(self, config: ServiceConfig) -> ServiceFailed | None:
+        """Run the commands that come before the workers; return the failure of one. A stop ends them."""
+        if not config.before_start:
+            return None
+        failures: list[ServiceFailed] = []
+
+        async def run() -> None:
+            try:
+                await run_before_start(config, self._app.environment(config), self.workshop)
+            except ServiceFailed as failure:
+                failures.append(failure)
+
+        await first_of(self._stopping.wait, run)
+        return failures[0] if failures else None
 
     async def _first_failure(self, keepers: Sequence[Keeper]) -> ServiceFailed | None:
         """Wait until all are started, one has failed, or the service is told to stop."""

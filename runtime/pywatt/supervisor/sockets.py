@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from pywatt.config.model import ServerConfig
@@ -75,3 +76,12 @@ def public_url(sock: socket.socket) -> str:
     """Return the URL under which a listening socket can be reached."""
     host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"http://{host}:{port}"
+
+
+def stop_listening(listener: socket.socket) -> None:
+    """Have connections refused from now on, and keep the address for the next `listen`."""
+    address = listener.getsockname()
+    with suppress(OSError):  # it did not listen
+        listener.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):  # the kernel has kept a port that was asked for by its number
+        listener.bind(address)

@@ -29,7 +29,7 @@ from pywatt.supervisor.publication import Publication
 from pywatt.supervisor.resources import cannot, make_room
 from pywatt.supervisor.rounds import Rounds
 from pywatt.supervisor.service import Service
-from pywatt.supervisor.sockets import LOOPBACK, open_loopback, open_public, public_url
+from pywatt.supervisor.sockets import LOOPBACK, open_loopback, open_public, public_url, stop_listening
 from pywatt.supervisor.worker import Workshop
 
 
@@ -195,6 +195,57 @@ class Supervisor:
             self.say(LogLevel.ERROR, f"the configuration cannot be applied, since pywatt itself failed:\n{trace}")
             raise StartError(f"pywatt itself failed: {type(error).__name__}: {error}") from error
 
+    async def park(self, service_ids: Sequence[str]) -> list[str]:
+        """Stop services until they are started again; return those that ran."""
+        async with self._reloading:
+            wanted = [service_id for service_id in service_ids if not self.services[service_id].parked]
+            async with anyio.create_task_group() as stops:
+                for service_id in wanted:
+                    stops.start_soon(self.services[service_id].park)
+            for service_id in wanted:
+                # Nobody accepts: connections must be refused, not wait in the backlog.
+                for listener in self._sockets_of(service_id):
+                    stop_listening(listener)
+                self.mesh.changed(service_id)
+            return wanted
+
+    async def resume(self, service_ids: Sequence[str]) -> list[str]:
+        """Start services that were stopped, with those that they depend on; return which. Raises ServiceFailed."""
+        async with self._reloading:
+            wanted = self._parked_before(service_ids)
+            services = []
+            for service_id in wanted:
+                for listener in self._sockets_of(service_id):
+                    listener.listen(self.config.server.backlog)
+                services.append(self._make(self.services[service_id].config))
+            for service in services:
+                self._run(service)
+            failure = await _first_failure(services)
+            if failure is not None:
+                for service in services:
+                    await service.park()
+                raise failure
+            return wanted
+
+    def _parked_before(self, service_ids: Sequence[str]) -> list[str]:
+        """Return the stopped ones of some services and of all that they depend on, in an order to start them in."""
+        found: dict[str, None] = {}
+
+        def visit(service_id: str) -> None:
+            service = self.services[service_id]
+            for dependency in service.config.dependencies:
+                visit(dependency)
+            if service.parked:
+                found[service_id] = None
+
+        for service_id in service_ids:
+            visit(service_id)
+        return list(found)
+
+    def _sockets_of(self, service_id: str) -> list[socket.socket]:
+        public = self._public if service_id == self.config.entrypoint else None
+        return [self._loopbacks[service_id], *((public,) if public is not None else ())]
+
     async def add_own(self, config: ServiceConfig, listener: socket.socket) -> bool:
         """Run a service of pywatt's own beside the app's, with a listening socket as its public one.
 
@@ -263,8 +314,11 @@ class Supervisor:
 
     def _add(self, config: ServiceConfig) -> Service:
         self._loopbacks[config.id] = open_loopback()
-        self.mesh.changed(config.id)
+        return self._make(config)
+
+    def _make(self, config: ServiceConfig) -> Service:
         self._made += 1
+        self.mesh.changed(config.id)
         service = self.services[config.id] = Service(
             config,
             index=self._made,

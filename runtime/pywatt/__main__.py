@@ -1,0 +1,5 @@
+"""`python -m pywatt`: the command."""
+
+from pywatt.cli import main
+
+main()

@@ -1,0 +1,75 @@
+"""Runs a service's commands before its workers start, such as the migration of a database."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+
+from pywatt.config.model import ServiceConfig
+from pywatt.errors import ServiceFailed
+from pywatt.supervisor.output import open_output_pipes
+from pywatt.supervisor.worker import Workshop
+from pywatt.worker.interpreter import environment
+
+
+async def run_before_start(service: ServiceConfig, env: Mapping[str, str], workshop: Workshop) -> None:
+    """Run the service's commands one after the other. Raises ServiceFailed for the first that fails.
+
+    Who cancels this ends the command, with all that it has started.
+    """
+    env = environment(env, service.interpreter or Path(sys.executable))
+    for command in service.before_start:
+        await _run(command, service, env, workshop)
+
+
+async def _run(command: tuple[str, ...], service: ServiceConfig, env: Mapping[str, str], workshop: Workshop) -> None:
+    name = shlex.join(command)
+    async with open_output_pipes(
+        service.id, 0, workshop.log, workshop.flow, stderr_level=service.stderr_level
+    ) as output:
+        try:
+            with workshop.reaper.expecting():
+                output.pid = _launch(command, env, service.path, output.writers)
+                exited = workshop.reaper.watch(output.pid)
+        except OSError as error:
+            hint = "the program is looked for in the service's folder and on its PATH"
+            raise ServiceFailed(service.id, f"beforeStart: {name}: {error.strerror}", hint=hint) from error
+        finally:
+            output.close()
+        try:
+            await workshop.forkserver.adopt(output.pid)
+            status = await asyncio.shield(exited)
+        finally:
+            if not exited.done():
+                with suppress(ProcessLookupError):
+                    os.killpg(output.pid, signal.SIGKILL)
+            with anyio.CancelScope(shield=True):
+                await workshop.forkserver.forget(output.pid)
+        await output.drained()
+        if status.code != 0:
+            raise ServiceFailed(service.id, f"beforeStart: {name}: {status}", output=list(output.tail))
+
+
+def _launch(command: tuple[str, ...], env: Mapping[str, str], folder: Path, writers: tuple[int, ...]) -> int:
+    # Its own session: a process group of its own, which the reaper ends with it.
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=writers[0],
+        stderr=writers[1],
+        start_new_session=True,
+    )
+    # The reaper collects it like any other child; without this, Popen would warn that it still runs.
+    process.returncode = 0
+    return process.pid
