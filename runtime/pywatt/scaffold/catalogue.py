@@ -120,7 +120,10 @@ def parse_wish(text: str) -> Wish:
 
 
 def find_template(kind: str, name: str) -> Template:
-    """Return the template with these names; without a name, the best of that kind here. Raises CreateRefused."""
+    """Return the template with these names; without a name, the first of that kind that needs no package.
+
+    What is installed here does not count: an app is the same on every machine. Raises CreateRefused.
+    """
     of_kind = [template for template in TEMPLATES if template.kind == kind]
     if not of_kind:
         raise CreateRefused(
@@ -130,7 +133,7 @@ def find_template(kind: str, name: str) -> Template:
         if template.name == name:
             return template
     if not name:
-        return next(filter(is_installed, of_kind))
+        return next((template for template in of_kind if not template.requirements), of_kind[0])
     names = [template.name for template in of_kind if template.name]
     hint = suggest(name, names, kind=f"templates of {kind}", always_list=True) or f'say just "{kind}"'
     raise CreateRefused(f'there is no template "{name}" of the kind "{kind}"', hint=hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from pywatt import __version__
 from pywatt.scaffold.documents import EVENTS_URL, TOPIC
 from pywatt.scaffold.layout import BROKERS_VARIABLE, KAFKA_HOOKS, Layout
 
@@ -16,6 +17,16 @@ _COMMENTS = {
     BROKERS_VARIABLE: '"embedded" is a broker inside the app, in memory, for trying out. Or a real one: a:9092,b:9092',
     EVENTS_URL: "Where records of the topic events are delivered.",
 }
+PINS = {
+    "fastapi": ">=0.115,<1",
+    "flask": ">=3.1,<4",
+    "mypy": ">=1.15,<3",
+    "pytest": ">=8.3,<10",
+    "quart": ">=0.20,<1",
+    "ruff": ">=0.9,<1",
+    "starlette": ">=0.40,<2",
+}
+"""Which versions of a package a new app takes."""
 _VARIABLE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 _EXTRAS = re.compile(r"pywatt\[(.+)\]")
 
@@ -51,14 +62,24 @@ def requirements(layout: Layout) -> list[str]:
     wanted = [line for wish in layout.wishes for line in wish.template.requirements]
     extras = sorted({found[1] for line in wanted if (found := _EXTRAS.fullmatch(line))})
     packages = sorted({line for line in wanted if not _EXTRAS.fullmatch(line)})
-    return [*([f"pywatt[{','.join(extras)}]"] if extras else ["pywatt"] if layout.present is None else []), *packages]
+    own = [f"pywatt[{','.join(extras)}]=={__version__}"] if extras else [f"pywatt=={__version__}"]
+    return [*(own if extras or layout.present is None else []), *map(pinned, packages)]
+
+
+def pinned(package: str) -> str:
+    """Return a line of a requirements file for a package."""
+    return package + PINS.get(package, "")
 
 
 def requirements_text(text: str, needed: Sequence[str]) -> str:
     """Return a requirements file with the lines that it lacks; one with a version counts as there."""
     named = {re.split(r"[\s<>=!~;@]", line.lower(), maxsplit=1)[0] for line in text.splitlines()}
     there = named | {name.partition("[")[0] for name in named} | set(text.lower().splitlines())
-    return _joined(text, [line for line in needed if line.lower() not in there])
+    return _joined(text, [line for line in needed if not {line.lower(), _package(line)} & there])
+
+
+def _package(line: str) -> str:
+    return re.split(r"[<>=!~;@]", line.lower(), maxsplit=1)[0].strip()
 
 
 def _somebody(layout: Layout) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pywatt import __version__
 from pywatt.config.discover import LISTS, absolute
 from pywatt.config.document import Document, Format
 from pywatt.config.environment import ENV_FILE, nearest_env_file
@@ -19,7 +20,8 @@ from pywatt.scaffold.editors import ROOT_SCHEMA, schema_file
 from pywatt.scaffold.files import Mode, PlannedFile
 from pywatt.scaffold.insertion import append_item, insert_key
 from pywatt.scaffold.layout import GATEWAY, WEB, Layout
-from pywatt.scaffold.lines import env_text, ignore_text, requirements, requirements_text, variables
+from pywatt.scaffold.lines import env_text, ignore_text, pinned, requirements, requirements_text, variables
+from pywatt.scaffold.project import TOOLS, project_files
 from pywatt.scaffold.rendering import render
 from pywatt.scaffold.services import service_files
 
@@ -61,8 +63,9 @@ def new_app(layout: Layout) -> Plan:
         draft, folder / "requirements.txt", requirements_text(_text(folder / "requirements.txt"), requirements(layout))
     )
     development = folder / "requirements-dev.txt"
-    _add_lines(draft, development, requirements_text(_text(development), ["-r requirements.txt", "pytest"]))
+    _add_lines(draft, development, requirements_text(_text(development), ["-r requirements.txt", *map(pinned, TOOLS)]))
     draft.files.append(PlannedFile(path=folder / "README.md", content=_readme(layout)))
+    draft.files += project_files(layout)
     draft.files.append(_schema(layout, ROOT_SCHEMA))
     draft.last.append(PlannedFile(path=folder / ROOT, content=root_text(layout)))
     return draft.finished()
@@ -231,4 +234,5 @@ def _readme(layout: Layout) -> str:
         if layout.entrypoint
         else "It listens nowhere: none of its services answers HTTP."
     )
-    return render("app/README.md", {"name": layout.name, "services": "\n".join(rows), "listens": listens})
+    values = {"name": layout.name, "version": __version__, "port": port, "listens": listens}
+    return render("app/README.md", {**values, "services": "\n".join(rows)})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pywatt.errors import CreateRefused
-from pywatt.scaffold.catalogue import TEMPLATES, id_problem, is_installed, parse_wish
+from pywatt.scaffold import catalogue
+from pywatt.scaffold.catalogue import TEMPLATES, id_problem, parse_wish
 from pywatt.scaffold.rendering import FOLDER, SUFFIX
 from pywatt.service_type import registered
 
@@ -25,9 +26,13 @@ def test_a_wish(text: str, service_id: str, spelling: str) -> None:
     assert (wish.id, wish.template.spelling) == (service_id, spelling)
 
 
-def test_without_a_template_the_first_that_is_installed_is_taken() -> None:
-    best = next(template for template in TEMPLATES if template.kind == "python" and is_installed(template))
-    assert parse_wish("api=python").template is best
+@pytest.mark.parametrize(("kind", "spelling"), [("python", "python:asgi"), ("command", "command:node")])
+def test_what_is_installed_does_not_choose_the_template(
+    kind: str, spelling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for installed in (True, False):
+        monkeypatch.setattr(catalogue, "is_installed", lambda _, answer=installed: answer)
+        assert parse_wish(f"it={kind}").template.spelling == spelling
 
 
 @pytest.mark.parametrize("text", ["", "=", "a=", "a=python:", "a=python:x:y", "a=b", "A=python", "a b=python"])

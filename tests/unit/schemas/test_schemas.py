@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +73,41 @@ def test_runtime_block_has_the_keys_of_the_top_level() -> None:
 def test_unknown_name() -> None:
     with pytest.raises(FileNotFoundError):
         pywatt_schemas.load("nothing")
+
+
+def undescribed(schema: Mapping[str, Any], part: Any, path: str = "") -> Iterator[str]:
+    """Yield every key without a description, also those that do nothing yet."""
+    for name, child in part.get("properties", {}).items():
+        own: Any = child
+        while isinstance(own, Mapping) and "$ref" in own and "description" not in own:
+            target: Any = schema
+            for step in own["$ref"].removeprefix("#/").split("/"):
+                target = target[step]
+            own = target
+        if not isinstance(own, Mapping) or not str(own.get("description", "")).strip():
+            yield f"{path}.{name}"
+        if isinstance(child, Mapping):
+            yield from undescribed(schema, child, f"{path}.{name}")
+    for keyword in ("items", "additionalProperties", "if", "then", "else", "not", "contains"):
+        if isinstance(part.get(keyword), Mapping):
+            yield from undescribed(schema, part[keyword], path)
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        for child in part.get(keyword, ()):
+            yield from undescribed(schema, child, path)
+    for keyword in ("$defs", "patternProperties"):
+        for name, child in part.get(keyword, {}).items():
+            yield from undescribed(schema, child, f"{path}/{name}")
+
+
+FILES = sorted(Path(pywatt_schemas.__file__).parent.glob("*.json"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.stem))
+def test_every_key_says_what_it_is_for(file: Path) -> None:
+    schema = json.loads(file.read_bytes())
+    assert list(undescribed(schema, schema)) == []
+
+
+def test_every_schema_has_a_name_of_its_own() -> None:
+    names = [json.loads(file.read_bytes())["$id"] for file in FILES]
+    assert len(set(names)) == len(FILES)
