@@ -26,6 +26,7 @@ from pywatt.mesh.client import MeshClient
 from pywatt.mesh.names_file import NamesFile
 from pywatt.mesh.table import MeshTable
 from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, registered, uses_mesh
+from pywatt.worker.async_library import asyncio_runs_here
 from pywatt.worker.bytecode import cache_settled_files_only
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb
@@ -102,7 +103,7 @@ def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoin
         options = service_type.prepare(options)
     if loop.is_closed():
         loop = resolver.new_event_loop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+    with asyncio.Runner(loop_factory=lambda: loop) as runner, asyncio_runs_here():
         runner.run(_serve_in_loop(spec, sockets, service_type, options, parting, names))
 
 
