@@ -50,6 +50,9 @@ def require_aiokafka() -> None:
     if aiokafka_logger.level == logging.NOTSET:
         aiokafka_logger.setLevel(logging.CRITICAL + 1)
     watch_connecting()
+    from pywatt_kafka.header_names import install
+
+    install()
 
 
 def translate(error: BaseException, *, during: str) -> KafkaError:

@@ -15,6 +15,7 @@ from pywatt_kafka.errors import NotAuthorized
 
 REQUEST_LIMIT = 10.0  # seconds
 DEFAULT_LIFETIME = 300.0  # seconds of a token whose endpoint does not say
+LONGEST_LIFETIME = 86400.0  # seconds after which a token is renewed, whatever its endpoint says
 KEPT = 0.8
 """Part of a token's life in which it is used again: it has to last while a connection is opened."""
 ANSWER_LIMIT = 64 * 1024  # bytes
@@ -95,15 +96,23 @@ def fetch(credentials: ClientCredentials) -> tuple[str, float]:
     try:
         with urllib.request.urlopen(request, timeout=REQUEST_LIMIT) as answer:  # noqa: S310
             document = json.loads(answer.read(ANSWER_LIMIT))
-        token, lifetime = document["access_token"], float(document.get("expires_in", DEFAULT_LIFETIME))
+        token, lifetime = document["access_token"], _lifetime(document.get("expires_in", DEFAULT_LIFETIME))
     except urllib.error.HTTPError as error:
         error.close()
         raise NotAuthorized(f"{credentials.url} gives no token: {error.code} {error.reason}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # an endpoint may answer anything, and http.client has errors of its own for that
         raise NotAuthorized(f"{credentials.url} gives no token: {error!r}") from error
     if not isinstance(token, str):
         raise NotAuthorized(f"{credentials.url} gives no token: access_token is not a text")
     return token, lifetime
+
+
+def _lifetime(given: Any) -> float:
+    """Return a token's lifetime in seconds. Raises ValueError, TypeError, OverflowError."""
+    seconds = float(given)
+    if not seconds > 0:
+        raise ValueError(f"expires_in is {given!r}")
+    return min(seconds, LONGEST_LIFETIME)
 
 
 def _provider(source: _Fixed | Renewing) -> Any:

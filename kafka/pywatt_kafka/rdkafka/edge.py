@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from pywatt_kafka.errors import (
     UnknownTopic,
 )
 from pywatt_kafka.oauth import ClientCredentials, FixedToken, fetch
-from pywatt_kafka.records import NO_TIMESTAMP, Message
+from pywatt_kafka.records import NO_TIMESTAMP, Header, Message
 from pywatt_kafka.security import Security
 
 SOCKET_TIMEOUT = 10_000  # ms
@@ -28,6 +29,10 @@ TOKEN_LIFE = 3600.0  # seconds after which a fixed token is looked at again
 CHECK_LIMIT = 4.0  # seconds to answer with metadata
 
 logger = logging.getLogger("rdkafka")
+
+_raise_what_is_pending = ctypes.pythonapi.PyErr_Occurred
+"""Does so because ctypes looks for an exception after each call into Python itself."""
+_raise_what_is_pending.restype = ctypes.c_void_p
 
 
 def client_settings(brokers: Sequence[str], client_id: str, security: Security) -> dict[str, Any]:
@@ -183,6 +188,22 @@ def message_from(record: Any) -> Message:
         record.offset(),
         record.key(),
         record.value(),
-        tuple(record.headers() or ()),
+        _headers(record),
         timestamp if kind else NO_TIMESTAMP,  # 0: not available
     )
+
+
+def _headers(record: Any) -> tuple[Header, ...]:
+    """Return a record's headers; none of them when one has a name that is no UTF-8.
+
+    confluent_kafka then makes tuples with holes, whose use ends the process, and leaves an exception behind that Python
+    only finds by chance: it has to be looked for before they are touched.
+    """
+    found = record.headers()
+    if not found:
+        return ()
+    try:
+        _raise_what_is_pending()
+    except (SystemError, UnicodeDecodeError):
+        return ()
+    return tuple(found)

@@ -161,6 +161,17 @@ async def test_key_that_cannot_be_looked_for_is_not_called_wrong(caplog: pytest.
     assert "it is not JSON" in caplog.text
 
 
+async def test_whatever_is_answered_for_the_keys_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def fetch() -> bytes:
+        raise LookupError("a mistake of somebody's")
+
+    async with anyio.create_task_group() as tasks:
+        keys = FetchedKeys(fetch, tasks)
+        assert keys.refresh()
+    assert keys.failed
+    assert "a mistake of somebody's" in caplog.text
+
+
 async def test_key_that_was_taken_out_is_trusted_no_longer_than_its_age() -> None:
     async with issuer() as i:
         i.keys.refresh()

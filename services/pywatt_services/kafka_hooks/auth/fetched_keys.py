@@ -68,6 +68,10 @@ class FetchedKeys:
         except (MeshError, UnusableKey) as error:
             self.failed = True
             logger.warning("the keys for tokens cannot be fetched (auth.jwt.jwks): %s", error.message)
+        except Exception:
+            # What somebody else answers must not end the worker.
+            self.failed = True
+            logger.exception("the keys for tokens cannot be read (auth.jwt.jwks)")
         finally:
             self._fetching = False
             waiting, self._waiting = self._waiting, []

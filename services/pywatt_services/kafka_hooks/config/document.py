@@ -5,7 +5,7 @@ Flat keys are the shape of the original's guide, a `kafka` block is that of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,10 @@ from pywatt_services.kafka_hooks.topic_patterns import expression, matches, own_
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
 MILLISECONDS = 1000.0
+LARGEST = 2**53
+"""Numbers above it lose their units when they become seconds, or do not become any."""
+NOT_COUNTED_WITH = frozenset({"filter", "schemas"})
+"""Keys whose numbers are only compared with others."""
 BLOCK = "kafka"
 KEYS = (
     "brokers", "topics", "requestResponse", "consumer", "concurrency", "dlqFormat", "serialization", *DEFAULTED,
@@ -41,6 +45,8 @@ KEYS = (
 
 def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     """Return the options of a document that passed the schema, and the ids of the services it calls."""
+    if too_large := tuple(_too_large(document)):
+        raise OptionsError(*too_large)
     reader = _Reader(document, placement)
     options = reader.options()
     if reader.problems:
@@ -51,6 +57,19 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
         needs_broker=EMBEDDED in options.brokers,
         requires=tuple(requirements(options)),
     )
+
+
+def _too_large(value: Any, key: str = "") -> Iterator[Problem]:
+    """Yield a problem for each number that is too large to count with."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            if name not in NOT_COUNTED_WITH:
+                yield from _too_large(each, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from _too_large(each, f"{key}[{number}]")
+    elif isinstance(value, int | float) and not abs(value) <= LARGEST:
+        yield Problem(message=f"{key.rpartition('.')[2]} is too large a number", key=key, hint=f"{LARGEST} at most")
 
 
 class _Reader:

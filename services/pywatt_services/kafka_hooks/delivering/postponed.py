@@ -30,7 +30,7 @@ ERRORS = PREFIX + "errors"
 """What came of the last ones, as JSON, without what the webhook answered beside the status."""
 TOMBSTONE = PREFIX + "tombstone"
 """There is no value: a record without key and value cannot be written."""
-LARGEST = 2**53  # milliseconds and offsets that are taken for one
+LARGEST = 2**63  # above all that Kafka has: milliseconds, offsets, numbers of attempts
 LARGEST_TARGET = 2**32
 KEPT_CAUSE = 500  # characters of why there was no answer
 
