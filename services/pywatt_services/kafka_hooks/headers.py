@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any
 
@@ -137,13 +138,12 @@ def key_of(headers: RawHeaders) -> bytes | None:
         raise ValueError(f"{KEY} is not valid base64") from error
 
 
-def webhook_headers(configured: RawHeaders, record: RecordHeaders, key: bytes | None) -> list[tuple[bytes, bytes]]:
-    """Return a webhook request's headers: the record's that may pass, the key's, the configured ones.
+def webhook_headers(taken: AbstractSet[bytes], record: RecordHeaders, key: bytes | None) -> list[tuple[bytes, bytes]]:
+    """Return the headers that a webhook's request gets of a record: those that may pass, and the key's.
 
-    A configured header replaces the record's of the same name. What HTTP cannot carry, and what is longer than servers
-    take, is left out.
+    `taken`: names that are configured, which replace the record's. What HTTP cannot carry, and what is longer than
+    servers take, is left out.
     """
-    taken = {name for name, _ in configured} if configured else ()
     result: list[tuple[bytes, bytes]] = []
     for name, value in record:
         raw = webhook_name(name)
@@ -153,7 +153,6 @@ def webhook_headers(configured: RawHeaders, record: RecordHeaders, key: bytes | 
         if len(trimmed) <= LONGEST_VALUE and legal_value(trimmed):
             result.append((raw, trimmed))
     result.extend(key_headers(key))
-    result.extend(configured)
     return result
 
 

@@ -19,6 +19,8 @@ from pywatt_services.kafka_hooks.headers import (
     webhook_headers,
 )
 
+NONE: frozenset[bytes] = frozenset()
+
 
 @given(st.none() | st.binary(max_size=40))
 def test_any_key_survives_the_way_through_headers(key: bytes | None) -> None:
@@ -46,7 +48,7 @@ def test_key_that_is_not_what_it_says_is_refused(key: bytes, encoding: bytes) ->
 
 @given(st.lists(st.tuples(st.text(max_size=12), st.none() | st.binary(max_size=12)), max_size=6), st.binary(max_size=6))
 def test_webhook_gets_only_headers_that_http_can_carry(record: list[tuple[str, bytes | None]], key: bytes) -> None:
-    for name, value in webhook_headers([], record, key):
+    for name, value in webhook_headers(NONE, record, key):
         check_header(name, value)
 
 
@@ -58,27 +60,23 @@ def test_webhook_gets_only_headers_that_http_can_carry(record: list[tuple[str, b
     ],
 )  # fmt: skip
 def test_record_cannot_choose_what_is_not_its_business(name: str) -> None:
-    assert webhook_headers([], [(name, b"evil")], None) == []
+    assert webhook_headers(NONE, [(name, b"evil")], None) == []
 
 
 def test_configured_header_wins_over_the_records() -> None:
-    configured = [(b"authorization", b"Bearer ours"), (b"x-tenant", b"ours")]
+    configured = {b"authorization", b"x-tenant"}
     record: list[tuple[str, bytes | None]] = [("X-Tenant", b"theirs"), ("x-other", b" kept ")]
-    assert webhook_headers(configured, record, b"k") == [
-        (b"x-other", b"kept"),
-        (KEY.encode(), b"k"),
-        *configured,
-    ]
+    assert webhook_headers(configured, record, b"k") == [(b"x-other", b"kept"), (KEY.encode(), b"k")]
 
 
 def test_illegal_record_headers_are_left_out() -> None:
     record = [("x-split", b"a\r\nevil: b"), ("bad name", b"x"), ("x-none", None), ("größe", b"1"), ("x-ok", b"\xe4")]
-    assert webhook_headers([], record, None) == [(b"x-ok", b"\xe4")]
+    assert webhook_headers(NONE, record, None) == [(b"x-ok", b"\xe4")]
 
 
 def test_correlation_id_reaches_the_webhook() -> None:
     record: list[tuple[str, bytes | None]] = [("x-plt-kafka-hooks-correlation-id", b"id")]
-    assert webhook_headers([], record, None) == [(b"x-plt-kafka-hooks-correlation-id", b"id")]
+    assert webhook_headers(NONE, record, None) == [(b"x-plt-kafka-hooks-correlation-id", b"id")]
 
 
 @pytest.mark.parametrize("name", ["Host", "Content-Length", "connection", "X-Plt-Kafka-Hooks-Attempt"])
@@ -99,5 +97,4 @@ def test_where_the_publisher_stood_is_not_told_to_a_webhook_as_its_own_place() -
         ("forwarded", b"for=x"),
         ("x-a", b"1"),
     ]
-    assert webhook_headers([], record, None) == [(b"x-a", b"1")]
-    assert webhook_headers([(b"x-forwarded-prefix", b"/mine")], record, None)[-1] == (b"x-forwarded-prefix", b"/mine")
+    assert webhook_headers(NONE, record, None) == [(b"x-a", b"1")]

@@ -71,6 +71,7 @@ class RequestMaker:
         asked = () if any(name == _IDENTITY[0] for name, _ in options.headers) else (_IDENTITY,)
         self._options = replace(options, headers=(*asked, *options.headers))
         self._configured = header_lines(self._options.headers)
+        self._taken = frozenset(name for name, _ in self._options.headers)
         self._places: dict[tuple[str, int], tuple[bytes, bytes]] = {}
 
     def make(self, message: Message, attempt: int, now: float) -> WebhookRequest:
@@ -126,7 +127,7 @@ class RequestMaker:
         record = message.headers
         if self._options.cloud_events is not None:
             record = tuple(header for header in record if not is_attribute(header[0].lower()))
-        return header_lines(webhook_headers(self._options.headers, record, message.key))
+        return header_lines(webhook_headers(self._taken, record, message.key)) + self._configured
 
     def _signature(self, signer: Signer, id_: bytes, body: bytes, now: float) -> bytes:
         moment = b"%d" % now
