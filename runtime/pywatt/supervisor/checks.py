@@ -17,6 +17,7 @@ from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.reaper import Reaper
 from pywatt.supervisor.worker import Worker, Workshop
+from pywatt.worker.mark import put_mark
 
 MAX_OUTPUT = 400
 """Characters of a failed program's output that are told."""
@@ -94,6 +95,7 @@ async def ask_command(
         try:
             with reaper.expecting():
                 pid = _launch(probe.command, env, folder, output)
+                put_mark(forkserver.app_mark, pid)
                 exited = reaper.watch(pid)
         except OSError as error:
             return f"{name}: {error.strerror}"

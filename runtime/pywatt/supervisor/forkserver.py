@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import pickle
+import random
 import signal
 import socket
 import subprocess
@@ -18,6 +20,7 @@ from pywatt.supervisor import procfs
 from pywatt.supervisor.reaper import ExitStatus, Reaper
 from pywatt.supervisor.resources import NO_ROOM
 from pywatt.worker.forkserver import ADOPT, FORGET, FORK, HEADER, PID, PRELOAD, TABLE
+from pywatt.worker.mark import new_app_mark, worker_mark
 from pywatt.worker.spec import WorkerSpec
 
 BASE_PRELOAD = ("pywatt.worker.main", "pywatt.worker.asgi")
@@ -30,7 +33,7 @@ IDLE_LOOKS = 10
 """One that does nothing for so many of them hangs; one that imports uses the processor or the disk."""
 MOST_LOOKS = 60
 """After so many of them it hangs, whatever it does."""
-_PROGRAM = "import sys; from pywatt.worker.forkserver import serve; serve(int(sys.argv[1]))"
+_PROGRAM = "import sys; from pywatt.worker.forkserver import serve; serve(*map(int, sys.argv[1:]))"
 
 
 class Forkserver:
@@ -39,7 +42,7 @@ class Forkserver:
     When it dies, is stopped or hangs, another one is launched; workers do not notice.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rng: random.Random | None = None) -> None:
         self._preload: list[str] = list(BASE_PRELOAD)
         self._groups: set[int] = set()
         """Process groups that it ends when this process is gone."""
@@ -48,7 +51,14 @@ class Forkserver:
         self._exited: asyncio.Future[ExitStatus] | None = None
         self._table_version = 0
         """Of the mesh table that it has."""
+        self.app_mark = new_app_mark(rng or random.Random())  # noqa: S311 - no secret
+        """Of all processes that the app starts: see `pywatt.worker.mark`."""
+        self._marks = itertools.count()
         self._launch()
+
+    def new_mark(self) -> int:
+        """Return a mark for a new worker."""
+        return worker_mark(self.app_mark, next(self._marks))
 
     async def preload(self, modules: Iterable[str]) -> None:
         """Have these modules imported before the next fork."""
@@ -199,7 +209,7 @@ class Forkserver:
             with theirs:
                 # -P: what lies in the current folder is none of its modules.
                 launched = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
+                    [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), str(self.app_mark)],
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
                     start_new_session=True,

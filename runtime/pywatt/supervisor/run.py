@@ -33,6 +33,7 @@ from pywatt.supervisor.supervisor import Supervisor
 from pywatt.supervisor.upkeep import Upkeep
 from pywatt.supervisor.worker import Workshop
 from pywatt.worker.kernel import adopt_orphans
+from pywatt.worker.mark import end_marked, is_of_app
 
 
 async def run_app(
@@ -100,6 +101,8 @@ async def run_app(
                 await supervisor.stop()
                 tasks.cancel_scope.cancel()
             supervisor.close()
+            # What is left was started by a probe, or by a worker that never got known.
+            end_marked(is_of_app(forkserver.app_mark), but={forkserver.pid})
     if supervisor.failure is not None:
         raise supervisor.failure
 

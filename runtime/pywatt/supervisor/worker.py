@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import operator
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -45,6 +47,7 @@ from pywatt.supervisor.reaper import ExitStatus, Reaper
 from pywatt.supervisor.resources import cannot
 from pywatt.supervisor.sockets import open_endpoint
 from pywatt.supervisor.state import WorkerEvent, WorkerState, transition
+from pywatt.worker.mark import end_marked
 from pywatt.worker.spec import WorkerSpec
 
 NOT_ASKED = "its probes have not passed yet"
@@ -316,6 +319,8 @@ async def open_worker(
             worker.kill()
             with anyio.CancelScope(shield=True):
                 await worker.exited
+                # Those of its descendants that left its process group, and were orphaned with its end at the latest.
+                end_marked(partial(operator.eq, made.mark))
                 worker.ended()  # at once: the forkserver may be busy, and nobody should be sent to this worker
                 await workshop.forkserver.forget(made.pid)
 
@@ -326,6 +331,7 @@ class _Made:
 
     endpoint_id: str
     pid: int
+    mark: int
     exited: asyncio.Future[ExitStatus]
     table: int
     output: WorkerOutput
@@ -372,6 +378,7 @@ async def _make(
             server=order.server,
             env=order.env,
             supervisor_pid=os.getpid(),
+            mark=workshop.forkserver.new_mark(),
             descriptors=tuple(passed),
         )
         with workshop.reaper.expecting():
@@ -380,7 +387,7 @@ async def _make(
             exited = workshop.reaper.watch(pid)
         unless_made.pop_all()
     output.pid = pid
-    return _Made(spec.endpoint_id, pid, exited, table, output, ours, debuggers)
+    return _Made(spec.endpoint_id, pid, spec.mark, exited, table, output, ours, debuggers)
 
 
 def _unlink(path: Path) -> None:

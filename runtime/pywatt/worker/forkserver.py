@@ -2,7 +2,7 @@
 
 It forks twice, so that each worker becomes a child of the supervisor (a subreaper), which then gets the worker's real
 exit status and keeps its workers when the forkserver dies. When the supervisor dies, the forkserver ends the process
-group of every worker that is left.
+group of every worker that is left, and what has left those groups.
 
 Requests and answers are frames over a stream socket: `preload` takes module names, `fork` takes a WorkerSpec and
 descriptors and answers with the pid, `table` takes what has changed in the mesh table, `adopt` names process groups
@@ -27,6 +27,7 @@ from io import FileIO
 from typing import NoReturn
 
 from pywatt.mesh.table import MeshTable
+from pywatt.worker.mark import end_marked, is_of_app, put_mark
 from pywatt.worker.spec import WorkerSpec
 
 MAX_DESCRIPTORS = 8
@@ -50,8 +51,9 @@ class _Known:
     """What a worker knows of the app when it begins: it costs nothing to inherit."""
 
 
-def serve(control: int) -> None:
-    """Answer requests on the descriptor `control` until the supervisor is gone."""
+def serve(control: int, app_mark: int) -> None:
+    """Answer requests on the descriptor `control` until the supervisor is gone; `app_mark`: of the app's processes."""
+    put_mark(app_mark)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sock = socket.socket(fileno=control)
     known = _Known()
@@ -62,6 +64,7 @@ def serve(control: int) -> None:
     for group in known.groups:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
+    end_marked(is_of_app(app_mark), but={os.getpid()})
 
 
 def _answer(sock: socket.socket, known: _Known) -> None:

@@ -32,6 +32,7 @@ from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb
 from pywatt.worker.failure import root_cause, trim
 from pywatt.worker.kernel import STACK_SIGNAL, die_with_parent
+from pywatt.worker.mark import put_mark
 from pywatt.worker.parting import FAILURE_GRACE, Parting
 from pywatt.worker.spec import WorkerSpec
 from pywatt.worker.variables import make_good, need_new_interpreter, open_output
@@ -45,6 +46,7 @@ def run(spec: WorkerSpec, descriptors: list[int]) -> int:
     """Run the worker to its end and return its exit status."""
     passed = dict(zip(spec.descriptors, descriptors, strict=True))
     os.setsid()  # a process group of its own: signals of the terminal stay away, grandchildren can be ended with it
+    put_mark(spec.mark)
     die_with_parent()
     if os.getppid() != spec.supervisor_pid:
         return EXIT_ORPHAN

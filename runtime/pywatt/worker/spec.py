@@ -27,6 +27,8 @@ class WorkerSpec:
     table: MeshTable = field(default_factory=partial(MeshTable, 0))
     """The mesh table at the time of the fork, which the forkserver knows and puts in."""
     supervisor_pid: int
+    mark: int
+    """Of its processes: see `pywatt.worker.mark`."""
     descriptors: tuple[str, ...]
     """What each passed descriptor is: `channel`, `stdout`, `stderr`, `endpoint`, `loopback`, `public`."""
 

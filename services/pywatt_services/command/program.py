@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
+import random
 import shlex
 import shutil
 import signal
 import string
 import subprocess
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from pywatt.config.model import ServiceConfig
 from pywatt.errors import ServiceFailed
 from pywatt.worker.kernel import die_with_parent
+from pywatt.worker.mark import end_marked, marked, new_app_mark, own_mark, put_mark, send
 from pywatt_services.command.config import CommandOptions
+
+OTHERS_SHARE = 0.5
+"""Part of the limit of a stop after which the program's other processes get SIGTERM though the first one still runs."""
 
 logger = logging.getLogger("pywatt.command")
 
@@ -26,10 +30,11 @@ logger = logging.getLogger("pywatt.command")
 class Program:
     """A running child process."""
 
-    def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], name: str, mark: int) -> None:
         self.name = name
         self.ended = asyncio.Event()
         self._process = process
+        self._mark = mark
 
     @property
     def pid(self) -> int:
@@ -55,15 +60,40 @@ class Program:
         self.ended.set()
 
     async def stop(self, limit: float) -> None:
-        """Ask it to end, wait so many seconds, then kill it."""
+        """Ask it to end with all its processes, wait so many seconds, then kill those that are left.
+
+        The first process is asked alone: a server that has children ends them itself, and in order. What is left when
+        it has ended, or when half of the time has passed, is asked then: below a shell or npm, nobody else would.
+        """
         self._process.terminate()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(limit):
-                await self.ended.wait()
-        except TimeoutError:
-            logger.warning("%s did not end within %.1f s after SIGTERM; it is killed", self.name, limit)
-            self._process.kill()
-            await self.ended.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(limit * OTHERS_SHARE):
+                        await self.ended.wait()
+                asked: set[int] = set()
+                while (others := self._others()) or not self.ended.is_set():
+                    send(set(others) - asked, signal.SIGTERM, self._is_own)
+                    asked.update(others)
+                    await (_all_gone(others) if others else self.ended.wait())
+                return
+        logger.warning("%s did not end within %.1f s after SIGTERM; it is killed", self.name, limit)
+        self.kill()
+        await self.ended.wait()
+
+    def kill(self) -> None:
+        """End all its processes at once."""
+        if not self.ended.is_set():
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        end_marked(self._is_own, but={os.getpid()})
+
+    def _others(self) -> list[int]:
+        """Return the processes that it has started, and those started by them."""
+        return marked(self._is_own, but={os.getpid(), self.pid})
+
+    def _is_own(self, mark: int) -> bool:
+        return mark == self._mark
 
 
 @asynccontextmanager
@@ -79,18 +109,20 @@ async def running(options: CommandOptions, env: Mapping[str, str], service: Serv
             f"no program {arguments[0]!r} in the service's folder{place}",
             hint=f"{built}, or correct the command",
         )
+    # A worker and its program have one mark; where there is none, as in a test, the program gets its own.
+    mark = own_mark() or new_app_mark(random.Random())  # noqa: S311 - no secret
     try:
         process = subprocess.Popen(  # noqa: ASYNC220 - returns once exec has succeeded
             arguments,
             executable=executable,
             env=env,
             stdin=subprocess.DEVNULL,
-            # No other thread holds a lock here that the function could need: it makes two system calls.
-            preexec_fn=partial(_stay_with, os.getpid()),  # noqa: PLW1509
+            # No other thread holds a lock here that the function could need: it makes three system calls.
+            preexec_fn=partial(_stay_with, os.getpid(), mark),  # noqa: PLW1509
         )
     except OSError as error:
         raise ServiceFailed(service.id, f"cannot run {executable}: {error.strerror}") from error
-    program = Program(process, shlex.join(options.run))
+    program = Program(process, shlex.join(options.run), mark)
     loop = asyncio.get_running_loop()
     pidfd = os.pidfd_open(process.pid)
 
@@ -103,14 +135,29 @@ async def running(options: CommandOptions, env: Mapping[str, str], service: Serv
         yield program
     finally:
         if not program.ended.is_set():
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            program.kill()
             reap()
         os.close(pidfd)
 
 
-def _stay_with(parent: int) -> None:
+async def _all_gone(pids: Iterable[int]) -> None:
+    """Wait until these processes have ended, whoever their parent is."""
+    loop = asyncio.get_running_loop()
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            process = os.pidfd_open(pid)
+            gone = asyncio.Event()
+            loop.add_reader(process, gone.set)
+            try:
+                await gone.wait()
+            finally:
+                loop.remove_reader(process)
+                os.close(process)
+
+
+def _stay_with(parent: int, mark: int) -> None:
     """Tie the child to its worker, in the child: a worker that is killed cannot stop it any more."""
+    put_mark(mark)
     die_with_parent()
     if os.getppid() != parent:
         os._exit(1)
