@@ -1,6 +1,6 @@
 """What the supervisor and a worker say to each other.
 
-    worker -> supervisor    Ready  Degraded  Follow  TableApplied  TableDrained  Pong  Checked  Ask
+    worker -> supervisor    Ready  Degraded  Follow  TableApplied  TableDrained  Pong  Checked  Ask  Debugging
     supervisor -> worker    TableChanged  Stop  Ping  Check  Answer
 
 A message travels as one JSON object whose `kind` is the class name. The code of a service can write into its worker's
@@ -57,6 +57,13 @@ class TableDrained:
 @dataclass(frozen=True, slots=True)
 class Follow:
     """The worker wants to be told of every change of the mesh table; a TableChanged comes at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Debugging:
+    """The worker listens for an editor's debugger on this loopback port."""
+
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,7 @@ Message = (
     | Checked
     | Ask
     | Answer
+    | Debugging
 )
 
 _FORMS: dict[type[Message], Mapping[str, Callable[[object], bool]]] = {
@@ -158,6 +166,7 @@ _FORMS: dict[type[Message], Mapping[str, Callable[[object], bool]]] = {
     Check: {"id": forms.count, "hook": forms.text},
     Checked: {"id": forms.count, "problem": forms.text},
     Ask: {"id": forms.count, "command": forms.text, "arguments": forms.mapping},
+    Debugging: {"port": forms.count},
     Answer: {"id": forms.count, "result": forms.anything, "error": forms.maybe(forms.mapping)},
 }
 _KINDS = {cls.__name__: cls for cls in _FORMS}

@@ -20,6 +20,7 @@ from pywatt.cli.detach import tell_ready
 from pywatt.cli.signals import Reloads, obey_signals
 from pywatt.config.choice import Choice
 from pywatt.config.model import LogLevel, RuntimeConfig
+from pywatt.dev.editor_port import Editors
 from pywatt.errors import NoHome, StartError
 from pywatt.logs.logbook import Logbook, open_logbook
 from pywatt.logs.ring import History, history_of
@@ -29,6 +30,7 @@ from pywatt.supervisor.run import run_app
 from pywatt.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from pywatt.dev.editor_port import Editors
     from pywatt.dev.session import DevSession
 
 UNHURRIED_SECONDS = 1.0
@@ -84,22 +86,42 @@ def start(
 @_env
 @_port
 @_profile
+@click.option(
+    "--debug",
+    "debugged",
+    multiple=True,
+    metavar="SERVICE[:PORT]",
+    help="Let an editor attach to a python service (by default at port 5678).",
+)
 def dev(
-    words: tuple[str, ...], config: Path | None, env_file: Path | None, port: int | None, profiles: tuple[str, ...]
+    words: tuple[str, ...],
+    config: Path | None,
+    env_file: Path | None,
+    port: int | None,
+    profiles: tuple[str, ...],
+    debugged: tuple[str, ...],
 ) -> None:
     """Start the app in DIRECTORY (default: here) for development, or only SERVICEs and what they need."""
     directory, services = split_words(words, config, env_file)
     choice = Choice(services=services, profiles=profiles, port=port)
-    _run(directory, config, env_file, choice, production=False)
+    _run(directory, config, env_file, choice, production=False, debugged=debugged)
 
 
-def _run(directory: Path | None, file: Path | None, env_file: Path | None, choice: Choice, *, production: bool) -> None:
+def _run(
+    directory: Path | None,
+    file: Path | None,
+    env_file: Path | None,
+    choice: Choice,
+    *,
+    production: bool,
+    debugged: tuple[str, ...] = (),
+) -> None:
     # The forkserver imports what every worker needs while the config is loaded here, on the other core.
     forkserver = Forkserver()
     try:
         from pywatt.config import load
 
-        read_config = partial(
+        load_config = partial(
             load,
             directory,
             cwd=Path.cwd(),
@@ -110,15 +132,21 @@ def _run(directory: Path | None, file: Path | None, env_file: Path | None, choic
             choice=choice,
         )
         begun = time.time_ns()
-        config = read_config()
-        session = None if production else _dev_session(config, begun)
-        history, homeless = _history(config)
-        with open_logbook(sys.stdout, config.log_level, history, config.log_history) as logbook:
-            if homeless:
-                logbook.say(LogLevel.WARN, homeless)
-            anyio.run(_supervise, config, read_config, forkserver, logbook, session)
+        with Editors(debugged) as editors:
+            config = editors.prepared(load_config())
+            session = None if production else _dev_session(config, begun, editors)
+            history, homeless = _history(config)
+            with open_logbook(sys.stdout, config.log_level, history, config.log_history) as logbook:
+                if homeless:
+                    logbook.say(LogLevel.WARN, homeless)
+                read_config = partial(_read, load_config, editors)
+                anyio.run(_supervise, config, read_config, forkserver, logbook, session)
     finally:
         forkserver.close()
+
+
+def _read(load_config: Callable[[], RuntimeConfig], editors: Editors) -> RuntimeConfig:
+    return editors.prepared(load_config())
 
 
 def _history(config: RuntimeConfig) -> tuple[History | None, str]:
@@ -194,19 +222,21 @@ async def _tell_of_stop(stop: anyio.Event, logbook: Logbook) -> None:
     logbook.say(LogLevel.INFO, f"stopping{again}")
 
 
-def _dev_session(config: RuntimeConfig, begun: int) -> DevSession:
+def _dev_session(config: RuntimeConfig, begun: int, editors: Editors) -> DevSession:
     # Only development pays for the watcher's import.
     from pywatt.cli.report import render
     from pywatt.dev.session import DevSession
 
-    return DevSession(config, render=render, since=begun)
+    return DevSession(config, render=render, since=begun, editors=editors)
 
 
 async def _follow_files(app: Supervisor, session: DevSession, stop: Callable[[], None]) -> None:
     from pywatt.dev.terminal import serve_terminal
 
     session.attach(app)
-    await serve_terminal(app, session, stop)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session.editors.serve, app)
+        await serve_terminal(app, session, stop)
 
 
 async def _greet(config: RuntimeConfig, app: Supervisor) -> None:

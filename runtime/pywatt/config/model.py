@@ -222,6 +222,8 @@ class ServiceConfig:
     """Commands that run before its workers start, once for all of them."""
     build: BuildCommand | None = None
     watch: WatchConfig = WatchConfig()
+    debugged: bool = False
+    """Whether its workers listen for an editor's debugger: `pywatt dev --debug`."""
     http: bool = True
     """Whether its workers may answer HTTP; False: its type knows beforehand that they do not."""
     internal: bool = False

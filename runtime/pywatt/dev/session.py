@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.dev.breakpoints import Breakpoints
+from pywatt.dev.editor_port import Editors
 from pywatt.dev.interest import Interest
 from pywatt.dev.restart_brake import RestartBrake
 from pywatt.dev.snapshot import modified
@@ -46,6 +47,7 @@ class DevSession:
         *,
         render: Callable[[PywattError], str],
         since: int,
+        editors: Editors,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`render` turns an error into text; `since`: time when the configuration was read, in ns since the epoch."""
@@ -53,6 +55,7 @@ class DevSession:
         """Called when `outdated` may have changed."""
         self.breakpoints = Breakpoints()
         """The debuggers of workers that want the terminal."""
+        self.editors = editors
         self._config = config
         self._outdated: dict[str, frozenset[int]] = {}
         self._refused: RuntimeConfig | None = None

@@ -22,6 +22,7 @@ from pywatt.channel.messages import (
     Ask,
     Check,
     Checked,
+    Debugging,
     Degraded,
     Follow,
     Message,
@@ -185,6 +186,8 @@ class Worker:
                 # Nobody waits for an answer that took too long.
                 if (answered := self._checks.get(number)) is not None and not answered.done():
                     answered.set_result(problem)
+            case Debugging(port):
+                self.debuggers.listen(port)
             case Pong(delay, gauges):
                 self.pulse.answered(delay, gauges)
             case Ask() if self.on_ask is not None:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from types import FrameType, ModuleType
 from typing import Any
 
+from pywatt.errors import MissingExtra
 from pywatt.logs.reporter import reporter
 from pywatt.mesh.on_import import on_import
 
@@ -29,6 +30,18 @@ logger = reporter("pywatt.worker")
 def adapt_pdb(terminal: socket.socket | None) -> None:
     """Have the debuggers of this process use the supervisor's terminal; None: there is none."""
     on_import("pdb", lambda module: _adapt(module, terminal))
+
+
+def listen_for_editor() -> int:
+    """Have debugpy listen for an editor and return its loopback port. Raises MissingExtra."""
+    # No warning that breakpoints in modules which are part of the interpreter have no effect.
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    try:
+        import debugpy  # noqa: T100
+    except ModuleNotFoundError as error:
+        raise MissingExtra("debugpy", "debug", needed_by="pywatt dev --debug") from error
+    _, port = debugpy.listen(("127.0.0.1", 0))  # noqa: T100
+    return int(port)
 
 
 class TerminalText(io.TextIOBase):

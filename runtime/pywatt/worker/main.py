@@ -17,6 +17,8 @@ from typing import NoReturn
 
 import anyio
 
+from pywatt.channel.frames import frame
+from pywatt.channel.messages import Debugging, encode
 from pywatt.channel.stream import open_channel
 from pywatt.errors import PywattError
 from pywatt.logs.python import configure_logging, python_level, text_of
@@ -29,7 +31,7 @@ from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, regist
 from pywatt.worker.async_library import asyncio_runs_here
 from pywatt.worker.bytecode import cache_settled_files_only
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
-from pywatt.worker.debugger import adapt_pdb
+from pywatt.worker.debugger import adapt_pdb, listen_for_editor
 from pywatt.worker.failure import root_cause, trim
 from pywatt.worker.kernel import STACK_SIGNAL, die_with_parent
 from pywatt.worker.mark import put_mark
@@ -99,6 +101,8 @@ def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoin
     # An import blocks: nobody would read the supervisor's request to stop.
     signal.signal(signal.SIGTERM, _terminate)
     adapt_pdb(sockets.pop("terminal", None))
+    if spec.service.debugged:
+        sockets["channel"].sendall(frame(encode(Debugging(listen_for_editor()))))
     service_type: ServiceType = entry.load()
     options = spec.service.options
     if isinstance(service_type, Prepares):

@@ -1,0 +1,28 @@
+"""Calls that go on beside a test."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+from harness.app import PATIENCE
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@contextmanager
+def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Iterator[Callable[[], T]]:
+    """Call the function in a thread; what is yielded waits for its end and returns what it returned."""
+    returned: list[T] = []
+    thread = threading.Thread(target=lambda: returned.append(function(*args, **kwargs)), daemon=True)
+    thread.start()
+
+    def result() -> T:
+        thread.join(PATIENCE)
+        assert returned, "the call has not come to an end"
+        return returned[0]
+
+    yield result
