@@ -26,7 +26,7 @@ async def serve(context: ServiceContext) -> None:
         app = cast(Application, control_application(context.ask))
         lifespan = Lifespan(app)
         running = tasks.create_task(lifespan.run())
-        await lifespan.startup()
+        await lifespan.begin()
         listeners = Listeners(mesh=(), public=context.public, backlog=context.server.backlog)
         async with hypercorn_engine(Streams(app), lifespan.state, listeners) as server:
             await context.ready(http=False)

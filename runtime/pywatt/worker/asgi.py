@@ -32,7 +32,9 @@ async def serve_asgi(app: Application, context: ServiceContext, *, engine: Engin
     async with asyncio.TaskGroup() as tasks:
         lifespan = Lifespan(app)
         running = tasks.create_task(lifespan.run())
-        await lifespan.startup()
+        if not await _started(lifespan, context, tasks):
+            running.cancel()
+            return
         listeners = Listeners(
             mesh=(context.endpoint, context.loopback), public=context.public, backlog=context.server.backlog
         )
@@ -43,6 +45,16 @@ async def serve_asgi(app: Application, context: ServiceContext, *, engine: Engin
             await drain(server, context, share=DRAIN_SHARE)
         await lifespan.shutdown()
         running.cancel()  # an application that waits for further events would wait for ever
+
+
+async def _started(lifespan: Lifespan, context: ServiceContext, tasks: asyncio.TaskGroup) -> bool:
+    """Wait until the application has started; False when it is asked to stop before. Raises what made it fail."""
+    started, stopping = lifespan.begin(), tasks.create_task(context.stop_requested())
+    await asyncio.wait((started, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if started.done():
+        started.result()
+    return started.done()
 
 
 def _open_engine(name: EngineName) -> OpenEngine:

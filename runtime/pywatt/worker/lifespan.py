@@ -55,10 +55,12 @@ class Lifespan:
             else:
                 self._stopped.set_result(None)
 
-    async def startup(self) -> None:
-        """Wait until the application has started. Raises what made it fail."""
+    def begin(self) -> asyncio.Future[None]:
+        """Have the application start; return what is done when it has, or raises what made it fail."""
         self._events.put_nowait({"type": "lifespan.startup"})
-        await self._started
+        # Whoever stops it meanwhile does not ask why it failed.
+        self._started.add_done_callback(lambda started: started.cancelled() or started.exception())
+        return self._started
 
     async def shutdown(self) -> None:
         """Let the application end what it started. Raises what made it fail."""

@@ -30,6 +30,7 @@ from pywatt.mesh.table import MeshTable
 from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, registered, uses_mesh
 from pywatt.worker.async_library import asyncio_runs_here
 from pywatt.worker.bytecode import cache_settled_files_only
+from pywatt.worker.children import forget_signals_in_children
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb, listen_for_editor
 from pywatt.worker.failure import root_cause, trim
@@ -189,6 +190,7 @@ async def _serve_in_loop(
         resolver.install(context.names_table)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, partial(context.request_stop, spec.service.shutdown))
+        forget_signals_in_children()
         async with open_channel(sockets.pop("channel"), context.receive, context.channel_closed) as channel:
             context.attach(channel)
             if uses_mesh(service_type):

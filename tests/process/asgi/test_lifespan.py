@@ -153,3 +153,23 @@ async def test_an_application_that_never_leaves_its_lifespan_does_not_hold_up_th
 
     async with ready(partial(serve_asgi, app)):
         pass
+
+
+@pytest.mark.parametrize("engine", EngineName)
+async def test_a_stop_ends_a_start_that_takes_long(engine: EngineName) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        yield
+
+    async with start(partial(serve_asgi, Starlette(lifespan=lifespan), engine=engine)) as worker:
+        await begun.wait()
+        worker.context.stop()
+        await worker.ended()
+    assert ended.is_set()
