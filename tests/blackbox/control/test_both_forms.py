@@ -42,6 +42,7 @@ SHOWN = {
     "config": Seen(("config",), '"entrypoint": "gateway"'),
     "create": Seen(("create", "--yes", "--name", "made", "-s", "api=python:asgi"), "watt.json"),
     "env": Seen(("env", "api"), "COLOUR=blue"),
+    "exec": Seen(("exec", "api", "--", "sh", "-c", "echo is $COLOUR"), "is blue", json=False),
     "inject": Seen(("inject", "api", "-p", "/x"), '"path": "/x"'),
     "logs": Seen(("logs", "pywatt"), "pywatt is now listening", f"{GREEN}INFO"),
     "ps": Seen(("ps",), "ready", f"{GREEN}ready"),
