@@ -240,6 +240,15 @@ def uses_mesh(service_type: ServiceType) -> bool:
     return bool(getattr(service_type, "uses_mesh", True))
 
 
+def imports_code(service_type: ServiceType) -> bool:
+    """Return whether workers of a type import code from the service's folder, so that it is their first import path.
+
+    A type that does not says so with an attribute `imports_code = False`: a file there that has the name of some module
+    is then none of its modules.
+    """
+    return bool(getattr(service_type, "imports_code", True))
+
+
 @cache
 def registered() -> Mapping[str, EntryPoint]:
     """Return the entry points of every installed service type, by name."""

@@ -21,6 +21,7 @@ class ControlType:
     name = "control"
     aliases = ()
     uses_mesh = False
+    imports_code = False
     preload = ("pywatt.control.serve",)
 
     @property

@@ -27,7 +27,7 @@ from pywatt.mesh import names_file, resolver
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.names_file import NamesFile
 from pywatt.mesh.table import MeshTable
-from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, registered, uses_mesh
+from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, imports_code, registered, uses_mesh
 from pywatt.worker.async_library import asyncio_runs_here
 from pywatt.worker.bytecode import cache_settled_files_only
 from pywatt.worker.children import forget_signals_in_children
@@ -105,6 +105,10 @@ def _serve(spec: WorkerSpec, sockets: dict[str, socket.socket], entry: EntryPoin
     if spec.service.debugged:
         sockets["channel"].sendall(frame(encode(Debugging(listen_for_editor()))))
     service_type: ServiceType = entry.load()
+    probes = spec.service.probes
+    hooks = any(probe and probe.hook for probe in (probes.startup, probes.liveness, probes.readiness))
+    if not hooks and not imports_code(service_type):
+        sys.path.remove(str(spec.service.path))
     options = spec.service.options
     if isinstance(service_type, Prepares):
         options = service_type.prepare(options)

@@ -19,6 +19,7 @@ class CommandType:
     name = "command"
     aliases = ()
     uses_mesh = False
+    imports_code = False
     preload = ("pywatt_services.command.serve",)
 
     @property

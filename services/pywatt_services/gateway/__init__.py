@@ -20,6 +20,7 @@ class GatewayType:
 
     name: str = "gateway"
     aliases: tuple[str, ...] = ("composer", "@platformatic/gateway", "@platformatic/composer")
+    imports_code: bool = False
     preload: tuple[str, ...] = ("pywatt_services.gateway.serve", "pywatt.mesh.client")
 
     @property

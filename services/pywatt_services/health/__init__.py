@@ -18,6 +18,7 @@ class HealthType:
 
     name = "health"
     aliases = ("@platformatic/watt-plugin-kafka-health",)
+    imports_code = False
     preload = ("pywatt.worker.uvicorn_engine", "pywatt_services.health.serve")
 
     @property

@@ -27,6 +27,7 @@ class KafkaBrokerType:
     name = "kafka-broker"
     aliases = ()
     uses_mesh = False
+    imports_code = False
     preload = ()
     """Nothing: confluent-kafka's threads must not exist in a process that forks."""
 

@@ -19,6 +19,7 @@ class KafkaHooksType:
 
     name = "kafka-hooks"
     aliases = ("@platformatic/kafka-hooks",)
+    imports_code = False
     preload = ("pywatt_services.kafka_hooks.bridge", "aiokafka")
 
     @property

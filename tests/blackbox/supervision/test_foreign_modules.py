@@ -41,3 +41,19 @@ def test_what_lies_in_the_current_folder_is_imported_by_no_process_of_ours(start
         assert app.get("/api/").text == "own True False"
         assert app.stop() == 0
         assert "not the module that was meant" not in app.output
+
+
+def test_what_lies_beside_a_service_without_code_is_imported_by_nobody(start: Start) -> None:
+    lag = {"brokers": ["127.0.0.1:1"], "groupId": "g", "topics": {"orders": 5}}
+    files = gateway_and_api(CODE)
+    root = files["watt.json"]
+    assert isinstance(root, dict)
+    root["web"] = [*root["web"], {"id": "health", "path": "web/health"}]
+    files["web/health/watt.json"] = {"type": "health", "health": lag}
+    files["web/api/helper.py"] = "NAME = 'own'"
+    # Its client of Kafka is imported when it serves already.
+    files.update({f"web/health/{name}.py": FOREIGN for name in ("aiokafka", "gzip", "bz2", "lzma", "async_timeout")})
+    with start(files) as app:
+        assert set(app.get("/health/").json()["services"]) >= {"api", "health"}
+        assert app.stop() == 0
+        assert "not the module that was meant" not in app.output
