@@ -90,7 +90,10 @@ async def ask_command(
 ) -> str:
     """Run the probe's program in a folder; return what is wrong, or nothing."""
     name = " ".join(probe.command)
-    output = os.memfd_create("pywatt-probe")  # the program can write what it likes without anybody reading along
+    try:
+        output = os.memfd_create("pywatt-probe")  # the program can write what it likes without anybody reading along
+    except OSError as error:
+        return f"{name}: {error.strerror}"
     try:
         try:
             with reaper.expecting():

@@ -6,6 +6,7 @@ A worker whose event loop hangs is killed after its stack was logged; one beyond
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -101,7 +102,8 @@ class Rounds:
                 await anyio.sleep(interval)
                 now = self._clock()
                 # When this process itself was stopped, answers are still to be read: that time is nobody's silence.
-                self._go_round(tasks, min(now - last, 2 * interval), now)
+                with suppress(OSError):  # without descriptors, nobody can be looked at: the next round may
+                    self._go_round(tasks, min(now - last, 2 * interval), now)
                 for look in self._app.on_round:
                     look(tasks)
                 last = now
@@ -179,6 +181,8 @@ class Rounds:
         self._leaving.add(worker)
         try:
             used = await anyio.to_thread.run_sync(procfs.memory, pids)
+        except RuntimeError:  # there is no room for a thread now
+            return
         finally:
             self._leaving.discard(worker)
         limit = service.config.max_memory
