@@ -26,7 +26,7 @@ from pywatt.mesh.connection import Connection
 from pywatt.mesh.deadlines import Deadlines
 from pywatt.mesh.limits import Limits
 from pywatt.mesh.pool import Admit, Pool
-from pywatt.mesh.table import MeshService, MeshTable, ServiceState
+from pywatt.mesh.table import MeshService, MeshTable, not_running
 
 __all__ = ["Limits", "MeshClient", "Response"]
 
@@ -37,7 +37,6 @@ LAST_RETRY = 1.0
 """Seconds after which endpoints that refused a connection are tried again, doubling from the first to the last."""
 MANY_DEADLINES = 64
 """Different times of calls from which on those are forgotten that no call has any more."""
-GONE = (ServiceState.FAILED, ServiceState.FINISHED, ServiceState.STOPPED)
 
 
 class MeshClient:
@@ -219,7 +218,7 @@ class MeshClient:
         """
         if isinstance(destination, TcpAddress):
             return await self._origin(destination).connect()
-        deadline = self._clock() + self._limits.wait
+        begun = self._clock()
         delay = FIRST_RETRY
         refusals: dict[Pool, ConnectFailed] = {}
         while True:
@@ -227,7 +226,7 @@ class MeshClient:
             pools = [pool for pool in self._ready_pools(destination.id) if pool not in refusals]
             if not pools:
                 refusal = next(iter(refusals.values()), None)
-                await self._wait(destination.id, changed, deadline, refusal, delay)
+                await self._wait(destination.id, changed, begun, refusal, delay)
                 delay = min(delay * 2, LAST_RETRY)
                 refusals.clear()
                 continue
@@ -291,10 +290,8 @@ class MeshClient:
         if pools:
             return pools
         service = self._service(service_id)
-        if service.state in GONE:
-            raise ServiceUnavailable(
-                f"the service {service.id!r} does not run: {service.detail or f'it has {service.state}'}"
-            )
+        if service.failing and not service.starting:
+            raise ServiceUnavailable(not_running(service))
         if service.port is None:
             raise ConnectFailed(f"the service {service.id!r} does not speak HTTP")
         return []
@@ -310,25 +307,26 @@ class MeshClient:
         self,
         service_id: str,
         changed: asyncio.Event,
-        deadline: float,
+        begun: float,
         refusal: ConnectFailed | None,
         delay: float,
     ) -> None:
         """Wait for another table or, after a refusal, `delay`. Raises ServiceUnavailable."""
         if self._waiting >= self._limits.waiting:
             raise ServiceUnavailable(f"{self._waiting} calls wait for a ready worker already", hint="try again later")
-        left = deadline - self._clock()
+        service = self._service(service_id)
+        limit = min(self._limits.wait, self._limits.failing) if service.failing else self._limits.wait
+        left = begun + limit - self._clock()
         self._waiting += 1
         try:
             async with asyncio.timeout(left if refusal is None else min(left, delay)):
                 await changed.wait()
         except TimeoutError:
-            if refusal is not None and self._clock() < deadline:
+            if refusal is not None and self._clock() < begun + limit:
                 return
-            service = self._service(service_id)
             why = refusal.message if refusal else f"it is {service.state}" + (service.detail and f": {service.detail}")
             raise ServiceUnavailable(
-                f"no worker of the service {service.id!r} took the call within {self._limits.wait:g} s ({why})"
+                f"no worker of the service {service.id!r} took the call within {limit:g} s ({why})"
             ) from refusal
         finally:
             self._waiting -= 1

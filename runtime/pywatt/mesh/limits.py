@@ -11,6 +11,9 @@ class Limits:
 
     wait: float = 30.0
     """For a ready worker, counted per call."""
+    failing: float = 5.0
+    """For a ready worker of a service that has failed or is in a crash loop, while one is being started; otherwise such
+    calls fail at once."""
     waiting: int = 1024
     """Calls that may wait for a ready worker at once; more fail immediately."""
     connect: float = 5.0

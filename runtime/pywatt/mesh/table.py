@@ -28,6 +28,9 @@ class ServiceState(enum.StrEnum):
     STOPPED = "stopped"
 
 
+FAILING = frozenset({ServiceState.FAILED, ServiceState.FINISHED, ServiceState.STOPPED, ServiceState.CRASH_LOOP})
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where one incarnation of one worker takes HTTP/1.1: `unix:/path` or `tcp:127.0.0.1:port`."""
@@ -52,6 +55,13 @@ class MeshService:
     detail: str = ""
     """Why it is degraded or failed, in one sentence."""
     internal: bool = False
+    starting: bool = False
+    """Whether a worker is being started, or will be within a second, while `state` is one of FAILING."""
+
+    @property
+    def failing(self) -> bool:
+        """Whether nobody serves, and it would be a surprise if somebody did soon."""
+        return not self.endpoints and self.state in FAILING
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,7 @@ class TableDelta:
                     "ready": service.ready,
                     "detail": service.detail,
                     "internal": service.internal,
+                    "starting": service.starting,
                 }
                 for service in self.services
             ],
@@ -116,7 +127,13 @@ class TableDelta:
                 ready=row["ready"],
                 detail=row["detail"],
                 internal=row["internal"],
+                starting=row["starting"],
             )
             for row in document["services"]
         )
         return cls(document["version"], document["since"], tuple(services), frozenset(document["removed"]))
+
+
+def not_running(service: MeshService) -> str:
+    """Return why calls of a failing service fail."""
+    return f"the service {service.id!r} does not run: {service.detail or f'it is {service.state}'}"

@@ -14,10 +14,16 @@ import anyio
 
 from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
 from pywatt.errors import ServiceFailed, StartError
+from pywatt.supervisor.circles import HINT
 from pywatt.supervisor.probes import Probes
 from pywatt.supervisor.resources import cannot
 from pywatt.supervisor.restart import RestartHistory, StayDown, after_exit
 from pywatt.supervisor.worker import Order, Worker, Workshop, open_worker
+
+LAST_LINE = 300
+"""Characters of a failed worker's last line of output that callers are told."""
+SHORT_PAUSE = 1.0
+"""Seconds before the next start of a failing worker that callers may as well wait for."""
 
 
 class Surroundings(Protocol):
@@ -43,6 +49,10 @@ class Surroundings(Protocol):
 
     async def ask(self, worker: Worker, probe: ProbeConfig) -> str:
         """Ask a worker what a probe asks; return what is wrong, or nothing."""
+        ...
+
+    def circle(self) -> str:
+        """Return in which circle of services that wait for each other this one starts, or nothing."""
         ...
 
     def say(self, level: LogLevel, message: str, **extra: object) -> None:
@@ -75,6 +85,8 @@ class Keeper:
         self.crash_loop = False
         self.restarts = 0
         """How often a worker that ended by itself was replaced."""
+        self.starting = False
+        """Whether its worker is being started, or will be within SHORT_PAUSE seconds."""
         self._surroundings = surroundings
         self._retire = anyio.Event()
         self._may_not_linger = anyio.Event()
@@ -103,7 +115,7 @@ class Keeper:
                 if failure is None:
                     continue
                 if not self.started.done():
-                    self.down, self.why = StayDown(failed=True), failure.message
+                    self.down, self.why = StayDown(failed=True), self._reason(failure)
                     self.started.set_exception(failure)
                     return
                 if self._hold.is_set():
@@ -123,7 +135,8 @@ class Keeper:
                     await self._retire.wait()
                     return
                 self.restarts += 1
-                self.crash_loop, self.why = decision.crash_loop, failure.message
+                self.crash_loop, self.why = decision.crash_loop, self._reason(failure)
+                self.starting = decision.delay <= SHORT_PAUSE
                 self._announce(failure, decision.delay)
                 self._hurry = anyio.Event()
                 with anyio.move_on_after(decision.delay):
@@ -136,7 +149,9 @@ class Keeper:
             if not self.started.done():
                 message = f'service "{self.config.id}" was stopped before its new worker was ready'
                 self.started.set_exception(ServiceFailed(self.config.id, message))
+            self.starting = False
             self.ended.set()
+            self._surroundings.changed()
 
     def retire(self, *, linger: bool = False) -> None:
         """Have the worker stop and the slot left; `linger`: a successor serves, so connections may take their time."""
@@ -167,6 +182,7 @@ class Keeper:
         name = self._name()
         self._recycle = anyio.Event()
         self.worker = None
+        self.starting = True
         around = self._surroundings
         try:
             async with open_worker(
@@ -209,11 +225,18 @@ class Keeper:
             if worker.ready.is_set() and worker.unready:
                 message += f": {worker.unready}"
             hint = "if it just needs longer, raise startTimeout (milliseconds) in the root config file"
+            if circle := around.circle():
+                message, hint = f"{message}: {circle}", HINT
             return ServiceFailed(self.config.id, message, output=output, hint=hint), 0.0, status.code
         verb = "ended" if passed.is_set() else "failed to start"
         killed = worker.verdict if status.code == -signal.SIGKILL else ""  # else it ended by itself just before
         reason = killed or ("it returned by itself (exit status 0)" if status.code == 0 else str(status))
-        return ServiceFailed(self.config.id, f"{name} {verb}: {reason}", output=output), ready_seconds, status.code
+        circle = "" if passed.is_set() else around.circle()
+        if circle and circle not in reason:
+            reason += f"; {circle}"
+        hint = HINT if circle else ""
+        failure = ServiceFailed(self.config.id, f"{name} {verb}: {reason}", output=output, hint=hint)
+        return failure, ready_seconds, status.code
 
     def _wanted(self) -> bool:
         """Whether a worker is to be started."""
@@ -246,6 +269,7 @@ class Keeper:
         if worker.verdict:
             return
         passed.set()
+        self.starting = False
         self.why = worker.unready = ""
         self._surroundings.became_ready(worker)
         if not self.started.done():
@@ -268,7 +292,7 @@ class Keeper:
         self._surroundings.changed()
 
     def _stay_down(self, failure: ServiceFailed, decision: StayDown) -> None:
-        self.down = decision
+        self.down, self.starting = decision, False
         if decision.failed:
             self.why = f"{failure.message}; its restart policy leaves it at that"
             self._surroundings.say(LogLevel.ERROR, self.why, **self._which())
@@ -283,6 +307,13 @@ class Keeper:
         message = f"{failure.message}{fix}; starting it again {when}{loop}"
         self._surroundings.say(LogLevel.ERROR, message, **self._which())
         self._surroundings.changed()
+
+    def _reason(self, failure: ServiceFailed) -> str:
+        """Return why callers are refused; in development with its last line of output, which may tell secrets."""
+        last = next((line.strip() for line in reversed(failure.output) if line.strip()), "")
+        if not last or self._surroundings.workshop.production:
+            return failure.message
+        return f"{failure.message}: {last[:LAST_LINE]}"
 
     def _which(self) -> dict[str, object]:
         """Return which process a line is about."""

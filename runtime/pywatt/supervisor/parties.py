@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from pywatt.config.model import LogLevel, ServerConfig, ServiceConfig
+from pywatt.supervisor.circles import CircleWatch
 from pywatt.supervisor.publication import Publication
 
 
@@ -20,6 +21,8 @@ class App(Protocol):
     def entry(self, service: ServiceConfig) -> tuple[socket.socket | None, str, ServerConfig]:
         """Return the public socket if this service is the entrypoint, the base path, and the server block."""
         ...
+
+    circles: CircleWatch
 
     @property
     def mesh(self) -> Publication:

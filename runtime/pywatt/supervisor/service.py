@@ -215,6 +215,7 @@ class Service:
     def became_ready(self, worker: Worker) -> None:
         """Take what a worker reported with its readiness."""
         assert worker.report is not None
+        self._app.circles.started(self.config.id)
         self._app.exported(self.config, worker.report.exports)
         if not worker.report.http and self._http:
             self._refuse()
@@ -239,6 +240,10 @@ class Service:
         """Return a random number in [0, 1)."""
         return self._rng.random()
 
+    def circle(self) -> str:
+        """Return in which circle of services that wait for each other this one starts, or nothing."""
+        return self._app.circles.seen.get(self.config.id, "")
+
     # What others see.
 
     @property
@@ -259,6 +264,7 @@ class Service:
             port=self.port if self._http and self.config.http else None,
             state=ServiceState.STOPPED if stopped else None,
             started=self.started.done(),
+            successors=self._starting,
         )
 
     # Slots.

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pywatt.config.model import ServiceConfig
-from pywatt.mesh.table import MeshService, ServiceState
+from pywatt.mesh.table import FAILING, MeshService, ServiceState
 from pywatt.supervisor.keeper import Keeper
 
 
 def mesh_service(
-    config: ServiceConfig, keepers: Collection[Keeper], *, port: int | None, state: ServiceState | None, started: bool
+    config: ServiceConfig,
+    keepers: Collection[Keeper],
+    *,
+    port: int | None,
+    state: ServiceState | None,
+    started: bool,
+    successors: Collection[Keeper] = (),
 ) -> MeshService:
     """Return a service's entry in the mesh table.
 
     `port`: None when it answers no HTTP. `state`: known already, else what follows from the keepers. `started`: every
-    worker has been ready, or could not get ready.
+    worker has been ready, or could not get ready. `successors`: keepers that will take over when they serve.
     """
     serving = [keeper.worker for keeper in keepers if keeper.worker is not None and keeper.serving]
     reasons = [keeper.why or keeper.unready for keeper in keepers if keeper.why or keeper.unready]
@@ -31,6 +37,7 @@ def mesh_service(
         ready=len(serving),
         detail=(degraded or reasons or [""])[0],
         internal=config.internal,
+        starting=state in FAILING and any(keeper.starting for keeper in (*keepers, *successors)),
     )
 
 

@@ -22,6 +22,7 @@ from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceCo
 from pywatt.errors import PywattError, ServiceFailed, StartError
 from pywatt.logs.lines import LogRecord
 from pywatt.mesh.table import MeshTable
+from pywatt.supervisor.circles import CircleWatch
 from pywatt.supervisor.difference import Difference, difference
 from pywatt.supervisor.order import stop_levels
 from pywatt.supervisor.output import now_ms
@@ -30,6 +31,7 @@ from pywatt.supervisor.resources import cannot, make_room
 from pywatt.supervisor.rounds import Rounds
 from pywatt.supervisor.service import Service
 from pywatt.supervisor.sockets import LOOPBACK, open_loopback, open_public, public_url, stop_listening
+from pywatt.supervisor.stand_in import StandIn
 from pywatt.supervisor.worker import Workshop
 
 
@@ -68,6 +70,7 @@ class Supervisor:
         """Called every few seconds, with a task group for what is to be done."""
         self.on_reload: list[Callable[[], None]] = []
         """Called when another configuration applies."""
+        self.circles = CircleWatch(self.services, say=self.say, clock=clock)
         try:
             for service in config.services:
                 self._add(service)
@@ -89,6 +92,8 @@ class Supervisor:
         """
         self._tasks = tasks
         tasks.start_soon(Rounds(self, self._clock).run)
+        tasks.start_soon(StandIn(self.mesh, self._sockets_of, self._clock).run)
+        tasks.start_soon(self.circles.run, lambda: self.mesh.updated)
         services = list(self.services.values())
         for service in services:
             self._run(service)

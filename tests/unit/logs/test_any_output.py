@@ -19,11 +19,13 @@ from hypothesis import strategies as st
 
 from pywatt.config.model import LogLevel
 from pywatt.logs.lines import MAX_LINE_BYTES, Stream
-from pywatt.logs.logbook import open_logbook
+from pywatt.logs.logbook import HIGH_BYTES, Logbook, open_logbook
 from pywatt.logs.output import PrettyLines
 from pywatt.logs.ring import RingReader, history_of
 from pywatt.supervisor.output import WorkerOutput, _Pipe
 
+PIPE_BYTES = 256 * 1024
+"""That asyncio reads at once."""
 EXAMPLES = int(os.environ.get("PYWATT_LOG_FUZZ", "50"))
 NEIGHBOURS = (b"first neighbour", b'{"level":40,"time":5,"msg":"second neighbour"}', b"third neighbour")
 
@@ -69,7 +71,7 @@ def test_any_output_reaches_the_log_the_history_and_the_terminal(
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "shown").open("w+") as shown:
         history = history_of("shop", Path(folder), {"XDG_STATE_HOME": folder})
         with open_logbook(shown, LogLevel.TRACE, history, 256 * 1024 * 1024) as logbook:
-            asyncio.run(_print(printed, cuts, WorkerOutput(name="api", slot=0, log=logbook.write), stream))
+            asyncio.run(_print(printed, cuts, logbook, stream))
         shown.seek(0)
         documents = [json.loads(line, parse_constant=pytest.fail) for line in shown.read().splitlines()]
         reader = RingReader(history.folder)
@@ -90,8 +92,12 @@ def test_any_output_reaches_the_log_the_history_and_the_terminal(
             assert "\r" not in text
 
 
-async def _print(printed: bytes, cuts: list[int], output: WorkerOutput, stream: Stream) -> None:
+async def _print(printed: bytes, cuts: list[int], logbook: Logbook, stream: Stream) -> None:
+    output = WorkerOutput(name="api", slot=0, log=logbook.write)
     pipe = _Pipe(output, stream, LogLevel.ERROR if stream is Stream.STDERR else LogLevel.INFO)
-    for piece in pieces(printed, cuts):
+    for piece in pieces(printed, [*cuts, *range(0, len(printed), PIPE_BYTES)]):
         pipe.data_received(piece)
+        # As the flow holds pipes back while outputs are behind.
+        while logbook._waiting() > HIGH_BYTES:  # noqa: ASYNC110 - a thread brings it about, which sets no event
+            await asyncio.sleep(0)
     pipe.connection_lost(None)

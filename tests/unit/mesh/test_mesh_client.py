@@ -17,7 +17,7 @@ from pywatt.errors import (
     UnknownService,
 )
 from pywatt.mesh.client import Limits, MeshClient
-from pywatt.mesh.table import MeshTable, ServiceState
+from pywatt.mesh.table import MeshService, MeshTable, ServiceState
 
 pytestmark = pytest.mark.anyio
 Serve = Callable[[Callable[[Any], Awaitable[None]]], Awaitable[Any]]
@@ -181,6 +181,43 @@ async def test_timeout_covers_everything_and_closes_the_connection(
     async with MeshClient(make_table(1)) as client:
         with pytest.raises(CallTimeout):
             await client.request("GET", URL, timeout=0.05)
+
+
+@pytest.mark.parametrize(
+    ("state", "starting", "said"),
+    [
+        (ServiceState.FAILED, False, "does not run"),
+        (ServiceState.FINISHED, False, "does not run"),
+        (ServiceState.CRASH_LOOP, False, "does not run"),
+        (ServiceState.FAILED, True, "within 0.05 s"),
+        (ServiceState.CRASH_LOOP, True, "within 0.05 s"),
+        (ServiceState.STARTING, True, "within 0.1 s"),
+        (ServiceState.RESTARTING, False, "within 0.1 s"),
+    ],
+)
+async def test_a_failing_service_is_waited_for_only_while_it_is_started_and_not_long(
+    state: ServiceState, starting: bool, said: str
+) -> None:
+    table = MeshTable(1, {"api": MeshService(id="api", state=state, port=1, detail="why", starting=starting)})
+    async with MeshClient(table, limits=Limits(wait=0.1, failing=0.05)) as client:
+        with pytest.raises(ServiceUnavailable, match=f"{said}.*why"):
+            await client.request("GET", URL)
+
+
+async def test_a_failing_service_that_gets_ready_takes_the_calls_that_wait(
+    serve: Serve, make_table: Callable[..., MeshTable]
+) -> None:
+    async def script(visit: Any) -> None:
+        await visit.request()
+        await visit.send(OK)
+
+    server = await serve(script)
+    table = MeshTable(1, {"api": MeshService(id="api", state=ServiceState.FAILED, port=1, starting=True)})
+    async with MeshClient(table) as client, asyncio.TaskGroup() as tasks:
+        call = tasks.create_task(client.request("GET", URL))
+        await asyncio.sleep(0)
+        client.apply(make_table(2, server.path))
+        assert (await call).status == 200
 
 
 async def test_unknown_ids_and_services_without_workers(make_table: Callable[..., MeshTable]) -> None:

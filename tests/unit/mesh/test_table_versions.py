@@ -23,6 +23,7 @@ services = st.builds(
     ready=st.integers(0, 2),
     detail=st.sampled_from(["", "Kafka is away"]),
     internal=st.booleans(),
+    starting=st.booleans(),
 )
 
 

@@ -1,0 +1,209 @@
+"""Finds services that wait for each other while they start: none of them could ever get ready.
+
+Who waits for whom is read from the kernel: a starting service that holds a connection to another starting one has
+called it, and nobody accepts there yet. So it is seen of programs in every language.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import anyio
+
+from pywatt.config.model import LogLevel, ServiceConfig
+from pywatt.mesh.table import MeshService, ServiceState
+from pywatt.supervisor import procfs
+from pywatt.supervisor.state import WorkerState
+from pywatt.supervisor.worker import Worker
+
+LOOK_SECONDS = 0.5
+SHARE = 0.1
+"""Of the time, at most, that looking may take: the kernel's table is long on a busy machine."""
+PATIENCE = 4.0
+"""Seconds for which a circle must have stood before its services count as failed: the calls may have shorter limits."""
+_CONNECTED = "01"
+
+Circle: TypeAlias = tuple[str, ...]
+"""Each calls the next one, the last one the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """A service that is being started."""
+
+    id: str
+    port: int | None
+    """Where it will accept."""
+    pids: tuple[int, ...]
+    """Its workers."""
+    dependencies: tuple[str, ...]
+    """Services that must have started before its workers are."""
+
+
+class Candidate(Protocol):
+    """A service that may be starting."""
+
+    config: ServiceConfig
+    keepers: dict[int, Any]
+
+    @property
+    def serving(self) -> bool:
+        """Whether any worker takes calls."""
+        ...
+
+    def workers(self) -> list[Worker]:
+        """Return every worker that runs."""
+        ...
+
+    def snapshot(self) -> MeshService:
+        """Return the service as others see it."""
+        ...
+
+
+def starting(service: Candidate) -> Starting | None:
+    """Return what a service is while it starts and nobody serves; None: it does not."""
+    seen = service.snapshot()
+    pids = tuple(worker.pid for worker in service.workers() if worker.state is WorkerState.STARTING)
+    waiting = () if service.keepers else service.config.dependencies
+    if service.serving or seen.state is ServiceState.STOPPED or not (pids or waiting):
+        return None
+    return Starting(service.config.id, seen.port, pids, waiting)
+
+
+def find_circle(waits: Mapping[str, Collection[str]]) -> Circle | None:
+    """Return services that wait for each other, the first one in the order of their names first (pure)."""
+    for start in sorted(waits):
+        ways: list[Circle] = [(start,)]
+        seen = {start}
+        while ways:
+            way = ways.pop()
+            for following in sorted(waits.get(way[-1], ())):
+                if following == start:
+                    return way
+                if following not in seen:
+                    seen.add(following)
+                    ways.append((*way, following))
+    return None
+
+
+def described(circle: Circle) -> str:
+    """Return what is wrong, in a sentence (pure)."""
+    if len(circle) == 1:
+        return f'the service "{circle[0]}" calls itself while it starts'
+    steps = [f'"{one}" waits for "{other}"' for one, other in zip(circle, (*circle[1:], circle[0]), strict=True)]
+    return f"services wait for each other while they start: {', '.join(steps)}"
+
+
+HINT = "let one of them make its call later: at its first request, or in a task that its start does not wait for"
+
+
+def waits_of(services: Collection[Starting]) -> dict[str, set[str]]:
+    """Return which starting services each of them waits for."""
+    by_port = {service.port: service.id for service in services if service.port is not None}
+    ids = {service.id for service in services}
+    waits = {service.id: ids.intersection(service.dependencies) for service in services}
+    tables: dict[str, list[tuple[str, int]]] = {}
+    for service in services:
+        for pid in service.pids:
+            connections = [(inode, port) for inode, port in _table(pid, tables) if port in by_port]
+            own = set(_sockets(procfs.tree(pid))) if connections else set()
+            waits[service.id].update(by_port[port] for inode, port in connections if inode in own)
+    return waits
+
+
+def _table(pid: int, known: dict[str, list[tuple[str, int]]]) -> list[tuple[str, int]]:
+    """Return inode and remote port of the connections in the network that a process sees."""
+    try:
+        network = os.readlink(f"/proc/{pid}/ns/net")
+        if network not in known:
+            lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+            rows = (line.split() for line in lines)
+            known[network] = [(row[9], int(row[2].partition(":")[2], 16)) for row in rows if row[3] == _CONNECTED]
+    except OSError:  # the process has ended
+        return []
+    return known[network]
+
+
+def _sockets(pids: Iterable[int]) -> Iterator[str]:
+    """Yield the inodes of the sockets that processes have open."""
+    for pid in pids:
+        with suppress(OSError):
+            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+                with suppress(OSError):
+                    target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+                    if target.startswith("socket:["):
+                        yield target[8:-1]
+
+
+class CircleWatch:
+    """Looks for circles while services start."""
+
+    def __init__(
+        self,
+        services: Mapping[str, Candidate],
+        *,
+        say: Callable[[LogLevel, str], None],
+        clock: Callable[[], float] = time.monotonic,
+        waits: Callable[[Collection[Starting]], Mapping[str, Collection[str]]] = waits_of,
+        fail: Callable[[Circle], None] | None = None,
+    ) -> None:
+        """`fail` ends the services that never will have started."""
+        self._services = services
+        self._say = say
+        self._fail = self._end if fail is None else fail
+        self._clock = clock
+        self._waits = waits
+        self.seen: dict[str, str] = {}
+        """By service: in which circle it has been since it was last started."""
+        self._since: dict[Circle, float] = {}
+        self._looks: Counter[Circle] = Counter()
+
+    async def run(self, changed: Callable[[], anyio.Event]) -> None:
+        """Look while anything starts, until cancelled; `changed` returns what is set when that may have changed."""
+        while True:
+            change = changed()
+            if self._starting():
+                begun = self._clock()
+                self.look()
+                await anyio.sleep(max(LOOK_SECONDS, (self._clock() - begun) / SHARE))
+            else:
+                await change.wait()
+
+    def _starting(self) -> list[Starting]:
+        return [found for service in self._services.values() if (found := starting(service)) is not None]
+
+    def _end(self, circle: Circle) -> None:
+        """End the workers that never will have started."""
+        for service_id in circle:
+            for worker in self._services[service_id].workers():
+                if worker.state is WorkerState.STARTING:
+                    worker.verdict = described(circle)
+                    worker.kill()
+
+    def started(self, service_id: str) -> None:
+        """Note that a service is ready."""
+        self.seen.pop(service_id, None)
+
+    def look(self) -> None:
+        """Look once."""
+        circle = find_circle(self._waits(self._starting()))
+        if circle is None:
+            self._since.clear()
+            self._looks.clear()
+            return
+        now = self._clock()
+        since = self._since.setdefault(circle, now)
+        self._looks[circle] += 1
+        if self._looks[circle] == 2:  # one look may have met a call that was just being answered
+            self._say(LogLevel.WARN, described(circle))
+            self.seen.update(dict.fromkeys(circle, described(circle)))
+        if now - since >= PATIENCE:
+            del self._since[circle], self._looks[circle]
+            self._fail(circle)
