@@ -47,6 +47,7 @@ async def test_published_request_reaches_the_webhook(
         "content-type": "application/json",
         "x-own": "1",
         "x-plt-kafka-hooks-key": "k",
+        "accept-encoding": "identity",
         "x-tenant": "a",
         "x-plt-kafka-hooks-attempt": "1",
         "x-plt-kafka-hooks-topic": topic,
