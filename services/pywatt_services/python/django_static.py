@@ -29,7 +29,7 @@ def at_home(app: Application, *, prefix: str, production: bool) -> Application:
     url = urlsplit(_static_url(settings, prefix))
     if production or not settings.DEBUG or url.netloc or not url.path.startswith("/"):
         return app
-    return _serving_static(app, url.path.removeprefix(prefix.rstrip("/")))
+    return _serving_static(app, url.path, url.path.removeprefix(prefix.rstrip("/")))
 
 
 def _static_url(settings: Any, prefix: str) -> str:
@@ -53,8 +53,11 @@ def _static_url(settings: Any, prefix: str) -> str:
     return url
 
 
-def _serving_static(app: Application, path: str) -> Application:
-    """Return an application that also serves the files of `django.contrib.staticfiles`, below a path of its own."""
+def _serving_static(app: Application, public: str, own: str) -> Application:
+    """Return an application that also serves the files of `django.contrib.staticfiles`.
+
+    They are below a path of its own, and below the public one: pages at a host name of the service lead there as well.
+    """
     from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
     from django.contrib.staticfiles.views import serve
 
@@ -62,15 +65,17 @@ def _serving_static(app: Application, path: str) -> Application:
         """Looks for files by paths without the prefix."""
 
         def get_base_url(self) -> str:
-            return path
+            return own
 
         def serve(self, request: Any) -> Any:
-            return serve(request, self.file_path(request.path_info), insecure=True)
+            path: str = request.path_info
+            found = self.file_path(own + path.removeprefix(public) if path.startswith(public) else path)
+            return serve(request, found, insecure=True)
 
     files = StaticFiles(app)
 
     def asgi(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["type"] == "http" and scope["path"].removeprefix(scope["root_path"]).startswith(path):
+        if scope["type"] == "http" and scope["path"].removeprefix(scope["root_path"]).startswith((own, public)):
             # Past its own __call__, which compares the whole path.
             return super(ASGIStaticFilesHandler, files).__call__(scope, receive, send)  # type: ignore[no-any-return]
         return app(scope, receive, send)
