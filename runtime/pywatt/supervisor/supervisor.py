@@ -288,7 +288,7 @@ class Supervisor:
             for other in self.services.values()
             if not other.config.internal
         }
-        return {**urls, **service.env, **self._exports}
+        return {"BASE_PATH": service.public_path or "/", **urls, **service.env, **self._exports}
 
     def entry(self, service: ServiceConfig) -> tuple[socket.socket | None, str, ServerConfig]:
         """Return the public socket if this service is the entrypoint, the base path, and the server block."""

@@ -24,7 +24,7 @@ FLUSH_LIMIT = 0.5
 async def serve(options: CommandOptions, context: ServiceContext) -> None:
     """Run the program until asked to stop. What makes it fail comes out as ServiceFailed in an ExceptionGroup."""
     port = _port(options, context) if options.http else None
-    env = {"BASE_PATH": context.service.public_path or "/", **context.env, **options.env}
+    env = {**context.env, **options.env}
     if port is not None:
         env |= {"HOST": HOST, "PORT": str(port)}
     async with running(options, env, context.service) as program, asyncio.TaskGroup() as tasks:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import gradio as gr
@@ -22,4 +23,4 @@ with gr.Blocks(analytics_enabled=False) as demo:
     made = gr.File(label="out")
     file.upload(lower, file, made)
 
-app = gr.mount_gradio_app(FastAPI(), demo, path="/")
+app = gr.mount_gradio_app(FastAPI(), demo, path="/", root_path=os.environ["BASE_PATH"].rstrip("/"))
