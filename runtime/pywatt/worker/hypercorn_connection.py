@@ -93,6 +93,7 @@ class HypercornConnection(TCPServer):
                 self._is_handling = True
                 await self.protocol.handle(RawData(data))
                 self._is_handling = False
+                await asyncio.sleep(0)  # what has come already is read without waiting: the others' turn
         except RefusedError as error:
             await self._refuse(error)
         except OSError:

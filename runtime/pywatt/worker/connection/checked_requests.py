@@ -12,7 +12,7 @@ from pywatt.worker.connection.arrival import Arrival, ClientLimits
 from pywatt.worker.connection.held import Held
 from pywatt.worker.connection.refusals import concerns_server
 
-PIECE = 64 * 1024
+PIECE = 16 * 1024
 HEAD_PIECE = 4 * 1024
 """Bytes that are read at once."""
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
