@@ -11,6 +11,7 @@ import pytest
 from harness.app import PYWATT
 
 from pywatt.scaffold.catalogue import TEMPLATES, Template
+from pywatt.testing import running
 
 Create = Callable[..., object]
 Check = Callable[[str], int]
@@ -52,3 +53,10 @@ def test_all_kinds_at_once(create: Create, check: Check) -> None:
 @pytest.mark.parametrize("command", ["init", "add"])
 def test_the_originals_names_of_the_command(run: Callable[..., Any], command: str) -> None:
     assert "Make an app" in run(PYWATT, command, "--help").stdout
+
+
+def test_the_docs_page_of_a_new_fastapi_service_finds_its_schema(create: Create, tmp_path: Path) -> None:
+    create("app", "--service", "gateway=gateway", "--service", "api=python:fastapi")
+    with running(tmp_path / "app") as app:
+        assert "'/api/openapi.json'" in app.get("/api/docs").text
+        assert app.get("/api/openapi.json").json()["servers"] == [{"url": "/api"}]
