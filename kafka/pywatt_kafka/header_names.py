@@ -31,7 +31,7 @@ class _Records(MemoryRecords):  # type: ignore[misc]
     """What a fetch has brought of one partition; keeps it, to be read again."""
 
     def __init__(self, data: bytes) -> None:
-        super().__init__(data)
+        super().__init__(data)  # pyright: ignore[reportAbstractUsage]
         self.data = data
 
 

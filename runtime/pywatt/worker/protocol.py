@@ -91,7 +91,7 @@ class WorkerProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = WorkerFlow(transport)
+        self.flow = WorkerFlow(transport)  # pyright: ignore[reportIncompatibleVariableOverride]
         self._since = self._clock.now
         self._is_inside = is_inside(transport)
         if self._is_inside:

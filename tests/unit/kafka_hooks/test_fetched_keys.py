@@ -168,7 +168,8 @@ async def test_whatever_is_answered_for_the_keys_ends_nothing(caplog: pytest.Log
     async with anyio.create_task_group() as tasks:
         keys = FetchedKeys(fetch, tasks)
         assert keys.refresh()
-    assert keys.failed
+        await settle()
+        assert keys.failed
     assert "a mistake of somebody's" in caplog.text
 
 
