@@ -147,13 +147,19 @@ def direct() -> Iterator[str]:
 def shown(answer: httpx.Response, origin: str, prefix: str) -> dict[str, Any]:
     """Return what of an answer has to be the same, with its own address taken out."""
 
+    def value_of(name: str, value: str) -> str:
+        # Werkzeug lists methods in the order of a set, which is another one in each process.
+        return ", ".join(sorted(value.split(", "))) if name == "allow" else neutral(value)
+
     def neutral(text: str) -> str:
         return text.replace(origin + prefix, "<here>").replace(origin.removeprefix("http://"), "<host>")
 
     path = answer.request.url.path.removeprefix(prefix)
     ignored = OF_THE_CONNECTION | ENDS_WITH_ITS_CONNECTION | (NEW_EACH_TIME if path == "/cache" else frozenset())
     headers = [
-        (name.lower(), neutral(value)) for name, value in answer.headers.multi_items() if name.lower() not in ignored
+        (name.lower(), value_of(name.lower(), value))
+        for name, value in answer.headers.multi_items()
+        if name.lower() not in ignored
     ]
     body: Any = len(answer.content) if path in RANDOM else neutral(answer.text)
     if "json" in answer.headers.get("content-type", "") and isinstance(body, str) and body:
