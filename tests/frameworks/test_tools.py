@@ -147,7 +147,7 @@ def test_a_page_of_streamlit_that_is_open_over_a_restart(
 
 
 def _is_greeted(page: Any, name: str) -> bool:
-    from playwright.sync_api import TimeoutError as TooLate
+    from playwright.sync_api import TimeoutError as TooLate  # pyright: ignore[reportMissingImports]
 
     page.get_by_label("name").fill(name)
     page.get_by_label("name").press("Enter")
