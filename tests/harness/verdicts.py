@@ -58,7 +58,11 @@ REFUSED = {
     "RTSP": (400, request(b"GET / RTSP/1.0")),
     "ICE": (400, request(b"SOURCE / ICE/1.0")),
     "two spaces": (400, request(b"GET  / HTTP/1.1")),
-    "unknown method": (400, request(b"BREW / HTTP/1.1")),
+    "method that is no token": (400, request(b"BR(EW / HTTP/1.1")),
+    "method without an end": (400, request(b"A" * 100 + b" / HTTP/1.1")),
+    "method that a colon ends": (400, request(b"GET: / HTTP/1.1")),
+    "unknown method of RTSP": (400, request(b"BREW / RTSP/1.0")),
+    "unknown method of HTTP/2.0": (505, request(b"BREW / HTTP/2.0")),
     "CONNECT": (405, request(b"CONNECT example.org:443 HTTP/1.1")),
     "CONNECT with a path": (405, request(b"CONNECT /x HTTP/1.1")),
     "asterisk on GET": (400, request(b"GET * HTTP/1.1")),
@@ -105,6 +109,10 @@ def refused(limits: HeadLimits) -> dict[str, tuple[int, bytes]]:
 
 ACCEPTED = {
     "plain": request(),
+    "method of WebDAV": request(b"PROPFIND / HTTP/1.1"),
+    "method that nobody knows": request(b"BREW / HTTP/1.1"),
+    "method of many characters": request(b"x-1.a_!#$%&'*+^`|~ / HTTP/1.1", b"X: \xe4"),
+    "method of another protocol": request(b"DESCRIBE / HTTP/1.1"),
     "HTTP/1.0 without Host": request(b"GET / HTTP/1.0", b"Connection: keep-alive", host=b""),
     "leading empty lines": b"\r\n\r\n" + request(),
     "length": request(b"POST / HTTP/1.1", b"Content-Length: 003", body=b"abc"),

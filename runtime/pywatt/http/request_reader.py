@@ -24,10 +24,17 @@ from pywatt.http.target import PLAIN_TARGET
 
 EMPTY_LINE = b"\r\n\r\n"
 LINE_BREAKS = b"\r\n"
-_REQUEST_LINE = re.compile(rb"([A-Z-]+) ([^ \r\n]+) HTTP/1\.([01])\r\n")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}"
+"""A method, of a length that bounds the wait for its end."""
+_METHOD = re.compile(_TOKEN)
+_REQUEST_LINE = re.compile(rb"(%b) ([^ \r\n]+) HTTP/1\.([01])\r\n" % _TOKEN)
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (%b) HTTP/1\.1" % PLAIN_TARGET)
 _ASCII = bytes(range(0x80)) + b"x" * 0x80
-_OTHER_VERSION = re.compile(rb"[A-Z-]+ [^ \r\n]+ HTTP/[0-9.]+\r\n")
+_OTHER_VERSION = re.compile(rb"%b [^ \r\n]+ HTTP/[0-9.]+\r\n" % _TOKEN)
+_SHOWN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT", b"PRI"})
+"""Methods that llhttp is shown as they are."""
+_STAND_IN = b"POST"
+"""Shown to llhttp in place of another method, which any token may be (RFC 9110 9.1): it knows a fixed list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,7 @@ class RequestReader:
         "_raw",
         "_remaining",
         "_skipped",
+        "_unshown",
         "complete",
         "head",
     )
@@ -89,6 +97,8 @@ class RequestReader:
         """Bytes of empty lines before the request line, which RFC 9112 2.2 allows."""
         self._lines = 0
         """Of the head, as far as it was parsed."""
+        self._unshown = 0
+        """Bytes of a method that is not complete, which llhttp has not seen."""
         self._passed: list[Header] = []
         self._not_passed: list[Header] = []
         self._body: list[bytes] = []
@@ -142,7 +152,7 @@ class RequestReader:
         self._passed = []
         self._not_passed = []
         self._head_parsed = False
-        self._skipped = self._lines = 0
+        self._skipped = self._lines = self._unshown = 0
         self.head = None
         self.complete = False
 
@@ -242,6 +252,9 @@ class RequestReader:
         if too_many:
             allowed = self._limits.fields + 2 - lines
             piece = piece[: len(piece) - len(piece.split(b"\n", allowed)[allowed])]
+        if known == self._unshown:
+            piece = self._with_shown_method(bytes(self._raw[:known]) + piece if known else piece)
+            known = 0
         if not piece.isascii():
             piece = self._with_ascii_line(piece, known)
         parser = self._parser
@@ -255,6 +268,17 @@ class RequestReader:
             raise RefusedError(400, f"the request is not valid HTTP/1.1: {error}") from error
         if too_many:
             raise RefusedError(431, f"the request has more than {self._limits.fields} header fields")
+
+    def _with_shown_method(self, piece: bytes) -> bytes:
+        """Replace a method that llhttp does not know; return nothing while the method is not complete."""
+        end = piece.find(b" ")
+        method = piece[:end] if end >= 0 else piece
+        if method in _SHOWN_METHODS or not _METHOD.fullmatch(method):
+            return piece
+        if end < 0:
+            self._unshown = len(piece)
+            return b""
+        return _STAND_IN + piece[end:]
 
     def _with_ascii_line(self, piece: bytes, known: int) -> bytes:
         """Hide from llhttp what browsers and curl send, and it refuses; the target itself is read apart."""
