@@ -32,7 +32,7 @@ async def run_before_start(service: ServiceConfig, env: Mapping[str, str], works
 
 
 async def _run(command: tuple[str, ...], service: ServiceConfig, env: Mapping[str, str], workshop: Workshop) -> None:
-    name = shlex.join(command)
+    name = f'service "{service.id}" failed to start: beforeStart: {shlex.join(command)}'
     async with open_output_pipes(
         service.id, 0, workshop.log, workshop.flow, stderr_level=service.stderr_level
     ) as output:
@@ -42,7 +42,7 @@ async def _run(command: tuple[str, ...], service: ServiceConfig, env: Mapping[st
                 exited = workshop.reaper.watch(output.pid)
         except OSError as error:
             hint = "the program is looked for in the service's folder and on its PATH"
-            raise ServiceFailed(service.id, f"beforeStart: {name}: {error.strerror}", hint=hint) from error
+            raise ServiceFailed(service.id, f"{name}: {error.strerror}", hint=hint) from error
         finally:
             output.close()
         try:
@@ -56,7 +56,7 @@ async def _run(command: tuple[str, ...], service: ServiceConfig, env: Mapping[st
                 await workshop.forkserver.forget(output.pid)
         await output.drained()
         if status.code != 0:
-            raise ServiceFailed(service.id, f"beforeStart: {name}: {status}", output=list(output.tail))
+            raise ServiceFailed(service.id, f"{name}: {status}", output=list(output.tail))
 
 
 def _launch(command: tuple[str, ...], env: Mapping[str, str], folder: Path, writers: tuple[int, ...]) -> int:

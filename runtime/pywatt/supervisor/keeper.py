@@ -115,7 +115,7 @@ class Keeper:
                 if failure is None:
                     continue
                 if not self.started.done():
-                    self.down, self.why = StayDown(failed=True), self._reason(failure)
+                    self.down, self.why = StayDown(failed=True), why_refused(failure, self._surroundings.workshop)
                     self.started.set_exception(failure)
                     return
                 if self._hold.is_set():
@@ -135,7 +135,7 @@ class Keeper:
                     await self._retire.wait()
                     return
                 self.restarts += 1
-                self.crash_loop, self.why = decision.crash_loop, self._reason(failure)
+                self.crash_loop, self.why = decision.crash_loop, why_refused(failure, self._surroundings.workshop)
                 self.starting = decision.delay <= SHORT_PAUSE
                 self._announce(failure, decision.delay)
                 self._hurry = anyio.Event()
@@ -308,16 +308,17 @@ class Keeper:
         self._surroundings.say(LogLevel.ERROR, message, **self._which())
         self._surroundings.changed()
 
-    def _reason(self, failure: ServiceFailed) -> str:
-        """Return why callers are refused; in development with its last line of output, which may tell secrets."""
-        last = next((line.strip() for line in reversed(failure.output) if line.strip()), "")
-        if not last or self._surroundings.workshop.production:
-            return failure.message
-        return f"{failure.message}: {last[:LAST_LINE]}"
-
     def _which(self) -> dict[str, object]:
         """Return which process a line is about."""
         return {} if self.worker is None else {"child": self.worker.pid}
+
+
+def why_refused(failure: ServiceFailed, workshop: Workshop) -> str:
+    """Return why callers are refused; in development with the last line of output, which may tell secrets."""
+    last = next((line.strip() for line in reversed(failure.output) if line.strip()), "")
+    if not last or workshop.production:
+        return failure.message
+    return f"{failure.message}: {last[:LAST_LINE]}"
 
 
 def _hold_start(worker: Worker, starting: anyio.CancelScope, limit: float | None) -> None:

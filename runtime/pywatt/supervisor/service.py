@@ -17,7 +17,7 @@ from pywatt.errors import ServiceFailed
 from pywatt.mesh.table import MeshService, ServiceState
 from pywatt.supervisor.checks import ask
 from pywatt.supervisor.hooks import run_before_start
-from pywatt.supervisor.keeper import Keeper, first_of
+from pywatt.supervisor.keeper import Keeper, first_of, why_refused
 from pywatt.supervisor.parties import App
 from pywatt.supervisor.status import mesh_service
 from pywatt.supervisor.worker import Order, Worker, Workshop
@@ -63,6 +63,8 @@ class Service:
         self._changing = asyncio.Lock()
         self._http = True
         self._tasks: TaskGroup | None = None
+        self._hindered = ""
+        """Why the last attempt to start workers failed."""
         self.parked = False
         """Whether the user has stopped it; another Service takes its place when it is started again."""
         if not config.http:
@@ -95,6 +97,7 @@ class Service:
                 if failure is not None:
                     # In development it waits for better code.
                     self._app.say(LogLevel.ERROR, f"{failure.message}; nothing serves until its code is changed")
+                    self._hinder(failure)
                 if not self._held:
                     self.started.set_result(None)
                 await self._stopping.wait()
@@ -148,14 +151,15 @@ class Service:
             config = config or self.config
             if config.scaling is not None:
                 config = dataclasses.replace(config, workers=len(self.keepers) or config.workers)
-            failure = await self._before_start(config)
-            if failure is not None:
-                raise failure
             before = dict(self.keepers)
             try:
+                failure = await self._before_start(config)
+                if failure is not None:
+                    raise failure
                 for slot in range(config.workers):
                     await self._succeed(config, slot)
-            except ServiceFailed:
+            except ServiceFailed as error:
+                self._hinder(error)
                 if config != self.config:
                     await self._take_back(before)
                 raise
@@ -265,6 +269,7 @@ class Service:
             state=ServiceState.STOPPED if stopped else None,
             started=self.started.done(),
             successors=self._starting,
+            hindered=self._hindered,
         )
 
     # Slots.
@@ -289,6 +294,7 @@ class Service:
 
     async def _before_start(self, config: ServiceConfig) -> ServiceFailed | None:
         """Run the commands that come before the workers; return the failure of one. A stop ends them."""
+        self._hinder(None)
         if not config.before_start:
             return None
         failures: list[ServiceFailed] = []
@@ -301,6 +307,11 @@ class Service:
 
         await first_of(self._stopping.wait, run)
         return failures[0] if failures else None
+
+    def _hinder(self, failure: ServiceFailed | None) -> None:
+        """Have callers told why there are no workers, or nothing while they are about to be started."""
+        self._hindered = "" if failure is None else why_refused(failure, self.workshop)
+        self.changed()
 
     async def _first_failure(self, keepers: Sequence[Keeper]) -> ServiceFailed | None:
         """Wait until all are started, one has failed, or the service is told to stop."""

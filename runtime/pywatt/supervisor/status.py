@@ -17,16 +17,20 @@ def mesh_service(
     state: ServiceState | None,
     started: bool,
     successors: Collection[Keeper] = (),
+    hindered: str = "",
 ) -> MeshService:
     """Return a service's entry in the mesh table.
 
     `port`: None when it answers no HTTP. `state`: known already, else what follows from the keepers. `started`: every
     worker has been ready, or could not get ready. `successors`: keepers that will take over when they serve.
+    `hindered`: why the last attempt to start workers failed, if it did.
     """
     serving = [keeper.worker for keeper in keepers if keeper.worker is not None and keeper.serving]
     reasons = [keeper.why or keeper.unready for keeper in keepers if keeper.why or keeper.unready]
     degraded = [worker.degraded for worker in serving if worker.degraded]
-    if state is None:
+    if state is None and hindered and all(keeper.down for keeper in keepers):
+        state, reasons = ServiceState.FAILED, [hindered]
+    elif state is None:
         state = _state(keepers, serving=bool(serving), degraded=bool(degraded), started=started)
     return MeshService(
         id=config.id,

@@ -78,7 +78,7 @@ def test_commands_run_once_before_the_workers_start(start: Start, run: Run, tmp_
         (tmp_path / "fail").write_text("")
         failed = run("restart", "api")
         assert failed.status == 1
-        assert "api: beforeStart: test '!' -e fail: exit status 1" in failed.err
+        assert "beforeStart: test '!' -e fail: exit status 1" in failed.err
         assert app.get("/").json()["pid"] != before
         assert app.stop() == 0
 

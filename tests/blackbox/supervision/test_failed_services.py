@@ -112,3 +112,24 @@ def test_callers_wait_a_short_time_for_a_failed_service_that_is_being_started(st
         assert (answer.status_code, "within 5 s" in answer.text) == (503, True)
         assert httpx.get(app.url + "/a/name", timeout=SOON).json()["status"] == 503
         app.stop()
+
+
+def test_callers_get_the_reason_of_the_last_start_that_failed(start: Start, tmp_path: Path) -> None:
+    files = three(BROKEN, beforeStart=["python check.py"])
+    with start({**files, "b/check.py": "raise SystemExit('no table')"}, "dev") as app:
+        name = 'service "b" failed to start: beforeStart: python check.py: exit status 1'
+        app.wait_for_text(f"{name}; nothing serves until")
+        for reason, file, code in (
+            ("no table", "b/check.py", "raise SystemExit('no column')"),
+            ("no column", "b/check.py", ""),
+            ("No module named 'nope'", "b/main.py", BROKEN.replace("nope", "nada")),
+            ("No module named 'nada'", "b/main.py", HELLO),
+        ):
+            answers = [httpx.get(app.url + path, timeout=SOON) for path in ("/b/", "/a/name", "/a/variable")]
+            assert all(reason in answer.text for answer in answers)
+            assert answers[0].status_code == 503
+            seen = len(app.lines)
+            (tmp_path / file).write_text(code)
+            app.wait_for_text('service "b"', after=seen)
+        assert app.get("/b/").text == "hello"
+        assert app.stop() == 0
