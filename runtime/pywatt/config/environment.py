@@ -9,12 +9,16 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pywatt.config.document import Document
 from pywatt.config.files import is_there, read_file
 from pywatt.config.findings import problem_at
 from pywatt.config.key import Key
 from pywatt.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 ENV_FILE = ".env"
 
@@ -50,13 +54,20 @@ def read_env_file(file: Path, named_in: Document | None = None, key: Key = ()) -
     except ValueError as error:
         raise ConfigError([Problem(message=f"cannot be read: {error}", file=str(file))]) from error
     problems = [
-        Problem(message="is not a line of the form NAME=value", file=str(file), line=binding.original.line)
+        Problem(message=message, file=str(file), line=binding.original.line)
         for binding in bindings
-        if binding.error
+        if (message := _fault(binding))
     ]
     if problems:
         raise ConfigError(problems)
     return {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}
+
+
+def _fault(binding: Binding) -> str:
+    """Return why a process cannot have the variable of a line; empty: it can."""
+    if binding.error or (binding.key is not None and (not binding.key or "=" in binding.key)):
+        return "is not a line of the form NAME=value"
+    return "has a NUL character, which no variable can have" if "\0" in f"{binding.key}{binding.value}" else ""
 
 
 def as_variables(block: Mapping[str, object]) -> dict[str, str]:
