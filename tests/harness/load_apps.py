@@ -21,7 +21,7 @@ async def app(scope, receive, send):
     elif scope["type"] == "websocket":
         await echo(receive, send)
     else:
-        await ROUTES[scope["path"]](scope, receive, send)
+        await ROUTES[scope["path"].removeprefix(scope["root_path"])](scope, receive, send)
 
 async def fast(scope, receive, send):
     await answer(send, os.environ.get("VERSION", "").encode())

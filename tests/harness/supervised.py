@@ -18,7 +18,7 @@ async def app(scope, receive, send):
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
         return
-    _, what, *rest = scope["path"].split("/")
+    _, what, *rest = scope["path"].removeprefix(scope["root_path"]).split("/")
     status = STATUS.get(what, 200)
     if what == "block":
         time.sleep(3600)

@@ -22,7 +22,7 @@ import logging, sys, traceback
 
 async def app(scope, receive, send):
     assert scope["type"] == "http"
-    word = scope["path"].strip("/")
+    word = scope["path"].removeprefix(scope["root_path"]).strip("/")
     if word == "trace":
         try:
             {}["x"]

@@ -17,14 +17,15 @@ async def app(
     """Answer GET /hello, POST /hook and GET /count."""
     if scope["type"] != "http":
         raise RuntimeError(f"no {scope['type']} here")
-    if scope["path"] == "/hook":
+    path = scope["path"].removeprefix(scope["root_path"])
+    if path == "/hook":
         body, more = b"", True
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         counts["received"] += 1
         answer = b""
-    elif scope["path"] == "/count":
+    elif path == "/count":
         answer = json.dumps(counts).encode()
     else:
         answer = b'{"hello":"world"}'
