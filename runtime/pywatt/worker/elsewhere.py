@@ -72,7 +72,9 @@ def unusable(needed: Mapping[str, str]) -> str:
         if numbers(version) < numbers(least):
             missing.append(f"{name} >= {least} (it has {version})")
     if missing:
-        return f"lacks {', '.join(missing)}; install what a worker needs there: {sys.executable} -m pip install pywatt"
+        has_pip = importlib.util.find_spec("pip") is not None  # uv makes environments without it
+        install = f"{sys.executable} -m pip install" if has_pip else f"uv pip install --python {sys.executable}"
+        return f"lacks {', '.join(missing)}; install what a worker needs there: {install} pywatt"
     return ""
 
 

@@ -96,7 +96,6 @@ def neglected(document: Mapping[str, Any], placement: Placement) -> Iterator[str
     own = find_environment(placement.path)
     if own is not None and own.problem:
         yield (
-            f"the service {placement.id} does not use its virtual environment {own.name}, which {own.problem}:"
-            f" {own.interpreter} -m pip install pywatt makes it fit,"
-            ' "python": {"interpreter": false} keeps it aside'
+            f"the service {placement.id} does not use its virtual environment {own.name}, which {own.problem}"
+            f' (fix: {own.remedy}; or "python": {{"interpreter": false}}, which keeps it aside)'
         )

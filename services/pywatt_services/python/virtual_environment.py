@@ -23,6 +23,8 @@ class VirtualEnvironment:
     interpreter: Path
     problem: str
     """Why no worker can run in it; a blank when one can."""
+    remedy: str
+    """What makes it fit then."""
 
 
 def find_environment(folder: Path) -> VirtualEnvironment | None:
@@ -33,23 +35,34 @@ def find_environment(folder: Path) -> VirtualEnvironment | None:
             continue
         if os.path.realpath(folder / name) == os.path.realpath(sys.prefix):
             return None
-        return VirtualEnvironment(name=name, interpreter=interpreter, problem=_problem(folder / name))
+        problem, remedy = _problem(folder / name)
+        return VirtualEnvironment(name=name, interpreter=interpreter, problem=problem, remedy=remedy)
     return None
 
 
-def _problem(environment: Path) -> str:
-    """Return why no worker can run in an environment. Nothing of it is run: that would be the user's code."""
+def _problem(environment: Path) -> tuple[str, str]:
+    """Return why no worker can run in an environment, and what makes it fit; nothing when one can.
+
+    Nothing of the environment is run: that would be the user's code.
+    """
     libraries = [
         (found, each) for each in environment.glob("lib/python3.*") if (found := _LIBRARY.fullmatch(each.name))
     ]
+    anew = f"make it anew with Python 3.{_LEAST_MINOR} or later, with pywatt in it"
     if not libraries:
-        return "has no packages"
+        return "has no packages", anew
     found, library = libraries[0]
     if int(found[1]) < _LEAST_MINOR:
-        return f"is of Python 3.{found[1]}, but pywatt needs 3.{_LEAST_MINOR} or later"
+        return f"is of Python 3.{found[1]}, but pywatt needs 3.{_LEAST_MINOR} or later", anew
     paths = _paths(library / "site-packages")
     missing = [name for name in NEEDED if not any((path / name).is_dir() for path in paths)]
-    return f"lacks {', '.join(missing)}" if missing else ""
+    if not missing:
+        return "", ""
+    interpreter = environment / "bin" / "python"
+    # uv makes environments without pip.
+    has_pip = any((path / "pip").is_dir() for path in paths)
+    install = f"{interpreter} -m pip install" if has_pip else f"uv pip install --python {interpreter}"
+    return f"lacks {', '.join(missing)}", f"{install} pywatt, and `pywatt reload` if the app runs already"
 
 
 def _paths(packages: Path) -> list[Path]:

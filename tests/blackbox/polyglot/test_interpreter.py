@@ -91,7 +91,7 @@ def test_what_is_missing_there_is_told(start: Start, venv: Path) -> None:
         assert app.wait() == 1
     report = "\n".join(app.stderr)
     assert "lacks anyio, httptools, uvicorn, uvloop, websockets;" in report
-    assert f"{venv}/bin/python -m pip install pywatt" in report
+    assert f"uv pip install --python {venv}/bin/python pywatt" in report
 
 
 def test_an_interpreter_that_is_not_there_is_told_before_anything_starts(start: Start) -> None:

@@ -92,20 +92,26 @@ def test_the_virtual_environment_of_a_service_is_used(tmp_path: Path, name: str)
 
 
 @pytest.mark.parametrize(
-    ("packages", "python", "told"),
+    ("packages", "python", "told", "remedy"),
     [
-        (("anyio", "uvicorn"), "python3.13", "lacks httptools, uvloop, websockets"),
-        (NEEDED, "python3.9", "is of Python 3.9"),
+        (
+            ("anyio", "uvicorn"),
+            "python3.13",
+            "lacks httptools, uvloop, websockets",
+            "uv pip install --python {} pywatt",
+        ),
+        (("pip",), "python3.13", "lacks anyio", "{} -m pip install pywatt"),
+        (NEEDED, "python3.9", "is of Python 3.9", "make it anew with Python 3.11 or later"),
     ],
 )
 def test_a_virtual_environment_that_is_not_used_is_told(
-    tmp_path: Path, packages: tuple[str, ...], python: str, told: str
+    tmp_path: Path, packages: tuple[str, ...], python: str, told: str, remedy: str
 ) -> None:
-    environment(tmp_path, ".venv", packages, python)
+    interpreter = environment(tmp_path, ".venv", packages, python)
     assert made(tmp_path).interpreter is None
     (warning,) = made(tmp_path).warnings
     assert told in warning
-    assert ".venv/bin/python -m pip install pywatt" in warning
+    assert f"(fix: {remedy.format(interpreter)}" in warning
     assert made(tmp_path, {"interpreter": False}).warnings == ()
 
 
