@@ -41,6 +41,8 @@ class Placement:
     path: Path
     services: tuple[str, ...]
     """Ids of all services of the app, in the order of the root file."""
+    left_out: frozenset[str] = frozenset()
+    """Ids of further services of the files that are not run: disabled, or of a profile that is not chosen."""
     production: bool = True
 
 

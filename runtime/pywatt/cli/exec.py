@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from pywatt.config.nearest import suggest
+from pywatt.config.choice import Choice
 from pywatt.control.client import ControlClient
 from pywatt.control.find import implied, running
-from pywatt.errors import ControlError, NotKnown
+from pywatt.errors import ControlError
 from pywatt.worker.interpreter import environment
 
 
@@ -33,12 +33,8 @@ def exec_(service: str, command: tuple[str, ...]) -> int:
     if not command:
         raise click.UsageError("which command?")
 
-    app = load(None, cwd=Path.cwd(), environ=os.environ)
-    found = {one.id: one for one in app.services}.get(service)
-    if found is None:
-        known = [one.id for one in app.services if not one.internal]
-        hint = suggest(service, known, kind="known ids", always_list=True)
-        raise NotKnown(f'the app "{app.name}" has no service "{service}"', hint=hint)
+    # A service that is named is read whatever its profiles are.
+    found = load(None, cwd=Path.cwd(), environ=os.environ, choice=Choice(services=(service,))).service(service)
     env = {**found.env, **_live(service)}
     env = environment(env, found.interpreter or Path(sys.executable))
     env["PWD"] = str(found.path)

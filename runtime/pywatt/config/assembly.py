@@ -39,7 +39,7 @@ def assemble(
     ids = tuple(service.id for service in declared if service.enabled)
     known = tuple(dict.fromkeys((*listed, *(service.id for service in declared))))
     disabled = frozenset(service.id for service in declared if not service.enabled)
-    results = [(service, configured(service, app, ids, findings)) for service in read]
+    results = [(service, configured(service, app, ids, disabled, findings)) for service in read]
     made = [(service, result[0]) for service, result in results if result is not None]
     services = [config for _, config in made]
     wants_broker = any(result[1].needs_broker for _, result in results if result is not None) or any(
@@ -51,7 +51,7 @@ def assemble(
     elif known and disabled.issuperset(known):
         findings.problem(app.root, (), "every service is disabled", 'remove "enabled": false from one')
     check(app.settings.supervision, app.root, (), findings)
-    _check_dependencies(made, (*known, BROKER) if wants_broker else known, disabled, app, findings)
+    _check_dependencies(made, declared, (*known, BROKER) if wants_broker else known, disabled, app, findings)
     _warn_of_vain_probes(services, app, findings)
     entrypoint = _entrypoint(data, services, known, disabled, app, findings)
     leads = {result[0].id: result[1].public_paths for _, result in results if result is not None}
@@ -66,6 +66,7 @@ def assemble(
         file=app.root.file,
         services=tuple(services),
         entrypoint=entrypoint,
+        left_out=disabled,
         server=app.settings.server,
         log_level=app.settings.log_level,
         log_history=app.settings.log_history,
@@ -101,8 +102,15 @@ def _entrypoint(
     return str(name)
 
 
+def _enabling(service_id: str, declared: Sequence[Declared]) -> str:
+    """Return what has a service run that is left out."""
+    profiles = next((service.profiles for service in declared if service.id == service_id), ())
+    return f"start the app with --profile {profiles[0]}, or enable it" if profiles else "enable it"
+
+
 def _check_dependencies(
     made: Sequence[tuple[ReadService, ServiceConfig]],
+    declared: Sequence[Declared],
     known: Sequence[str],
     disabled: Collection[str],
     app: App,
@@ -116,7 +124,10 @@ def _check_dependencies(
             hint = suggest(name, [one for one in known if one != config.id], kind="known ids", always_list=True)
             problem = f'the service "{config.id}" depends on "{name}", which is no service of this app'
             if name in disabled:
-                problem, hint = f'the service "{config.id}" depends on "{name}", which is disabled', "enable it"
+                problem, hint = (
+                    f'the service "{config.id}" depends on "{name}", which is disabled',
+                    _enabling(name, declared),
+                )
             key = (*service.declared.key, "dependencies", config.dependencies.index(name))
             findings.problem(app.root, key, problem, hint)
     loaded = {config.id for _, config in made}

@@ -55,6 +55,10 @@ def _subset(config: RuntimeConfig, wanted: Collection[str]) -> RuntimeConfig:
     services = {service.id: service for service in config.services}
     known = [service.id for service in config.services if not service.internal]
     for name in wanted:
+        if name in config.left_out:
+            raise NotKnown(
+                f'the service "{name}" of the app "{config.name}" is disabled', hint='remove "enabled": false'
+            )
         if name not in known:
             hint = suggest(name, known, kind="known ids", always_list=True)
             raise NotKnown(f'the app "{config.name}" has no service "{name}"', hint=hint)
@@ -66,7 +70,8 @@ def _subset(config: RuntimeConfig, wanted: Collection[str]) -> RuntimeConfig:
             kept.add(service.id)
             pending += (*service.dependencies, *service.calls)
     left = tuple(service for service in config.services if service.id in kept)
-    return replace(config, services=left, entrypoint=_entrypoint(config, left))
+    left_out = config.left_out | {name for name in known if name not in kept}
+    return replace(config, services=left, entrypoint=_entrypoint(config, left), left_out=left_out)
 
 
 def _entrypoint(config: RuntimeConfig, left: Sequence[ServiceConfig]) -> str | None:

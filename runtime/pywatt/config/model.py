@@ -250,6 +250,8 @@ class RuntimeConfig:
     services: tuple[ServiceConfig, ...]
     entrypoint: str | None
     """Id of the service that holds the public socket; None: the app has no public address."""
+    left_out: frozenset[str] = frozenset()
+    """Ids of services of the files that are not run: disabled, of a profile that is not chosen, or not named."""
     server: ServerConfig = ServerConfig()
     log_level: LogLevel = LogLevel.INFO
     log_history: int = 16 * 1024 * 1024

@@ -120,11 +120,13 @@ def read_service(
 
 
 def configured(
-    service: ReadService, app: App, ids: tuple[str, ...], findings: Findings
+    service: ReadService, app: App, ids: tuple[str, ...], left_out: frozenset[str], findings: Findings
 ) -> tuple[ServiceConfig, Configured] | None:
     """Return a service's finished configuration and what its type made of its document; None: a problem."""
     declared = service.declared
-    placement = Placement(id=declared.id, path=declared.path, services=ids, production=app.production)
+    placement = Placement(
+        id=declared.id, path=declared.path, services=ids, left_out=left_out, production=app.production
+    )
     try:
         made = service.type.configure(service.own, placement)
     except OptionsError as error:

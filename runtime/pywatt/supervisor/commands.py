@@ -27,6 +27,7 @@ MOST_AT_ONCE = 64
 MOST_WORKERS = 512
 """Per service: beyond it a number is a slip of the finger."""
 
+HOW_TO_INCLUDE = "start the app anew with it: --profile for one of its profiles, or its id beside the others"
 Arguments = Mapping[str, Any]
 Reply = Callable[[Answer], None]
 
@@ -207,6 +208,8 @@ class Commands:
         services = {name: service for name, service in self._supervisor.services.items() if name != CONTROL_ID}
         for service_id in wanted:
             if not isinstance(service_id, str) or service_id not in services:
+                if service_id in self._supervisor.config.left_out:
+                    raise NotKnown(f'the app runs without the service "{service_id}"', hint=HOW_TO_INCLUDE)
                 known = [service.config.id for service in self._listed()]
                 hint = suggest(str(service_id), known, kind="known ids", always_list=True)
                 raise NotKnown(f'the app has no service "{service_id}"', hint=hint)

@@ -55,6 +55,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     problems: list[Problem] = []
     proxies: list[ProxyOptions] = []
     others = [service for service in placement.services if service != placement.id]
+    left_out = {service.lower() for service in placement.left_out}
     list_key = "applications" if "applications" in block else "services"
     entries: Sequence[Mapping[str, Any]] = block.get(list_key) or [{"id": service} for service in others]
     for index, entry in enumerate(entries):
@@ -62,6 +63,8 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
         if entry.get("proxy", True) is False or ("proxy" not in entry and ("openapi" in entry or "graphql" in entry)):
             continue
         proxy = _proxy(entry)
+        if _local(proxy.origin) in left_out:
+            continue
         proxies.append(proxy)
         problems += _check_origin(proxy, where, others)
         problems += _check_routes(proxy, where)

@@ -60,6 +60,23 @@ def test_only_some_services_are_started(start: Start, run: Run) -> None:
         assert states(run) == {"api": "ready"}
 
 
+def test_a_service_that_the_app_runs_without_is_told(start: Start, run: Run) -> None:
+    files = gateway_and_api()
+    root = files["watt.json"]
+    assert isinstance(root, dict)
+    root["web"] = [*root["web"], {"id": "admin", "path": "web/api", "profiles": ["ops"]}]
+    files["web/gateway/platformatic.json"] = {"gateway": {"applications": [{"id": "api"}, {"id": "admin"}]}}
+    with start(files) as app:
+        assert (app.get("/api/").status_code, app.get("/admin/").status_code) == (200, 404)
+        told = run("start", "admin")
+        assert told.status == 1
+        assert 'the app runs without the service "admin"' in told.err
+        assert "--profile" in told.err
+        assert run("exec", "admin", "--", "printenv", "PWD", env={"PORT": "0"}).out.endswith("/web/api\n")
+    with start(files, "start", "--profile", "ops") as app:
+        assert app.get("/admin/").status_code == 200
+
+
 def hooked(*commands: str | list[str]) -> Files:
     files: Files = {"watt.json": {"web": [{"id": "api", "path": ".", "workers": 2, "beforeStart": list(commands)}]}}
     return {**files, "app.py": ASGI_API}

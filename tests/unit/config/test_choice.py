@@ -60,6 +60,15 @@ def test_a_dependency_of_another_profile_is_told(app: Any) -> None:
     services = [{"id": "api", "path": "api", "dependencies": ["admin"]}, FILES["watt.json"]["web"][3]]
     (problem,) = app.problems({**FILES, "watt.json": {"web": services}})
     assert 'depends on "admin", which is disabled' in problem.message
+    assert problem.hint == "start the app with --profile ops, or enable it"
+
+
+def test_which_services_are_left_out_is_known(app: Any) -> None:
+    assert app.load(FILES).left_out == {"admin"}
+    assert app.load(FILES, choice=Choice(services=("worker",))).left_out == {"admin", "api", "db"}
+    services = [*FILES["watt.json"]["web"], {"id": "off", "path": "off", "enabled": False}]
+    with pytest.raises(NotKnown, match=r'"off" .* is disabled'):
+        app.load({**FILES, "watt.json": {"web": services}}, choice=Choice(services=("off",)))
 
 
 def test_the_port_of_the_command_line_wins(app: Any) -> None:

@@ -104,6 +104,15 @@ def test_what_is_not_to_be_proxied() -> None:
     assert proxies({"gateway": {"applications": applications}}) == []
 
 
+def test_a_service_that_is_left_out_has_no_route() -> None:
+    entries = [{"id": "api"}, {"id": "admin", "proxy": {"hostname": "admin.example"}}]
+    placement = Placement(id="gateway", path=Path("/app"), services=("gateway", "api"), left_out=frozenset({"admin"}))
+    configured = TYPE.configure({"gateway": {"applications": entries}}, placement)
+    assert isinstance(configured.options, GatewayOptions)
+    assert [proxy.id for proxy in configured.options.proxies] == ["api"]
+    assert configured.calls == ("api",)
+
+
 def test_trust_proxy() -> None:
     options = configure({"server": {"trustProxy": True}}).options
     assert isinstance(options, GatewayOptions)

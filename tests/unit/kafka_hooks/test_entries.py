@@ -19,7 +19,12 @@ from pywatt_services.kafka_hooks.webhooks.filters import Condition, Filter
 from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import Answered, RetryPolicy
 
-PLACEMENT = Placement(id="kafka-hooks", path=Path("/app/web/kafka-hooks"), services=("kafka-hooks", "api", "audit"))
+PLACEMENT = Placement(
+    id="kafka-hooks",
+    path=Path("/app/web/kafka-hooks"),
+    services=("kafka-hooks", "api", "audit"),
+    left_out=frozenset({"ops"}),
+)
 URL = "http://api.plt.local/orders"
 
 
@@ -143,6 +148,7 @@ def test_topic_may_have_several_targets() -> None:
         ({"retry": {"drop": [404], "success": [404]}}, "topics[0].retry", "404 is listed as success and drop"),
         ({"url": "http://{header.host}/"}, "topics[0].url", "may not choose the host"),
         ({"url": "http://apu.plt.local/{record.key}"}, "topics[0].url", "no service 'apu'"),
+        ({"url": "http://ops.plt.local/"}, "topics[0].url", "'ops' does not run"),
         ({"signature": {"secrets": ["whsec_c2hvcnQ="]}}, "topics[0].signature.secrets[0]", "5 bytes"),
         ({"filter": {"json": {"a..b": 1}}}, "topics[0].filter.json", "not a path"),
         ({"url": URL + "/{record.key}", "batch": {"records": 2}}, "topics[0].batch", "one URL"),

@@ -97,7 +97,10 @@ def check_url(key: str, url: str, placement: Placement, problem: Problem, calls:
         return
     if isinstance(destination, ServiceAddress):
         known = {name.lower(): name for name in placement.services}
-        if destination.id not in known:
+        if destination.id in {name.lower() for name in placement.left_out}:
+            message = f"the service {destination.id!r} does not run: it is disabled, or of a profile that is not chosen"
+            problem(key, message, "records would have no target: enable it, or start the app with --profile")
+        elif destination.id not in known:
             unknown = unknown_service(destination.id, placement.services)
             problem(key, unknown.message, unknown.hint)
         elif known[destination.id] != placement.id:
