@@ -12,6 +12,9 @@ from pywatt.config.nearest import suggest
 from pywatt.errors import ConfigError, Problem
 from pywatt.service_type import ServiceType, load_type, registered
 
+OWN = frozenset({"control", "kafka-broker"})
+"""Types of services that pywatt adds to an app by itself."""
+
 
 class InstalledTypes(Mapping[str, ServiceType]):
     """The service types of all installed packages, each imported when it is first asked for."""
@@ -61,7 +64,7 @@ def choose_type(data: Mapping[str, Any], folder: Path, types: Mapping[str, Servi
     if detected or fitting:
         options = ", ".join(detected or fitting)
         raise UnknownTypeError("", f"could be any of {options}", f'say which: "type": "{(detected or fitting)[0]}"')
-    known = ", ".join(types)
+    known = ", ".join(name for name in types if name not in OWN)
     raise UnknownTypeError(
         "",
         "cannot tell what kind of service this is",
@@ -78,7 +81,11 @@ def _named(key: str, name: str, types: Mapping[str, ServiceType]) -> ServiceType
     for service_type in types.values():
         if {name, short} & set(service_type.aliases):
             return service_type
-    raise UnknownTypeError(key, f'unknown service type "{name}"', suggest(short, types, kind="known types"))
+    raise UnknownTypeError(
+        key,
+        f'unknown service type "{name}"',
+        suggest(short, [name for name in types if name not in OWN], kind="known types"),
+    )
 
 
 def _fitting(data: Mapping[str, Any], types: Mapping[str, ServiceType]) -> list[str]:

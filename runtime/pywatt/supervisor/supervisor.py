@@ -262,7 +262,7 @@ class Supervisor:
         self._run(service)
         await asyncio.wait([service.started])
         failure = service.started.exception()
-        if failure is not None:
+        if failure is not None and not self.mesh.stopping:
             self.say(LogLevel.WARN, f"{failure}; going on without it")
         return failure is None
 

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pywatt.control.service import CONTROL_ID
 from pywatt.mesh.table import MeshService, MeshTable, ServiceState
 from pywatt_services.health.lag import GroupLag
 
@@ -45,11 +46,12 @@ def status_of_group(known: GroupLag) -> Status:
 
 def health(table: MeshTable, groups: Sequence[GroupLag]) -> tuple[Status, dict[str, Any]]:
     """Return the verdict and the document of `GET /health`."""
-    statuses = [_OF_STATE.get(service.state, Status.DEGRADED) for service in table.services.values()]
+    services = _services(table)
+    statuses = [_OF_STATE.get(service.state, Status.DEGRADED) for service in services]
     overall = worst([*statuses, *map(status_of_group, groups)])
     document: dict[str, Any] = {
         "status": overall.value,
-        "services": {service.id: _of_service(service) for service in table.services.values()},
+        "services": {service.id: _of_service(service) for service in services},
     }
     if groups:
         document["lag"] = _highest_lag(groups)
@@ -59,8 +61,13 @@ def health(table: MeshTable, groups: Sequence[GroupLag]) -> tuple[Status, dict[s
 
 def readiness(table: MeshTable) -> tuple[bool, dict[str, Any]]:
     """Return whether every service can take work, and the document of `GET /health/ready`."""
-    waiting = {service.id: service.state.value for service in table.services.values() if not _serves(service)}
+    waiting = {service.id: service.state.value for service in _services(table) if not _serves(service)}
     return not waiting, {"status": "not ready", "waiting": waiting} if waiting else {"status": "ready"}
+
+
+def _services(table: MeshTable) -> list[MeshService]:
+    """Return the app's services. The control API is none of them, and an app does its work without it."""
+    return [service for service in table.services.values() if service.id != CONTROL_ID]
 
 
 def _serves(service: MeshService) -> bool:

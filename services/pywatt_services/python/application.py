@@ -6,6 +6,8 @@ import importlib
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from pywatt.errors import StartError
@@ -52,7 +54,7 @@ def load_application(options: PythonOptions) -> AsgiApplication | MainFunction |
 
     Raises what the import raises, StartError.
     """
-    target, name = _find(importlib.import_module(options.module), options)
+    target, name = _find(_imported(options.module), options)
     where = f"{options.module}:{name}"
     interface = options.interface
     if not callable(target):
@@ -72,6 +74,17 @@ def load_application(options: PythonOptions) -> AsgiApplication | MainFunction |
             return AsyncFactory(lambda: made, where, options)
         target = made
     return _application(target, where, options)
+
+
+def _imported(name: str) -> ModuleType:
+    """Import the module. Raises what the import raises; StartError when it is the module itself that is missing."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        where = f"in {Path.cwd()} or among the installed packages"
+        raise StartError(f"there is no module {error.name!r} {where}", hint="correct python.module") from None
 
 
 def _application(target: Any, where: str, options: PythonOptions) -> AsgiApplication:

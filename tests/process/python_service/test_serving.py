@@ -188,6 +188,8 @@ async def test_an_import_error_comes_out_with_the_users_frames(service: Service)
         ("def create_app(): return None", {}, r"what app:create_app\(\) returned is no application: it is None"),
         ("web = 1", {"python": {"module": "app"}}, "the module app has none of app, application, create_app, main"),
         ("web = 1", {"python": {"module": "app:wep"}}, "the module app has no attribute 'wep'"),
+        ("web = 1", {"python": {"module": "ap.web:app"}}, "there is no module 'ap' in "),
+        ("web = 1", {"python": {"module": "app.web:app"}}, "there is no module 'app.web' in "),
         ("def main(): ...", {"python": {"module": "app:main"}}, r"app:main must be `async def main\(\)`"),
         ("async def app(a, b, c): ...", {"python": {"interface": "main"}}, "is no coroutine function without"),
     ],

@@ -44,6 +44,14 @@ def test_states(state: ServiceState, status: Status) -> None:
     assert health(table(api=ServiceState.READY, web=state), [])[0] is status
 
 
+def test_the_control_api_is_no_service_of_the_app() -> None:
+    services = {name: service(name, ServiceState.STARTING, ready=0) for name in ("pywatt.control",)}
+    services["api"] = service("api", ServiceState.READY)
+    status, document = health(MeshTable(1, services), [])
+    assert (status, list(document["services"])) == (Status.HEALTHY, ["api"])
+    assert readiness(MeshTable(1, services))[0]
+
+
 def test_the_document_tells_each_service() -> None:
     services = {
         "api": MeshService("api", ServiceState.READY, 1, workers=2, ready=1),
