@@ -18,6 +18,8 @@ LOOK_PAUSE = 0.5
 """Seconds between two looks at where a program listens that does not answer on its port."""
 SETTLED = 2.0
 """Seconds for which it must have listened on another port before that is taken: its own one may still come."""
+SILENT = 10.0
+"""Seconds without any port of its own after which a program is told of: many a start takes some."""
 GOOD = range(200, 400)
 
 logger = logging.getLogger("pywatt.command")
@@ -49,7 +51,7 @@ async def wait_until_ready(
 
     `given` is where it should; `listening` returns where it listens in truth.
     """
-    elsewhere = _Elsewhere(given, name, listening)
+    elsewhere = Elsewhere(given, name, listening)
     async for _ in _attempts():
         if await _answers(given, probe):
             return given
@@ -60,7 +62,7 @@ async def wait_until_ready(
     raise AssertionError("attempts go on for ever")
 
 
-class _Elsewhere:
+class Elsewhere:
     """Looks for the one port of a program that does not care for the port it was given."""
 
     def __init__(self, given: Address, name: str, listening: Callable[[], Sequence[Address]]) -> None:
@@ -71,16 +73,18 @@ class _Elsewhere:
         self._found: Sequence[Address] = ()
         self._since = 0.0
         self._told: Sequence[Address] = ()
+        self._silent_since: float | None = None
 
     def look(self, now: float) -> Address | None:
         """Return the address, once it is settled that there is only one."""
         if self._looked_at is None:
-            self._looked_at = now
+            self._looked_at = self._silent_since = now
         elif now - self._looked_at >= LOOK_PAUSE:
             self._looked_at = now
             found = tuple(address for address in self._listening() if address != self._given)
             if found != self._found:
                 self._found, self._since = found, now
+            self._tell_of_silence(now)
         if not self._found or now - self._since < SETTLED:
             return None
         if len(self._found) == 1:
@@ -95,6 +99,19 @@ class _Elsewhere:
                 self._given,
             )
         return None
+
+    def _tell_of_silence(self, now: float) -> None:
+        if self._found:
+            self._silent_since = None
+        elif self._silent_since is not None and now - self._silent_since >= SILENT:
+            self._silent_since = None
+            logger.warning(
+                "%s listens on no port after %g s (fix: have it listen on %s, as PORT and HOST say;"
+                ' or, if it answers no HTTP, write {"command": {"run": ..., "http": false}})',
+                self._name,
+                SILENT,
+                self._given,
+            )
 
 
 async def _attempts() -> AsyncIterator[None]:
