@@ -75,6 +75,17 @@ def autoload_config(root: Document, data: Mapping[str, Any]) -> AutoloadConfig |
     )
 
 
+def lists_folder(root: Document, folder: Path) -> bool:
+    """Return whether a root file, sound or not, has the folder as one of its services."""
+    data, home = root.data, root.file.parent
+    paths = [entry["path"] for _, entry in _entries(data) if isinstance(entry.get("path"), str)]
+    autoload = data.get("autoload")
+    parent = autoload.get("path") if isinstance(autoload, dict) else None
+    return folder in (absolute(Path(path), home) for path in paths) or (
+        isinstance(parent, str) and folder.parent == absolute(Path(parent), home)
+    )
+
+
 def is_autoloaded(name: str, exclude: frozenset[str]) -> bool:
     """Return whether a folder in `autoload.path` is a service, by its name: hidden ones and Python's own are none."""
     return name not in exclude and not name.startswith((".", "__"))

@@ -95,9 +95,21 @@ def _has_nearer_app(cwd: Path, root: Path) -> bool:
                 if is_root(read_config(file).data):
                     return True
             except ConfigError:
-                # It cannot be told whose folder this is, so nothing may be done to the app around it.
-                return True
+                # An app or a service: unless the app around it lists the folder, nothing may be done to that app.
+                return not _is_listed(folder, root)
     return False
+
+
+def _is_listed(folder: Path, root: Path) -> bool:
+    """Return whether the app at `root` has the folder as one of its services."""
+    from pywatt.config.declared import lists_folder
+    from pywatt.config.discover import config_files
+    from pywatt.config.parse import read as read_config
+
+    try:
+        return any(lists_folder(read_config(file), folder) for file in config_files(root))
+    except ConfigError:
+        return False
 
 
 def listed(runtimes: Sequence[Runtime]) -> str:

@@ -245,7 +245,7 @@ def test_a_wrong_id_is_told_with_the_right_one(words: tuple[str, ...], shop: Pat
         (("scale", "api"), "pywatt scale api=2"),
         (("schema", "gatway"), 'did you mean "gateway"?'),
         (("completion", "csh"), "fish"),
-        (("start", "nowhere"), "there is no such folder or file"),
+        (("start", "nowhere"), 'the app has no service "nowhere"'),
         (("validate", "nowhere"), "there is no such folder or file"),
     ],
 )

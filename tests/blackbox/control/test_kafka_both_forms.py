@@ -69,7 +69,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         (("dlq", "list"), "bills-failed", True),
         (("dlq", "list", "orders-dlq"), "400 Bad Request", True),
         (("dlq", "redrive", "orders-dlq", "--dry-run"), "1 would be sent back", True),
-        (("dlq", "purge", "orders-dlq", "--all", "--dry-run"), "1 letters of orders-dlq would be deleted", False),
+        (("dlq", "purge", "orders-dlq", "--all", "--dry-run"), "1 letter of orders-dlq would be deleted", False),
     ],
 )
 def test_what_is_shown(shop: Shop, words: tuple[str, ...], text: str, has_json: bool) -> None:
@@ -102,8 +102,8 @@ def test_one_letter_is_shown_in_full(shop: Shop) -> None:
     [
         (("why", "api"), "cannot tell"),
         (("why", "hooks"), 'did you mean "kafka-hooks"?'),
-        (("dlq", "purge", "orders-dlq"), "Say which letters: --all, --redriven or --older-than."),
-        (("lag",), "Missing argument 'GROUP'"),
+        (("dlq", "purge", "orders-dlq"), "say which letters: --all, --redriven or --older-than"),
+        (("lag",), "missing argument 'GROUP'"),
     ],
 )
 def test_mistakes_are_told(shop: Shop, words: tuple[str, ...], told: str) -> None:
