@@ -7,7 +7,7 @@ process's environment, the root's `env`, the service's `env`. As in the original
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,20 +54,25 @@ def read_env_file(file: Path, named_in: Document | None = None, key: Key = ()) -
     except ValueError as error:
         raise ConfigError([Problem(message=f"cannot be read: {error}", file=str(file))]) from error
     problems = [
-        Problem(message=message, file=str(file), line=binding.original.line)
+        Problem(message=message, file=str(file), line=binding.original.line, hint=hint)
         for binding in bindings
-        if (message := _fault(binding))
+        for message, hint in _faults(binding)
     ]
     if problems:
         raise ConfigError(problems)
     return {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}
 
 
-def _fault(binding: Binding) -> str:
-    """Return why a process cannot have the variable of a line; empty: it can."""
+def _faults(binding: Binding) -> Iterator[tuple[str, str]]:
+    """Yield why a process cannot have the variable of a line, and what to write; nothing: it can."""
     if binding.error or (binding.key is not None and (not binding.key or "=" in binding.key)):
-        return "is not a line of the form NAME=value"
-    return "has a NUL character, which no variable can have" if "\0" in f"{binding.key}{binding.value}" else ""
+        value = binding.original.string.partition("=")[2].strip()
+        if binding.error and value[:1] in ("'", '"'):
+            yield f"has a value that begins with {value[0]} and does not end with it", f"write {value[0]} at its end"
+        else:
+            yield "is not a line of the form NAME=value", "write one, or put # in front of a comment"
+    elif "\0" in f"{binding.key}{binding.value}":
+        yield "has a NUL character, which no variable can have", "remove it"
 
 
 def as_variables(block: Mapping[str, object]) -> dict[str, str]:

@@ -320,9 +320,18 @@ def test_env_file_that_is_not_there(app: Any, problem: Any) -> None:
     assert problem({"watt.json": root(), **FILES}, env_file=app.path / "x.env").message == "there is no env file x.env"
 
 
-def test_env_file_with_a_bad_line(problem: Any) -> None:
-    found = problem({"watt.json": root(), ".env": "A=1\nB='x\n", **FILES})
-    assert (found.file, found.line, found.message) == (".env", 2, "is not a line of the form NAME=value")
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        ("B='x", "has a value that begins with ' and does not end with it", "write ' at its end"),
+        ('export B="x', 'has a value that begins with " and does not end with it', 'write " at its end'),
+        ("=x", "is not a line of the form NAME=value", "write one, or put # in front of a comment"),
+        ("B=x\0", "has a NUL character, which no variable can have", "remove it"),
+    ],
+)
+def test_env_file_with_a_bad_line(problem: Any, line: str, message: str, hint: str) -> None:
+    found = problem({"watt.json": root(), ".env": f"A=1\n{line}\n", **FILES})
+    assert (found.file, found.line, found.message, found.hint) == (".env", 2, message, hint)
 
 
 def test_autoload_mistakes(app: Any) -> None:
