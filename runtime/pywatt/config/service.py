@@ -137,8 +137,7 @@ def configured(
         return None
     for text in made.warnings:
         findings.warn(service.document, text)
-    if note_missing(made, service.document, findings):
-        return None
+    note_missing(made, service.document, findings)
     check(declared.supervision, app.root, declared.key, findings)
     layers = (app.settings.supervision, service.supervision, declared.supervision)
     kept = supervision_of(layers, production=app.production)
@@ -172,13 +171,13 @@ def configured(
     return config, made
 
 
-def note_missing(made: Configured, document: Document, findings: Findings) -> bool:
-    """Note what is not installed of what a service needs, and return whether anything is."""
-    missing = [one for one in made.requires if find_spec(one.module) is None]
-    for one in missing:
+def note_missing(made: Configured, document: Document, findings: Findings) -> None:
+    """Note what is not installed of what a service needs."""
+    for one in made.requires:
+        if find_spec(one.module) is not None:
+            continue
         message = f"{one.needed_by} needs the package {one.package}, which is not installed"
         findings.problem(document, (), message, f"pip install 'pywatt[{one.extra}]'")
-    return bool(missing)
 
 
 def _document(declared: Declared, root_file: Path) -> Document:

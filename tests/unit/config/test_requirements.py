@@ -60,6 +60,13 @@ def test_an_extra_that_is_missing_is_found(
     assert problem.hint == f"pip install 'pywatt[{extra}]'"
 
 
+def test_all_that_is_missing_is_told_at_once(tmp_path: Path, lacking: list[str]) -> None:
+    lacking += ["aiokafka", "confluent_kafka"]
+    for brokers, env in (("embedded", {}), ("{KAFKA_BROKERS}", {"KAFKA_BROKERS": "embedded"})):
+        found = problems(tmp_path, {**HOOKS, "brokers": [brokers]}, env)
+        assert [problem.hint for problem in found] == ["pip install 'pywatt[kafka]'", "pip install 'pywatt[embedded]'"]
+
+
 def test_an_extra_that_nothing_needs_is_not(tmp_path: Path, lacking: list[str]) -> None:
     lacking += ["confluent_kafka", "jwt", "hypercorn", "re2"]
     assert problems(tmp_path, {**HOOKS, "brokers": ["localhost:1"]}) == []
