@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pywatt.config.declared import Declared
@@ -38,6 +38,15 @@ def in_profiles(declared: Sequence[Declared], choice: Choice) -> tuple[Declared,
         else replace(service, enabled=False)
         for service in declared
     )
+
+
+def unknown_profiles(declared: Sequence[Declared], choice: Choice) -> Iterator[str]:
+    """Yield a warning for each chosen profile that no service has: a slip, or meant for another app."""
+    known = sorted({profile for service in declared for profile in service.profiles})
+    for profile in choice.profiles:
+        if profile not in known:
+            hint = suggest(profile, known, kind="known profiles", always_list=True) if known else "none has any"
+            yield f'no service has the profile "{profile}" ({hint})'
 
 
 def chosen(config: RuntimeConfig, choice: Choice, variables: Mapping[str, str]) -> RuntimeConfig:

@@ -14,7 +14,7 @@ from typing import Any
 import pywatt_schemas
 from pywatt.config.assembly import assemble
 from pywatt.config.checked import checked, expanded
-from pywatt.config.choice import EVERYTHING, Choice, chosen, in_profiles
+from pywatt.config.choice import EVERYTHING, Choice, chosen, in_profiles, unknown_profiles
 from pywatt.config.declared import ID, Declared, declared_services, listed_ids
 from pywatt.config.discover import Found, absolute, find_app
 from pywatt.config.document import Document
@@ -64,6 +64,8 @@ def load(
         declared = declared_services(root, data, production=production, findings=findings)
     else:
         declared = (_single(found),)
+    for text in unknown_profiles(declared, choice):
+        findings.warn(root, text)
     declared = in_profiles(declared, choice)
     app = App(
         root=root,

@@ -71,6 +71,15 @@ def test_which_services_are_left_out_is_known(app: Any) -> None:
         app.load({**FILES, "watt.json": {"web": services}}, choice=Choice(services=("off",)))
 
 
+def test_a_profile_that_no_service_has_is_told(app: Any) -> None:
+    assert app.load(FILES, choice=Choice(profiles=("ops",))).warnings == ()
+    (warning,) = app.load(FILES, choice=Choice(profiles=("ops", "opps"))).warnings
+    assert warning.endswith('no service has the profile "opps" (did you mean "ops"? known profiles: debug, ops)')
+    files = {"watt.json": {"web": [{"id": "api", "path": "api"}]}}
+    (warning,) = app.load(files, choice=Choice(profiles=("x",))).warnings
+    assert warning.endswith('no service has the profile "x" (none has any)')
+
+
 def test_the_port_of_the_command_line_wins(app: Any) -> None:
     assert app.load(FILES).server.port == 1234
     assert app.load(FILES, {"PORT": "99"}).server.port == 1234
