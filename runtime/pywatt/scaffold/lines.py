@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 
 from pywatt import __version__
@@ -76,6 +77,18 @@ def requirements_text(text: str, needed: Sequence[str]) -> str:
     named = {re.split(r"[\s<>=!~;@]", line.lower(), maxsplit=1)[0] for line in text.splitlines()}
     there = named | {name.partition("[")[0] for name in named} | set(text.lower().splitlines())
     return _joined(text, [line for line in needed if not {line.lower(), _package(line)} & there])
+
+
+def undeclared(pyproject: str, needed: Sequence[str]) -> list[str]:
+    """Return the packages that the dependencies of a project lack; none when it declares no dependencies."""
+    try:
+        project = tomllib.loads(pyproject).get("project", {})
+    except tomllib.TOMLDecodeError:
+        return []
+    if not isinstance(project, dict) or not isinstance(project.get("dependencies"), list):
+        return []
+    declared = "".join(f"{line}\n" for line in project["dependencies"])
+    return requirements_text(declared, needed).removeprefix(declared).split()
 
 
 def _package(line: str) -> str:

@@ -20,7 +20,15 @@ from pywatt.scaffold.editors import ROOT_SCHEMA, schema_file
 from pywatt.scaffold.files import Mode, PlannedFile
 from pywatt.scaffold.insertion import append_item, insert_key
 from pywatt.scaffold.layout import GATEWAY, WEB, Layout
-from pywatt.scaffold.lines import env_text, ignore_text, pinned, requirements, requirements_text, variables
+from pywatt.scaffold.lines import (
+    env_text,
+    ignore_text,
+    pinned,
+    requirements,
+    requirements_text,
+    undeclared,
+    variables,
+)
 from pywatt.scaffold.project import TOOLS, project_files
 from pywatt.scaffold.rendering import render
 from pywatt.scaffold.services import service_files
@@ -143,6 +151,10 @@ def _add_requirements(draft: _Draft) -> None:
         _add_lines(draft, file, requirements_text(_text(file), needed))
     elif needed:
         draft.notes.append(f"the new services need these packages: {', '.join(needed)}")
+    lacking = undeclared(_text(draft.layout.folder / "pyproject.toml"), needed)
+    if lacking and draft.layout.present is not None:
+        quoted = ", ".join(f'"{line}"' for line in lacking)
+        draft.notes.append(f"add this to the dependencies in pyproject.toml: {quoted}")
 
 
 def _wire_gateway(draft: _Draft) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pywatt.scaffold.lines import IGNORED, env_text, ignore_text, requirements_text
+from pywatt.scaffold.lines import IGNORED, env_text, ignore_text, requirements_text, undeclared
 
 
 @pytest.mark.parametrize("before", ["PORT=1", "PORT=1\n", "export PORT = 1\n"])
@@ -33,3 +33,18 @@ def test_requirements_that_are_not_are_added() -> None:
     assert requirements_text("pywatt\n", ["pywatt[wsgi]"]) == "pywatt\npywatt[wsgi]\n"
     assert requirements_text("-r requirements.txt\n", ["-r requirements.txt"]) == "-r requirements.txt\n"
     assert requirements_text("quart", ["pywatt[wsgi]", "flask"]) == "quart\npywatt[wsgi]\nflask\n"
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "lacking"),
+    [
+        ('[project]\nname = "a"\ndependencies = ["pywatt==1", "Quart>=0.20"]\n', ["flask>=3.1,<4"]),
+        ('[project]\ndependencies = ["flask"]\n', ["quart>=0.20"]),
+        ('[project]\nname = "a"\n', []),
+        ("[tool.ruff]\n", []),
+        ("", []),
+        ("no toml", []),
+    ],
+)
+def test_packages_that_a_project_does_not_declare(pyproject: str, lacking: list[str]) -> None:
+    assert undeclared(pyproject, ["flask>=3.1,<4", "quart>=0.20"]) == lacking
