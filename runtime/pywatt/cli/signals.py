@@ -65,4 +65,4 @@ def _rendered(error: PywattError) -> str:
         from pywatt.cli.report import render
     except (ImportError, OSError):
         return error.message
-    return render(error)
+    return render(error).removeprefix("error: ")

@@ -167,7 +167,7 @@ class DevSession:
         except PywattError as error:
             self._refused = config
             self._watcher.follow(self._interest, begun)
-            app.say(LogLevel.ERROR, f"the new configuration is not used: {self._render(error)}")
+            app.say(LogLevel.ERROR, f"the new configuration is not used: {self._render(error).removeprefix('error: ')}")
             return frozenset()
         refused, self._refused = self._refused, None
         if refused is not None and change.empty:

@@ -22,7 +22,7 @@ from pywatt.mesh.on_import import on_import
 
 RELEASE_SECONDS = 0.5
 """After which the terminal is given back when a step has led to no further line, such as the last one of a request."""
-REMEDY = "there is no terminal here: run `pywatt dev` in one, or attach an editor with `pywatt dev --debug SERVICE`"
+REMEDY = "only `pywatt dev` in a terminal lends it: run that, or attach an editor with `pywatt dev --debug SERVICE`"
 
 logger = reporter("pywatt.worker")
 
