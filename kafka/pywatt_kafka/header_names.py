@@ -28,7 +28,7 @@ def install() -> None:
 
 
 class _Records(MemoryRecords):  # type: ignore[misc]
-    """What a fetch has brought of one partition; keeps it, to be read again."""
+    """The records that a fetch returned for one partition; keeps their bytes, to be read again."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)  # pyright: ignore[reportAbstractUsage]
@@ -64,7 +64,7 @@ class _TolerantRecords:
         self._at = 0
 
     def has_next(self) -> bool:
-        """Whether there is another complete batch."""
+        """Return whether there is another complete batch."""
         return len(self._data) > self._at + MAGIC and self._at + MAGIC < self._end() <= len(self._data)
 
     def next_batch(self) -> Any:

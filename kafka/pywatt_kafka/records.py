@@ -10,7 +10,7 @@ Header: TypeAlias = tuple[str, bytes | None]
 Headers: TypeAlias = Sequence[Header]
 
 NO_TIMESTAMP = -1
-"""What Kafka has for a record without a time; libraries have None or 0 for some."""
+"""Kafka's timestamp of a record without one; libraries return None or 0 for some."""
 
 
 class TopicPartition(NamedTuple):
@@ -44,7 +44,7 @@ class OutgoingRecord(NamedTuple):
 
 
 class Unstable(NamedTuple):
-    """What an open transaction holds of a partition for readers that get only what is committed."""
+    """The part of a partition that an open transaction keeps from readers of committed records."""
 
     begin: int
     """The first offset of the oldest open transaction: reading goes no further (Kafka's last stable offset)."""

@@ -31,7 +31,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class CommandFailed(click.ClickException):
-    """What a command reports, in the form of pywatt's other commands, of which this package knows nothing."""
+    """An error of a command, in the form of pywatt's other commands, which this package cannot import."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

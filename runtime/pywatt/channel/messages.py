@@ -68,7 +68,7 @@ class Debugging:
 
 @dataclass(frozen=True, slots=True)
 class TableChanged:
-    """What has changed in the mesh table, in the form of `TableDelta.to_json`."""
+    """The changes of the mesh table, in the form of `TableDelta.to_json`."""
 
     delta: Mapping[str, Any]
 
