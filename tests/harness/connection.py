@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from pywatt.http.discard import Discard
 from pywatt.worker.connection.connections import Connections
 from pywatt.worker.lifespan import Application, Receive, Scope, Send
 from pywatt.worker.plain_request import PlainReader
@@ -28,8 +29,26 @@ class MemoryTransport(asyncio.Transport):
         super().__init__()
         self.writes: list[bytes] = []
         self.closed = False
-        self.ended = False
         self.paused = False
+        self._protocol = asyncio.BaseProtocol()
+
+    @property
+    def ended(self) -> bool:
+        """Whether what still comes is thrown away."""
+        return isinstance(self._protocol, Discard)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
+
+    def receive(self, data: bytes) -> None:
+        """Give the protocol what has come."""
+        if isinstance(self._protocol, asyncio.Protocol):
+            self._protocol.data_received(data)
+        elif isinstance(self._protocol, asyncio.BufferedProtocol):
+            self._protocol.buffer_updated(len(data))
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
@@ -40,6 +59,11 @@ class MemoryTransport(asyncio.Transport):
         if not self.closed:
             self.writes.append(bytes(data))
 
+    def lose(self) -> None:
+        """Tell the protocol that the connection is lost, and let go of it."""
+        protocol, self._protocol = self._protocol, asyncio.BaseProtocol()
+        protocol.connection_lost(None)
+
     def close(self) -> None:
         self.closed = True
 
@@ -47,16 +71,13 @@ class MemoryTransport(asyncio.Transport):
         return self.closed
 
     def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None:
-        self.ended = True
+        return False
 
     def abort(self) -> None:
         self.closed = True
 
     def pause_reading(self) -> None:
-        self.paused = True
+        self.paused = not self.ended
 
     def resume_reading(self) -> None:
         self.paused = False
@@ -82,8 +103,9 @@ class Connection:
         self.protocol = protocol_class(
             config=_config(self.streams), server_state=self.state, app_state={"from": "lifespan"}, _loop=loop
         )
+        self.transport.set_protocol(self.protocol)
         self.protocol.connection_made(self.transport)
-        self.receive = self.protocol.data_received
+        self.receive = self.transport.receive
 
 
 class Manual:

@@ -12,7 +12,19 @@ class ManualTurns(Turns):
 
     def __init__(self) -> None:
         self._due: list[Callable[[], None]] = []
-        super().__init__(call_soon=self._due.append, clock=lambda: 0.0)
+        self._timers: list[Callable[[], None]] = []
+        super().__init__(
+            call_soon=self._due.append,
+            call_later=lambda _, callback: self._timers.append(callback),
+            clock=lambda: 0.0,
+        )
+
+    def pass_time(self) -> None:
+        """Let every timer that is set now come to its end."""
+        timers = self._timers.copy()
+        self._timers.clear()
+        for callback in timers:
+            callback()
 
     def give_one(self) -> bool:
         """Be one turn of the event loop; tell whether there was anything to do."""

@@ -13,6 +13,7 @@ import math
 from abc import ABC, abstractmethod
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from pywatt.http.discard import Discard
 from pywatt.http.limits import MAX_HELD, RESUME_HELD, WRITE_BUFFER, ConnectionLimits
 from pywatt.http.refusal import RefusedError
 from pywatt.http.request_reader import RequestReader
@@ -131,8 +132,6 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
             self._go_on()
         elif self.state is TUNNEL:
             self._pass_on(data)
-        elif self.state is LINGERING:
-            self._wait_for_turn()  # what is only thrown away must not come faster than others are served
 
     def eof_received(self) -> bool:
         """Take it as the client's end: who closes half of a connection cannot be told from who goes away."""
@@ -162,8 +161,6 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
     def take_turn(self) -> None:
         """Read on in what is held: as far as one request goes, or a part of it."""
         self._in_line = False
-        if self.state is LINGERING:
-            self._steer()
         held = self._held
         if not held or not self._may_read():
             return
@@ -262,9 +259,8 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         self._held.clear()
         self._since = self._server.now
         self.state = LINGERING
-        self._steer()
-        if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
+        if self._transport is not None:
+            Discard(self._transport, call_later=self._server.turns.call_later)
 
     def _go_on(self) -> None:
         """Get in line if more was sent, and see whether the client may send on."""
@@ -278,8 +274,6 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         if not self._in_line:
             self._in_line = True
             self._server.turns.add(self)
-        if self.state is LINGERING:
-            self._steer()
 
     def _may_read(self) -> bool:
         """Tell whether what is held may be read; a request that has begun to come is read to its end."""
@@ -289,24 +283,20 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
 
     def _steer(self) -> None:
         """Read from the client, or not."""
-        if self._transport is None or self.state is CLOSED:
+        if self._transport is None or self.state is CLOSED or self.state is LINGERING:
             return
-        if self.state is LINGERING:
-            pause = self._in_line
-        else:
-            pause = (
-                self._asked_to_wait
-                or len(self._held) > (RESUME_HELD if self._reading_paused else MAX_HELD)
-                or (self._blocked_since != NEVER and self.state is READING and not self._reader.started)
-            )
+        pause = (
+            self._asked_to_wait
+            or len(self._held) > (RESUME_HELD if self._reading_paused else MAX_HELD)
+            or (self._blocked_since != NEVER and self.state is READING and not self._reader.started)
+        )
         if pause is self._reading_paused:
             return
         self._reading_paused = pause
         if pause:
             self._transport.pause_reading()
         else:
-            if self.state is not LINGERING:
-                self._since = self._server.now
+            self._since = self._server.now
             self._transport.resume_reading()
 
     def _set_closed(self) -> None:

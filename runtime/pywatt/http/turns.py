@@ -19,6 +19,9 @@ BUDGET = 0.0002
 """Seconds after which the event loop gets its turn, however few these were."""
 
 
+CallLater = Callable[[float, Callable[[], None]], object]
+
+
 class Waiting(Protocol):
     """A connection in the line."""
 
@@ -31,19 +34,30 @@ def _next_turn_of_the_loop(callback: Callable[[], None]) -> object:
     return asyncio.get_running_loop().call_soon(callback)
 
 
+def _later(seconds: float, callback: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_later(seconds, callback)
+
+
 class Turns:
     """The line."""
 
     def __init__(
         self,
         *,
+        steps: int = STEPS,
         call_soon: Callable[[Callable[[], None]], object] = _next_turn_of_the_loop,
+        call_later: CallLater = _later,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`call_soon`: has something called in the next turn of the event loop."""
+        """`steps`: how many are given in one turn of the event loop.
+
+        `call_soon` and `call_later`: have something called in the next turn of the event loop, and after seconds.
+        """
         self._line: deque[Waiting] = deque()
         self._scheduled = False
+        self._steps = steps
         self._call_soon = call_soon
+        self.call_later = call_later
         self._clock = clock
 
     def add(self, connection: Waiting) -> None:
@@ -60,7 +74,7 @@ class Turns:
         self._scheduled = False
         line, end = self._line, self._clock() + BUDGET
         try:
-            for _ in range(min(STEPS, len(line))):
+            for _ in range(min(self._steps, len(line))):
                 line.popleft().take_turn()
                 if self._clock() > end:
                     break

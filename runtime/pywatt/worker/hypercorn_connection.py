@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
 
+from pywatt.http.discard import Discard
 from pywatt.http.headers import Header
 from pywatt.http.refusal import RefusedError
 from pywatt.http.request import RequestHead
+from pywatt.http.turns import Turns
 from pywatt.worker.connection.arrival import ClientLimits
-from pywatt.worker.connection.checked_requests import PIECE, CheckedRequests
+from pywatt.worker.connection.checked_requests import CheckedRequests
 from pywatt.worker.connection.connections import Connections
 from pywatt.worker.connection.refusals import options_answer, refusal
 
@@ -26,10 +28,12 @@ GOODBYE = 1.0
 class HypercornConnection(TCPServer):
     """Serves one connection."""
 
-    def __init__(self, *args: Any, connections: Connections, limits: ClientLimits) -> None:
+    def __init__(self, *args: Any, connections: Connections, limits: ClientLimits, turns: Turns) -> None:
         """`args`: those of TCPServer."""
         super().__init__(*args)
         self._connections = connections
+        self._turns = turns
+        self._turn: asyncio.Future[None] | None = None
         self._limits = limits
         self._requests = CheckedRequests(
             self.reader, limits, now=lambda: connections.now, answer_for_server=self._answer_for_server
@@ -41,6 +45,8 @@ class HypercornConnection(TCPServer):
         self._answering = False
         self._ended = False
         """Whether nothing more is read: an answer may still go out, but no request is waited for."""
+        self._gone = False
+        """Whether the client is gone or was refused: nothing is served or sent any more."""
 
     async def run(self) -> None:
         """Serve until the connection ends."""
@@ -85,15 +91,21 @@ class HypercornConnection(TCPServer):
             self._requests.answered.set()
             if self._ended:
                 return  # a timer for the next request would keep the connection until it fires
+        elif isinstance(event, Closed):
+            if self._gone:
+                return  # it closes when it has lingered
+            self._gone = True
+            if not self._requests.answered.is_set():
+                await self._linger()  # answered before the body was read to its end
         await super().protocol_send(event)
 
     async def _read_data(self) -> None:
         try:
-            while data := await self._requests.read():
+            while not self._gone and (data := await self._requests.read()):
                 self._is_handling = True
                 await self.protocol.handle(RawData(data))
                 self._is_handling = False
-                await asyncio.sleep(0)  # what has come already is read without waiting: the others' turn
+                await self._wait_for_turn()  # what has come already is read without waiting
         except RefusedError as error:
             await self._refuse(error)
         except OSError:
@@ -103,9 +115,24 @@ class HypercornConnection(TCPServer):
         # hypercorn does this only after everything of the connection has ended, the timer of the idle one included.
         await self.idle_task.stop()
 
+    # For the line.
+
+    def take_turn(self) -> None:
+        """Read on."""
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_result(None)
+
     # Inside.
 
+    async def _wait_for_turn(self) -> None:
+        self._turn = asyncio.get_running_loop().create_future()
+        self._turns.add(self)
+        await self._turn
+
     async def _write(self, data: bytes) -> None:
+        if self._gone:
+            await asyncio.sleep(0)  # an application that goes on sending must not keep the event loop to itself
+            return
         async with self.send_lock:
             self._blocked_since = self._connections.now
             try:
@@ -117,6 +144,7 @@ class HypercornConnection(TCPServer):
                 self._blocked_since = math.inf
 
     async def _tell_closed(self) -> None:
+        self._gone = True
         try:
             async with asyncio.timeout(GOODBYE):
                 await self.protocol.handle(Closed())
@@ -128,7 +156,7 @@ class HypercornConnection(TCPServer):
         await self._write(options_answer(self._headers(), close=not head.keep_alive))
         if not head.keep_alive:
             self.writer.close()
-        await asyncio.sleep(0)  # the others' turn
+        await self._wait_for_turn()
 
     async def _refuse(self, error: RefusedError) -> None:
         """Answer a request that must not be served, and throw away what still comes."""
@@ -137,12 +165,17 @@ class HypercornConnection(TCPServer):
             return
         self._ended = True
         await self._tell_closed()
-        self._lingers_since = self._connections.now
-        with suppress(OSError, RuntimeError, RefusedError):
+        with suppress(OSError, RuntimeError):
             self.writer.write(refusal(error, self._headers()))
-            self.writer.write_eof()
-            while await self.reader.read(PIECE):
-                pass
+            await self._linger()
+
+    async def _linger(self) -> None:
+        """Take what still comes, so that the client reads its answer. Raises OSError, RuntimeError."""
+        self._lingers_since = self._connections.now
+        ended = asyncio.Event()
+        transport = cast(asyncio.Transport, self.writer.transport)  # uvloop's is none, but does all that one does
+        Discard(transport, call_later=self._turns.call_later, ended=ended.set)
+        await ended.wait()
 
     def _headers(self) -> list[Header]:
         return list(self.config.response_headers("h11"))

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pywatt.errors import MissingExtra
+from pywatt.http.turns import Turns
 from pywatt.logs.reporter import reporter
 from pywatt.worker.connection.arrival import ClientLimits
 from pywatt.worker.connection.connections import Connections
@@ -48,6 +49,7 @@ class _HypercornEngine:
         self._limits = ClientLimits()
         self._connections: set[asyncio.Task[Any]] = set()
         self._open = Connections()
+        self._turns = Turns(steps=1)  # hypercorn takes many turns of the loop for each request
         self._servers: list[asyncio.Server] = []
 
     async def listen(self) -> None:
@@ -101,6 +103,7 @@ class _HypercornEngine:
             writer,
             connections=self._open,
             limits=self._limits,
+            turns=self._turns,
         )
 
 

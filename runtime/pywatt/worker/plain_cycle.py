@@ -97,6 +97,7 @@ class PlainCycle(RequestResponseCycle):
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if self.disconnected:
+            await asyncio.sleep(0)  # an application that goes on sending must not keep the event loop to itself
             return
         if not self.response_started:
             if self._start is None:

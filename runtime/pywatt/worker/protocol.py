@@ -22,6 +22,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from pywatt.http.discard import Discard
 from pywatt.http.limits import MAX_HELD
 from pywatt.http.refusal import RefusedError
 from pywatt.http.request import RequestHead
@@ -30,9 +31,9 @@ from pywatt.http.whole_request import WholeRequestReader, sent_target
 from pywatt.logs.reporter import reporter
 from pywatt.worker.connection.arrival import Arrival, ClientLimits
 from pywatt.worker.connection.connections import Connections
+from pywatt.worker.connection.cycles import Cycle, OldClientCycle
 from pywatt.worker.connection.flow import WorkerFlow
 from pywatt.worker.connection.held import Held
-from pywatt.worker.connection.old_client import OldClientCycle
 from pywatt.worker.connection.refusals import concerns_server, options_answer, refusal
 from pywatt.worker.forwarded import UNIX_CLIENT, UNIX_SERVER, is_inside, place
 from pywatt.worker.plain_cycle import PlainCycle
@@ -125,12 +126,11 @@ class WorkerProtocol(HttpToolsProtocol):
             if request is not None:
                 self._serve_plain(request)
                 return
-        if not self._lingers:
-            self._held.add(data)
-            if not self._waits:
-                self._go_on()
-            elif len(self._held) > MAX_HELD:
-                self.flow.hold()
+        self._held.add(data)
+        if not self._waits:
+            self._go_on()
+        elif len(self._held) > MAX_HELD:
+            self.flow.hold()
 
     def pause_writing(self) -> None:
         self._blocked_since = self._clock.now
@@ -250,7 +250,7 @@ class WorkerProtocol(HttpToolsProtocol):
         path, query = sent_target(head.target)
         scope = self._new_scope(head.method.decode(), path, query[1:])
         scope["headers"] = self._reader.own_fields()
-        cycle_class = RequestResponseCycle
+        cycle_class = Cycle
         if not head.minor:
             scope["http_version"] = "1.0"
             cycle_class = OldClientCycle
@@ -327,8 +327,7 @@ class WorkerProtocol(HttpToolsProtocol):
         self._at_rest = False
         self._lingers = True
         self._since = self._clock.now
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        Discard(self.transport, call_later=self.server_state.turns.call_later)
 
     # Inside: plain requests.
 

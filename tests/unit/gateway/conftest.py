@@ -11,6 +11,7 @@ import pytest
 from harness.turns import ManualTurns
 
 from pywatt.errors import MeshError
+from pywatt.http.discard import Discard
 from pywatt.mesh.address import Destination
 from pywatt.mesh.connection import IDLE, Connection
 from pywatt.service_type import Placement
@@ -30,12 +31,22 @@ class MemoryTransport(asyncio.Transport):
         self.written = b""
         self.closing = False
         self.aborted = False
-        self.ended = False
         self.reading = True
         self.high = 0
         self.buffered = 0
-        self._protocol = protocol
+        self._protocol: asyncio.BaseProtocol = protocol
         protocol.connection_made(self)
+
+    @property
+    def ended(self) -> bool:
+        """Whether what still comes is thrown away."""
+        return isinstance(self._protocol, Discard)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
 
     def take(self) -> bytes:
         written, self.written = self.written, b""
@@ -57,17 +68,13 @@ class MemoryTransport(asyncio.Transport):
         return self.closing
 
     def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None:
-        self.ended = True
+        return False
 
     def pause_reading(self) -> None:
         assert self.reading
         self.reading = False
 
     def resume_reading(self) -> None:
-        assert not self.reading
         self.reading = True
 
     def close(self) -> None:

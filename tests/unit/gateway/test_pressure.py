@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pywatt.http.discard import Discard
 from pywatt.http.limits import MAX_HELD, RESUME_HELD, WRITE_BUFFER
 from pywatt.http.server_connection import CLOSED, LINGERING, READING
 from pywatt.http.turns import STEPS
@@ -163,11 +164,13 @@ def test_what_is_thrown_away_comes_no_faster_than_others_are_served(scene: Scene
     client, transport = scene.connect()
     client.data_received(b"nonsense\r\n\r\n")
     assert transport.reading
+    discard = transport.get_protocol()
+    assert isinstance(discard, Discard)
     for _ in range(3):
-        client.data_received(b"x" * READ)
+        discard.buffer_updated(READ)
         assert not transport.reading
-        scene.turns.give_one()
+        scene.turns.pass_time()
         assert transport.reading
-    client.data_received(b"x" * READ)
+    discard.buffer_updated(READ)
     scene.pass_time(3)
     assert transport.aborted

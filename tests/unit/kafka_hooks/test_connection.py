@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -13,6 +14,7 @@ from harness.turns import ManualTurns
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pywatt.http.discard import Discard
 from pywatt.http.limits import RESUME_HELD
 from pywatt_services.kafka_hooks.http.answers import ACCEPTED, HttpAnswer
 from pywatt_services.kafka_hooks.http.connection import HttpConnection
@@ -33,8 +35,23 @@ class Transport:
     def __init__(self) -> None:
         self.sent = b""
         self.reading = True
-        self.ended = self.closed = self.aborted = False
+        self.closed = self.aborted = False
         self.buffered = 0
+        self._protocol = asyncio.BaseProtocol()
+
+    @property
+    def ended(self) -> bool:
+        """Whether what still comes is thrown away."""
+        return isinstance(self._protocol, Discard)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
+
+    def is_closing(self) -> bool:
+        return self.closed
 
     def set_write_buffer_limits(self, high: int) -> None:
         self.high = high
@@ -46,10 +63,7 @@ class Transport:
         self.sent += data
 
     def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None:
-        self.ended = True
+        return False
 
     def pause_reading(self) -> None:
         self.reading = False

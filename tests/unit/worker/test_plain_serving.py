@@ -241,7 +241,7 @@ async def test_a_lost_connection_is_no_garbage() -> None:
     connection = Connection(answer)
     connection.receive(GET)
     await settle(2)
-    connection.protocol.connection_lost(None)
+    connection.transport.lose()
     protocol = weakref.ref(connection.protocol)
     gc.disable()
     try:

@@ -19,6 +19,8 @@ HIGH_WATER = 64 * 1024
 """Bytes that wait to be read above which nothing more is received."""
 SPOOLED_IN_MEMORY = 1024 * 1024
 """Bytes of a body of unknown length above which it is kept in a temporary file."""
+SPOOLED_PIECE = 64 * 1024
+"""Bytes that are written at once into that file, by a thread: a body may come in many tiny pieces."""
 SPOOLED_SIZE = 1024 * 1024 * 1024
 """Bytes of a body of unknown length above which it is refused."""
 
@@ -74,6 +76,7 @@ class RequestBody(io.RawIOBase):
         """Receive the whole body into a file. Raises BodyTooLarge, ClientLeft."""
         file = tempfile.SpooledTemporaryFile[bytes](SPOOLED_IN_MEMORY)
         size, more = 0, True
+        unwritten = bytearray()
         try:
             while more:
                 message = await self._receive()
@@ -83,10 +86,14 @@ class RequestBody(io.RawIOBase):
                 size += len(data)
                 if size > SPOOLED_SIZE:
                     raise BodyTooLarge
+                unwritten += data
+                if more and len(unwritten) < SPOOLED_PIECE:
+                    continue
                 if size > SPOOLED_IN_MEMORY:
-                    await asyncio.to_thread(file.write, data)
+                    await asyncio.to_thread(file.write, unwritten)
                 else:
-                    file.write(data)
+                    file.write(unwritten)
+                unwritten = bytearray()
             file.seek(0)
         except BaseException:
             file.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -15,6 +16,12 @@ MAX_ABANDONED = 200
 Python cannot end a thread. If it was still counted, a few clients that leave such streams would hold up all others.
 """
 
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread that waits for the interpreter gets it (Python's own default: 5 ms).
+
+A request changes threads three times. Each change waits this long while the event loop reads from other clients.
+"""
+
 logger = reporter("pywatt.worker")
 
 
@@ -22,6 +29,7 @@ class Threads:
     """Runs a limited number of requests at once."""
 
     def __init__(self, size: int) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL)
         self._executor = ThreadPoolExecutor(size + MAX_ABANDONED, thread_name_prefix="wsgi")
         self._free = asyncio.Semaphore(size)
         self._abandoned = 0

@@ -1,14 +1,26 @@
-"""Answers to HTTP/1.0, which knows no chunks: a body of unknown length ends with the connection."""
+"""Answers to requests that are not plain, HTTP/1.0 among them."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 
-class OldClientCycle(RequestResponseCycle):
-    """Serves one request of HTTP/1.0."""
+class Cycle(RequestResponseCycle):
+    """Serves one request."""
+
+    async def send(self, message: Any) -> None:
+        """Write a part of the answer."""
+        if self.disconnected:
+            await asyncio.sleep(0)  # an application that goes on sending must not keep the event loop to itself
+        else:
+            await super().send(message)
+
+
+class OldClientCycle(Cycle):
+    """Serves one request of HTTP/1.0, which knows no chunks: a body of unknown length ends with the connection."""
 
     _until_close = False
 

@@ -1,0 +1,99 @@
+"""What comes on a connection that was refused."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from harness.turns import ManualTurns
+
+from pywatt.http.discard import Discard
+
+pytestmark = pytest.mark.anyio
+SIZE = 10_000
+
+
+class Refused(asyncio.Protocol):
+    """A protocol that is replaced."""
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        raise AssertionError(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set()
+
+
+class Watched(Discard):
+    """Tells when something was thrown away."""
+
+    took: asyncio.Event | None = None
+
+    def buffer_updated(self, nbytes: int) -> None:
+        super().buffer_updated(nbytes)
+        assert self.took is not None
+        self.took.set()
+
+
+@asynccontextmanager
+async def refused() -> AsyncIterator[tuple[Refused, asyncio.Transport, Watched, ManualTurns, socket.socket]]:
+    """A connection that was refused, and its client's socket."""
+    client, server = socket.socketpair()
+    client.setblocking(False)
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.create_connection(Refused, sock=server)
+    turns = ManualTurns()
+    with client:
+        yield protocol, transport, Watched(transport, call_later=turns.call_later), turns, client
+        transport.abort()
+        await protocol.lost.wait()
+
+
+async def test_a_client_that_is_silent_is_told_that_nothing_follows() -> None:
+    async with refused() as (_, _, _, turns, client):
+        turns.pass_time()
+        assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+
+
+async def test_a_client_that_goes_on_sending_is_not() -> None:
+    async with refused() as (_, transport, discard, turns, client):
+        for _ in range(5):
+            discard.took = asyncio.Event()
+            await asyncio.get_running_loop().sock_sendall(client, b"x" * SIZE)
+            await discard.took.wait()
+            assert not transport.is_reading()
+            turns.pass_time()
+            with pytest.raises(BlockingIOError):
+                client.recv(1)
+            assert transport.is_reading()
+
+
+async def test_the_protocol_that_was_replaced_hears_of_the_end() -> None:
+    async with refused() as (protocol, _, _, _, client):
+        client.close()
+        await protocol.lost.wait()
+
+
+async def test_timers_end_with_the_connection() -> None:
+    async with refused() as (protocol, transport, _, turns, _):
+        transport.abort()
+        await protocol.lost.wait()
+        turns.pass_time()
+        turns.pass_time()
+
+
+async def test_who_waits_for_the_end_is_told_of_the_clients_end_and_of_a_loss() -> None:
+    client, server = socket.socketpair()
+    transport, protocol = await asyncio.get_running_loop().create_connection(Refused, sock=server)
+    ended = asyncio.Event()
+    with client:
+        Discard(transport, call_later=ManualTurns().call_later, ended=ended.set)
+        client.shutdown(socket.SHUT_WR)
+        await ended.wait()
+    ended.clear()
+    await protocol.lost.wait()
