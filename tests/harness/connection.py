@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pywatt.http.discard import Discard
-from pywatt.worker.connection.connections import Connections
-from pywatt.worker.lifespan import Application, Receive, Scope, Send
-from pywatt.worker.plain_request import PlainReader
-from pywatt.worker.protocol import WorkerProtocol, WorkerState
-from pywatt.worker.streams import Streams
-from pywatt.worker.uvicorn_engine import _config
+from pywatt.worker.asgi.connection.connections import Connections
+from pywatt.worker.asgi.fast_path.request import PlainReader
+from pywatt.worker.asgi.lifespan import Application, Receive, Scope, Send
+from pywatt.worker.asgi.streams import Streams
+from pywatt.worker.asgi.uvicorn_engine import _config
+from pywatt.worker.asgi.uvicorn_protocol import WorkerProtocol, WorkerState
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"

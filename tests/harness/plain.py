@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.connection import BODY, START, Connection, settle
-from pywatt.worker.lifespan import Message, Receive, Scope, Send
-from pywatt.worker.plain_request import PlainReader, PlainRequest
-from pywatt.worker.protocol import WorkerProtocol
+from pywatt.worker.asgi.fast_path.request import PlainReader, PlainRequest
+from pywatt.worker.asgi.lifespan import Message, Receive, Scope, Send
+from pywatt.worker.asgi.uvicorn_protocol import WorkerProtocol
 
 TURNS = 12
 """Turns of the loop within which everything that can happen has happened."""

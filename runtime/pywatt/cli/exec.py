@@ -13,7 +13,7 @@ from pywatt.config.choice import Choice
 from pywatt.control.client import ControlClient
 from pywatt.control.find import implied, running
 from pywatt.errors import ControlError
-from pywatt.worker.interpreter import environment
+from pywatt.worker.process.interpreter import environment
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -7,12 +7,12 @@ from typing import cast
 
 from pywatt.control.api import control_application
 from pywatt.service_type import ServiceContext
+from pywatt.worker.asgi.drain import drain
+from pywatt.worker.asgi.engine import Listeners
+from pywatt.worker.asgi.hypercorn_engine import hypercorn_engine
+from pywatt.worker.asgi.lifespan import Application, Lifespan
+from pywatt.worker.asgi.streams import Streams
 from pywatt.worker.context import WorkerContext
-from pywatt.worker.drain import drain
-from pywatt.worker.engine import Listeners
-from pywatt.worker.hypercorn_engine import hypercorn_engine
-from pywatt.worker.lifespan import Application, Lifespan
-from pywatt.worker.streams import Streams
 
 DRAIN_SHARE = 0.5
 """Part of a stop's time that requests in flight may take."""

@@ -90,7 +90,7 @@ class HttpServer(Generic[ClientT]):
         self.clients.discard(client)
         self._client_left.set()
 
-    # The steps of a stop: see `pywatt.worker.drain`.
+    # The steps of a stop: see `pywatt.worker.asgi.drain`.
 
     def refuse(self) -> None:
         """Accept nobody any more; each response from now on says so."""

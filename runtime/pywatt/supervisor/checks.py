@@ -17,7 +17,7 @@ from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.supervisor.forkserver import Forkserver
 from pywatt.supervisor.reaper import Reaper
 from pywatt.supervisor.worker import Worker, Workshop
-from pywatt.worker.mark import put_mark
+from pywatt.worker.process.mark import put_mark
 
 MAX_OUTPUT = 400
 """Characters of a failed program's output that are told."""

@@ -19,11 +19,11 @@ from pywatt.mesh.versions import TableVersions
 from pywatt.supervisor import procfs
 from pywatt.supervisor.reaper import ExitStatus, Reaper
 from pywatt.supervisor.resources import NO_ROOM
-from pywatt.worker.forkserver import ADOPT, FORGET, FORK, HEADER, PID, PRELOAD, TABLE
-from pywatt.worker.mark import new_app_mark, worker_mark
-from pywatt.worker.spec import WorkerSpec
+from pywatt.worker.process.forkserver import ADOPT, FORGET, FORK, HEADER, PID, PRELOAD, TABLE
+from pywatt.worker.process.launch import LaunchMessage
+from pywatt.worker.process.mark import new_app_mark, worker_mark
 
-BASE_PRELOAD = ("pywatt.worker.main", "pywatt.worker.asgi")
+BASE_PRELOAD = ("pywatt.worker.process.main", "pywatt.worker.asgi.serve")
 """What every worker needs, whatever its type."""
 SHORT_LIFE = 1.0
 """Seconds: one that lived for less is not launched again at once."""
@@ -33,7 +33,7 @@ IDLE_LOOKS = 10
 """One that does nothing for so many of them hangs; one that imports uses the processor or the disk."""
 MOST_LOOKS = 60
 """After so many of them it hangs, whatever it does."""
-_PROGRAM = "import sys; from pywatt.worker.forkserver import serve; serve(*map(int, sys.argv[1:]))"
+_PROGRAM = "import sys; from pywatt.worker.process.forkserver import serve; serve(*map(int, sys.argv[1:]))"
 
 
 class Forkserver:
@@ -52,7 +52,7 @@ class Forkserver:
         self._table_version = 0
         """Of the mesh table that it has."""
         self.app_mark = new_app_mark(rng or random.Random())  # noqa: S311 - no secret
-        """Of all processes that the app starts: see `pywatt.worker.mark`."""
+        """Of all processes that the app starts: see `pywatt.worker.process.mark`."""
         self._marks = itertools.count()
         self._launch()
 
@@ -69,7 +69,7 @@ class Forkserver:
                 await self._send(PRELOAD, pickle.dumps(new))
 
     async def fork(
-        self, spec: WorkerSpec, descriptors: Sequence[int], versions: TableVersions, wanted: Callable[[], bool]
+        self, spec: LaunchMessage, descriptors: Sequence[int], versions: TableVersions, wanted: Callable[[], bool]
     ) -> tuple[int, int]:
         """Fork a worker; return its pid and the version of the mesh table that it has.
 
@@ -150,7 +150,7 @@ class Forkserver:
             self._table_version = versions.table.version
             versions.told(len(body))
 
-    async def _fork_once(self, spec: WorkerSpec, descriptors: Sequence[int]) -> int:
+    async def _fork_once(self, spec: LaunchMessage, descriptors: Sequence[int]) -> int:
         loop = asyncio.get_running_loop()
         body = spec.to_bytes()
         with self._watched():

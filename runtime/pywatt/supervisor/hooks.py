@@ -18,7 +18,7 @@ from pywatt.config.model import ServiceConfig
 from pywatt.errors import ServiceFailed
 from pywatt.supervisor.output import open_output_pipes
 from pywatt.supervisor.worker import Workshop
-from pywatt.worker.interpreter import environment
+from pywatt.worker.process.interpreter import environment
 
 
 async def run_before_start(service: ServiceConfig, env: Mapping[str, str], workshop: Workshop) -> None:

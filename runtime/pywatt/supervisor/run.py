@@ -32,8 +32,8 @@ from pywatt.supervisor.sockets import open_endpoint
 from pywatt.supervisor.supervisor import Supervisor
 from pywatt.supervisor.upkeep import Upkeep
 from pywatt.supervisor.worker import Workshop
-from pywatt.worker.kernel import adopt_orphans
-from pywatt.worker.mark import end_marked, is_of_app
+from pywatt.worker.process.mark import end_marked, is_of_app
+from pywatt.worker.process.prctl import adopt_orphans
 
 
 async def run_app(

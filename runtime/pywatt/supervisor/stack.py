@@ -10,13 +10,13 @@ from pywatt.errors import ControlError
 from pywatt.logs.lines import LogRecord
 from pywatt.supervisor import procfs
 from pywatt.supervisor.worker import Worker
-from pywatt.worker.kernel import STACK_SIGNAL
+from pywatt.worker.stack_dump import STACK_SIGNAL
 
 DUMP_SECONDS = 3.0
 """Within which a worker that can run at all has printed its stack."""
 TASKS_SECONDS = 1.0
 """Within which an event loop that turns has told of its tasks."""
-_TASKS = "pywatt.worker.tasks:waiting"
+_TASKS = "pywatt.worker.stack_dump:waiting"
 _DUMPS = ("Thread 0x", "Current thread 0x")
 
 

@@ -48,8 +48,8 @@ from pywatt.supervisor.reaper import ExitStatus, Reaper
 from pywatt.supervisor.resources import cannot
 from pywatt.supervisor.sockets import open_endpoint
 from pywatt.supervisor.state import WorkerEvent, WorkerState, transition
-from pywatt.worker.mark import end_marked
-from pywatt.worker.spec import WorkerSpec
+from pywatt.worker.process.launch import LaunchMessage
+from pywatt.worker.process.mark import end_marked
 
 NOT_ASKED = "its probes have not passed yet"
 PARTING_SECONDS = 1.0
@@ -371,7 +371,7 @@ async def _make(
             lends.enter_context(lent)
             stack.enter_context(workshop.attend(service.id, debuggers, terminal))
             passed["terminal"] = lent.fileno()
-        spec = WorkerSpec(
+        spec = LaunchMessage(
             endpoint_id=f"{service.id}/{order.slot}/{order.incarnation}",
             service=service,
             slot=order.slot,

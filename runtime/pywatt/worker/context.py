@@ -33,8 +33,8 @@ from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable, TableDelta
 from pywatt.service_type import ServiceContext, StopRequest
 from pywatt.worker.heartbeat import Gauge, Heartbeat
-from pywatt.worker.hook import call_hook
-from pywatt.worker.spec import WorkerSpec
+from pywatt.worker.probe_function import call_probe_function
+from pywatt.worker.process.launch import LaunchMessage
 
 EXIT_ORPHAN = 70
 """The supervisor is gone: EX_SOFTWARE of sysexits.h, never seen by anybody but the kernel."""
@@ -44,7 +44,7 @@ EXIT_ORPHAN = 70
 class WorkerContext:
     """Connects a service's code with the supervisor's channel."""
 
-    spec: WorkerSpec
+    spec: LaunchMessage
     sockets: Mapping[str, socket.socket]
     tasks: TaskGroup
     _mesh: MeshClient
@@ -188,7 +188,7 @@ class WorkerContext:
                 raise ValueError(f"not a message for a worker: {message}")
 
     async def _check(self, check: Check) -> None:
-        self._send(Checked(check.id, await call_hook(check.hook)))
+        self._send(Checked(check.id, await call_probe_function(check.hook)))
 
     def follow(self) -> None:
         """Be told of every change of the table from now on: without that, only of those that `names_table` is for."""

@@ -4,7 +4,7 @@ The service gets the client's Host. `X-Forwarded-For`, `-Host` and `-Proto`, as 
 `X-Forwarded-Prefix`, as Traefik adds it, says what was taken off the path. What a client itself sent under these and
 similar names is taken out, unless it is trusted: another part of the app, or anybody when `server.trustProxy` is set.
 Then the peer's address is appended to the list in `X-Forwarded-For`, the gateway's prefix to `X-Forwarded-Prefix`, and
-the other two stay as they came. Workers make a request's scope of them (`pywatt.worker.forwarded`).
+the other two stay as they came. Workers make a request's scope of them (`pywatt.worker.asgi.forwarded`).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import anyio
 
 from pywatt.mesh.client import MeshClient
 from pywatt.service_type import ServiceContext
-from pywatt.worker.drain import drain
+from pywatt.worker.asgi.drain import drain
 from pywatt.worker.heartbeat import WAITING
 from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
 from pywatt_services.gateway.routes import RouteTable

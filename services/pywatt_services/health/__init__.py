@@ -19,7 +19,7 @@ class HealthType:
     name = "health"
     aliases = ("@platformatic/watt-plugin-kafka-health",)
     imports_code = False
-    preload = ("pywatt.worker.uvicorn_engine", "pywatt_services.health.serve")
+    preload = ("pywatt.worker.asgi.uvicorn_engine", "pywatt_services.health.serve")
 
     @property
     def schema(self) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from pywatt.service_type import ServiceContext
-from pywatt.worker.asgi import Application, Receive, Scope, Send, serve_asgi
+from pywatt.worker.asgi.serve import Application, Receive, Scope, Send, serve_asgi
 from pywatt_services.health.config import HealthOptions
 from pywatt_services.health.lag import GroupLag, LagMonitor
 from pywatt_services.health.verdict import Status, health, readiness

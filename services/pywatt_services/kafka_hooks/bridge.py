@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from pywatt.errors import MissingExtra, StartError
 from pywatt.service_type import ServiceContext, StopRequest
-from pywatt.worker.drain import drain
+from pywatt.worker.asgi.drain import drain
 from pywatt.worker.heartbeat import KAFKA_LAG
 from pywatt_kafka.addresses import brokers_from
 from pywatt_kafka.consumer import records_behind

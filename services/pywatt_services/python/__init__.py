@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pywatt.service_type import Configured, Placement, Requirement, ServiceContext, ServiceType
-from pywatt.worker.engine import EngineName
+from pywatt.worker.asgi.engine import EngineName
 from pywatt_schemas import load
 from pywatt_services.python.config import Interface, PythonOptions, configure, find_interpreter, neglected
 from pywatt_services.python.detect import find_application
@@ -25,7 +25,7 @@ class PythonType:
     name = "python"
     aliases = ("@platformatic/python", "@platformatic/python-node")
     uses_mesh = False
-    preload = ("pywatt.worker.uvicorn_engine", "pywatt_services.python.serve")
+    preload = ("pywatt.worker.asgi.uvicorn_engine", "pywatt_services.python.serve")
 
     @property
     def schema(self) -> Mapping[str, Any]:

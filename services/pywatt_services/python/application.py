@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from pywatt.errors import StartError
-from pywatt.worker.lifespan import Application
+from pywatt.worker.asgi.lifespan import Application
 from pywatt_services.python.config import Interface, PythonOptions
 from pywatt_services.python.detect import NAMES
 

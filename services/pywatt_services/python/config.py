@@ -11,7 +11,7 @@ from typing import Any
 
 from pywatt.errors import Problem
 from pywatt.service_type import OptionsError, Placement
-from pywatt.worker.engine import EngineName
+from pywatt.worker.asgi.engine import EngineName
 from pywatt_services.python.detect import FILES, NAMES, find_application
 from pywatt_services.python.virtual_environment import find_environment
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pywatt.logs.reporter import reporter
-from pywatt.worker.lifespan import Application, Receive, Scope, Send
+from pywatt.worker.asgi.lifespan import Application, Receive, Scope, Send
 
 logger = reporter("pywatt.python")
 

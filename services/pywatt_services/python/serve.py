@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 
 from pywatt.service_type import ServiceContext
-from pywatt.worker.asgi import serve_asgi
-from pywatt.worker.engine import EngineName
+from pywatt.worker.asgi.engine import EngineName
+from pywatt.worker.asgi.serve import serve_asgi
 from pywatt.worker.heartbeat import KAFKA_LAG
 from pywatt_services.python.application import AsgiApplication, AsyncFactory, MainFunction, load_application
 from pywatt_services.python.config import PythonOptions

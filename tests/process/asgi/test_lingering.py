@@ -11,8 +11,8 @@ from harness.context import ready, settle
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from pywatt.worker.asgi import EngineName, serve_asgi
-from pywatt.worker.drain import IDLE_GRACE
+from pywatt.worker.asgi.drain import IDLE_GRACE
+from pywatt.worker.asgi.serve import EngineName, serve_asgi
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect, unix_connect
 
 from pywatt.errors import MissingExtra
 from pywatt.service_type import ServiceContext
-from pywatt.worker.asgi import Application, EngineName, serve_asgi
+from pywatt.worker.asgi.serve import Application, EngineName, serve_asgi
 
 pytestmark = pytest.mark.anyio
 
@@ -89,7 +89,7 @@ async def test_hypercorn_speaks_http_2_in_the_clear() -> None:
 async def test_an_engine_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hypercorn", None)
     monkeypatch.setitem(sys.modules, "hypercorn.app_wrappers", None)
-    monkeypatch.delitem(sys.modules, "pywatt.worker.hypercorn_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "pywatt.worker.asgi.hypercorn_engine", raising=False)
     async with start(serve(Recorder(), EngineName.HYPERCORN)) as worker:
         with pytest.raises(MissingExtra, match=r'server\.engine "hypercorn" needs the package hypercorn') as raised:
             await worker.ended()

@@ -15,8 +15,8 @@ from harness.applications import Echo, Gate, Recorder
 from harness.context import PATIENCE, exchange, ready, settle
 
 from pywatt.service_type import ServiceContext
-from pywatt.worker.asgi import serve_asgi
-from pywatt.worker.lifespan import Receive, Scope, Send
+from pywatt.worker.asgi.lifespan import Receive, Scope, Send
+from pywatt.worker.asgi.serve import serve_asgi
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ import pytest
 from harness.stops import Stops
 
 from pywatt.service_type import StopRequest
-from pywatt.worker.drain import drain
+from pywatt.worker.asgi.drain import drain
 from pywatt_services.kafka_hooks.http.answers import ACCEPTED
 from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
 from pywatt_services.kafka_hooks.http.server import HooksServer

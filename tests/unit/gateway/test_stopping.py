@@ -12,7 +12,7 @@ from harness.stops import Stops
 from websockets.frames import Frame, Opcode
 
 from pywatt.service_type import StopRequest
-from pywatt.worker.drain import drain
+from pywatt.worker.asgi.drain import drain
 from pywatt_services.gateway.frames import CLOSE_SERVICE_RESTART
 
 pytestmark = pytest.mark.anyio

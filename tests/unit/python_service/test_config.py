@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from pywatt.service_type import Configured, OptionsError, Placement
-from pywatt.worker.engine import EngineName
-from pywatt.worker.interpreter import NEEDED
+from pywatt.worker.asgi.engine import EngineName
+from pywatt.worker.process.interpreter import NEEDED
 from pywatt_services.python import TYPE
 from pywatt_services.python.config import Interface, PythonOptions
 

@@ -13,7 +13,7 @@ import io
 from typing import Any
 
 from pywatt.http.answer import JSON, error_body
-from pywatt.worker.lifespan import Receive, Scope, Send
+from pywatt.worker.asgi.lifespan import Receive, Scope, Send
 from pywatt.worker.wsgi.environ import environ_of
 from pywatt.worker.wsgi.request_body import SPOOLED_SIZE, BodyTooLarge, ClientLeft, RequestBody
 from pywatt.worker.wsgi.response import Response, WsgiApplication

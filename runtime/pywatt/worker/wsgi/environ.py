@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
 from pywatt.http.headers import Header
-from pywatt.worker.lifespan import Scope
+from pywatt.worker.asgi.lifespan import Scope
 
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 """Stands in a scope's path for bytes that are not UTF-8."""

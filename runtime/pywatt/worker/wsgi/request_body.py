@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pywatt.worker.lifespan import Receive
+from pywatt.worker.asgi.lifespan import Receive
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -9,7 +9,7 @@ from typing import Any
 
 from pywatt.http.headers import HOP_BY_HOP, Header, check_header
 from pywatt.logs.reporter import reporter
-from pywatt.worker.lifespan import Message, Send
+from pywatt.worker.asgi.lifespan import Message, Send
 from pywatt.worker.wsgi.request_body import ClientLeft, RequestBody
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]

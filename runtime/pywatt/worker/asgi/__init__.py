@@ -1,0 +1,1 @@
+"""Serves ASGI applications under uvicorn or hypercorn: engines, connections, draining."""

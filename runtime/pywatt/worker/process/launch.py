@@ -1,0 +1,44 @@
+"""Everything that a worker process is told when it is forked."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from pywatt.config.model import ServerConfig, ServiceConfig
+from pywatt.mesh.table import MeshTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchMessage:
+    """One incarnation of one worker. Its descriptors travel beside it, in the order of `descriptors`."""
+
+    endpoint_id: str
+    service: ServiceConfig
+    slot: int
+    app_name: str
+    production: bool
+    base_path: str
+    server: ServerConfig
+    env: Mapping[str, str]
+    """The complete environment, exports of other services included."""
+    table: MeshTable = field(default_factory=partial(MeshTable, 0))
+    """The mesh table at the time of the fork, which the forkserver knows and puts in."""
+    supervisor_pid: int
+    mark: int
+    """Of its processes: see `pywatt.worker.process.mark`."""
+    descriptors: tuple[str, ...]
+    """What each passed descriptor is: `channel`, `stdout`, `stderr`, `endpoint`, `loopback`, `public`."""
+
+    def to_bytes(self) -> bytes:
+        """Return the form that travels to the forkserver."""
+        return pickle.dumps(self)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> LaunchMessage:
+        """Read what `to_bytes` made; only ever fed by the supervisor over its own socket pair."""
+        spec = pickle.loads(data)  # noqa: S301 - our own supervisor wrote it, over a private socket pair
+        assert isinstance(spec, LaunchMessage)
+        return spec

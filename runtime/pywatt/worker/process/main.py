@@ -1,0 +1,209 @@
+"""What a freshly forked worker process does: becomes a process of its own, then serves its service."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import importlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import EntryPoint
+from types import FrameType
+from typing import NoReturn
+
+import anyio
+
+from pywatt.channel.frames import frame
+from pywatt.channel.messages import Debugging, encode
+from pywatt.channel.stream import open_channel
+from pywatt.errors import PywattError
+from pywatt.logs.python import configure_logging, python_level, text_of
+from pywatt.logs.reporter import open_reports, reporter
+from pywatt.mesh import names_file, resolver
+from pywatt.mesh.client import MeshClient
+from pywatt.mesh.names_file import NamesFile
+from pywatt.mesh.table import MeshTable
+from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, imports_code, registered, uses_mesh
+from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
+from pywatt.worker.debugger import adapt_pdb, listen_for_editor
+from pywatt.worker.failure import root_cause, trim
+from pywatt.worker.process.async_library import asyncio_runs_here
+from pywatt.worker.process.bytecode import cache_settled_files_only
+from pywatt.worker.process.fork_signals import forget_signals_in_children
+from pywatt.worker.process.launch import LaunchMessage
+from pywatt.worker.process.mark import put_mark
+from pywatt.worker.process.prctl import die_with_parent
+from pywatt.worker.process.process_exit import FAILURE_GRACE, ProcessExit
+from pywatt.worker.process.startup_variables import make_good, need_new_interpreter, open_output
+from pywatt.worker.stack_dump import STACK_SIGNAL
+
+EXIT_FAILURE = 1
+
+logger = reporter("pywatt.worker")
+
+
+def run(spec: LaunchMessage, descriptors: list[int]) -> int:
+    """Run the worker to its end and return its exit status."""
+    passed = dict(zip(spec.descriptors, descriptors, strict=True))
+    os.setsid()  # a process group of its own: signals of the terminal stay away, grandchildren can be ended with it
+    put_mark(spec.mark)
+    die_with_parent()
+    if os.getppid() != spec.supervisor_pid:
+        return EXIT_ORPHAN
+    _redirect_stdio(passed.pop("stdout"), passed.pop("stderr"), spec.env)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    service = spec.service
+    if service.interpreter is not None or need_new_interpreter(spec.env, os.environ, service.path):
+        from pywatt.worker.process.interpreter import exec_interpreter
+
+        exec_interpreter(spec, passed)
+        return EXIT_FAILURE  # it could not be run, and has said so
+    return _run_service(spec, passed, registered()[spec.service.type])
+
+
+def run_after_exec(spec: LaunchMessage, passed: Mapping[str, int], service_type: str) -> int:
+    """Run the worker in the interpreter that it has become by now; `service_type`: the type's entry point."""
+    _open_stdio(spec.env)
+    return _run_service(spec, passed, EntryPoint(spec.service.type, service_type, ENTRY_POINT_GROUP))
+
+
+def _run_service(spec: LaunchMessage, passed: Mapping[str, int], entry: EntryPoint) -> int:
+    _enter_service(spec)
+    configure_logging(spec.service.log_level)
+    open_reports(python_level(spec.service.log_level))
+    sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in passed.items()}
+    ending = ProcessExit()
+    try:
+        _serve(spec, sockets, entry, ending)
+    except BaseException as error:  # noqa: BLE001 - the process ends here, and tells why
+        cause = root_cause(error)
+        ending.status = _status(cause)
+        if ending.status and not isinstance(cause, _Terminated):
+            _tell(cause)
+    # The process ends by os._exit, which skips what Python does at its end.
+    ending.end_within(FAILURE_GRACE if ending.status else spec.service.shutdown, at_most=True)
+    ending.finish()
+    return ending.status
+
+
+def _serve(spec: LaunchMessage, sockets: dict[str, socket.socket], entry: EntryPoint, ending: ProcessExit) -> None:
+    """Import what is served, as any program is imported, then serve it in the event loop."""
+    resolver.install(lambda: spec.table)
+    names = NamesFile()
+    names.follow(spec.table)
+    os.environ[names_file.VARIABLE] = names.path
+    os.register_at_fork(after_in_child=lambda: resolver.install(names_file.inherited_table()))
+    loop = resolver.new_event_loop()
+    # For code that asks for "the" loop while it is imported: what it puts there runs once the service does.
+    asyncio.set_event_loop(loop)
+    # An import blocks: nobody would read the supervisor's request to stop.
+    signal.signal(signal.SIGTERM, _terminate)
+    adapt_pdb(sockets.pop("terminal", None))
+    if spec.service.debugged:
+        sockets["channel"].sendall(frame(encode(Debugging(listen_for_editor()))))
+    service_type: ServiceType = entry.load()
+    probes = spec.service.probes
+    hooks = any(probe and probe.hook for probe in (probes.startup, probes.liveness, probes.readiness))
+    if not hooks and not imports_code(service_type):
+        sys.path.remove(str(spec.service.path))
+    options = spec.service.options
+    if isinstance(service_type, Prepares):
+        options = service_type.prepare(options)
+    if loop.is_closed():
+        loop = resolver.new_event_loop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner, asyncio_runs_here():
+        runner.run(_serve_in_loop(spec, sockets, service_type, options, ending, names))
+
+
+class _Terminated(SystemExit):
+    """SIGTERM while the application is imported; as SystemExit, which no import takes for a failure of its own."""
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)
+    raise _Terminated(128 + number)  # the shell's number for it
+
+
+def _status(error: BaseException) -> int:
+    """Return the exit status that an error means: of `sys.exit(3)` it is 3, as in any program."""
+    if not isinstance(error, SystemExit) or isinstance(error.code, str):
+        return EXIT_FAILURE
+    return (error.code or 0) & 0xFF
+
+
+def _tell(error: BaseException) -> None:
+    if isinstance(error, PywattError):
+        # raised on purpose, by our own code: where is of no use to anybody
+        logger.critical("%s%s", error.message, f" (fix: {error.hint})" if error.hint else "")
+    else:
+        cause = trim(error)
+        logger.critical("%s: %s", type(cause).__name__, text_of(cause), exc_info=cause)
+
+
+def _redirect_stdio(stdout: int, stderr: int, env: Mapping[str, str]) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (stdout, 1), (stderr, 2)):
+        os.dup2(source, target)
+        os.close(source)
+    _open_stdio(env)
+
+
+def _open_stdio(env: Mapping[str, str]) -> None:
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - stdin lives as long as the process
+    sys.stdout, sys.stderr = open_output(1, env), open_output(2, env)
+    faulthandler.enable()
+    # In C, so that a worker whose event loop hangs answers too.
+    faulthandler.register(STACK_SIGNAL, all_threads=True)
+
+
+def _enter_service(spec: LaunchMessage) -> None:
+    os.environ.clear()
+    os.environ.update(spec.env)
+    os.chdir(spec.service.path)
+    if sys.path and sys.path[0] == "":
+        del sys.path[0]
+    sys.path.insert(0, str(spec.service.path))
+    make_good(spec.env, spec.service.path)
+    sys.argv = [f"pywatt {spec.service.id}"]
+    importlib.invalidate_caches()
+    cache_settled_files_only()
+
+
+async def _serve_in_loop(
+    spec: LaunchMessage,
+    sockets: dict[str, socket.socket],
+    service_type: ServiceType,
+    options: object,
+    ending: ProcessExit,
+    names: NamesFile,
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with MeshClient(MeshTable(0)) as mesh, anyio.create_task_group() as tasks:
+        context = WorkerContext(
+            spec=spec,
+            sockets=sockets,
+            tasks=tasks,
+            _mesh=mesh,
+            _table=spec.table,
+            on_stop=ending.end_within,
+            on_table=names.follow,
+        )
+        resolver.install(context.names_table)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, partial(context.request_stop, spec.service.shutdown))
+        forget_signals_in_children()
+        async with open_channel(sockets.pop("channel"), context.receive, context.channel_closed) as channel:
+            context.attach(channel)
+            if uses_mesh(service_type):
+                context.follow()
+            try:
+                await service_type.serve(options, context)
+                if not context.stopping:
+                    logger.error("the service ended by itself")
+            finally:
+                context.detach()
+        tasks.cancel_scope.cancel()
