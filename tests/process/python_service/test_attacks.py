@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,11 @@ async def app(scope, receive, send):
             pass
     body = LARGE if parts else b"ok"
     headers = [(b"content-length", b"%d" % (len(body) * (parts or 1)))]
+    if scope["path"] == "/forever":
+        headers = []
     await send({"type": "http.response.start", "status": 200, "headers": headers})
+    while scope["path"] == "/forever":
+        await send({"type": "http.response.body", "body": LARGE, "more_body": True})
     for _ in range((parts or 1) - 1):
         await send({"type": "http.response.body", "body": body, "more_body": True})
     await send({"type": "http.response.body", "body": body})
@@ -38,6 +43,10 @@ def app(environ, start_response):
         while environ["wsgi.input"].read(65536):
             pass
     body = LARGE if parts else b"ok"
+    if environ["PATH_INFO"] == "/forever":
+        start_response("200 OK", [])
+        while True:
+            yield LARGE
     start_response("200 OK", [("content-length", str(len(body) * (parts or 1)))])
     for _ in range(parts or 1):
         yield body
@@ -86,7 +95,11 @@ class Site:
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     code, options = ENGINES[request.param]
     files: dict[str, str | dict[str, Any]] = {
-        "watt.json": {"services": [{"id": "api", "path": "api"}], "entrypoint": "api"},
+        "watt.json": {
+            "services": [{"id": "api", "path": "api"}],
+            "entrypoint": "api",
+            "gracefulShutdown": {"application": 1000},  # an application here never ends
+        },
         "api/watt.json": {"module": "python", **options},
         "api/app.py": code,
     }
@@ -105,3 +118,12 @@ def test_nobody_else_feels(site: Site, name: str, connections: int) -> None:
     with under(ATTACKS[name], site.port, connections):
         assert_others_are_served(site.port, SMALL.encode())
     memory.assert_bounded()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_application_that_goes_on_sending_when_its_client_has_left_holds_up_nobody(site: Site, method: str) -> None:
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", site.port), timeout=30) as client:
+            client.sendall(f"{method} /forever HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert_others_are_served(site.port, SMALL.encode())

@@ -15,8 +15,10 @@ class Cycle(RequestResponseCycle):
         """Write a part of the answer."""
         if self.disconnected:
             await asyncio.sleep(0)  # an application that goes on sending must not keep the event loop to itself
-        else:
-            await super().send(message)
+            return
+        await super().send(message)
+        if self.transport.is_closing():
+            await asyncio.sleep(0)  # else it may never be told that the connection is lost
 
 
 class OldClientCycle(Cycle):

@@ -112,8 +112,11 @@ class PlainCycle(RequestResponseCycle):
                 if self._events is not None:
                     await self._events.send(message)
                     return
-            if self._write_body(message.get("body", b""), more_body):
-                return
+            if not self._write_body(message.get("body", b""), more_body):
+                await super().send(message)
+            if more_body and self._transport.is_closing():
+                await asyncio.sleep(0)  # else it may never be told that the connection is lost
+            return
         await super().send(message)
 
     def _hold_head(self, message: Message) -> bool:
