@@ -13,25 +13,25 @@ from pywatt import __version__
 from pywatt.errors import PywattError
 
 _COMMANDS = {
-    "build": ("pywatt.cli.build", "Run the build commands of the services."),
+    "build": ("pywatt.cli.project.build", "Run the build commands of the services."),
     "completion": ("pywatt.cli.completion", "Print the script with which a shell completes commands."),
-    "config": ("pywatt.cli.config", "Show the configuration of a running app."),
-    "create": ("pywatt.cli.create", "Make an app, or add a service to the one that is here."),
-    "dev": ("pywatt.cli.start", "Start the app for development."),
-    "env": ("pywatt.cli.env", "Show the environment of a service."),
-    "exec": ("pywatt.cli.exec", "Run a command in a service's folder and environment."),
-    "inject": ("pywatt.cli.inject", "Send a request to a service, past the gateway."),
-    "logs": ("pywatt.cli.logs", "Show the log of an app, also after its end."),
-    "ps": ("pywatt.cli.ps", "Show the apps that run."),
-    "reload": ("pywatt.cli.reload", "Apply changed config files to a running app."),
-    "restart": ("pywatt.cli.restart", "Replace the workers of services, without a gap."),
-    "scale": ("pywatt.cli.scale", "Run a service with another number of workers."),
-    "schema": ("pywatt.cli.schema", "Print the JSON Schema of a config file."),
-    "services": ("pywatt.cli.services", "Show the services of a running app."),
-    "stack": ("pywatt.cli.stack", "Show what the workers of a service are doing."),
-    "start": ("pywatt.cli.start", "Start the app for production."),
-    "stop": ("pywatt.cli.stop", "Stop a running app."),
-    "validate": ("pywatt.cli.validate", "Check the app's config files without starting anything."),
+    "config": ("pywatt.cli.inspection.config", "Show the configuration of a running app."),
+    "create": ("pywatt.cli.project.create", "Make an app, or add a service to the one that is here."),
+    "dev": ("pywatt.cli.lifecycle.start", "Start the app for development."),
+    "env": ("pywatt.cli.inspection.env", "Show the environment of a service."),
+    "exec": ("pywatt.cli.project.exec", "Run a command in a service's folder and environment."),
+    "inject": ("pywatt.cli.inspection.inject", "Send a request to a service, past the gateway."),
+    "logs": ("pywatt.cli.inspection.logs", "Show the log of an app, also after its end."),
+    "ps": ("pywatt.cli.inspection.ps", "Show the apps that run."),
+    "reload": ("pywatt.cli.lifecycle.reload", "Apply changed config files to a running app."),
+    "restart": ("pywatt.cli.lifecycle.restart", "Replace the workers of services, without a gap."),
+    "scale": ("pywatt.cli.lifecycle.scale", "Run a service with another number of workers."),
+    "schema": ("pywatt.cli.project.schema", "Print the JSON Schema of a config file."),
+    "services": ("pywatt.cli.inspection.services", "Show the services of a running app."),
+    "stack": ("pywatt.cli.inspection.stack_dump", "Show what the workers of a service are doing."),
+    "start": ("pywatt.cli.lifecycle.start", "Start the app for production."),
+    "stop": ("pywatt.cli.lifecycle.stop", "Stop a running app."),
+    "validate": ("pywatt.cli.project.validate", "Check the app's config files without starting anything."),
 }
 _ALIASES = {"add": "create", "applications": "services", "init": "create"}
 """The original's further names of commands."""
@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, *_ = args
         if not (name.startswith("-") or ctx.resilient_parsing or self.get_command(ctx, name)):
-            from pywatt.config.nearest import nearest  # only a mistake pays for this import
+            from pywatt.config.diagnostics.hints import nearest  # only a mistake pays for this import
 
             near = nearest(name, [*self.list_commands(ctx), *_ALIASES])
             ctx.fail(f'there is no command "{name}"' + (f'; did you mean "{near}"?' if near else ""))
@@ -96,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = pywatt.main(args=list(arguments), prog_name="pywatt", standalone_mode=False)
     except PywattError as error:
-        from pywatt.cli.report import show_error
+        from pywatt.cli.output.errors import show_error
 
         show_error(error)
         return error.exit_status
@@ -104,8 +104,8 @@ def run(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        from pywatt.cli.report import show_error
-        from pywatt.cli.usage import as_error
+        from pywatt.cli.output.errors import show_error
+        from pywatt.cli.output.usage_errors import as_error
 
         show_error(as_error(error))
         return error.exit_code

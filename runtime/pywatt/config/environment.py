@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pywatt.config.document import Document
-from pywatt.config.files import is_there, read_file
-from pywatt.config.findings import problem_at
-from pywatt.config.key import Key
+from pywatt.config.diagnostics.diagnostics import problem_at
+from pywatt.config.files.document import Document
+from pywatt.config.files.key_path import Key
+from pywatt.config.files.reading import is_there, read_file
 from pywatt.errors import ConfigError, Problem
 
 if TYPE_CHECKING:

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pywatt_schemas
-from pywatt.config.assembly import assemble
-from pywatt.config.checked import checked, expanded
-from pywatt.config.choice import EVERYTHING, Choice, chosen, in_profiles, unknown_profiles
-from pywatt.config.declared import ID, Declared, declared_services, listed_ids
-from pywatt.config.discover import Found, absolute, find_app
-from pywatt.config.document import Document
+from pywatt.config.diagnostics.diagnostics import Findings
+from pywatt.config.discovery import Found, absolute, find_app
 from pywatt.config.environment import nearest_env_file, read_env_file
-from pywatt.config.findings import Findings
-from pywatt.config.kind import InstalledTypes, UnknownTypeError, choose_type
+from pywatt.config.files.document import Document
 from pywatt.config.model import RuntimeConfig
-from pywatt.config.placeholders import expand_text
-from pywatt.config.service import App, read_service
+from pywatt.config.overrides import EVERYTHING, Choice, chosen, in_profiles, unknown_profiles
+from pywatt.config.schema.placeholders import expand_text
+from pywatt.config.schema.steps import checked, expanded
+from pywatt.config.services.build import assemble
+from pywatt.config.services.entries import ID, Declared, declared_services, listed_ids
+from pywatt.config.services.service import App, read_service
+from pywatt.config.services.type_detection import InstalledTypes, UnknownTypeError, choose_type
 from pywatt.config.settings import settings_of
 from pywatt.errors import ConfigError, Problem
 from pywatt.service_type import ServiceType

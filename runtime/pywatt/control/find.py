@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pywatt.config.nearest import suggest
+from pywatt.config.diagnostics.hints import suggest
 from pywatt.control.folder import belongs_to_us, runtimes_folder
 from pywatt.control.runtime import Runtime, read
 from pywatt.errors import ConfigError, ControlError, NotKnown
@@ -84,15 +84,15 @@ def _same(folder: Path, other: Path) -> bool:
 
 def _has_nearer_app(cwd: Path, root: Path) -> bool:
     """Whether a folder belongs to an app of its own that lies inside the one at `root`."""
-    from pywatt.config.discover import config_files, is_root
-    from pywatt.config.parse import read as read_config
+    from pywatt.config.discovery import config_files, is_root
+    from pywatt.config.files.document import read_document
 
     for folder in (cwd, *cwd.parents):
         if _same(folder, root):
             return False
         for file in config_files(folder):
             try:
-                if is_root(read_config(file).data):
+                if is_root(read_document(file).data):
                     return True
             except ConfigError:
                 # An app or a service: unless the app around it lists the folder, nothing may be done to that app.
@@ -102,12 +102,12 @@ def _has_nearer_app(cwd: Path, root: Path) -> bool:
 
 def _is_listed(folder: Path, root: Path) -> bool:
     """Return whether the app at `root` has the folder as one of its services."""
-    from pywatt.config.declared import lists_folder
-    from pywatt.config.discover import config_files
-    from pywatt.config.parse import read as read_config
+    from pywatt.config.discovery import config_files
+    from pywatt.config.files.document import read_document
+    from pywatt.config.services.entries import lists_folder
 
     try:
-        return any(lists_folder(read_config(file), folder) for file in config_files(root))
+        return any(lists_folder(read_document(file), folder) for file in config_files(root))
     except ConfigError:
         return False
 

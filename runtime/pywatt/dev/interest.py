@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pywatt.config.declared import is_autoloaded
-from pywatt.config.discover import FILE_NAMES
+from pywatt.config.discovery import FILE_NAMES
 from pywatt.config.model import RuntimeConfig, ServiceConfig
+from pywatt.config.services.entries import is_autoloaded
 from pywatt.dev.ignore_rules import GITIGNORE, IgnoreRules, patterns
 
 SOURCES = frozenset(

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pywatt.config.declared import ID
-from pywatt.config.nearest import suggest
+from pywatt.config.diagnostics.hints import suggest
+from pywatt.config.services.entries import ID
 from pywatt.errors import CreateRefused
 
 _WORDS_OF_ID = "1 to 63 lower-case letters, digits, - and _, with a letter or digit at both ends"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
-from pywatt.config.key import Key
-from pywatt.config.positions import json_offsets
+from pywatt.config.files.json_nodes import json_offsets
+from pywatt.config.files.key_path import Key
 
 _INDENT = re.compile(r"\n([ \t]+)\S")
 DEFAULT_INDENT = "  "

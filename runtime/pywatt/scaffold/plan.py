@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pywatt import __version__
-from pywatt.config.discover import LISTS, absolute
-from pywatt.config.document import Document, Format
+from pywatt.config.discovery import LISTS, absolute
 from pywatt.config.environment import ENV_FILE, nearest_env_file
-from pywatt.config.key import Key
+from pywatt.config.files.document import Document, read_document
+from pywatt.config.files.formats import Format
+from pywatt.config.files.key_path import Key
 from pywatt.config.model import RuntimeConfig, ServiceConfig
-from pywatt.config.parse import read
 from pywatt.config.settings import hoisted
 from pywatt.scaffold.documents import entry, one_line, root_text, route
 from pywatt.scaffold.editors import ROOT_SCHEMA, schema_file
@@ -164,7 +164,7 @@ def _wire_gateway(draft: _Draft) -> None:
     gateway = _present_service(layout, layout.gateway)
     if gateway is None or gateway.file is None or not asked:
         return
-    document = read(gateway.file)
+    document = read_document(gateway.file)
     found = _route_list(document.data)
     if found is None:
         return

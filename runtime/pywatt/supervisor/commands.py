@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 
 from pywatt.channel.messages import Answer, Ask
+from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.model import LogLevel
-from pywatt.config.nearest import suggest
 from pywatt.control.failure import to_json
 from pywatt.control.runtime import Runtime
 from pywatt.control.service import CONTROL_ID

@@ -57,7 +57,7 @@ def _shown(service: Mapping[str, Any], env: Mapping[str, str]) -> Reach:
 
 
 def _on_disk(folder: Path, environ: Mapping[str, str]) -> Sequence[Reach]:
-    from pywatt.config.discover import find_app
+    from pywatt.config.discovery import find_app
     from pywatt.config.pipeline import load
 
     try:

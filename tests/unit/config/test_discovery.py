@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.config.discover import is_root, type_name
+from pywatt.config.discovery import is_root, type_name
 
 ROOT = {"web": [{"id": "api", "path": "web/api"}]}
 API = {"web/api/app.py": ""}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pywatt.cli.target import split
+from pywatt.cli.arguments.selection import split
 from pywatt.control import runtime as runtimes
 from pywatt.control.find import choose, running
 from pywatt.control.runtime import Runtime

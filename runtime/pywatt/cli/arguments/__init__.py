@@ -1,0 +1,1 @@
+"""Interprets the words after a command: apps, services, folders."""

@@ -1,0 +1,118 @@
+"""Which app, and which of its services, the words after a command mean: `[ID] [SERVICE...]`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pywatt.config.diagnostics.hints import suggest
+from pywatt.control.client import ControlClient
+from pywatt.control.find import choose, implied, listed, named, not_running, running
+from pywatt.control.runtime import Runtime
+from pywatt.errors import ControlError, NotKnown
+
+_ID = "ID is an app's pid, name or folder; without it, the app of this folder"
+ID_HELP = f"{_ID}, or the only one that runs, is meant."
+"""Of commands that look."""
+ACTING_ID_HELP = f"{_ID} is meant."
+"""Of commands that change something, which must not guess: the only app that runs may be another project's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A running app and the services of it that are meant."""
+
+    client: ControlClient
+    rows: Sequence[dict[str, Any]]
+    """The meant services, as the app tells of them; all but the internal ones when none was named."""
+    named: bool
+    """Whether the user named services."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """The app."""
+        return self.client.runtime
+
+
+def find_app(wanted: str | None, *, guess: bool) -> ControlClient:
+    """Return the running app that is meant. Raises ControlError."""
+    return ControlClient(choose(running(), wanted, Path.cwd(), guess=guess))
+
+
+def find_services(words: Sequence[str], *, guess: bool) -> Target:
+    """Return the app and the services that are meant. Raises ControlError."""
+    runtime, services = split(running(), words, Path.cwd(), _ids, guess=guess)
+    client = ControlClient(runtime)
+    rows = client.services()
+    if not services:
+        return Target(client=client, rows=[row for row in rows if not row["internal"]], named=False)
+    by_id = {row["id"]: row for row in rows}
+    for service in services:
+        if service not in by_id:
+            raise unknown_service(runtime, service, _ids_in(rows))
+    return Target(client=client, rows=[by_id[service] for service in dict.fromkeys(services)], named=True)
+
+
+def find_service(words: Sequence[str], *, guess: bool) -> tuple[ControlClient, dict[str, Any]]:
+    """Return the app and the one service that is meant. Raises ControlError."""
+    target = find_services(words, guess=guess)
+    if target.named and len(target.rows) == 1:
+        return target.client, target.rows[0]
+    ids = ", ".join(row["id"] for row in target.rows)
+    raise ControlError("which service?", hint=f"name one: {ids}")
+
+
+def split(
+    runtimes: Sequence[Runtime],
+    words: Sequence[str],
+    cwd: Path,
+    ids: Callable[[Runtime], Mapping[str, bool]],
+    *,
+    guess: bool,
+) -> tuple[Runtime, Sequence[str]]:
+    """Return the app and the rest of the words: a first word that is a service of the implied app is no app's name.
+
+    `ids` tells the services of an app, and whether they are internal. Raises ControlError.
+    """
+    if not words:
+        return choose(runtimes, None, cwd, guess=guess), ()
+    near = implied(runtimes, cwd, guess=guess)
+    apps = named(runtimes, words[0], cwd)
+    if len(near) == 1:
+        known = ids(near[0])
+        if words[0] in known:
+            return near[0], words
+        if not apps:
+            error = unknown_service(near[0], words[0], known)
+            if len(runtimes) > 1:
+                error.hint += f"; apps that run: {listed(runtimes)}"
+            raise error
+    elif not apps:
+        raise _neither(runtimes, words[0], ids)
+    return apps[0] if len(apps) == 1 else choose(runtimes, words[0], cwd, guess=guess), words[1:]
+
+
+def _neither(runtimes: Sequence[Runtime], word: str, ids: Callable[[Runtime], Mapping[str, bool]]) -> ControlError:
+    """Return the error for a word that is no app's name, and no service of an app that is meant."""
+    for runtime in runtimes if len(runtimes) == 1 else ():
+        if word in ids(runtime):
+            hint = f'name its app too, as in "{runtime.name} {word}": {listed(runtimes)}'
+            return ControlError(f'no app of this folder runs, whose service "{word}" could be', hint=hint)
+    return not_running(runtimes, word)
+
+
+def unknown_service(runtime: Runtime, service: str, ids: Mapping[str, bool]) -> NotKnown:
+    """Return the error for a word that is no service's id; it lists those that are not internal."""
+    known = [name for name, internal in ids.items() if not internal]
+    hint = suggest(service, known, kind="known ids", always_list=True)
+    return NotKnown(f'the app "{runtime.name}" (pid {runtime.pid}) has no service "{service}"', hint=hint)
+
+
+def _ids(runtime: Runtime) -> Mapping[str, bool]:
+    return _ids_in(ControlClient(runtime).services())
+
+
+def _ids_in(rows: Sequence[dict[str, Any]]) -> Mapping[str, bool]:
+    return {row["id"]: row["internal"] for row in rows}

@@ -1,0 +1,66 @@
+"""What the words after `pywatt start` and `pywatt dev` mean: a folder, and services."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from pywatt.control.client import ControlClient
+from pywatt.control.find import implied, running
+from pywatt.errors import ConfigError
+
+
+def split_words(
+    words: Sequence[str], config: Path | None, env_file: Path | None
+) -> tuple[Path | None, tuple[str, ...]]:
+    """Return the folder, if one is meant, and the services: a first word that is a service of the app is no folder."""
+    if not words:
+        return None, ()
+    first = words[0]
+    looks_like_folder = os.sep in first or first in (".", "..") or not _can_be_id(first)
+    if looks_like_folder or (os.path.exists(first) and not _is_service(first, config, env_file)):
+        return Path(first), tuple(words[1:])
+    if len(words) == 1 and not _is_service(first, config, env_file) and not _has_app(config):
+        # Of a folder with no app in it, a word that is nothing else is a folder that is missing.
+        return Path(first), ()
+    return None, tuple(words)
+
+
+def start_services(directory: Path | None, services: Sequence[str]) -> bool:
+    """Have the app of a folder, if it runs, start services of it; return whether it runs."""
+    folder = Path(os.path.normpath(Path.cwd() / (directory or ".")))
+    apps = [app for app in implied(running(), folder, guess=False) if app.ready]
+    if len(apps) != 1:
+        return False
+    result = ControlClient(apps[0]).post("start", services=list(services))
+    click.echo(f"Started {', '.join(result['started'])}." if result["started"] else "They run already.")
+    return True
+
+
+def _can_be_id(word: str) -> bool:
+    from pywatt.config.services.entries import ID
+
+    return ID.fullmatch(word) is not None
+
+
+def _has_app(config: Path | None) -> bool:
+    from pywatt.config.discovery import find_app
+
+    try:
+        return find_app(None, cwd=Path.cwd(), config=config).has_file
+    except ConfigError:
+        return True
+
+
+def _is_service(word: str, config: Path | None, env_file: Path | None) -> bool:
+    """Whether the app here has a service of that name; an app that cannot be read is asked no further."""
+    from pywatt.config import load
+
+    try:
+        app = load(None, cwd=Path.cwd(), environ=os.environ, config=config, env_file=env_file)
+    except ConfigError:
+        return False
+    return any(service.id == word for service in app.services)

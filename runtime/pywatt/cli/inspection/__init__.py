@@ -1,0 +1,1 @@
+"""Commands that examine a running app, or the log of one that has ended."""

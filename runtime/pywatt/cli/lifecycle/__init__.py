@@ -1,0 +1,1 @@
+"""Commands that start, change and stop apps and services."""

@@ -1,0 +1,21 @@
+"""`pywatt restart`: new workers for services of a running app, without a gap."""
+
+from __future__ import annotations
+
+import click
+
+from pywatt.cli.arguments import completions
+from pywatt.cli.arguments.selection import ACTING_ID_HELP, find_services
+from pywatt.cli.lifecycle.service_results import finish
+from pywatt.cli.output.table import json_option
+
+
+@click.command(epilog=ACTING_ID_HELP)
+@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1, shell_complete=completions.services)
+@json_option
+def restart(words: tuple[str, ...], as_json: bool) -> int:
+    """Replace the workers of all services, or of those named: the old ones serve until the new ones are ready."""
+    target = find_services(words, guess=False)
+    ids = [row["id"] for row in target.rows] if target.named else []
+    result = target.client.post("restart", services=ids)
+    return finish(result, result["restarted"], "Restarted", as_json=as_json)

@@ -1,0 +1,1 @@
+"""Prints results and errors: tables, JSON, `error:` and `fix:` lines."""

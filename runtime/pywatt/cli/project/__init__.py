@@ -1,0 +1,1 @@
+"""Commands that work on the files of an app, running or not."""

@@ -1,0 +1,1 @@
+"""Collects problems and warnings, with the line of each and a hint."""

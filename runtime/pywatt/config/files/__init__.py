@@ -1,0 +1,1 @@
+"""Reads config files and parses them into documents; knows formats, not keys."""

@@ -1,0 +1,54 @@
+"""Locates the keys of a JSON text."""
+
+from __future__ import annotations
+
+import re
+from json.decoder import scanstring  # type: ignore[attr-defined]
+
+from pywatt.config.files.key_path import Key
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_SCALAR = re.compile(r"[^,\]}\s]+")
+
+
+def first_duplicate(text: str) -> tuple[Key, int]:
+    """Return the first key of a JSON text that is there twice, and the line of its second place."""
+    seen: set[Key] = set()
+    for key, offset in json_offsets(text):
+        if key in seen:
+            return key, text.count("\n", 0, offset) + 1
+        seen.add(key)
+    raise ValueError("no key is there twice")
+
+
+def json_offsets(text: str) -> list[tuple[Key, int]]:
+    """Return every key and list item of a valid JSON text, in order, with its offset."""
+    found: list[tuple[Key, int]] = []
+
+    def space(at: int) -> int:
+        match = _SPACE.match(text, at)
+        return match.end() if match else at
+
+    def value(at: int, key: Key) -> int:
+        at = space(at)
+        if text[at] == '"':
+            return int(scanstring(text, at + 1)[1])
+        if text[at] not in "{[":
+            match = _SCALAR.match(text, at)
+            return match.end() if match else len(text)
+        closing = "}" if text[at] == "{" else "]"
+        at, index = space(at + 1), 0
+        while text[at] != closing:
+            part: str | int = index
+            start = at
+            if closing == "}":
+                part, at = scanstring(text, at + 1)
+                at = space(at) + 1
+            found.append(((*key, part), start))
+            at, index = space(value(at, (*key, part))), index + 1
+            if text[at] == ",":
+                at = space(at + 1)
+        return at + 1
+
+    value(0, ())
+    return found

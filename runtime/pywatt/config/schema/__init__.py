@@ -1,0 +1,1 @@
+"""Brings a document into the shape of its JSON Schema: placeholders, types, validation."""

@@ -1,0 +1,194 @@
+"""Checks a document against its JSON Schema and says what is wrong in words: key, what was found, what is expected.
+
+jsonschema takes some 50-100 ms to import, so it is imported here, inside the step, and not before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pywatt.config.diagnostics.hints import nearest, suggest, value_hint
+from pywatt.config.files.key_path import Key
+from pywatt_schemas import EXPECTS, LATER, SUPPORT
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+_KINDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_LONGEST_VALUE = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """One place where a document does not fit its schema."""
+
+    key: Key
+    message: str
+    hint: str = ""
+
+
+def mismatches(data: Any, schema: Mapping[str, Any], variables: Mapping[Key, tuple[str, ...]]) -> tuple[Mismatch, ...]:
+    """Return every place where the document does not fit; `variables` says which strings came from the environment."""
+    from jsonschema import Draft202012Validator
+
+    errors = Draft202012Validator(schema).iter_errors(data)
+    return tuple(found for error in errors for found in _explain(error, variables))
+
+
+def _explain(error: ValidationError, variables: Mapping[Key, tuple[str, ...]]) -> Iterator[Mismatch]:
+    key: Key = tuple(error.absolute_path)
+    keyword = error.validator
+    schema: Any = error.schema
+    instance: Any = error.instance
+    limit: Any = error.validator_value
+    if keyword == "additionalProperties" and limit is False:
+        known = schema.get("properties", {})
+        for name in instance:
+            if name not in known:
+                yield Mismatch(key=(*key, name), message="unknown key", hint=_known_keys(name, known))
+    elif keyword == "required":
+        for name in limit:
+            if name not in instance:
+                yield Mismatch(key=(*key, name), message="is missing", hint=_about(schema, name))
+    elif keyword in {"anyOf", "oneOf"} and error.context:
+        inner = _likely_branch(error)
+        if inner:
+            for child in inner:
+                yield from _explain(child, variables)
+        else:
+            yield _mismatch(error, key, f"must be {_expected(schema, error)}", variables)
+    else:
+        yield _mismatch(error, key, _rule(error), variables)
+
+
+def _likely_branch(error: ValidationError) -> list[ValidationError]:
+    """Return the errors of the one alternative that the value was meant for: whose outer kind fits; else nothing."""
+    branches: dict[Any, list[ValidationError]] = {}
+    for child in error.context or ():
+        branches.setdefault(child.schema_path[0], []).append(child)
+    depth = len(error.absolute_path)
+    fitting = [
+        children
+        for children in branches.values()
+        if not any(
+            child.validator in {"type", "const", "enum"} and len(child.absolute_path) == depth for child in children
+        )
+    ]
+    return fitting[0] if len(fitting) == 1 else []
+
+
+def _rule(error: ValidationError) -> str:
+    limit = error.validator_value
+    match error.validator:
+        case "type" | "enum" | "const" | "pattern":
+            return f"must be {_expected(error.schema, error)}"
+        case "minimum":
+            return f"must be at least {limit}"
+        case "maximum":
+            return f"must be at most {limit}"
+        case "exclusiveMinimum":
+            return f"must be more than {limit}"
+        case "minLength":
+            return "must not be empty"
+        case "minItems":
+            return "must not be an empty list" if limit == 1 else f"must have at least {limit} items"
+        case "uniqueItems":
+            return "must not have the same item twice"
+        case "maxLength":
+            return f"must have at most {limit} characters"
+        case "maxItems":
+            return f"must have at most {limit} items"
+        case _:
+            # jsonschema's own words would quote the value, which may be a secret.
+            return f"must satisfy {error.validator}: {json.dumps(limit)}"
+
+
+def _mismatch(error: ValidationError, key: Key, rule: str, variables: Mapping[Key, tuple[str, ...]]) -> Mismatch:
+    from pywatt.redaction import is_secret  # only a mistake pays for this import
+
+    names = variables.get(key, ())
+    origin = f" from the variable {' and '.join(names)}" if names else ""
+    own = [part for part in key if isinstance(part, str)][-1:]
+    found = _found(error.instance, secret=any(is_secret(name) for name in (*own, *names)))
+    schema: Any = error.schema
+    options = [value for value in schema.get("enum", ()) if isinstance(value, str)]
+    meant = nearest(error.instance, options) if isinstance(error.instance, str) else None
+    hint = f'did you mean "{meant}"?' if meant else ""
+    if not hint and names:
+        hint = f"change the value of {' or '.join(names)}"
+    if not hint and isinstance(schema, dict):
+        hint = value_hint(schema, error.validator, _expected(schema, error))
+    return Mismatch(key=key, message=f"{rule}, found {found}{origin}", hint=hint)
+
+
+def _expected(schema: Any, error: ValidationError) -> str:
+    """Return what a schema allows, in words."""
+    if not isinstance(schema, dict):
+        return "something else"
+    if EXPECTS in schema:
+        return str(schema[EXPECTS])
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    if "enum" in schema:
+        return _either(json.dumps(value) for value in schema["enum"])
+    if "pattern" in schema and error.validator == "pattern":
+        return f"text of the form {schema['pattern']}"
+    if "type" in schema:
+        names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+        return _either(_KINDS[name] for name in names)
+    branches = schema.get("anyOf") or schema.get("oneOf") or ()
+    resolved = [_resolved(branch, error) for branch in branches]
+    return _either(dict.fromkeys(_expected(branch, error) for branch in resolved)) or "something else"
+
+
+def _resolved(branch: Any, error: ValidationError) -> Any:
+    """Return the schema behind a `$ref`: jsonschema keeps it on the errors of that branch."""
+    if isinstance(branch, dict) and "$ref" in branch:
+        for child in error.context or ():
+            if "$ref" in child.schema_path and len(child.absolute_path) == len(error.absolute_path):
+                return child.schema
+    return branch
+
+
+def _known_keys(name: str, known: Mapping[str, Any]) -> str:
+    """Return the nearest key, or else a list of those which do something."""
+    if nearest(name, known) is not None:
+        return suggest(name, known, kind="")
+    supported = [key for key, schema in known.items() if schema is True or schema.get(SUPPORT) != LATER]
+    return suggest(name, supported, kind="known keys")
+
+
+def _either(words: Iterable[str]) -> str:
+    *most, last = list(words) or [""]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _found(value: Any, *, secret: bool) -> str:
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    if secret:
+        return "another value (not shown)"
+    if value is None or isinstance(value, (str, int, float)):
+        from pywatt.redaction import hide
+
+        text = json.dumps(hide(value), ensure_ascii=False)
+        return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+    return f"a {type(value).__name__}"
+
+
+def _about(schema: Mapping[str, Any], name: str) -> str:
+    described = schema.get("properties", {}).get(name, {}).get("description", "")
+    return str(described)

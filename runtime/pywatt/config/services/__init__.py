@@ -1,0 +1,1 @@
+"""Turns the service entries of a root file into frozen service configurations."""
