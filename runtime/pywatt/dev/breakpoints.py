@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from pywatt.supervisor.debuggers import Debuggers
+from pywatt.supervisor.process.debuggers import Debuggers
 
 MAX_REQUEST = 64 * 1024
 CHUNK = 64 * 1024

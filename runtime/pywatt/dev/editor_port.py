@@ -17,12 +17,12 @@ from typing import Self
 
 import anyio
 
+from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.errors import StartError
-from pywatt.supervisor.keeper import first_of
-from pywatt.supervisor.sockets import LOOPBACK
+from pywatt.supervisor.process.sockets import LOOPBACK
+from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.supervisor import Supervisor
-from pywatt.supervisor.worker import Worker
 
 DEFAULT_PORT = 5678
 """What editors assume of debugpy."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskGroup
 
+from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.dev.breakpoints import Breakpoints
 from pywatt.dev.editor_port import Editors
@@ -23,7 +24,6 @@ from pywatt.dev.restart_brake import RestartBrake
 from pywatt.dev.snapshot import modified
 from pywatt.dev.watcher import Watcher, wants_polling
 from pywatt.errors import PywattError, StartError
-from pywatt.supervisor.keeper import first_of
 from pywatt.supervisor.supervisor import Supervisor
 
 

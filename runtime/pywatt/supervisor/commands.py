@@ -16,12 +16,12 @@ from pywatt.control.runtime import Runtime
 from pywatt.control.service import CONTROL_ID
 from pywatt.errors import ControlError, NotKnown, PywattError
 from pywatt.redaction import hide
-from pywatt.supervisor.output import now_ms
+from pywatt.supervisor.monitor.stack import stack_of, tasks_of
+from pywatt.supervisor.monitor.usage import measure
+from pywatt.supervisor.process.output import now_ms
 from pywatt.supervisor.service import Service
 from pywatt.supervisor.snapshot import config_document, service_row
-from pywatt.supervisor.stack import stack_of, tasks_of
 from pywatt.supervisor.supervisor import Supervisor
-from pywatt.supervisor.usage import measure
 
 MOST_AT_ONCE = 64
 MOST_WORKERS = 512

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from pywatt.config.model import LogLevel, ServerConfig, ServiceConfig
-from pywatt.supervisor.circles import CircleWatch
+from pywatt.supervisor.monitor.start_deadlocks import CircleWatch
 from pywatt.supervisor.publication import Publication
 
 

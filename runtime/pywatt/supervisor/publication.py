@@ -10,7 +10,7 @@ import anyio
 
 from pywatt.mesh.table import MeshService
 from pywatt.mesh.versions import TableVersions
-from pywatt.supervisor.worker import Worker
+from pywatt.supervisor.process.worker import Worker
 
 TOGETHER_SECONDS = 0.25
 """While the app starts, names are told to those who only resolve them so often."""

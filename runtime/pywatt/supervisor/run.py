@@ -16,22 +16,22 @@ from typing import Any
 import anyio
 
 from pywatt import __version__
+from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.control import runtime
 from pywatt.control.folder import RuntimeFolder, runtime_folder
 from pywatt.control.service import control_service
 from pywatt.logs.flow import Flow
 from pywatt.supervisor.commands import Commands
-from pywatt.supervisor.debuggers import Attend
-from pywatt.supervisor.forkserver import Forkserver
-from pywatt.supervisor.keeper import first_of
-from pywatt.supervisor.output import Log, now_ms
-from pywatt.supervisor.reaper import ExitStatus, open_reaper
-from pywatt.supervisor.resources import cannot, make_room
-from pywatt.supervisor.sockets import open_endpoint
+from pywatt.supervisor.folder_repair import Upkeep
+from pywatt.supervisor.process.debuggers import Attend
+from pywatt.supervisor.process.forkserver import Forkserver
+from pywatt.supervisor.process.kernel_limits import cannot, make_room
+from pywatt.supervisor.process.output import Log, now_ms
+from pywatt.supervisor.process.reaper import ExitStatus, open_reaper
+from pywatt.supervisor.process.sockets import open_endpoint
+from pywatt.supervisor.process.worker import Workshop
 from pywatt.supervisor.supervisor import Supervisor
-from pywatt.supervisor.upkeep import Upkeep
-from pywatt.supervisor.worker import Workshop
 from pywatt.worker.process.mark import end_marked, is_of_app
 from pywatt.worker.process.prctl import adopt_orphans
 

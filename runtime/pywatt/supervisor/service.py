@@ -12,15 +12,16 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
+from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
 from pywatt.errors import ServiceFailed
 from pywatt.mesh.table import MeshService, ServiceState
-from pywatt.supervisor.checks import ask
-from pywatt.supervisor.hooks import run_before_start
-from pywatt.supervisor.keeper import Keeper, first_of, why_refused
+from pywatt.supervisor.monitor.probe_kinds import ask
 from pywatt.supervisor.parties import App
-from pywatt.supervisor.status import mesh_service
-from pywatt.supervisor.worker import Order, Worker, Workshop
+from pywatt.supervisor.process.before_start import run_before_start
+from pywatt.supervisor.process.worker import Order, Worker, Workshop
+from pywatt.supervisor.service_status import mesh_service
+from pywatt.supervisor.slot import Keeper, why_refused
 
 MOST_RETIRING = 4
 """Workers of a service that have been replaced and still run, above which the next replacement waits for their end."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pywatt.config.model import RuntimeConfig
+from pywatt.supervisor.monitor.usage import Usage
+from pywatt.supervisor.process.sockets import LOOPBACK
+from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.service import Service
-from pywatt.supervisor.sockets import LOOPBACK
-from pywatt.supervisor.usage import Usage
-from pywatt.supervisor.worker import Worker
 
 
 def service_row(service: Service, *, entrypoint: bool, usage: Mapping[int, Usage]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ import anyio
 from pywatt.http.answer import JSON, error_body, write_answer
 from pywatt.mesh.limits import Limits
 from pywatt.mesh.table import MeshService, ServiceState, not_running
+from pywatt.supervisor.process.sockets import LOOPBACK_BACKLOG
 from pywatt.supervisor.publication import Publication
-from pywatt.supervisor.sockets import LOOPBACK_BACKLOG
 
 PATIENCE = Limits().failing
 """Seconds that connections wait while a worker is being started, as calls of mesh clients do."""

@@ -22,17 +22,17 @@ from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceCo
 from pywatt.errors import PywattError, ServiceFailed, StartError
 from pywatt.logs.lines import LogRecord
 from pywatt.mesh.table import MeshTable
-from pywatt.supervisor.circles import CircleWatch
-from pywatt.supervisor.difference import Difference, difference
-from pywatt.supervisor.order import stop_levels
-from pywatt.supervisor.output import now_ms
+from pywatt.supervisor.monitor.monitor import Rounds
+from pywatt.supervisor.monitor.start_deadlocks import CircleWatch
+from pywatt.supervisor.policy.config_diff import Difference, difference
+from pywatt.supervisor.policy.stop_order import stop_levels
+from pywatt.supervisor.process.kernel_limits import cannot, make_room
+from pywatt.supervisor.process.output import now_ms
+from pywatt.supervisor.process.sockets import LOOPBACK, open_loopback, open_public, public_url, stop_listening
+from pywatt.supervisor.process.worker import Workshop
 from pywatt.supervisor.publication import Publication
-from pywatt.supervisor.resources import cannot, make_room
-from pywatt.supervisor.rounds import Rounds
 from pywatt.supervisor.service import Service
-from pywatt.supervisor.sockets import LOOPBACK, open_loopback, open_public, public_url, stop_listening
 from pywatt.supervisor.stand_in import StandIn
-from pywatt.supervisor.worker import Workshop
 
 
 class Supervisor:

@@ -22,7 +22,7 @@ from pywatt.logs.lines import MAX_LINE_BYTES, Stream
 from pywatt.logs.logbook import HIGH_BYTES, Logbook, open_logbook
 from pywatt.logs.output import PrettyLines
 from pywatt.logs.ring import RingReader, history_of
-from pywatt.supervisor.output import WorkerOutput, _Pipe
+from pywatt.supervisor.process.output import WorkerOutput, _Pipe
 
 PIPE_BYTES = 256 * 1024
 """That asyncio reads at once."""

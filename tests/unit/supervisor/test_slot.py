@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pywatt.config.model import RestartConfig, RestartPolicy
-from pywatt.supervisor.restart import JITTER, STABLE_TIME, RestartHistory, StartAgain, StayDown, after_exit
-from pywatt.supervisor.state import WorkerEvent, WorkerState, transition
+from pywatt.supervisor.policy.restart import JITTER, STABLE_TIME, RestartHistory, StartAgain, StayDown, after_exit
+from pywatt.supervisor.policy.worker_state import WorkerEvent, WorkerState, transition
 
 policies = st.builds(
     RestartConfig,

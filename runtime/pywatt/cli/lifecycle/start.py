@@ -24,8 +24,8 @@ from pywatt.dev.editor_port import Editors
 from pywatt.errors import NoHome, StartError
 from pywatt.logs.logbook import Logbook, open_logbook
 from pywatt.logs.ring import History, history_of
-from pywatt.supervisor.debuggers import Attend
-from pywatt.supervisor.forkserver import Forkserver
+from pywatt.supervisor.process.debuggers import Attend
+from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.run import run_app
 from pywatt.supervisor.supervisor import Supervisor
 

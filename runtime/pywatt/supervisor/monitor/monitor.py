@@ -15,14 +15,15 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from pywatt import procfs
 from pywatt.config.model import LogLevel, RuntimeConfig, ServiceConfig, Signal
 from pywatt.errors import ControlError, ServiceFailed
-from pywatt.supervisor import machine, procfs
-from pywatt.supervisor.limits import Checks, Finding, Remedy, after_check, over_memory
-from pywatt.supervisor.scaling import Budget, Change, Load, Sample, decide, kept
+from pywatt.supervisor.monitor import cgroup
+from pywatt.supervisor.monitor.stack import stack_of
+from pywatt.supervisor.policy.health import Checks, Finding, Remedy, after_check, over_memory
+from pywatt.supervisor.policy.scaling import Budget, Change, Load, Sample, decide, kept
+from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.service import Service
-from pywatt.supervisor.stack import stack_of
-from pywatt.supervisor.worker import Worker
 
 TICK = 5.0
 """Seconds between two rounds: rare, since each wakes up every worker."""
@@ -221,9 +222,9 @@ class Rounds:
         loads = [self._load(service, now) for service in scaling.values() if service.serving]
         config = self._app.config
         budget = Budget(
-            workers=config.total_workers or machine.cores(),
-            memory=config.total_memory or int(machine.total_memory() * MEMORY_SHARE),
-            free_memory=machine.free_memory(),
+            workers=config.total_workers or cgroup.cores(),
+            memory=config.total_memory or int(cgroup.total_memory() * MEMORY_SHARE),
+            free_memory=cgroup.free_memory(),
         )
         for change in decide(loads, budget, now):
             if not self._scales[change.id].changing:

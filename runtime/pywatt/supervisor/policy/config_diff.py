@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pywatt.config.model import RuntimeConfig, ServiceConfig
-from pywatt.supervisor.order import stop_levels
+from pywatt.supervisor.policy.stop_order import stop_levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

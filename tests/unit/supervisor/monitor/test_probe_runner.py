@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.config.model import ProbeConfig, ProbesConfig
-from pywatt.supervisor.probes import Probes, Verdict, after_answer
+from pywatt.supervisor.monitor.probe_runner import Probes, Verdict, after_answer
 
 pytestmark = pytest.mark.anyio
 FAST = 0.001

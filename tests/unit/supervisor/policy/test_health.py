@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pywatt.config.model import HealthConfig
-from pywatt.supervisor.limits import Checks, Finding, Remedy, after_check, over_memory
-from pywatt.supervisor.pulse import Pulse
+from pywatt.supervisor.policy.health import Checks, Finding, Remedy, after_check, over_memory
+from pywatt.supervisor.policy.heartbeat import Pulse
 
 MEGABYTE = 1024 * 1024
 HEALTH = HealthConfig(interval=10, grace_period=5, max_unhealthy_checks=3, max_loop_delay=0.1, max_cpu=0.9)

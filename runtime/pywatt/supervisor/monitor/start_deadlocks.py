@@ -17,11 +17,11 @@ from typing import Any, Protocol, TypeAlias
 
 import anyio
 
+from pywatt import procfs
 from pywatt.config.model import LogLevel, ServiceConfig
 from pywatt.mesh.table import MeshService, ServiceState
-from pywatt.supervisor import procfs
-from pywatt.supervisor.state import WorkerState
-from pywatt.supervisor.worker import Worker
+from pywatt.supervisor.policy.worker_state import WorkerState
+from pywatt.supervisor.process.worker import Worker
 
 LOOK_SECONDS = 0.5
 SHARE = 0.1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
-from pywatt.supervisor import procfs
+from pywatt import procfs
 
 WINDOW_SECONDS = 0.2
 """Between the two looks that tell the present use of the processor."""

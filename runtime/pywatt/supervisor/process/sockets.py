@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pywatt.config.model import ServerConfig
 from pywatt.errors import AddressInUse, StartError
-from pywatt.supervisor.resources import cannot
+from pywatt.supervisor.process.kernel_limits import cannot
 
 LOOPBACK = "127.0.0.1"
 LOOPBACK_BACKLOG = 2048

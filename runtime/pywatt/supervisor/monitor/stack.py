@@ -6,10 +6,10 @@ import asyncio
 import os
 from contextlib import suppress
 
+from pywatt import procfs
 from pywatt.errors import ControlError
 from pywatt.logs.lines import LogRecord
-from pywatt.supervisor import procfs
-from pywatt.supervisor.worker import Worker
+from pywatt.supervisor.process.worker import Worker
 from pywatt.worker.stack_dump import STACK_SIGNAL
 
 DUMP_SECONDS = 3.0

@@ -6,19 +6,19 @@ import asyncio
 import math
 import signal
 import traceback
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
 import anyio
 
+from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
 from pywatt.errors import ServiceFailed, StartError
-from pywatt.supervisor.circles import HINT
-from pywatt.supervisor.probes import Probes
-from pywatt.supervisor.resources import cannot
-from pywatt.supervisor.restart import RestartHistory, StayDown, after_exit
-from pywatt.supervisor.worker import Order, Worker, Workshop, open_worker
+from pywatt.supervisor.monitor.probe_runner import Probes
+from pywatt.supervisor.monitor.start_deadlocks import HINT
+from pywatt.supervisor.policy.restart import RestartHistory, StayDown, after_exit
+from pywatt.supervisor.process.kernel_limits import cannot
+from pywatt.supervisor.process.worker import Order, Worker, Workshop, open_worker
 
 LAST_LINE = 300
 """Characters of a failed worker's last line of output that callers are told."""
@@ -324,15 +324,3 @@ def why_refused(failure: ServiceFailed, workshop: Workshop) -> str:
 def _hold_start(worker: Worker, starting: anyio.CancelScope, limit: float | None) -> None:
     """Stop the time of a start while a debugger holds the worker; it begins anew afterwards."""
     starting.deadline = math.inf if limit is None or worker.debuggers.hold else anyio.current_time() + limit
-
-
-async def first_of(*waits: Callable[[], Awaitable[object]]) -> None:
-    """Return as soon as one of them returns; the others are cancelled."""
-    async with anyio.create_task_group() as tasks:
-
-        async def wait_and_cancel(wait: Callable[[], Awaitable[object]]) -> None:
-            await wait()
-            tasks.cancel_scope.cancel()
-
-        for wait in waits:
-            tasks.start_soon(wait_and_cancel, wait)

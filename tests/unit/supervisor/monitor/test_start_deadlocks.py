@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.config.model import LogLevel
-from pywatt.supervisor.circles import PATIENCE, Circle, CircleWatch, described, find_circle
+from pywatt.supervisor.monitor.start_deadlocks import PATIENCE, Circle, CircleWatch, described, find_circle
 
 Waits = Mapping[str, Collection[str]]
 

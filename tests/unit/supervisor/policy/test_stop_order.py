@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.config.model import ServiceConfig
-from pywatt.supervisor.order import stop_levels
+from pywatt.supervisor.policy.stop_order import stop_levels
 
 
 def service(service_id: str, *, dependencies: tuple[str, ...] = (), calls: tuple[str, ...] = ()) -> ServiceConfig:

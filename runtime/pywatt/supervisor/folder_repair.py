@@ -15,10 +15,10 @@ from pywatt.control import runtime
 from pywatt.control.folder import RuntimeFolder
 from pywatt.control.service import CONTROL_ID, control_service
 from pywatt.errors import PywattError
+from pywatt.supervisor.process.sockets import open_endpoint
+from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.service import Service
-from pywatt.supervisor.sockets import open_endpoint
 from pywatt.supervisor.supervisor import Supervisor
-from pywatt.supervisor.worker import Worker
 
 REST_ROUNDS = 3
 _UNIX = "unix:"

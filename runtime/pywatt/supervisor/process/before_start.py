@@ -16,8 +16,8 @@ import anyio
 
 from pywatt.config.model import ServiceConfig
 from pywatt.errors import ServiceFailed
-from pywatt.supervisor.output import open_output_pipes
-from pywatt.supervisor.worker import Workshop
+from pywatt.supervisor.process.output import open_output_pipes
+from pywatt.supervisor.process.worker import Workshop
 from pywatt.worker.process.interpreter import environment
 
 

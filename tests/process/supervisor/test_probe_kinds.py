@@ -14,9 +14,9 @@ import pytest
 from harness.processes import wait_for_end
 
 from pywatt.config.model import ProbeConfig
-from pywatt.supervisor.checks import ask_command, ask_http
-from pywatt.supervisor.forkserver import Forkserver
-from pywatt.supervisor.reaper import Reaper, open_reaper
+from pywatt.supervisor.monitor.probe_kinds import ask_command, ask_http
+from pywatt.supervisor.process.forkserver import Forkserver
+from pywatt.supervisor.process.reaper import Reaper, open_reaper
 
 pytestmark = pytest.mark.anyio
 LONG = 20.0

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from pywatt.config.model import ServiceConfig
 from pywatt.mesh.table import FAILING, MeshService, ServiceState
-from pywatt.supervisor.keeper import Keeper
+from pywatt.supervisor.slot import Keeper
 
 
 def mesh_service(

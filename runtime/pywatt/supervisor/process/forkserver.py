@@ -14,11 +14,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from pywatt import procfs
 from pywatt.errors import StartError
 from pywatt.mesh.versions import TableVersions
-from pywatt.supervisor import procfs
-from pywatt.supervisor.reaper import ExitStatus, Reaper
-from pywatt.supervisor.resources import NO_ROOM
+from pywatt.supervisor.process.kernel_limits import NO_ROOM
+from pywatt.supervisor.process.reaper import ExitStatus, Reaper
 from pywatt.worker.process.forkserver import ADOPT, FORGET, FORK, HEADER, PID, PRELOAD, TABLE
 from pywatt.worker.process.launch import LaunchMessage
 from pywatt.worker.process.mark import new_app_mark, worker_mark

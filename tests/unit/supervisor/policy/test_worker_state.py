@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt.supervisor.state import IllegalTransitionError, WorkerEvent, WorkerState, transition
+from pywatt.supervisor.policy.worker_state import IllegalTransitionError, WorkerEvent, WorkerState, transition
 
 
 def test_a_worker_goes_from_starting_over_ready_and_stopping_to_exited() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.config.model import RestartConfig, RestartPolicy
-from pywatt.supervisor.restart import (
+from pywatt.supervisor.policy.restart import (
     FIRST_DELAY,
     JITTER,
     STABLE_TIME,

@@ -14,9 +14,9 @@ import anyio
 
 from pywatt.config.model import ProbeConfig, ServiceConfig
 from pywatt.mesh.table import MESH_SUFFIX
-from pywatt.supervisor.forkserver import Forkserver
-from pywatt.supervisor.reaper import Reaper
-from pywatt.supervisor.worker import Worker, Workshop
+from pywatt.supervisor.process.forkserver import Forkserver
+from pywatt.supervisor.process.reaper import Reaper
+from pywatt.supervisor.process.worker import Worker, Workshop
 from pywatt.worker.process.mark import put_mark
 
 MAX_OUTPUT = 400

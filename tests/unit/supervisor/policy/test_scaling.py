@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pywatt.config.model import ScalingConfig, Signal, Threshold
-from pywatt.supervisor.scaling import DOWN_WINDOW, UP_WINDOW, Budget, Change, Load, Sample, decide, kept
+from pywatt.supervisor.policy.scaling import DOWN_WINDOW, UP_WINDOW, Budget, Change, Load, Sample, decide, kept
 
 TICK = 1.0
 CPU = {Signal.CPU: Threshold(up=0.8, down=0.2)}

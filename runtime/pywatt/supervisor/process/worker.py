@@ -40,14 +40,14 @@ from pywatt.control.folder import RuntimeFolder
 from pywatt.logs.flow import Flow
 from pywatt.mesh.table import Endpoint
 from pywatt.mesh.versions import TableVersions
-from pywatt.supervisor.debuggers import Attend, Debuggers
-from pywatt.supervisor.forkserver import Forkserver
-from pywatt.supervisor.output import Log, WorkerOutput, open_output_pipes
-from pywatt.supervisor.pulse import Pulse
-from pywatt.supervisor.reaper import ExitStatus, Reaper
-from pywatt.supervisor.resources import cannot
-from pywatt.supervisor.sockets import open_endpoint
-from pywatt.supervisor.state import WorkerEvent, WorkerState, transition
+from pywatt.supervisor.policy.heartbeat import Pulse
+from pywatt.supervisor.policy.worker_state import WorkerEvent, WorkerState, transition
+from pywatt.supervisor.process.debuggers import Attend, Debuggers
+from pywatt.supervisor.process.forkserver import Forkserver
+from pywatt.supervisor.process.kernel_limits import cannot
+from pywatt.supervisor.process.output import Log, WorkerOutput, open_output_pipes
+from pywatt.supervisor.process.reaper import ExitStatus, Reaper
+from pywatt.supervisor.process.sockets import open_endpoint
 from pywatt.worker.process.launch import LaunchMessage
 from pywatt.worker.process.mark import end_marked
 

@@ -1,0 +1,1 @@
+"""Observation of running workers: heartbeats, probes, resource usage, stacks, start deadlocks."""

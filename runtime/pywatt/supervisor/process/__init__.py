@@ -1,0 +1,1 @@
+"""Worker processes and the kernel objects around them: forks, sockets, pipes, exit statuses."""
