@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 
+from pywatt.http.client.connection import Connection
 from pywatt.mesh.address import Destination
 from pywatt.mesh.client import MeshClient
-from pywatt.mesh.connection import Connection
-from pywatt.mesh.limits import Limits
+from pywatt.mesh.limits import MeshLimits
 from pywatt.mesh.table import MeshTable
 
 
@@ -66,10 +66,10 @@ class AnsweringClient(MeshClient):
     """Answers one call after the other with the next of these, each in pieces; the last one for ever."""
 
     def __init__(
-        self, answers: Sequence[Sequence[bytes]], *, connected: bool = True, limits: Limits | None = None
+        self, answers: Sequence[Sequence[bytes]], *, connected: bool = True, limits: MeshLimits | None = None
     ) -> None:
         """`connected`: whether there is an idle connection for every call."""
-        super().__init__(MeshTable(0), limits=limits or Limits())
+        super().__init__(MeshTable(0), limits=limits or MeshLimits())
         self._answers: Iterator[Sequence[bytes]] = iter(answers)
         self._last: Sequence[bytes] = ()
         self._connected = connected

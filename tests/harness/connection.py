@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pywatt.http.discard import Discard
+from pywatt.http.server.discard import Discard
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.fast_path.request import PlainReader
 from pywatt.worker.asgi.lifespan import Application, Receive, Scope, Send

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pywatt.http.turns import Turns
+from pywatt.http.server.turns import Turns
 
 
 class ManualTurns(Turns):

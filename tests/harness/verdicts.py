@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pywatt.http.request_reader import HeadLimits
+from pywatt.http.limits import HeadLimits
 
 HOST = b"Host: example.org\r\n"
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pywatt.errors import MeshError
+from pywatt.http.client.call import Outcome, Response
 from pywatt.http.headers import Headers
-from pywatt.mesh.call import Outcome, Response
 
 
 class Answer(Protocol):

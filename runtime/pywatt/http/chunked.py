@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 
-from pywatt.http.refusal import RefusedError
+from pywatt.http.request_error import RequestError
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _TRAILER = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
@@ -40,7 +40,7 @@ class ChunkedReader:
     def feed(self, data: bytes, into: list[bytes]) -> bytes:
         """Add what the bytes carry to `into`; return those behind the end of the body, or behind many small chunks.
 
-        Raises RefusedError.
+        Raises RequestError.
         """
         position = lines = 0
         while position < len(data) and not self.complete and lines < LINES:
@@ -55,7 +55,7 @@ class ChunkedReader:
             position += len(piece)
             self._line += piece
             if len(self._line) + self._trailers > self._limit:
-                raise RefusedError(431, "the chunk extensions or trailers of the body are too large")
+                raise RequestError(431, "the chunk extensions or trailers of the body are too large")
             if end:
                 lines += 1
                 line, self._line = self._line, b""
@@ -66,7 +66,7 @@ class ChunkedReader:
         if self._next is _Line.SIZE:
             match = _SIZE.fullmatch(line)
             if match is None:
-                raise RefusedError(400, "the chunked body is not valid")
+                raise RequestError(400, "the chunked body is not valid")
             self._remaining = int(match[1], 16)
             self._next = _Line.END_OF_CHUNK if self._remaining else _Line.TRAILER
         elif line == _EMPTY:
@@ -75,4 +75,4 @@ class ChunkedReader:
         elif self._next is _Line.TRAILER and _TRAILER.fullmatch(line):
             self._trailers += len(line)
         else:
-            raise RefusedError(400, "the chunked body is not valid")
+            raise RequestError(400, "the chunked body is not valid")

@@ -58,7 +58,7 @@ class FieldNames(dict[bytes, bytes | None]):
     """
 
     LIMIT = 1000
-    """Names that are remembered: clients can make up any number."""
+    """Names that are kept: clients can make up any number."""
 
     def __init__(self, special: frozenset[bytes], *, noted: frozenset[bytes] = frozenset()) -> None:
         """`special`: names in lower case. `noted`: such names whose look-alikes with `_` are passed on."""

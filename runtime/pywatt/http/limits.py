@@ -1,26 +1,43 @@
-"""The bounds of a client's connection that every server here has."""
+"""The limits of a client's connection, the same for every HTTP server of pywatt: sizes, buffers and timeouts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pywatt.http.request_reader import HeadLimits
-
 MAX_HELD = 64 * 1024
-"""Bytes behind the current request above which a client has to wait."""
+"""Bytes received behind the current request above which the connection is not read."""
 RESUME_HELD = 16 * 1024
-"""Bytes down to which they have to be read before the client may send on."""
+"""Bytes of these that may be left when the connection is read again."""
 WRITE_BUFFER = 256 * 1024
-"""Bytes that the kernel has not taken yet, above which no further request is begun, and whoever writes has to wait."""
+"""Bytes that the kernel has not taken yet above which no further request begins, and whoever writes has to wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadLimits:
+    """The size of a request's head."""
+
+    size: int = 32 * 1024
+    """Bytes of request line and header fields; also of one chunk's extensions, and of all trailers."""
+    fields: int = 128
+    """Number of header fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """How large a head may be, and how many seconds a client may take to take its answers."""
+    """The size of a head, and the timeouts of a client; durations in seconds."""
 
     head: HeadLimits = field(default_factory=HeadLimits)
+    head_timeout: float = 30.0
+    """From the first byte of a head (of a new connection: from its start) to its end."""
+    body_timeout: float = 60.0
+    """Without a byte of a request's body."""
+    body_rate: float = 240.0
+    """Bytes per second of a body, on an average that is taken from `body_timeout` on, until the response begins; held
+    by the servers of workers."""
+    keep_alive: float = 75.0
+    """Without a further request: longer than any pool of ours keeps a connection, so that pools close first."""
     write: float = 60.0
-    """For which a client may leave bytes untaken that the kernel cannot hold, also when the connection is to close."""
+    """That a client may leave bytes untaken which the kernel cannot hold, also when the connection is to close."""
     linger: float = 2.0
-    """For which a connection is read, and what comes thrown away, after an answer that came before the request's end:
-    closing at once would destroy the answer on its way."""
+    """That a connection is read, and its bytes discarded, after a response that came before the request's end:
+    closing at once would destroy the response on its way."""

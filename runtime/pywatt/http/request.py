@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pywatt.http.headers import HOP_BY_HOP, Header, tokens
-from pywatt.http.refusal import RefusedError
+from pywatt.http.request_error import RequestError
 from pywatt.http.target import is_authority, split_target
 
 MAX_LENGTH_DIGITS = 18
@@ -53,7 +53,7 @@ class RequestHead:
 def check_head(
     method: bytes, target: bytes, minor: int, passed: list[Header], not_passed: Sequence[Header]
 ) -> RequestHead:
-    """Check the parts of a head and put it together. Raises RefusedError.
+    """Check the parts of a head and put it together. Raises RequestError.
 
     `not_passed`: the fields with a name in NOT_PASSED, names in lower case.
     """
@@ -77,15 +77,15 @@ def check_head(
             upgrades += tokens(value)
         elif name == b"expect":
             if value.lower() != b"100-continue":
-                raise RefusedError(417, "the only expectation known here is 100-continue")
+                raise RequestError(417, "the only expectation known here is 100-continue")
             expects = minor == 1
     if method == b"CONNECT":
-        raise RefusedError(405, "CONNECT is not served here")
+        raise RequestError(405, "CONNECT is not served here")
     path, query, authority = split_target(method, target)
     if len(hosts) == 1 and is_authority(hosts[0]):
         authority = authority or hosts[0]
     elif hosts or minor == 1:
-        raise RefusedError(400, "the request needs one valid Host header, and one only")
+        raise RequestError(400, "the request needs one valid Host header, and one only")
     chunked, length = _framing(codings, lengths, minor) if codings or lengths else (False, 0)
     head = RequestHead(
         method, target, path, query, authority or b"", passed, minor, length, chunked, minor == 1, expects
@@ -106,13 +106,13 @@ def _framing(codings: tuple[bytes, ...], lengths: tuple[bytes, ...], minor: int)
     """Return whether the body is chunked, and else its length."""
     if codings:
         if minor == 0:
-            raise RefusedError(400, "HTTP/1.0 has no Transfer-Encoding")
+            raise RequestError(400, "HTTP/1.0 has no Transfer-Encoding")
         if lengths:
-            raise RefusedError(400, "Transfer-Encoding and Content-Length exclude each other")
+            raise RequestError(400, "Transfer-Encoding and Content-Length exclude each other")
         if codings != (b"chunked",):
-            raise RefusedError(501, "the only transfer coding known here is chunked")
+            raise RequestError(501, "the only transfer coding known here is chunked")
         return True, 0
     length = lengths[0] if len(lengths) == 1 else b""
     if not length.isdigit() or len(length) > MAX_LENGTH_DIGITS:
-        raise RefusedError(400, "the Content-Length header is not valid")
+        raise RequestError(400, "the Content-Length header is not valid")
     return False, int(length)

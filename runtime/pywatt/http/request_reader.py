@@ -9,17 +9,17 @@ soon as a request has an Upgrade header.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
 import httptools
 
 from pywatt.http.chunked import ChunkedReader
+from pywatt.http.header_cache import HeaderCache
 from pywatt.http.headers import OWS, FieldNames, Header, tokens
-from pywatt.http.refusal import RefusedError
-from pywatt.http.remembered import Remembered
+from pywatt.http.limits import HeadLimits
 from pywatt.http.request import KEEP_ALIVE, NOT_PASSED, RequestHead, check_head
+from pywatt.http.request_error import RequestError
 from pywatt.http.target import PLAIN_TARGET
 
 EMPTY_LINE = b"\r\n\r\n"
@@ -37,16 +37,6 @@ _STAND_IN = b"POST"
 """Shown to llhttp in place of another method, which any token may be (RFC 9110 9.1): it knows a fixed list."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadLimits:
-    """How large a head may be."""
-
-    size: int = 32 * 1024
-    """Bytes of request line and header fields; also of one chunk's extensions, and of all trailers."""
-    fields: int = 128
-    """Number of header fields."""
-
-
 class PlainFields(NamedTuple):
     """Header fields that mean the same with every plain request line."""
 
@@ -56,8 +46,8 @@ class PlainFields(NamedTuple):
 
 
 @cache
-def _known_fields(_limits: HeadLimits, _dropped: frozenset[bytes]) -> Remembered[PlainFields]:
-    return Remembered()
+def _known_fields(_limits: HeadLimits, _dropped: frozenset[bytes]) -> HeaderCache[PlainFields]:
+    return HeaderCache()
 
 
 @cache
@@ -117,7 +107,7 @@ class RequestReader:
         return self.head is not None or len(self._raw) > 0 or self._skipped > 0
 
     def feed(self, data: bytes) -> bytes:
-        """Read as far as the current request goes and return the bytes behind it. Raises RefusedError.
+        """Read as far as the current request goes and return the bytes behind it. Raises RequestError.
 
         While a body comes in many tiny chunks, bytes of it may be returned: feed them again, but let others go first.
         """
@@ -176,7 +166,7 @@ class RequestReader:
         piece, rest = (data, b"") if size == known + len(data) else (data[: size - known], data[size - known :])
         self._parse(piece[: limit - known] if size > limit else piece, known)
         if size > limit:
-            raise RefusedError(431, f"the head of the request is larger than {self._limits.size} bytes")
+            raise RequestError(431, f"the head of the request is larger than {self._limits.size} bytes")
         if end < 0:
             if not known:
                 self._raw += piece
@@ -192,7 +182,7 @@ class RequestReader:
         rest = data.lstrip(LINE_BREAKS)
         self._skipped += len(data) - len(rest)
         if self._skipped > self._limits.size:
-            raise RefusedError(431, f"the head of the request is larger than {self._limits.size} bytes")
+            raise RequestError(431, f"the head of the request is larger than {self._limits.size} bytes")
         return rest
 
     def _begin_known(self, data: bytes, end: int, limit: int) -> bool:
@@ -211,8 +201,8 @@ class RequestReader:
         self.complete = not length
         return True
 
-    def _remember(self, raw: bytes, head: RequestHead) -> None:
-        """Remember the header block if nothing in it depends on the request line."""
+    def _cache(self, raw: bytes, head: RequestHead) -> None:
+        """Cache the header block if nothing in it depends on the request line."""
         authority = b""
         for name, value in self._not_passed:
             if name == b"host":
@@ -221,19 +211,19 @@ class RequestReader:
                 return
         if head.minor and not head.chunked and head.headers is self._passed:
             block = raw[raw.find(b"\r\n") : -len(EMPTY_LINE)]
-            self._known.remember(block, PlainFields(head.headers, authority, head.content_length))
+            self._known.store(block, PlainFields(head.headers, authority, head.content_length))
 
     def _begin(self, raw: bytes) -> None:
         if not self._head_parsed:
-            raise RefusedError(400, "the request is not valid HTTP/1.1")
+            raise RequestError(400, "the request is not valid HTTP/1.1")
         line = _REQUEST_LINE.match(raw)
         if line is None:
             if _OTHER_VERSION.match(raw):
-                raise RefusedError(505, "only HTTP/1.1 and HTTP/1.0 are served here")
-            raise RefusedError(400, "the request line is not valid")
+                raise RequestError(505, "only HTTP/1.1 and HTTP/1.0 are served here")
+            raise RequestError(400, "the request line is not valid")
         method, target, minor = line.groups()
         head = check_head(method, target, 1 if minor == b"1" else 0, self._passed, self._not_passed)
-        self._remember(raw, head)
+        self._cache(raw, head)
         if any(name == b"proxy-connection" for name, _ in self._not_passed):
             self._parser = None  # a `close` of it ends the connection for llhttp, but not for anybody else
         if head.has_body:
@@ -265,9 +255,9 @@ class RequestReader:
         except httptools.HttpParserUpgrade:
             self._parser = None
         except httptools.HttpParserError as error:
-            raise RefusedError(400, f"the request is not valid HTTP/1.1: {error}") from error
+            raise RequestError(400, f"the request is not valid HTTP/1.1: {error}") from error
         if too_many:
-            raise RefusedError(431, f"the request has more than {self._limits.fields} header fields")
+            raise RequestError(431, f"the request has more than {self._limits.fields} header fields")
 
     def _with_shown_method(self, piece: bytes) -> bytes:
         """Replace a method that llhttp does not know; return nothing while the method is not complete."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import httptools
 
 from pywatt.errors import BadResponse
+from pywatt.http.header_cache import BLOCK_SIZE, HeaderCache
 from pywatt.http.headers import HOP_BY_HOP, OWS, FieldNames, Header, tokens
-from pywatt.http.remembered import BLOCK_SIZE, Remembered
 
 ADDRESSED = frozenset({b"content-location", b"link", b"location", b"refresh", b"set-cookie"})
 """Names of the fields in which a service tells clients where something is."""
@@ -75,7 +75,7 @@ class _Trailers(list[Header]):
             raise BadResponse(f"the response has more than {self.LIMIT} trailers")
 
 
-_known_heads: Remembered[ResponseHead] = Remembered()
+_known_heads: HeaderCache[ResponseHead] = HeaderCache()
 """Heads of responses with a body of known length, by their bytes."""
 
 
@@ -170,14 +170,14 @@ class ResponseReader:
         elif self._to_head:
             self._parser = None  # it waits for the body which a response to HEAD does not have
         elif is_first and self.head.keep_alive and not self.surplus and not self.informational:
-            self._remember(data, self.head)
+            self._cache(data, self.head)
         return b""
 
-    def _remember(self, data: bytes, head: ResponseHead) -> None:
-        """Remember the head of a response that came in one piece."""
+    def _cache(self, data: bytes, head: ResponseHead) -> None:
+        """Cache the head of a response that came in one piece."""
         end = data.find(EMPTY_LINE) + len(EMPTY_LINE)
         if end > len(EMPTY_LINE) and (head.content_length or 0) == len(data) - end:
-            _known_heads.remember(data[:end], head)
+            _known_heads.store(data[:end], head)
 
     def status_of_bad(self, data: bytes) -> int | None:
         """Return the final status of a response that was refused with this piece, if it can be told all the same."""

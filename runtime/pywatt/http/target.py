@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from pywatt.http.refusal import RefusedError
+from pywatt.http.request_error import RequestError
 
 _SEGMENT = rb"A-Za-z0-9_~!$&'()*+,;=:@-"
 _QUERY = rb"A-Za-z0-9._~!$&'()*+,;=:@/?%{}|^`\[\]-"
@@ -44,19 +44,19 @@ def is_authority(text: bytes) -> bool:
 
 
 def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes | None]:
-    """Return normal path, query (with its `?`) and, of an absolute target, the authority. Raises RefusedError."""
+    """Return normal path, query (with its `?`) and, of an absolute target, the authority. Raises RequestError."""
     plain = _PLAIN.fullmatch(target)
     if plain is not None:
         return plain[1], plain[2] or b"", None
     authority = None
     if target == ASTERISK:
         if method != b"OPTIONS":
-            raise RefusedError(400, "the target * belongs to OPTIONS only")
+            raise RequestError(400, "the target * belongs to OPTIONS only")
         return ASTERISK, b"", None
     if not target.startswith(b"/"):
         absolute = _ABSOLUTE_FORM.fullmatch(target)
         if absolute is None or not is_authority(absolute[1]):
-            raise RefusedError(400, "the request target is not valid")
+            raise RequestError(400, "the request target is not valid")
         authority, target = absolute[1], absolute[2]
         if not target.startswith(b"/"):
             target = b"/" + target
@@ -65,13 +65,13 @@ def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes | No
 
 
 def encode_target(target: bytes) -> tuple[bytes, bytes]:
-    """Return path and query (with its `?`) of a target that starts with a slash, percent-encoded. Raises RefusedError.
+    """Return path and query (with its `?`) of a target that starts with a slash, percent-encoded. Raises RequestError.
 
     The path is not in normal form yet.
     """
     match = _ORIGIN_FORM.fullmatch(target)
     if match is None:
-        raise RefusedError(400, "the request target is not valid")
+        raise RequestError(400, "the request target is not valid")
     return _RAW_IN_PATH.sub(_encode, match[1]), _RAW_IN_QUERY.sub(_encode, match[2] or b"")
 
 

@@ -7,7 +7,7 @@ import binascii
 import hashlib
 
 from pywatt.http.headers import Headers
-from pywatt.http.refusal import RefusedError
+from pywatt.http.request_error import RequestError
 
 VERSION = b"13"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -15,13 +15,13 @@ _KEY_BYTES = 16
 
 
 def handshake_key(headers: Headers) -> bytes:
-    """Return the key of a client's handshake. Raises RefusedError."""
+    """Return the key of a client's handshake. Raises RequestError."""
     keys = [value for name, value in headers if name.lower() == b"sec-websocket-key"]
     versions = [value for name, value in headers if name.lower() == b"sec-websocket-version"]
     if versions != [VERSION]:
-        raise RefusedError(426, "the only version of WebSocket known here is 13")
+        raise RequestError(426, "the only version of WebSocket known here is 13")
     if len(keys) != 1 or not _is_key(keys[0]):
-        raise RefusedError(400, "the Sec-WebSocket-Key header is not valid")
+        raise RequestError(400, "the Sec-WebSocket-Key header is not valid")
     return keys[0]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from pywatt.http.headers import Header
+from pywatt.http.limits import HeadLimits
 from pywatt.http.request import RequestHead
-from pywatt.http.request_reader import HeadLimits, RequestReader
+from pywatt.http.request_reader import RequestReader
 from pywatt.http.target import ASTERISK, encode_target
 
 _ORIGIN = re.compile(rb"[^:/?#]+://[^/?#]*")
@@ -40,8 +41,8 @@ class WholeRequestReader(RequestReader):
     def _begin_known(self, data: bytes, end: int, limit: int) -> bool:
         return False
 
-    def _remember(self, raw: bytes, head: RequestHead) -> None:
-        """Remember nothing: what is remembered has no fields."""
+    def _cache(self, raw: bytes, head: RequestHead) -> None:
+        """Cache nothing: a cached head has no fields."""
 
     def own_fields(self) -> list[Header]:
         """Return the fields with the Host that the request is for (RFC 9112 3.2.2: an absolute target overrules)."""

@@ -10,25 +10,18 @@ from types import TracebackType
 from typing import Self
 
 from pywatt.errors import ConnectFailed, MeshError, ServiceUnavailable
+from pywatt.http.client.address import Address, TcpAddress, parse_endpoint
+from pywatt.http.client.call import Collector, Outcome, Response, took_too_long, write_request
+from pywatt.http.client.connection import Connection
+from pywatt.http.client.deadlines import Deadlines
+from pywatt.http.client.pool import Admit, Pool
 from pywatt.http.headers import Header
-from pywatt.mesh.address import (
-    Address,
-    Destination,
-    ServiceAddress,
-    TcpAddress,
-    locate,
-    parse_endpoint,
-    unknown_service,
-)
+from pywatt.mesh.address import Destination, ServiceAddress, locate, unknown_service
 from pywatt.mesh.balance import least_busy
-from pywatt.mesh.call import Collector, Outcome, Response, took_too_long, write_request
-from pywatt.mesh.connection import Connection
-from pywatt.mesh.deadlines import Deadlines
-from pywatt.mesh.limits import Limits
-from pywatt.mesh.pool import Admit, Pool
+from pywatt.mesh.limits import MeshLimits
 from pywatt.mesh.table import MeshService, MeshTable, not_running
 
-__all__ = ["Limits", "MeshClient", "Response"]
+__all__ = ["MeshClient", "Response"]
 
 SWEEP = 1.0
 """Seconds between two looks for stale connections."""
@@ -49,7 +42,7 @@ class MeshClient:
         self,
         table: MeshTable,
         *,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: MeshLimits = MeshLimits(),  # noqa: B008 - frozen
         clock: Callable[[], float] = time.monotonic,
         tls: ssl.SSLContext | None = None,
         admit: Admit | None = None,

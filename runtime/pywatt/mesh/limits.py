@@ -1,13 +1,15 @@
-"""The bounds of a mesh client."""
+"""The limits of a mesh client."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pywatt.http.client.limits import ClientLimits
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long and how much; durations in seconds, sizes in bytes."""
+class MeshLimits(ClientLimits):
+    """Limits of calls to services of the app; durations in seconds."""
 
     wait: float = 30.0
     """For a ready worker, counted per call."""
@@ -16,12 +18,5 @@ class Limits:
     calls fail at once."""
     waiting: int = 1024
     """Calls that may wait for a ready worker at once; more fail immediately."""
-    connect: float = 5.0
-    """For one connection attempt."""
-    idle: float = 55.0
-    """That an unused connection is kept; below the 75 s after which workers close it."""
     drain: float = 10.0
     """For calls in flight to a worker that is going away, before it may be asked to stop."""
-    response_head: int = 64 * 1024
-    response_body: int = 16 * 1024 * 1024
-    """That `request` takes into memory; streamed bodies have no limit."""

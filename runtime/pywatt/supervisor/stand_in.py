@@ -15,13 +15,14 @@ from typing import cast
 
 import anyio
 
-from pywatt.http.answer import JSON, error_body, write_answer
-from pywatt.mesh.limits import Limits
+from pywatt.http.server.errors import error_body
+from pywatt.http.server.writer import JSON, write_response
+from pywatt.mesh.limits import MeshLimits
 from pywatt.mesh.table import MeshService, ServiceState, not_running
 from pywatt.supervisor.process.sockets import LOOPBACK_BACKLOG
 from pywatt.supervisor.publication import Publication
 
-PATIENCE = Limits().failing
+PATIENCE = MeshLimits().failing
 """Seconds that connections wait while a worker is being started, as calls of mesh clients do."""
 LIMIT = 5.0
 """Seconds within which a client must have sent its request and read the answer."""
@@ -150,7 +151,7 @@ class _Refusal(asyncio.Protocol):
             headers = (JSON, RETRY_AFTER, (b"connection", b"close"))
             date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
             with_body = not self._head.startswith(b"HEAD ")
-            self._transport.write(write_answer(503, date, headers, body, with_body=with_body))
+            self._transport.write(write_response(503, date, headers, body, with_body=with_body))
             self._transport.write_eof()
 
     def eof_received(self) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pywatt.http.answer import JSON, error_body, route_not_found, write_answer
 from pywatt.http.headers import FORWARDED, Header
-from pywatt.http.refusal import RefusedError
 from pywatt.http.request import RequestHead
+from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
-from pywatt.http.server_connection import TUNNEL, WAITING, ConnectionState, ServerConnection
+from pywatt.http.server.connection import TUNNEL, WAITING, ConnectionState, ServerConnection
+from pywatt.http.server.errors import error_body, route_not_found
+from pywatt.http.server.writer import JSON, write_response
 from pywatt.http.target import ASTERISK
 from pywatt_services.gateway.exchange import Exchange
 from pywatt_services.gateway.peer import Peer, peer_of
@@ -130,10 +131,10 @@ class ClientConnection(ServerConnection["GatewayServer"]):
         match self.state:
             case ConnectionState.READING if self._exchange is not None:
                 if passed > limits.body_timeout and not self._reading_paused:
-                    self._refuse(RefusedError(408, "the body of the request did not come in time"))
+                    self._refuse(RequestError(408, "the body of the request did not come in time"))
             case ConnectionState.READING if self._begun:
                 if passed > limits.head_timeout:
-                    self._refuse(RefusedError(408, "the head of the request did not come in time"))
+                    self._refuse(RequestError(408, "the head of the request did not come in time"))
             case ConnectionState.READING:
                 if passed > (limits.head_timeout if self._unused else limits.keep_alive):
                     self.close()
@@ -173,13 +174,13 @@ class ClientConnection(ServerConnection["GatewayServer"]):
         elif head is not None and not head.minor:
             headers = (*headers, (b"connection", b"keep-alive"))
         with_body = head is None or head.method != b"HEAD"
-        self.write(write_answer(status, self._server.date, headers, body, with_body=with_body))
+        self.write(write_response(status, self._server.date, headers, body, with_body=with_body))
 
     def _answer_error(self, status: int, message: str) -> None:
         headers = (JSON, RETRY_AFTER) if status == 503 else (JSON,)
         self._answer(status, headers, error_body(status, message))
 
-    def _refuse(self, error: RefusedError) -> None:
+    def _refuse(self, error: RequestError) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.cancel()
@@ -190,7 +191,7 @@ class ClientConnection(ServerConnection["GatewayServer"]):
         if error.status == 426:
             headers += [(b"sec-websocket-version", b"13"), (b"upgrade", b"websocket")]
         body = error_body(error.status, error.message)
-        self.write(write_answer(error.status, self._server.date, headers, body))
+        self.write(write_response(error.status, self._server.date, headers, body))
         self._linger()
 
     def _leave(self) -> None:

@@ -6,12 +6,12 @@ import asyncio
 import logging
 
 from pywatt.errors import BadResponse, CallTimeout, MeshError, ServiceUnavailable
-from pywatt.http.answer import CONTINUE
+from pywatt.http.client.connection import Connection
 from pywatt.http.headers import LAST_CHUNK, Headers, chunk
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead
+from pywatt.http.server.writer import CONTINUE
 from pywatt.http.websocket import accepts, handshake_key
-from pywatt.mesh.connection import Connection
 from pywatt_services.gateway.addresses import Addresses
 from pywatt_services.gateway.forwarding import (
     UPGRADE,
@@ -63,7 +63,7 @@ class Exchange:
     )
 
     def __init__(self, client: Client, site: Site, request: RequestHead, route: Route, base_path: bytes) -> None:
-        """Raises RefusedError when the request asks for a WebSocket in a wrong way."""
+        """Raises RequestError when the request asks for a WebSocket in a wrong way."""
         self._client = client
         self._site = site
         self._request = request

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 
-from pywatt.http.answer import status_line
 from pywatt.http.headers import Headers
 from pywatt.http.request import RequestHead
+from pywatt.http.server.writer import status_line
 from pywatt_services.gateway.peer import Peer
 from pywatt_services.gateway.routes import Route
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pywatt.errors import MeshError
-from pywatt.http.turns import Turns
+from pywatt.http.client.connection import Connection
+from pywatt.http.server.turns import Turns
 from pywatt.mesh.address import Destination
-from pywatt.mesh.connection import Connection
 from pywatt_services.gateway.routes import RouteTable
 
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
-from pywatt.http.server import HttpServer, serving
-from pywatt.http.server_connection import TUNNEL
-from pywatt.http.turns import Turns
+from pywatt.http.server.connection import TUNNEL
+from pywatt.http.server.server import HttpServer, serving
+from pywatt.http.server.turns import Turns
 from pywatt_services.gateway.client import ClientConnection
 from pywatt_services.gateway.limits import GatewayLimits
 from pywatt_services.gateway.parties import Upstreams
@@ -62,5 +62,5 @@ class GatewayServer(HttpServer[ClientConnection]):
             client.end_events()
 
     def on(self, sockets: Iterable[socket.socket], *, backlog: int) -> AbstractAsyncContextManager[None]:
-        """Serve on these sockets while the context is open: see `pywatt.http.server.serving`."""
+        """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`."""
         return serving(self, [(sock, lambda: ClientConnection(self)) for sock in sockets], backlog=backlog)

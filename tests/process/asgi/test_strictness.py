@@ -13,7 +13,7 @@ from harness.applications import Recorder
 from harness.context import PATIENCE, Worker, exchange, ready
 from harness.verdicts import ACCEPTED, refused, request
 
-from pywatt.http.request_reader import HeadLimits
+from pywatt.http.limits import HeadLimits
 from pywatt.worker.asgi.serve import EngineName, serve_asgi
 from pywatt.worker.wsgi.bridge import WsgiBridge
 

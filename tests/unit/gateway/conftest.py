@@ -11,9 +11,9 @@ import pytest
 from harness.turns import ManualTurns
 
 from pywatt.errors import MeshError
-from pywatt.http.discard import Discard
+from pywatt.http.client.connection import IDLE, Connection
+from pywatt.http.server.discard import Discard
 from pywatt.mesh.address import Destination
-from pywatt.mesh.connection import IDLE, Connection
 from pywatt.service_type import Placement
 from pywatt_services.gateway import TYPE
 from pywatt_services.gateway.client import ClientConnection

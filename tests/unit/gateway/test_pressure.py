@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pywatt.http.discard import Discard
 from pywatt.http.limits import MAX_HELD, RESUME_HELD, WRITE_BUFFER
-from pywatt.http.server_connection import CLOSED, LINGERING, READING
-from pywatt.http.turns import STEPS
+from pywatt.http.server.connection import CLOSED, LINGERING, READING
+from pywatt.http.server.discard import Discard
+from pywatt.http.server.turns import STEPS
 
 Scene = Any  # conftest's; importing it would load it twice
 GET = b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n"

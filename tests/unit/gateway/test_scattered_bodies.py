@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.mesh.connection import PIECE
+from pywatt.http.client.connection import PIECE
 
 pytestmark = pytest.mark.anyio
 Scene = Any  # conftest's; importing it would load it twice

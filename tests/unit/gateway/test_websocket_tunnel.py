@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.http.server_connection import CLOSED, TUNNEL
+from pywatt.http.server.connection import CLOSED, TUNNEL
 from pywatt_services.gateway.frames import CLOSE_SERVICE_RESTART
 
 Scene = Any
@@ -147,7 +147,7 @@ async def test_a_service_that_does_not_take_the_rest_of_a_tunnel_is_cut_off(
 ) -> None:
     client, _ = opened(scene)
     service = scene.service.transport
-    monkeypatch.setattr("pywatt.mesh.connection.FINISH_LIMIT", 0)
+    monkeypatch.setattr("pywatt.http.client.connection.FINISH_LIMIT", 0)
     monkeypatch.setattr(service, "close", lambda: None)  # something is left to be sent
     aborted = asyncio.Event()
     monkeypatch.setattr(service, "abort", aborted.set)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pywatt.http.chunked import ChunkedReader
 from pywatt.http.headers import LAST_CHUNK, chunk
-from pywatt.http.refusal import RefusedError
+from pywatt.http.request_error import RequestError
 
 
 def read(pieces: list[bytes], limit: int = 100) -> tuple[bytes, bytes, bool]:
@@ -57,14 +57,14 @@ def test_what_was_written_is_read_however_it_is_cut(chunks: list[bytes], rest: b
     ],
 )
 def test_wrong_bodies(body: bytes) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestError) as caught:
         read([body])
     assert caught.value.status == 400
 
 
 @pytest.mark.parametrize("body", [b"1;" + b"a" * 99, b"0\r\nX: " + b"a" * 98, b"0\r\n" + b"X: a\r\n" * 17])
 def test_large_framing(body: bytes) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestError) as caught:
         read([body])
     assert caught.value.status == 431
 

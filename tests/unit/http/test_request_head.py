@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pywatt.http.headers import FORWARDED
-from pywatt.http.refusal import RefusedError
+from pywatt.http.limits import HeadLimits
 from pywatt.http.request import RequestHead
-from pywatt.http.request_reader import HeadLimits, RequestReader
+from pywatt.http.request_error import RequestError
+from pywatt.http.request_reader import RequestReader
 from pywatt.http.target import split_target
 from pywatt.http.websocket import accepts, handshake_key
 
@@ -154,6 +155,6 @@ def test_handshake_of_a_websocket() -> None:
 )
 def test_wrong_handshakes_are_refused(version: bytes, keys: list[bytes], status: int) -> None:
     headers = [(b"Sec-WebSocket-Version", version), *((b"Sec-WebSocket-Key", key) for key in keys)]
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestError) as caught:
         handshake_key(headers)
     assert caught.value.status == status

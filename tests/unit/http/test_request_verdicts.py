@@ -9,8 +9,9 @@ from harness.verdicts import ACCEPTED, refused, request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt.http.refusal import RefusedError
-from pywatt.http.request_reader import HeadLimits, RequestReader
+from pywatt.http.limits import HeadLimits
+from pywatt.http.request_error import RequestError
+from pywatt.http.request_reader import RequestReader
 
 LIMITS = HeadLimits(size=2048, fields=20)
 REFUSED = refused(LIMITS)
@@ -47,7 +48,7 @@ def read(pieces: list[bytes], limits: HeadLimits = LIMITS) -> Verdict:
                 verdict.requests.append((reader.head.method, reader.head.path, body))
                 body = b""
                 reader.next()
-    except RefusedError as error:
+    except RequestError as error:
         verdict.status = error.status
     else:
         verdict.pending = reader.started

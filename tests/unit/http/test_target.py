@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt.http.refusal import RefusedError
-from pywatt.http.request_reader import HeadLimits, RequestReader
+from pywatt.http.limits import HeadLimits
+from pywatt.http.request_error import RequestError
+from pywatt.http.request_reader import RequestReader
 from pywatt.http.target import encode_target, split_target
 
 REFUSED = frozenset(range(0x21)) | frozenset(b"\x7f#")
@@ -44,7 +45,7 @@ def test_byte_stays_in_a_query(byte: int) -> None:
 @pytest.mark.parametrize("byte", sorted(REFUSED))
 @pytest.mark.parametrize("place", [b"/a%cb", b"/?a%cb", b"/\xc3%cb"])
 def test_byte_is_refused(byte: int, place: bytes) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestError) as caught:
         split_target(b"GET", place % byte)
     assert caught.value.status == 400
 

@@ -16,7 +16,7 @@ from harness.fuzz import fuzz
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pywatt.mesh.limits import Limits
+from pywatt.mesh.limits import MeshLimits
 from pywatt_kafka import Headers, Message, RecordPosition, TopicPartition
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
@@ -123,7 +123,7 @@ async def outcome_of(given: Sequence[Sequence[bytes]], **more: Any) -> list[dict
     writer, done = Writer(), asyncio.Event()
     async with (
         asyncio.timeout(20),
-        AnsweringClient(given, connected=connected, limits=Limits(response_body=5000)) as client,
+        AnsweringClient(given, connected=connected, limits=MeshLimits(response_body=5000)) as client,
         anyio.create_task_group() as tasks,
     ):
         settings: dict[str, Any] = {

@@ -14,8 +14,8 @@ from harness.turns import ManualTurns
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt.http.discard import Discard
 from pywatt.http.limits import RESUME_HELD
+from pywatt.http.server.discard import Discard
 from pywatt_services.kafka_hooks.http.answers import ACCEPTED, HttpAnswer
 from pywatt_services.kafka_hooks.http.connection import HttpConnection
 from pywatt_services.kafka_hooks.http.exchange import Exchange, Request

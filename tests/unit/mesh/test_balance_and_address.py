@@ -7,15 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.errors import MeshError
-from pywatt.mesh.address import (
-    Location,
-    ServiceAddress,
-    TcpAddress,
-    UnixAddress,
-    locate,
-    parse_endpoint,
-    unknown_service,
-)
+from pywatt.http.client.address import Location, TcpAddress, UnixAddress, parse_endpoint
+from pywatt.mesh.address import ServiceAddress, locate, unknown_service
 from pywatt.mesh.balance import least_busy
 
 

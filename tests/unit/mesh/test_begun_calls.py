@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pywatt.errors import BadResponse, CallTimeout, ConnectionLost, MeshError
-from pywatt.mesh.call import Collector, Outcome, Response, header_lines
+from pywatt.http.client.call import Collector, Outcome, Response, header_lines
 from pywatt.mesh.client import MeshClient
-from pywatt.mesh.limits import Limits
+from pywatt.mesh.limits import MeshLimits
 from pywatt.mesh.table import MeshTable
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +40,7 @@ class Caller:
 @asynccontextmanager
 async def caller(table: MeshTable, **limits: Any) -> AsyncIterator[Caller]:
     """Yield what has one idle connection."""
-    async with MeshClient(table, limits=Limits(**limits)) as client:
+    async with MeshClient(table, limits=MeshLimits(**limits)) as client:
         await client.request("GET", URL)
         yield Caller(client)
 

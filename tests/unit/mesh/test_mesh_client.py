@@ -16,7 +16,8 @@ from pywatt.errors import (
     ServiceUnavailable,
     UnknownService,
 )
-from pywatt.mesh.client import Limits, MeshClient
+from pywatt.mesh.client import MeshClient
+from pywatt.mesh.limits import MeshLimits
 from pywatt.mesh.table import MeshService, MeshTable, ServiceState
 
 pytestmark = pytest.mark.anyio
@@ -161,7 +162,7 @@ async def test_broken_responses(
         await visit.send(raw)
 
     server = await serve(script)
-    async with MeshClient(make_table(1, server.path), limits=Limits(response_body=20)) as client:
+    async with MeshClient(make_table(1, server.path), limits=MeshLimits(response_body=20)) as client:
         with pytest.raises(error):
             await client.request("GET", URL)
 
@@ -199,7 +200,7 @@ async def test_a_failing_service_is_waited_for_only_while_it_is_started_and_not_
     state: ServiceState, starting: bool, said: str
 ) -> None:
     table = MeshTable(1, {"api": MeshService(id="api", state=state, port=1, detail="why", starting=starting)})
-    async with MeshClient(table, limits=Limits(wait=0.1, failing=0.05)) as client:
+    async with MeshClient(table, limits=MeshLimits(wait=0.1, failing=0.05)) as client:
         with pytest.raises(ServiceUnavailable, match=f"{said}.*why"):
             await client.request("GET", URL)
 
@@ -221,7 +222,7 @@ async def test_a_failing_service_that_gets_ready_takes_the_calls_that_wait(
 
 
 async def test_unknown_ids_and_services_without_workers(make_table: Callable[..., MeshTable]) -> None:
-    async with MeshClient(make_table(1), limits=Limits(wait=0.05)) as client:
+    async with MeshClient(make_table(1), limits=MeshLimits(wait=0.05)) as client:
         with pytest.raises(UnknownService, match="known: api"):
             await client.request("GET", "http://apo.plt.local/")
         with pytest.raises(ServiceUnavailable, match="ready"):
@@ -235,7 +236,7 @@ async def test_unknown_ids_and_services_without_workers(make_table: Callable[...
 
 
 async def test_only_so_many_calls_wait(make_table: Callable[..., MeshTable]) -> None:
-    async with MeshClient(make_table(1), limits=Limits(waiting=1)) as client:
+    async with MeshClient(make_table(1), limits=MeshLimits(waiting=1)) as client:
         waiting = asyncio.ensure_future(client.request("GET", URL))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -298,7 +299,7 @@ async def test_idle_connections_are_closed_after_a_while(
 ) -> None:
     server = await serve(answering)
     now = 0.0
-    async with MeshClient(make_table(1, server.path), limits=Limits(idle=55), clock=lambda: now) as client:
+    async with MeshClient(make_table(1, server.path), limits=MeshLimits(idle=55), clock=lambda: now) as client:
         await client.request("GET", URL)
         now = 54.0
         client.close_stale()

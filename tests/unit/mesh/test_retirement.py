@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pywatt.mesh.client import Limits, MeshClient
+from pywatt.mesh.client import MeshClient
+from pywatt.mesh.limits import MeshLimits
 from pywatt.mesh.table import MeshTable
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +59,7 @@ async def test_long_calls_are_not_waited_for_for_ever(serve: Serve, make_table: 
 
     arrived, release = asyncio.Event(), asyncio.Event()
     server = await serve(slow)
-    async with MeshClient(make_table(1, server.path), limits=Limits(drain=0.05)) as client:
+    async with MeshClient(make_table(1, server.path), limits=MeshLimits(drain=0.05)) as client:
         async with asyncio.TaskGroup() as tasks:
             call = tasks.create_task(client.request("GET", URL))
             await arrived.wait()

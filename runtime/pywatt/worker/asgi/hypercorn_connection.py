@@ -10,12 +10,12 @@ from typing import Any, cast
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import Closed, Event, RawData, Updated
 
-from pywatt.http.discard import Discard
 from pywatt.http.headers import Header
-from pywatt.http.refusal import RefusedError
+from pywatt.http.limits import ConnectionLimits
 from pywatt.http.request import RequestHead
-from pywatt.http.turns import Turns
-from pywatt.worker.asgi.connection.arrival import ClientLimits
+from pywatt.http.request_error import RequestError
+from pywatt.http.server.discard import Discard
+from pywatt.http.server.turns import Turns
 from pywatt.worker.asgi.connection.checked_requests import CheckedRequests
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.connection.refusals import options_answer, refusal
@@ -28,7 +28,7 @@ GOODBYE = 1.0
 class HypercornConnection(TCPServer):
     """Serves one connection."""
 
-    def __init__(self, *args: Any, connections: Connections, limits: ClientLimits, turns: Turns) -> None:
+    def __init__(self, *args: Any, connections: Connections, limits: ConnectionLimits, turns: Turns) -> None:
         """`args`: those of TCPServer."""
         super().__init__(*args)
         self._connections = connections
@@ -72,7 +72,7 @@ class HypercornConnection(TCPServer):
         elif arrival.going_on:
             try:
                 arrival.check(now, read=not self._is_handling, answering=self._answering)
-            except RefusedError as error:
+            except RequestError as error:
                 arrival.ended()
                 self.reader.set_exception(error)  # comes out of `_read_data`
         elif self._requests.unused and now - self._since > limits.head_timeout:
@@ -106,7 +106,7 @@ class HypercornConnection(TCPServer):
                 await self.protocol.handle(RawData(data))
                 self._is_handling = False
                 await self._wait_for_turn()  # what has come already is read without waiting
-        except RefusedError as error:
+        except RequestError as error:
             await self._refuse(error)
         except OSError:
             pass  # the client is gone
@@ -138,7 +138,7 @@ class HypercornConnection(TCPServer):
             try:
                 self.writer.write(data)
                 await self.writer.drain()
-            except (OSError, RuntimeError, RefusedError):
+            except (OSError, RuntimeError, RequestError):
                 await self._tell_closed()
             finally:
                 self._blocked_since = math.inf
@@ -158,7 +158,7 @@ class HypercornConnection(TCPServer):
             self.writer.close()
         await self._wait_for_turn()
 
-    async def _refuse(self, error: RefusedError) -> None:
+    async def _refuse(self, error: RequestError) -> None:
         """Answer a request that must not be served, and throw away what still comes."""
         if self._answering:
             self.writer.transport.abort()

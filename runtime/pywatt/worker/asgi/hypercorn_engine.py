@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pywatt.errors import MissingExtra
-from pywatt.http.turns import Turns
+from pywatt.http.limits import ConnectionLimits
+from pywatt.http.server.turns import Turns
 from pywatt.logs.reporter import reporter
-from pywatt.worker.asgi.connection.arrival import ClientLimits
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.drain import Drainable
 from pywatt.worker.asgi.engine import Listeners, is_not_a_cancellation
@@ -46,7 +46,7 @@ class _HypercornEngine:
         self._listeners = listeners
         self._config = _config(listeners)
         self._context = WorkerContext(None)
-        self._limits = ClientLimits()
+        self._limits = ConnectionLimits()
         self._connections: set[asyncio.Task[Any]] = set()
         self._open = Connections()
         self._turns = Turns(steps=1)  # hypercorn takes many turns of the loop for each request
@@ -134,7 +134,7 @@ def _named(app: Application) -> Application:
 def _config(listeners: Listeners) -> Config:
     config = Config()
     config.backlog = listeners.backlog
-    config.keep_alive_timeout = ClientLimits().keep_alive
+    config.keep_alive_timeout = ConnectionLimits().keep_alive
     config.h11_max_incomplete_size = H11_SIZE
     config.accesslog = None
     config.errorlog = reporter("hypercorn.error")

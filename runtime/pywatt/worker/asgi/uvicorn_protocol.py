@@ -22,14 +22,14 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from pywatt.http.discard import Discard
-from pywatt.http.limits import MAX_HELD
-from pywatt.http.refusal import RefusedError
+from pywatt.http.limits import MAX_HELD, ConnectionLimits
 from pywatt.http.request import RequestHead
-from pywatt.http.turns import Turns
+from pywatt.http.request_error import RequestError
+from pywatt.http.server.discard import Discard
+from pywatt.http.server.turns import Turns
 from pywatt.http.whole_request import WholeRequestReader, sent_target
 from pywatt.logs.reporter import reporter
-from pywatt.worker.asgi.connection.arrival import Arrival, ClientLimits
+from pywatt.worker.asgi.connection.arrival import Arrival
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.connection.cycles import Cycle, OldClientCycle
 from pywatt.worker.asgi.connection.flow import WorkerFlow
@@ -49,12 +49,12 @@ class WorkerState(ServerState):
     """What the connections of one kind share."""
 
     def __init__(
-        self, connections: Connections, tasks: set[asyncio.Task[None]], limits: ClientLimits | None = None
+        self, connections: Connections, tasks: set[asyncio.Task[None]], limits: ConnectionLimits | None = None
     ) -> None:
         super().__init__()
         self.connections, self.tasks = connections, tasks
         self.clock = connections
-        self.limits = limits or ClientLimits()
+        self.limits = limits or ConnectionLimits()
         self.closes_connections = False
         """Whether each answer says `Connection: close` from now on."""
         self.plain_reader = PlainReader()
@@ -176,7 +176,7 @@ class WorkerProtocol(HttpToolsProtocol):
             answering = cycle is not None and cycle.response_started and not answered  # type: ignore[redundant-expr]
             try:
                 self._arrival.check(now, read=not self.flow.read_paused, answering=answering)
-            except RefusedError as error:
+            except RequestError as error:
                 self._refuse(error)
         elif answered and not self._held and not self.flow.write_paused and now - self._since > self._idle_limit:
             self.transport.close()
@@ -226,7 +226,7 @@ class WorkerProtocol(HttpToolsProtocol):
                 if rest and not reader.complete:
                     self._go_on_soon()  # many small chunks: the others' turn
                     break
-        except RefusedError as error:
+        except RequestError as error:
             self._refuse(error)
             return
         if len(held) > MAX_HELD:
@@ -310,7 +310,7 @@ class WorkerProtocol(HttpToolsProtocol):
         else:
             self.on_response_complete()
 
-    def _refuse(self, error: RefusedError) -> None:
+    def _refuse(self, error: RequestError) -> None:
         """Answer a request that must not be served, and read no further: nobody knows where the next one begins."""
         cycle: RequestResponseCycle | None = self.cycle
         if self._arrival.in_body and cycle is not None:

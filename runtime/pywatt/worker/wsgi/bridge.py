@@ -12,7 +12,8 @@ import contextvars
 import io
 from typing import Any
 
-from pywatt.http.answer import JSON, error_body
+from pywatt.http.server.errors import error_body
+from pywatt.http.server.writer import JSON
 from pywatt.worker.asgi.lifespan import Receive, Scope, Send
 from pywatt.worker.wsgi.environ import environ_of
 from pywatt.worker.wsgi.request_body import SPOOLED_SIZE, BodyTooLarge, ClientLeft, RequestBody

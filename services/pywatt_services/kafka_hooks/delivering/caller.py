@@ -10,7 +10,7 @@ from time import time
 from typing import NamedTuple, Protocol
 
 from pywatt.errors import BadResponse, ConnectFailed, MeshError
-from pywatt.mesh.call import Outcome, Response
+from pywatt.http.client.call import Outcome, Response
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.dead_letter import KEPT_BODY
 from pywatt_services.kafka_hooks.delivering.lanes import Lane

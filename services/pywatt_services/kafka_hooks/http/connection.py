@@ -11,12 +11,13 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from pywatt.http.answer import CONTINUE, JSON, error_body, status_line
 from pywatt.http.headers import write_head
-from pywatt.http.refusal import RefusedError
 from pywatt.http.request import RequestHead
+from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
-from pywatt.http.server_connection import CLOSED, NEVER, READING, WAITING, ServerConnection
+from pywatt.http.server.connection import CLOSED, NEVER, READING, WAITING, ServerConnection
+from pywatt.http.server.errors import error_body
+from pywatt.http.server.writer import CONTINUE, JSON, status_line
 from pywatt_services.kafka_hooks.http.answers import NEVER_SIZED, HttpAnswer, failed, too_large
 from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
 
@@ -87,10 +88,10 @@ class HttpConnection(ServerConnection["HooksServer"]):
         limits = self._server.limits
         if self.state is READING and self._blocked_since == NEVER:
             if not self._reader.started:
-                if passed > limits.idle:
+                if passed > limits.keep_alive:
                     self.close()
-            elif passed > limits.request:
-                self._refuse(RefusedError(408, "the request did not come in time"))
+            elif passed > limits.request_timeout:
+                self._refuse(RequestError(408, "the request did not come in time"))
 
     def _leave(self) -> None:
         exchange, self._exchange = self._exchange, None
@@ -98,14 +99,14 @@ class HttpConnection(ServerConnection["HooksServer"]):
             exchange.abandon()
 
     def _take_body(self) -> None:
-        """Keep what has come of the body. Raises RefusedError when it is too large."""
+        """Keep what has come of the body. Raises RequestError when it is too large."""
         head = self._reader.head
         if head is None:
             return
         if not self._head_seen:
             self._head_seen = True
             if head.content_length > self._server.body_limit and self._is_too_large(head, head.content_length):
-                raise RefusedError(413, "the body is too large")
+                raise RequestError(413, "the body is too large")
             if head.expects_continue and not self._reader.complete:
                 self.write(CONTINUE)
         piece = self._reader.take_body()
@@ -113,7 +114,7 @@ class HttpConnection(ServerConnection["HooksServer"]):
             self._pieces.append(piece)
             self._size += len(piece)
             if self._size > self._server.body_limit and self._is_too_large(head, self._size):
-                raise RefusedError(413, "the body is too large")
+                raise RequestError(413, "the body is too large")
 
     def _is_too_large(self, head: RequestHead, size: int) -> bool:
         """Tell whether a body over the limit is too large: what our own workers send may hold a whole one."""
@@ -161,7 +162,7 @@ class HttpConnection(ServerConnection["HooksServer"]):
             parts += b"content-length: %d\r\n\r\n%b" % (len(answer.body), answer.body)
         self.write(parts)
 
-    def _refuse(self, error: RefusedError) -> None:
+    def _refuse(self, error: RequestError) -> None:
         answer = (
             too_large()
             if error.status == 413

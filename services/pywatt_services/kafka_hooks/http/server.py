@@ -11,20 +11,18 @@ from functools import partial
 from types import MappingProxyType
 
 from pywatt.http.limits import ConnectionLimits
-from pywatt.http.server import Accept, HttpServer, serving
-from pywatt.http.turns import Turns
+from pywatt.http.server.server import Accept, HttpServer, serving
+from pywatt.http.server.turns import Turns
 from pywatt_services.kafka_hooks.http.connection import HttpConnection
 from pywatt_services.kafka_hooks.http.exchange import Handler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientLimits(ConnectionLimits):
-    """How many seconds clients may take."""
+class HooksLimits(ConnectionLimits):
+    """Timeouts of kafka-hooks' clients; durations in seconds."""
 
-    request: float = 60.0
+    request_timeout: float = 60.0
     """From the first byte of a request to its last."""
-    idle: float = 75.0
-    """Without a further request: longer than any pool of ours keeps a connection, so that pools close first."""
 
 
 class HooksServer(HttpServer[HttpConnection]):
@@ -37,7 +35,7 @@ class HooksServer(HttpServer[HttpConnection]):
         base_path: str = "/",
         body_limit: int,
         more_inside: Mapping[str, int] = MappingProxyType({}),
-        limits: ClientLimits = ClientLimits(),
+        limits: HooksLimits = HooksLimits(),
         turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -63,7 +61,7 @@ class HooksServer(HttpServer[HttpConnection]):
     def on(
         self, sockets: Iterable[socket.socket], *, public: socket.socket | None, backlog: int
     ) -> AbstractAsyncContextManager[None]:
-        """Serve on these sockets while the context is open: see `pywatt.http.server.serving`."""
+        """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`."""
         inside = partial(HttpConnection, self, public=False)
         accepts: list[tuple[socket.socket, Accept]] = [(sock, inside) for sock in sockets]
         if public is not None:

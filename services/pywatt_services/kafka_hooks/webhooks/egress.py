@@ -15,10 +15,10 @@ from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 from pywatt.errors import ConnectFailed
+from pywatt.http.client.call import Outcome
+from pywatt.http.client.pool import Admit
 from pywatt.mesh.address import ServiceAddress, locate
-from pywatt.mesh.call import Outcome
 from pywatt.mesh.client import MeshClient
-from pywatt.mesh.pool import Admit
 from pywatt.mesh.table import MeshTable
 from pywatt_services.kafka_hooks.headers import RawHeaders
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions

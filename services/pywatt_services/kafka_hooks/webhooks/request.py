@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pywatt.mesh.call import header_lines
+from pywatt.http.client.call import header_lines
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.headers import (
     ATTEMPT,

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 from harness.connection import GET, Connection, Manual, answer, manual_app, settle
 
-from pywatt.worker.asgi.connection.arrival import ClientLimits
+from pywatt.http.limits import ConnectionLimits
 from pywatt.worker.asgi.connection.connections import Connections
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = ClientLimits()
+LIMITS = ConnectionLimits()
 OTHER = b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nX: 2\r\n\r\n"
 UPLOAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -3,24 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 from pywatt.http.limits import ConnectionLimits
-from pywatt.http.refusal import RefusedError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientLimits(ConnectionLimits):
-    """The bounds of a worker towards its clients; durations in seconds."""
-
-    head_timeout: float = 30.0
-    """From the first byte of a head (of a new connection: from its start) to its end."""
-    body_timeout: float = 60.0
-    """Without a byte of a request's body."""
-    body_rate: float = 240.0
-    """Bytes per second of a body, on an average that is taken from `body_timeout` on, until the answer begins."""
-    keep_alive: float = 75.0
-    """Without a further request: longer than any pool of ours keeps a connection, so that pools close first."""
+from pywatt.http.request_error import RequestError
 
 
 class _Part(enum.Enum):
@@ -36,7 +21,7 @@ class Arrival:
 
     __slots__ = ("_begun", "_last", "_limits", "_looked", "_part", "_size")
 
-    def __init__(self, limits: ClientLimits) -> None:
+    def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._part = _Part.NOTHING
         self._begun = self._last = self._looked = 0.0
@@ -72,7 +57,7 @@ class Arrival:
         self._part = _Part.NOTHING
 
     def check(self, now: float, *, read: bool, answering: bool) -> None:
-        """Raise RefusedError when it takes too long.
+        """Raise RequestError when it takes too long.
 
         `read`: False while the connection is not read, which is not the client's fault. `answering`: the answer has
         begun, and is not complete.
@@ -80,7 +65,7 @@ class Arrival:
         limits = self._limits
         if self._part is _Part.HEAD:
             if now - self._begun > limits.head_timeout:
-                raise RefusedError(408, "the head of the request did not come in time")
+                raise RequestError(408, "the head of the request did not come in time")
         elif self._part is _Part.BODY:
             if not read:
                 self._begun += now - self._looked
@@ -89,4 +74,4 @@ class Arrival:
             late = now - self._last > limits.body_timeout
             slow = not answering and now - self._begun > limits.body_timeout + self._size / limits.body_rate
             if late or slow:
-                raise RefusedError(408, "the body of the request did not come in time")
+                raise RequestError(408, "the body of the request did not come in time")

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from pywatt.http.headers import LAST_CHUNK, Header, chunk, tokens, write_head
+from pywatt.http.limits import ConnectionLimits
 from pywatt.http.request import RequestHead
 from pywatt.http.whole_request import WholeRequestReader, sent_target
-from pywatt.worker.asgi.connection.arrival import Arrival, ClientLimits
+from pywatt.worker.asgi.connection.arrival import Arrival
 from pywatt.worker.asgi.connection.held import Held
 from pywatt.worker.asgi.connection.refusals import concerns_server
 
@@ -27,7 +28,7 @@ class CheckedRequests:
     def __init__(
         self,
         stream: asyncio.StreamReader,
-        limits: ClientLimits,
+        limits: ConnectionLimits,
         *,
         now: Callable[[], float],
         answer_for_server: Callable[[RequestHead], Awaitable[None]],
@@ -48,7 +49,7 @@ class CheckedRequests:
         """Whether what follows is no HTTP/1, and is given out as it comes."""
 
     async def read(self) -> bytes:
-        """Return some of a request, nothing once the client has left. Raises RefusedError, OSError."""
+        """Return some of a request, nothing once the client has left. Raises RequestError, OSError."""
         while True:
             if self._is_raw:
                 return self._held.take() or await self._stream.read(PIECE)

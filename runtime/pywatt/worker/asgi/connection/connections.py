@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pywatt.http.server import TICK
+from pywatt.http.server.server import TICK
 
 
 class Connections(set[Any]):

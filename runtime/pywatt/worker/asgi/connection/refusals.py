@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from pywatt.http.answer import JSON, error_body, write_answer
 from pywatt.http.headers import Header, write_head
-from pywatt.http.refusal import RefusedError
 from pywatt.http.request import RequestHead
+from pywatt.http.request_error import RequestError
+from pywatt.http.server.errors import error_body
+from pywatt.http.server.writer import JSON, write_response
 from pywatt.http.target import ASTERISK
 
 ALLOW: Header = (b"allow", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 CLOSE: Header = (b"connection", b"close")
 
 
-def refusal(error: RefusedError, headers: list[Header]) -> bytes:
+def refusal(error: RequestError, headers: list[Header]) -> bytes:
     """Return the answer to a request that must not be served. `headers`: those of every answer."""
     own = [JSON, CLOSE, ALLOW] if error.status == 405 else [JSON, CLOSE]
-    return write_answer(error.status, write_head(b"", headers), own, error_body(error.status, error.message))
+    return write_response(error.status, write_head(b"", headers), own, error_body(error.status, error.message))
 
 
 def concerns_server(head: RequestHead) -> bool:
-    """Whether a request is about the server and no resource of it (RFC 9110 9.3.7). Raises RefusedError."""
+    """Whether a request is about the server and no resource of it (RFC 9110 9.3.7). Raises RequestError."""
     if head.path != ASTERISK:
         return False
     if head.has_body:
-        raise RefusedError(400, "OPTIONS * has no body here")
+        raise RequestError(400, "OPTIONS * has no body here")
     return True
 
 
 def options_answer(headers: list[Header], *, close: bool) -> bytes:
     """Return the answer to such a request."""
-    return write_answer(204, write_head(b"", headers), [ALLOW, CLOSE] if close else [ALLOW], b"")
+    return write_response(204, write_head(b"", headers), [ALLOW, CLOSE] if close else [ALLOW], b"")

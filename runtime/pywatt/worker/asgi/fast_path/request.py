@@ -13,10 +13,10 @@ from urllib.parse import unquote
 
 import httptools
 
+from pywatt.http.header_cache import HeaderCache
 from pywatt.http.headers import FieldNames, Header
-from pywatt.http.remembered import Remembered
+from pywatt.http.limits import HeadLimits
 from pywatt.http.request import MAX_LENGTH_DIGITS, NOT_PASSED
-from pywatt.http.request_reader import HeadLimits
 from pywatt.http.target import BAD_PERCENT, PLAIN_TARGET, SENT_TARGET, is_authority
 from pywatt.worker.asgi.forwarded import PROTO, Forwarded, forwarded
 
@@ -54,7 +54,7 @@ class PlainReader:
     """Reads plain requests of any number of connections."""
 
     def __init__(self) -> None:
-        self._blocks: Remembered[tuple[list[Header], Forwarded | None]] = Remembered()
+        self._blocks: HeaderCache[tuple[list[Header], Forwarded | None]] = HeaderCache()
         self._shapes = _Shapes()
         self._hosts: set[bytes] = set()
         self._start_anew()
@@ -103,7 +103,7 @@ class PlainReader:
         events.clear()
         fields.clear()
         if block and not body:
-            self._blocks.remember(block, (headers.copy(), told))
+            self._blocks.store(block, (headers.copy(), told))
         method, raw_path, query = line.groups(b"")
         path = raw_path.decode()
         if "%" in path:

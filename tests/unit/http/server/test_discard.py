@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from harness.turns import ManualTurns
 
-from pywatt.http.discard import Discard
+from pywatt.http.server.discard import Discard
 
 pytestmark = pytest.mark.anyio
 SIZE = 10_000

@@ -1,10 +1,10 @@
-"""The one way a request is refused while it is being read."""
+"""The error for a request that must not be served."""
 
 from __future__ import annotations
 
 
-class RefusedError(Exception):
-    """A request that must not be served: answer with `status` and close the connection."""
+class RequestError(Exception):
+    """A request that must not be served: respond with `status`, then close the connection."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

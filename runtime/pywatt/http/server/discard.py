@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from pywatt.http.turns import CallLater
+from pywatt.http.server.turns import CallLater
 
 _BUFFER = bytearray(64 * 1024)
 """Where all such connections receive: nobody reads it."""

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from email.utils import formatdate
 from typing import Generic, Protocol, TypeVar
 
-from pywatt.http.turns import Turns
+from pywatt.http.server.turns import Turns
 
 TICK = 1.0
 """Seconds between two looks at the clock; so limits on time are kept to about a second, and cost a request nothing.

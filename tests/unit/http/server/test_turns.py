@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from harness.turns import ManualTurns
 
-from pywatt.http.turns import BUDGET, STEPS, Turns
+from pywatt.http.server.turns import BUDGET, STEPS, Turns
 
 
 class Connection:

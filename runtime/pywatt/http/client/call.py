@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pywatt.errors import BadResponse, CallTimeout, ConnectionLost, MeshError
+from pywatt.http.client.address import Location
+from pywatt.http.client.connection import Connection
+from pywatt.http.client.deadlines import Deadlines
 from pywatt.http.headers import HOP_BY_HOP, Headers, check_header, has_bad_value, is_token
 from pywatt.http.response_reader import ResponseHead
-from pywatt.mesh.address import Location
-from pywatt.mesh.connection import Connection
-from pywatt.mesh.deadlines import Deadlines
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """Methods that may be repeated (RFC 9110 9.2.2)."""
@@ -37,7 +37,7 @@ Outcome = Response | MeshError | None
 """What came of a call; None: nothing, for the connection was lost already, and it may be made again on another."""
 
 
-def write_request(method: str, location: Location, headers: Headers, body: bytes, lines: bytes = b"") -> bytes:
+def write_request(method: str, location: Location[object], headers: Headers, body: bytes, lines: bytes = b"") -> bytes:
     """Return a whole request. `lines`: what `header_lines` made, sent as it is.
 
     Raises ValueError for a method or header that cannot be sent.

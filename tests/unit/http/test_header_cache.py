@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from pywatt.errors import BadResponse
 from pywatt.http import response_reader
+from pywatt.http.header_cache import BLOCK_SIZE, BLOCKS, HeaderCache
 from pywatt.http.headers import FORWARDED
-from pywatt.http.refusal import RefusedError
-from pywatt.http.remembered import BLOCK_SIZE, BLOCKS, Remembered
-from pywatt.http.request_reader import HeadLimits, RequestReader, _known_fields
+from pywatt.http.limits import HeadLimits
+from pywatt.http.request_error import RequestError
+from pywatt.http.request_reader import RequestReader, _known_fields
 from pywatt.http.response_reader import ResponseReader
 
 LIMITS = HeadLimits(size=600, fields=6)
@@ -76,7 +77,7 @@ def request_of(data: bytes, dropped: frozenset[bytes]) -> object:
     reader = RequestReader(LIMITS, dropped=dropped)
     try:
         rest = reader.feed(data)
-    except RefusedError as error:
+    except RequestError as error:
         return error.status, error.message
     return reader.head, reader.take_body(), reader.complete, rest
 
@@ -173,13 +174,13 @@ def test_the_same_head_is_read_once() -> None:
 
 @pytest.mark.parametrize(("size", "kept"), [(BLOCK_SIZE, 1), (BLOCK_SIZE + 1, 0)])
 def test_long_blocks_are_not_kept(size: int, kept: int) -> None:
-    remembered: Remembered[int] = Remembered()
-    remembered.remember(b"x" * size, 1)
-    assert len(remembered) == kept
+    cache: HeaderCache[int] = HeaderCache()
+    cache.store(b"x" * size, 1)
+    assert len(cache) == kept
 
 
 def test_the_number_of_blocks_is_bounded() -> None:
-    remembered: Remembered[int] = Remembered()
+    cache: HeaderCache[int] = HeaderCache()
     for number in range(3 * BLOCKS):
-        remembered.remember(b"%d" % number, number)
-        assert len(remembered) <= BLOCKS
+        cache.store(b"%d" % number, number)
+        assert len(cache) <= BLOCKS

@@ -1,8 +1,7 @@
-"""Responses that pywatt itself gives: status lines, error bodies in the original's form."""
+"""Writes responses: status lines, heads, and whole responses with a short body."""
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from http import HTTPStatus
 
@@ -27,23 +26,8 @@ def status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {reason(status)}\r\n".encode()
 
 
-def error_body(status: int, message: str) -> bytes:
-    """Return an error's body."""
-    return json.dumps(
-        {"statusCode": status, "error": reason(status), "message": message}, separators=(",", ":")
-    ).encode()
-
-
-def route_not_found(method: str, target: str) -> bytes:
-    """Return the body of the 404 for a path that leads nowhere."""
-    return json.dumps(
-        {"message": f"Route {method}:{target} not found", "error": "Not Found", "statusCode": 404},
-        separators=(",", ":"),
-    ).encode()
-
-
-def write_answer(status: int, date: bytes, headers: Headers, body: bytes, *, with_body: bool = True) -> bytes:
-    """Return a whole response. `date`: a header line. `with_body`: False for the answer to HEAD."""
+def write_response(status: int, date: bytes, headers: Headers, body: bytes, *, with_body: bool = True) -> bytes:
+    """Return a whole response. `date`: a header line. `with_body`: False for the response to HEAD."""
     head = write_head(status_line(status), headers) + date
     if status != HTTPStatus.NO_CONTENT:
         head += b"content-length: %d\r\n" % len(body)

@@ -2,7 +2,7 @@
 
 At most one request is served at a time. What has come behind it is held; above a limit the client is not read. The
 next request begins once the answer before it was written, the client takes its answers, and it is this connection's
-turn (`pywatt.http.turns`).
+turn (`pywatt.http.server.turns`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import math
 from abc import ABC, abstractmethod
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from pywatt.http.discard import Discard
 from pywatt.http.limits import MAX_HELD, RESUME_HELD, WRITE_BUFFER, ConnectionLimits
-from pywatt.http.refusal import RefusedError
+from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
-from pywatt.http.turns import Turns
+from pywatt.http.server.discard import Discard
+from pywatt.http.server.turns import Turns
 
 HEAD_PIECE = 4 * 1024
 """Bytes of what is held that are given to the reader at once: what it does not need is copied."""
@@ -125,7 +125,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
                     self._go_on()
                 else:
                     self._proceed()
-            except RefusedError as error:
+            except RequestError as error:
                 self._refuse(error)
         elif self.state is READING or self.state is WAITING:
             self._held += data
@@ -169,7 +169,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
             rest = self._reader.feed(piece)
             del held[: len(piece) - len(rest)]
             self._proceed()
-        except RefusedError as error:
+        except RequestError as error:
             self._refuse(error)
         self._go_on()
 
@@ -219,10 +219,10 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
 
     @abstractmethod
     def _proceed(self) -> None:
-        """Do something about what the reader has read. Raises RefusedError."""
+        """Do something about what the reader has read. Raises RequestError."""
 
     @abstractmethod
-    def _refuse(self, error: RefusedError) -> None:
+    def _refuse(self, error: RequestError) -> None:
         """Answer a request that must not be served, and linger: nobody knows where the next one begins."""
 
     @abstractmethod

@@ -8,9 +8,9 @@ import ssl
 from collections.abc import Callable
 
 from pywatt.errors import ConnectFailed
-from pywatt.mesh.address import Address, TcpAddress, UnixAddress
-from pywatt.mesh.connection import IDLE, Connection
-from pywatt.mesh.limits import Limits
+from pywatt.http.client.address import Address, TcpAddress, UnixAddress
+from pywatt.http.client.connection import IDLE, Connection
+from pywatt.http.client.limits import ClientLimits
 
 Admit = Callable[[str, str], None]
 """Takes a host and one of its IP addresses; raises ConnectFailed when that must not be connected to."""
@@ -34,7 +34,7 @@ class Pool:
         name: str,
         address: Address,
         *,
-        limits: Limits,
+        limits: ClientLimits,
         clock: Callable[[], float],
         tls: ssl.SSLContext | None,
         admit: Admit | None = None,

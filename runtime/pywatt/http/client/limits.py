@@ -1,0 +1,18 @@
+"""The limits of an HTTP client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLimits:
+    """Timeouts and sizes; durations in seconds, sizes in bytes."""
+
+    connect: float = 5.0
+    """For one connection attempt."""
+    idle: float = 55.0
+    """That an unused connection is kept; below the 75 s after which workers close it."""
+    response_head: int = 64 * 1024
+    response_body: int = 16 * 1024 * 1024
+    """That `request` takes into memory; streamed bodies have no limit."""

@@ -1,0 +1,22 @@
+"""Bodies of the error responses that pywatt itself gives, in the original's form."""
+
+from __future__ import annotations
+
+import json
+
+from pywatt.http.server.writer import reason
+
+
+def error_body(status: int, message: str) -> bytes:
+    """Return the body of an error response."""
+    return json.dumps(
+        {"statusCode": status, "error": reason(status), "message": message}, separators=(",", ":")
+    ).encode()
+
+
+def route_not_found(method: str, target: str) -> bytes:
+    """Return the body of the 404 for a path without a route."""
+    return json.dumps(
+        {"message": f"Route {method}:{target} not found", "error": "Not Found", "statusCode": 404},
+        separators=(",", ":"),
+    ).encode()
