@@ -168,13 +168,13 @@ def _read_answer(sock: socket.socket) -> bool:
 
 
 @dataclass(frozen=True)
-class Memory:
+class StoredResponse:
     """What processes take, in kilobytes, by pid."""
 
     before: dict[int, int]
 
     @classmethod
-    def of(cls, pids: Sequence[int]) -> Memory:
+    def of(cls, pids: Sequence[int]) -> StoredResponse:
         """Note what they take now."""
         return cls({pid: _field(pid, "VmRSS") for pid in pids})
 

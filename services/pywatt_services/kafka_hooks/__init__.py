@@ -8,8 +8,8 @@ from typing import Any
 
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 from pywatt_schemas import load
-from pywatt_services.kafka_hooks.config.document import configure
 from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
+from pywatt_services.kafka_hooks.config.options_reader import configure
 
 __all__ = ["TYPE", "KafkaHooksType"]
 
@@ -20,7 +20,7 @@ class KafkaHooksType:
     name = "kafka-hooks"
     aliases = ("@platformatic/kafka-hooks",)
     imports_code = False
-    preload = ("pywatt_services.kafka_hooks.bridge", "aiokafka")
+    preload = ("pywatt_services.kafka_hooks.service", "aiokafka")
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -37,7 +37,7 @@ class KafkaHooksType:
 
     async def serve(self, options: KafkaHooksOptions, context: ServiceContext) -> None:
         """Run one worker. Raises MissingExtra, StartError."""
-        from pywatt_services.kafka_hooks.bridge import serve
+        from pywatt_services.kafka_hooks.service import serve
 
         await serve(options, context)
 

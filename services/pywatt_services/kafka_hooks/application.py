@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from pywatt_services.kafka_hooks.admin.admin_api import AdminApi
 from pywatt_services.kafka_hooks.auth.admission import WAIT, Admission
 from pywatt_services.kafka_hooks.config.options import RequestReplyOptions
-from pywatt_services.kafka_hooks.http.answers import no_keys, no_route
-from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
+from pywatt_services.kafka_hooks.http.responses import no_keys, no_route
 from pywatt_services.kafka_hooks.http.routes import Routes, path_segments
-from pywatt_services.kafka_hooks.operations import Operations
-from pywatt_services.kafka_hooks.publishing.publish import Publisher
-from pywatt_services.kafka_hooks.reply import Replies
+from pywatt_services.kafka_hooks.publishing.publisher import Publisher
+from pywatt_services.kafka_hooks.request_reply import RequestReply
 
 TOPICS = "/topics/"
 
@@ -22,23 +22,23 @@ class Application:
     def __init__(
         self,
         publisher: Publisher,
-        replies: Replies | None,
+        request_reply: RequestReply | None,
         routes: Routes[RequestReplyOptions],
         *,
         admission: Admission | None = None,
-        operations: Operations | None = None,
+        admin_api: AdminApi | None = None,
     ) -> None:
         """`admission`: None lets everybody in. `operations`: None answers nothing of that kind."""
-        self._operations = operations
+        self._admin_api = admin_api
         self._admission = admission
         self._publisher = publisher
-        self._replies = replies
+        self._request_reply = request_reply
         self._routes = routes
 
-    def handle(self, request: Request, exchange: Exchange) -> None:
+    def handle(self, request: Request, exchange: HooksExchange) -> None:
         """Answer now or later."""
-        operations = self._operations
-        asked = operations if operations is not None and operations.handles(request) else None
+        admin_api = self._admin_api
+        asked = admin_api if admin_api is not None and admin_api.handles(request) else None
         if self._admission is not None and (asked is None or not asked.is_open(request)):
             refusal = self._admission.refusal(request.headers)
             if refusal is WAIT and self._admission.wait(partial(self._handle_again, request, exchange)):
@@ -52,14 +52,14 @@ class Application:
         if request.method == "POST" and (topic := published_topic(request.path)) is not None:
             self._publisher.publish(topic, request, exchange)
             return
-        if self._replies is not None and (found := self._routes.find(request.path)) is not None:
+        if self._request_reply is not None and (found := self._routes.find(request.path)) is not None:
             route, params = found
             if request.method in route.methods:
-                self._replies.request(route, params, request, exchange)
+                self._request_reply.request(route, params, request, exchange)
                 return
         exchange.answer(no_route(request.method, request.target))
 
-    def _handle_again(self, request: Request, exchange: Exchange) -> None:
+    def _handle_again(self, request: Request, exchange: HooksExchange) -> None:
         if exchange.open:
             self.handle(request, exchange)
 

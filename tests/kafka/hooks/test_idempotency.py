@@ -11,8 +11,8 @@ from harness.hooks import LONG, Hooks, ReadRecords, RunHooks
 
 from pywatt.mesh.client import Response
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
-from pywatt_services.kafka_hooks.publishing.key_owners import MEMORY, owner_of
-from pywatt_services.kafka_hooks.publishing.siblings import post
+from pywatt_services.kafka_hooks.http.peer_workers import post
+from pywatt_services.kafka_hooks.publishing.idempotency_shards import MEMORY, owner_of
 
 pytestmark = pytest.mark.anyio
 

@@ -7,13 +7,13 @@ import socket
 
 import uvloop
 
-from pywatt_services.kafka_hooks.http.answers import document
-from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
+from pywatt_services.kafka_hooks.http.responses import document
 from pywatt_services.kafka_hooks.http.server import HooksServer
 
 
 class _Echo:
-    def handle(self, request: Request, exchange: Exchange) -> None:
+    def handle(self, request: Request, exchange: HooksExchange) -> None:
         exchange.answer(document({"path": request.path, "size": len(request.body), "text": "x" * 100}))
 
 

@@ -13,8 +13,8 @@ from harness.stops import Stops
 
 from pywatt.service_type import StopRequest
 from pywatt.worker.asgi.drain import drain
-from pywatt_services.kafka_hooks.http.answers import ACCEPTED
-from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
+from pywatt_services.kafka_hooks.http.responses import ACCEPTED
 from pywatt_services.kafka_hooks.http.server import HooksServer
 
 pytestmark = pytest.mark.anyio
@@ -28,9 +28,9 @@ class Handler:
     """Keeps exchanges until it is told to answer them."""
 
     def __init__(self) -> None:
-        self.exchanges: asyncio.Queue[Exchange] = asyncio.Queue()
+        self.exchanges: asyncio.Queue[HooksExchange] = asyncio.Queue()
 
-    def handle(self, request: Request, exchange: Exchange) -> None:
+    def handle(self, request: Request, exchange: HooksExchange) -> None:
         self.exchanges.put_nowait(exchange)
 
 

@@ -28,18 +28,22 @@ ALLOWED = {
 
 HOOKS = "pywatt_services.kafka_hooks"
 HOOKS_FOLDER = ROOT / "services/pywatt_services/kafka_hooks"
-GROUND = {"backtracking", "codings", "complaint", "exposition", "headers", "pace"}
-"""Modules of its own that import none of the others, and that all may use."""
+GROUND = {"diagnostics", "wire"}
+"""Folders that import none of the others; nearly all may use them."""
 HOOKS_ALLOWED = {
-    **{module: set[str]() for module in GROUND},
+    **{folder: set[str]() for folder in GROUND},
+    "metrics": set[str](),
     "http": GROUND,
     "webhooks": GROUND,
-    "topic_patterns": {"backtracking", "webhooks"},
+    "patterns": {"webhooks"},
     "auth": GROUND | {"http"},
-    "publishing": GROUND | {"http", "topic_patterns"},
-    "config": GROUND | {"auth", "http", "publishing", "topic_patterns", "webhooks"},
+    "publishing": GROUND | {"http", "patterns"},
+    "config": GROUND | {"auth", "http", "patterns", "publishing", "webhooks"},
     "consuming": GROUND | {"config", "webhooks"},
-    "delivering": GROUND | {"config", "consuming", "topic_patterns", "webhooks"},
+    "delivering": GROUND | {"config", "consuming", "metrics", "patterns", "webhooks"},
+    "request_reply": GROUND | {"config", "http", "publishing"},
+    "admin": GROUND
+    | {"config", "consuming", "delivering", "http", "metrics", "publishing", "request_reply", "webhooks"},
 }
 
 

@@ -27,13 +27,13 @@ from pywatt_kafka import (
 )
 from pywatt_services.kafka_hooks.application import Application
 from pywatt_services.kafka_hooks.config.options import RequestReplyOptions
-from pywatt_services.kafka_hooks.http.answers import HttpAnswer
-from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
+from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
+from pywatt_services.kafka_hooks.http.responses import HttpResponse
 from pywatt_services.kafka_hooks.http.routes import PathPattern, Routes
-from pywatt_services.kafka_hooks.pace import Pace
 from pywatt_services.kafka_hooks.publishing.options import PublishOptions
-from pywatt_services.kafka_hooks.publishing.publish import Publisher
-from pywatt_services.kafka_hooks.reply import Replies
+from pywatt_services.kafka_hooks.publishing.publisher import Publisher
+from pywatt_services.kafka_hooks.request_reply import RequestReply
 
 pytestmark = pytest.mark.anyio
 
@@ -94,12 +94,12 @@ class Waiting:
     """The client's side of one exchange."""
 
     def __init__(self) -> None:
-        self.exchange = Exchange(self)
-        self.answer: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
+        self.exchange = HooksExchange(self)
+        self.answer: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
 
     is_same_user = True
 
-    def respond(self, answer: HttpAnswer) -> None:
+    def respond(self, answer: HttpResponse) -> None:
         self.answer.set_result(answer)
 
 
@@ -112,7 +112,7 @@ class Client:
             reader = Reader()
             reader.is_ready.set()
         publisher = Publisher(self.writer, PublishOptions(topics=frozenset({"orders", "responses"})))
-        self.replies = Replies(publisher, reader, tasks, new_id=lambda: "id-1")
+        self.replies = RequestReply(publisher, reader, tasks, new_id=lambda: "id-1")
         routes = Routes([(route.path, route) for route in (ROUTE, HURRIED)])
         self.application = Application(publisher, self.replies, routes)
 
@@ -242,7 +242,7 @@ async def test_request_is_written_and_answered_with_its_reply(client: Client) ->
     assert not waiting.answer.done()
     client.replies.arrived(reply(b"id-1", b"done"))
     client.replies.arrived(reply(b"id-1", b"done twice"))
-    assert waiting.answer.result() == HttpAnswer(201, ((b"content-type", b"text/x"),), b"done")
+    assert waiting.answer.result() == HttpResponse(201, ((b"content-type", b"text/x"),), b"done")
     assert client.replies.waiting == 0
 
 
@@ -288,7 +288,7 @@ async def test_replies_without_correlation_id_are_told_now_and_then(
     tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = 0.0
-    replies = Replies(Publisher(Writer(), PublishOptions()), Reader(), tasks, pace=Pace(lambda: now))
+    replies = RequestReply(Publisher(Writer(), PublishOptions()), Reader(), tasks, throttle=LogThrottle(lambda: now))
     for offset in range(5):
         replies.arrived(Message("responses", 1, offset, None, b"x", (), 0))
     now = 10.0

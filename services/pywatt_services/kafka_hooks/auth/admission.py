@@ -10,8 +10,8 @@ from typing import Final
 from pywatt_services.kafka_hooks.auth.fetched_keys import FetchedKeys
 from pywatt_services.kafka_hooks.auth.options import AuthOptions, digest
 from pywatt_services.kafka_hooks.auth.tokens import Believed, FixedKeys, Tokens
-from pywatt_services.kafka_hooks.headers import RawHeaders
-from pywatt_services.kafka_hooks.http.answers import HttpAnswer, no_keys, unauthorized
+from pywatt_services.kafka_hooks.http.responses import HttpResponse, no_keys, unauthorized
+from pywatt_services.kafka_hooks.wire.headers import RawHeaders
 
 BEARER = b"bearer "
 
@@ -40,12 +40,12 @@ class Admission:
         self._tokens = None if token is None else Tokens(token, fetched or FixedKeys(token.keys), now=now)
         self._unauthorized = unauthorized(None if token is not None else options.header)
 
-    def refusal(self, headers: RawHeaders) -> HttpAnswer | Later | None:
+    def refusal(self, headers: RawHeaders) -> HttpResponse | Later | None:
         """Return the answer for a client that may not come in; None for one that may.
 
         WAIT: whether it may depends on newer keys, see `wait`.
         """
-        refusal: HttpAnswer | Later = self._unauthorized
+        refusal: HttpResponse | Later = self._unauthorized
         for name, value in headers:
             # The digest takes the same time for every wrong key.
             if name == self._header and digest(value) in self._key_digests:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pywatt_services.kafka_hooks.auth.token_options import TokenOptions, token_options
-from pywatt_services.kafka_hooks.complaint import Complain
+from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 
 API_KEY = "x-api-key"
 
@@ -25,19 +25,19 @@ class AuthOptions:
     token: TokenOptions | None = None
 
 
-def auth_options(settings: Mapping[str, Any], *, folder: Path, complain: Complain) -> AuthOptions | None:
+def auth_options(settings: Mapping[str, Any], *, folder: Path, report_problem: ReportProblem) -> AuthOptions | None:
     """Read the block `auth`."""
     keys = settings.get("apiKeys", ())
     if any(not key for key in keys):
-        complain("auth.apiKeys", "an API key is empty", "is a variable in it empty?")
+        report_problem("auth.apiKeys", "an API key is empty", "is a variable in it empty?")
     token = settings.get("jwt")
     if not keys and token is None:
-        complain("auth", "auth names neither apiKeys nor jwt", 'such as "apiKeys": ["{PUBLISH_KEY}"]')
+        report_problem("auth", "auth names neither apiKeys nor jwt", 'such as "apiKeys": ["{PUBLISH_KEY}"]')
         return None
     return AuthOptions(
         header=settings.get("header", API_KEY).lower(),
         key_digests=frozenset(digest(key.encode()) for key in keys),
-        token=None if token is None else token_options(token, folder, complain),
+        token=None if token is None else token_options(token, folder, report_problem),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pywatt.errors import MeshError
 from pywatt.mesh.address import ServiceAddress, locate
 from pywatt_services.kafka_hooks.auth.token_keys import TokenKey, UnusableKey, read_jwks, read_pem
-from pywatt_services.kafka_hooks.complaint import Complain
+from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 
 SOURCES = ("secret", "publicKey", "jwks")
 Keys = tuple[TokenKey, ...]
@@ -35,11 +35,11 @@ def can_check_tokens() -> bool:
     return find_spec("jwt") is not None and find_spec("cryptography") is not None
 
 
-def token_options(entry: Mapping[str, Any], folder: Path, complain: Complain) -> TokenOptions | None:
+def token_options(entry: Mapping[str, Any], folder: Path, report_problem: ReportProblem) -> TokenOptions | None:
     """Read the block."""
     given = [name for name in SOURCES if name in entry]
     if len(given) != 1:
-        complain("auth.jwt", f"one of {', '.join(SOURCES)} is needed", "a secret, or public keys")
+        report_problem("auth.jwt", f"one of {', '.join(SOURCES)} is needed", "a secret, or public keys")
         return None
     (source,) = given
     text: str = entry[source]
@@ -47,11 +47,11 @@ def token_options(entry: Mapping[str, Any], folder: Path, complain: Complain) ->
     keys: Keys | None = ()
     if source == "jwks" and "://" in text:
         url = text
-        _check_url(text, complain)
+        _check_url(text, report_problem)
     elif source == "secret":
         keys = (TokenKey("HS256", text),)
     else:
-        keys = _public_keys(source, text, folder, complain)
+        keys = _public_keys(source, text, folder, report_problem)
     if keys is None:
         return None
     audience = entry.get("audience", ())
@@ -64,19 +64,23 @@ def token_options(entry: Mapping[str, Any], folder: Path, complain: Complain) ->
     )
 
 
-def _check_url(url: str, complain: Complain) -> None:
+def _check_url(url: str, report_problem: ReportProblem) -> None:
     """Refuse a URL whose keys anybody on the way could exchange."""
     try:
         safe = url.startswith("https://") or isinstance(locate(url).destination, ServiceAddress)
     except MeshError as error:
-        complain("auth.jwt.jwks", error.message, error.hint or "such as https://issuer.example/.well-known/jwks.json")
+        report_problem(
+            "auth.jwt.jwks", error.message, error.hint or "such as https://issuer.example/.well-known/jwks.json"
+        )
         return
     if not safe:
         hint = "https://, or http://<id>.plt.local for a service of this app"
-        complain("auth.jwt.jwks", f"keys are not fetched from {url}: anybody on the way could exchange them", hint)
+        report_problem(
+            "auth.jwt.jwks", f"keys are not fetched from {url}: anybody on the way could exchange them", hint
+        )
 
 
-def _public_keys(source: str, text: str, folder: Path, complain: Complain) -> Keys | None:
+def _public_keys(source: str, text: str, folder: Path, report_problem: ReportProblem) -> Keys | None:
     """Return the keys of a text or of a file; None when there is something wrong."""
     read: Callable[[str], Keys] = read_jwks if source == "jwks" else lambda pem: (read_pem(pem),)
     key, name = f"auth.jwt.{source}", text
@@ -88,12 +92,12 @@ def _public_keys(source: str, text: str, folder: Path, complain: Complain) -> Ke
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             what = "a PEM file, or its text" if source == "publicKey" else "a JSON Web Key Set, or its URL"
-            complain(key, f"{text} cannot be read: {reason}", f"{what}; paths begin at the service's folder")
+            report_problem(key, f"{text} cannot be read: {reason}", f"{what}; paths begin at the service's folder")
             return None
     if not can_check_tokens():
         return ()  # the start says so
     try:
         return read(content)
     except UnusableKey as error:
-        complain(key, f"{name} cannot be used: {error.message}", error.hint)
+        report_problem(key, f"{name} cannot be used: {error.message}", error.hint)
         return None

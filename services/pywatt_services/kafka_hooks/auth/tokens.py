@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pywatt_services.kafka_hooks.auth.token_keys import TokenKey, candidates
 from pywatt_services.kafka_hooks.auth.token_options import TokenOptions
-from pywatt_services.kafka_hooks.pace import Pace
+from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -67,7 +67,7 @@ class Tokens:
         self._options = options
         self._keys = keys
         self._now = now
-        self._pace = Pace()
+        self._throttle = LogThrottle()
         self._known: dict[bytes, float] = {}
         """Tokens that were checked, and until when they are believed."""
 
@@ -83,8 +83,8 @@ class Tokens:
             unknown = isinstance(refused, UnknownKey)
             if unknown and self._keys.refresh():
                 return Believed.LATER
-            if self._pace.due():
-                logger.warning("a token was refused, %d so far, the last one because %s", self._pace.count, refused)
+            if self._throttle.due():
+                logger.warning("a token was refused, %d so far, the last one because %s", self._throttle.count, refused)
             return Believed.UNSURE if unknown and self._keys.failed else Believed.NO
         if len(self._known) >= KNOWN_TOKENS:
             del self._known[next(iter(self._known))]

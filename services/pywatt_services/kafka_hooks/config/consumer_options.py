@@ -7,44 +7,42 @@ from typing import Any
 
 from pywatt_kafka.fetching import Fetching, Isolation
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, GivenOffset, StartAt
+from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 
 MILLISECONDS = 1000.0
 MANUAL, COMMITTED = "manual", "committed"
 
-Problem = Callable[[str, str, str], None]
-"""Takes a problem's key, what is wrong and what to do."""
-
 
 def consumer_options(
-    entry: Mapping[str, Any], *, needed: bool, reads: Callable[[str], bool], problem: Problem
+    entry: Mapping[str, Any], *, needed: bool, reads: Callable[[str], bool], report_problem: ReportProblem
 ) -> ConsumerOptions | None:
     """Return the options, None without a group. `needed`: whether there has to be one; `reads`: whether a topic is."""
     group = entry.get("groupId")
     if group is None:
         if needed:
             hint = 'such as "consumer": {"groupId": "kafka-hooks-consumer"}'
-            problem("consumer.groupId", "topics are delivered, but consumer.groupId is missing", hint)
+            report_problem("consumer.groupId", "topics are delivered, but consumer.groupId is missing", hint)
         return None
     defaults = ConsumerOptions(group_id=group)
     mode = entry.get("mode", COMMITTED)
     options = ConsumerOptions(
         group_id=group,
         start_at=StartAt(entry.get("fallbackMode", StartAt.EARLIEST.value) if mode in (COMMITTED, MANUAL) else mode),
-        offsets=tuple(_offsets(entry, mode, reads, problem)),
+        offsets=tuple(_offsets(entry, mode, reads, report_problem)),
         group_instance_id=entry.get("groupInstanceId"),
         session_timeout=_seconds(entry, "sessionTimeout", defaults.session_timeout),
         rebalance_timeout=_seconds(entry, "rebalanceTimeout", defaults.rebalance_timeout),
         heartbeat_interval=entry["heartbeatInterval"] / MILLISECONDS if "heartbeatInterval" in entry else None,
         buffered_records=entry.get("highWaterMark", defaults.buffered_records),
-        fetching=_fetching(entry, problem),
+        fetching=_fetching(entry, report_problem),
     )
     if options.heartbeat_interval is not None and options.heartbeat_interval >= options.session_timeout:
         message = f"no heartbeat comes within sessionTimeout ({options.session_timeout * MILLISECONDS:.0f})"
-        problem("consumer.heartbeatInterval", message, "a third of sessionTimeout at most, or leave it out")
+        report_problem("consumer.heartbeatInterval", message, "a third of sessionTimeout at most, or leave it out")
     return options
 
 
-def _fetching(entry: Mapping[str, Any], problem: Problem) -> Fetching:
+def _fetching(entry: Mapping[str, Any], report_problem: ReportProblem) -> Fetching:
     defaults = Fetching()
     made = Fetching(
         isolation=Isolation(str(entry.get("isolationLevel", defaults.isolation.value)).lower()),
@@ -53,27 +51,29 @@ def _fetching(entry: Mapping[str, Any], problem: Problem) -> Fetching:
         max_wait=_seconds(entry, "maxWaitTime", defaults.max_wait),
     )
     if made.min_bytes > made.max_bytes:
-        problem("consumer.minBytes", f"minBytes is more than maxBytes ({made.max_bytes})", "lower it, or raise that")
+        report_problem(
+            "consumer.minBytes", f"minBytes is more than maxBytes ({made.max_bytes})", "lower it, or raise that"
+        )
     return made
 
 
 def _offsets(
-    entry: Mapping[str, Any], mode: str, reads: Callable[[str], bool], problem: Problem
+    entry: Mapping[str, Any], mode: str, reads: Callable[[str], bool], report_problem: ReportProblem
 ) -> Iterable[GivenOffset]:
     given: list[Mapping[str, Any]] = entry.get("offsets", [])
     if mode == MANUAL and not given:
         hint = 'such as "offsets": [{"topic": "orders", "partition": 0, "offset": 120}]'
-        problem("consumer.offsets", "mode is manual, but no offsets are given", hint)
+        report_problem("consumer.offsets", "mode is manual, but no offsets are given", hint)
     if mode != MANUAL and given:
-        problem("consumer.offsets", f"offsets are for the mode manual, not {mode}", 'add "mode": "manual"')
+        report_problem("consumer.offsets", f"offsets are for the mode manual, not {mode}", 'add "mode": "manual"')
     seen: set[tuple[str, int]] = set()
     for number, each in enumerate(given):
         key = f"consumer.offsets[{number}]"
         place = each["topic"], each["partition"]
         if not reads(each["topic"]):
-            problem(f"{key}.topic", f"{each['topic']} is not read here", "name a topic of topics")
+            report_problem(f"{key}.topic", f"{each['topic']} is not read here", "name a topic of topics")
         if place in seen:
-            problem(key, f"{each['topic']}[{each['partition']}] is given twice", "remove one of them")
+            report_problem(key, f"{each['topic']}[{each['partition']}] is given twice", "remove one of them")
         seen.add(place)
         yield GivenOffset(topic=each["topic"], partition=each["partition"], offset=each["offset"])
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-Problem = Callable[[str, str, str], None]
-"""Takes a problem's key, what is wrong and what to do."""
+from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 
 PEM = "-----BEGIN"
 CERTIFICATES = (
@@ -19,7 +18,7 @@ KEY = "PRIVATE KEY-----"
 WANTED = {"ca": "a certificate", "cert": "a certificate", "key": "a private key"}
 
 
-def pem_files(key: str, given: Mapping[str, str], folder: Path, problem: Problem) -> dict[str, str | None]:
+def pem_files(key: str, given: Mapping[str, str], folder: Path, report_problem: ReportProblem) -> dict[str, str | None]:
     """Return the paths of the files `ca`, `cert` and `key`, None for those that are missing or no use."""
     found: dict[str, str | None] = {}
     for name, wanted in WANTED.items():
@@ -28,19 +27,19 @@ def pem_files(key: str, given: Mapping[str, str], folder: Path, problem: Problem
         if value is None:
             continue
         if PEM in value:
-            problem(f"{key}.{name}", "this is the content of a file", "put it into a file and name that here")
+            report_problem(f"{key}.{name}", "this is the content of a file", "put it into a file and name that here")
             continue
         path = folder / value
         if not path.is_file():
-            problem(f"{key}.{name}", f"there is no file {path}", "the name is relative to the service's folder")
+            report_problem(f"{key}.{name}", f"there is no file {path}", "the name is relative to the service's folder")
         elif (wrong := _wrong(name, path)) is not None:
-            problem(f"{key}.{name}", f"{path} {wrong}", f"a PEM file that holds {wanted}")
+            report_problem(f"{key}.{name}", f"{path} {wrong}", f"a PEM file that holds {wanted}")
         else:
             found[name] = str(path)
     return found
 
 
-def check_pair(key: str, cert: str, own_key: str | None, password: str | None, problem: Problem) -> None:
+def check_pair(key: str, cert: str, own_key: str | None, password: str | None, report_problem: ReportProblem) -> None:
     """Refuse a certificate and a key that do not belong together, and a password that does not open the key."""
     try:
         # asked for a password it would wait at the terminal
@@ -49,16 +48,16 @@ def check_pair(key: str, cert: str, own_key: str | None, password: str | None, p
         name = "cert" if own_key is None else "key"
         file = cert if own_key is None else own_key
         if "ENCRYPTED" in Path(file).read_text("utf-8", "replace"):
-            problem(
+            report_problem(
                 f"{key}.keyPassword",
                 f"the key in {file} cannot be opened" + (" with this password" if password else ": it has a password"),
                 'such as "keyPassword": "{KEY_PASSWORD}"; or it belongs to another certificate',
             )
         elif own_key is None:
-            problem(f"{key}.{name}", f"{cert} holds no key of its certificate: {_words(error)}", "add key")
+            report_problem(f"{key}.{name}", f"{cert} holds no key of its certificate: {_words(error)}", "add key")
         else:
             message = f"{own_key} is not the key of the certificate in {cert}: {_words(error)}"
-            problem(f"{key}.{name}", message, "name the key that the certificate was made for")
+            report_problem(f"{key}.{name}", message, "name the key that the certificate was made for")
 
 
 def _wrong(name: str, path: Path) -> str | None:

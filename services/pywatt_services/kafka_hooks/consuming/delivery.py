@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.consuming.offsets import OffsetTracker
-from pywatt_services.kafka_hooks.consuming.partition import HeldPartition
-from pywatt_services.kafka_hooks.consuming.progress import Tried
+from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord
+from pywatt_services.kafka_hooks.consuming.offset_tracker import OffsetTracker
+from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.egress import Call
-from pywatt_services.kafka_hooks.webhooks.retry import Verdict
+from pywatt_services.kafka_hooks.webhooks.retry import Disposition
 
 KEPT_FAILURES = 10  # of the last attempts, for the dead letter
 
@@ -20,7 +20,7 @@ class Delivery:
     """A record, its target's share of the partition, and how far it is."""
 
     message: Message
-    partition: HeldPartition
+    partition: PartitionState
     share: OffsetTracker
     attempts: int = 0
     """Made by us or, as far as is known, by a worker before."""
@@ -28,18 +28,18 @@ class Delivery:
     """The last ones, all of our own."""
     call: Call | None = None
     """Of its last attempt, if no task waited for it."""
-    verdict: Verdict | None = None
+    disposition: Disposition | None = None
     """Set when no attempt is left here; the dead letter or the record of the retry topic is still to be written. Also
     set while a record waits for an attempt that a worker before has put off.
     """
     target_id: int | None = None
     """Of the target that it is for, if that is another one than the one that delivers it: that of a retry topic."""
     obstacle: str = ""
-    """Why what the verdict asks for could not be written the last time."""
+    """Why what the disposition asks for could not be written the last time."""
     read_at: float = 0.0
     """When it was read, in seconds since 1970, if the record has no time of its own."""
     dlq_backoff: float = 0.0
-    """Seconds that what the verdict asks for waited for its last attempt to be written."""
+    """Seconds that what the disposition asks for waited for its last attempt to be written."""
 
     def age(self, now: float) -> float:
         """Return the seconds since the record's own time or, if it has none, since it was read."""
@@ -56,7 +56,7 @@ class Delivery:
 
     def try_again(self, status: int | None, due: float = 0.0) -> None:
         """Have it noted, beyond our own life, what was tried and when (seconds since 1970) the next attempt is due."""
-        self.partition.try_again(self.message, self.share, Tried(self.attempts, status, due))
+        self.partition.try_again(self.message, self.share, AttemptRecord(self.attempts, status, due))
 
     @property
     def offset(self) -> int:

@@ -10,7 +10,7 @@ import anyio
 
 from pywatt_kafka.records import TopicPartition
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
-from pywatt_services.kafka_hooks.delivering.lanes import Lane
+from pywatt_services.kafka_hooks.delivering.key_queues import KeyQueue
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions, weight
@@ -51,31 +51,31 @@ class BundlingWebhook(Webhook):
             self._enough.set()
 
     def _run_on(self) -> None:
-        self._tasks.start_soon(self._run)  # it takes a lane when it runs: by then the company is there
+        self._tasks.start_soon(self._run)  # it takes a queue when it runs: by then the company is there
 
-    def _begin(self, lane: Lane[Delivery]) -> bool:
+    def _begin(self, queue: KeyQueue[Delivery]) -> bool:
         return False
 
-    def _fail_at_once(self, lane: Lane[Delivery]) -> bool:
+    def _fail_at_once(self, queue: KeyQueue[Delivery]) -> bool:
         return False  # all of a request fail together
 
-    async def _work(self, lane: Lane[Delivery]) -> None:
-        """Make one request of a lane's records and of others."""
-        if lane.head.verdict is not None:
-            await super()._work(lane)
+    async def _work(self, queue: KeyQueue[Delivery]) -> None:
+        """Make one request of a queue's records and of others."""
+        if queue.head.disposition is not None:
+            await super()._work(queue)
             return
-        lanes = [lane]
-        parts = self._gather(lanes)
+        queues = [queue]
+        parts = self._gather(queues)
         missing = self._bundle.records - sum(map(len, parts))
         if missing > 0 and self._bundle.wait and not self._missing and not self._stopping:
             await self._wait(missing)
-            parts = self._gather(lanes)
+            parts = self._gather(queues)
         together = [delivery for part in parts for delivery in part]
         results = await self._caller.deliver_all(together) if together else ()
         counts = self._judge(results)
         outcome = dict(zip(map(id, together), results, strict=True))
         async with asyncio.TaskGroup() as tasks:
-            for each, part in zip(lanes, parts, strict=True):
+            for each, part in zip(queues, parts, strict=True):
                 tasks.create_task(self._settle(each, [(d, outcome[id(d)]) for d in part], counts=counts))
 
     async def _wait(self, missing: int) -> None:
@@ -85,21 +85,21 @@ class BundlingWebhook(Webhook):
             await self._enough.wait()
         self._missing = 0
 
-    def _gather(self, lanes: list[Lane[Delivery]]) -> list[list[Delivery]]:
-        """Return what of these lanes, and of further ones that are added to them, makes a bundle."""
+    def _gather(self, queues: list[KeyQueue[Delivery]]) -> list[list[Delivery]]:
+        """Return what of these queues, and of further ones that are added to them, makes a bundle."""
         parts: list[list[Delivery]] = []
         count = size = 0
         for number in range(self._bundle.records):
-            if number == len(lanes):
-                lane = self._lanes.take() if count < self._bundle.records and size < self._bundle.size else None
-                if lane is None:
+            if number == len(queues):
+                queue = self._queues.take() if count < self._bundle.records and size < self._bundle.size else None
+                if queue is None:
                     break
-                lanes.append(lane)
+                queues.append(queue)
             part: list[Delivery] = []
-            for delivery in lanes[number].items:
+            for delivery in queues[number].items:
                 if count == self._bundle.records or size >= self._bundle.size:
                     break
-                if delivery.verdict is not None or delivery.partition.lost:
+                if delivery.disposition is not None or delivery.partition.lost:
                     break
                 part.append(delivery)
                 count += 1
@@ -110,28 +110,28 @@ class BundlingWebhook(Webhook):
     def _judge(self, results: Sequence[Attempt | None]) -> bool:
         """Tell the breaker what came of a request; return whether failures count as attempts."""
         if None in results:
-            self._aftermath.took()
+            self._outcome_handler.succeeded()
             return True
         first = results[0] if results else None
-        return first is None or self._aftermath.counts(first)
+        return first is None or self._outcome_handler.counts(first)
 
     async def _settle(
-        self, lane: Lane[Delivery], part: Sequence[tuple[Delivery, Attempt | None]], *, counts: bool
+        self, queue: KeyQueue[Delivery], part: Sequence[tuple[Delivery, Attempt | None]], *, counts: bool
     ) -> None:
-        """Do what follows for the records of one lane, in their order."""
+        """Do what follows for the records of one queue, in their order."""
         for delivery, attempt in part:
             wait: float | None = None
             if attempt is not None:
-                wait = self._aftermath.failed(delivery, attempt, counts=counts)
+                wait = self._outcome_handler.failed(delivery, attempt, counts=counts)
                 if wait is None:
-                    wait = await self._aftermath.bury(delivery)
+                    wait = await self._outcome_handler.carry_out(delivery)
             if delivery.partition.lost:
                 break
             if wait is not None:
-                self._park(lane, wait)
+                self._park(queue, wait)
                 return
-            self._lanes.advance(lane)
+            self._queues.advance(queue)
             delivery.finish()
-        if lane.items and lane.head.partition.lost:
-            self._lanes.advance(lane)  # a dropped lane has kept its head only, and what came after
-        self._lanes.rest(lane)
+        if queue.items and queue.head.partition.lost:
+            self._queues.advance(queue)  # a dropped queue has kept its head only, and what came after
+        self._queues.rest(queue)

@@ -13,17 +13,17 @@ from pywatt.errors import BadResponse, ConnectFailed, MeshError
 from pywatt.http.client.call import Outcome, Response
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.dead_letter import KEPT_BODY
-from pywatt_services.kafka_hooks.delivering.lanes import Lane
-from pywatt_services.kafka_hooks.delivering.meters import TopicMeter
-from pywatt_services.kafka_hooks.headers import RETRY_AFTER, RawHeaders
-from pywatt_services.kafka_hooks.pace import Pace
+from pywatt_services.kafka_hooks.delivering.key_queues import KeyQueue
+from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
+from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.bundle import UnreadableAnswer, refusals
-from pywatt_services.kafka_hooks.webhooks.egress import Answer, Call, HttpClient
+from pywatt_services.kafka_hooks.webhooks.egress import Call, HttpClient, WebhookResponse
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker, WebhookRequest
 from pywatt_services.kafka_hooks.webhooks.retry import retry_after, succeeded
 from pywatt_services.kafka_hooks.webhooks.templates import shown
+from pywatt_services.kafka_hooks.wire.headers import RETRY_AFTER, RawHeaders
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -37,13 +37,13 @@ KEPT_HEADERS = 8192  # bytes of an answer's headers that an attempt keeps, for t
 
 
 class Waiting(Protocol):
-    """Who waits for an attempt that was begun at the head of a lane."""
+    """Who waits for an attempt that was begun at the head of a queue."""
 
-    def attempted(self, lane: Lane[Delivery], failure: Attempt | None) -> None:
+    def attempted(self, queue: KeyQueue[Delivery], failure: Attempt | None) -> None:
         """The attempt was made; None: the target took the record."""
         ...
 
-    def not_attempted(self, lane: Lane[Delivery]) -> None:
+    def not_attempted(self, queue: KeyQueue[Delivery]) -> None:
         """There was no attempt: `Caller.deliver` is to make it."""
         ...
 
@@ -70,17 +70,17 @@ class Caller:
     """Calls one target."""
 
     def __init__(
-        self, options: WebhookOptions, client: HttpClient, meter: TopicMeter, now: Callable[[], float] = time
+        self, options: WebhookOptions, client: HttpClient, metrics: TopicMetrics, now: Callable[[], float] = time
     ) -> None:
         self.method = options.method
-        self.meter = meter
+        self.metrics = metrics
         self._options = options
         self._client = client
         self._now = now
         self._requests = RequestMaker(options)
         self._shown = shown(options.url)
         self._refusal: _Refusal | None = None
-        self._pace = Pace()
+        self._throttle = LogThrottle()
 
     def refused(self, delivery: Delivery) -> Attempt | None:
         """Return the failure of an attempt that need not be made: the target has just refused another record's."""
@@ -90,16 +90,16 @@ class Caller:
         cause = self._refused(delivery, now)
         if cause is None:
             return None
-        self.meter.ended(self.meter.begun(), self.method, None)
+        self.metrics.ended(self.metrics.begun(), self.method, None)
         return self.judge(delivery, now, cause)
 
-    def begin(self, lane: Lane[Delivery], waiting: Waiting) -> Call | None:
-        """Send the head of a lane once, without a task; None when that cannot be done now: then `deliver` can."""
-        delivery = lane.head
+    def begin(self, queue: KeyQueue[Delivery], waiting: Waiting) -> Call | None:
+        """Send the head of a queue once, without a task; None when that cannot be done now: then `deliver` can."""
+        delivery = queue.head
         now = self._now()
         if self._refusal is not None and now < self._refusal.until:
             return None
-        attempt = _BegunAttempt(self, lane, waiting, now)
+        attempt = _BegunAttempt(self, queue, waiting, now)
         try:
             request = self._requests.make(delivery.message, delivery.attempts + 1, now)
             call = self._client.begin(
@@ -114,7 +114,7 @@ class Caller:
             logger.debug("%s takes a task: %r", delivery.place, error)
             return None
         if call is not None:
-            attempt.begun = self.meter.begun()
+            attempt.begun = self.metrics.begun()
         return call
 
     async def deliver(self, delivery: Delivery) -> Attempt | None:
@@ -142,13 +142,13 @@ class Caller:
         except Exception as error:  # noqa: BLE001  it is told
             return [self._unreadable(each, now, error) for each in deliveries]
 
-    async def _call(self, request: WebhookRequest, delivery: Delivery) -> Answer | str:
+    async def _call(self, request: WebhookRequest, delivery: Delivery) -> WebhookResponse | str:
         """Make one call; return the answer, or why there was none."""
         status: int | None = None
-        begun = self.meter.begun()
+        begun = self.metrics.begun()
         cause = self._refused(delivery, self._now())
         if cause is not None:
-            self.meter.ended(begun, self.method, None)
+            self.metrics.ended(begun, self.method, None)
             return cause
         try:
             answer = await self._client.request(
@@ -174,9 +174,9 @@ class Caller:
             logger.exception("delivering %s failed", delivery.place)
             return f"{type(error).__name__}: {error}"
         finally:
-            self.meter.ended(begun, self.method, status)
+            self.metrics.ended(begun, self.method, status)
 
-    def judge(self, delivery: Delivery, now: float, answer: Answer | str) -> Attempt | None:
+    def judge(self, delivery: Delivery, now: float, answer: WebhookResponse | str) -> Attempt | None:
         """Return what an answer, or the cause of there being none, makes of an attempt.
 
         Raises nothing, whatever the answer holds: what cannot be read makes a failed attempt. From here on there are
@@ -191,7 +191,7 @@ class Caller:
         except Exception as error:  # noqa: BLE001  it is told
             return self._unreadable(delivery, now, error)
 
-    def outcome(self, error: MeshError) -> Answer | str:
+    def outcome(self, error: MeshError) -> WebhookResponse | str:
         """Return the status of an answer that is wrong in another way, else why there is no answer.
 
         The target has said what it did with the record. What is wrong after that concerns the connection, which is
@@ -199,11 +199,11 @@ class Caller:
         """
         if not isinstance(error, BadResponse) or error.status is None:
             return cause_of(error)
-        if self._pace.due():
+        if self._throttle.due():
             logger.warning("%s answers %d, which counts, but: %s", self._shown, error.status, error.message)
         return _StatusOnly(error.status, error.message)
 
-    def _attempt(self, delivery: Delivery, now: float, answer: Answer, status: int | None = None) -> Attempt:
+    def _attempt(self, delivery: Delivery, now: float, answer: WebhookResponse, status: int | None = None) -> Attempt:
         asked = next((value for name, value in answer.headers if name == RETRY_AFTER), None)
         return Attempt(
             number=delivery.attempts + 1,
@@ -218,7 +218,7 @@ class Caller:
         """Return the failed attempt that an answer makes of which something cannot be read."""
         if not isinstance(error, UnreadableAnswer):
             logger.error("the answer to %s makes a failed attempt", delivery.place, exc_info=error)
-        elif self._pace.due():
+        elif self._throttle.due():
             logger.warning("%s: an answer cannot be read, and counts for no record: %s", self._shown, error)
         cause = f"the answer cannot be read: {error}"
         return Attempt(number=delivery.attempts + 1, requested_at=now, status=None, cause=cause)
@@ -240,29 +240,29 @@ class Caller:
 class _BegunAttempt:
     """An attempt whose end is waited for without a task."""
 
-    __slots__ = ("_caller", "_lane", "_now", "_waiting", "begun")
+    __slots__ = ("_caller", "_now", "_queue", "_waiting", "begun")
 
-    def __init__(self, caller: Caller, lane: Lane[Delivery], waiting: Waiting, now: float) -> None:
+    def __init__(self, caller: Caller, queue: KeyQueue[Delivery], waiting: Waiting, now: float) -> None:
         self._caller = caller
-        self._lane = lane
+        self._queue = queue
         self._waiting = waiting
         self._now = now
         self.begun = 0.0
 
     def ended(self, outcome: Outcome) -> None:
         """Say what came of it."""
-        caller, lane = self._caller, self._lane
+        caller, queue = self._caller, self._queue
         if isinstance(outcome, Response):
-            caller.meter.ended(self.begun, caller.method, outcome.status)
-            self._waiting.attempted(lane, caller.judge(lane.head, self._now, outcome))
+            caller.metrics.ended(self.begun, caller.method, outcome.status)
+            self._waiting.attempted(queue, caller.judge(queue.head, self._now, outcome))
             return
         if outcome is None:
-            caller.meter.ended(self.begun, caller.method, None)
-            self._waiting.not_attempted(lane)
+            caller.metrics.ended(self.begun, caller.method, None)
+            self._waiting.not_attempted(queue)
             return
         answer = caller.outcome(outcome)
-        caller.meter.ended(self.begun, caller.method, None if isinstance(answer, str) else answer.status)
-        self._waiting.attempted(lane, caller.judge(lane.head, self._now, answer))
+        caller.metrics.ended(self.begun, caller.method, None if isinstance(answer, str) else answer.status)
+        self._waiting.attempted(queue, caller.judge(queue.head, self._now, answer))
 
 
 def _kept(headers: RawHeaders) -> RawHeaders:

@@ -10,9 +10,9 @@ from typing import Any
 
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
-from pywatt_services.kafka_hooks.headers import CONTENT_TYPE, headers_by_name, id_prefix
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.target_name import TargetName, id_text
+from pywatt_services.kafka_hooks.wire.headers import CONTENT_TYPE, headers_by_name, id_prefix
 
 KEPT_BODY = 4096  # bytes of a webhook's answer that a dead letter shows
 MOST_BRACKETS = 500

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
-from pywatt_services.kafka_hooks.topic_patterns import expression, matches
+from pywatt_services.kafka_hooks.patterns.topic_patterns import expression, matches
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
 
@@ -68,7 +68,7 @@ class Targets(Mapping[str, Sequence[Webhook]]):
         entries += (replace(entry, topic=topic) for pattern, entry in self._by_pattern if matches(topic, pattern))
         made: list[Webhook] = []
         for entry in entries:
-            made.append(self._make(entry, sum(sibling.options.url == entry.url for sibling in made)))
+            made.append(self._make(entry, sum(other.options.url == entry.url for other in made)))
         for target in made:
-            target.siblings = frozenset(sibling.id for sibling in made if sibling is not target)
+            target.other_targets = frozenset(other.id for other in made if other is not target)
         return made

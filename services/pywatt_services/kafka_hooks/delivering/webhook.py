@@ -12,14 +12,14 @@ from anyio.abc import TaskGroup
 from pywatt_kafka.records import TopicPartition
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
-from pywatt_services.kafka_hooks.delivering.aftermath import Aftermath
-from pywatt_services.kafka_hooks.delivering.burial import Burial, RecordWriter
 from pywatt_services.kafka_hooks.delivering.caller import Caller
-from pywatt_services.kafka_hooks.delivering.lanes import Lane, Lanes, LaneState
-from pywatt_services.kafka_hooks.delivering.meters import TopicMeter
-from pywatt_services.kafka_hooks.delivering.notices import Notices
-from pywatt_services.kafka_hooks.delivering.pauses import Pauses
+from pywatt_services.kafka_hooks.delivering.dead_letter_writer import DeadLetterWriter, RecordWriter
+from pywatt_services.kafka_hooks.delivering.failure_log import FailureLog
+from pywatt_services.kafka_hooks.delivering.key_queues import KeyQueue, KeyQueues, QueueState
+from pywatt_services.kafka_hooks.delivering.outcome_handler import OutcomeHandler
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker
+from pywatt_services.kafka_hooks.delivering.timers import Timers
+from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.egress import HttpClient
@@ -39,7 +39,7 @@ class Webhook:
         self,
         options: WebhookOptions,
         *,
-        twins: int = 0,
+        duplicate_index: int = 0,
         client: HttpClient,
         writer: RecordWriter,
         tasks: TaskGroup,
@@ -47,43 +47,49 @@ class Webhook:
         dlq_format: DeadLetterFormat,
         largest_record: int | None = None,
         breaker: TargetBreaker | None = None,
-        meter: TopicMeter | None = None,
+        metrics: TopicMetrics | None = None,
         now: Callable[[], float] = time,
         rng: Callable[[], float] = random,
     ) -> None:
-        """`twins`: how many entries before this one have the same topic and URL. `concurrency`: the service's.
+        """`duplicate_index`: number of earlier entries with the same topic and URL. `concurrency`: the service's.
 
         `largest_record`: bytes that the writer takes at most; None: that is not known. `breaker`: the target's, which
         it may share.
         """
-        name = target_name(options.url, twins)
+        name = target_name(options.url, duplicate_index)
         self.id = name.id
         """By which its progress is known again after a restart; with another URL it is another target."""
-        self.siblings: frozenset[int] = frozenset()
+        self.other_targets: frozenset[int] = frozenset()
         """The ids of the topic's other targets."""
         self.options = options
-        meter = meter or TopicMeter()
-        self._caller = Caller(options, client, meter, now)
-        self._notices = Notices(name.url, options.retry.attempts, options.dlq)
-        burial = Burial(
+        metrics = metrics or TopicMetrics()
+        self._caller = Caller(options, client, metrics, now)
+        self._failure_log = FailureLog(name.url, options.retry.attempts, options.dlq)
+        dead_letter_writer = DeadLetterWriter(
             options.dlq,
             options.retry.topic,
             target=name,
             writer=writer,
             largest=largest_record,
             form=dlq_format,
-            meter=meter,
-            notices=self._notices,
+            metrics=metrics,
+            failure_log=self._failure_log,
             now=now,
         )
-        self._aftermath = Aftermath(
-            options.retry, burial, breaker=breaker, notices=self._notices, meter=meter, now=now, rng=rng
+        self._outcome_handler = OutcomeHandler(
+            options.retry,
+            dead_letter_writer,
+            breaker=breaker,
+            failure_log=self._failure_log,
+            metrics=metrics,
+            now=now,
+            rng=rng,
         )
         self._tasks = tasks
         self._concurrency = options.concurrency or concurrency
         self._now = now
-        self._lanes: Lanes[Delivery] = Lanes(_wait_behind)
-        self._pauses = Pauses(self._unpark)
+        self._queues: KeyQueues[Delivery] = KeyQueues(_wait_behind)
+        self._timers = Timers(self._unpark)
         self._limit = self._concurrency
         """Runners that there may be now."""
         self._runners = 0
@@ -99,16 +105,16 @@ class Webhook:
         """How the circuit breaker stands; None without one."""
         return None if self._breaker is None else self._breaker.state
 
-    def lanes(self) -> Iterable[Lane[Delivery]]:
-        """Return what is in work or waits, lane by lane."""
-        return self._lanes
+    def queues(self) -> Iterable[KeyQueue[Delivery]]:
+        """Return what is in work or waits, queue by queue."""
+        return self._queues
 
     def accept(self, delivery: Delivery) -> None:
         """Queue a record behind those that it must not overtake; one that is not for this target is done."""
         message = delivery.message
         if message.timestamp < 0:
             delivery.read_at = self._now()
-        if self.siblings and message.headers and named_target(message.headers) in self.siblings:
+        if self.other_targets and message.headers and named_target(message.headers) in self.other_targets:
             delivery.finish()
             return
         if self.options.filter is not None and not self.options.filter.takes(message):
@@ -116,27 +122,27 @@ class Webhook:
             return
         tried = delivery.share.tried(message.offset)
         if tried is not None:
-            self._aftermath.take_over(delivery, tried)
+            self._outcome_handler.resume(delivery, tried)
         elif message.value is None and self.options.tombstones is not Tombstones.DELIVER:
             if self.options.tombstones is Tombstones.IGNORE:
                 delivery.finish()
                 return
-            self._aftermath.condemn(delivery, TOMBSTONE, CAUSE_TOMBSTONE)
-        self._lanes.add(delivery.partition.place, self._lane_key(delivery), delivery)
+            self._outcome_handler.dead_letter(delivery, TOMBSTONE, CAUSE_TOMBSTONE)
+        self._queues.add(delivery.partition.place, self._queue_key(delivery), delivery)
         self._start_runner()
 
     def hold(self, partition: TopicPartition) -> None:
         """Start nothing of that partition until it is released or dropped."""
-        self._lanes.hold(partition)
+        self._queues.hold(partition)
 
     def release(self, partition: TopicPartition) -> None:
         """Go on with a partition that was held."""
-        self._lanes.release(partition)
+        self._queues.release(partition)
         self._start_runners()
 
     def drop(self, partition: TopicPartition) -> None:
         """Forget what is not in flight: the partition is another member's now."""
-        self._lanes.drop(partition)
+        self._queues.drop(partition)
 
     def stop(self) -> None:
         """Start nothing new."""
@@ -149,12 +155,12 @@ class Webhook:
     def break_off(self) -> None:
         """Start nothing new, and end the calls that are in flight and have no task: nothing comes of them."""
         self.stop()
-        self._notices.close()
-        for lane in self._lanes:
-            if lane.head.call is not None:
-                lane.head.call.end()
+        self._failure_log.close()
+        for queue in self._queues:
+            if queue.head.call is not None:
+                queue.head.call.end()
 
-    def _lane_key(self, delivery: Delivery) -> bytes | int | None:
+    def _queue_key(self, delivery: Delivery) -> bytes | int | None:
         """Return what the records that have to stay in order have in common."""
         order = self.options.order
         if order is Order.PARTITION:
@@ -167,7 +173,7 @@ class Webhook:
             self._start_runner()
 
     def _start_runner(self) -> None:
-        if self._runners < self._limit and not self._stopping and self._lanes.runnable:
+        if self._runners < self._limit and not self._stopping and self._queues.runnable:
             self._runners += 1
             self._idle.clear()
             if self._breaker is not None:
@@ -175,15 +181,15 @@ class Webhook:
             self._run_on()
 
     def _run_on(self) -> None:
-        lane = self._next()
-        if lane is not None:
-            self._tasks.start_soon(self._run, lane)
+        queue = self._next()
+        if queue is not None:
+            self._tasks.start_soon(self._run, queue)
 
-    def _next(self) -> Lane[Delivery] | None:
-        """Begin with the next runnable lane, or return it if that takes a task; with none left a runner has ended."""
-        while self._runners <= self._limit and not self._stopping and (lane := self._lanes.take()) is not None:
-            if not self._fail_at_once(lane):
-                return None if self._begin(lane) else lane
+    def _next(self) -> KeyQueue[Delivery] | None:
+        """Begin with the next runnable queue, or return it if that takes a task; with none left a runner has ended."""
+        while self._runners <= self._limit and not self._stopping and (queue := self._queues.take()) is not None:
+            if not self._fail_at_once(queue):
+                return None if self._begin(queue) else queue
         self._runner_ended()
         return None
 
@@ -194,87 +200,87 @@ class Webhook:
         if self._breaker is not None:
             self._breaker.ended(self)
 
-    def _begin(self, lane: Lane[Delivery]) -> bool:
-        """Make an attempt at a lane's head, if that takes no task: a task costs as much as all the rest."""
-        delivery = lane.items[0]
-        if delivery.verdict is not None:
+    def _begin(self, queue: KeyQueue[Delivery]) -> bool:
+        """Make an attempt at a queue's head, if that takes no task: a task costs as much as all the rest."""
+        delivery = queue.items[0]
+        if delivery.disposition is not None:
             return False
-        call = delivery.call = self._caller.begin(lane, self)
+        call = delivery.call = self._caller.begin(queue, self)
         return call is not None
 
-    def _fail_at_once(self, lane: Lane[Delivery]) -> bool:
-        """Have the attempt at a lane's head fail if it need not be made, and will be followed by another one."""
-        delivery = lane.items[0]
-        if delivery.verdict is not None or (failure := self._caller.refused(delivery)) is None:
+    def _fail_at_once(self, queue: KeyQueue[Delivery]) -> bool:
+        """Have the attempt at a queue's head fail if it need not be made, and will be followed by another one."""
+        delivery = queue.items[0]
+        if delivery.disposition is not None or (failure := self._caller.refused(delivery)) is None:
             return False
         wait = self._failed(delivery, failure)
         if wait is None:
-            return False  # its verdict takes a task
-        self._advance(lane, wait)
+            return False  # its disposition takes a task
+        self._advance(queue, wait)
         return True
 
-    def attempted(self, lane: Lane[Delivery], failure: Attempt | None) -> None:
+    def attempted(self, queue: KeyQueue[Delivery], failure: Attempt | None) -> None:
         """Go on after an attempt that was begun."""
         try:
-            delivery = lane.items[0]
+            delivery = queue.items[0]
             if failure is None:
-                self._aftermath.took()
-                self._lanes.finish(lane)
+                self._outcome_handler.succeeded()
+                self._queues.finish(queue)
                 if not delivery.partition.lost:
                     delivery.finish()
             elif (wait := self._failed(delivery, failure)) is not None:
-                self._advance(lane, wait)
+                self._advance(queue, wait)
             else:
-                self._tasks.start_soon(self._run, lane)  # for its verdict
+                self._tasks.start_soon(self._run, queue)  # for its disposition
                 return
             self._run_on()
         except Exception as error:  # noqa: BLE001  it must end the worker, not the connection to a target
             self._tasks.start_soon(_raise, error)
 
-    def not_attempted(self, lane: Lane[Delivery]) -> None:
+    def not_attempted(self, queue: KeyQueue[Delivery]) -> None:
         """Make an attempt that was begun, and came to nothing, in a task."""
-        self._tasks.start_soon(self._run, lane)
+        self._tasks.start_soon(self._run, queue)
 
-    async def _run(self, lane: Lane[Delivery] | None = None) -> None:
-        """Work on one lane after another until no task is needed for it."""
+    async def _run(self, queue: KeyQueue[Delivery] | None = None) -> None:
+        """Work on one queue after another until no task is needed for it."""
         try:
-            lane = lane or self._next()
-            while lane is not None:
-                await self._work(lane)
-                lane = self._next()
+            queue = queue or self._next()
+            while queue is not None:
+                await self._work(queue)
+                queue = self._next()
         except BaseException:
             self._runner_ended()
             raise
 
-    async def _work(self, lane: Lane[Delivery]) -> None:
-        """Do the next step of a lane's head."""
-        delivery = lane.head
+    async def _work(self, queue: KeyQueue[Delivery]) -> None:
+        """Do the next step of a queue's head."""
+        delivery = queue.head
         wait = None
-        if delivery.verdict is None:
+        if delivery.disposition is None:
             wait = await self._attempt(delivery)
-        if wait is None and delivery.verdict is not None:
-            wait = await self._aftermath.bury(delivery)
-        self._advance(lane, wait)
+        if wait is None and delivery.disposition is not None:
+            wait = await self._outcome_handler.carry_out(delivery)
+        self._advance(queue, wait)
 
-    def _advance(self, lane: Lane[Delivery], wait: float | None) -> None:
-        """Finish with a lane's head, or wait so many seconds for its next step."""
-        delivery = lane.head
+    def _advance(self, queue: KeyQueue[Delivery], wait: float | None) -> None:
+        """Finish with a queue's head, or wait so many seconds for its next step."""
+        delivery = queue.head
         if delivery.partition.lost:
-            self._lanes.finish(lane)
+            self._queues.finish(queue)
         elif wait is None:
-            self._lanes.finish(lane)
+            self._queues.finish(queue)
             delivery.finish()
         else:
-            self._park(lane, wait)
+            self._park(queue, wait)
 
-    def _park(self, lane: Lane[Delivery], wait: float) -> None:
-        self._lanes.park(lane)
-        self._pauses.add(lane, wait)
+    def _park(self, queue: KeyQueue[Delivery], wait: float) -> None:
+        self._queues.park(queue)
+        self._timers.add(queue, wait)
 
-    def _unpark(self, lanes: Sequence[Lane[Delivery]]) -> None:
-        for lane in lanes:
-            self._lanes.unpark(lane)
-        for _ in lanes:  # each may have a runner of its own, or complete a bundle
+    def _unpark(self, queues: Sequence[KeyQueue[Delivery]]) -> None:
+        for queue in queues:
+            self._queues.unpark(queue)
+        for _ in queues:  # each may have a runner of its own, or complete a bundle
             self._start_runner()
 
     async def _attempt(self, delivery: Delivery) -> float | None:
@@ -282,15 +288,15 @@ class Webhook:
         try:
             failure = await self._caller.deliver(delivery)
         except TemplateError as error:
-            self._aftermath.condemn(delivery, NO_URL, str(error))
+            self._outcome_handler.dead_letter(delivery, NO_URL, str(error))
             return None
         if failure is not None:
             return self._failed(delivery, failure)
-        self._aftermath.took()
+        self._outcome_handler.succeeded()
         return None
 
     def _failed(self, delivery: Delivery, failure: Attempt) -> float | None:
-        return self._aftermath.failed(delivery, failure, counts=self._aftermath.counts(failure))
+        return self._outcome_handler.failed(delivery, failure, counts=self._outcome_handler.counts(failure))
 
     # For the breaker.
 
@@ -311,26 +317,26 @@ class Webhook:
     def give_up_aged(self) -> None:
         """Have the records that were tried, and are past their age, become dead letters."""
         aged = [
-            lane
-            for lane in self._lanes
-            if lane.state is LaneState.RUNNABLE and self._aftermath.is_past_its_age(lane.head)
+            queue
+            for queue in self._queues
+            if queue.state is QueueState.RUNNABLE and self._outcome_handler.is_past_its_age(queue.head)
         ]
         if aged and not self._stopping:
             self._runners += 1
             self._idle.clear()
             self._tasks.start_soon(self._give_up, aged)
 
-    async def _give_up(self, aged: Sequence[Lane[Delivery]]) -> None:
+    async def _give_up(self, aged: Sequence[KeyQueue[Delivery]]) -> None:
         try:
-            for lane in aged:
+            for queue in aged:
                 while (
                     not self._stopping
-                    and lane.items
-                    and self._aftermath.is_past_its_age(lane.head)
-                    and self._lanes.claim(lane)
+                    and queue.items
+                    and self._outcome_handler.is_past_its_age(queue.head)
+                    and self._queues.claim(queue)
                 ):
-                    self._aftermath.give_up(lane.head)
-                    self._advance(lane, await self._aftermath.bury(lane.head))
+                    self._outcome_handler.give_up(queue.head)
+                    self._advance(queue, await self._outcome_handler.carry_out(queue.head))
         finally:
             self._runner_ended()
             self._start_runners()

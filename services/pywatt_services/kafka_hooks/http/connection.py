@@ -18,8 +18,8 @@ from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.connection import CLOSED, NEVER, READING, WAITING, ServerConnection
 from pywatt.http.server.errors import error_body
 from pywatt.http.server.writer import CONTINUE, JSON, status_line
-from pywatt_services.kafka_hooks.http.answers import NEVER_SIZED, HttpAnswer, failed, too_large
-from pywatt_services.kafka_hooks.http.exchange import Exchange, Request
+from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
+from pywatt_services.kafka_hooks.http.responses import NEVER_SIZED, HttpResponse, failed, too_large
 
 if TYPE_CHECKING:
     from pywatt_services.kafka_hooks.http.server import HooksServer
@@ -41,7 +41,7 @@ class HttpConnection(ServerConnection["HooksServer"]):
         """`public`: whether the client comes from outside, where answers carry a date (RFC 9110 section 6.6.1)."""
         super().__init__(server, RequestReader(server.limits.head))
         self._public = public
-        self._exchange: Exchange | None = None
+        self._exchange: HooksExchange | None = None
         self._head_seen = False
         self._pieces: list[bytes] = []
         self._size = 0
@@ -59,7 +59,7 @@ class HttpConnection(ServerConnection["HooksServer"]):
         _, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
         return bool(uid == os.geteuid())
 
-    def respond(self, answer: HttpAnswer) -> None:
+    def respond(self, answer: HttpResponse) -> None:
         """Send the answer to the current request, then go on with the next."""
         self._exchange = None
         head = self._reader.head
@@ -138,7 +138,7 @@ class HttpConnection(ServerConnection["HooksServer"]):
             self._public,
         )
         self.state = WAITING
-        exchange = self._exchange = Exchange(self)
+        exchange = self._exchange = HooksExchange(self)
         try:
             self._server.handler.handle(request, exchange)
         except Exception:
@@ -146,7 +146,7 @@ class HttpConnection(ServerConnection["HooksServer"]):
             logger.exception("%s %s failed", request.method, request.path)
             exchange.answer(failed())
 
-    def _write(self, answer: HttpAnswer, head: RequestHead | None, *, keep: bool) -> None:
+    def _write(self, answer: HttpResponse, head: RequestHead | None, *, keep: bool) -> None:
         parts = write_head(status_line(answer.status), answer.headers)
         if self._public:
             parts += self._server.date
@@ -166,7 +166,7 @@ class HttpConnection(ServerConnection["HooksServer"]):
         answer = (
             too_large()
             if error.status == 413
-            else HttpAnswer(error.status, (JSON,), error_body(error.status, error.message))
+            else HttpResponse(error.status, (JSON,), error_body(error.status, error.message))
         )
         self._write(answer, None, keep=False)
         self._pieces, self._size = [], 0

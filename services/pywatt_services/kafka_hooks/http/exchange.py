@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pywatt_services.kafka_hooks.headers import RawHeaders
-from pywatt_services.kafka_hooks.http.answers import HttpAnswer
+from pywatt_services.kafka_hooks.http.responses import HttpResponse
+from pywatt_services.kafka_hooks.wire.headers import RawHeaders
 
 FORWARDED = b"x-forwarded-proto"
 """Put on every request by the gateway."""
@@ -53,21 +53,21 @@ class PassedOn(Request):
         return self.times
 
 
-class Client(Protocol):
+class ClientConnection(Protocol):
     """The connection that a request came over."""
 
     @property
     def is_same_user(self) -> bool: ...
-    def respond(self, answer: HttpAnswer) -> None: ...
+    def respond(self, answer: HttpResponse) -> None: ...
 
 
-class Exchange:
+class HooksExchange:
     """Gives one request its answer, unless its client goes away before."""
 
     __slots__ = ("_client", "_gone")
 
-    def __init__(self, client: Client) -> None:
-        self._client: Client | None = client
+    def __init__(self, client: ClientConnection) -> None:
+        self._client: ClientConnection | None = client
         self._gone: Callable[[], None] | None = None
 
     @property
@@ -80,7 +80,7 @@ class Exchange:
         """Whether the client is a process of this user's that came over a unix socket: no other can claim that."""
         return self._client is not None and self._client.is_same_user
 
-    def answer(self, answer: HttpAnswer) -> None:
+    def answer(self, answer: HttpResponse) -> None:
         """Send the answer, if the client still waits for one."""
         client, self._client, self._gone = self._client, None, None
         if client is not None:
@@ -100,6 +100,6 @@ class Exchange:
 class Handler(Protocol):
     """What answers requests."""
 
-    def handle(self, request: Request, exchange: Exchange) -> None:
+    def handle(self, request: Request, exchange: HooksExchange) -> None:
         """Answer now, or keep the exchange and answer later."""
         ...

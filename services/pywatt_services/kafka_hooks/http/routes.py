@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
-Target = TypeVar("Target")
+RouteT = TypeVar("RouteT")
 
 _LITERAL = re.compile(r"[^:*/?#%\s]*")
 _PARAMETER = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
@@ -54,13 +54,13 @@ class PathPattern:
         return tuple(":" if segment.startswith(":") else segment for segment in self.segments)
 
 
-class Routes(Generic[Target]):
+class Routes(Generic[RouteT]):
     """Finds the target of a path; plain text wins over a parameter, from left to right."""
 
-    def __init__(self, routes: Iterable[tuple[PathPattern, Target]]) -> None:
+    def __init__(self, routes: Iterable[tuple[PathPattern, RouteT]]) -> None:
         self._routes = sorted(routes, key=lambda route: [part.startswith(":") for part in route[0].segments])
 
-    def find(self, raw_path: str) -> tuple[Target, Mapping[str, str]] | None:
+    def find(self, raw_path: str) -> tuple[RouteT, Mapping[str, str]] | None:
         """Return the target of a path as it came over the wire (still percent-encoded) and its parameters."""
         if not self._routes:
             return None

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pywatt_services.kafka_hooks.headers import CONTENT_TYPE
+from pywatt_services.kafka_hooks.wire.headers import CONTENT_TYPE
 
 ARRAY = b"application/vnd.pywatt.records+json"
 LINES = b"application/vnd.pywatt.records+ndjson"
@@ -29,7 +29,7 @@ class BatchError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BatchRecord:
     """One record to write."""
 
     value: bytes | None
@@ -44,7 +44,7 @@ def media_type(content_type: bytes) -> bytes:
     return content_type.partition(b";")[0].strip().lower()
 
 
-def read_batch(kind: bytes, body: bytes) -> list[Entry]:
+def read_batch(kind: bytes, body: bytes) -> list[BatchRecord]:
     """Return the records of a body whose content type is `kind`. Raises BatchError."""
     entries: Any
     try:
@@ -68,7 +68,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
 
 
-def _entry(number: int, entry: Any) -> Entry:
+def _entry(number: int, entry: Any) -> BatchRecord:
     if not isinstance(entry, dict):
         raise BatchError(f"record {number} is not a JSON object")
     if unknown := entry.keys() - _KNOWN:
@@ -86,7 +86,7 @@ def _entry(number: int, entry: Any) -> Entry:
     partition = entry.get("partition")
     if partition is not None and (type(partition) is not int or partition < 0):
         raise BatchError(f"record {number}: partition is not a number from 0 on")
-    return Entry(value, key, headers, partition)
+    return BatchRecord(value, key, headers, partition)
 
 
 def _value(number: int, kind: str, given: Any) -> tuple[bytes | None, bytes]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pywatt_services.kafka_hooks.complaint import Complain
+from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
+from pywatt_services.kafka_hooks.patterns.topic_patterns import matches
 from pywatt_services.kafka_hooks.publishing.schema_files import TopicSchema, UnusableSchema, read_schema
-from pywatt_services.kafka_hooks.topic_patterns import matches
 
 BODY_LIMIT = 1024 * 1024  # bytes of a request's body, fastify's default
 BUFFER_LIMIT = 32 * 1024 * 1024  # bytes of records that wait for their acknowledgement
@@ -41,7 +41,7 @@ def publish_options(
     *,
     topics: frozenset[str],
     folder: Path,
-    complain: Complain,
+    report_problem: ReportProblem,
     pattern: str | None = None,
 ) -> PublishOptions:
     """Read the block. `topics` and `pattern`: what clients may publish to unless the block names others."""
@@ -52,7 +52,9 @@ def publish_options(
     body_limit = settings.get("bodyLimit", BODY_LIMIT)
     buffer_limit = settings.get("bufferLimit", max(BUFFER_LIMIT, 2 * body_limit))
     if buffer_limit < 2 * body_limit:
-        complain("publish.bufferLimit", "the buffer does not hold two bodies of bodyLimit", "raise it, or lower that")
+        report_problem(
+            "publish.bufferLimit", "the buffer does not hold two bodies of bodyLimit", "raise it, or lower that"
+        )
     return PublishOptions(
         topics=chosen,
         pattern=pattern,
@@ -60,12 +62,12 @@ def publish_options(
         body_limit=body_limit,
         buffer_limit=buffer_limit,
         idempotency_window=settings.get("idempotencyWindow", IDEMPOTENCY_WINDOW * 1000) / 1000,
-        schemas=dict(_schemas(settings.get("schemas", {}), chosen, pattern, folder, complain)),
+        schemas=dict(_schemas(settings.get("schemas", {}), chosen, pattern, folder, report_problem)),
     )
 
 
 def _schemas(
-    entries: Mapping[str, Any], topics: frozenset[str], pattern: str | None, folder: Path, complain: Complain
+    entries: Mapping[str, Any], topics: frozenset[str], pattern: str | None, folder: Path, report_problem: ReportProblem
 ) -> list[tuple[str, TopicSchema]]:
     if not entries:
         return []
@@ -73,9 +75,9 @@ def _schemas(
     for topic, entry in entries.items():
         key = f"publish.schemas.{topic}"
         if topic not in topics and not matches(topic, pattern):
-            complain(key, f"{topic} is not a topic that can be published to", "add it to publish.topics")
+            report_problem(key, f"{topic} is not a topic that can be published to", "add it to publish.topics")
         try:
             found.append((topic, read_schema(entry, folder)))
         except UnusableSchema as error:
-            complain(key, error.message, error.hint)
+            report_problem(key, error.message, error.hint)
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pywatt.http.headers import HOP_BY_HOP
 from pywatt_kafka.dlq.redrive_headers import REDRIVE_HEADERS
-from pywatt_services.kafka_hooks.headers import ATTEMPT, CONTENT_TYPE, KEY, KEY_ENCODING, RawHeaders
+from pywatt_services.kafka_hooks.wire.headers import ATTEMPT, CONTENT_TYPE, KEY, KEY_ENCODING, RawHeaders
 
 PARTITION = "x-plt-kafka-hooks-partition"
 """Ours: the partition that a record is to be written to."""

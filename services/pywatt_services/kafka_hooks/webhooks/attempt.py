@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from pywatt_services.kafka_hooks.headers import RawHeaders
+from pywatt_services.kafka_hooks.wire.headers import RawHeaders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

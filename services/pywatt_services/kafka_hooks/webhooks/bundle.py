@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.codings import CodingError, codings_of, decoded
-from pywatt_services.kafka_hooks.headers import RawHeaders, headers_by_name, webhook_name
+from pywatt_services.kafka_hooks.wire.content_codings import CodingError, codings_of, decoded
+from pywatt_services.kafka_hooks.wire.headers import RawHeaders, headers_by_name, webhook_name
 
 REFUSED = 500
 """Status of a record that was not taken, where the target does not say another."""

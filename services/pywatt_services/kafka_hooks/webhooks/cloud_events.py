@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.headers import LONGEST_VALUE
+from pywatt_services.kafka_hooks.wire.headers import LONGEST_VALUE
 
 PREFIX = "ce_"
 LONGEST_ATTRIBUTE = LONGEST_VALUE // 3  # bytes: each may become three

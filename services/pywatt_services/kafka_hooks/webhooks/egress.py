@@ -20,9 +20,9 @@ from pywatt.http.client.pool import Admit
 from pywatt.mesh.address import ServiceAddress, locate
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
-from pywatt_services.kafka_hooks.headers import RawHeaders
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.templates import sample
+from pywatt_services.kafka_hooks.wire.headers import RawHeaders
 
 INSIDE = (".local", ".localhost", ".internal", ".lan", ".intranet", ".home.arpa", ".svc", ".test")
 """Endings of names that nobody outside can own; as is any name without a dot."""
@@ -64,7 +64,7 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-class Answer(Protocol):
+class WebhookResponse(Protocol):
     """What a webhook answered."""
 
     @property
@@ -86,7 +86,7 @@ class Call(Protocol):
 class HttpClient(Protocol):
     """What makes the calls; see `pywatt.mesh.client.MeshClient`."""
 
-    async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> Answer:
+    async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> WebhookResponse:
         """Raises MeshError when there is no answer."""
         ...
 
@@ -100,7 +100,7 @@ class HttpClient(Protocol):
 class NoService:
     """Calls no service of the app, for a URL that somebody else may have given."""
 
-    async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> Answer:
+    async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> WebhookResponse:
         """Refuse. Raises ConnectFailed."""
         host = urlsplit(url).hostname
         raise ConnectFailed(f"{host} is a service of this app, and allowPrivate is false")

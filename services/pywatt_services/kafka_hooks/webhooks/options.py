@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions
 from pywatt_services.kafka_hooks.webhooks.cloud_events import CloudEventOptions
-from pywatt_services.kafka_hooks.webhooks.filters import Filter
+from pywatt_services.kafka_hooks.webhooks.record_filter import RecordFilter
 from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy
 from pywatt_services.kafka_hooks.webhooks.signature import SigningKey
 
@@ -70,5 +70,5 @@ class WebhookOptions:
     """None: requests are no events."""
     bundle: BundleOptions | None = None
     """None: each record has a request of its own."""
-    filter: Filter | None = None
+    filter: RecordFilter | None = None
     """What a record must have; one that does not is done. None: all are taken."""

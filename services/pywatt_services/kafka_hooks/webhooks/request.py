@@ -8,7 +8,12 @@ from typing import Protocol
 
 from pywatt.http.client.call import header_lines
 from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.headers import (
+from pywatt_services.kafka_hooks.webhooks.bundle import bundle_body
+from pywatt_services.kafka_hooks.webhooks.cloud_events import event_headers, is_attribute
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.signature import Signer
+from pywatt_services.kafka_hooks.webhooks.templates import UrlMaker, is_template
+from pywatt_services.kafka_hooks.wire.headers import (
     ATTEMPT,
     KEY,
     OFFSET,
@@ -23,11 +28,6 @@ from pywatt_services.kafka_hooks.headers import (
     is_plain,
     webhook_headers,
 )
-from pywatt_services.kafka_hooks.webhooks.bundle import bundle_body
-from pywatt_services.kafka_hooks.webhooks.cloud_events import event_headers, is_attribute
-from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
-from pywatt_services.kafka_hooks.webhooks.signature import Signer
-from pywatt_services.kafka_hooks.webhooks.templates import UrlMaker, is_template
 
 _JSON = (b"content-type", b"application/json")
 _IDENTITY = (b"accept-encoding", b"identity")

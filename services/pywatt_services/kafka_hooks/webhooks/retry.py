@@ -20,7 +20,7 @@ TROUBLE = frozenset({408, 429})  # statuses below 500 by which a target speaks o
 STATUSES = 1000
 
 
-class Answered(enum.IntEnum):
+class StatusMeaning(enum.IntEnum):
     """What a status means."""
 
     RETRY = 0
@@ -32,24 +32,26 @@ class Answered(enum.IntEnum):
 class StatusRules:
     """What each status means."""
 
-    meanings: bytes = bytes(Answered.SUCCESS if status in SUCCESS else Answered.RETRY for status in range(STATUSES))
+    meanings: bytes = bytes(
+        StatusMeaning.SUCCESS if status in SUCCESS else StatusMeaning.RETRY for status in range(STATUSES)
+    )
     """By status."""
 
     def of(self, status: int) -> int:
         """Return what a status means."""
-        return self.meanings[status] if status < STATUSES else Answered.RETRY
+        return self.meanings[status] if status < STATUSES else StatusMeaning.RETRY
 
 
-def status_rules(listed: Iterable[tuple[Answered, Sequence[int | str]]]) -> StatusRules:
+def status_rules(listed: Iterable[tuple[StatusMeaning, Sequence[int | str]]]) -> StatusRules:
     """Return the rules that lists of statuses (404), classes ("4xx") and ranges ("500-504") make.
 
     What is said of fewer statuses wins; what is not listed stays as it is by default. Raises ValueError.
     """
-    said: list[tuple[int, range, Answered]] = []
+    said: list[tuple[int, range, StatusMeaning]] = []
     for meaning, entries in listed:
         said += ((len(statuses), statuses, meaning) for statuses in map(_statuses, entries))
     meanings = bytearray(StatusRules().meanings)
-    decided: dict[int, tuple[int, Answered]] = {}
+    decided: dict[int, tuple[int, StatusMeaning]] = {}
     for size, statuses, meaning in said:
         for status in statuses:
             before = decided.get(status)
@@ -125,13 +127,13 @@ class Wait:
 
 
 Decision: TypeAlias = Retry | DeadLetter
-Verdict: TypeAlias = DeadLetter | Postpone | Wait
+Disposition: TypeAlias = DeadLetter | Postpone | Wait
 """What is to be done with a record before the next attempt or, where it is, instead of one."""
 
 
 def succeeded(status: int, policy: RetryPolicy) -> bool:
     """Tell whether a status means that the webhook took the record."""
-    return policy.rules.of(status) == Answered.SUCCESS
+    return policy.rules.of(status) == StatusMeaning.SUCCESS
 
 
 def decide(
@@ -148,7 +150,7 @@ def decide(
     `age`: seconds since the record's own time. `retry_after`: seconds that the target asked for. `draw`: chance, from
     0 to 1.
     """
-    if attempt >= policy.attempts or (status is not None and policy.rules.of(status) == Answered.DROP):
+    if attempt >= policy.attempts or (status is not None and policy.rules.of(status) == StatusMeaning.DROP):
         return dead_letter_of(status)
     after = pause_after(attempt, policy) * (1 - policy.jitter * draw)
     return _in_time(status, max(after, asked_pause(policy, retry_after)), policy, age)

@@ -23,9 +23,9 @@ class TargetName:
     """By which its progress is known again after a restart; with another URL it is another target."""
 
 
-def target_name(url: str, twins: int) -> TargetName:
-    """Return the name of a target; `twins`: how many before it have the same topic and URL."""
-    return TargetName(shown_url(url), zlib.crc32(f"{url} {twins}".encode()))
+def target_name(url: str, duplicate_index: int) -> TargetName:
+    """Return the name of a target; `duplicate_index`: how many before it have the same topic and URL."""
+    return TargetName(shown_url(url), zlib.crc32(f"{url} {duplicate_index}".encode()))
 
 
 def shown_url(url: str) -> str:

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 from pywatt.redaction import hide_webhook
 from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.headers import LONGEST_VALUE, first_header
 from pywatt_services.kafka_hooks.webhooks.json_path import MISSING, JsonPath, document_of, find, read_path
+from pywatt_services.kafka_hooks.wire.headers import LONGEST_VALUE, first_header
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _SHOWN = re.compile(r"(\w+://)(?:[^/?#]*@)?((?:\{[^{}]*\}|[^?#])*)")

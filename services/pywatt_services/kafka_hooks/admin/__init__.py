@@ -1,0 +1,1 @@
+"""Serves those who run the app: metrics, lag explanation, dead letters."""

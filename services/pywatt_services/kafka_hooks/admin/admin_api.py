@@ -1,0 +1,206 @@
+"""What those who run the app ask: `GET /metrics`, `GET /why`, and `/dlq` where it is switched on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from time import time
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from pywatt.service_type import ServiceContext
+from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.records import TopicPartition, Unstable
+from pywatt_services.kafka_hooks.admin.dead_letter_api import DeadLetterApi
+from pywatt_services.kafka_hooks.admin.lag_explanation import ExplainedTarget, explain_lag, oldest
+from pywatt_services.kafka_hooks.config.options import OperationsOptions
+from pywatt_services.kafka_hooks.delivering.delivery_pipeline import DeliveryPipeline
+from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
+from pywatt_services.kafka_hooks.http.responses import HttpResponse, bad_request, document, failed, no_route
+from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics
+from pywatt_services.kafka_hooks.metrics.prometheus import CONTENT_TYPE, MetricFamily, merge_texts, write_text
+from pywatt_services.kafka_hooks.publishing.idempotency_shards import PATHS as KEY_PATHS
+from pywatt_services.kafka_hooks.publishing.idempotency_shards import IdempotencyShards
+from pywatt_services.kafka_hooks.publishing.publisher import Publisher, error_response
+from pywatt_services.kafka_hooks.request_reply import RequestReply
+from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
+from pywatt_services.kafka_hooks.webhooks.templates import shown
+
+METRICS, WHY, DLQ = "/metrics", "/why", "/dlq"
+OPEN = frozenset({METRICS, WHY}) | KEY_PATHS
+"""What other parts of the app may ask for without credentials; a request that is passed on brings its own."""
+OWN = b"worker=own"
+"""The query of a worker that asks its siblings."""
+LAG_LIMIT = 2.0  # seconds for finding where partitions end
+BREAKER_STATES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
+
+logger = logging.getLogger("pywatt.kafka_hooks")
+
+AskPeers = Callable[[ServiceContext, str], Awaitable[Sequence[bytes]]]
+
+
+class AdminApi:
+    """Answers for one worker and, when it is asked from outside the service, for its siblings."""
+
+    def __init__(
+        self,
+        options: OperationsOptions,
+        context: ServiceContext,
+        tasks: TaskGroup,
+        *,
+        metrics: DeliveryMetrics,
+        publisher: Publisher,
+        request_reply: RequestReply | None,
+        pipeline: DeliveryPipeline | None,
+        dead_letters: DeadLetterApi | None,
+        shards: IdempotencyShards | None,
+        ask_peers: AskPeers,
+        now: Callable[[], float] = time,
+    ) -> None:
+        self._options = options
+        self._context = context
+        self._tasks = tasks
+        self._metrics = metrics
+        self._publisher = publisher
+        self._request_reply = request_reply
+        self._pipeline = pipeline
+        self._dead_letters = dead_letters
+        self._shards = shards
+        self._ask_peers = ask_peers
+        self._now = now
+
+    def handles(self, request: Request) -> bool:
+        """Tell whether a request is answered here: requests from outside are not, unless that is wished."""
+        path = request.path
+        if path in OPEN:
+            if path in KEY_PATHS:
+                return self._shards is not None and request.method == "POST" and not request.from_outside
+            meant = request.method == "GET"
+        else:
+            meant = self._dead_letters is not None and (path == DLQ or path.startswith(f"{DLQ}/"))
+        return meant and (self._options.public or not request.from_outside)
+
+    def is_open(self, request: Request) -> bool:
+        """Tell whether a request needs no credentials: those parts of the app may look that are inside."""
+        return request.path in OPEN and not request.from_outside
+
+    def handle(self, request: Request, exchange: HooksExchange) -> None:
+        """Answer later; a client that goes away breaks it off."""
+        if request.path in KEY_PATHS and self._shards is not None:
+            if exchange.is_from_same_user:
+                self._shards.receive(request, exchange)
+            else:
+                exchange.answer(no_route(request.method, request.target))
+            return
+        self._tasks.start_soon(self._run, request, exchange)
+
+    async def _run(self, request: Request, exchange: HooksExchange) -> None:
+        with anyio.CancelScope() as scope:
+            exchange.on_gone(scope.cancel)
+            try:
+                answer = await self._answer(request)
+            except ValueError as error:
+                answer = bad_request(str(error))
+            except KafkaError as error:
+                answer = error_response(error)
+            except Exception:
+                logger.exception("%s %s failed", request.method, request.path)
+                answer = failed()
+            exchange.answer(answer)
+
+    async def _answer(self, request: Request) -> HttpResponse:
+        if request.path == METRICS:
+            return await self._answer_metrics(alone=request.query == OWN)
+        if request.path == WHY:
+            return await self._answer_why(alone=request.query == OWN)
+        if self._dead_letters is None:
+            return no_route(request.method, request.target)
+        return await self._dead_letters.answer(request)
+
+    async def _answer_metrics(self, *, alone: bool) -> HttpResponse:
+        families = [*self._metrics.families(), *self._state(), *await self._lag()]
+        text = write_text(families, {"worker": str(self._context.slot)})
+        if not alone:
+            others = await self._ask_peers(self._context, f"{METRICS}?{OWN.decode()}")
+            text = merge_texts([text, *(other.decode() for other in others)])
+        return HttpResponse(200, ((b"content-type", CONTENT_TYPE),), text.encode())
+
+    async def _answer_why(self, *, alone: bool) -> HttpResponse:
+        pipeline = self._pipeline
+        own: list[dict[str, Any]] = []
+        if pipeline is not None:
+            own = explain_lag(pipeline.held, pipeline.targets, self._now(), await self._unstable(pipeline))
+        partitions: list[Any] = [{"worker": self._context.slot, **each} for each in own]
+        if not alone:
+            for other in await self._ask_peers(self._context, f"{WHY}?{OWN.decode()}"):
+                partitions += json.loads(other)["partitions"]
+        return document({"partitions": partitions})
+
+    async def _unstable(self, pipeline: DeliveryPipeline) -> Mapping[TopicPartition, Unstable]:
+        """Return what open transactions hold; nothing while Kafka does not say."""
+        with anyio.move_on_after(LAG_LIMIT):
+            try:
+                return await pipeline.unstable()
+            except KafkaError as error:
+                logger.debug("it is not known whether transactions are open: %s", error)
+        return {}
+
+    def _state(self) -> list[MetricFamily]:
+        families = [
+            MetricFamily(
+                "kafka_hooks_publish_buffered_bytes",
+                "gauge",
+                "Bytes of published records that wait for their acknowledgement",
+                [("", {}, self._publisher.buffered)],
+            ),
+            MetricFamily(
+                "kafka_hooks_requests_waiting",
+                "gauge",
+                "Requests that wait for their reply",
+                [("", {}, 0 if self._request_reply is None else self._request_reply.waiting)],
+            ),
+        ]
+        if self._pipeline is None:
+            return families
+        targets, now = self._pipeline.targets, self._now()
+        ages = {
+            place: max(queue.head.age(now) for queue in queues.values()) for place, queues in oldest(targets).items()
+        }
+        return [
+            *families,
+            MetricFamily(
+                "kafka_hooks_oldest_unfinished_seconds",
+                "gauge",
+                "Age of the oldest record that is in work or waits",
+                [("", {"topic": p.topic, "partition": str(p.partition)}, age) for p, age in sorted(ages.items())],
+            ),
+            MetricFamily(
+                "kafka_hooks_breaker_state",
+                "gauge",
+                "Circuit breaker of a target: 0 closed, 1 trying one record, 2 open",
+                [("", {"topic": topic, "url": url}, state) for (topic, url), state in breaker_samples(targets).items()],
+            ),
+        ]
+
+    async def _lag(self) -> list[MetricFamily]:
+        """Return how many records of our partitions are not committed; nothing while Kafka does not say."""
+        if self._pipeline is None:
+            return []
+        with anyio.move_on_after(LAG_LIMIT):
+            lag = await self._pipeline.lag()
+            samples = [("", {"topic": p.topic, "partition": str(p.partition)}, behind) for p, behind in lag.items()]
+            return [MetricFamily("kafka_hooks_consumer_lag", "gauge", "Records that are not committed yet", samples)]
+        return []
+
+
+def breaker_samples(targets: Iterable[ExplainedTarget]) -> dict[tuple[str, str], int]:
+    """Return how the breakers stand, by topic and URL; of several entries for both, the one that is worst off."""
+    found: dict[tuple[str, str], int] = {}
+    for target in targets:
+        if (state := target.breaker_state) is not None:
+            name = target.options.topic, shown(target.options.url)
+            found[name] = max(found.get(name, 0), BREAKER_STATES[state])
+    return found

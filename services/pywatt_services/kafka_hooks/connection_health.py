@@ -1,0 +1,53 @@
+"""How the Kafka clients of one worker stand, as one fact: all is well, or Kafka is away and why."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from pywatt_kafka.connection import ConnectionState, ConnectionStatus
+
+
+class ConnectionHealth:
+    """Gathers the clients' statuses; made before the clients, which report to it."""
+
+    def __init__(self, degraded: Callable[[str | None], None]) -> None:
+        """`degraded` is told a reason, or None when all is well again."""
+        self._degraded = degraded
+        self._statuses: dict[str, ConnectionStatus] = {}
+        self._refusal: str | None = None
+        self._changed = asyncio.Event()
+
+    def watch(self, name: str) -> Callable[[ConnectionStatus], None]:
+        """Return what a client is to call on every change of its status."""
+        self._statuses[name] = ConnectionStatus(ConnectionState.CONNECTING)
+
+        def changed(status: ConnectionStatus) -> None:
+            self._statuses[name] = status
+            self._degraded(self.reason)
+            self._changed.set()
+
+        return changed
+
+    def leave_out(self, name: str) -> None:
+        """Wait for a client no longer, and say nothing of it until it reports."""
+        self._statuses.pop(name, None)
+        self._changed.set()
+
+    def refused(self, reason: str | None) -> None:
+        """Take why something is not done though Kafka is there; None when all is."""
+        if reason != self._refusal:
+            self._refusal = reason
+            self._degraded(self.reason)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the service is degraded; None when it is not."""
+        away = [status.reason for status in self._statuses.values() if status.state is ConnectionState.AWAY]
+        return f"Kafka is away: {away[0]}" if away else self._refusal
+
+    async def settled(self) -> None:
+        """Wait until every client has connected or failed to for the first time."""
+        while any(status.state is ConnectionState.CONNECTING for status in self._statuses.values()):
+            self._changed.clear()
+            await self._changed.wait()

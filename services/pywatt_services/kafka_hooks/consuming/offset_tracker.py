@@ -1,0 +1,130 @@
+"""How far one target is in one partition: what may be committed, and what is finished beyond that."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from pywatt_services.kafka_hooks.consuming.commit_metadata import NO_PROGRESS, AttemptRecord, Progress
+
+SLACK = 1024  # finished offsets that may stay in the queue of taken ones before it is cleared of them
+
+
+class OffsetTracker:
+    """Follows the records of one partition from being taken to being finished, in any order."""
+
+    __slots__ = ("_before", "_next", "_taken", "_tried", "_unfinished", "behind", "size")
+
+    def __init__(self, start: int | None = None, before: Progress = NO_PROGRESS) -> None:
+        """`start`: the offset that reading begins at, if it is known. `before`: what predecessors did beyond it."""
+        self._taken: deque[int] = deque()
+        """Rising; the first one is unfinished."""
+        self._unfinished: set[int] = set()
+        self._next = start
+        self._before: deque[range] = deque(before.finished)
+        self._tried: dict[int, AttemptRecord] = dict(before.tried)
+        self.size = 0
+        """Bytes of unfinished records; counted by whoever has the records."""
+        self.behind = 0
+        """Unfinished records behind one of their key that has failed; counted by whoever has the records."""
+
+    def take(self, offset: int) -> bool:
+        """Note that the record at `offset` was read; return whether it is still to be worked on.
+
+        Raises ValueError unless offsets rise.
+        """
+        if self._next is not None and offset < self._next:
+            raise ValueError(f"offset {offset} was taken already: the next one is {self._next}")
+        self._next = offset + 1
+        if self._before and self._finished_before(offset):
+            return False
+        self._taken.append(offset)
+        self._unfinished.add(offset)
+        return True
+
+    def finish(self, offset: int) -> None:
+        """Note that the record at `offset`, taken before, needs no further work."""
+        taken, unfinished = self._taken, self._unfinished
+        unfinished.remove(offset)
+        if self._tried:
+            self._tried.pop(offset, None)
+        while taken and taken[0] not in unfinished:
+            taken.popleft()
+        if len(taken) > 2 * len(unfinished) + SLACK:
+            self._taken = deque(each for each in taken if each in unfinished)
+
+    def try_again(self, offset: int, tried: AttemptRecord) -> None:
+        """Note that attempts at the record at `offset` failed and that there will be another."""
+        self._tried[offset] = tried
+
+    def tried(self, offset: int) -> AttemptRecord | None:
+        """Return what was tried for that record in vain, by whichever worker."""
+        return self._tried.get(offset) if self._tried else None
+
+    def knows(self, offset: int) -> bool:
+        """Tell whether that offset, or a later one, was taken already."""
+        return self._next is not None and offset < self._next
+
+    @property
+    def unfinished(self) -> int:
+        """How many records were taken and not finished."""
+        return len(self._unfinished)
+
+    @property
+    def next(self) -> int | None:
+        """The offset to read next; None when that is not known yet."""
+        return self._next
+
+    @property
+    def position(self) -> int | None:
+        """The offset to commit: where a successor has to go on. None when nothing was taken yet."""
+        return self._taken[0] if self._taken else self._next
+
+    def progress(self, position: int) -> Progress:
+        """What is done from `position` on, which is this target's own or lies before it.
+
+        An offset without a record, as in compacted topics, counts as finished.
+        """
+        finished: list[range] = []
+        at = position
+        for run in self._runs_unfinished():
+            if run.start > at:
+                finished.append(range(at, run.start))
+            at = run.stop
+        if self._next is not None:
+            if self._next > at:
+                finished.append(range(at, self._next))
+            for later in self._before:
+                if later.stop > self._next:
+                    _append(finished, range(max(later.start, self._next), later.stop))
+        tried = {offset: each for offset, each in sorted(self._tried.items()) if offset >= position}
+        return Progress(finished=tuple(finished), tried=tried)
+
+    def _runs_unfinished(self) -> Iterator[range]:
+        """Yield what was taken and is not finished: rising, neither overlapping nor touching."""
+        if not self._taken or self._next is None:
+            return
+        first, unfinished = self._taken[0], self._unfinished
+        if self._next - first == len(unfinished):
+            yield range(first, self._next)  # all of it, as with a dead target: looking at each offset takes long
+            return
+        stop = first
+        for offset in self._taken:
+            if offset in unfinished:
+                if offset > stop:
+                    yield range(first, stop)
+                    first = offset
+                stop = offset + 1
+        yield range(first, stop)
+
+    def _finished_before(self, offset: int) -> bool:
+        while self._before and self._before[0].stop <= offset:
+            self._before.popleft()
+        return bool(self._before) and offset in self._before[0]
+
+
+def _append(ranges: list[range], more: range) -> None:
+    if ranges and ranges[-1].stop == more.start:
+        ranges[-1] = range(ranges[-1].start, more.stop)
+    else:
+        ranges.append(more)

@@ -1,0 +1,77 @@
+"""Where a partition is begun for which the group has committed nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from typing import Protocol
+
+from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.records import TopicPartition
+from pywatt_services.kafka_hooks.config.options import ConsumerOptions, StartAt
+
+logger = logging.getLogger("pywatt.kafka_hooks")
+
+
+class Positions(Protocol):
+    """What a consumer has to do with it."""
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]: ...
+    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+
+
+class StartOffsets:
+    """At the offset that is given for it, else at its end or beginning; or it must not be read at all."""
+
+    def __init__(self, options: ConsumerOptions, *, from_the_first: Collection[str] = ()) -> None:
+        """`from_the_first`: topics that begin with their earliest record, whatever is said for the others."""
+        self._group = options.group_id
+        self._start_at = options.start_at
+        self._given = {TopicPartition(each.topic, each.partition): each.offset for each in options.offsets}
+        self._from_the_first = from_the_first
+
+    def refused(self, partitions: Iterable[TopicPartition]) -> frozenset[TopicPartition]:
+        """Return those of the partitions that must not be read."""
+        if self._start_at is not StartAt.FAIL:
+            return frozenset()
+        return frozenset(
+            each for each in partitions if each not in self._given and each.topic not in self._from_the_first
+        )
+
+    async def seek(self, consumer: Positions, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Have the consumer begin there; return the offsets, without those of what begins with its earliest record."""
+        wanted = {each: self._given.get(each) for each in partitions if self._is_sought(each)}
+        if not wanted:
+            return {}
+        starts = {place: offset for place, offset in wanted.items() if offset is not None}
+        try:
+            for place, end in (await consumer.end_offsets(wanted)).items():
+                given = starts.get(place, end)
+                if given > end:
+                    logger.warning(
+                        "%s[%d] ends at %d: it begins there, not at %d", place.topic, place.partition, end, given
+                    )
+                starts[place] = min(given, end)
+        except KafkaError as error:
+            logger.warning("reading begins at the earliest records, as the latest could not be found: %s", error)
+        for place, offset in starts.items():
+            consumer.seek(place, offset)
+        return starts
+
+    def reason(self, refused: Collection[TopicPartition], *, known: bool) -> str | None:
+        """Return why partitions are not read, and what to do; `known`: whether it is known what was committed."""
+        if not refused:
+            return None
+        places = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(refused))
+        if not known:
+            return f"{places}: not read, as it is not known what the group {self._group} has committed there"
+        return (
+            f"{places}: not read, as the group {self._group} has committed nothing there and fallbackMode is fail; "
+            "commit an offset while the app is stopped (kafka-consumer-groups --reset-offsets), give one in offsets, "
+            "or set fallbackMode to earliest or latest"
+        )
+
+    def _is_sought(self, partition: TopicPartition) -> bool:
+        if partition in self._given:
+            return True
+        return self._start_at is StartAt.LATEST and partition.topic not in self._from_the_first

@@ -1,0 +1,246 @@
+"""The delivering half of one worker: a member of the group, what it reads, and the targets it reads for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from pywatt.errors import MissingExtra
+from pywatt.service_type import ServiceContext
+from pywatt_kafka.connection import ConnectionStatus
+from pywatt_kafka.consumer import Consumer
+from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.leading import is_embedded
+from pywatt_kafka.leaving import leave_group
+from pywatt_kafka.records import TopicPartition, Unstable
+from pywatt_kafka.security import Security
+from pywatt_services.kafka_hooks.config.options import ConsumerOptions, KafkaHooksOptions
+from pywatt_services.kafka_hooks.consuming.consume_loop import ConsumeLoop
+from pywatt_services.kafka_hooks.consuming.membership import Held, hold, legal_name, subscription_mark
+from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
+from pywatt_services.kafka_hooks.consuming.start_offsets import StartOffsets
+from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
+from pywatt_services.kafka_hooks.delivering.dead_letter_writer import RecordWriter
+from pywatt_services.kafka_hooks.delivering.retry_topic import BundlingRetryTopicWebhook, RetryTopicWebhook
+from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
+from pywatt_services.kafka_hooks.delivering.targets import Targets
+from pywatt_services.kafka_hooks.delivering.webhook import Webhook
+from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics, TopicMetrics
+from pywatt_services.kafka_hooks.patterns.topic_patterns import own_topics
+from pywatt_services.kafka_hooks.webhooks.egress import Clients
+from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+
+logger = logging.getLogger("pywatt.kafka_hooks")
+
+LEAVE_LIMIT = 2.0  # seconds
+EMBEDDED_SESSION = 3.0
+"""Seconds of a member's session on the embedded broker, which hands partitions over a second before it ends."""
+DRAIN_SHARE = 0.7
+"""Part of a stop's time that deliveries in flight may take; the rest is for committing and disconnecting."""
+
+
+class DeliveryPipeline:
+    """Reads and delivers, from the moment that the topics are there until the worker is asked to stop."""
+
+    def __init__(
+        self,
+        options: KafkaHooksOptions,
+        consumer: ConsumerOptions,
+        context: ServiceContext,
+        *,
+        brokers: Sequence[str],
+        security: Security,
+        client_id: str,
+        on_status: Callable[[ConnectionStatus], None],
+        on_waiting: Callable[[], None],
+        on_refusal: Callable[[str | None], None],
+        writer: RecordWriter,
+        largest_record: int,
+        metrics: DeliveryMetrics,
+    ) -> None:
+        """`on_status` hears how the consumer stands, `on_waiting` that it cannot be made before another worker ends.
+
+        `on_refusal` hears why partitions are not read, or None. `writer` takes the dead letters, of `largest_record`
+        bytes at most.
+        """
+        self._options = options
+        self._consumer = consumer
+        self._context = context
+        self._brokers = brokers
+        self._security = security
+        self._client_id = client_id
+        self._on_status = on_status
+        self._on_waiting = on_waiting
+        self._on_refusal = on_refusal
+        self._writer = writer
+        self._largest_record = largest_record
+        self._metrics = metrics
+        self._is_embedded = is_embedded(brokers, context.env)
+        self._consume_loop: ConsumeLoop[Consumer] | None = None
+        self._targets: Mapping[str, Sequence[Webhook]] = {}
+
+    @property
+    def targets(self) -> Sequence[Webhook]:
+        """What delivers; none before there is something to do."""
+        return [target for targets in self._targets.values() for target in targets]
+
+    @property
+    def held(self) -> Mapping[TopicPartition, PartitionState]:
+        """The partitions that are ours."""
+        return {} if self._consume_loop is None else self._consume_loop.held
+
+    async def lag(self) -> Mapping[TopicPartition, int]:
+        """Return how many records of each of our partitions are not committed. Raises KafkaError."""
+        held = self.held
+        if self._consume_loop is None or not held:
+            return {}
+        ends = await self._consume_loop.consumer.end_offsets(held)
+        return {
+            place: max(0, ends[place] - partition.committed.offset)
+            for place, partition in held.items()
+            if partition.committed is not None
+        }
+
+    async def unstable(self) -> Mapping[TopicPartition, Unstable]:
+        """Return what open transactions hold of our partitions. Raises KafkaError."""
+        held = self.held
+        return {} if self._consume_loop is None or not held else await self._consume_loop.consumer.unstable(held)
+
+    async def run(self, begin: asyncio.Event) -> None:
+        """Deliver until the worker is asked to stop, then finish what is in flight. Raises MissingExtra."""
+        keys = [key for webhook in self._options.webhooks for key in webhook.signing_keys]
+        if any(key.asymmetric for key in keys) and find_spec("cryptography") is None:
+            raise MissingExtra("cryptography", "signatures", needed_by="a key that begins with whsk_")
+        tasks = anyio.create_task_group()
+        clients = Clients(self._context.mesh)
+        targets = self._make_targets(clients, tasks)
+        instance_id = self._instance_id(subscription_mark(targets.names, targets.pattern))
+        group = f"{self._consumer.group_id}@{','.join(self._brokers)}"
+        async with AsyncExitStack() as stack:
+            held: Held | None = None
+            async with anyio.create_task_group() as waiting:
+                waiting.start_soon(self._cancel_at_stop, waiting.cancel_scope)
+                await begin.wait()
+                held = await stack.enter_async_context(hold(instance_id, group, waiting=self._on_waiting))
+                waiting.cancel_scope.cancel()
+            if held is not None:
+                await self._run_as(held.instance_id, targets, clients, tasks)
+                if not held.has_successor and not self._is_embedded:
+                    await self._leave(held.instance_id)
+
+    async def _run_as(self, instance_id: str, targets: Targets, clients: Clients, tasks: TaskGroup) -> None:
+        options = self._consumer
+        session = min(options.session_timeout, EMBEDDED_SESSION if self._is_embedded else math.inf)
+        consume_loop = ConsumeLoop(
+            lambda listener: Consumer(
+                self._brokers,
+                group=options.group_id,
+                topics=targets.names,
+                pattern=targets.pattern,
+                listener=listener,
+                # The embedded broker knows no static members: it would keep the partitions until the session times out.
+                instance_id=None if self._is_embedded else instance_id,
+                client_id=self._client_id,
+                session_timeout=session,
+                rebalance_timeout=options.rebalance_timeout,
+                heartbeat_interval=None if self._is_embedded else options.heartbeat_interval,
+                fetching=options.fetching,
+                security=self._security,
+                on_status=self._on_status,
+                engine=self._options.engine,
+            ),
+            targets,
+            buffered_records=options.buffered_records,
+            start_offsets=StartOffsets(options, from_the_first=targets.retry_topics),
+            on_refusal=self._on_refusal,
+        )
+        self._consume_loop = consume_loop
+        self._targets = targets
+        async with consume_loop.consumer, clients, tasks:
+            try:
+                async with anyio.create_task_group() as reading:
+                    reading.start_soon(self._cancel_at_stop, reading.cancel_scope)
+                    await consume_loop.run()
+                request = await self._context.stop_requested()
+                # Even if it may linger: until these are done, the worker that has replaced this one delivers nothing.
+                limit = min(request.timeout, self._context.service.shutdown)
+                await consume_loop.drain(limit * DRAIN_SHARE)
+            finally:
+                for target in self.targets:
+                    target.break_off()
+            tasks.cancel_scope.cancel()
+
+    def _make_targets(self, clients: Clients, tasks: TaskGroup) -> Targets:
+        """Return what delivers the records of each topic."""
+        breakers = TargetBreakers()
+
+        def settings(options: WebhookOptions, metrics: TopicMetrics) -> dict[str, Any]:
+            return {
+                "client": clients.of(options),
+                "writer": self._writer,
+                "largest_record": self._largest_record,
+                "tasks": tasks,
+                "concurrency": self._options.concurrency,
+                "dlq_format": self._options.dlq_format,
+                "breaker": breakers.of(options),
+                "metrics": metrics,
+            }
+
+        def make(options: WebhookOptions, duplicate_index: int) -> Webhook:
+            more = {"duplicate_index": duplicate_index, **settings(options, self._metrics.of(options.topic))}
+            if options.bundle is not None:
+                return BundlingWebhook(options, options.bundle, **more)
+            return Webhook(options, **more)
+
+        def make_retries(entry: WebhookOptions) -> Webhook:
+            topic = entry.retry.topic or ""
+            more = settings(entry, self._metrics.of(topic if entry.by_pattern else entry.topic))
+            options = replace(entry, topic=topic, by_pattern=False)
+            if options.bundle is not None:
+                return BundlingRetryTopicWebhook(options, options.bundle, **more)
+            return RetryTopicWebhook(options, **more)
+
+        for entry in self._options.webhooks:
+            clients.of(entry)  # so that it is open when a topic of the entry's pattern turns up
+        return Targets(
+            self._options.webhooks,
+            make,
+            make_retries,
+            never=own_topics(self._options.webhooks, self._options.request_replies),
+        )
+
+    async def _leave(self, instance_id: str) -> None:
+        """Give the partitions to the others: nobody comes back with this member id."""
+        try:
+            await leave_group(
+                self._brokers,
+                self._consumer.group_id,
+                instance_id,
+                timeout=LEAVE_LIMIT,
+                security=self._security,
+            )
+        except KafkaError as error:
+            logger.info("the group waits until the session of %s times out: %s", instance_id, error)
+
+    async def _cancel_at_stop(self, scope: anyio.CancelScope) -> None:
+        await self._context.stop_requested()
+        scope.cancel()
+
+    def _instance_id(self, mark: str) -> str:
+        """Return the static member id of this slot, the same after a crash: its partitions come back at once.
+
+        `mark`: of what it reads.
+        """
+        context = self._context
+        base = self._consumer.group_instance_id or f"{socket.gethostname()}-{context.app_name}-{context.service.id}"
+        return legal_name(f"{base}-{context.slot}-{mark}")

@@ -1,0 +1,158 @@
+"""What follows an attempt at a record, for one entry of `topics`: it is done, tried again, or written elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import random
+from time import time
+
+from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord
+from pywatt_services.kafka_hooks.consuming.delivery import Delivery
+from pywatt_services.kafka_hooks.delivering.dead_letter_writer import DeadLetterWriter
+from pywatt_services.kafka_hooks.delivering.failure_log import FailureLog
+from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker
+from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
+from pywatt_services.kafka_hooks.webhooks.retry import (
+    DeadLetter,
+    Postpone,
+    Retry,
+    RetryPolicy,
+    StatusMeaning,
+    Wait,
+    asked_pause,
+    dead_letter_of,
+    decide,
+    decide_uncounted,
+    is_trouble,
+    longest_pause,
+)
+
+CAUSE_LOST = "no answer (the attempt was made by a worker that has ended)"
+
+
+class OutcomeHandler:
+    """Carries out what the policy decides."""
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        dead_letter_writer: DeadLetterWriter,
+        *,
+        breaker: TargetBreaker | None,
+        failure_log: FailureLog,
+        metrics: TopicMetrics,
+        now: Callable[[], float] = time,
+        rng: Callable[[], float] = random,
+    ) -> None:
+        self._policy = policy
+        self._dead_letter_writer = dead_letter_writer
+        self._breaker = breaker
+        self._failure_log = failure_log
+        self._meter = metrics
+        self._now = now
+        self._rng = rng
+
+    def succeeded(self) -> None:
+        """Note that the target took a record."""
+        self._failure_log.failing = False
+        if self._breaker is not None:
+            self._breaker.succeeded()
+
+    def resume(self, delivery: Delivery, tried: AttemptRecord) -> None:
+        """Count the attempts that a worker before made; after the last one only the dead letter is to be written."""
+        delivery.attempts = tried.attempts
+        policy = self._policy
+        if tried.attempts >= policy.attempts or (
+            tried.status is not None and policy.rules.of(tried.status) == StatusMeaning.DROP
+        ):
+            self.dead_letter(delivery, dead_letter_of(tried.status), CAUSE_LOST, tried.status)
+            return
+        until = min(tried.due, self._now() + longest_pause(policy))  # a clock may have been wrong
+        if until > self._now():
+            delivery.disposition = Wait(until) if policy.topic is None else Postpone(until)
+
+    def dead_letter(self, delivery: Delivery, disposition: DeadLetter, cause: str, status: int | None = None) -> None:
+        """Have a dead letter written without an attempt of ours."""
+        number = max(delivery.attempts, 1)
+        delivery.failed(Attempt(number=number, requested_at=self._now(), status=status, cause=cause))
+        delivery.disposition = disposition
+
+    def is_past_its_age(self, delivery: Delivery) -> bool:
+        """Whether a record was tried, and is older than any that is tried again."""
+        limit = self._policy.max_age
+        if limit is None or not delivery.failures or delivery.disposition is not None:
+            return False
+        return delivery.age(self._now()) > limit
+
+    def give_up(self, delivery: Delivery) -> None:
+        """Have the dead letter of a record written that was tried."""
+        delivery.disposition = dead_letter_of(delivery.failures[-1].status)
+
+    def counts(self, attempt: Attempt) -> bool:
+        """Tell the breaker what came of an attempt; return whether it counts as one of the record's."""
+        breaker = self._breaker
+        if breaker is None:
+            return True
+        if not is_trouble(attempt.status):
+            breaker.succeeded()
+            return True
+        return breaker.troubled(attempt.outcome, asked_pause(self._policy, attempt.retry_after))
+
+    def failed(self, delivery: Delivery, attempt: Attempt, *, counts: bool) -> float | None:
+        """Return the seconds until the attempt that follows one which failed; `counts`: what the breaker said of it.
+
+        None: there will be none here. Then the record has its disposition, and `carry_out` is to carry that out.
+        """
+        return self._counted(delivery, attempt) if counts else self._uncounted(delivery, attempt)
+
+    async def carry_out(self, delivery: Delivery) -> float | None:
+        """Carry out a record's disposition; return the seconds until its next step, None when the record is done."""
+        disposition = delivery.disposition
+        assert disposition is not None
+        if isinstance(disposition, Wait):
+            delivery.disposition = None
+            return max(disposition.until - self._now(), 0.0)
+        return await self._dead_letter_writer.write(delivery, disposition)
+
+    def _counted(self, delivery: Delivery, attempt: Attempt) -> float | None:
+        delivery.attempts = attempt.number
+        delivery.failed(attempt)
+        self._failure_log.failed(delivery, attempt)
+        decision = decide(
+            attempt.status,
+            delivery.attempts,
+            self._policy,
+            age=delivery.age(attempt.requested_at),
+            retry_after=attempt.retry_after,
+            draw=self._rng(),
+        )
+        if not isinstance(decision, Retry):
+            delivery.try_again(attempt.status)  # a successor goes on with the dead letter
+            delivery.disposition = decision
+            return None
+        self._meter.retried()
+        due = self._now() + decision.after
+        delivery.try_again(attempt.status, due)
+        if self._policy.topic is None:
+            return decision.after
+        delivery.disposition = Postpone(due)
+        return None
+
+    def _uncounted(self, delivery: Delivery, attempt: Attempt) -> float | None:
+        assert self._breaker is not None
+        delivery.failed(attempt)
+        decision = decide_uncounted(
+            attempt.status,
+            self._policy,
+            pause=self._breaker.pause,
+            age=delivery.age(attempt.requested_at),
+            retry_after=attempt.retry_after,
+        )
+        if isinstance(decision, Retry):
+            before = delivery.share.tried(delivery.offset)
+            counted = None if before is None else before.status
+            delivery.try_again(counted, self._now() + decision.after)  # its status says nothing of the record
+            return decision.after
+        delivery.disposition = decision
+        return None

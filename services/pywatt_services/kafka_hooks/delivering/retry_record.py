@@ -1,0 +1,142 @@
+"""A record that waits in a retry topic: the record itself, and in further headers its origin and what was tried.
+
+So nothing but the topic has to be remembered, and whoever reads it next goes on with it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pywatt_kafka.records import Header, Message
+from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
+from pywatt_services.kafka_hooks.webhooks.target_name import HEXADECIMAL, id_text
+
+PREFIX = "x-plt-kafka-hooks-retry-"
+TOPIC, PARTITION, OFFSET, TIMESTAMP = (PREFIX + name for name in ("topic", "partition", "offset", "timestamp"))
+"""Of the record in the topic that it comes from; the first one begins what we have added."""
+ATTEMPTS = PREFIX + "attempts"
+"""Made until now."""
+NOT_BEFORE = PREFIX + "not-before"
+"""When the next one is due: milliseconds since 1970."""
+TARGET = PREFIX + "target"
+"""The id of the target that it is for, as a dead letter has it."""
+READ_AT = PREFIX + "read-at"
+"""When a record without a time of its own was read first: milliseconds since 1970."""
+ERRORS = PREFIX + "errors"
+"""What came of the last ones, as JSON, without what the webhook answered beside the status."""
+TOMBSTONE = PREFIX + "tombstone"
+"""There is no value: a record without key and value cannot be written."""
+LARGEST = 2**63  # above all that Kafka has: milliseconds, offsets, numbers of attempts
+LARGEST_TARGET = 2**32
+KEPT_CAUSE = 500  # characters of why there was no answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRecord:
+    """What a record of a retry topic says."""
+
+    message: Message
+    """The record as it is where it comes from."""
+    attempts: int
+    due: float
+    """Seconds since 1970."""
+    failures: tuple[Attempt, ...]
+    target_id: int | None = None
+    """None: it was written before there were such."""
+    read_at: float = 0.0
+    """When a record without a time of its own was read first, in seconds since 1970."""
+
+
+def retry_value(message: Message) -> bytes | None:
+    """Return the value of a record's stand-in in a retry topic."""
+    return b"" if message.value is None and message.key is None else message.value
+
+
+def retry_headers(
+    message: Message, *, attempts: int, due: float, failures: Sequence[Attempt], target_id: int, read_at: float = 0.0
+) -> list[Header]:
+    """Return the headers of a record's stand-in in a retry topic; `due`, `read_at`: seconds since 1970."""
+    added = [
+        (TOPIC, message.topic),
+        (PARTITION, str(message.partition)),
+        (OFFSET, str(message.offset)),
+        (TIMESTAMP, str(message.timestamp)),
+        (ATTEMPTS, str(attempts)),
+        (NOT_BEFORE, str(math.ceil(due * 1000))),
+        (TARGET, id_text(target_id)),
+        (ERRORS, json.dumps([_error(failure) for failure in failures], separators=(",", ":"))),
+    ]
+    if message.timestamp < 0:
+        added.append((READ_AT, str(round(read_at * 1000))))
+    if message.value is None and message.key is None:
+        added.append((TOMBSTONE, "true"))
+    return [*message.headers, *((name, text.encode()) for name, text in added)]
+
+
+def read_retry_record(record: Message) -> RetryRecord | None:
+    """Return what a record of a retry topic stands for; None when it is not one of ours."""
+    headers = record.headers
+    begin = max((index for index, (name, _) in enumerate(headers) if name == TOPIC), default=len(headers))
+    if not all(name.startswith(PREFIX) for name, _ in headers[begin:]):
+        return None
+    try:
+        added = {name: (value or b"").decode() for name, value in headers[begin:]}
+        return RetryRecord(
+            message=Message(
+                added[TOPIC],
+                _number(added[PARTITION], -1),
+                _number(added[OFFSET], -1),
+                record.key,
+                None if TOMBSTONE in added else record.value,
+                headers[:begin],
+                _number(added[TIMESTAMP], -1),
+            ),
+            attempts=_number(added[ATTEMPTS]),
+            due=_number(added[NOT_BEFORE]) / 1000,
+            target_id=_target_id(added[TARGET]) if TARGET in added else None,
+            failures=tuple(_failure(each) for each in json.loads(added[ERRORS])),
+            read_at=_number(added.get(READ_AT, "0")) / 1000,
+        )
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+def _number(text: str, least: int = 0) -> int:
+    """Return a number of Kafka's. Raises ValueError for one that it cannot have: whoever writes the topic may lie."""
+    number = int(text)
+    if not least <= number < LARGEST:
+        raise ValueError(f"no such number: {text}")
+    return number
+
+
+def _target_id(text: str) -> int:
+    number = int(text, HEXADECIMAL)
+    if not 0 <= number < LARGEST_TARGET:
+        raise ValueError(f"no target's id: {text}")
+    return number
+
+
+def _failure(given: Mapping[str, Any]) -> Attempt:
+    number, moment, status, cause = given["attempt"], given["at"], given["status"], given["cause"]
+    if not (
+        type(number) is int
+        and type(moment) in (int, float)
+        and 0 <= moment < LARGEST
+        and (status is None or (type(status) is int and status in range(1000)))
+        and type(cause) is str
+    ):
+        raise ValueError(f"no attempt: {given!r}")
+    return Attempt(number=number, requested_at=moment, status=status, cause=cause)
+
+
+def _error(failure: Attempt) -> dict[str, object]:
+    return {
+        "attempt": failure.number,
+        "at": round(failure.requested_at, 3),
+        "status": failure.status,
+        "cause": failure.cause[:KEPT_CAUSE],
+    }

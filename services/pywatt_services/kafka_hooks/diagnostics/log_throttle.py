@@ -1,0 +1,26 @@
+"""Keeps warnings that could come with every record apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+
+INTERVAL = 10.0  # seconds between two warnings of one kind
+
+
+class LogThrottle:
+    """Tells when it is time for the next warning of one kind, and how often there was cause for one."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._next = clock()
+        self.count = 0
+
+    def due(self) -> bool:
+        """Count one more cause; tell whether to warn now."""
+        self.count += 1
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + INTERVAL
+        return True

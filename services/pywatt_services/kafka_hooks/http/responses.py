@@ -1,0 +1,213 @@
+"""The answers of kafka-hooks' own HTTP side, with the original's statuses and bodies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pywatt_kafka.records import Message, RecordPosition
+from pywatt_services.kafka_hooks.wire.headers import (
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    STATUS_CODE,
+    RawHeaders,
+    first_header,
+    legal_value,
+)
+
+OK = 200
+MULTI_STATUS = 207  # for a batch that was written in part
+RETRY_AFTER = 1  # seconds, told to clients while Kafka is away
+WITHOUT_BODY = frozenset({204, 205, 304})
+NEVER_SIZED = frozenset({204, 304})
+"""Statuses whose answers have no content-length (RFC 9110 section 8.6)."""
+REPLY_STATUSES = range(200, 600)
+"""What a reply may ask for; 1xx is no final answer."""
+DEFAULT_TYPE = b"application/octet-stream"
+
+_JSON = (b"content-type", b"application/json; charset=utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One answer, complete."""
+
+    status: int
+    headers: RawHeaders = ()
+    """Without content-length."""
+    body: bytes = b""
+
+
+ACCEPTED = HttpResponse(202)
+
+
+def no_topic(topic: str) -> HttpResponse:
+    """Answer a publication to a topic that this service does not offer."""
+    return _error(404, "Not Found", f"Topic {topic} not found.", code="HTTP_ERROR_NOT_FOUND")
+
+
+def no_route(method: str, target: str) -> HttpResponse:
+    """Answer a request for anything else."""
+    return _json(404, {"message": f"Route {method}:{target} not found", "error": "Not Found", "statusCode": 404})
+
+
+def too_large() -> HttpResponse:
+    """Answer a request whose body is over the limit, or larger than the broker takes."""
+    return _json(
+        413,
+        {
+            "statusCode": 413,
+            "code": "FST_ERR_CTP_BODY_TOO_LARGE",
+            "error": "Payload Too Large",
+            "message": "Request body is too large",
+        },
+    )
+
+
+def bad_request(message: str) -> HttpResponse:
+    """Answer a request that cannot become a record."""
+    return _error(400, "Bad Request", message, code="HTTP_ERROR_BAD_REQUEST")
+
+
+def unknown_coding(message: str) -> HttpResponse:
+    """Answer a request whose body has a content coding that cannot be taken off."""
+    answer = _error(415, "Unsupported Media Type", message, code="HTTP_ERROR_UNSUPPORTED_MEDIA_TYPE")
+    return HttpResponse(answer.status, (*answer.headers, (b"accept-encoding", b"gzip, deflate")), answer.body)
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> HttpResponse:
+    """Answer a request whose body does not satisfy its topic's JSON Schema."""
+    return _json(
+        400,
+        {
+            "code": "HTTP_ERROR_BAD_REQUEST",
+            "statusCode": 400,
+            "error": "Bad Request",
+            "message": "The body does not satisfy the topic's schema.",
+            "errors": errors,
+        },
+    )
+
+
+def unauthorized(header: str | None) -> HttpResponse:
+    """Answer a client that may not come in; `header`: where an API key is expected, None where a token would do."""
+    answer = _error(401, "Unauthorized", "An API key or a token is needed.", code="HTTP_ERROR_UNAUTHORIZED")
+    challenge = "Bearer" if header is None else f'ApiKey header="{header}"'
+    return HttpResponse(answer.status, (*answer.headers, (b"www-authenticate", challenge.encode())), answer.body)
+
+
+def no_keys() -> HttpResponse:
+    """Answer a client whose token cannot be checked now."""
+    return unavailable("The keys that tokens are checked with cannot be fetched.")
+
+
+def other_request() -> HttpResponse:
+    """Answer a request whose idempotency key came with another request before."""
+    message = "The idempotency key was used for another request."
+    return _error(422, "Unprocessable Entity", message, code="HTTP_ERROR_UNPROCESSABLE_ENTITY")
+
+
+def replayed(answer: HttpResponse) -> HttpResponse:
+    """Repeat the first answer to a request with an idempotency key."""
+    return HttpResponse(answer.status, (*answer.headers, (b"idempotent-replayed", b"true")), answer.body)
+
+
+def acknowledged(position: RecordPosition) -> HttpResponse:
+    """Tell where a record is."""
+    return _json(OK, position._asdict())
+
+
+def document(content: Mapping[str, Any], status: int = OK) -> HttpResponse:
+    """Answer with JSON."""
+    return _json(status, content)
+
+
+def batch_acknowledged(topic: str, outcomes: Sequence[RecordPosition | tuple[HttpResponse, str]]) -> HttpResponse:
+    """Tell where the records of a batch are, and why others were not written (the answer to each alone, and words)."""
+    records: list[Mapping[str, Any]] = []
+    failures: list[HttpResponse] = []
+    for outcome in outcomes:
+        if isinstance(outcome, RecordPosition):
+            records.append({"partition": outcome.partition, "offset": outcome.offset})
+        else:
+            failures.append(outcome[0])
+            records.append({"statusCode": outcome[0].status, "message": outcome[1]})
+    status = OK
+    headers: RawHeaders = (_JSON,)
+    if failures:
+        one_reason = len(failures) == len(records) and len({failure.status for failure in failures}) == 1
+        status = failures[0].status if one_reason else MULTI_STATUS
+        headers = failures[0].headers if one_reason else headers
+    return HttpResponse(status, headers, _body({"topic": topic, "records": records, "failed": len(failures)}))
+
+
+def bad_reply(message: str) -> HttpResponse:
+    """Answer a request whose reply makes no HTTP answer."""
+    return _error(502, "Bad Gateway", message, code="HTTP_ERROR_BAD_GATEWAY")
+
+
+def refused(message: str) -> HttpResponse:
+    """Answer a request whose record the broker refuses for good."""
+    return _error(500, "Internal Server Error", message, code="HTTP_ERROR_INTERNAL_SERVER_ERROR")
+
+
+def failed() -> HttpResponse:
+    """Answer a request that tripped over a mistake of ours, which the log tells."""
+    return _error(500, "Internal Server Error", "Internal Server Error", code="HTTP_ERROR_INTERNAL_SERVER_ERROR")
+
+
+def unavailable(message: str) -> HttpResponse:
+    """Answer a request whose record cannot be written now."""
+    return _later(_error(503, "Service Unavailable", message, code="HTTP_ERROR_SERVICE_UNAVAILABLE"))
+
+
+def too_many(message: str) -> HttpResponse:
+    """Answer a request for which there is no room now."""
+    return _later(_error(429, "Too Many Requests", message, code="HTTP_ERROR_TOO_MANY_REQUESTS"))
+
+
+def timed_out() -> HttpResponse:
+    """Answer a request whose reply did not come in time."""
+    return _error(504, "Gateway Timeout", "Request timeout", code="HTTP_ERROR_GATEWAY_TIMEOUT")
+
+
+def reply_response(reply: Message) -> HttpResponse:
+    """Turn a reply into the answer that its client gets."""
+    asked = first_header(reply.headers, STATUS_CODE)
+    status = OK if asked is None else _status(asked)
+    if status is None:
+        return bad_reply(f"The reply's {STATUS_CODE} is not a status from 200 to 599.")
+    content_type = first_header(reply.headers, CONTENT_TYPE)
+    if not content_type or not legal_value(content_type):
+        content_type = DEFAULT_TYPE
+    body = b"" if status in WITHOUT_BODY else reply.value or b""
+    headers: tuple[tuple[bytes, bytes], ...] = ((b"content-type", content_type),)
+    coding = first_header(reply.headers, CONTENT_ENCODING)
+    if body and coding and legal_value(coding):
+        headers += ((b"content-encoding", coding),)
+    return HttpResponse(status, headers, body)
+
+
+def _status(asked: bytes) -> int | None:
+    text = asked.strip()
+    if len(text) != 3 or not text.isdigit() or int(text) not in REPLY_STATUSES:
+        return None
+    return int(text)
+
+
+def _error(status: int, error: str, message: str, *, code: str) -> HttpResponse:
+    return _json(status, {"code": code, "statusCode": status, "error": error, "message": message})
+
+
+def _later(answer: HttpResponse) -> HttpResponse:
+    return HttpResponse(answer.status, (*answer.headers, (b"retry-after", b"%d" % RETRY_AFTER)), answer.body)
+
+
+def _json(status: int, document: Mapping[str, Any]) -> HttpResponse:
+    return HttpResponse(status, (_JSON,), _body(document))
+
+
+def _body(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,0 +1,1 @@
+"""Counts deliveries, declares all metrics, and writes them as Prometheus text."""

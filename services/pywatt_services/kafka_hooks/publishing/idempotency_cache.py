@@ -1,0 +1,92 @@
+"""The first answers to requests with an idempotency key, which the same request gets again for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Generic, TypeVar
+
+KEPT = 10_000  # answers; the oldest are forgotten first
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+ResponseT = TypeVar("ResponseT")
+
+
+@dataclass(slots=True, eq=False)
+class CachedRequest(Generic[ResponseT]):
+    """What came of the first request with a key."""
+
+    fingerprint: bytes
+    """What the same request has in common, and another one with the same key has not."""
+    since: float
+    answer: ResponseT | None = None
+    """None as long as there is none."""
+    waiting: list[Callable[[ResponseT], None]] = field(default_factory=list)
+
+
+class IdempotencyCache(Generic[KeyT, ResponseT]):
+    """One worker's memory."""
+
+    def __init__(self, window: float, *, kept: int = KEPT, clock: Callable[[], float] = monotonic) -> None:
+        """`window`: seconds for which a key is known."""
+        self._window = window
+        self._kept = kept
+        self._clock = clock
+        self._requests: dict[KeyT, CachedRequest[ResponseT]] = {}
+        self._settled = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def find(self, key: KeyT) -> CachedRequest[ResponseT] | None:
+        """Return the first request with that key, if it is still known."""
+        request = self._requests.get(key)
+        return None if request is None or self._clock() - request.since > self._window else request
+
+    def begin(self, key: KeyT, fingerprint: bytes) -> None:
+        """Note that the first request with a key is being served."""
+        now = self._clock()
+        while self._requests:
+            first, request = next(iter(self._requests.items()))
+            fresh = now - request.since <= self._window
+            if fresh and (request.answer is None or len(self._requests) < self._kept):
+                break
+            del self._requests[first]
+        self._requests.pop(key, None)
+        self._requests[key] = CachedRequest(fingerprint, now)
+
+    def end(self, key: KeyT, answer: ResponseT, *, keep: bool) -> None:
+        """Give the answer to all who wait for it; `keep` it for those who come later."""
+        request = self._requests.get(key) if keep else self._requests.pop(key, None)
+        if request is None:
+            return
+        waiting, request.waiting = request.waiting, []
+        if keep:
+            request.answer = answer
+        for told in waiting:
+            told(answer)
+        self._settled.set()
+
+    def unanswered(self) -> int:
+        """Return how many requests are being served."""
+        return sum(request.answer is None for request in self._requests.values())
+
+    async def settled(self) -> None:
+        """Wait until no request is being served."""
+        while self.unanswered():
+            self._settled.clear()
+            await self._settled.wait()
+
+    def entries(self) -> Iterator[tuple[KeyT, CachedRequest[ResponseT], float]]:
+        """Yield what is known, with its age in seconds."""
+        now = self._clock()
+        for key, request in self._requests.items():
+            if request.answer is not None and now - request.since <= self._window:
+                yield key, request, now - request.since
+
+    def adopt(self, key: KeyT, fingerprint: bytes, answer: ResponseT, age: float) -> None:
+        """Remember what another worker knew; what is known here is not changed."""
+        if key not in self._requests:
+            self._requests[key] = CachedRequest(fingerprint, self._clock() - age, answer)

@@ -1,0 +1,105 @@
+"""What workers of one service send each other about idempotency keys: requests, and what is remembered; pure.
+
+JSON, in which bytes stand as Latin-1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pywatt_services.kafka_hooks.http.exchange import PassedOn, Request
+from pywatt_services.kafka_hooks.http.responses import HttpResponse
+from pywatt_services.kafka_hooks.wire.headers import RawHeaders
+
+PART = 256 * 1024  # bytes of one message, about; one memory alone may be larger
+MARGIN = 1024 * 1024
+"""Bytes that a message may have above the limit of a request's body, which it may hold as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """The first answer to the requests with one key."""
+
+    topic: str
+    key: bytes
+    fingerprint: bytes
+    age: float
+    """Seconds since the first request came."""
+    answer: HttpResponse
+
+
+def write_request(request: Request) -> bytes:
+    """Return a request as it is passed on, once more."""
+    head = {
+        "method": request.method, "path": request.path, "query": _text(request.query), "target": request.target,
+        "headers": _pairs(request.headers), "public": request.public, "hops": request.hops + 1,
+    }  # fmt: skip
+    return json.dumps(head).encode() + b"\n" + request.body
+
+
+def read_request(message: bytes) -> PassedOn:
+    """Return what `write_request` wrote. Raises ValueError, KeyError, TypeError."""
+    head, _, body = message.partition(b"\n")
+    given = json.loads(head)
+    return PassedOn(
+        given["method"], given["path"], _bytes(given["query"]), _headers(given["headers"]), body, given["target"],
+        given["public"], int(given["hops"]),
+    )  # fmt: skip
+
+
+def pack(stored: Iterable[StoredResponse]) -> Iterator[tuple[list[StoredResponse], bool]]:
+    """Yield memories in parts that fit into a message, each with whether it is the last; at least one."""
+    part: list[StoredResponse] = []
+    size = 0
+    for each in stored:
+        weight = len(each.answer.body) + sum(len(n) + len(v) for n, v in each.answer.headers) + len(each.key) + 300
+        if part and size + weight > PART:
+            yield part, False
+            part, size = [], 0
+        part.append(each)
+        size += weight
+    yield part, True
+
+
+def write_handover(stored: Sequence[StoredResponse], *, last: bool) -> bytes:
+    """Return memories as they are handed over; `last`: whether nothing follows."""
+    known = [
+        {
+            "topic": each.topic, "key": _text(each.key), "fingerprint": _text(each.fingerprint), "age": each.age,
+            "status": each.answer.status, "headers": _pairs(each.answer.headers), "body": _text(each.answer.body),
+        }
+        for each in stored
+    ]  # fmt: skip
+    return json.dumps({"memories": known, "last": last}).encode()
+
+
+def read_handover(message: bytes) -> tuple[list[StoredResponse], bool]:
+    """Return what `write_handover` wrote. Raises ValueError, KeyError, TypeError."""
+    given = json.loads(message)
+    known = [
+        StoredResponse(
+            str(each["topic"]), _bytes(each["key"]), _bytes(each["fingerprint"]), float(each["age"]),
+            HttpResponse(int(each["status"]), _headers(each["headers"]), _bytes(each["body"])),
+        )
+        for each in given["memories"]
+    ]  # fmt: skip
+    return known, bool(given["last"])
+
+
+def _pairs(headers: RawHeaders) -> list[list[str]]:
+    return [[_text(name), _text(value)] for name, value in headers]
+
+
+def _headers(pairs: Any) -> list[tuple[bytes, bytes]]:
+    return [(_bytes(name), _bytes(value)) for name, value in pairs]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("latin-1")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("latin-1")

@@ -1,0 +1,225 @@
+"""Which worker of a service remembers an idempotency key, and how requests and memories get to it.
+
+Each key belongs to one slot, by rendezvous hashing. Another worker that gets the request has the slot's worker answer
+it. A worker that replaces another one leaves the slot's keys to that one until it has been given the memory, so that no
+key is in two memories, or in none. Where the owner cannot be reached the client is told to come back: who sends a key
+does not want to have written twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Protocol, TypeAlias
+
+import anyio
+from anyio.abc import TaskGroup
+
+from pywatt.mesh.table import MeshTable
+from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
+from pywatt_services.kafka_hooks.http.peer_workers import UNIX, UnreachablePeer, post
+from pywatt_services.kafka_hooks.http.responses import HttpResponse, bad_request, unavailable
+from pywatt_services.kafka_hooks.publishing.idempotency_cache import IdempotencyCache
+from pywatt_services.kafka_hooks.publishing.idempotency_codec import (
+    StoredResponse,
+    pack,
+    read_handover,
+    read_request,
+    write_handover,
+    write_request,
+)
+
+logger = logging.getLogger("pywatt.kafka_hooks")
+
+RELAY, HANDOVER = "/.pywatt/idempotency/relay", "/.pywatt/idempotency/memory"
+PATHS = frozenset({RELAY, HANDOVER})
+MOST_HOPS = 3
+TAKEN = 204
+
+Post: TypeAlias = Callable[[str, str, bytes], Awaitable[HttpResponse | None]]
+KeyName: TypeAlias = tuple[str, bytes]
+Handle: TypeAlias = Callable[[Request, HooksExchange], None]
+
+
+class ShardState(enum.Enum):
+    """What a worker is to the keys of its slot."""
+
+    AWAITING_HANDOVER = "heir"
+    """The worker before it has them still."""
+    OWNER = "owner"
+    HANDING_OVER = "leaving"
+    """It gives them away: new requests wait for that."""
+    HANDED_OVER = "gone"
+    """It has given them away."""
+
+
+class ShardContext(Protocol):
+    """What a worker knows of itself and the others; a ServiceContext does."""
+
+    @property
+    def slot(self) -> int: ...
+    @property
+    def table(self) -> MeshTable: ...
+
+
+def owner_of(topic: str, key: bytes, workers: int) -> int:
+    """Return the slot that a key belongs to: with another number of workers most keys stay where they are."""
+    text = b"%b\0%b" % (topic.encode(), key)
+    return max(range(max(workers, 1)), key=lambda slot: hashlib.sha256(b"%d\0%b" % (slot, text)).digest())
+
+
+class IdempotencyShards:
+    """One worker's view of who owns which keys."""
+
+    def __init__(
+        self,
+        context: ShardContext,
+        service: str,
+        address: str,
+        tasks: TaskGroup,
+        cache: IdempotencyCache[KeyName, HttpResponse],
+        *,
+        post: Post = post,
+    ) -> None:
+        """`address`: the path of this worker's own socket."""
+        self._context = context
+        self._service = service
+        self._address = address
+        self._tasks = tasks
+        self._cache = cache
+        self._post = post
+        self._handle: Handle | None = None
+        self._predecessor = self._endpoint(context.slot)
+        """The worker that had the slot before, while it has the memory."""
+        self.state = ShardState.OWNER if self._predecessor in (None, address) else ShardState.AWAITING_HANDOVER
+        self._handover_received = asyncio.Event()
+        self._handed_over = asyncio.Event()
+        if self.state is ShardState.OWNER:
+            self._handover_received.set()
+
+    def handle_with(self, handle: Handle) -> None:
+        """Have requests that others pass on handled like this."""
+        self._handle = handle
+
+    def forward(
+        self, topic: str, key: bytes, request: Request, exchange: HooksExchange, here: Callable[[], None]
+    ) -> bool:
+        """Have the owner of a key answer the request; False if that is this worker. `here` serves it after all."""
+        slot = self._context.slot
+        if not request.hops:
+            service = self._context.table.services.get(self._service)
+            slot = slot if service is None else owner_of(topic, key, service.workers)
+        if slot == self._context.slot and self.state is ShardState.OWNER:
+            return False
+        if request.hops >= MOST_HOPS:
+            exchange.answer(_away())
+            return True
+        body = write_request(request)
+        self._tasks.start_soon(self._pass_on, slot, body, exchange, here)
+        return True
+
+    def receive(self, request: Request, exchange: HooksExchange) -> None:
+        """Take what another worker sends."""
+        try:
+            if request.path == HANDOVER:
+                self._adopt(read_handover(request.body))
+                exchange.answer(HttpResponse(TAKEN))
+                return
+            passed_on = read_request(request.body)
+        except (ValueError, KeyError, TypeError) as error:
+            exchange.answer(bad_request(f"not what a worker sends: {error!r}"))
+            return
+        assert self._handle is not None
+        self._handle(passed_on, exchange)
+
+    async def hand_over(self, limit: float) -> None:
+        """Hand what is remembered over to those who own it from now on; new requests wait for that, then go there.
+
+        `limit`: seconds for the requests that are being served.
+        """
+        with anyio.move_on_after(limit):
+            await self._handover_received.wait()  # two reloads, one right after the other
+        slot = self._context.slot
+        service = self._context.table.services.get(self._service)
+        successor = self._other_endpoint(slot)
+        if self.state is not ShardState.OWNER or service is None or (successor is None and slot < service.workers):
+            return  # all of them stop
+        self.state = ShardState.HANDING_OVER
+        with anyio.move_on_after(limit):
+            await self._cache.settled()
+        by_path: dict[str, list[StoredResponse]] = {}
+        for stored in self._stored():
+            path = self._other_endpoint(owner_of(stored.topic, stored.key, service.workers))
+            if path is not None:
+                by_path.setdefault(path, []).append(stored)
+        for path in {*by_path, *([successor] if successor is not None else [])}:
+            for part, last in pack(by_path.get(path, ())):
+                if not await self._send(path, write_handover(part, last=last and path == successor)):
+                    logger.warning(
+                        "idempotency keys could not be handed over: a request that is repeated may be written twice"
+                    )
+                    break
+        self.state = ShardState.HANDED_OVER
+        self._handed_over.set()
+
+    def _stored(self) -> Iterator[StoredResponse]:
+        for (topic, key), request, age in self._cache.entries():
+            if request.answer is not None:
+                yield StoredResponse(topic, key, request.fingerprint, age, request.answer)
+
+    async def _send(self, path: str, body: bytes) -> bool:
+        try:
+            answer = await self._post(path, HANDOVER, body)
+        except UnreachablePeer:
+            return False
+        return answer is not None and answer.status == TAKEN
+
+    def _adopt(self, stored: tuple[list[StoredResponse], bool]) -> None:
+        known, last = stored
+        for each in known:
+            self._cache.adopt((each.topic, each.key), each.fingerprint, each.answer, each.age)
+        if last:
+            self._take_ownership()
+
+    def _take_ownership(self) -> None:
+        if self.state is ShardState.AWAITING_HANDOVER:
+            self.state = ShardState.OWNER
+            self._handover_received.set()
+
+    async def _pass_on(self, slot: int, body: bytes, exchange: HooksExchange, here: Callable[[], None]) -> None:
+        if slot == self._context.slot and self.state is ShardState.HANDING_OVER:
+            await self._handed_over.wait()
+        waiting = slot == self._context.slot and self.state is ShardState.AWAITING_HANDOVER
+        path = self._predecessor if waiting else self._other_endpoint(slot)
+        if slot == self._context.slot and self.state is ShardState.OWNER:
+            here()
+            return
+        try:
+            answer = None if path is None else await self._post(path, RELAY, body)
+        except UnreachablePeer:
+            answer = None
+            if waiting:
+                # It has died, and what it remembered with it.
+                self._take_ownership()
+                here()
+                return
+        exchange.answer(answer or _away())
+
+    def _other_endpoint(self, slot: int) -> str | None:
+        """Return where the worker of a slot listens, unless that is this one."""
+        path = self._endpoint(slot)
+        return None if path == self._address else path
+
+    def _endpoint(self, slot: int) -> str | None:
+        service = self._context.table.services.get(self._service)
+        for endpoint in service.endpoints if service is not None else ():
+            if endpoint.id.split("/")[1:2] == [str(slot)] and endpoint.address.startswith(UNIX):
+                return endpoint.address.removeprefix(UNIX)
+        return None
+
+
+def _away() -> HttpResponse:
+    return unavailable("The worker that remembers this idempotency key cannot be reached.")

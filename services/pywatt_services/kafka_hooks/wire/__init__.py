@@ -1,0 +1,1 @@
+"""Translates between HTTP and Kafka: names of headers, content codings, bytes in JSON."""
