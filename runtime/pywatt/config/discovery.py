@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import pywatt_schemas
 from pywatt.config.diagnostics.hints import nearest
 from pywatt.config.files.document import Document, read_document
 from pywatt.config.files.formats import FORMATS
-from pywatt.config.files.reading import is_there
+from pywatt.config.files.reading import absolute, is_there
 from pywatt.errors import ConfigError, Problem
 
 STEMS = ("watt", "platformatic")
@@ -44,7 +43,7 @@ _SCHEMA_URL = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class AppSource:
     """What an app is configured by."""
 
     document: Document
@@ -55,7 +54,7 @@ class Found:
     has_file: bool = True
 
 
-def find_app(path: Path | None, *, cwd: Path, config: Path | None) -> Found:
+def find_app(path: Path | None, *, cwd: Path, config: Path | None) -> AppSource:
     """Return the root file for a folder (or the file itself), else the single service there. Raises ConfigError."""
     start = absolute(path or Path(), cwd)
     if config is not None:
@@ -74,7 +73,7 @@ def find_app(path: Path | None, *, cwd: Path, config: Path | None) -> Found:
                 own = document
     if own is not None:
         return _found(own)
-    return Found(document=Document(file=start, data={}), folder=start, is_root=False, has_file=False)
+    return AppSource(document=Document(file=start, data={}), folder=start, is_root=False, has_file=False)
 
 
 def config_files(folder: Path) -> Iterator[Path]:
@@ -106,8 +105,8 @@ def is_root(data: Mapping[str, Any]) -> bool:
     return "entrypoint" in own or any(nearest(key, ROOT_KEYS, likeness=MISSPELT) for key in own)
 
 
-def _found(document: Document) -> Found:
-    return Found(document=document, folder=document.file.parent, is_root=is_root(document.data))
+def _found(document: Document) -> AppSource:
+    return AppSource(document=document, folder=document.file.parent, is_root=is_root(document.data))
 
 
 def _named_file(config: Path, folder: Path, cwd: Path) -> Path:
@@ -116,8 +115,3 @@ def _named_file(config: Path, folder: Path, cwd: Path) -> Path:
         if is_there(file):
             return file
     raise ConfigError([Problem(message="there is no such file", file=str(absolute(config, folder)))])
-
-
-def absolute(path: Path, folder: Path) -> Path:
-    """Return an absolute path without `..`; links stay as the user wrote them."""
-    return Path(os.path.normpath((folder / path).absolute()))

@@ -13,14 +13,31 @@ from typing import TYPE_CHECKING
 
 from pywatt.config.diagnostics.diagnostics import problem_at
 from pywatt.config.files.document import Document
-from pywatt.config.files.key_path import Key
-from pywatt.config.files.reading import is_there, read_file
+from pywatt.config.files.key_path import KeyPath
+from pywatt.config.files.reading import absolute, is_there, read_file
+from pywatt.config.schema.placeholders import expand_text
 from pywatt.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 ENV_FILE = ".env"
+
+
+def app_env_file(
+    root: Document, folder: Path, cwd: Path, environ: Mapping[str, str], env_file: Path | None
+) -> tuple[Path | None, dict[str, str]]:
+    """Return the app's env file and its variables. Raises ConfigError, also when a file that was named is missing."""
+    if env_file is not None:
+        return absolute(env_file, cwd), read_env_file(absolute(env_file, cwd))
+    block = root.data.get("runtime")
+    for key, holder in ((("envfile",), root.data), (("runtime", "envfile"), block)):
+        named = holder.get("envfile") if isinstance(holder, dict) else None
+        if isinstance(named, str):
+            file = absolute(Path(expand_text(named, environ.get)[0]), folder)
+            return file, read_env_file(file, root, key)
+    nearest = nearest_env_file(folder, cwd)
+    return nearest, read_env_file(nearest) if nearest else {}
 
 
 def nearest_env_file(folder: Path, cwd: Path) -> Path | None:
@@ -32,7 +49,7 @@ def nearest_env_file(folder: Path, cwd: Path) -> Path | None:
     return None
 
 
-def read_env_file(file: Path, named_in: Document | None = None, key: Key = ()) -> dict[str, str]:
+def read_env_file(file: Path, named_in: Document | None = None, key: KeyPath = ()) -> dict[str, str]:
     """Return the variables of a file, taken literally (no `$NAME` inside). Raises ConfigError.
 
     `named_in` and `key` say where the user named the file.

@@ -1,13 +1,15 @@
-"""Which services of an app are run, and on which port: what `pywatt start` is told beside the files (pure)."""
+"""Overrides of the files by the command line: the services to run, the profiles, the port (pure)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pywatt.config.diagnostics.diagnostics import Diagnostics
 from pywatt.config.diagnostics.hints import suggest
+from pywatt.config.files.document import Document
 from pywatt.config.model import RuntimeConfig, ServiceConfig
-from pywatt.config.services.entries import Declared
+from pywatt.config.services.entries import ServiceEntry
 from pywatt.errors import NotKnown
 
 GATEWAY = "gateway"
@@ -16,47 +18,45 @@ LARGEST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What is chosen."""
+class Overrides:
+    """Options of `pywatt start` and `pywatt dev` that take precedence over the files."""
 
     services: tuple[str, ...] = ()
-    """Run only these, with what they depend on and what they call; none: all."""
+    """Run only these, with the services they depend on and call; empty: all."""
     profiles: tuple[str, ...] = ()
-    """A service that has `profiles` runs only when one of them is among these, or when it is named."""
+    """A service with `profiles` runs only if one of them is listed here, or if the service is named."""
     port: int | None = None
-    """Where the entrypoint listens, instead of what the files say."""
+    """The port of the entrypoint, instead of `server.port`."""
 
 
-EVERYTHING = Choice()
+NO_OVERRIDES = Overrides()
 
 
-def in_profiles(declared: Sequence[Declared], choice: Choice) -> tuple[Declared, ...]:
-    """Return the services, with those disabled whose profiles are not chosen."""
+def select_profiles(
+    entries: Sequence[ServiceEntry], overrides: Overrides, root: Document, diagnostics: Diagnostics
+) -> tuple[ServiceEntry, ...]:
+    """Return the entries, those without a selected profile disabled; warns of a profile that no service has."""
+    known = sorted({profile for entry in entries for profile in entry.profiles})
+    for profile in overrides.profiles:
+        if profile not in known:
+            hint = suggest(profile, known, kind="known profiles", always_list=True) if known else "none has any"
+            diagnostics.warn(root, f'no service has the profile "{profile}" ({hint})')
     return tuple(
-        service
-        if not service.profiles or service.id in choice.services or set(service.profiles) & set(choice.profiles)
-        else replace(service, enabled=False)
-        for service in declared
+        entry
+        if not entry.profiles or entry.id in overrides.services or set(entry.profiles) & set(overrides.profiles)
+        else replace(entry, enabled=False)
+        for entry in entries
     )
 
 
-def unknown_profiles(declared: Sequence[Declared], choice: Choice) -> Iterator[str]:
-    """Yield a warning for each chosen profile that no service has: a slip, or meant for another app."""
-    known = sorted({profile for service in declared for profile in service.profiles})
-    for profile in choice.profiles:
-        if profile not in known:
-            hint = suggest(profile, known, kind="known profiles", always_list=True) if known else "none has any"
-            yield f'no service has the profile "{profile}" ({hint})'
+def apply_overrides(config: RuntimeConfig, overrides: Overrides, variables: Mapping[str, str]) -> RuntimeConfig:
+    """Return the app with the overrides applied. Raises NotKnown for a service that it does not have.
 
-
-def chosen(config: RuntimeConfig, choice: Choice, variables: Mapping[str, str]) -> RuntimeConfig:
-    """Return what is left of an app. Raises NotKnown for a service that it does not have.
-
-    `variables` may have a PORT, which counts where no file says one.
+    A PORT in `variables` applies when the command line has none.
     """
-    if choice.services:
-        config = _subset(config, choice.services)
-    port = choice.port if choice.port is not None else _port(variables.get(PORT, ""))
+    if overrides.services:
+        config = _subset(config, overrides.services)
+    port = overrides.port if overrides.port is not None else _port(variables.get(PORT, ""))
     return config if port is None else replace(config, server=replace(config.server, port=port))
 
 

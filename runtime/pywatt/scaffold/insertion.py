@@ -9,13 +9,13 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from pywatt.config.files.json_nodes import json_offsets
-from pywatt.config.files.key_path import Key
+from pywatt.config.files.key_path import KeyPath
 
 _INDENT = re.compile(r"\n([ \t]+)\S")
 DEFAULT_INDENT = "  "
 
 
-def append_item(text: str, key: Key, item: Mapping[str, Any]) -> str:
+def append_item(text: str, key: KeyPath, item: Mapping[str, Any]) -> str:
     """Return the text with an object added to the end of the list at `key`, in the manner of those before it."""
     offsets = dict(json_offsets(text))
     start, end = _value(text, offsets[key], named=True)

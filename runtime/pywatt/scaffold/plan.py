@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pywatt import __version__
-from pywatt.config.discovery import LISTS, absolute
+from pywatt.config.discovery import LISTS
 from pywatt.config.environment import ENV_FILE, nearest_env_file
 from pywatt.config.files.document import Document, read_document
 from pywatt.config.files.formats import Format
-from pywatt.config.files.key_path import Key
+from pywatt.config.files.key_path import KeyPath
+from pywatt.config.files.reading import absolute
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.settings import hoisted
 from pywatt.scaffold.documents import entry, one_line, root_text, route
@@ -182,7 +183,7 @@ def _wire_gateway(draft: _Draft) -> None:
         draft.last.append(PlannedFile(path=gateway.file, content=_with_mark(gateway.file, text), mode=Mode.CHANGED))
 
 
-def _route_list(data: Mapping[str, Any]) -> tuple[Key, list[Mapping[str, Any]]] | None:
+def _route_list(data: Mapping[str, Any]) -> tuple[KeyPath, list[Mapping[str, Any]]] | None:
     for block in (GATEWAY, "composer"):
         for name in ("applications", "services"):
             routes = data.get(block, {}).get(name) if isinstance(data.get(block), dict) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.config.overrides import Choice
+from pywatt.config.overrides import Overrides
 from pywatt.errors import NotKnown
 
 FILES: dict[str, Any] = {
@@ -26,19 +26,19 @@ FILES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("choice", "ids", "entrypoint"),
+    ("overrides", "ids", "entrypoint"),
     [
-        (Choice(), ["api", "db", "worker"], "api"),
-        (Choice(profiles=("ops",)), ["api", "db", "worker", "admin"], "api"),
-        (Choice(profiles=("other",)), ["api", "db", "worker"], "api"),
-        (Choice(services=("api",)), ["api", "db"], "api"),
-        (Choice(services=("worker",)), ["worker"], "worker"),
-        (Choice(services=("worker", "db")), ["db", "worker"], None),
-        (Choice(services=("admin", "worker")), ["worker", "admin"], None),
+        (Overrides(), ["api", "db", "worker"], "api"),
+        (Overrides(profiles=("ops",)), ["api", "db", "worker", "admin"], "api"),
+        (Overrides(profiles=("other",)), ["api", "db", "worker"], "api"),
+        (Overrides(services=("api",)), ["api", "db"], "api"),
+        (Overrides(services=("worker",)), ["worker"], "worker"),
+        (Overrides(services=("worker", "db")), ["db", "worker"], None),
+        (Overrides(services=("admin", "worker")), ["worker", "admin"], None),
     ],
 )
-def test_services_are_chosen(app: Any, choice: Choice, ids: list[str], entrypoint: str | None) -> None:
-    loaded = app.load(FILES, choice=choice)
+def test_services_are_chosen(app: Any, overrides: Overrides, ids: list[str], entrypoint: str | None) -> None:
+    loaded = app.load(FILES, overrides=overrides)
     assert [service.id for service in loaded.services] == ids
     assert loaded.entrypoint == entrypoint
 
@@ -46,13 +46,13 @@ def test_services_are_chosen(app: Any, choice: Choice, ids: list[str], entrypoin
 def test_what_a_gateway_calls_runs_with_it(app: Any) -> None:
     services = [*FILES["watt.json"]["web"], {"id": "gateway", "path": "gateway"}]
     files = {**FILES, "watt.json": {"web": services}, "gateway/watt.json": {"type": "gateway"}}
-    loaded = app.load(files, choice=Choice(services=("gateway",)))
+    loaded = app.load(files, overrides=Overrides(services=("gateway",)))
     assert {service.id for service in loaded.services} == {"gateway", "api", "db", "worker"}
 
 
 def test_a_service_that_is_not_there_is_told(app: Any) -> None:
     with pytest.raises(NotKnown, match='no service "apo"') as raised:
-        app.load(FILES, choice=Choice(services=("apo",)))
+        app.load(FILES, overrides=Overrides(services=("apo",)))
     assert raised.value.hint == 'did you mean "api"? known ids: api, db, worker'
 
 
@@ -65,26 +65,26 @@ def test_a_dependency_of_another_profile_is_told(app: Any) -> None:
 
 def test_which_services_are_left_out_is_known(app: Any) -> None:
     assert app.load(FILES).left_out == {"admin"}
-    assert app.load(FILES, choice=Choice(services=("worker",))).left_out == {"admin", "api", "db"}
+    assert app.load(FILES, overrides=Overrides(services=("worker",))).left_out == {"admin", "api", "db"}
     services = [*FILES["watt.json"]["web"], {"id": "off", "path": "off", "enabled": False}]
     with pytest.raises(NotKnown, match=r'"off" .* is disabled'):
-        app.load({**FILES, "watt.json": {"web": services}}, choice=Choice(services=("off",)))
+        app.load({**FILES, "watt.json": {"web": services}}, overrides=Overrides(services=("off",)))
 
 
 def test_a_profile_that_no_service_has_is_told(app: Any) -> None:
-    assert app.load(FILES, choice=Choice(profiles=("ops",))).warnings == ()
-    (warning,) = app.load(FILES, choice=Choice(profiles=("ops", "opps"))).warnings
+    assert app.load(FILES, overrides=Overrides(profiles=("ops",))).warnings == ()
+    (warning,) = app.load(FILES, overrides=Overrides(profiles=("ops", "opps"))).warnings
     assert warning.endswith('no service has the profile "opps" (did you mean "ops"? known profiles: debug, ops)')
     files = {"watt.json": {"web": [{"id": "api", "path": "api"}]}}
-    (warning,) = app.load(files, choice=Choice(profiles=("x",))).warnings
+    (warning,) = app.load(files, overrides=Overrides(profiles=("x",))).warnings
     assert warning.endswith('no service has the profile "x" (none has any)')
 
 
 def test_the_port_of_the_command_line_wins(app: Any) -> None:
     assert app.load(FILES).server.port == 1234
     assert app.load(FILES, {"PORT": "99"}).server.port == 1234
-    assert app.load(FILES, choice=Choice(port=0)).server.port == 0
-    assert app.load(FILES, choice=Choice(port=80)).server.port == 80
+    assert app.load(FILES, overrides=Overrides(port=0)).server.port == 0
+    assert app.load(FILES, overrides=Overrides(port=80)).server.port == 80
 
 
 @pytest.mark.parametrize(("text", "port"), [("8080", 8080), ("", 0), ("x", 0), ("99999", 0)])

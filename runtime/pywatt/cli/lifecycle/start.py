@@ -19,7 +19,7 @@ from pywatt.cli.lifecycle.detach import detach as run_detached
 from pywatt.cli.lifecycle.detach import tell_ready
 from pywatt.cli.lifecycle.signals import Reloads, obey_signals
 from pywatt.config.model import LogLevel, RuntimeConfig
-from pywatt.config.overrides import Choice
+from pywatt.config.overrides import Overrides
 from pywatt.dev.editor_port import Editors
 from pywatt.errors import NoHome, StartError
 from pywatt.logs.logbook import Logbook, open_logbook
@@ -76,8 +76,8 @@ def start(
     if detach:
         run_detached(sys.argv[1:])
         return
-    choice = Choice(services=services, profiles=profiles, port=port)
-    _run(directory, config, env_file, choice, production=True)
+    overrides = Overrides(services=services, profiles=profiles, port=port)
+    _run(directory, config, env_file, overrides, production=True)
 
 
 @click.command()
@@ -103,15 +103,15 @@ def dev(
 ) -> None:
     """Start the app in DIRECTORY (default: here) for development, or only SERVICEs and what they need."""
     directory, services = split_words(words, config, env_file)
-    choice = Choice(services=services, profiles=profiles, port=port)
-    _run(directory, config, env_file, choice, production=False, debugged=debugged)
+    overrides = Overrides(services=services, profiles=profiles, port=port)
+    _run(directory, config, env_file, overrides, production=False, debugged=debugged)
 
 
 def _run(
     directory: Path | None,
     file: Path | None,
     env_file: Path | None,
-    choice: Choice,
+    overrides: Overrides,
     *,
     production: bool,
     debugged: tuple[str, ...] = (),
@@ -129,7 +129,7 @@ def _run(
             config=file,
             env_file=env_file,
             production=production,
-            choice=choice,
+            overrides=overrides,
         )
         begun = time.time_ns()
         with Editors(debugged) as editors:

@@ -14,8 +14,9 @@ import click
 from pywatt.cli.output.table import json_option, print_json
 from pywatt.cli.project.create_questions import confirm_overwriting, confirm_writing, wished_services
 from pywatt.config import load
-from pywatt.config.discovery import absolute, config_files, find_app, is_root
+from pywatt.config.discovery import config_files, find_app, is_root
 from pywatt.config.files.document import Document, read_document
+from pywatt.config.files.reading import absolute
 from pywatt.errors import CreateRefused
 from pywatt.scaffold.catalogue import KINDS, Wish, is_installed, parse_wish
 from pywatt.scaffold.files import Settled, settle, write

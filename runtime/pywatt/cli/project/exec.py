@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pywatt.config.overrides import Choice
+from pywatt.config.overrides import Overrides
 from pywatt.control.client import ControlClient
 from pywatt.control.find import implied, running
 from pywatt.errors import ControlError
@@ -34,7 +34,7 @@ def exec_(service: str, command: tuple[str, ...]) -> int:
         raise click.UsageError("which command?")
 
     # A service that is named is read whatever its profiles are.
-    found = load(None, cwd=Path.cwd(), environ=os.environ, choice=Choice(services=(service,))).service(service)
+    found = load(None, cwd=Path.cwd(), environ=os.environ, overrides=Overrides(services=(service,))).service(service)
     env = {**found.env, **_live(service)}
     env = environment(env, found.interpreter or Path(sys.executable))
     env["PWD"] = str(found.path)

@@ -8,20 +8,20 @@ from typing import Any
 
 from pywatt.config.diagnostics.positions import line_of
 from pywatt.config.files.document import Document
-from pywatt.config.files.key_path import Key, spell
+from pywatt.config.files.key_path import KeyPath, format_key_path
 from pywatt.errors import ConfigError, Problem
 
 
-class Findings:
+class Diagnostics:
     """Problems and warnings of one load."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._problems: list[Problem] = []
-        self._spoiled: set[tuple[Path, Key]] = set()
+        self._spoiled: set[tuple[Path, KeyPath]] = set()
         self._warnings: dict[str, None] = {}
 
-    def problem(self, document: Document, key: Key, message: str, hint: str = "") -> None:
+    def problem(self, document: Document, key: KeyPath, message: str, hint: str = "") -> None:
         """Note a problem at a key of a document."""
         self._spoiled.add((document.file, key))
         self._problems.append(problem_at(document, key, message, hint))
@@ -36,7 +36,7 @@ class Findings:
         name = file.relative_to(self._folder) if file.is_relative_to(self._folder) else file
         self._warnings[f"{name}: {text}"] = None
 
-    def spoiled(self, document: Document, key: Key = ()) -> bool:
+    def spoiled(self, document: Document, key: KeyPath = ()) -> bool:
         """Return whether a problem was noted at this key, below it or above it."""
         return any(file == document.file and key[: len(bad)] == bad[: len(key)] for file, bad in self._spoiled)
 
@@ -44,7 +44,7 @@ class Findings:
         """Return the data without the values that have a problem; inside a list such a value becomes None."""
         bad = {key for file, key in self._spoiled if file == document.file}
 
-        def keep(value: Any, key: Key) -> Any:
+        def keep(value: Any, key: KeyPath) -> Any:
             if isinstance(value, dict):
                 return {name: keep(child, (*key, name)) for name, child in value.items() if (*key, name) not in bad}
             if isinstance(value, list):
@@ -68,7 +68,7 @@ class Findings:
             raise ConfigError(list(dict.fromkeys(self._problems)))
 
 
-def problem_at(document: Document, key: Key, message: str, hint: str = "") -> Problem:
+def problem_at(document: Document, key: KeyPath, message: str, hint: str = "") -> Problem:
     """Return a problem with the line of the key it is about."""
     line = line_of(document, key)
-    return Problem(message=message, file=str(document.file), line=line, key=spell(key), hint=hint)
+    return Problem(message=message, file=str(document.file), line=line, key=format_key_path(key), hint=hint)

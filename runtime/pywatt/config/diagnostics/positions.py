@@ -7,10 +7,10 @@ import re
 from pywatt.config.files.document import Document
 from pywatt.config.files.formats import Format
 from pywatt.config.files.json_nodes import json_offsets
-from pywatt.config.files.key_path import Key
+from pywatt.config.files.key_path import KeyPath
 
 
-def line_of(document: Document, key: Key) -> int:
+def line_of(document: Document, key: KeyPath) -> int:
     """Return the line of a key, or of the nearest one above it that the text has; 0 when it cannot be told."""
     if not document.text or not key:
         return 0
@@ -27,7 +27,7 @@ def line_of(document: Document, key: Key) -> int:
     return lines.get(key, 0)
 
 
-def _only_line(text: str, key: Key) -> int:
+def _only_line(text: str, key: KeyPath) -> int:
     """Return the line of a key's last name if the text has it in just one place: neither parser gives positions."""
     names = [part for part in key if isinstance(part, str)]
     if not names:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pywatt.config.files.formats import FORMATS, Format, parse
-from pywatt.config.files.key_path import spell
+from pywatt.config.files.key_path import format_key_path
 from pywatt.config.files.malformed import MalformedError
 from pywatt.config.files.reading import read_file
 from pywatt.errors import ConfigError, Problem
@@ -42,7 +42,11 @@ def read_document(file: Path) -> Document:
     except MalformedError as error:
         where = f" (column {error.column})" if error.column else ""
         problem = Problem(
-            message=f"{error.message}{where}", file=str(file), line=error.line, key=spell(error.key), hint=error.hint
+            message=f"{error.message}{where}",
+            file=str(file),
+            line=error.line,
+            key=format_key_path(error.key),
+            hint=error.hint,
         )
         raise ConfigError([problem]) from error
     except ValueError as error:

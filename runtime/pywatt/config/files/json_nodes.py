@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
 
-from pywatt.config.files.key_path import Key
+from pywatt.config.files.key_path import KeyPath
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SCALAR = re.compile(r"[^,\]}\s]+")
 
 
-def first_duplicate(text: str) -> tuple[Key, int]:
+def first_duplicate(text: str) -> tuple[KeyPath, int]:
     """Return the first key of a JSON text that is there twice, and the line of its second place."""
-    seen: set[Key] = set()
+    seen: set[KeyPath] = set()
     for key, offset in json_offsets(text):
         if key in seen:
             return key, text.count("\n", 0, offset) + 1
@@ -21,15 +21,15 @@ def first_duplicate(text: str) -> tuple[Key, int]:
     raise ValueError("no key is there twice")
 
 
-def json_offsets(text: str) -> list[tuple[Key, int]]:
+def json_offsets(text: str) -> list[tuple[KeyPath, int]]:
     """Return every key and list item of a valid JSON text, in order, with its offset."""
-    found: list[tuple[Key, int]] = []
+    found: list[tuple[KeyPath, int]] = []
 
     def space(at: int) -> int:
         match = _SPACE.match(text, at)
         return match.end() if match else at
 
-    def value(at: int, key: Key) -> int:
+    def value(at: int, key: KeyPath) -> int:
         at = space(at)
         if text[at] == '"':
             return int(scanstring(text, at + 1)[1])

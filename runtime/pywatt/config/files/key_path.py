@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-Key: TypeAlias = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
 
 _PLAIN = re.compile(r"[\w$@/-]+")
 _PART = re.compile(r'\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|\.?([^.\[\]]+)')
 
 
-def spell(key: Iterable[str | int]) -> str:
+def format_key_path(key: Iterable[str | int]) -> str:
     """Return the text form of a key."""
     text = ""
     for part in key:
@@ -26,7 +26,7 @@ def spell(key: Iterable[str | int]) -> str:
     return text
 
 
-def unspell(text: str, data: Any) -> Key:
+def parse_key_path(text: str, data: Any) -> KeyPath:
     """Return the parts of a key's text form, as they are in `data`; `topics.0` is understood like `topics[0]`."""
     parts: list[str | int] = []
     for index, quoted, plain in _PART.findall(text):

@@ -29,6 +29,11 @@ def is_there(file: Path) -> bool:
         return False
 
 
+def absolute(path: Path, folder: Path) -> Path:
+    """Return an absolute path without `..`; links stay as the user wrote them."""
+    return Path(os.path.normpath((folder / path).absolute()))
+
+
 def read_file(file: Path) -> bytes:
     """Return the bytes of a file. Raises OSError, whose `strerror` tells what is wrong, also when nobody writes."""
     # Without O_NONBLOCK, opening a FIFO waits for ever for somebody who writes.

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pywatt.config.files.key_path import Key
+from pywatt.config.files.key_path import KeyPath
 from pywatt.config.files.malformed import MalformedError
 
 _STRING = "tag:yaml.org,2002:str"
@@ -44,11 +44,11 @@ def parse_yaml(text: str) -> Any:
         loader.dispose()
 
 
-def key_lines(text: str) -> dict[Key, int]:
+def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line of every key and list item of a valid YAML text."""
-    found: dict[Key, int] = {}
+    found: dict[KeyPath, int] = {}
     node = yaml.compose(text, Loader=Loader)
-    pending: list[tuple[Any, Key]] = [(node, ())] if node is not None else []
+    pending: list[tuple[Any, KeyPath]] = [(node, ())] if node is not None else []
     while pending:
         node, key = pending.pop()
         if isinstance(node, yaml.MappingNode):
@@ -69,7 +69,7 @@ class _Size:
     def __init__(self, most: int) -> None:
         self._left = most
 
-    def count(self, node: Any, key: Key) -> None:
+    def count(self, node: Any, key: KeyPath) -> None:
         """Count one more. Raises MalformedError when there are too many."""
         self._left -= 1
         if self._left < 0:
@@ -78,7 +78,7 @@ class _Size:
             raise MalformedError(message, line=node.start_mark.line + 1, key=key, hint=hint)
 
 
-def _as_json(node: Any, key: Key, above: tuple[Any, ...], size: _Size) -> Any:
+def _as_json(node: Any, key: KeyPath, above: tuple[Any, ...], size: _Size) -> Any:
     """Return the node with what JSON does not have made text, placeholders restored and mistakes reported."""
     size.count(node, key)
     if node in above:
@@ -98,7 +98,7 @@ def _as_json(node: Any, key: Key, above: tuple[Any, ...], size: _Size) -> Any:
     return node
 
 
-def _check_name(name: Any, key: Key, seen: set[str]) -> None:
+def _check_name(name: Any, key: KeyPath, seen: set[str]) -> None:
     line, column = name.start_mark.line + 1, name.start_mark.column + 1
     if not _is_scalar(name) or name.tag not in {_STRING, _MERGE}:
         written = name.value if _is_scalar(name) else "this"

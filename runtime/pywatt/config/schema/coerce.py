@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pywatt.config.files.key_path import Key
+from pywatt.config.files.key_path import KeyPath
 from pywatt_schemas import LATER, REASON, SPLIT, SUPPORT
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -23,19 +23,19 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conformed:
+class Coerced:
     """A document in the types its schema wants."""
 
     data: Any
-    later: Mapping[Key, str]
+    later: Mapping[KeyPath, str]
     """Keys that are accepted but do nothing, and why; without a reason a later version will support them."""
 
 
-def conform(data: Any, schema: Schema) -> Conformed:
+def coerce(data: Any, schema: Schema) -> Coerced:
     """Return the document with strings turned into what the schema wants, where they can be."""
-    later: dict[Key, str] = {}
+    later: dict[KeyPath, str] = {}
 
-    def walk(value: Any, own: Schema | bool, key: Key) -> Any:
+    def walk(value: Any, own: Schema | bool, key: KeyPath) -> Any:
         branches = list(_branches(own, schema))
         if any(branch.get(SUPPORT) == LATER for branch in branches):
             later[key] = next((str(branch[REASON]) for branch in branches if REASON in branch), "")
@@ -50,7 +50,7 @@ def conform(data: Any, schema: Schema) -> Conformed:
             return [walk(child, items, (*key, index)) for index, child in enumerate(value)]
         return _coerce(value, branches) if isinstance(value, (str, float)) else value
 
-    return Conformed(data=walk(data, schema, ()), later=later)
+    return Coerced(data=walk(data, schema, ()), later=later)
 
 
 def _branches(own: Schema | bool, schema: Schema) -> Iterator[Schema]:

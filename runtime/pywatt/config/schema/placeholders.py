@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pywatt.config.files.key_path import Key
+from pywatt.config.files.key_path import KeyPath
 
 Lookup: TypeAlias = Callable[[str], str | None]
 """Gives the value of a variable, or None when it is not set."""
@@ -63,9 +63,9 @@ class Expansion:
     """A document after the pass."""
 
     data: Any
-    variables: Mapping[Key, tuple[str, ...]]
+    variables: Mapping[KeyPath, tuple[str, ...]]
     """Which variables each string was made of."""
-    missing: tuple[tuple[Key, Unset], ...]
+    missing: tuple[tuple[KeyPath, Unset], ...]
     """Those that are not set and have no default; their placeholders are still in `data`."""
 
 
@@ -74,10 +74,10 @@ def expand(data: Any, lookup: Lookup, fallback: Lookup = nothing) -> Expansion:
 
     `fallback` is asked last, for a name that is not set and has no default.
     """
-    variables: dict[Key, tuple[str, ...]] = {}
-    missing: list[tuple[Key, Unset]] = []
+    variables: dict[KeyPath, tuple[str, ...]] = {}
+    missing: list[tuple[KeyPath, Unset]] = []
 
-    def walk(value: Any, key: Key) -> Any:
+    def walk(value: Any, key: KeyPath) -> Any:
         if isinstance(value, dict):
             return {name: walk(child, (*key, name)) for name, child in value.items()}
         if isinstance(value, list):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pywatt.config.diagnostics.hints import nearest, suggest, value_hint
-from pywatt.config.files.key_path import Key
+from pywatt.config.files.key_path import KeyPath
 from pywatt_schemas import EXPECTS, LATER, SUPPORT
 
 if TYPE_CHECKING:
@@ -30,15 +30,17 @@ _LONGEST_VALUE = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mismatch:
+class Violation:
     """One place where a document does not fit its schema."""
 
-    key: Key
+    key: KeyPath
     message: str
     hint: str = ""
 
 
-def mismatches(data: Any, schema: Mapping[str, Any], variables: Mapping[Key, tuple[str, ...]]) -> tuple[Mismatch, ...]:
+def violations(
+    data: Any, schema: Mapping[str, Any], variables: Mapping[KeyPath, tuple[str, ...]]
+) -> tuple[Violation, ...]:
     """Return every place where the document does not fit; `variables` says which strings came from the environment."""
     from jsonschema import Draft202012Validator
 
@@ -46,8 +48,8 @@ def mismatches(data: Any, schema: Mapping[str, Any], variables: Mapping[Key, tup
     return tuple(found for error in errors for found in _explain(error, variables))
 
 
-def _explain(error: ValidationError, variables: Mapping[Key, tuple[str, ...]]) -> Iterator[Mismatch]:
-    key: Key = tuple(error.absolute_path)
+def _explain(error: ValidationError, variables: Mapping[KeyPath, tuple[str, ...]]) -> Iterator[Violation]:
+    key: KeyPath = tuple(error.absolute_path)
     keyword = error.validator
     schema: Any = error.schema
     instance: Any = error.instance
@@ -56,20 +58,20 @@ def _explain(error: ValidationError, variables: Mapping[Key, tuple[str, ...]]) -
         known = schema.get("properties", {})
         for name in instance:
             if name not in known:
-                yield Mismatch(key=(*key, name), message="unknown key", hint=_known_keys(name, known))
+                yield Violation(key=(*key, name), message="unknown key", hint=_known_keys(name, known))
     elif keyword == "required":
         for name in limit:
             if name not in instance:
-                yield Mismatch(key=(*key, name), message="is missing", hint=_about(schema, name))
+                yield Violation(key=(*key, name), message="is missing", hint=_about(schema, name))
     elif keyword in {"anyOf", "oneOf"} and error.context:
         inner = _likely_branch(error)
         if inner:
             for child in inner:
                 yield from _explain(child, variables)
         else:
-            yield _mismatch(error, key, f"must be {_expected(schema, error)}", variables)
+            yield _violation(error, key, f"must be {_expected(schema, error)}", variables)
     else:
-        yield _mismatch(error, key, _rule(error), variables)
+        yield _violation(error, key, _rule(error), variables)
 
 
 def _likely_branch(error: ValidationError) -> list[ValidationError]:
@@ -114,7 +116,9 @@ def _rule(error: ValidationError) -> str:
             return f"must satisfy {error.validator}: {json.dumps(limit)}"
 
 
-def _mismatch(error: ValidationError, key: Key, rule: str, variables: Mapping[Key, tuple[str, ...]]) -> Mismatch:
+def _violation(
+    error: ValidationError, key: KeyPath, rule: str, variables: Mapping[KeyPath, tuple[str, ...]]
+) -> Violation:
     from pywatt.redaction import is_secret  # only a mistake pays for this import
 
     names = variables.get(key, ())
@@ -129,7 +133,7 @@ def _mismatch(error: ValidationError, key: Key, rule: str, variables: Mapping[Ke
         hint = f"change the value of {' or '.join(names)}"
     if not hint and isinstance(schema, dict):
         hint = value_hint(schema, error.validator, _expected(schema, error))
-    return Mismatch(key=key, message=f"{rule}, found {found}{origin}", hint=hint)
+    return Violation(key=key, message=f"{rule}, found {found}{origin}", hint=hint)
 
 
 def _expected(schema: Any, error: ValidationError) -> str:

@@ -1,18 +1,18 @@
-"""Puts the services together: options, the embedded broker, dependencies, the entrypoint, and the frozen result."""
+"""Builds the app's configuration from its services: entrypoint, public paths, the embedded broker."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pywatt.config.diagnostics.diagnostics import Findings
-from pywatt.config.diagnostics.hints import suggest
+from pywatt.config.diagnostics.diagnostics import Diagnostics
 from pywatt.config.model import RuntimeConfig, ServiceConfig
-from pywatt.config.services.entries import Declared, autoload_config
-from pywatt.config.services.service import App, ReadService, configured, note_missing
-from pywatt.config.services.supervision import check, restart_of, total_memory, total_workers
-from pywatt.config.services.topology import find_cycle, public_paths
+from pywatt.config.services.entries import ServiceEntry, autoload_config
+from pywatt.config.services.requirements import check_packages
+from pywatt.config.services.service import ConfiguredService, LoadContext, LoadedService, configure_service
+from pywatt.config.services.supervision import restart_of, total_memory, total_workers
+from pywatt.config.services.topology import public_paths
 from pywatt.service_type import Placement
 
 GATEWAY = "gateway"
@@ -23,164 +23,122 @@ EMBEDDED = "embedded"
 """The value of BROKERS_VARIABLE that asks for that broker."""
 
 
-def assemble(
-    data: Mapping[str, Any],
-    declared: Sequence[Declared],
-    listed: Sequence[str],
-    read: Sequence[ReadService],
-    app: App,
-    findings: Findings,
-) -> RuntimeConfig:
-    """Return the finished configuration. Raises ConfigError with all problems noted so far and found here.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An app before validation; services with problems are missing from `loaded` and `services`."""
 
-    `data` is the root's document, `declared` its sound entries, `listed` the ids of all its entries, `read` the enabled
-    services without problems.
-    """
-    ids = tuple(service.id for service in declared if service.enabled)
-    known = tuple(dict.fromkeys((*listed, *(service.id for service in declared))))
-    disabled = frozenset(service.id for service in declared if not service.enabled)
-    results = [(service, configured(service, app, ids, disabled, findings)) for service in read]
-    made = [(service, result[0]) for service, result in results if result is not None]
-    services = [config for _, config in made]
-    wants_broker = any(result[1].needs_broker for _, result in results if result is not None) or any(
-        config.env.get(BROKERS_VARIABLE, "").strip() == EMBEDDED for config in services
+    context: LoadContext
+    data: Mapping[str, Any]
+    """The valid part of the root's document."""
+    entries: tuple[ServiceEntry, ...]
+    ids: tuple[str, ...]
+    """All ids in the files, including those of disabled services and of invalid entries."""
+    loaded: tuple[LoadedService, ...]
+    services: tuple[ConfiguredService, ...]
+
+    @property
+    def disabled(self) -> frozenset[str]:
+        """The ids of disabled services."""
+        return frozenset(entry.id for entry in self.entries if not entry.enabled)
+
+    @property
+    def needs_broker(self) -> bool:
+        """Whether a service asks for the embedded broker."""
+        return any(
+            service.made.needs_broker or service.config.env.get(BROKERS_VARIABLE, "").strip() == EMBEDDED
+            for service in self.services
+        )
+
+
+def configure_services(
+    data: Mapping[str, Any],
+    entries: tuple[ServiceEntry, ...],
+    listed: Sequence[str],
+    loaded: tuple[LoadedService, ...],
+    context: LoadContext,
+    diagnostics: Diagnostics,
+) -> Draft:
+    """Return the app with each service configured; `listed` are the ids of all entries, including invalid ones."""
+    enabled = tuple(entry.id for entry in entries if entry.enabled)
+    disabled = frozenset(entry.id for entry in entries if not entry.enabled)
+    results = [configure_service(service, context, enabled, disabled, diagnostics) for service in loaded]
+    return Draft(
+        context=context,
+        data=data,
+        entries=entries,
+        ids=tuple(dict.fromkeys((*listed, *(entry.id for entry in entries)))),
+        loaded=loaded,
+        services=tuple(result for result in results if result is not None),
     )
-    if not known and not findings.spoiled(app.root):
-        hint = 'list them: "web": [{"id": "api", "path": "web/api"}]'
-        findings.problem(app.root, (), "the app has no services", hint)
-    elif known and disabled.issuperset(known):
-        findings.problem(app.root, (), "every service is disabled", 'remove "enabled": false from one')
-    check(app.settings.supervision, app.root, (), findings)
-    _check_dependencies(made, declared, (*known, BROKER) if wants_broker else known, disabled, app, findings)
-    _warn_of_vain_probes(services, app, findings)
-    entrypoint = _entrypoint(data, services, known, disabled, app, findings)
-    leads = {result[0].id: result[1].public_paths for _, result in results if result is not None}
-    paths = public_paths(leads, entrypoint, app.settings.base_path)
-    services = [replace(service, public_path=paths.get(service.id)) for service in services]
-    if wants_broker:
-        services = _with_broker(services, declared, app, findings)
-    findings.raise_problems()
+
+
+def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
+    """Return the finished configuration. Raises ConfigError with all problems noted so far and found here."""
+    context, settings = draft.context, draft.context.settings
+    entrypoint = _entrypoint(draft)
+    leads = {service.config.id: service.made.public_paths for service in draft.services}
+    paths = public_paths(leads, entrypoint, settings.base_path)
+    services = [replace(one.config, public_path=paths.get(one.config.id)) for one in draft.services]
+    if draft.needs_broker:
+        services = _with_broker(services, draft, diagnostics)
+    diagnostics.raise_problems()
     return RuntimeConfig(
-        name=app.folder.name,
-        root=app.folder,
-        file=app.root.file,
+        name=context.folder.name,
+        root=context.folder,
+        file=context.root.file,
         services=tuple(services),
         entrypoint=entrypoint,
-        left_out=disabled,
-        server=app.settings.server,
-        log_level=app.settings.log_level,
-        log_history=app.settings.log_history,
-        base_path=app.settings.base_path,
-        start_timeout=app.settings.start_timeout,
-        shutdown=app.settings.shutdown,
-        total_workers=total_workers(app.settings.supervision),
-        total_memory=total_memory(app.settings.supervision),
-        autoload=autoload_config(app.root, data),
-        warnings=findings.warnings,
+        left_out=draft.disabled,
+        server=settings.server,
+        log_level=settings.log_level,
+        log_history=settings.log_history,
+        base_path=settings.base_path,
+        start_timeout=settings.start_timeout,
+        shutdown=settings.shutdown,
+        total_workers=total_workers(settings.supervision),
+        total_memory=total_memory(settings.supervision),
+        autoload=autoload_config(context.root, draft.data),
+        warnings=diagnostics.warnings,
     )
 
 
-def _entrypoint(
-    data: Mapping[str, Any],
-    services: Sequence[ServiceConfig],
-    known: Sequence[str],
-    disabled: Collection[str],
-    app: App,
-    findings: Findings,
-) -> str | None:
+def _entrypoint(draft: Draft) -> str | None:
     """Return the id named in the root file, else the only service, else the only gateway, else None."""
-    name = data.get("entrypoint")
-    if name is None:
-        gateways = [service for service in services if service.type == GATEWAY]
-        only = next((found for found in (services, gateways) if len(found) == 1), None)
-        return only[0].id if only else None
-    if name not in known:
-        hint = suggest(name, known, kind="known ids", always_list=True)
-        findings.problem(app.root, ("entrypoint",), f'there is no service with the id "{name}"', hint)
-    elif name in disabled:
-        findings.problem(app.root, ("entrypoint",), f'the service "{name}" is disabled', "enable it or name another")
-    return str(name)
+    name = draft.data.get("entrypoint")
+    if name is not None:
+        return str(name)
+    services = [service.config for service in draft.services]
+    gateways = [service for service in services if service.type == GATEWAY]
+    only = next((found for found in (services, gateways) if len(found) == 1), None)
+    return only[0].id if only else None
 
 
-def _enabling(service_id: str, declared: Sequence[Declared]) -> str:
-    """Return what has a service run that is left out."""
-    profiles = next((service.profiles for service in declared if service.id == service_id), ())
-    return f"start the app with --profile {profiles[0]}, or enable it" if profiles else "enable it"
-
-
-def _check_dependencies(
-    made: Sequence[tuple[ReadService, ServiceConfig]],
-    declared: Sequence[Declared],
-    known: Sequence[str],
-    disabled: Collection[str],
-    app: App,
-    findings: Findings,
-) -> None:
-    """Note dependencies on services that are not there, and circles."""
-    for service, config in made:
-        for name in config.dependencies:
-            if name in known and name not in disabled:
-                continue
-            hint = suggest(name, [one for one in known if one != config.id], kind="known ids", always_list=True)
-            problem = f'the service "{config.id}" depends on "{name}", which is no service of this app'
-            if name in disabled:
-                problem, hint = (
-                    f'the service "{config.id}" depends on "{name}", which is disabled',
-                    _enabling(name, declared),
-                )
-            key = (*service.declared.key, "dependencies", config.dependencies.index(name))
-            findings.problem(app.root, key, problem, hint)
-    loaded = {config.id for _, config in made}
-    cycle = find_cycle({config.id: [name for name in config.dependencies if name in loaded] for _, config in made})
-    if cycle:
-        first = next(service.declared for service, config in made if config.id == cycle[0])
-        message = f"services wait for each other: {' -> '.join(cycle)}"
-        findings.problem(app.root, (*first.key, "dependencies"), message, "remove one of these dependencies")
-
-
-def _warn_of_vain_probes(services: Sequence[ServiceConfig], app: App, findings: Findings) -> None:
-    """Warn of services that can never become ready, and of those which wait for them."""
-    limit = app.settings.start_timeout
-    for service in services:
-        first = [probe for probe in (service.probes.startup, service.probes.readiness) if probe is not None]
-        if not service.http and any(probe.http for probe in (*first, service.probes.liveness) if probe is not None):
-            why = "its probe asks by HTTP, which it does not answer"
-        elif limit is not None and sum(probe.initial_delay for probe in first) >= limit:
-            why = f"its probes begin after startTimeout ({limit:g} s)"
-        else:
-            continue
-        waiting = ", ".join(f'"{other.id}"' for other in services if service.id in other.dependencies)
-        then = f"; {waiting} would wait for it in vain" if waiting else ""
-        findings.warn(app.root, f'the service "{service.id}" can never be ready: {why}{then}')
-
-
-def _with_broker(
-    services: Sequence[ServiceConfig], declared: Iterable[Declared], app: App, findings: Findings
-) -> list[ServiceConfig]:
-    """Return the services with the broker in front, on which all others depend."""
-    taken = next((service for service in declared if service.id == BROKER and service.enabled), None)
+def _with_broker(services: Sequence[ServiceConfig], draft: Draft, diagnostics: Diagnostics) -> list[ServiceConfig]:
+    """Return the services with the broker first; all others depend on it."""
+    context = draft.context
+    taken = next((entry for entry in draft.entries if entry.id == BROKER and entry.enabled), None)
     if taken is not None:
         message = f'two services have the id "{BROKER}": this one and the broker that pywatt starts itself'
         hint = f"give this one another id, or set {BROKERS_VARIABLE} to its address instead of {EMBEDDED}"
-        findings.problem(app.root, taken.id_key, message, hint)
+        diagnostics.problem(context.root, taken.id_key, message, hint)
         return list(services)
-    if BROKER not in app.types:
+    if BROKER not in context.types:
         message = f"{BROKERS_VARIABLE}={EMBEDDED} needs the service type {BROKER}, which is not installed"
-        findings.problem(app.root, (), message, "pip install 'pywatt[embedded]'")
+        diagnostics.problem(context.root, (), message, "pip install 'pywatt[embedded]'")
         return list(services)
     ids = tuple(service.id for service in services)
-    placement = Placement(id=BROKER, path=app.folder, services=ids, production=app.production)
-    made = app.types[BROKER].configure({}, placement)
-    note_missing(made, app.root, findings)
+    placement = Placement(id=BROKER, path=context.folder, services=ids, production=context.production)
+    made = context.types[BROKER].configure({}, placement)
+    check_packages(made, context.root, diagnostics)
     broker = ServiceConfig(
         id=BROKER,
-        path=app.folder,
+        path=context.folder,
         type=BROKER,
         options=made.options,
-        env=app.environment({}, {}),
-        restart=restart_of((app.settings.supervision,), production=app.production),
-        shutdown=app.settings.shutdown.service,
-        log_level=app.settings.log_level,
+        env=context.environment({}, {}),
+        restart=restart_of((context.settings.supervision,), production=context.production),
+        shutdown=context.settings.shutdown.service,
+        log_level=context.settings.log_level,
         internal=True,
     )
     others = [

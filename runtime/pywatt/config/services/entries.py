@@ -1,4 +1,4 @@
-"""The services that a root file lists: `web`, `services` and `applications` joined, then the folders of `autoload`."""
+"""Reads the service entries of a root file: `web`, `services` and `applications` joined, then folders of `autoload`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pywatt_schemas
-from pywatt.config.diagnostics.diagnostics import Findings
-from pywatt.config.discovery import LISTS, absolute
+from pywatt.config.diagnostics.diagnostics import Diagnostics
+from pywatt.config.discovery import LISTS
 from pywatt.config.environment import as_variables
 from pywatt.config.files.document import Document
-from pywatt.config.files.key_path import Key
+from pywatt.config.files.key_path import KeyPath
+from pywatt.config.files.reading import absolute
 from pywatt.config.model import AutoloadConfig
 from pywatt.config.services.supervision import Layer, layer_of
 
@@ -24,12 +25,12 @@ _ID_WORDS = _ID_SCHEMA[pywatt_schemas.EXPECTS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """One service as the root file has it; None: not said there."""
+class ServiceEntry:
+    """A service as the root file lists it."""
 
     id: str
-    key: Key
-    """Where in the root file it is declared."""
+    key: KeyPath
+    """Of the entry in the root file."""
     path: Path
     config: str | None = None
     enabled: bool = True
@@ -38,30 +39,30 @@ class Declared:
     env: Mapping[str, str]
     envfile: Path | None = None
     supervision: Layer = field(default_factory=dict)
-    """What it says about how its workers are kept."""
+    """The supervision keys of the entry."""
 
     @property
-    def id_key(self) -> Key:
-        """Where the root file says the id: for a folder of `autoload`, where it says the folder."""
+    def id_key(self) -> KeyPath:
+        """The key in the root file that gives the id; for a folder of `autoload`, the key that gives the folder."""
         return (*self.key, "id") if self.key[:1] and self.key[0] in LISTS else self.key
 
 
-def declared_services(
-    root: Document, data: Mapping[str, Any], *, production: bool, findings: Findings
-) -> tuple[Declared, ...]:
-    """Return the listed services, disabled ones included; `data` is the sound part of the root's document."""
-    found: dict[str, Declared] = {}
+def service_entries(
+    root: Document, data: Mapping[str, Any], *, production: bool, diagnostics: Diagnostics
+) -> tuple[ServiceEntry, ...]:
+    """Return the entries of all services, disabled ones included; `data` is the valid part of the root's document."""
+    found: dict[str, ServiceEntry] = {}
     for key, entry in _entries(data):
         if "id" in entry and "path" in entry:
-            _add(_declare(entry, key, root.file.parent, production=production), found, root, findings)
+            _add(_entry(entry, key, root.file.parent, production=production), found, root, diagnostics)
     autoload = autoload_config(root, data)
     if autoload is not None:
         mappings = data["autoload"].get("mappings", {})
-        for service in _autoloaded(root, autoload, mappings, production=production, findings=findings):
+        for service in _autoloaded(root, autoload, mappings, production=production, diagnostics=diagnostics):
             listed = found.get(service.id)
             # the same folder listed by hand as well: what the list says wins, as in the original
             if listed is None or listed.path != service.path:
-                _add(service, found, root, findings)
+                _add(service, found, root, diagnostics)
     return tuple(found.values())
 
 
@@ -76,7 +77,7 @@ def autoload_config(root: Document, data: Mapping[str, Any]) -> AutoloadConfig |
 
 
 def lists_folder(root: Document, folder: Path) -> bool:
-    """Return whether a root file, sound or not, has the folder as one of its services."""
+    """Return whether a root file, valid or not, has the folder as one of its services."""
     data, home = root.data, root.file.parent
     paths = [entry["path"] for _, entry in _entries(data) if isinstance(entry.get("path"), str)]
     autoload = data.get("autoload")
@@ -87,16 +88,16 @@ def lists_folder(root: Document, folder: Path) -> bool:
 
 
 def is_autoloaded(name: str, exclude: frozenset[str]) -> bool:
-    """Return whether a folder in `autoload.path` is a service, by its name: hidden ones and Python's own are none."""
+    """Return whether a folder in `autoload.path` is a service by its name: hidden folders and `__pycache__` are not."""
     return name not in exclude and not name.startswith((".", "__"))
 
 
 def listed_ids(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return all ids in the lists, those of faulty entries included."""
+    """Return all ids in the lists, including ids of invalid entries."""
     return tuple(entry["id"] for _, entry in _entries(data) if isinstance(entry.get("id"), str))
 
 
-def _entries(data: Mapping[str, Any]) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+def _entries(data: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
     for name in data:
         if name in LISTS and isinstance(data[name], list):
             for index, entry in enumerate(data[name]):
@@ -104,11 +105,11 @@ def _entries(data: Mapping[str, Any]) -> Iterator[tuple[Key, Mapping[str, Any]]]
                     yield (name, index), entry
 
 
-def _declare(entry: Mapping[str, Any], key: Key, folder: Path, *, production: bool) -> Declared:
+def _entry(entry: Mapping[str, Any], key: KeyPath, folder: Path, *, production: bool) -> ServiceEntry:
     enabled = entry.get("enabled", True)
     if isinstance(enabled, dict):
         enabled = enabled.get("production" if production else "development", True)
-    return Declared(
+    return ServiceEntry(
         id=entry["id"],
         key=key,
         path=absolute(Path(entry["path"]), folder),
@@ -128,35 +129,35 @@ def _autoloaded(
     mappings: Mapping[str, Any],
     *,
     production: bool,
-    findings: Findings,
-) -> Iterator[Declared]:
+    diagnostics: Diagnostics,
+) -> Iterator[ServiceEntry]:
     folder = autoload.path
     if not os.path.isdir(folder):
-        findings.problem(root, ("autoload", "path"), f"there is no folder {folder}", "create it or correct the path")
+        diagnostics.problem(root, ("autoload", "path"), f"there is no folder {folder}", "create it or correct the path")
         return
     names = sorted(child.name for child in folder.iterdir() if child.is_dir())
     for name in names:
         if is_autoloaded(name, autoload.exclude):
-            key: Key = ("autoload", "mappings", name) if name in mappings else ("autoload", "path")
+            key: KeyPath = ("autoload", "mappings", name) if name in mappings else ("autoload", "path")
             entry = {"id": name, **mappings.get(name, {}), "path": str(folder / name)}
             if ID.fullmatch(entry["id"]):
-                yield _declare(entry, key, root.file.parent, production=production)
+                yield _entry(entry, key, root.file.parent, production=production)
             else:
                 message = f'the folder name "{name}" cannot be an id, which is {_ID_WORDS}'
-                findings.problem(root, key, message, f'add "mappings": {{"{name}": {{"id": "..."}}}} to autoload')
+                diagnostics.problem(root, key, message, f'add "mappings": {{"{name}": {{"id": "..."}}}} to autoload')
     for name in mappings:
         if name not in names:
-            findings.problem(
+            diagnostics.problem(
                 root, ("autoload", "mappings", name), f"there is no folder {folder / name}", "correct the name"
             )
 
 
-def _add(service: Declared, found: dict[str, Declared], root: Document, findings: Findings) -> None:
+def _add(service: ServiceEntry, found: dict[str, ServiceEntry], root: Document, diagnostics: Diagnostics) -> None:
     other = found.get(service.id)
     if other is None:
         found[service.id] = service
         return
-    findings.problem(
+    diagnostics.problem(
         root,
         service.id_key,
         f'two services have the id "{service.id}": {other.path} and {service.path}',

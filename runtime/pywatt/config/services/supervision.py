@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from pywatt.config.diagnostics.diagnostics import Findings
+from pywatt.config.diagnostics.diagnostics import Diagnostics
 from pywatt.config.files.document import Document
-from pywatt.config.files.key_path import Key
+from pywatt.config.files.key_path import KeyPath
 from pywatt.config.model import (
     HealthConfig,
     ProbeConfig,
@@ -71,26 +71,26 @@ def layer_of(data: Mapping[str, Any]) -> Layer:
     return {name: data[name] for name in KEYS if data.get(name) is not None}
 
 
-def check(layer: Layer, document: Document, above: Key, findings: Findings) -> None:
+def check_layer(layer: Layer, document: Document, above: KeyPath, diagnostics: Diagnostics) -> None:
     """Note what contradicts itself in a layer; `above`: where in the document its keys stand."""
     for name, probe in layer.get("probes", {}).items():
         if isinstance(probe, dict) and len({"http", "command", "hook"} & probe.keys()) != 1:
             hint = 'either "http": "/path", or "command": ["program", "argument"], or "hook": "module:function"'
-            findings.problem(
+            diagnostics.problem(
                 document, (*above, "probes", name), "a probe asks by http, by a command or by a hook", hint
             )
     for number, command in enumerate(layer.get("beforeStart", ())):
         try:
             words = _words(command)
         except ValueError as error:
-            findings.problem(document, (*above, "beforeStart", number), f"this command cannot be split: {error}")
+            diagnostics.problem(document, (*above, "beforeStart", number), f"this command cannot be split: {error}")
             continue
         if not words:
-            findings.problem(document, (*above, "beforeStart", number), "this command has no words")
+            diagnostics.problem(document, (*above, "beforeStart", number), "this command has no words")
     for signal, threshold in _signals(_merged(layer, "workers")).items():
         if threshold.down >= threshold.up:
             message = f"{signal} takes a worker away at {threshold.down:g} and adds one at {threshold.up:g}"
-            findings.problem(document, (*above, "workers"), message, "the bound for down must be the lower one")
+            diagnostics.problem(document, (*above, "workers"), message, "the bound for down must be the lower one")
 
 
 def supervision_of(layers: Iterable[Layer], *, production: bool) -> Supervision:
@@ -178,7 +178,7 @@ def _commands(commands: Iterable[str | list[str]]) -> tuple[tuple[str, ...], ...
     try:
         return tuple(_words(command) for command in commands)
     except ValueError:
-        return ()  # `check` has noted it
+        return ()  # `check_layer` has reported it
 
 
 def _watchdog(value: bool | Mapping[str, Any], *, production: bool) -> float | None:

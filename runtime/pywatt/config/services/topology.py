@@ -1,39 +1,13 @@
-"""How services are related: in which order they start, and below which paths clients of the app reach them."""
+"""Relations between services: cycles of dependencies, and the paths below which clients reach services (pure)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
-
-from pywatt.config.model import ServiceConfig
-
-
-def start_levels(services: Sequence[ServiceConfig]) -> tuple[tuple[str, ...], ...]:
-    """Return the ids in levels: all of one level may start at once, after the levels before it.
-
-    Inside a level the order is that of `services`. Raises ValueError when the dependencies go round in a circle or name
-    a service that is not there; a loaded configuration has neither.
-    """
-    graph = {service.id: service.dependencies for service in services}
-    unknown = {name for names in graph.values() for name in names} - graph.keys()
-    if unknown:
-        raise ValueError(f"unknown dependencies: {', '.join(sorted(unknown))}")
-    cycle = find_cycle(graph)
-    if cycle:
-        raise ValueError(f"dependency cycle: {' -> '.join(cycle)}")
-    rank = {name: index for index, name in enumerate(graph)}
-    sorter = TopologicalSorter(graph)
-    sorter.prepare()
-    levels: list[tuple[str, ...]] = []
-    while sorter.is_active():
-        level = sorter.get_ready()
-        sorter.done(*level)
-        levels.append(tuple(sorted(level, key=rank.__getitem__)))
-    return tuple(levels)
 
 
 def find_cycle(graph: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """Return the ids of one circle of dependencies, first id repeated at the end, each depending on the next; or ()."""
+    """Return the ids of one cycle, each depending on the next, the first repeated at the end; or ()."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

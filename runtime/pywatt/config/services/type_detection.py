@@ -50,7 +50,7 @@ class UnknownTypeError(ValueError):
         self.hint = hint
 
 
-def choose_type(data: Mapping[str, Any], folder: Path, types: Mapping[str, ServiceType]) -> ServiceType:
+def detect_type(data: Mapping[str, Any], folder: Path, types: Mapping[str, ServiceType]) -> ServiceType:
     """Return the type of the service in a folder, whose own document is `data`. Raises UnknownTypeError."""
     key, name = type_name(data)
     if name:

@@ -14,8 +14,8 @@ from pywatt.config.diagnostics.positions import line_of
 from pywatt.config.files.document import Document
 from pywatt.config.files.formats import Format
 from pywatt.config.files.json_nodes import json_offsets
-from pywatt.config.files.key_path import spell, unspell
-from pywatt.config.schema.coerce import conform
+from pywatt.config.files.key_path import format_key_path, parse_key_path
+from pywatt.config.schema.coerce import coerce
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -40,13 +40,13 @@ def keys(data: Any, above: tuple[str | int, ...] = ()) -> list[tuple[str | int, 
     ],
 )
 def test_text_of_a_key(key: tuple[str | int, ...], text: str) -> None:
-    assert spell(key) == text
-    assert unspell(text, {"web": [{}, {}, {}], "topics": [{"headers": {}}]}) == key
+    assert format_key_path(key) == text
+    assert parse_key_path(text, {"web": [{}, {}, {}], "topics": [{"headers": {}}]}) == key
 
 
 def test_dotted_positions_are_understood() -> None:
-    assert unspell("topics.1.url", {"topics": [{}, {}]}) == ("topics", 1, "url")
-    assert unspell("a.1", {"a": {"1": 2}}) == ("a", "1")
+    assert parse_key_path("topics.1.url", {"topics": [{}, {}]}) == ("topics", 1, "url")
+    assert parse_key_path("a.1", {"a": {"1": 2}}) == ("a", "1")
 
 
 @given(JSON, st.sampled_from([None, 2]))
@@ -67,4 +67,4 @@ def test_line_of_a_key_that_is_not_there_is_that_of_the_nearest_above() -> None:
 
 @given(JSON)
 def test_document_without_a_schema_is_left_alone(data: Any) -> None:
-    assert conform(data, {}).data == data
+    assert coerce(data, {}).data == data

@@ -24,7 +24,9 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Name the modules that are not installed."""
     names: list[str] = []
     real = importlib.util.find_spec
-    monkeypatch.setattr("pywatt.config.services.service.find_spec", lambda name: None if name in names else real(name))
+    monkeypatch.setattr(
+        "pywatt.config.services.requirements.find_spec", lambda name: None if name in names else real(name)
+    )
     return names
 
 

@@ -129,8 +129,8 @@ def test_probes_in_a_services_own_file_and_in_the_root_file(app: Any) -> None:
 def test_a_probe_asks_in_one_way(app: Any, probe: dict[str, Any]) -> None:
     files = {**root(probes={"startup": probe}), "api/watt.json": {"type": "python", "probes": {"readiness": probe}}}
     assert problems(app, files) == [
-        "probes.readiness: a probe asks by http, by a command or by a hook",
         "probes.startup: a probe asks by http, by a command or by a hook",
+        "probes.readiness: a probe asks by http, by a command or by a hook",
     ]
 
 
