@@ -12,7 +12,7 @@ from pywatt.config.services.entries import ID
 from pywatt.errors import CreateRefused
 
 _WORDS_OF_ID = "1 to 63 lower-case letters, digits, - and _, with a letter or digit at both ends"
-_WISH = re.compile(r"(?:(?P<id>[^=]*)=)?(?P<kind>[^:=]+)(?::(?P<name>[^:=]+))?")
+_NEW_SERVICE = re.compile(r"(?:(?P<id>[^=]*)=)?(?P<kind>[^:=]+)(?::(?P<name>[^:=]+))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +99,16 @@ KINDS = tuple(dict.fromkeys(template.kind for template in TEMPLATES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """A service that the user wants."""
+class NewService:
+    """A service to create."""
 
     id: str
     template: Template
 
 
-def parse_wish(text: str) -> Wish:
+def parse_new_service(text: str) -> NewService:
     """Return what `ID=KIND[:TEMPLATE]` or `KIND[:TEMPLATE]` asks for. Raises CreateRefused."""
-    found = _WISH.fullmatch(text.strip())
+    found = _NEW_SERVICE.fullmatch(text.strip())
     if found is None:
         raise CreateRefused(f"cannot read --service {text}", hint="write ID=KIND[:TEMPLATE], as in api=python:fastapi")
     template = find_template(found["kind"], found["name"] or "")
@@ -116,7 +116,7 @@ def parse_wish(text: str) -> Wish:
     problem = id_problem(service_id)
     if problem:
         raise CreateRefused(f"--service {text}: {problem}", hint=f"an id is {_WORDS_OF_ID}")
-    return Wish(id=service_id, template=template)
+    return NewService(id=service_id, template=template)
 
 
 def find_template(kind: str, name: str) -> Template:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pywatt.scaffold.catalogue import Wish
+from pywatt.scaffold.catalogue import NewService
 from pywatt.scaffold.editors import FOLDER, ROOT_SCHEMA
 from pywatt.scaffold.layout import KAFKA_HOOKS, Layout
 
@@ -26,7 +26,7 @@ _RUNTIME = """\
 
 def root_text(layout: Layout) -> str:
     """Return the root file of a new app: with each service on a line of its own."""
-    lines = [f"    {one_line(entry(layout, wish))}" for wish in layout.wishes]
+    lines = [f"    {one_line(entry(layout, service))}" for service in layout.new_services]
     blocks = [f'  "$schema": {json.dumps(f"./{FOLDER / ROOT_SCHEMA}.json")}']
     if layout.entrypoint is not None:
         blocks.append(f'  "entrypoint": {json.dumps(layout.entrypoint)}')
@@ -34,14 +34,14 @@ def root_text(layout: Layout) -> str:
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 
 
-def entry(layout: Layout, wish: Wish) -> dict[str, str]:
+def entry(layout: Layout, service: NewService) -> dict[str, str]:
     """Return what the root file says of a new service."""
-    return {"id": wish.id, "path": layout.path(wish).relative_to(layout.folder).as_posix()}
+    return {"id": service.id, "path": layout.path(service).relative_to(layout.folder).as_posix()}
 
 
-def route(wish: Wish) -> dict[str, Any]:
+def route(service: NewService) -> dict[str, Any]:
     """Return what a gateway's file says of a new service."""
-    return {"id": wish.id, "proxy": {"prefix": f"/{wish.id}"}}
+    return {"id": service.id, "proxy": {"prefix": f"/{service.id}"}}
 
 
 def one_line(document: Mapping[str, Any]) -> str:
@@ -49,15 +49,15 @@ def one_line(document: Mapping[str, Any]) -> str:
     return f"{{ {json.dumps(document, ensure_ascii=False)[1:-1]} }}"
 
 
-def service_text(layout: Layout, wish: Wish) -> str:
+def service_text(layout: Layout, service: NewService) -> str:
     """Return the config file of a new service."""
-    schema = os.path.relpath(layout.folder / FOLDER / f"{wish.template.type}.json", layout.path(wish))
-    document = {"$schema": Path(schema).as_posix(), "type": wish.template.type, **_options(layout, wish)}
+    schema = os.path.relpath(layout.folder / FOLDER / f"{service.template.type}.json", layout.path(service))
+    document = {"$schema": Path(schema).as_posix(), "type": service.template.type, **_options(layout, service)}
     return _pretty(document) + "\n"
 
 
-def _options(layout: Layout, wish: Wish) -> dict[str, Any]:
-    match wish.template.spelling:
+def _options(layout: Layout, service: NewService) -> dict[str, Any]:
+    match service.template.spelling:
         case "worker":
             return {"python": {"module": "main:main"}}
         case "command:node":
@@ -66,7 +66,7 @@ def _options(layout: Layout, wish: Wish) -> dict[str, Any]:
             return {"command": {"run": "sh job.sh", "http": False}}
         case "gateway":
             routes = [{"id": service_id, "proxy": {"prefix": f"/{service_id}"}} for service_id in layout.others]
-            routes += [route(other) for other in layout.wishes if other.template.http and other.id != wish.id]
+            routes += [route(other) for other in layout.new_services if other.template.http and other.id != service.id]
             return {"gateway": {"applications": routes}}
         case "kafka-hooks":
             target = layout.event_target()
@@ -74,10 +74,10 @@ def _options(layout: Layout, wish: Wish) -> dict[str, Any]:
             return {
                 "brokers": ["{KAFKA_BROKERS}"],
                 "topics": [{"topic": TOPIC, "url": url, "dlq": f"{TOPIC}-dlq"}],
-                "consumer": {"groupId": _group(layout, wish)},
+                "consumer": {"groupId": _group(layout, service)},
             }
         case "health":
-            hooks = next((other for other in layout.wishes if other.template.kind == KAFKA_HOOKS), None)
+            hooks = next((other for other in layout.new_services if other.template.kind == KAFKA_HOOKS), None)
             if hooks is None:
                 return {}
             lag = {"brokers": ["{KAFKA_BROKERS}"], "groupId": _group(layout, hooks), "topics": {TOPIC: LAG_LIMIT}}
@@ -86,7 +86,7 @@ def _options(layout: Layout, wish: Wish) -> dict[str, Any]:
             return {"python": {"module": "app:app"}}
 
 
-def _group(layout: Layout, hooks: Wish) -> str:
+def _group(layout: Layout, hooks: NewService) -> str:
     return f"{layout.name}-{hooks.id}"
 
 

@@ -35,7 +35,7 @@ class PlannedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class FileChanges:
     """What will be done."""
 
     created: tuple[PlannedFile, ...]
@@ -44,7 +44,7 @@ class Settled:
     """Files that are there with another content, and stay as they are."""
 
 
-def settle(files: Iterable[PlannedFile], overwrite: Callable[[Path], bool]) -> Settled:
+def compare_files(files: Iterable[PlannedFile], overwrite: Callable[[Path], bool]) -> FileChanges:
     """Compare with what is there; `overwrite` decides about the user's own files. Raises CreateRefused."""
     created: list[PlannedFile] = []
     changed: list[PlannedFile] = []
@@ -63,7 +63,7 @@ def settle(files: Iterable[PlannedFile], overwrite: Callable[[Path], bool]) -> S
                 (changed if wanted else kept).append(file)
         except OSError as error:
             raise _refusal(file.path, error) from error
-    return Settled(created=tuple(created), changed=tuple(changed), kept=tuple(kept))
+    return FileChanges(created=tuple(created), changed=tuple(changed), kept=tuple(kept))
 
 
 def write(files: Sequence[PlannedFile]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pywatt.config.model import RuntimeConfig
 from pywatt.errors import CreateRefused
-from pywatt.scaffold.catalogue import Wish, find_template, id_problem
+from pywatt.scaffold.catalogue import NewService, find_template, id_problem
 
 GATEWAY = "gateway"
 KAFKA_HOOKS = "kafka-hooks"
@@ -23,7 +23,7 @@ class Layout:
 
     folder: Path
     name: str
-    wishes: tuple[Wish, ...]
+    new_services: tuple[NewService, ...]
     services_folder: Path
     """Where the folders of new services go."""
     present: RuntimeConfig | None = None
@@ -36,7 +36,7 @@ class Layout:
     def kafka(self) -> bool:
         """Whether the app has to do with Kafka."""
         named = self.present is not None and any(BROKERS_VARIABLE in service.env for service in self.present.services)
-        return named or any(wish.template.kind == KAFKA_HOOKS for wish in self.wishes)
+        return named or any(service.template.kind == KAFKA_HOOKS for service in self.new_services)
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -45,52 +45,54 @@ class Layout:
             return ()
         return tuple(service.id for service in self.present.services if not service.internal)
 
-    def path(self, wish: Wish) -> Path:
+    def path(self, service: NewService) -> Path:
         """Return a new service's folder."""
-        return self.services_folder / wish.id
+        return self.services_folder / service.id
 
-    def public_path(self, wish: Wish) -> str | None:
+    def public_path(self, service: NewService) -> str | None:
         """Return the prefix at which a new service is reached from outside; None: it is not."""
-        if not wish.template.http or wish.id == self.entrypoint:
-            return "" if wish.template.http else None
-        return f"/{wish.id}" if self.gateway is not None and self.gateway == self.entrypoint else None
+        if not service.template.http or service.id == self.entrypoint:
+            return "" if service.template.http else None
+        return f"/{service.id}" if self.gateway is not None and self.gateway == self.entrypoint else None
 
     def event_target(self) -> str | None:
         """Return the id of a service that takes what kafka-hooks delivers: a new one that our templates made so."""
-        return next((wish.id for wish in self.wishes if wish.template.test == "http"), None)
+        return next((service.id for service in self.new_services if service.template.test == "http"), None)
 
 
-def new_layout(folder: Path, name: str, wishes: Sequence[Wish]) -> Layout:
+def new_layout(folder: Path, name: str, new_services: Sequence[NewService]) -> Layout:
     """Return the layout of a new app. Several services that answer HTTP get a gateway. Raises CreateRefused."""
-    _check_ids(wishes, ())
-    asked = [wish for wish in wishes if wish.template.http]
-    gateways = [wish.id for wish in wishes if wish.template.kind == GATEWAY]
-    added: tuple[Wish, ...] = ()
+    _check_ids(new_services, ())
+    asked = [service for service in new_services if service.template.http]
+    gateways = [service.id for service in new_services if service.template.kind == GATEWAY]
+    added: tuple[NewService, ...] = ()
     if not gateways and len(asked) > 1:
-        free = next(each for each in GATEWAY_IDS if each not in {wish.id for wish in wishes})
-        added = (Wish(id=free, template=find_template(GATEWAY, "")),)
+        free = next(each for each in GATEWAY_IDS if each not in {service.id for service in new_services})
+        added = (NewService(id=free, template=find_template(GATEWAY, "")),)
         gateways = [free]
     return Layout(
         folder=folder,
         name=name,
-        wishes=(*added, *wishes),
+        new_services=(*added, *new_services),
         services_folder=folder / WEB,
         entrypoint=gateways[0] if gateways else asked[0].id if asked else None,
         gateway=gateways[0] if gateways else None,
     )
 
 
-def grown_layout(present: RuntimeConfig, taken: Sequence[str], services_folder: Path, wishes: Sequence[Wish]) -> Layout:
+def grown_layout(
+    present: RuntimeConfig, taken: Sequence[str], services_folder: Path, new_services: Sequence[NewService]
+) -> Layout:
     """Return the layout of an app that gets further services; `taken`: every id it has. Raises CreateRefused."""
-    _check_ids(wishes, taken)
+    _check_ids(new_services, taken)
     old = {service.id: service.type for service in present.services}
-    new = [wish.id for wish in wishes if wish.template.kind == GATEWAY]
+    new = [service.id for service in new_services if service.template.kind == GATEWAY]
     entrypoint = present.entrypoint or (new[0] if new else None)
     front = [service_id for service_id, name in old.items() if name == GATEWAY] + new
     return Layout(
         folder=present.root,
         name=present.name,
-        wishes=tuple(wishes),
+        new_services=tuple(new_services),
         services_folder=services_folder,
         present=present,
         entrypoint=entrypoint,
@@ -98,12 +100,12 @@ def grown_layout(present: RuntimeConfig, taken: Sequence[str], services_folder: 
     )
 
 
-def _check_ids(wishes: Sequence[Wish], taken: Sequence[str]) -> None:
+def _check_ids(new_services: Sequence[NewService], taken: Sequence[str]) -> None:
     seen = list(taken)
-    for wish in wishes:
-        problem = id_problem(wish.id, seen)
+    for service in new_services:
+        problem = id_problem(service.id, seen)
         if problem:
             raise CreateRefused(
-                problem, hint=f"give the new one another id, as in {wish.id}-2={wish.template.spelling}"
+                problem, hint=f"give the new one another id, as in {service.id}-2={service.template.spelling}"
             )
-        seen.append(wish.id)
+        seen.append(service.id)

@@ -35,7 +35,7 @@ _EXTRAS = re.compile(r"pywatt\[(.+)\]")
 def variables(layout: Layout) -> dict[str, str]:
     """Return the variables that the files of the new services name."""
     needed = dict(ROOT_VARIABLES) if layout.present is None else {}
-    if any(wish.template.kind == KAFKA_HOOKS for wish in layout.wishes):
+    if any(service.template.kind == KAFKA_HOOKS for service in layout.new_services):
         needed[BROKERS_VARIABLE] = "embedded"
         if layout.event_target() is None:
             needed[EVENTS_URL] = f"{_somebody(layout)}/{TOPIC}"
@@ -60,7 +60,7 @@ def ignore_text(text: str) -> str:
 
 def requirements(layout: Layout) -> list[str]:
     """Return what the new services need to have installed; pywatt once, with all its extras."""
-    wanted = [line for wish in layout.wishes for line in wish.template.requirements]
+    wanted = [line for service in layout.new_services for line in service.template.requirements]
     extras = sorted({found[1] for line in wanted if (found := _EXTRAS.fullmatch(line))})
     packages = sorted({line for line in wanted if not _EXTRAS.fullmatch(line)})
     own = [f"pywatt[{','.join(extras)}]=={__version__}"] if extras else [f"pywatt=={__version__}"]

@@ -107,9 +107,9 @@ def taken_ids(present: RuntimeConfig, root: Document) -> tuple[str, ...]:
 
 
 def _add_services(draft: _Draft) -> None:
-    for wish in draft.layout.wishes:
-        draft.files += service_files(draft.layout, wish)
-    for name in dict.fromkeys(wish.template.type for wish in draft.layout.wishes):
+    for service in draft.layout.new_services:
+        draft.files += service_files(draft.layout, service)
+    for name in dict.fromkeys(service.template.type for service in draft.layout.new_services):
         draft.files.append(_schema(draft.layout, name))
 
 
@@ -161,7 +161,7 @@ def _add_requirements(draft: _Draft) -> None:
 def _wire_gateway(draft: _Draft) -> None:
     """Have the gateway that is there lead to the new services, if it has a list of those that it leads to."""
     layout = draft.layout
-    asked = [wish for wish in layout.wishes if wish.template.http and wish.id != layout.gateway]
+    asked = [service for service in layout.new_services if service.template.http and service.id != layout.gateway]
     gateway = _present_service(layout, layout.gateway)
     if gateway is None or gateway.file is None or not asked:
         return
@@ -172,13 +172,17 @@ def _wire_gateway(draft: _Draft) -> None:
     key, routes = found
     prefixes = {str(each.get("proxy", {}).get("prefix", each.get("id"))).strip("/") for each in routes}
     text = document.text
-    for wish in asked:
-        if wish.id in prefixes:
-            draft.notes.append(f"{gateway.file} has the prefix /{wish.id} already: nothing leads to {wish.id} yet")
+    for service in asked:
+        if service.id in prefixes:
+            draft.notes.append(
+                f"{gateway.file} has the prefix /{service.id} already: nothing leads to {service.id} yet"
+            )
         elif document.format is Format.JSON:
-            text = append_item(text, key, route(wish))
+            text = append_item(text, key, route(service))
         else:
-            draft.notes.append(f"add this to the {'.'.join(map(str, key))} of {gateway.file}: {one_line(route(wish))}")
+            draft.notes.append(
+                f"add this to the {'.'.join(map(str, key))} of {gateway.file}: {one_line(route(service))}"
+            )
     if text != document.text:
         draft.last.append(PlannedFile(path=gateway.file, content=_with_mark(gateway.file, text), mode=Mode.CHANGED))
 
@@ -201,18 +205,18 @@ def _wire_root(draft: _Draft, root: Document) -> None:
     kept = layout.present.entrypoint if "entrypoint" not in root.data and layout.present.entrypoint else None
     if root.format is Format.JSON:
         text = root.text
-        for wish in () if loaded_by_folder else layout.wishes:
-            text = append_item(text, (lists[-1],), entry(layout, wish))
+        for service in () if loaded_by_folder else layout.new_services:
+            text = append_item(text, (lists[-1],), entry(layout, service))
         if kept is not None and _present_type(layout, kept) != GATEWAY:
             text = insert_key(text, "entrypoint", kept)
         draft.last.append(PlannedFile(path=root.file, content=_with_mark(root.file, text), mode=Mode.CHANGED))
     else:
         if not loaded_by_folder:
-            entries = "".join(f"\n    {one_line(entry(layout, wish))}" for wish in layout.wishes)
+            entries = "".join(f"\n    {one_line(entry(layout, service))}" for service in layout.new_services)
             draft.notes.append(f"add this to the list `{lists[-1]}` in {root.file}:{entries}")
         if kept is not None and _present_type(layout, kept) != GATEWAY:
             draft.notes.append(f'set "entrypoint" to "{kept}" in {root.file}: it was the only service until now')
-    new = [wish.id for wish in layout.wishes if wish.template.kind == GATEWAY]
+    new = [service.id for service in layout.new_services if service.template.kind == GATEWAY]
     if new and layout.entrypoint not in new:
         draft.notes.append(
             f'"{layout.entrypoint}" still has the public address: set "entrypoint" to "{new[0]}" in {root.file.name}'
@@ -237,10 +241,10 @@ def _present_type(layout: Layout, service_id: str) -> str | None:
 
 def _readme(layout: Layout) -> str:
     rows = ["| service | what | public at |", "|---|---|---|"]
-    for wish in layout.wishes:
-        public = layout.public_path(wish)
+    for service in layout.new_services:
+        public = layout.public_path(service)
         at = "no" if public is None else f"`{public or '/'}`"
-        rows.append(f"| `{wish.id}` | {wish.template.title}, in `{entry(layout, wish)['path']}` | {at} |")
+        rows.append(f"| `{service.id}` | {service.template.title}, in `{entry(layout, service)['path']}` | {at} |")
     port = variables(layout)["PORT"]
     listens = (
         f"It listens at http://127.0.0.1:{port} (`PORT` in `.env`)."

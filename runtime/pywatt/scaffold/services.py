@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pywatt.scaffold.catalogue import Wish
+from pywatt.scaffold.catalogue import NewService
 from pywatt.scaffold.documents import service_text
 from pywatt.scaffold.files import PlannedFile
 from pywatt.scaffold.layout import Layout
@@ -15,27 +15,27 @@ WORKS = {"worker", "command:shell"}
 """Templates that say themselves that they run."""
 
 
-def service_files(layout: Layout, wish: Wish) -> Iterator[PlannedFile]:
+def service_files(layout: Layout, service: NewService) -> Iterator[PlannedFile]:
     """Yield the files of a service's folder, then its test."""
-    values = {"id": wish.id}
-    folder = layout.path(wish)
-    yield PlannedFile(path=folder / CONFIG, content=service_text(layout, wish))
-    for name, content in render_folder(wish.template.folder, values):
+    values = {"id": service.id}
+    folder = layout.path(service)
+    yield PlannedFile(path=folder / CONFIG, content=service_text(layout, service))
+    for name, content in render_folder(service.template.folder, values):
         yield PlannedFile(path=folder / name, content=content)
-    test = layout.folder / "tests" / f"test_{wish.id.replace('-', '_')}.py"
-    yield PlannedFile(path=test, content=_test_text(layout, wish))
+    test = layout.folder / "tests" / f"test_{service.id.replace('-', '_')}.py"
+    yield PlannedFile(path=test, content=_test_text(layout, service))
 
 
-def _test_text(layout: Layout, wish: Wish) -> str:
-    public = layout.public_path(wish)
-    started = f"'started worker 0 of the service \"{wish.id}\"'"
+def _test_text(layout: Layout, service: NewService) -> str:
+    public = layout.public_path(service)
+    started = f"'started worker 0 of the service \"{service.id}\"'"
     delivers = layout.event_target() is not None
     values = {
-        "id": wish.id,
+        "id": service.id,
         "path": public or "",
         "env": ', env={"KAFKA_BROKERS": "embedded"}' if layout.kafka else "",
-        "log": f'"{wish.id} is at work"' if wish.template.spelling in WORKS else started,
+        "log": f'"{service.id} is at work"' if service.template.spelling in WORKS else started,
         "delivered": '\n        app.wait_for_log("event: something happened")' if delivers else "",
         "delivered_name": "_and_delivered" if delivers else "",
     }
-    return render(f"tests/{'log' if public is None else wish.template.test}.py", values)
+    return render(f"tests/{'log' if public is None else service.template.test}.py", values)

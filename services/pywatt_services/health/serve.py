@@ -17,10 +17,10 @@ from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.serve import Application, Receive, Scope, Send, serve_asgi
 from pywatt_services.health.config import HealthOptions
 from pywatt_services.health.lag import GroupLag, LagMonitor
-from pywatt_services.health.verdict import Status, health, readiness
+from pywatt_services.health.status import Status, health, readiness
 
 METHODS = ("GET", "HEAD")
-Answer = tuple[HTTPStatus, dict[str, Any]]
+HealthResponse = tuple[HTTPStatus, dict[str, Any]]
 
 
 async def serve(options: HealthOptions, context: ServiceContext) -> None:
@@ -44,7 +44,7 @@ async def serve(options: HealthOptions, context: ServiceContext) -> None:
 def health_application(context: ServiceContext, monitors: Sequence[LagMonitor]) -> Application:
     """Return the ASGI application; it answers from what is known at the moment and waits for nothing."""
 
-    def answer(path: str) -> Answer | None:
+    def answer(path: str) -> HealthResponse | None:
         match path.rstrip("/"):
             case "" | "/health":
                 status, document = health(context.table, _groups(monitors))
@@ -79,7 +79,7 @@ def _groups(monitors: Sequence[LagMonitor]) -> list[GroupLag]:
     return [known for monitor in monitors for known in monitor.groups]
 
 
-def _not_found(method: str, path: str) -> Answer:
+def _not_found(method: str, path: str) -> HealthResponse:
     status = HTTPStatus.NOT_FOUND
     return status, {
         "message": f"Route {method}:{path} not found",

@@ -38,7 +38,7 @@ def test_a_new_app_without_wishes_has_a_gateway_and_an_api(create: Create, check
 
 
 def test_all_kinds_at_once(create: Create, check: Check) -> None:
-    wishes = [
+    new_services = [
         "api=python:starlette",
         "site=python:flask",
         "jobs=worker",
@@ -46,7 +46,7 @@ def test_all_kinds_at_once(create: Create, check: Check) -> None:
         "status=health",
         "sh=command:shell",
     ]
-    create("app", *(part for wish in wishes for part in ("--service", wish)))
+    create("app", *(part for new_service in new_services for part in ("--service", new_service)))
     assert check("app") == 2 + 2 + 1 + 1 + 1 + 1 + 1  # the last one is that of the gateway, which was added
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pywatt.errors import CreateRefused
 from pywatt.scaffold import catalogue
-from pywatt.scaffold.catalogue import TEMPLATES, id_problem, parse_wish
+from pywatt.scaffold.catalogue import TEMPLATES, id_problem, parse_new_service
 from pywatt.scaffold.rendering import FOLDER, SUFFIX
 from pywatt.service_type import registered
 
@@ -22,8 +22,8 @@ from pywatt.service_type import registered
     ],
 )
 def test_a_wish(text: str, service_id: str, spelling: str) -> None:
-    wish = parse_wish(text)
-    assert (wish.id, wish.template.spelling) == (service_id, spelling)
+    service = parse_new_service(text)
+    assert (service.id, service.template.spelling) == (service_id, spelling)
 
 
 @pytest.mark.parametrize(("kind", "spelling"), [("python", "python:asgi"), ("command", "command:node")])
@@ -32,13 +32,13 @@ def test_what_is_installed_does_not_choose_the_template(
 ) -> None:
     for installed in (True, False):
         monkeypatch.setattr(catalogue, "is_installed", lambda _, answer=installed: answer)
-        assert parse_wish(f"it={kind}").template.spelling == spelling
+        assert parse_new_service(f"it={kind}").template.spelling == spelling
 
 
 @pytest.mark.parametrize("text", ["", "=", "a=", "a=python:", "a=python:x:y", "a=b", "A=python", "a b=python"])
 def test_what_is_no_wish(text: str) -> None:
     with pytest.raises(CreateRefused) as raised:
-        parse_wish(text)
+        parse_new_service(text)
     assert raised.value.hint
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pywatt.errors import CreateRefused
-from pywatt.scaffold.files import Mode, PlannedFile, settle, write
+from pywatt.scaffold.files import Mode, PlannedFile, compare_files, write
 
 NOBODY = 65534
 
@@ -31,11 +31,11 @@ def test_new_files_and_their_folders_are_made(tmp_path: Path) -> None:
         PlannedFile(path=tmp_path / "a" / "b" / "c", content="é\r\n"),
         PlannedFile(path=tmp_path / "d", content=""),
     ]
-    settled = settle(files, never)
-    assert settled.created == tuple(files)
-    write(settled.created)
+    changes = compare_files(files, never)
+    assert changes.created == tuple(files)
+    write(changes.created)
     assert tree(tmp_path) == {"a": None, "a/b": None, "a/b/c": "é\r\n".encode(), "d": b""}
-    assert settle(files, never).created == settle(files, never).kept == ()
+    assert compare_files(files, never).created == compare_files(files, never).kept == ()
 
 
 @pytest.mark.parametrize(
@@ -50,10 +50,10 @@ def test_new_files_and_their_folders_are_made(tmp_path: Path) -> None:
 def test_what_is_there_already(tmp_path: Path, mode: Mode, overwrite: Callable[[Path], bool], is_changed: bool) -> None:
     (tmp_path / "a").write_text("old")
     file = PlannedFile(path=tmp_path / "a", content="new", mode=mode)
-    settled = settle([file], overwrite)
-    assert settled.created == ()
-    assert settled.changed == ((file,) if is_changed else ())
-    assert settled.kept == (() if is_changed else (file,))
+    changes = compare_files([file], overwrite)
+    assert changes.created == ()
+    assert changes.changed == ((file,) if is_changed else ())
+    assert changes.kept == (() if is_changed else (file,))
 
 
 def test_a_failure_in_the_middle_undoes_the_rest(tmp_path: Path) -> None:
@@ -92,16 +92,16 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path, request: pytest.Fix
 
 def test_a_folder_where_a_file_should_be(tmp_path: Path) -> None:
     with pytest.raises(CreateRefused, match="is a folder"):
-        settle([PlannedFile(path=tmp_path, content="")], always)
+        compare_files([PlannedFile(path=tmp_path, content="")], always)
 
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(CreateRefused, match="is a file"):
-        settle([PlannedFile(path=tmp_path / "a" / "b" / "c", content="")], always)
+        compare_files([PlannedFile(path=tmp_path / "a" / "b" / "c", content="")], always)
 
 
 def test_a_link_that_leads_nowhere_is_no_new_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(CreateRefused, match="cannot write"):
-        settle([PlannedFile(path=tmp_path / "link", content="")], never)
+        compare_files([PlannedFile(path=tmp_path / "link", content="")], never)

@@ -21,7 +21,7 @@ ACTING_ID_HELP = f"{_ID} is meant."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Selection:
     """A running app and the services of it that are meant."""
 
     client: ControlClient
@@ -41,26 +41,26 @@ def find_app(wanted: str | None, *, guess: bool) -> ControlClient:
     return ControlClient(choose(running(), wanted, Path.cwd(), guess=guess))
 
 
-def find_services(words: Sequence[str], *, guess: bool) -> Target:
+def find_services(words: Sequence[str], *, guess: bool) -> Selection:
     """Return the app and the services that are meant. Raises ControlError."""
     runtime, services = split(running(), words, Path.cwd(), _ids, guess=guess)
     client = ControlClient(runtime)
     rows = client.services()
     if not services:
-        return Target(client=client, rows=[row for row in rows if not row["internal"]], named=False)
+        return Selection(client=client, rows=[row for row in rows if not row["internal"]], named=False)
     by_id = {row["id"]: row for row in rows}
     for service in services:
         if service not in by_id:
             raise unknown_service(runtime, service, _ids_in(rows))
-    return Target(client=client, rows=[by_id[service] for service in dict.fromkeys(services)], named=True)
+    return Selection(client=client, rows=[by_id[service] for service in dict.fromkeys(services)], named=True)
 
 
 def find_service(words: Sequence[str], *, guess: bool) -> tuple[ControlClient, dict[str, Any]]:
     """Return the app and the one service that is meant. Raises ControlError."""
-    target = find_services(words, guess=guess)
-    if target.named and len(target.rows) == 1:
-        return target.client, target.rows[0]
-    ids = ", ".join(row["id"] for row in target.rows)
+    selection = find_services(words, guess=guess)
+    if selection.named and len(selection.rows) == 1:
+        return selection.client, selection.rows[0]
+    ids = ", ".join(row["id"] for row in selection.rows)
     raise ControlError("which service?", hint=f"name one: {ids}")
 
 

@@ -42,10 +42,10 @@ def inject(
 ) -> None:
     """Send a request to SERVICE (default: the entrypoint) and print the body of its answer."""
     words, path = _path(words, path)
-    target = find_services(words, guess=False)
-    rows = list(target.rows) if target.named else [row for row in target.rows if row["entrypoint"]]
+    selection = find_services(words, guess=False)
+    rows = list(selection.rows) if selection.named else [row for row in selection.rows if row["entrypoint"]]
     if len(rows) != 1:
-        raise ControlError("which service?", hint=f"name one: {', '.join(row['id'] for row in target.rows)}")
+        raise ControlError("which service?", hint=f"name one: {', '.join(row['id'] for row in selection.rows)}")
     row = rows[0]
     if row["url"] is None:
         raise ControlError(f'the service "{row["id"]}" does not answer HTTP')

@@ -6,7 +6,7 @@ import click
 
 from pywatt.cli.arguments import completions
 from pywatt.cli.arguments.selection import ACTING_ID_HELP, find_services
-from pywatt.cli.lifecycle.service_results import finish
+from pywatt.cli.lifecycle.service_results import print_results
 from pywatt.cli.output.table import json_option
 
 
@@ -15,7 +15,7 @@ from pywatt.cli.output.table import json_option
 @json_option
 def restart(words: tuple[str, ...], as_json: bool) -> int:
     """Replace the workers of all services, or of those named: the old ones serve until the new ones are ready."""
-    target = find_services(words, guess=False)
-    ids = [row["id"] for row in target.rows] if target.named else []
-    result = target.client.post("restart", services=ids)
-    return finish(result, result["restarted"], "Restarted", as_json=as_json)
+    selection = find_services(words, guess=False)
+    ids = [row["id"] for row in selection.rows] if selection.named else []
+    result = selection.client.post("restart", services=ids)
+    return print_results(result, result["restarted"], "Restarted", as_json=as_json)

@@ -7,7 +7,7 @@ import re
 import click
 
 from pywatt.cli.arguments.selection import ACTING_ID_HELP, find_app
-from pywatt.cli.lifecycle.service_results import finish
+from pywatt.cli.lifecycle.service_results import print_results
 from pywatt.cli.output.table import json_option
 
 _PAIR = re.compile(r"([^=]+)=(\d+)")
@@ -29,4 +29,4 @@ def scale(words: tuple[str, ...], as_json: bool) -> int:
         raise click.UsageError("name a service and its number of workers, as in: pywatt scale api=2")
     result = find_app(wanted, guess=False).post("scale", services=counts)
     done = [f"{service} to {count}" for service, count in result["scaled"].items()]
-    return finish(result, done, "Scaled", as_json=as_json)
+    return print_results(result, done, "Scaled", as_json=as_json)

@@ -13,7 +13,7 @@ from pywatt.control.failure import from_json
 from pywatt.errors import EXIT_FAILURE
 
 
-def finish(result: Mapping[str, Any], done: Sequence[str], verb: str, *, as_json: bool) -> int:
+def print_results(result: Mapping[str, Any], done: Sequence[str], verb: str, *, as_json: bool) -> int:
     """Print the outcome and return the exit status; failures go to standard error."""
     if as_json:
         print_json(result)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from pywatt.cli.arguments.config_options import config_option, env_file_option
 from pywatt.cli.arguments.start_words import split_words, start_services
 from pywatt.cli.lifecycle.detach import detach as run_detached
 from pywatt.cli.lifecycle.detach import tell_ready
@@ -43,18 +44,12 @@ _port = click.option(
 _profile = click.option(
     "--profile", "profiles", multiple=True, envvar="PYWATT_PROFILES", help="Run its services too; may be repeated."
 )
-_config = click.option(
-    "-c", "--config", type=click.Path(path_type=Path), help="The root config file, instead of looking for one."
-)
-_env = click.option(
-    "-e", "--env", "env_file", type=click.Path(path_type=Path), help="The file of variables, instead of .env."
-)
 
 
 @click.command()
 @_words
-@_config
-@_env
+@config_option
+@env_file_option
 @_port
 @_profile
 @click.option("-d", "--detach", is_flag=True, help="Return once the app is ready, and let it run on.")
@@ -82,8 +77,8 @@ def start(
 
 @click.command()
 @_words
-@_config
-@_env
+@config_option
+@env_file_option
 @_port
 @_profile
 @click.option(

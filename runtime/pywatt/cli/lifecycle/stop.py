@@ -64,14 +64,14 @@ def _target(words: Sequence[str]) -> tuple[ControlClient, Sequence[str]]:
     if not words or (words[0].isdecimal() and len(words) == 1):
         return find_app(words[0] if words else None, guess=False), ()
     try:
-        target = find_services(words, guess=False)
+        selection = find_services(words, guess=False)
     except NotKnown:
         raise
     except ControlError:
         if len(words) > 1:
             raise
         return find_app(words[0] if words else None, guess=False), ()
-    return target.client, [row["id"] for row in target.rows] if target.named else ()
+    return selection.client, [row["id"] for row in selection.rows] if selection.named else ()
 
 
 def _ask(client: ControlClient, process: int) -> None:

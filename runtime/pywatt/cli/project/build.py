@@ -13,6 +13,7 @@ from typing import TextIO
 
 import click
 
+from pywatt.cli.arguments.config_options import config_option, env_file_option
 from pywatt.cli.output.table import counted, json_option, print_json
 from pywatt.config import load
 from pywatt.config.model import BuildCommand, RuntimeConfig, ServiceConfig
@@ -21,12 +22,8 @@ from pywatt.errors import BuildFailed
 
 @click.command()
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "-c", "--config", type=click.Path(path_type=Path), help="The root config file, instead of looking for one."
-)
-@click.option(
-    "-e", "--env", "env_file", type=click.Path(path_type=Path), help="The file of variables, instead of .env."
-)
+@config_option
+@env_file_option
 @json_option
 def build(directory: Path | None, config: Path | None, env_file: Path | None, as_json: bool) -> None:
     """Build the services of the app in DIRECTORY (default: here), one after the other."""

@@ -12,14 +12,14 @@ from typing import Any
 import click
 
 from pywatt.cli.output.table import json_option, print_json
-from pywatt.cli.project.create_questions import confirm_overwriting, confirm_writing, wished_services
+from pywatt.cli.project.create_questions import ask_for_services, confirm_overwriting, confirm_writing
 from pywatt.config import load
 from pywatt.config.discovery import config_files, find_app, is_root
 from pywatt.config.files.document import Document, read_document
 from pywatt.config.files.reading import absolute
 from pywatt.errors import CreateRefused
-from pywatt.scaffold.catalogue import KINDS, Wish, is_installed, parse_wish
-from pywatt.scaffold.files import Settled, settle, write
+from pywatt.scaffold.catalogue import KINDS, NewService, is_installed, parse_new_service
+from pywatt.scaffold.files import FileChanges, compare_files, write
 from pywatt.scaffold.layout import grown_layout, new_layout
 from pywatt.scaffold.plan import Plan, grown_app, new_app, services_folder, taken_ids
 
@@ -53,17 +53,21 @@ def create(
     if not yes and not sys.stdin.isatty():
         raise CreateRefused("there is no terminal to ask on", hint="add --yes, and say what to make with --service")
     folder, root = _place(directory, name)
-    wishes = [parse_wish(service) for service in services]
-    plan = _grown(root, wishes, ask=not yes) if root else _new(folder, name or folder.name, wishes, ask=not yes)
-    settled = settle(plan.files, _overwriting(force=force, ask=not yes))
-    if not yes and not confirm_writing(plan, settled):
+    new_services = [parse_new_service(service) for service in services]
+    plan = (
+        _grown(root, new_services, ask=not yes)
+        if root
+        else _new(folder, name or folder.name, new_services, ask=not yes)
+    )
+    changes = compare_files(plan.files, _overwriting(force=force, ask=not yes))
+    if not yes and not confirm_writing(plan, changes):
         raise click.Abort
     order = {file.path: number for number, file in enumerate(plan.files)}
-    write(sorted((*settled.created, *settled.changed), key=lambda file: order[file.path]))
+    write(sorted((*changes.created, *changes.changed), key=lambda file: order[file.path]))
     if as_json:
-        print_json(_document(plan, settled))
+        print_json(_document(plan, changes))
     else:
-        _report(plan, settled, new=root is None)
+        _report(plan, changes, new=root is None)
 
 
 def _place(directory: Path | None, name: str | None) -> tuple[Path, Document | None]:
@@ -89,24 +93,24 @@ def _place(directory: Path | None, name: str | None) -> tuple[Path, Document | N
     return folder, None
 
 
-def _new(folder: Path, name: str, wishes: Sequence[Wish], *, ask: bool) -> Plan:
-    if not wishes:
-        defaults = [parse_wish(text) for text in DEFAULT_SERVICES]
-        wishes = wished_services(folder, (), defaults) if ask else defaults
-    return new_app(new_layout(folder, name, wishes))
+def _new(folder: Path, name: str, new_services: Sequence[NewService], *, ask: bool) -> Plan:
+    if not new_services:
+        defaults = [parse_new_service(text) for text in DEFAULT_SERVICES]
+        new_services = ask_for_services(folder, (), defaults) if ask else defaults
+    return new_app(new_layout(folder, name, new_services))
 
 
-def _grown(root: Document, wishes: Sequence[Wish], *, ask: bool) -> Plan:
+def _grown(root: Document, new_services: Sequence[NewService], *, ask: bool) -> Plan:
     present = load(root.file, cwd=Path.cwd(), environ=os.environ)
     taken = taken_ids(present, root)
-    if not wishes:
+    if not new_services:
         if not ask:
             raise CreateRefused(
                 f"{root.file} is an app already, with the services {', '.join(taken)}",
                 hint="say what to add: --service ID=KIND[:TEMPLATE]",
             )
-        wishes = wished_services(present.root, taken, ())
-    return grown_app(grown_layout(present, taken, services_folder(present, root), wishes), root)
+        new_services = ask_for_services(present.root, taken, ())
+    return grown_app(grown_layout(present, taken, services_folder(present, root), new_services), root)
 
 
 def _overwriting(*, force: bool, ask: bool) -> Callable[[Path], bool]:
@@ -115,22 +119,22 @@ def _overwriting(*, force: bool, ask: bool) -> Callable[[Path], bool]:
     return confirm_overwriting
 
 
-def _document(plan: Plan, settled: Settled) -> dict[str, Any]:
+def _document(plan: Plan, changes: FileChanges) -> dict[str, Any]:
     folder = plan.layout.folder
     return {
         "folder": str(folder),
-        "services": [wish.id for wish in plan.layout.wishes],
+        "services": [service.id for service in plan.layout.new_services],
         **{
             word: [_shown(file.path, folder) for file in files]
-            for word, files in (("created", settled.created), ("changed", settled.changed), ("kept", settled.kept))
+            for word, files in (("created", changes.created), ("changed", changes.changed), ("kept", changes.kept))
         },
         "notes": [*plan.notes, *_missing(plan)],
     }
 
 
-def _report(plan: Plan, settled: Settled, *, new: bool) -> None:
+def _report(plan: Plan, changes: FileChanges, *, new: bool) -> None:
     folder = plan.layout.folder
-    for word, files in (("created", settled.created), ("changed", settled.changed), ("kept", settled.kept)):
+    for word, files in (("created", changes.created), ("changed", changes.changed), ("kept", changes.kept)):
         for file in files:
             note = " (it was there already; --force overwrites it)" if word == "kept" else ""
             click.echo(f"{word:<8} {_shown(file.path, folder)}{note}")
@@ -143,7 +147,7 @@ def _report(plan: Plan, settled: Settled, *, new: bool) -> None:
 
 def _missing(plan: Plan) -> list[str]:
     """Return what the services need that is not here."""
-    templates = dict.fromkeys(wish.template for wish in plan.layout.wishes)
+    templates = dict.fromkeys(service.template for service in plan.layout.new_services)
     packages = [line for template in templates if not is_installed(template) for line in template.requirements]
     programs = [each.program for each in templates if each.program and shutil.which(each.program) is None]
     notes = []

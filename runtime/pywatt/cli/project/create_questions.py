@@ -7,26 +7,26 @@ from pathlib import Path
 
 import click
 
-from pywatt.scaffold.catalogue import TEMPLATES, Template, Wish, id_problem, is_installed
-from pywatt.scaffold.files import Settled
+from pywatt.scaffold.catalogue import TEMPLATES, NewService, Template, id_problem, is_installed
+from pywatt.scaffold.files import FileChanges
 from pywatt.scaffold.plan import Plan
 
 _CHOICES = {str(number): template for number, template in enumerate(TEMPLATES, start=1)}
 
 
-def wished_services(folder: Path, taken: Sequence[str], defaults: Sequence[Wish]) -> list[Wish]:
+def ask_for_services(folder: Path, taken: Sequence[str], defaults: Sequence[NewService]) -> list[NewService]:
     """Ask for the services to make in an app, until the user wants no other. Raises click.Abort."""
     if taken:
         click.echo(f"The app in {folder} has the services {', '.join(taken)}.")
     else:
         click.echo(f"A new app in {folder}.")
     if defaults:
-        spelled = " and ".join(f"{wish.id} ({wish.template.title})" for wish in defaults)
+        spelled = " and ".join(f"{service.id} ({service.template.title})" for service in defaults)
         if click.confirm(f"Begin with {spelled}?", default=True):
-            wishes = list(defaults)
+            new_services = list(defaults)
             if not click.confirm("Another service?", default=False):
-                return wishes
-            return [*wishes, *_services([*taken, *(wish.id for wish in wishes)])]
+                return new_services
+            return [*new_services, *_services([*taken, *(service.id for service in new_services)])]
     return _services(taken)
 
 
@@ -35,24 +35,26 @@ def confirm_overwriting(path: Path) -> bool:
     return click.confirm(f"{path} is there already, with other content. Overwrite it?", default=False)
 
 
-def confirm_writing(plan: Plan, settled: Settled) -> bool:
+def confirm_writing(plan: Plan, changes: FileChanges) -> bool:
     """Show what will be written, and ask whether it is to be. Raises click.Abort."""
-    for word, files in (("create", settled.created), ("change", settled.changed), ("keep", settled.kept)):
+    for word, files in (("create", changes.created), ("change", changes.changed), ("keep", changes.kept)):
         for file in files:
             click.echo(f"  {word} {file.path.relative_to(plan.layout.folder)}")
     return click.confirm("Write that?", default=True)
 
 
-def _services(taken: Sequence[str]) -> list[Wish]:
+def _services(taken: Sequence[str]) -> list[NewService]:
     for number, template in _CHOICES.items():
         missing = "" if is_installed(template) else "  (not installed here)"
         click.echo(f"  {number:>2}  {template.spelling:<17} {template.title}{missing}")
-    wishes: list[Wish] = []
+    new_services: list[NewService] = []
     while True:
         template = _CHOICES[click.prompt("Which", type=click.Choice(list(_CHOICES)), show_choices=False)]
-        wishes.append(Wish(id=_id(template, [*taken, *(wish.id for wish in wishes)]), template=template))
+        new_services.append(
+            NewService(id=_id(template, [*taken, *(service.id for service in new_services)]), template=template)
+        )
         if not click.confirm("Another service?", default=False):
-            return wishes
+            return new_services
 
 
 def _id(template: Template, taken: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from pywatt.cli.arguments.config_options import config_option, env_file_option
 from pywatt.cli.output.table import counted, json_option, print_json
 from pywatt.config import load
 from pywatt.errors import ConfigError
@@ -15,12 +16,8 @@ from pywatt.errors import ConfigError
 
 @click.command()
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "-c", "--config", type=click.Path(path_type=Path), help="The root config file, instead of looking for one."
-)
-@click.option(
-    "-e", "--env", "env_file", type=click.Path(path_type=Path), help="The file of variables, instead of .env."
-)
+@config_option
+@env_file_option
 @json_option
 def validate(directory: Path | None, config: Path | None, env_file: Path | None, as_json: bool) -> int:
     """Check the config of the app in DIRECTORY (default: here)."""

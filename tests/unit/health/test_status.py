@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pywatt.mesh.table import MeshService, MeshTable, ServiceState
 from pywatt_services.health.config import LagWatch
 from pywatt_services.health.lag import GroupLag
-from pywatt_services.health.verdict import Status, health, readiness, worst
+from pywatt_services.health.status import Status, health, readiness, worst
 
 
 def table(**states: ServiceState) -> MeshTable:

@@ -1,4 +1,4 @@
-"""The app's health in one word, and the documents that say why. Pure."""
+"""Derives the app's health status, and the documents that explain it (pure)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def status_of_group(known: GroupLag) -> Status:
 
 
 def health(table: MeshTable, groups: Sequence[GroupLag]) -> tuple[Status, dict[str, Any]]:
-    """Return the verdict and the document of `GET /health`."""
+    """Return the status and the document of `GET /health`."""
     services = _services(table)
     statuses = [_OF_STATE.get(service.state, Status.DEGRADED) for service in services]
     overall = worst([*statuses, *map(status_of_group, groups)])
