@@ -20,12 +20,12 @@ from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.service import Service
 from pywatt.supervisor.supervisor import Supervisor
 
-REST_ROUNDS = 3
+REST_TICKS = 3
 _UNIX = "unix:"
 
 
-class Upkeep:
-    """Looks at the folder once in each of the supervisor's rounds: one system call while nothing has changed."""
+class FolderRepair:
+    """Looks at the folder once in each tick of the monitor: one system call while nothing has changed."""
 
     def __init__(self, supervisor: Supervisor, folder: RuntimeFolder, announce: Callable[[], None]) -> None:
         """`announce` writes what the app tells of itself into the folder."""
@@ -36,7 +36,7 @@ class Upkeep:
         self._working = False
         self._failure = ""
         self._rest = 0
-        """Rounds until the next attempt, after one that failed."""
+        """Ticks until the next attempt, after a failed one."""
 
     def look(self, tasks: TaskGroup) -> None:
         """Look, and begin what is to be done in a task."""
@@ -54,7 +54,7 @@ class Upkeep:
         try:
             await self._make_again()
         except (OSError, PywattError) as error:
-            self._rest = REST_ROUNDS
+            self._rest = REST_TICKS
             if self._supervisor.mesh.stopping:
                 return
             self._tell(f"cannot make again what was removed from {self._folder.path}: {error}")

@@ -23,14 +23,14 @@ from pywatt.control.folder import RuntimeFolder, runtime_folder
 from pywatt.control.service import control_service
 from pywatt.logs.flow import Flow
 from pywatt.supervisor.commands import Commands
-from pywatt.supervisor.folder_repair import Upkeep
+from pywatt.supervisor.folder_repair import FolderRepair
 from pywatt.supervisor.process.debuggers import Attend
 from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.kernel_limits import cannot, make_room
 from pywatt.supervisor.process.output import Log, now_ms
 from pywatt.supervisor.process.reaper import ExitStatus, open_reaper
 from pywatt.supervisor.process.sockets import open_endpoint
-from pywatt.supervisor.process.worker import Workshop
+from pywatt.supervisor.process.worker_factory import WorkerFactory
 from pywatt.supervisor.supervisor import Supervisor
 from pywatt.worker.process.mark import end_marked, is_of_app
 from pywatt.worker.process.prctl import adopt_orphans
@@ -63,7 +63,7 @@ async def run_app(
     started = now_ms()
     with runtime_folder() as folder, _open_control_socket(folder) as control:
         async with open_reaper() as reaper:
-            workshop = Workshop(
+            factory = WorkerFactory(
                 app_name=config.name,
                 production=production,
                 start_timeout=config.start_timeout,
@@ -77,7 +77,7 @@ async def run_app(
             )
             supervisor = Supervisor(
                 config,
-                workshop,
+                factory,
                 read_config=read_config,
                 clock=clock,
                 rng=rng or random.Random(),  # noqa: S311 - spreads restarts, no secret
@@ -87,7 +87,7 @@ async def run_app(
             with _translated(folder):
                 announce(ready=False)
             supervisor.on_reload.append(partial(_say_if_refused, supervisor, announce))
-            supervisor.on_round.append(Upkeep(supervisor, folder, announce).look)
+            supervisor.on_tick.append(FolderRepair(supervisor, folder, announce).look)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_kill_when_forced, supervisor, force)
                 tasks.start_soon(forkserver.stay, reaper, partial(_tell_launch, supervisor, forkserver))

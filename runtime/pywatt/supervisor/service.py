@@ -1,4 +1,4 @@
-"""One service: its worker slots, its state as others see it, and changing its workers without a gap."""
+"""One service: its worker slots, its public state, and the replacement of its workers without a gap."""
 
 from __future__ import annotations
 
@@ -8,23 +8,51 @@ import random
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
 
 from pywatt.concurrency import first_of
-from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
+from pywatt.config.model import LogLevel, ProbeConfig, ServerConfig, ServiceConfig
 from pywatt.errors import ServiceFailed
 from pywatt.mesh.table import MeshService, ServiceState
-from pywatt.supervisor.monitor.probe_kinds import ask
-from pywatt.supervisor.parties import App
+from pywatt.supervisor.monitor.probe_kinds import run_probe
+from pywatt.supervisor.monitor.start_deadlocks import DeadlockDetector
 from pywatt.supervisor.process.before_start import run_before_start
-from pywatt.supervisor.process.worker import Order, Worker, Workshop
+from pywatt.supervisor.process.worker import Worker
+from pywatt.supervisor.process.worker_factory import WorkerFactory, WorkerSpec
+from pywatt.supervisor.publication import Publication
+from pywatt.supervisor.retirement import Retirement
 from pywatt.supervisor.service_status import mesh_service
-from pywatt.supervisor.slot import Keeper, why_refused
+from pywatt.supervisor.slot import WorkerSlot, why_refused
 
-MOST_RETIRING = 4
-"""Workers of a service that have been replaced and still run, above which the next replacement waits for their end."""
+
+class ServiceHost(Protocol):
+    """The part of the app that a service uses."""
+
+    deadlocks: DeadlockDetector
+
+    @property
+    def mesh(self) -> Publication:
+        """The mesh table and its publication to workers."""
+        ...
+
+    def environment(self, service: ServiceConfig) -> Mapping[str, str]:
+        """Return the environment for a new worker."""
+        ...
+
+    def entry(self, service: ServiceConfig) -> tuple[socket.socket | None, str, ServerConfig]:
+        """Return the public socket if this service is the entrypoint, the base path, and the server block."""
+        ...
+
+    def exported(self, service: ServiceConfig, variables: Mapping[str, str]) -> None:
+        """Take the variables that a ready worker exports."""
+        ...
+
+    def say(self, level: LogLevel, message: str, **extra: object) -> None:
+        """Write a line of the supervisor's own into the log."""
+        ...
 
 
 class Service:
@@ -35,21 +63,20 @@ class Service:
         config: ServiceConfig,
         *,
         index: int,
-        workshop: Workshop,
-        app: App,
+        factory: WorkerFactory,
+        app: ServiceHost,
         loopback: socket.socket,
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
         self.config = config
-        self.workshop = workshop
+        self.factory = factory
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done once every worker has been ready for the first time, or with the ServiceFailed that prevented it."""
         self.started.add_done_callback(lambda started: started.cancelled() or started.exception())
         self.ended = anyio.Event()
-        self.keepers: dict[int, Keeper] = {}
-        self._retiring: set[Keeper] = set()
-        self._starting: set[Keeper] = set()
+        self.slots: dict[int, WorkerSlot] = {}
+        self._starting: set[WorkerSlot] = set()
         self._index = index
         self._app = app
         self._loopback = loopback
@@ -59,6 +86,8 @@ class Service:
         self._rng = rng
         self._incarnations = 0
         self._stopping = anyio.Event()
+        # In development a page that is open in a browser is to find the new code soon.
+        self._retiring = Retirement(config.id, app.mesh, self._stopping, linger=factory.production)
         self._held = False
         """Whether no worker is started any more."""
         self._changing = asyncio.Lock()
@@ -86,12 +115,12 @@ class Service:
             async with anyio.create_task_group() as self._tasks:
                 failure = await self._before_start(self.config)
                 if failure is None and not self._held:
-                    for slot in range(self.config.workers):
-                        self.keepers[slot] = self._keep(self.config, slot)
-                    failure = await self._first_failure(list(self.keepers.values()))
+                    for number in range(self.config.workers):
+                        self.slots[number] = self._keep(self.config, number)
+                    failure = await self._first_failure(list(self.slots.values()))
                 if self._held:
                     failure = None  # it was not given the time
-                if failure is not None and self.workshop.production:
+                if failure is not None and self.factory.production:
                     self.started.set_exception(failure)
                     self._retire_all()
                     return
@@ -113,12 +142,12 @@ class Service:
     def hold(self) -> None:
         """Start no further worker, since the app is about to stop; those that serve go on until `stop`."""
         self._held = True
-        if not self.keepers:
+        if not self.slots:
             self._stopping.set()
-        for keeper in self._all():
-            keeper.hold()
-            if not keeper.serving:
-                keeper.retire()
+        for slot in self._all():
+            slot.hold()
+            if not slot.serving:
+                slot.retire()
 
     async def stop(self) -> None:
         """Stop every worker; return when all are gone."""
@@ -130,14 +159,14 @@ class Service:
         """Stop every worker until the service is started again; nobody connects to it meanwhile."""
         self.parked = True
         await self.stop()
-        self.keepers.clear()
+        self.slots.clear()
 
     def kill(self) -> None:
         """End every worker at once."""
         self._held = True
         self._stopping.set()
-        for keeper in self._all():
-            keeper.kill()
+        for slot in self._all():
+            slot.kill()
 
     async def replace(self, config: ServiceConfig | None = None) -> None:
         """Bring up new workers, one slot after the other, and retire each old one once its successor serves.
@@ -151,54 +180,54 @@ class Service:
                 return
             config = config or self.config
             if config.scaling is not None:
-                config = dataclasses.replace(config, workers=len(self.keepers) or config.workers)
-            before = dict(self.keepers)
+                config = dataclasses.replace(config, workers=len(self.slots) or config.workers)
+            before = dict(self.slots)
             try:
                 failure = await self._before_start(config)
                 if failure is not None:
                     raise failure
-                for slot in range(config.workers):
-                    await self._succeed(config, slot)
+                for number in range(config.workers):
+                    await self._succeed(config, number)
             except ServiceFailed as error:
                 self._hinder(error)
                 if config != self.config:
                     await self._take_back(before)
                 raise
             self.config = config
-            for slot in [slot for slot in self.keepers if slot >= config.workers]:
-                await self._leave(slot)
+            for number in [number for number in self.slots if number >= config.workers]:
+                await self._leave(number)
 
     async def scale(self, workers: int) -> None:
-        """Run so many workers from now on. Raises ServiceFailed when a new one does not get ready."""
+        """Run this number of workers from now on. Raises ServiceFailed when a new one does not get ready."""
         async with self._changing:
-            for slot in range(workers):
-                if slot not in self.keepers:
-                    await self._succeed(self.config, slot)
-            for slot in [slot for slot in self.keepers if slot >= workers]:
-                await self._leave(slot)
+            for number in range(workers):
+                if number not in self.slots:
+                    await self._succeed(self.config, number)
+            for number in [number for number in self.slots if number >= workers]:
+                await self._leave(number)
             self.config = dataclasses.replace(self.config, workers=workers)
 
     async def renew(self, worker: Worker) -> None:
         """Bring up a successor of this one worker, then retire it. Raises ServiceFailed as `replace` does."""
         async with self._changing:
-            keeper = self.keepers.get(worker.slot)
-            if keeper is not None and keeper.worker is worker and not worker.exited.done():
+            slot = self.slots.get(worker.slot)
+            if slot is not None and slot.worker is worker and not worker.exited.done():
                 await self._succeed(self.config, worker.slot)
 
     def recycle(self) -> None:
         """Stop each worker and start it anew, because its environment has changed."""
-        for keeper in self.keepers.values():
-            keeper.recycle()
+        for slot in self.slots.values():
+            slot.recycle()
 
-    # What keepers need.
+    # The host of its slots.
 
-    def order(self, config: ServiceConfig, slot: int) -> Order:
-        """Return what the next worker of the slot is made from."""
+    def worker_spec(self, config: ServiceConfig, number: int) -> WorkerSpec:
+        """Return the spec of the next worker of a slot."""
         self._incarnations += 1
         public, base_path, server = self._app.entry(config)
-        return Order(
+        return WorkerSpec(
             service=config,
-            slot=slot,
+            slot=number,
             incarnation=self._incarnations,
             socket_name=f"{self._index}.{self._incarnations}",
             env=self._app.environment(config),
@@ -220,7 +249,7 @@ class Service:
     def became_ready(self, worker: Worker) -> None:
         """Take what a worker reported with its readiness."""
         assert worker.report is not None
-        self._app.circles.started(self.config.id)
+        self._app.deadlocks.started(self.config.id)
         self._app.exported(self.config, worker.report.exports)
         if not worker.report.http and self._http:
             self._refuse()
@@ -229,9 +258,9 @@ class Service:
         level = LogLevel.DEBUG if self.config.internal else LogLevel.INFO
         self._app.say(level, message, child=worker.pid)
 
-    async def ask(self, worker: Worker, probe: ProbeConfig) -> str:
-        """Ask a worker what a probe asks; return what is wrong, or nothing."""
-        return await ask(worker, probe, self.config, self._app.environment(self.config), self.workshop)
+    async def run_probe(self, worker: Worker, probe: ProbeConfig) -> str:
+        """Run a probe of a worker once; return the problem, or nothing."""
+        return await run_probe(worker, probe, self.config, self._app.environment(self.config), self.factory)
 
     def say(self, level: LogLevel, message: str, **extra: object) -> None:
         """Write a line of the supervisor's own into the log."""
@@ -245,27 +274,27 @@ class Service:
         """Return a random number in [0, 1)."""
         return self._rng.random()
 
-    def circle(self) -> str:
-        """Return in which circle of services that wait for each other this one starts, or nothing."""
-        return self._app.circles.seen.get(self.config.id, "")
+    def deadlock(self) -> str:
+        """Describe the start deadlock that this service is part of, or return nothing."""
+        return self._app.deadlocks.seen.get(self.config.id, "")
 
-    # What others see.
+    # State.
 
     @property
     def serving(self) -> bool:
         """Whether any worker takes calls."""
-        return any(keeper.serving for keeper in self.keepers.values())
+        return any(slot.serving for slot in self.slots.values())
 
     def workers(self) -> list[Worker]:
         """Return every worker that runs, those that start or retire included."""
-        return [keeper.worker for keeper in self._all() if keeper.worker is not None]
+        return [slot.worker for slot in self._all() if slot.worker is not None]
 
     def snapshot(self) -> MeshService:
-        """Return the service as others see it."""
+        """Return the service's entry in the mesh table."""
         stopped = self._stopping.is_set() or self.ended.is_set() or (self._held and not self.serving)
         return mesh_service(
             self.config,
-            self.keepers.values(),
+            self.slots.values(),
             port=self.port if self._http and self.config.http else None,
             state=ServiceState.STOPPED if stopped else None,
             started=self.started.done(),
@@ -280,21 +309,21 @@ class Service:
         self._http = False
         self._loopback.shutdown(socket.SHUT_RDWR)
 
-    def _all(self) -> list[Keeper]:
-        return [*self.keepers.values(), *self._starting, *self._retiring]
+    def _all(self) -> list[WorkerSlot]:
+        return [*self.slots.values(), *self._starting, *self._retiring]
 
-    def _keep(self, config: ServiceConfig, slot: int) -> Keeper:
+    def _keep(self, config: ServiceConfig, number: int) -> WorkerSlot:
         assert self._tasks is not None
-        keeper = Keeper(config, slot, self)
-        self._tasks.start_soon(keeper.run)
-        return keeper
+        slot = WorkerSlot(config, number, self)
+        self._tasks.start_soon(slot.run)
+        return slot
 
     def _retire_all(self) -> None:
-        for keeper in self._all():
-            keeper.retire()
+        for slot in self._all():
+            slot.retire()
 
     async def _before_start(self, config: ServiceConfig) -> ServiceFailed | None:
-        """Run the commands that come before the workers; return the failure of one. A stop ends them."""
+        """Run the service's beforeStart commands; return the failure of one. A stop ends them."""
         self._hinder(None)
         if not config.before_start:
             return None
@@ -302,7 +331,7 @@ class Service:
 
         async def run() -> None:
             try:
-                await run_before_start(config, self._app.environment(config), self.workshop)
+                await run_before_start(config, self._app.environment(config), self.factory)
             except ServiceFailed as failure:
                 failures.append(failure)
 
@@ -311,23 +340,23 @@ class Service:
 
     def _hinder(self, failure: ServiceFailed | None) -> None:
         """Have callers told why there are no workers, or nothing while they are about to be started."""
-        self._hindered = "" if failure is None else why_refused(failure, self.workshop)
+        self._hindered = "" if failure is None else why_refused(failure, self.factory)
         self.changed()
 
-    async def _first_failure(self, keepers: Sequence[Keeper]) -> ServiceFailed | None:
+    async def _first_failure(self, slots: Sequence[WorkerSlot]) -> ServiceFailed | None:
         """Wait until all are started, one has failed, or the service is told to stop."""
-        started = [keeper.started for keeper in keepers]
+        started = [slot.started for slot in slots]
         await first_of(self._stopping.wait, partial(asyncio.wait, started, return_when=asyncio.FIRST_EXCEPTION))
         failures = (future.exception() for future in started if future.done())
         return next((failure for failure in failures if isinstance(failure, ServiceFailed)), None)
 
-    async def _succeed(self, config: ServiceConfig, slot: int) -> None:
+    async def _succeed(self, config: ServiceConfig, number: int) -> None:
         """Start a worker and, once it serves, retire the one that had the slot. Raises ServiceFailed."""
-        if self.workshop.production:
-            await self._make_room()
+        if self.factory.production:
+            await self._retiring.make_room()
         if self._tasks is None or self._held or self.ended.is_set():
             raise ServiceFailed(self.config.id, f'service "{self.config.id}" does not run, or is being stopped')
-        successor = self._keep(config, slot)
+        successor = self._keep(config, number)
         self._starting.add(successor)
         try:
             failure = await self._first_failure([successor])
@@ -343,56 +372,27 @@ class Service:
             )
         if failure is not None:
             raise failure
-        old = self.keepers.get(slot)
-        self.keepers[slot] = successor
+        old = self.slots.get(number)
+        self.slots[number] = successor
         if old is None:
             self.changed()
-        elif self.workshop.production:
-            await self._retire(old)
+        elif self.factory.production:
+            await self._retiring.retire(old, self._tasks)
         else:
             # A page that is open in a browser must not hold up the next save.
-            self._tasks.start_soon(self._retire, old)
+            self._tasks.start_soon(self._retiring.retire, old, self._tasks)
 
-    async def _take_back(self, before: Mapping[int, Keeper]) -> None:
-        """Have the slots that have another keeper than before served by the present configuration again."""
-        for slot in [slot for slot, keeper in self.keepers.items() if keeper is not before.get(slot)]:
-            if slot in before:
+    async def _take_back(self, before: Mapping[int, WorkerSlot]) -> None:
+        """Have the slots that changed since `before` served by the present configuration again."""
+        for number in [number for number, slot in self.slots.items() if slot is not before.get(number)]:
+            if number in before:
                 try:
-                    await self._succeed(self.config, slot)
+                    await self._succeed(self.config, number)
                 except ServiceFailed as error:
                     self.say(LogLevel.ERROR, f"{error.message}; the new configuration serves in its place")
             else:
-                await self._leave(slot)
+                await self._leave(number)
 
-    async def _leave(self, slot: int) -> None:
-        await self._retire(self.keepers.pop(slot))
-
-    async def _retire(self, keeper: Keeper) -> None:
-        """Take a keeper's worker out of the table and return when all callers know; it ends in the background."""
+    async def _leave(self, number: int) -> None:
         assert self._tasks is not None
-        left = anyio.Event()
-        self._retiring.add(keeper)
-        self._tasks.start_soon(self._see_off, keeper, left)
-        await left.wait()
-
-    async def _see_off(self, keeper: Keeper, left: anyio.Event) -> None:
-        """Wait until no call to the keeper's worker is left, then have it stop. `left`: set when no new ones come."""
-        version = self._app.mesh.publish(self.config.id)
-        try:
-            await first_of(self._stopping.wait, keeper.ended.wait, partial(self._app.mesh.followed, version))
-            left.set()
-            await first_of(self._stopping.wait, keeper.ended.wait, partial(self._app.mesh.drained, version))
-            # In development a page that is open in a browser is to find the new code soon.
-            keeper.retire(linger=self.workshop.production)
-            await keeper.ended.wait()
-        finally:
-            self._retiring.discard(keeper)
-            self.changed()
-
-    async def _make_room(self) -> None:
-        """Wait while many replaced workers have not ended yet."""
-        while not self._stopping.is_set():
-            running = [keeper for keeper in self._retiring if not keeper.ended.is_set()]
-            if len(running) < MOST_RETIRING:
-                return
-            await first_of(self._stopping.wait, *(keeper.ended.wait for keeper in running))
+        await self._retiring.retire(self.slots.pop(number), self._tasks)

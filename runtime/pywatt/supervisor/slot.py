@@ -1,4 +1,4 @@
-"""Keeps one worker slot of a service filled: one incarnation after the other, until it is told to retire."""
+"""Keeps one worker slot of a service filled: one incarnation after the other, until it is retired."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import anyio
 from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
 from pywatt.errors import ServiceFailed, StartError
-from pywatt.supervisor.monitor.probe_runner import Probes
+from pywatt.supervisor.monitor.probe_runner import ProbeRunner
 from pywatt.supervisor.monitor.start_deadlocks import HINT
-from pywatt.supervisor.policy.restart import RestartHistory, StayDown, after_exit
+from pywatt.supervisor.policy.restart import GiveUp, RestartHistory, after_exit
 from pywatt.supervisor.process.kernel_limits import cannot
-from pywatt.supervisor.process.worker import Order, Worker, Workshop, open_worker
+from pywatt.supervisor.process.worker import Worker
+from pywatt.supervisor.process.worker_factory import WorkerFactory, WorkerSpec
 
 LAST_LINE = 300
 """Characters of a failed worker's last line of output that callers are told."""
@@ -26,13 +27,13 @@ SHORT_PAUSE = 1.0
 """Seconds before the next start of a failing worker that callers may as well wait for."""
 
 
-class Surroundings(Protocol):
-    """What a keeper needs from the service that it works for."""
+class SlotHost(Protocol):
+    """The part of a service that its slots use."""
 
-    workshop: Workshop
+    factory: WorkerFactory
 
-    def order(self, config: ServiceConfig, slot: int) -> Order:
-        """Return what the next worker of the slot is made from."""
+    def worker_spec(self, config: ServiceConfig, number: int) -> WorkerSpec:
+        """Return the spec of the next worker of a slot."""
         ...
 
     def changed(self) -> None:
@@ -47,12 +48,12 @@ class Surroundings(Protocol):
         """Take what a worker reported with its readiness."""
         ...
 
-    async def ask(self, worker: Worker, probe: ProbeConfig) -> str:
-        """Ask a worker what a probe asks; return what is wrong, or nothing."""
+    async def run_probe(self, worker: Worker, probe: ProbeConfig) -> str:
+        """Run a probe of a worker once; return the problem, or nothing."""
         ...
 
-    def circle(self) -> str:
-        """Return in which circle of services that wait for each other this one starts, or nothing."""
+    def deadlock(self) -> str:
+        """Describe the start deadlock that this service is part of, or return nothing."""
         ...
 
     def say(self, level: LogLevel, message: str, **extra: object) -> None:
@@ -68,32 +69,32 @@ class Surroundings(Protocol):
         ...
 
 
-class Keeper:
-    """One slot, one configuration: a change of that needs a new keeper, which takes over when it is ready."""
+class WorkerSlot:
+    """A slot with one configuration; another configuration needs a successor, which takes over when it is ready."""
 
-    def __init__(self, config: ServiceConfig, slot: int, surroundings: Surroundings) -> None:
+    def __init__(self, config: ServiceConfig, number: int, host: SlotHost) -> None:
         self.config = config
-        self.slot = slot
+        self.number = number
         self.worker: Worker | None = None
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when its first worker is ready, or with the ServiceFailed that prevented it."""
         self.ended = anyio.Event()
-        self.down: StayDown | None = None
-        """Set when the worker ended and the restart policy says to leave it at that."""
+        self.given_up: GiveUp | None = None
+        """Set when the worker ended and the restart policy does not start another one."""
         self.why = ""
-        """What is wrong, while something is."""
+        """The present problem, or nothing."""
         self.crash_loop = False
         self.restarts = 0
-        """How often a worker that ended by itself was replaced."""
+        """Number of replacements of workers that ended by themselves."""
         self.starting = False
         """Whether its worker is being started, or will be within SHORT_PAUSE seconds."""
-        self._surroundings = surroundings
+        self._host = host
         self._retire = anyio.Event()
         self._may_not_linger = anyio.Event()
         self._hurry = anyio.Event()
         self._recycle = anyio.Event()
         self._hold = anyio.Event()
-        # Whoever waits for it gets the failure; a keeper that nobody waits for any more has logged it.
+        # Waiters get the failure; a slot that nobody waits for any more has logged it.
         self.started.add_done_callback(lambda started: started.cancelled() or started.exception())
 
     @property
@@ -103,7 +104,7 @@ class Keeper:
 
     @property
     def unready(self) -> str:
-        """What the probes say against calling its worker, while that is all that is wrong with it."""
+        """The reason why its probes keep callers away, while that is the only problem."""
         return self.worker.unready if self.worker is not None and self.worker.calls else ""
 
     async def run(self) -> None:
@@ -115,27 +116,27 @@ class Keeper:
                 if failure is None:
                     continue
                 if not self.started.done():
-                    self.down, self.why = StayDown(failed=True), why_refused(failure, self._surroundings.workshop)
+                    self.given_up, self.why = GiveUp(failed=True), why_refused(failure, self._host.factory)
                     self.started.set_exception(failure)
                     return
                 if self._hold.is_set():
                     self.why = f"{failure.message}; it is not started again, since the app stops"
-                    self._surroundings.say(LogLevel.ERROR, self.why, **self._which())
+                    self._host.say(LogLevel.ERROR, self.why, **self._which())
                     break
                 history, decision = after_exit(
                     history,
                     self.config.restart,
                     exit_code=exit_code,
                     ready_seconds=ready_seconds,
-                    now=self._surroundings.now(),
-                    random=self._surroundings.random(),
+                    now=self._host.now(),
+                    random=self._host.random(),
                 )
-                if isinstance(decision, StayDown):
-                    self._stay_down(failure, decision)
+                if isinstance(decision, GiveUp):
+                    self._give_up(failure, decision)
                     await self._retire.wait()
                     return
                 self.restarts += 1
-                self.crash_loop, self.why = decision.crash_loop, why_refused(failure, self._surroundings.workshop)
+                self.crash_loop, self.why = decision.crash_loop, why_refused(failure, self._host.factory)
                 self.starting = decision.delay <= SHORT_PAUSE
                 self._announce(failure, decision.delay)
                 self._hurry = anyio.Event()
@@ -143,7 +144,7 @@ class Keeper:
                     await first_of(self._retire.wait, self._hurry.wait, self._hold.wait)
                 if self._hurry.is_set():
                     history = RestartHistory()
-            self._surroundings.changed()
+            self._host.changed()
             await self._retire.wait()
         finally:
             if not self.started.done():
@@ -151,7 +152,7 @@ class Keeper:
                 self.started.set_exception(ServiceFailed(self.config.id, message))
             self.starting = False
             self.ended.set()
-            self._surroundings.changed()
+            self._host.changed()
 
     def retire(self, *, linger: bool = False) -> None:
         """Have the worker stop and the slot left; `linger`: a successor serves, so connections may take their time."""
@@ -183,20 +184,19 @@ class Keeper:
         self._recycle = anyio.Event()
         self.worker = None
         self.starting = True
-        around = self._surroundings
+        host = self._host
         try:
-            async with open_worker(
-                around.workshop,
-                around.order(self.config, self.slot),
-                on_change=around.changed,
-                on_applied=around.applied,
-                clock=around.now,
+            async with host.factory.open_worker(
+                host.worker_spec(self.config, self.number),
+                on_change=host.changed,
+                on_applied=host.applied,
+                clock=host.now,
                 wanted=self._wanted,
             ) as worker:
                 self.worker = worker
-                around.changed()  # its table is as old as its order
-                limit, passed = around.workshop.start_timeout, anyio.Event()
-                probes = Probes(self.config.probes, partial(self._ask, worker), partial(self._note, worker))
+                host.changed()  # its table is as old as its spec
+                limit, passed = host.factory.start_timeout, anyio.Event()
+                probes = ProbeRunner(self.config.probes, partial(self._run_probe, worker), partial(self._note, worker))
                 with anyio.move_on_after(limit) as starting:
                     worker.debuggers.on_change = partial(_hold_start, worker, starting, limit)
                     await first_of(
@@ -225,16 +225,16 @@ class Keeper:
             if worker.ready.is_set() and worker.unready:
                 message += f": {worker.unready}"
             hint = "if it just needs longer, raise startTimeout (milliseconds) in the root config file"
-            if circle := around.circle():
-                message, hint = f"{message}: {circle}", HINT
+            if deadlock := host.deadlock():
+                message, hint = f"{message}: {deadlock}", HINT
             return ServiceFailed(self.config.id, message, output=output, hint=hint), 0.0, status.code
         verb = "ended" if passed.is_set() else "failed to start"
-        killed = worker.verdict if status.code == -signal.SIGKILL else ""  # else it ended by itself just before
+        killed = worker.kill_reason if status.code == -signal.SIGKILL else ""  # else it ended by itself just before
         reason = killed or ("it returned by itself (exit status 0)" if status.code == 0 else str(status))
-        circle = "" if passed.is_set() else around.circle()
-        if circle and circle not in reason:
-            reason += f"; {circle}"
-        hint = HINT if circle else ""
+        deadlock = "" if passed.is_set() else host.deadlock()
+        if deadlock and deadlock not in reason:
+            reason += f"; {deadlock}"
+        hint = HINT if deadlock else ""
         failure = ServiceFailed(self.config.id, f"{name} {verb}: {reason}", output=output, hint=hint)
         return failure, ready_seconds, status.code
 
@@ -244,7 +244,7 @@ class Keeper:
 
     def _name(self) -> str:
         name = f'service "{self.config.id}"'
-        return f"{name} (worker {self.slot})" if self.config.workers > 1 else name
+        return f"{name} (worker {self.number})" if self.config.workers > 1 else name
 
     def _not_started(self, error: Exception) -> ServiceFailed:
         """Return the failure for an error of the supervisor's own."""
@@ -257,66 +257,66 @@ class Keeper:
         message = f"{self._name()} failed, since pywatt itself did: {type(error).__name__}: {error}"
         return ServiceFailed(self.config.id, message, output="".join(trace).splitlines())
 
-    async def _ask(self, worker: Worker, probe: ProbeConfig) -> str:
-        """Ask what a probe asks, unless a debugger holds the worker."""
-        problem = "" if worker.debuggers.hold else await self._surroundings.ask(worker, probe)
+    async def _run_probe(self, worker: Worker, probe: ProbeConfig) -> str:
+        """Run a probe, unless a debugger holds the worker."""
+        problem = "" if worker.debuggers.hold else await self._host.run_probe(worker, probe)
         return "" if worker.debuggers.hold else problem
 
-    async def _get_ready(self, worker: Worker, probes: Probes, passed: anyio.Event) -> None:
-        """Return when the worker is ready and its probes pass, or with a verdict about it."""
+    async def _get_ready(self, worker: Worker, probes: ProbeRunner, passed: anyio.Event) -> None:
+        """Return when the worker is ready and its probes pass, or with a reason to kill it."""
         await worker.ready.wait()
-        worker.verdict = await probes.get_ready()
-        if worker.verdict:
+        worker.kill_reason = await probes.get_ready()
+        if worker.kill_reason:
             return
         passed.set()
         self.starting = False
         self.why = worker.unready = ""
-        self._surroundings.became_ready(worker)
+        self._host.became_ready(worker)
         if not self.started.done():
             self.started.set_result(None)
 
-    async def _watch(self, worker: Worker, probes: Probes) -> None:
-        """Return when its liveness probe has failed, with a verdict about it."""
+    async def _watch(self, worker: Worker, probes: ProbeRunner) -> None:
+        """Return when its liveness probe has failed, with a reason to kill the worker."""
         failure = await probes.watch()
-        worker.verdict = worker.verdict or failure
+        worker.kill_reason = worker.kill_reason or failure
 
     def _note(self, worker: Worker, unready: str) -> None:
-        """Take what the readiness probe says."""
+        """Take the result of the readiness probe."""
         changed, worker.unready = bool(worker.unready) is not bool(unready), unready
         if changed and self.started.done():
-            name = f'worker {self.slot} of the service "{self.config.id}"'
+            name = f'worker {self.number} of the service "{self.config.id}"'
             if unready:
-                self._surroundings.say(LogLevel.WARN, f"{name} is not ready: {unready}", **self._which())
+                self._host.say(LogLevel.WARN, f"{name} is not ready: {unready}", **self._which())
             else:
-                self._surroundings.say(LogLevel.INFO, f"{name} is ready again", **self._which())
-        self._surroundings.changed()
+                self._host.say(LogLevel.INFO, f"{name} is ready again", **self._which())
+        self._host.changed()
 
-    def _stay_down(self, failure: ServiceFailed, decision: StayDown) -> None:
-        self.down, self.starting = decision, False
+    def _give_up(self, failure: ServiceFailed, decision: GiveUp) -> None:
+        self.given_up, self.starting = decision, False
         if decision.failed:
             self.why = f"{failure.message}; its restart policy leaves it at that"
-            self._surroundings.say(LogLevel.ERROR, self.why, **self._which())
+            self._host.say(LogLevel.ERROR, self.why, **self._which())
         else:
-            self._surroundings.say(LogLevel.INFO, f'the service "{self.config.id}" has done its work', **self._which())
-        self._surroundings.changed()
+            self._host.say(LogLevel.INFO, f'the service "{self.config.id}" has done its work', **self._which())
+        self._host.changed()
 
     def _announce(self, failure: ServiceFailed, delay: float) -> None:
         when = f"in {delay:.1f} s" if delay else "now"
         loop = " (crash loop)" if self.crash_loop else ""
         fix = f" (fix: {failure.hint})" if failure.hint else ""
         message = f"{failure.message}{fix}; starting it again {when}{loop}"
-        self._surroundings.say(LogLevel.ERROR, message, **self._which())
-        self._surroundings.changed()
+        self._host.say(LogLevel.ERROR, message, **self._which())
+        self._host.changed()
 
     def _which(self) -> dict[str, object]:
-        """Return which process a line is about."""
+        """Return the fields that name the process in a log line."""
         return {} if self.worker is None else {"child": self.worker.pid}
 
 
-def why_refused(failure: ServiceFailed, workshop: Workshop) -> str:
+def why_refused(failure: ServiceFailed, factory: WorkerFactory) -> str:
     """Return why callers are refused; in development with the last line of output, which may tell secrets."""
     last = next((line.strip() for line in reversed(failure.output) if line.strip()), "")
-    if not last or workshop.production:
+    if not last or factory.production:
         return failure.message
     return f"{failure.message}: {last[:LAST_LINE]}"
 

@@ -28,7 +28,7 @@ def service_row(service: Service, *, entrypoint: bool, usage: Mapping[int, Usage
         "url": f"http://{LOOPBACK}:{seen.port}" if seen.port is not None else None,
         "path": str(service.config.path),
         "ready": seen.ready,
-        "restarts": sum(keeper.restarts for keeper in service.keepers.values()),
+        "restarts": sum(slot.restarts for slot in service.slots.values()),
         "workers": [_worker_row(worker, usage.get(worker.pid)) for worker in service.workers()],
     }
 

@@ -22,14 +22,14 @@ from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceCo
 from pywatt.errors import PywattError, ServiceFailed, StartError
 from pywatt.logs.lines import LogRecord
 from pywatt.mesh.table import MeshTable
-from pywatt.supervisor.monitor.monitor import Rounds
-from pywatt.supervisor.monitor.start_deadlocks import CircleWatch
-from pywatt.supervisor.policy.config_diff import Difference, difference
+from pywatt.supervisor.monitor.monitor import Monitor
+from pywatt.supervisor.monitor.start_deadlocks import DeadlockDetector
+from pywatt.supervisor.policy.config_diff import ConfigDiff, config_diff
 from pywatt.supervisor.policy.stop_order import stop_levels
 from pywatt.supervisor.process.kernel_limits import cannot, make_room
 from pywatt.supervisor.process.output import now_ms
 from pywatt.supervisor.process.sockets import LOOPBACK, open_loopback, open_public, public_url, stop_listening
-from pywatt.supervisor.process.worker import Workshop
+from pywatt.supervisor.process.worker_factory import WorkerFactory
 from pywatt.supervisor.publication import Publication
 from pywatt.supervisor.service import Service
 from pywatt.supervisor.stand_in import StandIn
@@ -41,7 +41,7 @@ class Supervisor:
     def __init__(
         self,
         config: RuntimeConfig,
-        workshop: Workshop,
+        factory: WorkerFactory,
         *,
         read_config: Callable[[], RuntimeConfig],
         clock: Callable[[], float],
@@ -53,7 +53,7 @@ class Supervisor:
         self.failure: BaseException | None = None
         """Why the app could not be started: a ServiceFailed."""
         self._read_config = read_config
-        self._workshop = workshop
+        self._factory = factory
         self._tasks: TaskGroup | None = None
         self._clock = clock
         self._rng = rng
@@ -66,11 +66,11 @@ class Supervisor:
         self._reloading = asyncio.Lock()
         self._made = 0
         self._listeners: dict[str, socket.socket] = {}
-        self.on_round: list[Callable[[TaskGroup], None]] = []
+        self.on_tick: list[Callable[[TaskGroup], None]] = []
         """Called every few seconds, with a task group for what is to be done."""
         self.on_reload: list[Callable[[], None]] = []
         """Called when another configuration applies."""
-        self.circles = CircleWatch(self.services, say=self.say, clock=clock)
+        self.deadlocks = DeadlockDetector(self.services, say=self.say, clock=clock)
         try:
             for service in config.services:
                 self._add(service)
@@ -91,16 +91,16 @@ class Supervisor:
         Services run as `tasks` until `stop`.
         """
         self._tasks = tasks
-        tasks.start_soon(Rounds(self, self._clock).run)
+        tasks.start_soon(Monitor(self, self._clock).run)
         tasks.start_soon(StandIn(self.mesh, self._sockets_of, self._clock).run)
-        tasks.start_soon(self.circles.run, lambda: self.mesh.updated)
+        tasks.start_soon(self.deadlocks.run, lambda: self.mesh.updated)
         services = list(self.services.values())
         for service in services:
             self._run(service)
         # Services that nothing holds back ask for their forks first; what the others need is imported after those.
         await anyio.lowlevel.checkpoint()
         for service in services:
-            await self._workshop.forkserver.preload(service.config.preload)
+            await self._factory.forkserver.preload(service.config.preload)
         self.failure = await _first_failure(services)
         self.mesh.starting = False
         told = self.mesh.versions
@@ -135,7 +135,7 @@ class Supervisor:
         for sock in (*self._loopbacks.values(), *self._listeners.values(), *public):
             sock.close()
 
-    async def read_again(self) -> Difference:
+    async def read_again(self) -> ConfigDiff:
         """Read the configuration again and apply it. Raises PywattError; the app then goes on as it was."""
         return await self.reload(await self.read())
 
@@ -144,7 +144,7 @@ class Supervisor:
         with self._translated():
             return await anyio.to_thread.run_sync(self._read_config)
 
-    async def reload(self, config: RuntimeConfig) -> Difference:
+    async def reload(self, config: RuntimeConfig) -> ConfigDiff:
         """Turn the running app into what the new configuration says, without a gap.
 
         Raises StartError when an address cannot be bound or a service does not get ready; what was changed until
@@ -154,8 +154,8 @@ class Supervisor:
             with self._translated():
                 return await self._apply(config)
 
-    async def _apply(self, config: RuntimeConfig) -> Difference:
-        change = difference(self.config, config)
+    async def _apply(self, config: RuntimeConfig) -> ConfigDiff:
+        change = config_diff(self.config, config)
         old, old_public = self.config, self._public
         undo: list[ServiceConfig] = []
         make_room(config)
@@ -311,7 +311,7 @@ class Supervisor:
 
     def say(self, level: LogLevel, message: str, **extra: object) -> None:
         """Write a line of the supervisor's own into the log."""
-        self._workshop.log(
+        self._factory.log(
             LogRecord(level=level, time=now_ms(), name="pywatt", msg=message, pid=os.getpid(), extra=extra)
         )
 
@@ -327,7 +327,7 @@ class Supervisor:
         service = self.services[config.id] = Service(
             config,
             index=self._made,
-            workshop=self._workshop,
+            factory=self._factory,
             app=self,
             loopback=self._loopbacks[config.id],
             clock=self._clock,

@@ -14,7 +14,7 @@ import pytest
 from harness.processes import wait_for_end
 
 from pywatt.config.model import ProbeConfig
-from pywatt.supervisor.monitor.probe_kinds import ask_command, ask_http
+from pywatt.supervisor.monitor.probe_kinds import probe_command, probe_http
 from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.reaper import Reaper, open_reaper
 
@@ -66,21 +66,21 @@ async def answering(answer: bytes | None, path: Path | None = None) -> AsyncIter
 )
 async def test_http(answer: bytes, problem: str, tmp_path: Path) -> None:
     async with answering(answer) as address:
-        assert await ask_http(address, "/ready", "api", LONG) == problem
+        assert await probe_http(address, "/ready", "api", LONG) == problem
     async with answering(answer, tmp_path / "s") as address:
-        assert await ask_http(address, "/ready", "api", LONG) == problem
+        assert await probe_http(address, "/ready", "api", LONG) == problem
 
 
 async def test_no_answer_in_time() -> None:
     async with answering(None) as address:
-        assert await ask_http(address, "/ready", "api", 0.05) == "GET /ready: no answer within 0.05 s"
+        assert await probe_http(address, "/ready", "api", 0.05) == "GET /ready: no answer within 0.05 s"
 
 
 async def test_nobody_listens(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     for address in (f"unix:{tmp_path}/none", f"tcp:127.0.0.1:{port}"):
-        assert (await ask_http(address, "/ready", "api", LONG)).startswith("GET /ready: ")
+        assert (await probe_http(address, "/ready", "api", LONG)).startswith("GET /ready: ")
 
 
 @asynccontextmanager
@@ -105,7 +105,7 @@ async def test_programs(tmp_path: Path) -> None:
     async with supervised() as (reaper, forkserver):
 
         async def ask(*command: str) -> str:
-            return await ask_command(probe(*command), env, tmp_path, reaper, forkserver)
+            return await probe_command(probe(*command), env, tmp_path, reaper, forkserver)
 
         assert await ask("test", "-e", "here") == ""
         assert await ask("sh", "-c", "echo $WORD; exit 3") == "sh -c echo $WORD; exit 3: exit status 3, saying: hello"
@@ -117,7 +117,7 @@ async def test_a_program_that_takes_too_long_goes_with_what_it_started(tmp_path:
     code = f"import os, time; os.fork(); open({str(note)!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(3600)"
     async with supervised() as (reaper, forkserver):
         asked = probe(sys.executable, "-c", code, timeout=1.5)
-        said = await ask_command(asked, os.environ, tmp_path, reaper, forkserver)
+        said = await probe_command(asked, os.environ, tmp_path, reaper, forkserver)
         assert said.endswith("not done within 1.5 s")
         pids = [int(line) for line in note.read_text().split()]
         assert await asyncio.to_thread(wait_for_end, pids) == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pywatt.config.model import RestartConfig, RestartPolicy
-from pywatt.supervisor.policy.restart import JITTER, STABLE_TIME, RestartHistory, StartAgain, StayDown, after_exit
+from pywatt.supervisor.policy.restart import JITTER, STABLE_TIME, GiveUp, RestartHistory, StartAgain, after_exit
 from pywatt.supervisor.policy.worker_state import WorkerEvent, WorkerState, transition
 
 policies = st.builds(
@@ -33,7 +33,7 @@ class Slot(RuleBasedStateMachine):
         self.ready_at: float | None = None
         self.start_at: float | None = 0.0
         self.history = RestartHistory()
-        self.down: StayDown | None = None
+        self.down: GiveUp | None = None
         self.failures: list[float] = []
         self.unstable = 0
 
@@ -76,7 +76,7 @@ class Slot(RuleBasedStateMachine):
         assert transition(self.worker, WorkerEvent.EXITED) is WorkerState.EXITED
         self.worker = None
         if self.told_to_end:
-            self.down = StayDown(failed=False)
+            self.down = GiveUp(failed=False)
             return
         ready_seconds = 0.0 if self.ready_at is None else self.now - self.ready_at
         self.history, decision = after_exit(
@@ -100,11 +100,11 @@ class Slot(RuleBasedStateMachine):
         self.history, self.start_at, self.down, self.told_to_end = RestartHistory(), self.now, None, False
         self.failures, self.unstable = [], 0
 
-    def _check(self, decision: StartAgain | StayDown, exit_code: int, ready_seconds: float) -> None:
+    def _check(self, decision: StartAgain | GiveUp, exit_code: int, ready_seconds: float) -> None:
         policy = self.policy.policy
         clean = exit_code == 0
         if policy is RestartPolicy.TEMPORARY or (policy is RestartPolicy.TRANSIENT and clean):
-            assert decision == StayDown(failed=not clean)
+            assert decision == GiveUp(failed=not clean)
             return
         assert isinstance(decision, StartAgain)
         self.failures = [time for time in self.failures if self.now - time < self.policy.period] + [self.now]

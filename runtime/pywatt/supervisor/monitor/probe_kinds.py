@@ -1,4 +1,4 @@
-"""Asks one worker once, without ever blocking the supervisor: over HTTP, by a program or by a hook."""
+"""The kinds of probe: an HTTP request, a program, a function of the application. None blocks the supervisor."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ from pywatt.config.model import ProbeConfig, ServiceConfig
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.reaper import Reaper
-from pywatt.supervisor.process.worker import Worker, Workshop
+from pywatt.supervisor.process.worker import Worker
+from pywatt.supervisor.process.worker_factory import WorkerFactory
 from pywatt.worker.process.mark import put_mark
 
 MAX_OUTPUT = 400
-"""Characters of a failed program's output that are told."""
+"""Characters of a failed program's output that are reported."""
 _MAX_LINE = 4096
 """Bytes of a status line."""
 _GOOD = range(200, 400)
 
 
-async def ask(
-    worker: Worker, probe: ProbeConfig, service: ServiceConfig, env: Mapping[str, str], workshop: Workshop
+async def run_probe(
+    worker: Worker, probe: ProbeConfig, service: ServiceConfig, env: Mapping[str, str], factory: WorkerFactory
 ) -> str:
-    """Ask a worker what a probe asks; return what is wrong, or nothing. `env`: the environment of its service."""
+    """Run a probe of a worker once; return the problem, or nothing. `env`: the environment of its service."""
     address = worker.endpoint.address
     if probe.http is not None:
         if worker.report is not None and not worker.report.http:
             return f"GET {probe.http}: it answers no HTTP"
-        return await ask_http(address, probe.http, service.id, probe.timeout)
+        return await probe_http(address, probe.http, service.id, probe.timeout)
     if probe.hook is not None:
-        return await ask_hook(worker, probe.hook, probe.timeout)
+        return await probe_function(worker, probe.hook, probe.timeout)
     env = {**env, "PYWATT_WORKER_PID": str(worker.pid), "PYWATT_WORKER_SLOT": str(worker.slot)}
     if address.startswith("tcp:"):
         env["HOST"], _, env["PORT"] = address.removeprefix("tcp:").rpartition(":")
-    return await ask_command(probe, env, service.path, workshop.reaper, workshop.forkserver)
+    return await probe_command(probe, env, service.path, factory.reaper, factory.forkserver)
 
 
-async def ask_http(address: str, path: str, service_id: str, timeout: float) -> str:
-    """GET the path from an endpoint (in the form of `Endpoint.address`); return what is wrong, or nothing."""
+async def probe_http(address: str, path: str, service_id: str, timeout: float) -> str:
+    """GET the path from an endpoint (in the form of `Endpoint.address`); return the problem, or nothing."""
     try:
         async with asyncio.timeout(timeout):
             status = await _status(address, path, service_id)
@@ -55,8 +56,8 @@ async def ask_http(address: str, path: str, service_id: str, timeout: float) -> 
     return "" if status in _GOOD else f"GET {path}: status {status}"
 
 
-async def ask_hook(worker: Worker, hook: str, timeout: float) -> str:
-    """Have the worker call a function of its application; return what is wrong, or nothing."""
+async def probe_function(worker: Worker, hook: str, timeout: float) -> str:
+    """Call a function of the worker's application; return the problem, or nothing."""
     try:
         async with asyncio.timeout(timeout):
             return await worker.check(hook)
@@ -85,10 +86,10 @@ async def _status(address: str, path: str, service_id: str) -> int:
         writer.close()
 
 
-async def ask_command(
+async def probe_command(
     probe: ProbeConfig, env: Mapping[str, str], folder: Path, reaper: Reaper, forkserver: Forkserver
 ) -> str:
-    """Run the probe's program in a folder; return what is wrong, or nothing."""
+    """Run the probe's program in a folder; return the problem, or nothing."""
     name = " ".join(probe.command)
     try:
         output = os.memfd_create("pywatt-probe")  # the program can write what it likes without anybody reading along

@@ -27,10 +27,10 @@ LOOK_SECONDS = 0.5
 SHARE = 0.1
 """Of the time, at most, that looking may take: the kernel's table is long on a busy machine."""
 PATIENCE = 4.0
-"""Seconds for which a circle must have stood before its services count as failed: the calls may have shorter limits."""
+"""Seconds for which a cycle must have stood before its services count as failed: the calls may have shorter limits."""
 _CONNECTED = "01"
 
-Circle: TypeAlias = tuple[str, ...]
+Cycle: TypeAlias = tuple[str, ...]
 """Each calls the next one, the last one the first."""
 
 
@@ -51,7 +51,7 @@ class Candidate(Protocol):
     """A service that may be starting."""
 
     config: ServiceConfig
-    keepers: dict[int, Any]
+    slots: dict[int, Any]
 
     @property
     def serving(self) -> bool:
@@ -71,16 +71,16 @@ def starting(service: Candidate) -> Starting | None:
     """Return what a service is while it starts and nobody serves; None: it does not."""
     seen = service.snapshot()
     pids = tuple(worker.pid for worker in service.workers() if worker.state is WorkerState.STARTING)
-    waiting = () if service.keepers else service.config.dependencies
+    waiting = () if service.slots else service.config.dependencies
     if service.serving or seen.state is ServiceState.STOPPED or not (pids or waiting):
         return None
     return Starting(service.config.id, seen.port, pids, waiting)
 
 
-def find_circle(waits: Mapping[str, Collection[str]]) -> Circle | None:
+def find_cycle(waits: Mapping[str, Collection[str]]) -> Cycle | None:
     """Return services that wait for each other, the first one in the order of their names first (pure)."""
     for start in sorted(waits):
-        ways: list[Circle] = [(start,)]
+        ways: list[Cycle] = [(start,)]
         seen = {start}
         while ways:
             way = ways.pop()
@@ -93,11 +93,11 @@ def find_circle(waits: Mapping[str, Collection[str]]) -> Circle | None:
     return None
 
 
-def described(circle: Circle) -> str:
+def describe(cycle: Cycle) -> str:
     """Return what is wrong, in a sentence (pure)."""
-    if len(circle) == 1:
-        return f'the service "{circle[0]}" calls itself while it starts'
-    steps = [f'"{one}" waits for "{other}"' for one, other in zip(circle, (*circle[1:], circle[0]), strict=True)]
+    if len(cycle) == 1:
+        return f'the service "{cycle[0]}" calls itself while it starts'
+    steps = [f'"{one}" waits for "{other}"' for one, other in zip(cycle, (*cycle[1:], cycle[0]), strict=True)]
     return f"services wait for each other while they start: {', '.join(steps)}"
 
 
@@ -142,8 +142,8 @@ def _sockets(pids: Iterable[int]) -> Iterator[str]:
                         yield target[8:-1]
 
 
-class CircleWatch:
-    """Looks for circles while services start."""
+class DeadlockDetector:
+    """Looks for cycles while services start."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class CircleWatch:
         say: Callable[[LogLevel, str], None],
         clock: Callable[[], float] = time.monotonic,
         waits: Callable[[Collection[Starting]], Mapping[str, Collection[str]]] = waits_of,
-        fail: Callable[[Circle], None] | None = None,
+        fail: Callable[[Cycle], None] | None = None,
     ) -> None:
         """`fail` ends the services that never will have started."""
         self._services = services
@@ -161,9 +161,9 @@ class CircleWatch:
         self._clock = clock
         self._waits = waits
         self.seen: dict[str, str] = {}
-        """By service: in which circle it has been since it was last started."""
-        self._since: dict[Circle, float] = {}
-        self._looks: Counter[Circle] = Counter()
+        """By service: in which cycle it has been since it was last started."""
+        self._since: dict[Cycle, float] = {}
+        self._looks: Counter[Cycle] = Counter()
 
     async def run(self, changed: Callable[[], anyio.Event]) -> None:
         """Look while anything starts, until cancelled; `changed` returns what is set when that may have changed."""
@@ -179,12 +179,12 @@ class CircleWatch:
     def _starting(self) -> list[Starting]:
         return [found for service in self._services.values() if (found := starting(service)) is not None]
 
-    def _end(self, circle: Circle) -> None:
+    def _end(self, cycle: Cycle) -> None:
         """End the workers that never will have started."""
-        for service_id in circle:
+        for service_id in cycle:
             for worker in self._services[service_id].workers():
                 if worker.state is WorkerState.STARTING:
-                    worker.verdict = described(circle)
+                    worker.kill_reason = describe(cycle)
                     worker.kill()
 
     def started(self, service_id: str) -> None:
@@ -193,17 +193,17 @@ class CircleWatch:
 
     def look(self) -> None:
         """Look once."""
-        circle = find_circle(self._waits(self._starting()))
-        if circle is None:
+        cycle = find_cycle(self._waits(self._starting()))
+        if cycle is None:
             self._since.clear()
             self._looks.clear()
             return
         now = self._clock()
-        since = self._since.setdefault(circle, now)
-        self._looks[circle] += 1
-        if self._looks[circle] == 2:  # one look may have met a call that was just being answered
-            self._say(LogLevel.WARN, described(circle))
-            self.seen.update(dict.fromkeys(circle, described(circle)))
+        since = self._since.setdefault(cycle, now)
+        self._looks[cycle] += 1
+        if self._looks[cycle] == 2:  # one look may have met a call that was just being answered
+            self._say(LogLevel.WARN, describe(cycle))
+            self.seen.update(dict.fromkeys(cycle, describe(cycle)))
         if now - since >= PATIENCE:
-            del self._since[circle], self._looks[circle]
-            self._fail(circle)
+            del self._since[cycle], self._looks[cycle]
+            self._fail(cycle)

@@ -1,4 +1,4 @@
-"""What processes use of the machine, read from /proc; a worker's own children count with it."""
+"""Resource usage of processes with their descendants, read from /proc."""
 
 from __future__ import annotations
 
@@ -24,6 +24,26 @@ class Usage:
     """Bytes."""
     cpu: float
     """Share of one core at this moment: 1.0 is one whole core."""
+
+
+@dataclass
+class WorkerUsage:
+    """The usage of one worker between the ticks of the monitor: cheap to read, and memory is never too little."""
+
+    cpu_seconds: float | None = None
+    """Processor time until the last measurement."""
+    cpu: float | None = None
+    """Share of one core; None: not known before the second measurement."""
+    memory: int = 0
+    """Resident bytes."""
+
+    def measure(self, pids: list[int], elapsed: float) -> None:
+        """Read the present usage; `elapsed`: seconds since the last measurement."""
+        used = procfs.cpu_seconds(pids)
+        if self.cpu_seconds is not None and elapsed > 0:
+            self.cpu = max(0.0, used - self.cpu_seconds) / elapsed
+        self.cpu_seconds = used
+        self.memory = procfs.resident(pids)
 
 
 async def measure(pids: Iterable[int]) -> dict[int, Usage]:

@@ -1,4 +1,4 @@
-"""What a newly read configuration changes in a running app (pure)."""
+"""The difference between a running app's configuration and a newly read one (pure)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pywatt.supervisor.policy.stop_order import stop_levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """Which services come, change and go."""
+class ConfigDiff:
+    """Services to add, change and remove."""
 
     added: tuple[ServiceConfig, ...]
     changed: tuple[ServiceConfig, ...]
-    """With their new configuration, those that others call first."""
+    """With their new configuration, callees first."""
     removed: tuple[str, ...]
     """Callers first."""
     rebound: bool
@@ -26,8 +26,8 @@ class Difference:
         return not (self.added or self.changed or self.removed or self.rebound)
 
 
-def difference(old: RuntimeConfig, new: RuntimeConfig) -> Difference:
-    """Return what leads from the old configuration to the new one."""
+def config_diff(old: RuntimeConfig, new: RuntimeConfig) -> ConfigDiff:
+    """Return the changes that lead from the old configuration to the new one."""
     before = {service.id: service for service in old.services}
     after = {service.id: service for service in new.services}
     rebound = (old.server, old.entrypoint is None) != (new.server, new.entrypoint is None)
@@ -35,7 +35,7 @@ def difference(old: RuntimeConfig, new: RuntimeConfig) -> Difference:
     moved = rebound or old.entrypoint != new.entrypoint or old.base_path != new.base_path
     callees_first = [service for level in reversed(stop_levels(new.services, new.entrypoint)) for service in level]
     callers_first = [service for level in stop_levels(old.services, old.entrypoint) for service in level]
-    return Difference(
+    return ConfigDiff(
         added=tuple(after[service] for service in callees_first if service not in before),
         changed=tuple(
             after[service]

@@ -1,4 +1,4 @@
-"""When a worker that still answers has to go: too much memory, or unhealthy check after check (pure)."""
+"""Health policy of running workers: replace or kill one for its memory, loop delay or CPU usage (pure)."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ FAR_BEYOND = 1.5
 _MEGABYTE = 1024 * 1024
 
 
-class Remedy(enum.Enum):
-    """What is done about a worker."""
+class HealthAction(enum.Enum):
+    """The ways to end a worker."""
 
     REPLACE = "replaced once another one serves"
     KILL = "killed"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Why a worker has to go, and how."""
+class HealthDecision:
+    """An action on a worker, and the reason for it."""
 
-    remedy: Remedy
+    action: HealthAction
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Checks:
-    """What is remembered of a worker's health checks."""
+class HealthHistory:
+    """The health checks of a worker so far."""
 
     failed: int = 0
     """In a row."""
@@ -37,37 +37,37 @@ class Checks:
     """When the last one was, by the supervisor's clock."""
 
 
-def over_memory(used: int, limit: int, *, ready_seconds: float, grace_period: float) -> Finding | None:
-    """Return what is to be done about a worker that uses so many bytes; None: nothing."""
+def over_memory(used: int, limit: int, *, ready_seconds: float, grace_period: float) -> HealthDecision | None:
+    """Return the decision about a worker that uses `used` bytes; None: it stays."""
     reason = f"it uses {_megabytes(used)} of memory, and its limit is {_megabytes(limit)} (maxMemory)"
     if used > limit * FAR_BEYOND:
-        return Finding(Remedy.KILL, reason)
+        return HealthDecision(HealthAction.KILL, reason)
     if used > limit and ready_seconds >= grace_period:
-        return Finding(Remedy.REPLACE, reason)
+        return HealthDecision(HealthAction.REPLACE, reason)
     return None
 
 
-def after_check(
-    checks: Checks, config: HealthConfig, *, delay: float, cpu: float | None, ready_seconds: float, now: float
-) -> tuple[Checks, Finding | None]:
-    """Return the memory of the checks and what is to be done, given the present delay (seconds) and share of a core.
+def after_health_check(
+    history: HealthHistory, config: HealthConfig, *, delay: float, cpu: float | None, ready_seconds: float, now: float
+) -> tuple[HealthHistory, HealthDecision | None]:
+    """Return the new history and the decision, given the present loop delay (seconds) and share of a core.
 
     `cpu` None: not known yet. Nothing changes before the next check is due.
     """
     watched = config.max_loop_delay is not None or config.max_cpu is not None
-    too_soon = checks.last is not None and now - checks.last < config.interval
+    too_soon = history.last is not None and now - history.last < config.interval
     if not watched or too_soon or ready_seconds < config.grace_period:
-        return checks, None
+        return history, None
     reason = ""
     if config.max_loop_delay is not None and delay > config.max_loop_delay:
         reason = f"its event loop is {delay * 1000:.0f} ms late (health.maxEventLoopDelay)"
     elif config.max_cpu is not None and cpu is not None and cpu > config.max_cpu:
         reason = f"it uses {cpu:.0%} of a core (health.maxELU)"
-    checks = Checks(checks.failed + 1 if reason else 0, now)
-    if checks.failed < config.max_unhealthy_checks:
-        return checks, None
-    times = f"the {checks.failed} last checks failed: " if checks.failed > 1 else ""
-    return Checks(0, now), Finding(Remedy.REPLACE, times + reason)
+    history = HealthHistory(history.failed + 1 if reason else 0, now)
+    if history.failed < config.max_unhealthy_checks:
+        return history, None
+    times = f"the {history.failed} last checks failed: " if history.failed > 1 else ""
+    return HealthHistory(0, now), HealthDecision(HealthAction.REPLACE, times + reason)
 
 
 def _megabytes(size: int) -> str:

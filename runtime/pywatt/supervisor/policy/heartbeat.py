@@ -1,4 +1,4 @@
-"""What a worker's signs of life say about its event loop (pure)."""
+"""The heartbeat of a worker as the supervisor sees it: unanswered time and event-loop delay (pure)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Pulse:
-    """One worker's: at most one ping is unanswered at a time."""
+class HeartbeatState:
+    """The pings and answers of one worker; at most one ping is unanswered at a time."""
 
     silence: float = 0.0
-    """Seconds for which the ping that was sent last has been unanswered."""
+    """Seconds for which the last ping has been unanswered."""
     gauges: Mapping[str, float] = field(default_factory=dict)
-    """What the worker measures, by its last answer."""
+    """The gauges of the worker's last answer."""
     awaited: bool = False
     """Whether a ping is unanswered."""
     _delay: float = 0.0
@@ -33,6 +33,6 @@ class Pulse:
         self.silence, self.awaited = 0.0, False
 
     def passed(self, seconds: float) -> None:
-        """Note that so much time has gone by, in which an answer would have been heard."""
+        """Count elapsed seconds in which an answer would have been heard."""
         if self.awaited:
             self.silence += seconds

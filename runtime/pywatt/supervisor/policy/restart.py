@@ -40,14 +40,14 @@ class StartAgain:
 
 
 @dataclass(frozen=True, slots=True)
-class StayDown:
+class GiveUp:
     """Start no replacement."""
 
     failed: bool
     """Whether that is a failure, or the end that the service was made for."""
 
 
-Decision = StartAgain | StayDown
+Decision = StartAgain | GiveUp
 
 
 def after_exit(
@@ -59,7 +59,7 @@ def after_exit(
     """
     clean = exit_code == 0
     if policy.policy is RestartPolicy.TEMPORARY or (policy.policy is RestartPolicy.TRANSIENT and clean):
-        return RestartHistory(), StayDown(failed=not clean)
+        return RestartHistory(), GiveUp(failed=not clean)
     recent = tuple(time for time in history.times if now - time < policy.period)
     failures = 1 if ready_seconds >= STABLE_TIME else history.failures + 1
     history = RestartHistory(failures, (*recent, now))

@@ -17,43 +17,43 @@ import anyio
 from pywatt.config.model import ServiceConfig
 from pywatt.errors import ServiceFailed
 from pywatt.supervisor.process.output import open_output_pipes
-from pywatt.supervisor.process.worker import Workshop
+from pywatt.supervisor.process.worker_factory import WorkerFactory
 from pywatt.worker.process.interpreter import environment
 
 
-async def run_before_start(service: ServiceConfig, env: Mapping[str, str], workshop: Workshop) -> None:
+async def run_before_start(service: ServiceConfig, env: Mapping[str, str], factory: WorkerFactory) -> None:
     """Run the service's commands one after the other. Raises ServiceFailed for the first that fails.
 
-    Who cancels this ends the command, with all that it has started.
+    Cancelling this ends the command with its descendants.
     """
     env = environment(env, service.interpreter or Path(sys.executable))
     for command in service.before_start:
-        await _run(command, service, env, workshop)
+        await _run(command, service, env, factory)
 
 
-async def _run(command: tuple[str, ...], service: ServiceConfig, env: Mapping[str, str], workshop: Workshop) -> None:
+async def _run(
+    command: tuple[str, ...], service: ServiceConfig, env: Mapping[str, str], factory: WorkerFactory
+) -> None:
     name = f'service "{service.id}" failed to start: beforeStart: {shlex.join(command)}'
-    async with open_output_pipes(
-        service.id, 0, workshop.log, workshop.flow, stderr_level=service.stderr_level
-    ) as output:
+    async with open_output_pipes(service.id, 0, factory.log, factory.flow, stderr_level=service.stderr_level) as output:
         try:
-            with workshop.reaper.expecting():
+            with factory.reaper.expecting():
                 output.pid = _launch(command, env, service.path, output.writers)
-                exited = workshop.reaper.watch(output.pid)
+                exited = factory.reaper.watch(output.pid)
         except OSError as error:
             hint = "the program is looked for in the service's folder and on its PATH"
             raise ServiceFailed(service.id, f"{name}: {error.strerror}", hint=hint) from error
         finally:
             output.close()
         try:
-            await workshop.forkserver.adopt(output.pid)
+            await factory.forkserver.adopt(output.pid)
             status = await asyncio.shield(exited)
         finally:
             if not exited.done():
                 with suppress(ProcessLookupError):
                     os.killpg(output.pid, signal.SIGKILL)
             with anyio.CancelScope(shield=True):
-                await workshop.forkserver.forget(output.pid)
+                await factory.forkserver.forget(output.pid)
         await output.drained()
         if status.code != 0:
             raise ServiceFailed(service.id, f"{name}: {status}", output=list(output.tail))

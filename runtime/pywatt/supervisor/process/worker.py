@@ -1,19 +1,15 @@
-"""One incarnation of one worker: from its fork to its exit status."""
+"""One worker process as the supervisor sees it: its state, its channel, its end."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import operator
 import os
 import signal
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 
 import anyio
 
@@ -34,65 +30,20 @@ from pywatt.channel.messages import (
     TableChanged,
     TableDrained,
 )
-from pywatt.channel.stream import Channel, open_channel
-from pywatt.config.model import ServerConfig, ServiceConfig
-from pywatt.control.folder import RuntimeFolder
-from pywatt.logs.flow import Flow
+from pywatt.channel.stream import Channel
 from pywatt.mesh.table import Endpoint
 from pywatt.mesh.versions import TableVersions
-from pywatt.supervisor.policy.heartbeat import Pulse
+from pywatt.supervisor.policy.heartbeat import HeartbeatState
 from pywatt.supervisor.policy.worker_state import WorkerEvent, WorkerState, transition
-from pywatt.supervisor.process.debuggers import Attend, Debuggers
-from pywatt.supervisor.process.forkserver import Forkserver
-from pywatt.supervisor.process.kernel_limits import cannot
-from pywatt.supervisor.process.output import Log, WorkerOutput, open_output_pipes
-from pywatt.supervisor.process.reaper import ExitStatus, Reaper
-from pywatt.supervisor.process.sockets import open_endpoint
-from pywatt.worker.process.launch import LaunchMessage
-from pywatt.worker.process.mark import end_marked
+from pywatt.supervisor.process.debuggers import Debuggers
+from pywatt.supervisor.process.output import WorkerOutput
+from pywatt.supervisor.process.reaper import ExitStatus
 
-NOT_ASKED = "its probes have not passed yet"
-PARTING_SECONDS = 1.0
-"""Beyond the time of a graceful stop, for what a worker does after its service has ended."""
+EXIT_SECONDS = 1.0
+"""Seconds beyond a graceful stop that a worker may take after its service has ended."""
 LONGEST_REASON = 1000
-"""Characters of what a worker says of itself that others are told."""
+"""Characters of a worker's own reason that are passed on."""
 OnAsk = Callable[[Ask, Callable[[Answer], None]], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workshop:
-    """What every worker is made with."""
-
-    app_name: str
-    production: bool
-    start_timeout: float | None
-    """Seconds within which a worker must get ready."""
-    forkserver: Forkserver
-    reaper: Reaper
-    folder: RuntimeFolder
-    log: Log
-    flow: Flow = field(default_factory=Flow)
-    on_ask: OnAsk | None = None
-    """Takes what workers of internal services ask."""
-    attend: Attend | None = None
-    """Takes what a worker's debuggers ask over a socket of their own; None: there is no terminal for them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """Which worker to make."""
-
-    service: ServiceConfig
-    slot: int
-    incarnation: int
-    socket_name: str
-    """Short file name of its unix socket, unique in the runtime's folder."""
-    env: Mapping[str, str]
-    versions: TableVersions
-    base_path: str
-    server: ServerConfig
-    loopback: socket.socket
-    public: socket.socket | None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -126,11 +77,11 @@ class Worker:
     drained: int = 0
     """Version of the newest mesh table that none of its calls in flight contradicts."""
     channel: Channel | None = None
-    verdict: str = ""
+    kill_reason: str = ""
     """Why the supervisor itself killed it."""
     unready: str = ""
     """What its probes say against calling it although it has reported that it is ready."""
-    pulse: Pulse = field(default_factory=Pulse)
+    heartbeat: HeartbeatState = field(default_factory=HeartbeatState)
     debuggers: Debuggers = field(default_factory=Debuggers)
     _checks: dict[int, asyncio.Future[str]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -189,7 +140,7 @@ class Worker:
             case Debugging(port):
                 self.debuggers.listen(port)
             case Pong(delay, gauges):
-                self.pulse.answered(delay, gauges)
+                self.heartbeat.answered(delay, gauges)
             case Ask() if self.on_ask is not None:
                 self.on_ask(message, self.answer)
             case _:
@@ -203,13 +154,13 @@ class Worker:
         """Expect its end, since its channel has: it cannot be told anything any more."""
         if self.state in (WorkerState.STARTING, WorkerState.READY):
             loop = asyncio.get_running_loop()
-            verdict = "it has closed its channel to the supervisor and goes on"
-            timer = loop.call_later(self.shutdown + PARTING_SECONDS, self._end, verdict)
+            kill_reason = "it has closed its channel to the supervisor and goes on"
+            timer = loop.call_later(self.shutdown + EXIT_SECONDS, self._end, kill_reason)
             self.exited.add_done_callback(lambda _: timer.cancel())
 
-    def _end(self, verdict: str) -> None:
+    def _end(self, kill_reason: str) -> None:
         if self.state in (WorkerState.STARTING, WorkerState.READY):
-            self.verdict = self.verdict or verdict
+            self.kill_reason = self.kill_reason or kill_reason
         self.kill()
 
     async def check(self, hook: str) -> str:
@@ -232,7 +183,7 @@ class Worker:
     def ping(self) -> None:
         """Ask it for a sign of life."""
         if self.channel is not None and self.state is WorkerState.READY:
-            self.pulse.asked()
+            self.heartbeat.asked()
             self.channel.send(Ping(time.monotonic()))
 
     def publish(self, versions: TableVersions) -> None:
@@ -273,126 +224,3 @@ class Worker:
         """Note that its exit status is known."""
         self.state = transition(self.state, WorkerEvent.EXITED)
         self.on_change()
-
-
-@asynccontextmanager
-async def open_worker(
-    workshop: Workshop,
-    order: Order,
-    *,
-    on_change: Callable[[], None],
-    on_applied: Callable[[], None],
-    clock: Callable[[], float],
-    wanted: Callable[[], bool],
-) -> AsyncIterator[Worker]:
-    """Fork a worker; leaving the context kills it if it still runs, and waits for its end and its last output.
-
-    `wanted` is asked when its turn to be forked has come. Raises StartError.
-    """
-    service = order.service
-    path = workshop.folder.path / order.socket_name
-    async with AsyncExitStack() as stack:
-        try:
-            made = await _make(stack, workshop, order, path, wanted)
-        except OSError as error:
-            raise cannot("the kernel refuses what it needs", error) from error
-        worker = Worker(
-            id=made.endpoint_id,
-            slot=order.slot,
-            pid=made.pid,
-            endpoint=Endpoint(made.endpoint_id, f"unix:{path}"),
-            output=made.output,
-            exited=made.exited,
-            on_change=on_change,
-            on_applied=on_applied,
-            on_ask=workshop.on_ask if service.internal else None,
-            clock=clock,
-            versions=order.versions,
-            shutdown=service.shutdown,
-            table=made.table,
-            debuggers=made.debuggers,
-            unready=NOT_ASKED if service.probes.startup or service.probes.readiness else "",
-        )
-        try:
-            worker.channel = await stack.enter_async_context(
-                open_channel(made.channel, worker.receive, worker.lose_channel, worker.take_nonsense)
-            )
-            yield worker
-        finally:
-            worker.kill()
-            with anyio.CancelScope(shield=True):
-                await worker.exited
-                # Those of its descendants that left its process group, and were orphaned with its end at the latest.
-                end_marked(partial(operator.eq, made.mark))
-                worker.ended()  # at once: the forkserver may be busy, and nobody should be sent to this worker
-                await workshop.forkserver.forget(made.pid)
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A process that has just been forked."""
-
-    endpoint_id: str
-    pid: int
-    mark: int
-    exited: asyncio.Future[ExitStatus]
-    table: int
-    output: WorkerOutput
-    channel: socket.socket
-    debuggers: Debuggers
-
-
-async def _make(
-    stack: AsyncExitStack, workshop: Workshop, order: Order, path: Path, wanted: Callable[[], bool]
-) -> _Made:
-    """Open what a worker needs, and fork it; `stack` closes what stays open here. Raises StartError and OSError."""
-    service = order.service
-    workshop.folder.ensure()
-    output = await stack.enter_async_context(
-        open_output_pipes(service.id, order.slot, workshop.log, workshop.flow, stderr_level=service.stderr_level)
-    )
-    ours, theirs = socket.socketpair()
-    # The worker holds its own copies; with ours closed, its death is seen by whoever is connected to it.
-    with ExitStack() as unless_made, ExitStack() as lends, theirs, closing(output), open_endpoint(path) as endpoint:
-        unless_made.callback(ours.close)
-        stack.callback(_unlink, path)
-        passed = {
-            "channel": theirs.fileno(),
-            "stdout": output.writers[0],
-            "stderr": output.writers[1],
-            "endpoint": endpoint.fileno(),
-            "loopback": order.loopback.fileno(),
-        }
-        if order.public is not None:
-            passed["public"] = order.public.fileno()
-        debuggers = Debuggers()
-        if workshop.attend is not None:
-            terminal, lent = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            lends.enter_context(lent)
-            stack.enter_context(workshop.attend(service.id, debuggers, terminal))
-            passed["terminal"] = lent.fileno()
-        spec = LaunchMessage(
-            endpoint_id=f"{service.id}/{order.slot}/{order.incarnation}",
-            service=service,
-            slot=order.slot,
-            app_name=workshop.app_name,
-            production=workshop.production,
-            base_path=order.base_path,
-            server=order.server,
-            env=order.env,
-            supervisor_pid=os.getpid(),
-            mark=workshop.forkserver.new_mark(),
-            descriptors=tuple(passed),
-        )
-        with workshop.reaper.expecting():
-            await workshop.forkserver.preload(service.preload)
-            pid, table = await workshop.forkserver.fork(spec, list(passed.values()), order.versions, wanted)
-            exited = workshop.reaper.watch(pid)
-        unless_made.pop_all()
-    output.pid = pid
-    return _Made(spec.endpoint_id, pid, spec.mark, exited, table, output, ours, debuggers)
-
-
-def _unlink(path: Path) -> None:
-    with suppress(OSError):  # it went with the folder, or that can only be read now
-        path.unlink()

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.config.model import ProbeConfig, ProbesConfig
-from pywatt.supervisor.monitor.probe_runner import Probes, Verdict, after_answer
+from pywatt.supervisor.monitor.probe_runner import ProbeRunner
+from pywatt.supervisor.policy.probe_thresholds import ProbeState, after_answer
 
 pytestmark = pytest.mark.anyio
 FAST = 0.001
@@ -35,15 +36,15 @@ class Worker:
         left = self.answers[asked.http]
         return left.pop(0) if len(left) > 1 else left[0]
 
-    def probes(self, config: ProbesConfig) -> Probes:
-        return Probes(config, self.ask, self.readiness.append)
+    def probes(self, config: ProbesConfig) -> ProbeRunner:
+        return ProbeRunner(config, self.ask, self.readiness.append)
 
 
 def verdicts(answers: str, **thresholds: int) -> list[bool | None]:
-    verdict, passing = Verdict(), []
+    state, passing = ProbeState(), []
     for answer in answers:
-        verdict = after_answer(verdict, "" if answer == "+" else "no", probe("", **thresholds))
-        passing.append(verdict.passing)
+        state = after_answer(state, "" if answer == "+" else "no", probe("", **thresholds))
+        passing.append(state.passing)
     return passing
 
 
@@ -55,10 +56,10 @@ def test_thresholds_count_answers_in_a_row() -> None:
 @given(st.text("+-", max_size=60), st.integers(1, 5), st.integers(1, 5))
 def test_a_verdict_changes_only_after_its_threshold(answers: str, failures: int, successes: int) -> None:
     passing = verdicts(answers, failures=failures, successes=successes)
-    for index, verdict in enumerate(passing):
-        if verdict is not None and (index == 0 or passing[index - 1] is not verdict):
-            needed = successes if verdict else failures
-            assert answers[: index + 1].endswith(("+" if verdict else "-") * needed)
+    for index, state in enumerate(passing):
+        if state is not None and (index == 0 or passing[index - 1] is not state):
+            needed = successes if state else failures
+            assert answers[: index + 1].endswith(("+" if state else "-") * needed)
 
 
 async def test_startup_comes_before_readiness() -> None:
@@ -104,7 +105,9 @@ async def test_readiness_comes_back() -> None:
 
         return on_readiness
 
-    probes = Probes(ProbesConfig(readiness=probe("readiness", failures=2)), worker.ask, take(worker.readiness.append))
+    probes = ProbeRunner(
+        ProbesConfig(readiness=probe("readiness", failures=2)), worker.ask, take(worker.readiness.append)
+    )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(probes.watch)
         with anyio.fail_after(10):

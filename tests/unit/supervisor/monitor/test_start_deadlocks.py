@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.config.model import LogLevel
-from pywatt.supervisor.monitor.start_deadlocks import PATIENCE, Circle, CircleWatch, described, find_circle
+from pywatt.supervisor.monitor.start_deadlocks import PATIENCE, Cycle, DeadlockDetector, describe, find_cycle
 
 Waits = Mapping[str, Collection[str]]
 
 
 @pytest.mark.parametrize(
-    ("waits", "circle"),
+    ("waits", "cycle"),
     [
         ({}, None),
         ({"a": {"b"}, "b": {"c"}, "c": set()}, None),
@@ -24,22 +24,22 @@ Waits = Mapping[str, Collection[str]]
         ({"a": {"gone"}}, None),
     ],
 )
-def test_circles_are_found(waits: Waits, circle: Circle | None) -> None:
-    assert find_circle(waits) == circle
+def test_circles_are_found(waits: Waits, cycle: Cycle | None) -> None:
+    assert find_cycle(waits) == cycle
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.sets(st.sampled_from("abcdef"))))
 def test_a_circle_consists_of_waits(waits: Waits) -> None:
-    circle = find_circle(waits)
-    if circle is not None:
-        assert len(set(circle)) == len(circle)
-        for one, other in zip(circle, (*circle[1:], circle[0]), strict=True):
+    cycle = find_cycle(waits)
+    if cycle is not None:
+        assert len(set(cycle)) == len(cycle)
+        for one, other in zip(cycle, (*cycle[1:], cycle[0]), strict=True):
             assert other in waits[one]
 
 
 def test_a_circle_is_described() -> None:
-    assert described(("a",)) == 'the service "a" calls itself while it starts'
-    assert described(("a", "b")).endswith('"a" waits for "b", "b" waits for "a"')
+    assert describe(("a",)) == 'the service "a" calls itself while it starts'
+    assert describe(("a", "b")).endswith('"a" waits for "b", "b" waits for "a"')
 
 
 class Watched:
@@ -49,8 +49,8 @@ class Watched:
         self.now = 0.0
         self.waits: Waits = {}
         self.said: list[str] = []
-        self.failed: list[Circle] = []
-        self.watch = CircleWatch(
+        self.failed: list[Cycle] = []
+        self.watch = DeadlockDetector(
             {},
             say=lambda level, text: self.said.append(f"{level.name} {text}"),
             fail=self.failed.append,
@@ -68,7 +68,7 @@ def test_a_circle_that_stands_is_told_once_and_fails_in_the_end() -> None:
     watched.waits = {"a": {"b"}, "b": {"a"}}
     for _ in range(5):
         watched.look(after=PATIENCE / 5)
-    assert watched.said == [f"{LogLevel.WARN.name} {described(('a', 'b'))}"]
+    assert watched.said == [f"{LogLevel.WARN.name} {describe(('a', 'b'))}"]
     assert watched.failed == []
     watched.look(after=PATIENCE / 5)
     assert watched.failed == [("a", "b")]

@@ -8,9 +8,9 @@ from pywatt.supervisor.policy.restart import (
     FIRST_DELAY,
     JITTER,
     STABLE_TIME,
+    GiveUp,
     RestartHistory,
     StartAgain,
-    StayDown,
     after_exit,
 )
 
@@ -58,7 +58,7 @@ def test_a_stable_time_makes_earlier_failures_forgotten() -> None:
 def test_a_transient_worker_that_finished_stays_down_and_one_that_failed_does_not() -> None:
     policy = RestartConfig(policy=RestartPolicy.TRANSIENT)
     _, done = after_exit(RestartHistory(), policy, exit_code=0, ready_seconds=1, now=0, random=0)
-    assert done == StayDown(failed=False)
+    assert done == GiveUp(failed=False)
     fail(RestartHistory(), policy)
 
 
@@ -71,7 +71,7 @@ def test_a_temporary_worker_is_never_started_again() -> None:
     policy = RestartConfig(policy=RestartPolicy.TEMPORARY)
     for code in (0, 1, -9):
         _, decision = after_exit(RestartHistory(), policy, exit_code=code, ready_seconds=1, now=0, random=0)
-        assert decision == StayDown(failed=code != 0)
+        assert decision == GiveUp(failed=code != 0)
 
 
 exits = st.tuples(st.integers(-15, 3), st.floats(0, 100), st.floats(0, 1000), st.floats(0, 1, exclude_max=True))
