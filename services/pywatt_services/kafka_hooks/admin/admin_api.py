@@ -21,6 +21,14 @@ from pywatt_services.kafka_hooks.delivering.delivery_pipeline import DeliveryPip
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
 from pywatt_services.kafka_hooks.http.responses import HttpResponse, bad_request, document, failed, no_route
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics
+from pywatt_services.kafka_hooks.metrics.families import (
+    breaker_state,
+    consumer_lag,
+    delivery_families,
+    oldest_unfinished_seconds,
+    publish_buffered_bytes,
+    requests_waiting,
+)
 from pywatt_services.kafka_hooks.metrics.prometheus import CONTENT_TYPE, MetricFamily, merge_texts, write_text
 from pywatt_services.kafka_hooks.publishing.idempotency_shards import PATHS as KEY_PATHS
 from pywatt_services.kafka_hooks.publishing.idempotency_shards import IdempotencyShards
@@ -121,7 +129,7 @@ class AdminApi:
         return await self._dead_letters.answer(request)
 
     async def _answer_metrics(self, *, alone: bool) -> HttpResponse:
-        families = [*self._metrics.families(), *self._state(), *await self._lag()]
+        families = [*delivery_families(self._metrics.topics), *self._state(), *await self._lag()]
         text = write_text(families, {"worker": str(self._context.slot)})
         if not alone:
             others = await self._ask_peers(self._context, f"{METRICS}?{OWN.decode()}")
@@ -150,18 +158,8 @@ class AdminApi:
 
     def _state(self) -> list[MetricFamily]:
         families = [
-            MetricFamily(
-                "kafka_hooks_publish_buffered_bytes",
-                "gauge",
-                "Bytes of published records that wait for their acknowledgement",
-                [("", {}, self._publisher.buffered)],
-            ),
-            MetricFamily(
-                "kafka_hooks_requests_waiting",
-                "gauge",
-                "Requests that wait for their reply",
-                [("", {}, 0 if self._request_reply is None else self._request_reply.waiting)],
-            ),
+            publish_buffered_bytes(self._publisher.buffered),
+            requests_waiting(0 if self._request_reply is None else self._request_reply.waiting),
         ]
         if self._pipeline is None:
             return families
@@ -169,30 +167,14 @@ class AdminApi:
         ages = {
             place: max(queue.head.age(now) for queue in queues.values()) for place, queues in oldest(targets).items()
         }
-        return [
-            *families,
-            MetricFamily(
-                "kafka_hooks_oldest_unfinished_seconds",
-                "gauge",
-                "Age of the oldest record that is in work or waits",
-                [("", {"topic": p.topic, "partition": str(p.partition)}, age) for p, age in sorted(ages.items())],
-            ),
-            MetricFamily(
-                "kafka_hooks_breaker_state",
-                "gauge",
-                "Circuit breaker of a target: 0 closed, 1 trying one record, 2 open",
-                [("", {"topic": topic, "url": url}, state) for (topic, url), state in breaker_samples(targets).items()],
-            ),
-        ]
+        return [*families, oldest_unfinished_seconds(ages), breaker_state(breaker_samples(targets))]
 
     async def _lag(self) -> list[MetricFamily]:
-        """Return how many records of our partitions are not committed; nothing while Kafka does not say."""
+        """Return the uncommitted records of this worker's partitions; nothing without an answer from Kafka."""
         if self._pipeline is None:
             return []
         with anyio.move_on_after(LAG_LIMIT):
-            lag = await self._pipeline.lag()
-            samples = [("", {"topic": p.topic, "partition": str(p.partition)}, behind) for p, behind in lag.items()]
-            return [MetricFamily("kafka_hooks_consumer_lag", "gauge", "Records that are not committed yet", samples)]
+            return [consumer_lag(await self._pipeline.lag())]
         return []
 
 

@@ -30,9 +30,6 @@ class Query:
             listed = ", ".join(sorted(known)) or "none"
             raise ValueError(f"{min(unknown)} is not known here; the parameters are: {listed}.")
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._given
-
     def filter(self) -> Filter:
         """Return which letters are meant. Raises ValueError."""
         key = self._given.get("key")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from pywatt_kafka.dlq.shown import shown_bytes
 from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
@@ -15,6 +14,7 @@ from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import Postpone, Wait
 from pywatt_services.kafka_hooks.webhooks.templates import shown
+from pywatt_services.kafka_hooks.wire.json_bytes import text_or_base64
 
 NONE_UNSTABLE: Mapping[TopicPartition, Unstable] = {}
 
@@ -69,7 +69,7 @@ def _explain(target: ExplainedTarget, queue: KeyQueue[Delivery], now: float) -> 
         "target": shown(target.options.url),
         "offset": delivery.offset,
         **({"origin": delivery.place} if isinstance(delivery, RetriedDelivery) else {}),
-        "key": shown_bytes(delivery.message.key),
+        "key": text_or_base64(delivery.message.key),
         "age": round(delivery.age(now), 3),
         "attempts": delivery.attempts,
         "behind": len(queue.items) - 1,

@@ -21,9 +21,9 @@ from pywatt_kafka.errors import CommitFailed, KafkaError
 from pywatt_kafka.records import Message, Offset, TopicPartition
 from pywatt_services.kafka_hooks.consuming.commit_metadata import decode
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
-from pywatt_services.kafka_hooks.consuming.partition_state import NO_TARGETS_PROGRESS, Commit, PartitionState
+from pywatt_services.kafka_hooks.consuming.offset_committer import OffsetCommitter
+from pywatt_services.kafka_hooks.consuming.partition_state import NO_TARGETS_PROGRESS, PartitionState
 from pywatt_services.kafka_hooks.consuming.start_offsets import StartOffsets
-from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -31,9 +31,6 @@ FETCH_TIMEOUT = 1.0  # seconds
 TURN_TIMEOUT = 0.05  # seconds that a fetch takes while a target is not read for, so that it is soon read for again
 FETCH_RECORDS = 500
 FULL_WAIT = 60.0  # seconds without a fetch while everything is full; the group forgets members after 300
-COMMIT_INTERVAL = 0.25  # seconds from the first record that is done to the commit ...
-COMMIT_RECORDS = 1000  # ... unless so many are done before: about as many come again after a crash
-COMMIT_RETRY = 1.0  # seconds after a commit that failed
 COMMITTED_LIMIT = 5.0  # seconds to read what the group has committed; meanwhile no heartbeat is sent
 COMMITTED_RETRY = 0.2  # seconds
 REVOKE_GRACE = 2.0  # seconds that deliveries in flight get to end before their partitions are given up
@@ -95,16 +92,11 @@ class ConsumeLoop(Generic[ConsumerT]):
         self._on_refusal = on_refusal
         self._undecided: frozenset[TopicPartition] = frozenset()
         """Partitions that are not read until it is known what the group has committed for them."""
-        self._throttle = LogThrottle()
         self._held: dict[TopicPartition, PartitionState] = {}
         self._resting: dict[TopicPartition, PartitionState] = {}
         """Partitions that were given up and may come back."""
-        self._committing = anyio.CancelScope()
         self._room = asyncio.Event()
-        self._done = asyncio.Event()
-        self._many_done = asyncio.Event()
-        self._uncommitted = 0
-        """Changes since the last commit began."""
+        self._committer = OffsetCommitter(self.consumer, lambda: self._held, self._make_room)
 
     @property
     def held(self) -> Mapping[TopicPartition, PartitionState]:
@@ -115,7 +107,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         """Read and commit until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read())
-            tasks.create_task(self._commit_regularly())
+            tasks.create_task(self._committer.run())
 
     async def drain(self, limit: float) -> None:
         """Start no new delivery, let those in flight end within `limit` seconds, commit. `run` is over by now."""
@@ -123,7 +115,7 @@ class ConsumeLoop(Generic[ConsumerT]):
             target.stop()
         with anyio.move_on_after(limit):
             await self._idle()
-        await self._commit(self._held)
+        await self._committer.commit(self._held)
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Begin with these partitions, or go on with them; they are all that we have."""
@@ -149,7 +141,7 @@ class ConsumeLoop(Generic[ConsumerT]):
             for target in self._targets[partition.topic]:
                 target.release(partition)
         self._room.set()
-        self._done.set()  # something may have been done in the meantime
+        self._committer.wake()  # something may have been done in the meantime
         logger.debug("partitions assigned: %s", _listed(partitions))
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
@@ -159,10 +151,10 @@ class ConsumeLoop(Generic[ConsumerT]):
             for target in self._targets[partition.topic]:
                 target.hold(partition)
         self._resting.update(leaving)
-        self._committing.cancel()  # it would only hang until the group is complete again
+        self._committer.interrupt()  # it would only hang until the group is complete again
         with anyio.move_on_after(REVOKE_GRACE):
             await self._idle()
-        await self._commit(leaving)
+        await self._committer.commit(leaving)
         logger.debug("partitions given up: %s", _listed(partitions))
 
     async def _committed(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, Offset] | None:
@@ -187,7 +179,7 @@ class ConsumeLoop(Generic[ConsumerT]):
             partition,
             limit=self._buffered_records,
             targets=[target.id for target in self._targets[partition.topic]],
-            changed=self._changed,
+            changed=self._committer.changed,
             committed=committed,
             start=start,
             before=before,
@@ -284,61 +276,10 @@ class ConsumeLoop(Generic[ConsumerT]):
         self._held[partition] = self._begin(partition, None, None)
         return self._held[partition]
 
-    def _changed(self, held: PartitionState) -> None:
-        """Something was done: commit it soon, and read on if there is room for more."""
-        if held.lost:
-            return
-        if not self._uncommitted:
-            self._done.set()
-        self._uncommitted += 1
-        if self._uncommitted == COMMIT_RECORDS and not held.is_noted_at_length:
-            self._many_done.set()
-        if held.paused and held.has_room:
-            self._make_room(held)
-
     def _make_room(self, held: PartitionState) -> None:
         if len(held.shares) == 1:
             self._read_on(held)  # nothing is sought: at once
         self._room.set()
-
-    async def _commit_regularly(self) -> None:
-        while True:
-            await self._done.wait()
-            with anyio.move_on_after(COMMIT_INTERVAL):
-                await self._many_done.wait()
-            self._done.clear()
-            self._many_done.clear()
-            self._uncommitted = 0
-            committed = False
-            with anyio.CancelScope() as self._committing:
-                committed = await self._commit(self._held)
-            if not committed:
-                self._done.set()
-                await asyncio.sleep(COMMIT_RETRY)
-
-    async def _commit(self, partitions: Mapping[TopicPartition, PartitionState]) -> bool:
-        """Commit what is done; return whether that worked. If not, records are delivered again, none is lost."""
-        due: dict[TopicPartition, tuple[PartitionState, Commit]] = {}
-        for partition, held in partitions.items():
-            commit = held.to_commit()
-            if commit is not None:
-                due[partition] = held, commit
-                if held.paused and held.has_room:
-                    self._make_room(held)
-        if not due:
-            return True
-        try:
-            await self.consumer.commit({partition: commit.offset for partition, (_, commit) in due.items()})
-        except CommitFailed as error:
-            logger.debug("not committed, the group is changing: %s", error)
-            return False
-        except KafkaError as error:
-            if self._throttle.due():
-                logger.warning("not committed, records may be delivered again: %s", error)
-            return False
-        for held, commit in due.values():
-            held.was_committed(commit)
-        return True
 
     async def _idle(self) -> None:
         for target in self._all_targets():

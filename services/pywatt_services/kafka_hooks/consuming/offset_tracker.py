@@ -61,10 +61,6 @@ class OffsetTracker:
         """Return what was tried for that record in vain, by whichever worker."""
         return self._tried.get(offset) if self._tried else None
 
-    def knows(self, offset: int) -> bool:
-        """Tell whether that offset, or a later one, was taken already."""
-        return self._next is not None and offset < self._next
-
     @property
     def unfinished(self) -> int:
         """How many records were taken and not finished."""

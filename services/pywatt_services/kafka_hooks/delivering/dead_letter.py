@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,7 +11,8 @@ from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.target_name import TargetName, id_text
-from pywatt_services.kafka_hooks.wire.headers import CONTENT_TYPE, headers_by_name, id_prefix
+from pywatt_services.kafka_hooks.wire.headers import CONTENT_TYPE, id_prefix
+from pywatt_services.kafka_hooks.wire.json_bytes import base64_text, headers_by_name, text_fields
 
 KEPT_BODY = 4096  # bytes of a webhook's answer that a dead letter shows
 MOST_BRACKETS = 500
@@ -112,17 +112,12 @@ def _body(failure: Attempt) -> Any:
 
 
 def _key(name: str, key: bytes | None) -> dict[str, str]:
-    """A key is text, as in the original, unless it is not UTF-8; it is left out when there is none, as there."""
-    if key is None:
-        return {}
-    try:
-        return {name: key.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {name: _base64(key) or "", f"{name}Encoding": "base64"}
+    """Return the fields of a key; none without a key, as in the original."""
+    return {} if key is None else text_fields(name, key)
 
 
 def _base64(value: bytes | None) -> str | None:
-    return None if value is None else base64.b64encode(value).decode("ascii")
+    return None if value is None else base64_text(value)
 
 
 def _time(seconds: float) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from pywatt_services.kafka_hooks.http.exchange import PassedOn, Request
 from pywatt_services.kafka_hooks.http.responses import HttpResponse
 from pywatt_services.kafka_hooks.wire.headers import RawHeaders
+from pywatt_services.kafka_hooks.wire.json_bytes import latin1_bytes, latin1_text
 
 PART = 256 * 1024  # bytes of one message, about; one memory alone may be larger
 MARGIN = 1024 * 1024
@@ -34,7 +35,7 @@ class StoredResponse:
 def write_request(request: Request) -> bytes:
     """Return a request as it is passed on, once more."""
     head = {
-        "method": request.method, "path": request.path, "query": _text(request.query), "target": request.target,
+        "method": request.method, "path": request.path, "query": latin1_text(request.query), "target": request.target,
         "headers": _pairs(request.headers), "public": request.public, "hops": request.hops + 1,
     }  # fmt: skip
     return json.dumps(head).encode() + b"\n" + request.body
@@ -45,7 +46,7 @@ def read_request(message: bytes) -> PassedOn:
     head, _, body = message.partition(b"\n")
     given = json.loads(head)
     return PassedOn(
-        given["method"], given["path"], _bytes(given["query"]), _headers(given["headers"]), body, given["target"],
+        given["method"], given["path"], latin1_bytes(given["query"]), _headers(given["headers"]), body, given["target"],
         given["public"], int(given["hops"]),
     )  # fmt: skip
 
@@ -68,8 +69,9 @@ def write_handover(stored: Sequence[StoredResponse], *, last: bool) -> bytes:
     """Return memories as they are handed over; `last`: whether nothing follows."""
     known = [
         {
-            "topic": each.topic, "key": _text(each.key), "fingerprint": _text(each.fingerprint), "age": each.age,
-            "status": each.answer.status, "headers": _pairs(each.answer.headers), "body": _text(each.answer.body),
+            "topic": each.topic, "key": latin1_text(each.key), "fingerprint": latin1_text(each.fingerprint),
+            "age": each.age, "status": each.answer.status, "headers": _pairs(each.answer.headers),
+            "body": latin1_text(each.answer.body),
         }
         for each in stored
     ]  # fmt: skip
@@ -81,8 +83,8 @@ def read_handover(message: bytes) -> tuple[list[StoredResponse], bool]:
     given = json.loads(message)
     known = [
         StoredResponse(
-            str(each["topic"]), _bytes(each["key"]), _bytes(each["fingerprint"]), float(each["age"]),
-            HttpResponse(int(each["status"]), _headers(each["headers"]), _bytes(each["body"])),
+            str(each["topic"]), latin1_bytes(each["key"]), latin1_bytes(each["fingerprint"]), float(each["age"]),
+            HttpResponse(int(each["status"]), _headers(each["headers"]), latin1_bytes(each["body"])),
         )
         for each in given["memories"]
     ]  # fmt: skip
@@ -90,16 +92,8 @@ def read_handover(message: bytes) -> tuple[list[StoredResponse], bool]:
 
 
 def _pairs(headers: RawHeaders) -> list[list[str]]:
-    return [[_text(name), _text(value)] for name, value in headers]
+    return [[latin1_text(name), latin1_text(value)] for name, value in headers]
 
 
 def _headers(pairs: Any) -> list[tuple[bytes, bytes]]:
-    return [(_bytes(name), _bytes(value)) for name, value in pairs]
-
-
-def _text(data: bytes) -> str:
-    return data.decode("latin-1")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("latin-1")
+    return [(latin1_bytes(name), latin1_bytes(value)) for name, value in pairs]

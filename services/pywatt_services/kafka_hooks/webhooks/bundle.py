@@ -7,7 +7,6 @@ answers 2xx, and names those that it did not take by their index: `{"failed": [0
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import Any
 
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.wire.content_codings import CodingError, codings_of, decoded
-from pywatt_services.kafka_hooks.wire.headers import RawHeaders, headers_by_name, webhook_name
+from pywatt_services.kafka_hooks.wire.headers import RawHeaders, webhook_name
+from pywatt_services.kafka_hooks.wire.json_bytes import headers_by_name, text_fields
 
 REFUSED = 500
 """Status of a record that was not taken, where the target does not say another."""
@@ -104,21 +104,15 @@ def _record(message: Message, id_: str, attempt: int) -> dict[str, Any]:
         "offset": message.offset,
         "timestamp": message.timestamp,
         "attempt": attempt,
-        **_text("key", message.key),
+        **_fields("key", message.key),
         "headers": headers_by_name(
             (name.decode("ascii"), value)
             for header, value in message.headers
             if value is not None and (name := webhook_name(header)) is not None
         ),
-        **_text("value", message.value),
+        **_fields("value", message.value),
     }
 
 
-def _text(name: str, value: bytes | None) -> dict[str, str | None]:
-    """Bytes are text if they are UTF-8, else base64, and then a field beside them says so."""
-    if value is None:
-        return {name: None}
-    try:
-        return {name: value.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {name: base64.b64encode(value).decode("ascii"), f"{name}Encoding": "base64"}
+def _fields(name: str, value: bytes | None) -> Mapping[str, str | None]:
+    return {name: None} if value is None else text_fields(name, value)

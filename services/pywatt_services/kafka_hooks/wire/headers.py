@@ -11,10 +11,9 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from typing import Any
 
 from pywatt.http.headers import FORWARDED, HOP_BY_HOP, is_token
 from pywatt_kafka.dlq.redrive_headers import TARGET as REDRIVE_TARGET
@@ -169,20 +168,3 @@ def first_header(headers: RecordHeaders, name: str) -> bytes | None:
         if other == name or other.lower() == name:
             return value
     return None
-
-
-def headers_by_name(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, Any]:
-    """Return headers by name: text, `{"base64": ...}` for other bytes, a list where a name comes more than once."""
-    found: dict[str, list[Any]] = {}
-    for name, value in headers:
-        found.setdefault(name, []).append(_header_value(value))
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
-
-
-def _header_value(value: bytes | None) -> str | dict[str, str] | None:
-    if value is None:
-        return None
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode("ascii")}

@@ -12,7 +12,7 @@ import pytest
 
 from pywatt_kafka import CommitFailed, KafkaError, Message, Offset, TopicPartition
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, GivenOffset, StartAt
-from pywatt_services.kafka_hooks.consuming import consume_loop as module
+from pywatt_services.kafka_hooks.consuming import consume_loop, offset_committer
 from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord, Progress, encode
 from pywatt_services.kafka_hooks.consuming.consume_loop import ConsumeLoop
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
@@ -131,8 +131,9 @@ async def bench(
     refusals: list[str | None] | None = None,
     errors: Sequence[KafkaError] = (),
 ) -> AsyncIterator[Bench]:
-    for name in ("COMMIT_INTERVAL", "COMMIT_RETRY", "REVOKE_GRACE"):
-        monkeypatch.setattr(module, name, 0.001)
+    monkeypatch.setattr(consume_loop, "REVOKE_GRACE", 0.001)
+    for name in ("COMMIT_INTERVAL", "COMMIT_RETRY"):
+        monkeypatch.setattr(offset_committer, name, 0.001)
     consumer, target = Consumer(errors=list(errors)), Target()
     targets = {"orders": [target]}
     options = ConsumerOptions(group_id="hooks", start_at=start_at, offsets=tuple(offsets))
@@ -165,8 +166,8 @@ async def test_commits_the_lowest_unfinished_offset(monkeypatch: pytest.MonkeyPa
 
 async def test_many_records_are_committed_before_the_interval_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     async with bench(monkeypatch) as b:
-        monkeypatch.setattr(module, "COMMIT_INTERVAL", 3600.0)
-        monkeypatch.setattr(module, "COMMIT_RECORDS", 2)
+        monkeypatch.setattr(offset_committer, "COMMIT_INTERVAL", 3600.0)
+        monkeypatch.setattr(offset_committer, "COMMIT_RECORDS", 2)
         b.consumer.give(ZERO, 5, 6, 7, 8)
         await b.take(4)
         b.finish(5)
@@ -179,8 +180,8 @@ async def test_many_records_are_committed_before_the_interval_is_over(monkeypatc
 
 async def test_many_records_are_committed_early_while_the_partition_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     async with bench(monkeypatch, buffered=4) as b:
-        monkeypatch.setattr(module, "COMMIT_INTERVAL", 3600.0)
-        monkeypatch.setattr(module, "COMMIT_RECORDS", 1)
+        monkeypatch.setattr(offset_committer, "COMMIT_INTERVAL", 3600.0)
+        monkeypatch.setattr(offset_committer, "COMMIT_RECORDS", 1)
         b.consumer.give(ZERO, 5, 6, 7, 8)
         await b.take(4)
         assert b.consumer.paused == {ZERO}
@@ -309,7 +310,7 @@ async def test_reading_begins_without_knowing_what_was_done_when_nobody_tells(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("COMMITTED_LIMIT", "COMMITTED_RETRY"):
-        monkeypatch.setattr(module, name, 0.001)
+        monkeypatch.setattr(consume_loop, name, 0.001)
 
     async def away(_: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
         raise KafkaError("away")
@@ -426,7 +427,7 @@ async def test_partition_is_not_read_before_it_is_known_what_was_committed_when_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("COMMITTED_LIMIT", "COMMITTED_RETRY"):
-        monkeypatch.setattr(module, name, 0.001)
+        monkeypatch.setattr(consume_loop, name, 0.001)
     there = asyncio.Event()
     refusals: list[str | None] = []
     ask = Consumer.committed

@@ -132,7 +132,5 @@ def test_position_after_the_last_record_is_the_next_offset() -> None:
 def test_offset_that_was_taken_is_refused(again: int) -> None:
     tracker = OffsetTracker()
     tracker.take(5)
-    assert tracker.knows(again)
-    assert not tracker.knows(6)
     with pytest.raises(ValueError, match="taken already"):
         tracker.take(again)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics
+from pywatt_services.kafka_hooks.metrics.families import delivery_families
 from pywatt_services.kafka_hooks.metrics.prometheus import (
     Histogram,
     MetricFamily,
@@ -62,8 +63,8 @@ def test_samples_of_several_workers_stand_under_one_head() -> None:
 
 def test_calls_are_counted_under_the_originals_names() -> None:
     now = 0.0
-    meters = DeliveryMetrics(lambda: now)
-    metrics = meters.of("orders")
+    deliveries = DeliveryMetrics(lambda: now)
+    metrics = deliveries.of("orders")
     for status in (503, 503, None):
         begun = metrics.begun()
         assert metrics.in_flight == 1
@@ -72,7 +73,7 @@ def test_calls_are_counted_under_the_originals_names() -> None:
     metrics.retried()
     metrics.dead_lettered("http_503")
     assert metrics.in_flight == 0
-    text = write_text(meters.families(), {})
+    text = write_text(delivery_families(deliveries.topics), {})
     for line in (
         'kafka_hooks_messages_in_flight{topic="orders"} 0',
         'kafka_hooks_http_request_duration_seconds_bucket{topic="orders",method="POST",status_code="503",le="0.1"} 0',
