@@ -5,10 +5,14 @@ Importing it is light: aiokafka is loaded when the first client is made.
 
 from __future__ import annotations
 
-from pywatt_kafka.addresses import brokers_from
-from pywatt_kafka.call import Call, Reply
-from pywatt_kafka.connection import ConnectionState, ConnectionStatus
-from pywatt_kafka.consumer import AssignmentListener, Consumer
+from pywatt_kafka.admin.lag import consumer_lag
+from pywatt_kafka.admin.leave_group import leave_group
+from pywatt_kafka.admin.topics import ensure_topics
+from pywatt_kafka.connection.addresses import brokers_from
+from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
+from pywatt_kafka.consuming.consumer import AssignmentListener, Consumer
+from pywatt_kafka.consuming.tail_reader import TailReader
+from pywatt_kafka.engine.fetching import Fetching, Isolation
 from pywatt_kafka.errors import (
     BrokerFailed,
     CommitFailed,
@@ -22,16 +26,12 @@ from pywatt_kafka.errors import (
     UnknownPartition,
     UnknownTopic,
 )
-from pywatt_kafka.fetching import Fetching, Isolation
-from pywatt_kafka.lag import consumer_lag
-from pywatt_kafka.leaving import leave_group
-from pywatt_kafka.oauth import ClientCredentials, FixedToken, TokenSource
-from pywatt_kafka.producer import Producer
+from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.records import Header, Headers, Message, Offset, RecordPosition, TopicPartition, Unstable
-from pywatt_kafka.responder import Responder
-from pywatt_kafka.security import Mechanism, Sasl, Security, Tls
-from pywatt_kafka.tail import TailReader
-from pywatt_kafka.topics import ensure_topics
+from pywatt_kafka.request_response.messages import Call, Reply
+from pywatt_kafka.request_response.responder import Responder
+from pywatt_kafka.security.oauth import ClientCredentials, FixedToken, TokenSource
+from pywatt_kafka.security.options import Mechanism, Sasl, Security, Tls
 
 __all__ = [
     "AssignmentListener",

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 
+from pywatt_kafka.admin.lag import consumer_lag
+from pywatt_kafka.admin.topics import list_topics
 from pywatt_kafka.brokers.embedded import EmbeddedBroker
 from pywatt_kafka.brokers.jars import DEFAULT_VERSION, is_cached, versions
 from pywatt_kafka.brokers.real import RealBroker
-from pywatt_kafka.cluster import list_topics
 from pywatt_kafka.dlq.commands import dlq
 from pywatt_kafka.errors import BrokerFailed, KafkaError
-from pywatt_kafka.lag import consumer_lag
 from pywatt_kafka.reach import Cluster
 from pywatt_kafka.terminal import CommandFailed, cluster_options, complete, json_option, print_json, print_table
 from pywatt_kafka.why import why

@@ -12,9 +12,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeAlias
 
-from pywatt_kafka.addresses import BROKERS_VARIABLE, EMBEDDED, brokers_from
+from pywatt_kafka.connection.addresses import BROKERS_VARIABLE, EMBEDDED, brokers_from
 from pywatt_kafka.errors import KafkaError
-from pywatt_kafka.security import NONE, PROTOCOL, Security, security_from
+from pywatt_kafka.security.environment import PROTOCOL, security_from
+from pywatt_kafka.security.options import NONE, Security
 
 ENTRY_POINT_GROUP = "pywatt_kafka.apps"
 PREFIX = "KAFKA_"

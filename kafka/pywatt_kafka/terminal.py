@@ -16,11 +16,11 @@ from typing import IO, Any, TypeVar, cast
 
 import click
 
-from pywatt_kafka.addresses import BROKERS_VARIABLE
+from pywatt_kafka.connection.addresses import BROKERS_VARIABLE
 from pywatt_kafka.durations import parse_duration
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.reach import PREFIX, Cluster, Reach, choose, given_brokers, meant, named, reaches_of
-from pywatt_kafka.security import PROTOCOL
+from pywatt_kafka.security.environment import PROTOCOL
 
 ENV_FILE = ".env"
 GAP, INDENT = "  ", "    "

@@ -23,7 +23,7 @@ from typing import Self
 
 import anyio
 
-from pywatt_kafka.brokers import tether
+from pywatt_kafka.brokers import parent_watchdog as tether
 from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars
 from pywatt_kafka.brokers.java import find_java
 from pywatt_kafka.errors import BrokerFailed

@@ -9,11 +9,11 @@ from time import time
 
 import click
 
-from pywatt_kafka.cluster import list_topics
-from pywatt_kafka.dlq.box import Found, open_box
-from pywatt_kafka.dlq.letter import CUT, DeadLetter, Filter
+from pywatt_kafka.admin.topics import list_topics
+from pywatt_kafka.dlq.codec import CUT, DeadLetter, Filter
+from pywatt_kafka.dlq.json_view import in_full, shown_age, shown_bytes, summary
 from pywatt_kafka.dlq.redrive import Outcome
-from pywatt_kafka.dlq.shown import in_full, shown_age, shown_bytes, summary
+from pywatt_kafka.dlq.topic import Found, open_box
 from pywatt_kafka.reach import Cluster
 from pywatt_kafka.terminal import (
     Command,

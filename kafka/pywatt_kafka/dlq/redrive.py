@@ -11,13 +11,13 @@ from typing import NamedTuple, Self
 
 import anyio
 
-from pywatt_kafka.dlq.letter import DeadLetter
-from pywatt_kafka.dlq.origin import OriginReader, open_origin
+from pywatt_kafka.dlq.codec import DeadLetter
+from pywatt_kafka.dlq.origin_reader import OriginReader, open_origin
 from pywatt_kafka.dlq.redrive_headers import redrive_headers
 from pywatt_kafka.errors import KafkaError, UnknownPartition
-from pywatt_kafka.producer import Producer
+from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.records import Header
-from pywatt_kafka.security import Security
+from pywatt_kafka.security.options import Security
 
 CHUNK = 100  # records sent back at once ...
 CHUNK_BYTES = 16 * 1024 * 1024  # ... and about so many bytes

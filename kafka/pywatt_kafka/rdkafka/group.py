@@ -8,6 +8,7 @@ can be in one group, as they are while an app is reloaded with the other one.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
@@ -17,13 +18,17 @@ from typing import Any, TypeAlias
 
 import anyio
 
-from pywatt_kafka.connection import logger
+from pywatt_kafka.engine.settings import ERROR_TTL, GroupSettings
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
-from pywatt_kafka.group import TROUBLE_TTL, GroupSettings
-from pywatt_kafka.rdkafka.edge import CHECK_LIMIT, Health, client_settings, message_from, translate, translated
+from pywatt_kafka.rdkafka.client import CHECK_LIMIT, client_settings, fetch_settings
+from pywatt_kafka.rdkafka.connect_errors import ClientHealth
+from pywatt_kafka.rdkafka.errors import translate, translated
 from pywatt_kafka.rdkafka.poller import Poller
+from pywatt_kafka.rdkafka.records import message_from, native
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
-from pywatt_kafka.security import Security
+from pywatt_kafka.security.options import Security
+
+logger = logging.getLogger("pywatt_kafka")
 
 CLOSE_LIMIT = 5.0  # seconds
 CALL_LIMIT = 5.0  # seconds for a question to the brokers; meanwhile nothing is read
@@ -40,7 +45,7 @@ class _RebalancedError(Exception):
     """Goes from a rebalance callback through librdkafka to whoever polls."""
 
 
-class GroupEngine:
+class RdkafkaGroup:
     """One confluent-kafka Consumer that subscribes to those of its topics that exist."""
 
     def __init__(self, brokers: tuple[str, ...], settings: GroupSettings, security: Security) -> None:
@@ -48,7 +53,7 @@ class GroupEngine:
         self._settings = settings
         self._security = security
         self._pattern = None if settings.pattern is None else re.compile(rf"(?:{settings.pattern})\Z")
-        self._health = Health(brokers)
+        self._health = ClientHealth(brokers)
         self._consumer: Any = None
         self._poller: Poller[Batches] = Poller(self._poll)
         self._subscribed: frozenset[str] = frozenset()
@@ -84,7 +89,7 @@ class GroupEngine:
         from confluent_kafka import KafkaException
 
         if self._trouble is not None:
-            if time.monotonic() - self._trouble_at < TROUBLE_TTL:
+            if time.monotonic() - self._trouble_at < ERROR_TTL:
                 raise self._trouble
             self._trouble = None
         try:
@@ -143,14 +148,14 @@ class GroupEngine:
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         """Commit positions. Raises KafkaError; waits while the group rebalances."""
-        wanted = [_native(place, offset.offset, offset.metadata) for place, offset in offsets.items()]
+        wanted = [native(place, offset.offset, offset.metadata) for place, offset in offsets.items()]
         committed: Future[None] = Future()
         await self._poller.do(partial(self._commit, wanted, committed))
         await asyncio.wrap_future(committed)
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
         """Return committed positions with their metadata."""
-        wanted = [_native(place) for place in partitions]
+        wanted = [native(place) for place in partitions]
         if not wanted:
             return {}
         with translated("reading committed offsets"):
@@ -189,7 +194,7 @@ class GroupEngine:
             # it is also how long the group waits for this member in a rebalance
             "max.poll.interval.ms": int(max(given.rebalance_timeout, given.session_timeout) * 1000),
             "partition.assignment.strategy": "roundrobin",
-            **given.fetching.for_rdkafka(),
+            **fetch_settings(given.fetching),
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -197,7 +202,7 @@ class GroupEngine:
             "fetch.queue.backoff.ms": QUEUE_BACKOFF,
             "queued.max.messages.kbytes": QUEUED_KILOBYTES,
             "on_commit": self._on_commit,
-            "error_cb": self._health.told,
+            "error_cb": self._health.report,
         }
         if given.instance_id is not None:
             settings["group.instance.id"] = given.instance_id
@@ -251,7 +256,7 @@ class GroupEngine:
             committed.set_exception(translate(failed, during="committing"))
 
     def _set_paused(self, places: Collection[TopicPartition], paused: bool) -> None:
-        natives = [_native(place) for place in places if place in self._owned]
+        natives = [native(place) for place in places if place in self._owned]
         try:
             with translated("pausing" if paused else "resuming"):
                 (self._consumer.pause if paused else self._consumer.resume)(natives)
@@ -261,7 +266,7 @@ class GroupEngine:
     def _go_to(self, partition: TopicPartition, offset: int) -> None:
         try:
             with translated(f"seeking in {partition.topic}[{partition.partition}]"):
-                self._consumer.seek(_native(partition, offset))
+                self._consumer.seek(native(partition, offset))
         except KafkaError as error:
             self._keep(error)
 
@@ -301,7 +306,7 @@ class GroupEngine:
         if now - self._ends_at < ENDS_INTERVAL:
             return
         self._ends_at = now
-        ends = {place: self._consumer.get_watermark_offsets(_native(place), cached=True) for place in self._owned}
+        ends = {place: self._consumer.get_watermark_offsets(native(place), cached=True) for place in self._owned}
         self._ends = {place: found[1] for place, found in ends.items() if found is not None and found[1] >= 0}
 
     def _failed(self, error: Any) -> None:
@@ -311,7 +316,7 @@ class GroupEngine:
         if error.code() in (Native._PARTITION_EOF, Native._MAX_POLL_EXCEEDED, Native.UNKNOWN_TOPIC_OR_PART):
             return
         if error.code() == Native._FATAL:
-            self._health.told(error)
+            self._health.report(error)
         self._keep(translate(error, during=f"reading as a member of {self._settings.group}"))
 
     def _keep(self, trouble: KafkaError) -> None:
@@ -320,7 +325,7 @@ class GroupEngine:
     def _end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         with translated("finding where partitions end"):
             return {
-                place: self._consumer.get_watermark_offsets(_native(place), timeout=CALL_LIMIT)[1]
+                place: self._consumer.get_watermark_offsets(native(place), timeout=CALL_LIMIT)[1]
                 for place in partitions
             }
 
@@ -329,8 +334,8 @@ class GroupEngine:
         with translated("finding open transactions"):
             for place in partitions:
                 # Brokers tell where those may read to that asks; what fetches have told is where the partition ends.
-                begin = self._consumer.get_watermark_offsets(_native(place), timeout=CALL_LIMIT)[1]
-                end = self._consumer.get_watermark_offsets(_native(place), cached=True)[1]
+                begin = self._consumer.get_watermark_offsets(native(place), timeout=CALL_LIMIT)[1]
+                end = self._consumer.get_watermark_offsets(native(place), cached=True)[1]
                 if 0 <= begin < end:
                     found[place] = Unstable(begin, end)
         return found
@@ -343,9 +348,9 @@ class GroupEngine:
         self._ask(self._take(places))
         starts, self._starts = self._starts or {}, None
         with translated("taking an assignment"):
-            consumer.assign([_native(place, starts.get(place, OFFSET_STORED)) for place in places])
+            consumer.assign([native(place, starts.get(place, OFFSET_STORED)) for place in places])
             if self._held:
-                consumer.pause([_native(place) for place in self._held])
+                consumer.pause([native(place) for place in self._held])
         self._leave()
 
     def _on_revoke(self, consumer: Any, partitions: Sequence[Any]) -> None:
@@ -369,7 +374,7 @@ class GroupEngine:
         self._in_rebalance = True
         try:
             self._poller.ask(told, self._settings.rebalance_timeout)
-        except Exception as error:  # noqa: BLE001  librdkafka would not stop for it: the next fetch raises it instead
+        except Exception as error:
             logger.exception("the listener of consumer group %s failed", self._settings.group)
             self._listener_error = error
         finally:
@@ -386,11 +391,3 @@ class GroupEngine:
             await self._settings.revoked(places)
             self._owned = frozenset()
             self._held.clear()
-
-
-def _native(partition: TopicPartition, offset: int | None = None, metadata: str | None = None) -> Any:
-    from confluent_kafka import TopicPartition as Native
-
-    if offset is None:
-        return Native(*partition)
-    return Native(*partition, offset) if metadata is None else Native(*partition, offset, metadata)

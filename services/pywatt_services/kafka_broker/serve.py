@@ -7,10 +7,9 @@ from contextlib import ExitStack
 
 from pywatt.errors import MissingExtra, StartError
 from pywatt.service_type import ServiceContext
-from pywatt_kafka.addresses import BROKERS_VARIABLE
 from pywatt_kafka.brokers.embedded import RETAINED_BYTES, EmbeddedBroker
+from pywatt_kafka.connection.addresses import BROKERS_VARIABLE, EMBEDDED_VARIABLE
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
-from pywatt_kafka.leading import EMBEDDED_VARIABLE
 from pywatt_services.kafka_broker import BrokerOptions
 
 logger = logging.getLogger("pywatt.kafka_broker")

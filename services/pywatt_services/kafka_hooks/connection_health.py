@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from pywatt_kafka.connection import ConnectionState, ConnectionStatus
+from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 
 
 class ConnectionHealth:

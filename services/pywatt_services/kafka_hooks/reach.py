@@ -9,9 +9,9 @@ from typing import Any
 
 from pywatt.errors import ConfigError, ControlError
 from pywatt_kafka.errors import KafkaError
-from pywatt_kafka.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.reach import PREFIX, Reach
-from pywatt_kafka.security import Mechanism, Sasl, Security, Tls
+from pywatt_kafka.security.oauth import ClientCredentials, FixedToken, TokenSource
+from pywatt_kafka.security.options import Mechanism, Sasl, Security, Tls
 from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 
 TYPE_NAME = "kafka-hooks"

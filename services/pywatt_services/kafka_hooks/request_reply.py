@@ -16,11 +16,11 @@ from uuid import uuid4
 import anyio
 from anyio.abc import TaskGroup
 
-from pywatt_kafka.call import METHOD
-from pywatt_kafka.connection import ConnectionState, ConnectionStatus
-from pywatt_kafka.deadlines import Deadlines
+from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import Message, RecordPosition
+from pywatt_kafka.request_response.messages import METHOD
+from pywatt_kafka.timeout_queue import TimeoutQueue
 from pywatt_services.kafka_hooks.config.options import ONLY_POST, RequestReplyOptions
 from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
@@ -85,7 +85,7 @@ class RequestReply:
         self._new_id = new_id
         self._throttle = throttle or LogThrottle()
         self._calls: dict[bytes, _PendingRequest] = {}
-        self._deadlines: dict[float, Deadlines[_PendingRequest]] = {}
+        self._deadlines: dict[float, TimeoutQueue[_PendingRequest]] = {}
 
     @property
     def waiting(self) -> int:
@@ -172,10 +172,10 @@ class RequestReply:
         call.open = False
         self._calls.pop(call.correlation_id, None)
 
-    def _deadline(self, timeout: float) -> Deadlines[_PendingRequest]:
+    def _deadline(self, timeout: float) -> TimeoutQueue[_PendingRequest]:
         deadlines = self._deadlines.get(timeout)
         if deadlines is None:
-            deadlines = self._deadlines[timeout] = Deadlines(
+            deadlines = self._deadlines[timeout] = TimeoutQueue(
                 timeout, ended=lambda call: not call.open, expired=lambda call: self._end(call, timed_out())
             )
         return deadlines

@@ -20,13 +20,15 @@ from pywatt.errors import MissingExtra, StartError
 from pywatt.service_type import ServiceContext, StopRequest
 from pywatt.worker.asgi.drain import drain
 from pywatt.worker.heartbeat import KAFKA_LAG
-from pywatt_kafka.addresses import brokers_from
-from pywatt_kafka.consumer import records_behind
+from pywatt_kafka.admin.topics import ensure_topics
+from pywatt_kafka.aiokafka.security import security_settings
+from pywatt_kafka.connection.addresses import brokers_from
+from pywatt_kafka.consuming.consumer import records_behind
+from pywatt_kafka.consuming.tail_reader import TailReader
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
-from pywatt_kafka.producer import MAX_REQUEST_BYTES, Producer
-from pywatt_kafka.security import Security, security_from
-from pywatt_kafka.tail import TailReader
-from pywatt_kafka.topics import ensure_topics
+from pywatt_kafka.producing.producer import MAX_REQUEST_BYTES, Producer
+from pywatt_kafka.security.environment import security_from
+from pywatt_kafka.security.options import Security
 from pywatt_services.kafka_hooks.admin.admin_api import AdminApi
 from pywatt_services.kafka_hooks.admin.dead_letter_api import DeadLetterApi
 from pywatt_services.kafka_hooks.application import Application
@@ -72,7 +74,7 @@ async def serve(options: KafkaHooksOptions, context: ServiceContext) -> None:
     try:
         brokers = brokers_from(options.brokers, context.env)
         security = security_from(options.security, context.env)
-        security.settings()  # now, and not when the first client is made: its files may be unusable
+        security_settings(security)  # now, and not when the first client is made: its files may be unusable
     except KafkaError as error:
         raise StartError(error.message, hint=error.hint) from error
     context.gauge(KAFKA_LAG, records_behind)

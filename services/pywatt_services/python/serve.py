@@ -54,7 +54,7 @@ async def serve(prepared: Prepared, context: ServiceContext) -> None:
 
 def _records_behind() -> float:
     """Return how far the application's consumers are behind, if it has any of ours."""
-    consumer = sys.modules.get("pywatt_kafka.consumer")
+    consumer = sys.modules.get("pywatt_kafka.consuming.consumer")
     behind: float = consumer.records_behind() if consumer is not None else 0
     return behind
 

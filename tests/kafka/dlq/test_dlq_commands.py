@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from pywatt_kafka import Consumer, Message, Producer, ensure_topics
 from pywatt_kafka.commands import kafka
-from pywatt_kafka.dlq.box import open_box
-from pywatt_kafka.dlq.letter import Filter
+from pywatt_kafka.dlq.codec import Filter
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID
+from pywatt_kafka.dlq.topic import open_box
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt

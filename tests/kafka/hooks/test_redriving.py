@@ -9,8 +9,8 @@ import pytest
 from harness.hooks import ReadRecords, Received, RunHooks, Target
 
 from pywatt_kafka import Producer, ensure_topics
-from pywatt_kafka.dlq.box import open_box
-from pywatt_kafka.dlq.letter import Filter
+from pywatt_kafka.dlq.codec import Filter
+from pywatt_kafka.dlq.topic import open_box
 
 pytestmark = pytest.mark.anyio
 

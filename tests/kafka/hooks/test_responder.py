@@ -24,7 +24,7 @@ from pywatt_kafka import (
     TopicPartition,
     consumer_lag,
 )
-from pywatt_kafka import responder as responding
+from pywatt_kafka.request_response import responder as responding
 
 pytestmark = pytest.mark.anyio
 

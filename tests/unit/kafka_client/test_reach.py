@@ -8,7 +8,7 @@ import pytest
 
 from pywatt_kafka import KafkaError, Mechanism, Sasl, Security, Tls
 from pywatt_kafka.reach import Cluster, Reach, choose, given_brokers, meant, named
-from pywatt_kafka.security import NONE
+from pywatt_kafka.security.options import NONE
 
 BLOCK = Security(tls=Tls(), sasl=Sasl(mechanism=Mechanism.PLAIN, username="app", password="p"))
 ENV_LOGIN = {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_USERNAME": "me", "KAFKA_SASL_PASSWORD": "m"}

@@ -12,7 +12,7 @@ import pytest
 from pywatt_kafka.dlq.commands import letter_place
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.reach import Cluster, Reach
-from pywatt_kafka.security import NONE
+from pywatt_kafka.security.options import NONE
 from pywatt_kafka.terminal import chosen_cluster, duration
 
 

@@ -14,11 +14,11 @@ from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from pywatt_kafka.cluster import list_topics
-from pywatt_kafka.dlq.box import open_box
-from pywatt_kafka.dlq.letter import Filter
-from pywatt_kafka.dlq.shown import in_full, summary
-from pywatt_kafka.security import Security
+from pywatt_kafka.admin.topics import list_topics
+from pywatt_kafka.dlq.codec import Filter
+from pywatt_kafka.dlq.json_view import in_full, summary
+from pywatt_kafka.dlq.topic import open_box
+from pywatt_kafka.security.options import Security
 from pywatt_services.kafka_hooks.admin.dead_letter_query import FILTERS, Query, read_place
 from pywatt_services.kafka_hooks.http.exchange import Request
 from pywatt_services.kafka_hooks.http.responses import HttpResponse, document, no_route, no_topic

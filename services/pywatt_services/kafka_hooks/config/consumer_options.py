@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pywatt_kafka.fetching import Fetching, Isolation
+from pywatt_kafka.engine.fetching import Fetching, Isolation
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, GivenOffset, StartAt
 from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 

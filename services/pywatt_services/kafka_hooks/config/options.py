@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from pywatt_kafka.engines import EngineName
-from pywatt_kafka.fetching import Fetching
-from pywatt_kafka.security import Security
+from pywatt_kafka.engine.fetching import Fetching
+from pywatt_kafka.engine.settings import EngineName
+from pywatt_kafka.security.options import Security
 from pywatt_services.kafka_hooks.auth.options import AuthOptions
 from pywatt_services.kafka_hooks.http.routes import PathPattern
 from pywatt_services.kafka_hooks.publishing.options import PublishOptions

@@ -11,7 +11,7 @@ from typing import Any
 
 from pywatt.errors import Problem
 from pywatt.service_type import Configured, OptionsError, Placement
-from pywatt_kafka.addresses import with_port
+from pywatt_kafka.connection.addresses import with_port
 from pywatt_kafka.errors import KafkaError
 from pywatt_services.kafka_hooks.auth.options import auth_options
 from pywatt_services.kafka_hooks.config.consumer_options import consumer_options

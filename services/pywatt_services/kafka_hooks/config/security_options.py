@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pywatt_kafka.oauth import ClientCredentials, FixedToken, TokenSource
-from pywatt_kafka.security import Mechanism, Sasl, Security, Tls
+from pywatt_kafka.security.oauth import ClientCredentials, FixedToken, TokenSource
+from pywatt_kafka.security.options import Mechanism, Sasl, Security, Tls
 from pywatt_services.kafka_hooks.config.pem_files import check_pair, pem_files
 from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 

@@ -17,13 +17,13 @@ from anyio.abc import TaskGroup
 
 from pywatt.errors import MissingExtra
 from pywatt.service_type import ServiceContext
-from pywatt_kafka.connection import ConnectionStatus
-from pywatt_kafka.consumer import Consumer
+from pywatt_kafka.admin.leave_group import leave_group
+from pywatt_kafka.connection.addresses import is_embedded
+from pywatt_kafka.connection.status import ConnectionStatus
+from pywatt_kafka.consuming.consumer import Consumer
 from pywatt_kafka.errors import KafkaError
-from pywatt_kafka.leading import is_embedded
-from pywatt_kafka.leaving import leave_group
 from pywatt_kafka.records import TopicPartition, Unstable
-from pywatt_kafka.security import Security
+from pywatt_kafka.security.options import Security
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, KafkaHooksOptions
 from pywatt_services.kafka_hooks.consuming.consume_loop import ConsumeLoop
 from pywatt_services.kafka_hooks.consuming.membership import Held, hold, legal_name, subscription_mark

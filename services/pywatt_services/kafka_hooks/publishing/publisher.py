@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol, TypeAlias
 
-from pywatt_kafka.connection import ConnectionState, ConnectionStatus
+from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.errors import (
     InvalidRecord,
     KafkaError,

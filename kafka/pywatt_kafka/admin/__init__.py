@@ -1,0 +1,1 @@
+"""Administration of a cluster: topics, consumer lag, group members."""

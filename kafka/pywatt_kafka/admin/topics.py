@@ -1,0 +1,145 @@
+"""Lists topics with their number of records, and creates missing ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from pywatt_kafka.aiokafka.client import client_settings, opening, require_aiokafka
+from pywatt_kafka.aiokafka.connect_errors import unreachable
+from pywatt_kafka.aiokafka.errors import translate, translated
+from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, to_the_end
+from pywatt_kafka.connection.addresses import brokers_from
+from pywatt_kafka.security.environment import security_from
+from pywatt_kafka.security.options import Security
+
+LIMIT = 10.0  # seconds
+POLL_INTERVAL = 0.05  # seconds until a broker that is creating topics is asked again
+BROKERS_DEFAULT = -1
+"""Copies of a topic: as many as the brokers make of one for which nothing is said (`default.replication.factor`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic."""
+
+    name: str
+    partitions: int
+    records: int
+    """Offsets from its beginnings to its ends; fewer where it was compacted."""
+
+
+async def list_topics(
+    brokers: str | Sequence[str] | None,
+    wanted: Callable[[str], bool] = lambda name: not name.startswith("__"),
+    *,
+    security: Security | None = None,
+) -> Sequence[Topic]:
+    """Return the topics whose names are wanted, in the order of their names; Kafka's own are left out by default.
+
+    `security`: as for Producer. Raises KafkaUnavailable or another KafkaError.
+    """
+    require_aiokafka()
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka import TopicPartition as Native
+
+    addresses = brokers_from(brokers, os.environ)
+    consumer: Any = AIOKafkaConsumer(**client_settings(addresses, security_from(security, os.environ)))
+    sockets = Sockets(consumer._client)
+    try:
+        with opening(addresses):
+            await sockets.open(consumer.start())
+        with translated("reading the list of topics"):
+            names = sorted(filter(wanted, await consumer.topics()))
+            await consumer._client.set_topics(names)
+            places = [Native(name, number) for name in names for number in consumer.partitions_for_topic(name) or ()]
+            starts = await consumer.beginning_offsets(places)
+            ends = await consumer.end_offsets(places)
+    finally:
+        await to_the_end(close_consumer(consumer, sockets))
+    return [
+        Topic(name, len(own), sum(ends[place] - starts[place] for place in own))
+        for name in names
+        for own in [[place for place in places if place.topic == name]]
+    ]
+
+
+async def ensure_topics(
+    brokers: str | Sequence[str] | None,
+    topics: Iterable[str],
+    *,
+    partitions: int = 1,
+    replication: int = BROKERS_DEFAULT,
+    timeout: float = LIMIT,
+    security: Security | None = None,
+) -> frozenset[str]:
+    """Create those of the topics that do not exist; return once all of them can be written to.
+
+    Returns the names of those that were missing. Topics that exist are left as they are. `replication`: copies of each,
+    by default the brokers' default. The embedded broker creates topics with its own number of partitions. Raises
+    KafkaUnavailable, NotAuthorized, UnknownTopic (a name that is not allowed) or another KafkaError within the timeout
+    (seconds). `security`: as for Producer.
+    """
+    require_aiokafka()
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    addresses = brokers_from(brokers, os.environ)
+    wanted = sorted(set(topics))
+    admin: Any = AIOKafkaAdminClient(
+        request_timeout_ms=int(timeout * 1000),
+        **client_settings(addresses, security_from(security, os.environ)),
+    )
+    sockets = Sockets(admin._client)
+    try:
+        with anyio.fail_after(timeout):
+            with opening(addresses):
+                await sockets.open(admin.start())
+            with translated("reading the list of topics"):
+                missing = frozenset(wanted) - frozenset(await admin.list_topics())
+            if missing:
+                await _create(admin, sorted(missing), partitions, replication)
+                await _settle(admin, sorted(missing))
+            return missing
+    except TimeoutError as error:
+        raise unreachable(addresses) from error
+    finally:
+        await to_the_end(sockets.close())
+
+
+async def _create(admin: Any, topics: Sequence[str], partitions: int, replication: int) -> None:
+    from aiokafka import errors
+    from aiokafka.admin import NewTopic
+
+    if admin._client.cluster.controller is None:
+        return  # the embedded broker has none: it creates a topic when it is asked for its metadata, as we do next
+    with translated(f"creating {', '.join(topics)}"):
+        response = await admin.create_topics(
+            [
+                # aiokafka takes -1 only together with assignments, of which an empty list says nothing
+                NewTopic(topic, partitions, replication, {} if replication == BROKERS_DEFAULT else None)
+                for topic in topics
+            ]
+        )
+    for topic, code, *detail in response.topic_errors:
+        error_type = errors.for_code(code)
+        if error_type not in (errors.NoError, errors.TopicAlreadyExistsError):
+            raise translate(error_type(*detail), during=f"creating topic {topic}")
+
+
+async def _settle(admin: Any, topics: Sequence[str]) -> None:
+    """Wait until each topic's partitions have a leader."""
+    while True:
+        with translated("waiting for new topics"):
+            described = await admin.describe_topics(list(topics))
+        if all(
+            topic["error_code"] == 0
+            and topic["partitions"]
+            and all(part["leader"] >= 0 for part in topic["partitions"])
+            for topic in described
+        ):
+            return
+        await anyio.sleep(POLL_INTERVAL)

@@ -1,0 +1,1 @@
+"""The engines of aiokafka, with its settings, errors and workarounds. The only folder that uses its private parts."""

@@ -1,0 +1,84 @@
+"""Imports aiokafka, and makes, opens and checks its clients.
+
+The private parts of aiokafka that this library needs are used only in this folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pywatt_kafka.aiokafka.connect_errors import connect_errors, unreachable, watch_connecting
+from pywatt_kafka.aiokafka.errors import translated
+from pywatt_kafka.aiokafka.security import security_settings
+from pywatt_kafka.engine.fetching import Fetching
+from pywatt_kafka.errors import KafkaError, MissingDependency
+from pywatt_kafka.security.options import Security
+
+RETRY_BACKOFF = 100  # ms
+
+
+def require_aiokafka() -> None:
+    """Import aiokafka. Raises MissingDependency.
+
+    Its loggers log every failed attempt, ten a second while a broker is away; the status says the same once. So they
+    are silenced, unless the application has set a level for the logger `aiokafka` itself.
+    """
+    try:
+        import aiokafka  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            "the Kafka client needs the package aiokafka", hint="pip install 'pywatt[kafka]'"
+        ) from error
+    aiokafka_logger = logging.getLogger("aiokafka")
+    if aiokafka_logger.level == logging.NOTSET:
+        aiokafka_logger.setLevel(logging.CRITICAL + 1)
+    watch_connecting()
+    from pywatt_kafka.aiokafka.header_names import install
+
+    install()
+
+
+def client_settings(brokers: Sequence[str], security: Security) -> dict[str, Any]:
+    """Return the settings that all clients share. Raises KafkaError when a file of `security` cannot be used."""
+    return {"bootstrap_servers": ",".join(brokers), **security_settings(security)}
+
+
+def fetch_settings(fetching: Fetching) -> dict[str, Any]:
+    """Return the fetch settings of an AIOKafkaConsumer."""
+    return {
+        "isolation_level": fetching.isolation.value,
+        "fetch_min_bytes": fetching.min_bytes,
+        "fetch_max_bytes": fetching.max_bytes,
+        "max_partition_fetch_bytes": fetching.partition_bytes,
+        "fetch_max_wait_ms": fetching.wait_ms,
+    }
+
+
+async def refresh_metadata(client: Any, brokers: tuple[str, ...]) -> None:
+    """Ask the cluster for the metadata of the client's topics. Raises KafkaUnavailable when no broker answers."""
+    if not await client.force_metadata_update():
+        raise unreachable(brokers)
+
+
+@contextmanager
+def opening(brokers: tuple[str, ...]) -> Iterator[None]:
+    """Turn a failed bootstrap into an error with the addresses that were tried, and the reason."""
+    from aiokafka.errors import KafkaConnectionError
+
+    with connect_errors() as seen:
+        try:
+            with translated(f"connecting to {','.join(brokers)}"):
+                yield
+        except KafkaError as error:
+            if isinstance(error.__cause__, KafkaConnectionError):
+                raise unreachable(brokers, seen) from error.__cause__
+            raise
+
+
+def done(task: asyncio.Future[Any] | None) -> bool:
+    """Return whether a background task of aiokafka's has ended (it never should while the client is open)."""
+    return task is not None and task.done()

@@ -1,0 +1,71 @@
+"""Translates aiokafka's errors into those of this library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pywatt_kafka.errors import (
+    CommitFailed,
+    InvalidRecord,
+    KafkaError,
+    KafkaUnavailable,
+    NotAuthorized,
+    RecordTooLarge,
+    UnknownTopic,
+)
+
+INVALID_RECORD = 87  # the broker's code
+FOREIGN = (RuntimeError, AssertionError, ConnectionError)
+"""What aiokafka raises: its own errors are RuntimeErrors, arguments and states are asserted. (Not OSError: that would
+take a TimeoutError of ours with it.)"""
+
+
+def translate(error: BaseException, *, during: str) -> KafkaError:
+    """Return our error for one of aiokafka's."""
+    from aiokafka import errors
+
+    if isinstance(error, KafkaError):
+        return error
+    message = f"{during}: {words_of(error)}"
+    match error:
+        case errors.CommitFailedError() | errors.IllegalStateError() | errors.IllegalGenerationError():
+            return CommitFailed(message)
+        case errors.MessageSizeTooLargeError() | errors.RecordTooLargeError() | errors.RecordListTooLargeError():
+            return RecordTooLarge(message)
+        case errors.BrokerResponseError() if error.errno in (INVALID_RECORD, errors.InvalidTimestampError.errno):
+            return InvalidRecord(message)
+        case errors.UnknownTopicOrPartitionError() | errors.InvalidTopicError():
+            return UnknownTopic(message)
+        case (
+            errors.TopicAuthorizationFailedError()
+            | errors.GroupAuthorizationFailedError()
+            | errors.ClusterAuthorizationFailedError()
+            | errors.AuthenticationFailedError()
+            | errors.SaslAuthenticationFailed()
+        ):
+            return NotAuthorized(message)
+        case errors.OutOfOrderSequenceNumber() | errors.UnknownProducerId():  # the next batch is taken again
+            return KafkaUnavailable(message)
+        case errors.KafkaTimeoutError() | errors.ProducerClosed() | errors.ConsumerStoppedError() | ConnectionError():
+            return KafkaUnavailable(message)
+        case errors.KafkaError() if error.retriable or isinstance(error, errors.KafkaConnectionError):
+            return KafkaUnavailable(message)
+        case _:
+            return KafkaError(message)
+
+
+@contextmanager
+def translated(during: str) -> Iterator[None]:
+    """Turn what aiokafka raises into our errors."""
+    try:
+        yield
+    except FOREIGN as error:
+        raise translate(error, during=during) from error
+
+
+def words_of(error: BaseException) -> str:
+    """Return what an error says, with its name if it does not say that itself."""
+    text = str(error)
+    name = type(error).__name__
+    return text if name in text else f"{name}: {text}".removesuffix(": ")

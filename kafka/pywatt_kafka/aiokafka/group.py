@@ -1,0 +1,219 @@
+"""One AIOKafkaConsumer as a group member: its rebalances, its errors, its end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import anyio
+
+from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, done, fetch_settings, opening, refresh_metadata
+from pywatt_kafka.aiokafka.errors import translated
+from pywatt_kafka.aiokafka.leader_delay import let_followers_first
+from pywatt_kafka.aiokafka.records import batches_from, native
+from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
+from pywatt_kafka.engine.settings import ERROR_TTL, METADATA_AGE, GroupSettings
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
+
+logger = logging.getLogger("pywatt_kafka")
+
+REQUEST_MARGIN = 10.0  # seconds; a broker holds a join for as long as the slowest member may take
+HELD_FETCH = 0.05  # seconds that a fetch takes at most while a partition is paused
+TRY_AGAIN = "InvalidRequestError"
+"""The embedded broker's answer to a follower that syncs after its leader; the next attempt may work."""
+
+
+class AiokafkaGroup:
+    """One AIOKafkaConsumer that subscribes to topics."""
+
+    def __init__(self, brokers: tuple[str, ...], settings: GroupSettings, security: Mapping[str, Any]) -> None:
+        from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+
+        ConsumerRebalanceListener.register(AiokafkaGroup)
+        self._brokers = brokers
+        self._settings = settings
+        self._owned: frozenset[TopicPartition] = frozenset()
+        self._held: set[TopicPartition] = set()
+        """Partitions that the user has paused."""
+        self._trouble: KafkaError | None = None
+        self._trouble_at = 0.0
+        self._listener_error: Exception | None = None
+        self._closing = False
+        slowest = max(settings.session_timeout, settings.rebalance_timeout)
+        self._consumer: Any = AIOKafkaConsumer(
+            bootstrap_servers=",".join(brokers),
+            client_id=settings.client_id,
+            group_id=settings.group,
+            group_instance_id=settings.instance_id,
+            session_timeout_ms=int(settings.session_timeout * 1000),
+            rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(settings.heartbeat_interval * 1000),
+            request_timeout_ms=int((slowest + REQUEST_MARGIN) * 1000),
+            metadata_max_age_ms=METADATA_AGE,
+            retry_backoff_ms=RETRY_BACKOFF,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            **fetch_settings(settings.fetching),
+            **security,
+        )
+        self._sockets = Sockets(self._consumer._client)
+
+    async def open(self) -> None:
+        """Connect; joining goes on in the background, and waits for no topic to exist."""
+        with opening(self._brokers):
+            await self._sockets.open(self._consumer.start())
+            let_followers_first(self._consumer._coordinator, self._brokers, os.environ)
+            # Subscribed only now: a start with topics fails when one of them does not exist, and waits for the group.
+            settings = self._settings
+            if settings.pattern is None:
+                self._consumer.subscribe(topics=list(settings.topics), listener=self)
+            else:
+                named = [*map(re.escape, settings.topics), settings.pattern]
+                self._consumer.subscribe(pattern=rf"(?:{'|'.join(named)})\Z", listener=self)
+
+    def stale(self) -> bool:
+        """No socket is up, a topic is missing, or there was an error."""
+        missing = any(self._consumer.partitions_for_topic(topic) is None for topic in self._settings.topics)
+        return missing or self._trouble is not None or not self._sockets.any_live()
+
+    async def check(self) -> None:
+        """Ask for the metadata of the topics, by which new topics and partitions are noticed too."""
+        if self._trouble is not None:
+            if time.monotonic() - self._trouble_at < ERROR_TTL:
+                raise self._trouble
+            self._trouble = None
+        await refresh_metadata(self._consumer._client, self._brokers)
+
+    def broken(self) -> bool:
+        """The task that speaks to the group has ended."""
+        return self._consumer._coordinator is not None and done(self._consumer._coordinator._coordination_task)
+
+    async def close(self) -> None:
+        """Give up the partitions, leave the group, disconnect."""
+        self._closing = True
+        with anyio.move_on_after(self._settings.rebalance_timeout):
+            await self.on_partitions_revoked(self._owned)
+        await close_consumer(self._consumer, self._sockets)
+
+    async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
+        """Return what came within the timeout. Raises KafkaError."""
+        if self._listener_error is not None:
+            error, self._listener_error = self._listener_error, None
+            raise error
+        if self._closing:
+            raise KafkaUnavailable("the connection is being closed")
+        wanted: list[Any] = []
+        if self._held:
+            # Named, because what was prefetched for a paused partition is thrown away by a fetch that is for all. It
+            # hears nothing of one that is resumed meanwhile, so it must be short.
+            wanted = [native(partition) for partition in self._owned - self._held]
+            timeout = min(timeout, HELD_FETCH)
+        try:
+            with translated(f"reading as a member of {self._settings.group}"):
+                batches = await self._consumer.getmany(*wanted, timeout_ms=int(timeout * 1000), max_records=max_records)
+        except KafkaError as error:
+            if TRY_AGAIN not in str(error):
+                self._trouble, self._trouble_at = error, time.monotonic()
+            raise
+        return batches_from(batches)
+
+    async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
+        """Read on at the known offsets, and for partitions without one at the committed offset or the beginning."""
+        unknown = [partition for partition in partitions if partition not in known]
+        committed = await self.committed(unknown)
+        with translated("going back to the last delivered record"):
+            for partition in partitions:
+                if partition in known:
+                    self._consumer.seek(native(partition), known[partition])
+                elif partition in committed:
+                    self._consumer.seek(native(partition), committed[partition].offset)
+                else:
+                    await self._consumer.seek_to_beginning(native(partition))
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """Fetch nothing from these."""
+        for partition in self._owned.intersection(partitions):
+            self._held.add(partition)
+            self._consumer.pause(native(partition))
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        """Fetch from these again."""
+        for partition in self._owned.intersection(partitions):
+            self._held.discard(partition)
+            self._consumer.resume(native(partition))
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read on at that offset."""
+        with translated(f"seeking in {partition.topic}[{partition.partition}]"):
+            self._consumer.seek(native(partition), offset)
+
+    async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
+        """Commit positions. Raises KafkaError; waits while the group rebalances."""
+        from aiokafka.structs import OffsetAndMetadata
+
+        with translated("committing"):
+            await self._consumer.commit(
+                {native(place): OffsetAndMetadata(offset.offset, offset.metadata) for place, offset in offsets.items()}
+            )
+
+    async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
+        """Return committed positions, with the metadata that aiokafka's own `committed` leaves out."""
+        with translated("reading committed offsets"):
+            found = await self._consumer._coordinator.fetch_committed_offsets([native(place) for place in partitions])
+        return {TopicPartition(*place): Offset(offset.offset, offset.metadata) for place, offset in found.items()}
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset after the last record of each partition."""
+        with translated("finding where partitions end"):
+            found = await self._consumer.end_offsets([native(place) for place in partitions])
+        return {TopicPartition(*place): offset for place, offset in found.items()}
+
+    async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
+        """Return what open transactions hold, by what the last fetches have told."""
+        found: dict[TopicPartition, Unstable] = {}
+        assigned = {TopicPartition(*place) for place in self._consumer.assignment()}
+        for place in assigned.intersection(partitions):
+            begin, end = (
+                self._consumer.last_stable_offset(native(place)),
+                self._consumer.highwater(native(place)),
+            )
+            if begin is not None and end is not None and 0 <= begin < end:
+                found[place] = Unstable(begin, end)
+        return found
+
+    def behind(self, known: Mapping[TopicPartition, int]) -> int:
+        """Return how many records follow the known offsets, by what the fetches until now have told."""
+        # aiokafka's own view: during a rebalance it has fewer partitions than ours.
+        ends = {TopicPartition(*place): self._consumer.highwater(place) for place in self._consumer.assignment()}
+        return sum(max(0, end - known[place]) for place, end in ends.items() if end is not None and place in known)
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """Part of aiokafka's listener; it is called before it fetches anything of a new assignment."""
+        places = list(assigned)
+        self._owned = frozenset(TopicPartition(*place) for place in places)
+        self._held.clear()
+        self._consumer.pause(*places)
+        await self._tell(self._settings.assigned(self._owned))
+        for partition in self._owned - self._held:
+            self._consumer.resume(native(partition))
+
+    async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        """Part of aiokafka's listener; also called by `close`."""
+        places = self._owned.intersection(TopicPartition(*place) for place in revoked)
+        if not places:
+            return
+        await self._tell(self._settings.revoked(places))
+        self._owned = frozenset()
+        self._held.clear()
+
+    async def _tell(self, told: Awaitable[None]) -> None:
+        try:
+            await told
+        except Exception as error:
+            logger.exception("the listener of consumer group %s failed", self._settings.group)
+            self._listener_error = error

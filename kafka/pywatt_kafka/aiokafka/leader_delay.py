@@ -1,0 +1,29 @@
+"""Has followers sync before their leader on the embedded broker, which refuses those that come after it.
+
+Without it a group of several members there hardly ever gets all its partitions read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from pywatt_kafka.connection.addresses import is_embedded
+
+HEAD_START = 0.2  # seconds
+
+
+def let_followers_first(coordinator: Any, brokers: tuple[str, ...], environ: Mapping[str, str]) -> None:
+    """Have this member of a group, an aiokafka coordinator, wait when it leads and the brokers are the embedded one."""
+    if not is_embedded(brokers, environ):
+        return
+    assign = coordinator._perform_assignment
+
+    async def assign_later(response: Any) -> Any:
+        assignment = await assign(response)
+        if len(assignment) > 1:
+            await asyncio.sleep(HEAD_START)
+        return assignment
+
+    coordinator._perform_assignment = assign_later

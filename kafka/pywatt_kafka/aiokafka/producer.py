@@ -1,0 +1,116 @@
+"""The producer engine of aiokafka: adds records to batches, and closes in a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, done, opening, refresh_metadata
+from pywatt_kafka.aiokafka.sockets import CLOSE_LIMIT, Sockets, finish
+from pywatt_kafka.engine.settings import FLUSH_LIMIT, METADATA_AGE, ProducerSettings
+from pywatt_kafka.errors import UnknownPartition
+from pywatt_kafka.records import OutgoingRecord
+
+
+class AiokafkaProducer:
+    """One AIOKafkaProducer."""
+
+    def __init__(self, brokers: tuple[str, ...], settings: ProducerSettings, security: Mapping[str, Any]) -> None:
+        from aiokafka import AIOKafkaProducer
+        from aiokafka import TopicPartition as Native
+
+        from pywatt_kafka.aiokafka.accumulator import install
+
+        self._brokers = brokers
+        self._producer: Any = AIOKafkaProducer(
+            bootstrap_servers=",".join(brokers),
+            metadata_max_age_ms=METADATA_AGE,
+            retry_backoff_ms=RETRY_BACKOFF,
+            client_id=settings.client_id,
+            acks=settings.acks,
+            enable_idempotence=settings.idempotent,
+            linger_ms=settings.linger_ms,
+            compression_type=settings.compression,
+            max_batch_size=settings.batch_bytes,
+            max_request_size=settings.max_request_bytes,
+            request_timeout_ms=int(settings.request_timeout * 1000),
+            **security,
+        )
+        self._accumulator = install(self._producer)
+        self._place = Native
+        self._sockets = Sockets(self._producer.client)
+
+    async def open(self) -> None:
+        """Connect and get a producer id."""
+        with opening(self._brokers):
+            await self._sockets.open(self._producer.start())
+
+    def stale(self) -> bool:
+        """Return whether no socket is connected."""
+        return not self._sockets.any_live()
+
+    async def check(self) -> None:
+        """Ask for metadata."""
+        await refresh_metadata(self._producer.client, self._brokers)
+
+    def broken(self) -> bool:
+        """Return whether the task that sends has ended."""
+        return done(self._producer._sender.sender_task)
+
+    async def close(self) -> None:
+        """Flush for a limited time, fail the remaining records, disconnect."""
+        from aiokafka.errors import KafkaTimeoutError
+
+        await self._sockets.settle()
+        await finish(self._producer.flush(), FLUSH_LIMIT)
+        accumulator = self._producer._message_accumulator
+        accumulator.fail_all(KafkaTimeoutError("the producer was closed"))
+        for batches in (accumulator._pending_batches, *accumulator._batches.values()):
+            for batch in batches:
+                if not batch._drain_waiter.cancelled():
+                    batch._drain_waiter.exception()  # else the loop logs that nobody has retrieved it
+        await finish(self._producer.stop(), CLOSE_LIMIT)
+        await self._sockets.close()
+
+    def retry_reason(self, topic: str) -> str:
+        """Return why a topic's records are being retried; empty when they are not."""
+        return self._accumulator.retry_reasons.get(topic, "")
+
+    def knows(self, topic: str) -> bool:
+        """Return whether the topic is in the client's metadata."""
+        return self._producer.client.cluster.partitions_for_topic(topic) is not None
+
+    def append(self, record: OutgoingRecord) -> asyncio.Future[Any] | None:
+        """Add one record to its batch; return a future of its acknowledgement, or None when there is no room yet.
+
+        The first half of AIOKafkaProducer.send, without its coroutines: they cost more than all the rest.
+        """
+        topic, value, key, headers, partition, timestamp, placed_by = record
+        producer, accumulator = self._producer, self._producer._message_accumulator
+        if accumulator._closed or accumulator._exception is not None or not self.knows(topic):
+            return None
+        self._check_partition(topic, partition)
+        producer._serialize(key, value, headers)  # checks the size
+        placing = key if placed_by is None else placed_by
+        place = self._place(topic, producer._partition(topic, partition, placing, value, placing, value))
+        batches = accumulator._batches.get(place)
+        batch = batches[-1] if batches else accumulator._append_batch(accumulator.create_builder(), place)
+        delivery: asyncio.Future[Any] | None = batch.append(key, value, timestamp, headers=headers)
+        return delivery
+
+    async def append_later(self, record: OutgoingRecord) -> asyncio.Future[Any]:
+        """Add one record to its batch once the topic is known and there is room."""
+        topic, value, key, headers, partition, timestamp, placed_by = record
+        await self._producer.client._wait_on_metadata(topic)
+        self._check_partition(topic, partition)
+        if partition is None and placed_by is not None:
+            partition = self._producer._partition(topic, None, placed_by, value, placed_by, value)
+        delivery: asyncio.Future[Any] = await self._producer.send(
+            topic, value, key=key, partition=partition, timestamp_ms=timestamp, headers=headers
+        )
+        return delivery
+
+    def _check_partition(self, topic: str, partition: int | None) -> None:
+        if partition is not None and partition not in self._producer.client.cluster.partitions_for_topic(topic):
+            raise UnknownPartition(f"topic {topic} has no partition {partition}")

@@ -1,0 +1,131 @@
+"""One AIOKafkaConsumer that reads every partition of its topics without a group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, opening, refresh_metadata
+from pywatt_kafka.aiokafka.errors import translated
+from pywatt_kafka.aiokafka.records import batches_from
+from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
+from pywatt_kafka.engine.settings import METADATA_AGE
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.records import Message, TopicPartition
+
+ENGINE_REQUEST_TIMEOUT = 10.0  # seconds
+
+
+class Positions:
+    """Where a reader is in each partition; outlives its engines."""
+
+    def __init__(self) -> None:
+        self.next: dict[TopicPartition, int] = {}
+        self.known = asyncio.Event()
+        """Set once the ends of all partitions that exist at the start are known."""
+
+
+class AiokafkaTail:
+    """One AIOKafkaConsumer with its partitions assigned by hand."""
+
+    def __init__(
+        self,
+        brokers: tuple[str, ...],
+        topics: tuple[str, ...],
+        client_id: str,
+        positions: Positions,
+        security: Mapping[str, Any],
+    ) -> None:
+        from aiokafka import AIOKafkaConsumer
+
+        self._brokers = brokers
+        self._topics = topics
+        self._positions = positions
+        self._assigned: frozenset[Any] = frozenset()
+        self._trouble: KafkaError | None = None
+        self._closing = False
+        self._consumer: Any = AIOKafkaConsumer(
+            bootstrap_servers=",".join(brokers),
+            client_id=client_id,
+            group_id=None,
+            request_timeout_ms=int(ENGINE_REQUEST_TIMEOUT * 1000),
+            metadata_max_age_ms=METADATA_AGE,
+            retry_backoff_ms=RETRY_BACKOFF,
+            # an offset out of range means that the topic was deleted or its old records were
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            **security,
+        )
+        self._sockets = Sockets(self._consumer._client)
+
+    async def open(self) -> None:
+        """Connect and find the places to read from."""
+        with opening(self._brokers):
+            await self._sockets.open(self._consumer.start())
+        await self.check()
+
+    def stale(self) -> bool:
+        """No socket is up, a topic is missing, or there was an error."""
+        missing = any(self._consumer.partitions_for_topic(topic) is None for topic in self._topics)
+        return missing or self._trouble is not None or not self._sockets.any_live()
+
+    async def check(self) -> None:
+        """Ask for the topics' metadata and take up partitions that are new."""
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise trouble
+        self._consumer._client.set_topics(self._topics)
+        await refresh_metadata(self._consumer._client, self._brokers)
+        await self._follow()
+
+    def broken(self) -> bool:
+        """It has no task that could end early."""
+        return False
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self._closing = True
+        await close_consumer(self._consumer, self._sockets)
+
+    async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
+        """Return what came within the timeout and move the positions behind it. Raises KafkaError."""
+        if self._closing:
+            raise KafkaUnavailable("the connection is being closed")
+        try:
+            with translated(f"reading {', '.join(self._topics)}"):
+                found = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
+        except KafkaError as error:
+            self._trouble = error
+            self._seek(self._assigned)  # what it had taken out for other partitions in the same call is gone
+            raise
+        batches = batches_from(found)
+        for place, messages in batches.items():
+            self._positions.next[place] = messages[-1].offset + 1
+        return batches
+
+    async def _follow(self) -> None:
+        from aiokafka import TopicPartition as Native
+
+        found = frozenset(
+            Native(topic, number)
+            for topic in self._topics
+            for number in self._consumer.partitions_for_topic(topic) or ()
+        )
+        new = found - self._assigned
+        unknown = [place for place in new if place not in self._positions.next]
+        with translated(f"finding where {', '.join(self._topics)} end"):
+            if not self._positions.known.is_set():
+                offsets = await self._consumer.end_offsets(unknown)
+            else:
+                offsets = await self._consumer.beginning_offsets(unknown)
+            self._positions.next.update({TopicPartition(*place): offset for place, offset in offsets.items()})
+            if new:
+                self._consumer.assign(list(found))
+                self._assigned = found
+                self._seek(found)
+        self._positions.known.set()
+
+    def _seek(self, places: Iterable[Any]) -> None:
+        for place in places:
+            self._consumer.seek(place, self._positions.next[TopicPartition(*place)])

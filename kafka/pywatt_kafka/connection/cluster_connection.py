@@ -1,0 +1,184 @@
+"""Keeps one client of the cluster alive: opens it, watches it, replaces it, and tells how it stands.
+
+The client underneath (an `Engine`) may fail to open, lose its brokers, or break for good. None of that reaches the
+user of a Producer or Consumer but as a status: the loop here goes on until it is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
+from pywatt_kafka.engine.protocols import Engine
+from pywatt_kafka.errors import KafkaError
+
+logger = logging.getLogger("pywatt_kafka")
+
+OPEN_LIMIT = 20.0  # seconds for one attempt to open a client
+FIRST_BACKOFF = 0.1  # seconds between attempts to open, doubled each time ...
+LONGEST_BACKOFF = 2.0  # ... up to this
+GLANCE_INTERVAL = 0.5  # seconds between looks at the client's own sockets: costs no traffic
+CHECK_INTERVAL = 5.0  # seconds between questions to the cluster while all is well
+CHECK_LIMIT = 5.0  # seconds that a broker may take to answer such a question
+
+
+EngineT = TypeVar("EngineT", bound=Engine)
+
+
+class ClusterConnection(Generic[EngineT]):
+    """One engine kept alive, and its status; an async context manager that owns the task which does it."""
+
+    _tasks: TaskGroup
+
+    def __init__(
+        self,
+        create: Callable[[], EngineT],
+        *,
+        name: str,
+        replace_after: float,
+        on_status: Callable[[ConnectionStatus], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        self._create = create
+        self._name = name
+        self._replace_after = replace_after
+        self._on_status = on_status
+        self._clock = clock
+        self._rng = rng
+        self._engine: EngineT | None = None
+        self._status = ConnectionStatus(ConnectionState.CONNECTING)
+        self._changed = asyncio.Event()
+        self._nudged = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._keep)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tasks.cancel_scope.cancel()
+        if isinstance(error, asyncio.CancelledError):
+            await self._tasks.__aexit__(kind, error, trace)
+        else:
+            # the group would wrap the body's own error into an ExceptionGroup
+            await self._tasks.__aexit__(None, None, None)
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """The newest status."""
+        return self._status
+
+    @property
+    def engine(self) -> EngineT | None:
+        """The open engine, whether its brokers answer or not; None while there is none."""
+        return self._engine
+
+    async def connected(self) -> EngineT:
+        """Wait until the cluster answers; return the engine."""
+        while self._engine is None or self._status.state is not ConnectionState.CONNECTED:
+            await self._changed.wait()
+        return self._engine
+
+    async def opened(self) -> EngineT:
+        """Wait until there is an engine, even if its brokers are away again; return it."""
+        while self._engine is None:
+            await self._changed.wait()
+        return self._engine
+
+    def start_soon(self, job: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
+        """Run something as long as the connection is kept; it is cancelled with it."""
+        self._tasks.start_soon(job, *args)
+
+    def nudge(self) -> None:
+        """Check the cluster now: a call has just failed."""
+        self._nudged.set()
+
+    async def _keep(self) -> None:
+        while True:
+            engine = await self._open()
+            try:
+                self._engine = engine
+                self._set(ConnectionState.CONNECTED)
+                await self._watch(engine)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await engine.close()
+                self._engine = None
+
+    async def _open(self) -> EngineT:
+        backoff = FIRST_BACKOFF
+        while True:
+            engine = self._create()
+            try:
+                with anyio.fail_after(OPEN_LIMIT):
+                    await engine.open()
+            except (KafkaError, TimeoutError) as error:
+                self._set(ConnectionState.AWAY, str(error) or f"no answer within {OPEN_LIMIT:g} s")
+                await engine.close()
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await engine.close()
+                raise
+            else:
+                return engine
+            await anyio.sleep(backoff * (0.5 + self._rng()))
+            backoff = min(backoff * 2, LONGEST_BACKOFF)
+
+    async def _watch(self, engine: EngineT) -> None:
+        """Return when the engine must be replaced."""
+        checked = self._clock()
+        away_since: float | None = None
+        while True:
+            with anyio.move_on_after(GLANCE_INTERVAL):
+                await self._nudged.wait()
+            nudged = self._nudged.is_set()
+            self._nudged = asyncio.Event()
+            if engine.broken():
+                self._set(ConnectionState.AWAY, self._status.reason or "the client failed and is being replaced")
+                return
+            now = self._clock()
+            due = now - checked >= CHECK_INTERVAL
+            if not (due or nudged or away_since is not None or engine.stale()):
+                continue
+            checked = now
+            try:
+                with anyio.fail_after(CHECK_LIMIT):
+                    await engine.check()
+            except (KafkaError, TimeoutError) as error:
+                away_since = now if away_since is None else away_since
+                self._set(ConnectionState.AWAY, str(error) or f"no answer within {CHECK_LIMIT:g} s")
+                if now - away_since >= self._replace_after:
+                    return
+            else:
+                away_since = None
+                self._set(ConnectionState.CONNECTED)
+
+    def _set(self, state: ConnectionState, reason: str = "") -> None:
+        status = ConnectionStatus(state, reason)
+        if status == self._status:
+            self._wake()
+            return
+        if state is not self._status.state:
+            level = logging.WARNING if state is ConnectionState.AWAY else logging.INFO
+            logger.log(level, "Kafka %s: %s%s", self._name, state.value, f" ({reason})" if reason else "")
+        self._status = status
+        self._wake()
+        if self._on_status is not None:
+            self._on_status(status)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

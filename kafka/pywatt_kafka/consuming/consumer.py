@@ -1,0 +1,296 @@
+"""Reads topics as a member of a consumer group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+from weakref import WeakSet
+
+from pywatt_kafka.connection.addresses import brokers_from
+from pywatt_kafka.connection.cluster_connection import ClusterConnection
+from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
+from pywatt_kafka.engine.fetching import Fetching
+from pywatt_kafka.engine.settings import EngineName, GroupSettings
+from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable
+from pywatt_kafka.libraries import group_factory, require
+from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
+from pywatt_kafka.security.environment import security_from
+from pywatt_kafka.security.options import Security
+
+SESSION_TIMEOUT = 45.0  # seconds
+HEARTBEAT_INTERVAL = 3.0  # seconds, or a third of the session timeout
+REBALANCE_TIMEOUT = 15.0  # seconds
+REQUEST_TIMEOUT = 10.0  # seconds
+MAX_RECORDS = 500
+REPLACE_AFTER = 30.0  # seconds without an answer: then the configured addresses are tried afresh
+FETCH_TIMEOUT = 1.0  # seconds
+REBALANCE_GRACE = 0.5  # seconds beyond its timeout after which a fetch stops waiting for a rebalance
+ERROR_PAUSE = 0.5  # seconds
+
+
+class AssignmentListener(Protocol):
+    """Hears which partitions a consumer gets and gives up. Both are awaited before the group goes on."""
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """These partitions are this member's now: the whole assignment, not a difference.
+
+        No record of them is fetched before this returns, so that it may look at `committed` and `seek`.
+        """
+        ...
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """These partitions (all that were assigned) are given up when this returns; `commit` still works.
+
+        Must return within the rebalance timeout. The partitions may be lost already, then `commit` raises
+        CommitFailed. Also called when the consumer closes or replaces its connection.
+        """
+        ...
+
+
+class Consumer:
+    """Reads topics as a member of a group; an async context manager.
+
+    Nothing is committed by itself. Entering it needs no live broker: it connects in the background, keeps trying, and
+    reconnects by itself. Reading starts at the committed offset, or at the earliest record where there is none.
+
+        async with Consumer("localhost:9092", group="billing", topics=["orders"]) as consumer:
+            async for message in consumer:
+                ...
+                await consumer.commit_through(message)
+
+    `instance_id` makes the member a static one: after a crash the same id gets its partitions back at once, without
+    a rebalance; it must be used by one living consumer at a time. A member without one that is killed keeps its
+    partitions from the others for the session timeout.
+    """
+
+    def __init__(
+        self,
+        brokers: str | Sequence[str] | None = None,
+        *,
+        group: str,
+        topics: Iterable[str] = (),
+        pattern: str | None = None,
+        listener: AssignmentListener | None = None,
+        instance_id: str | None = None,
+        client_id: str = "pywatt",
+        session_timeout: float = SESSION_TIMEOUT,
+        heartbeat_interval: float | None = None,
+        rebalance_timeout: float = REBALANCE_TIMEOUT,
+        request_timeout: float = REQUEST_TIMEOUT,
+        fetching: Fetching | None = None,
+        security: Security | None = None,
+        on_status: Callable[[ConnectionStatus], None] | None = None,
+        engine: EngineName = "aiokafka",
+    ) -> None:
+        """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`. All timeouts are seconds.
+
+        `pattern`: a regular expression for whole names of topics that are read besides `topics`, as soon as they exist.
+        `heartbeat_interval` None: what suits the session timeout. `fetching` None: the defaults.
+        `rebalance_timeout`: how long the group waits for this member to give up its partitions. `on_status` is called
+        on every change of `status`, from the event loop. `security` None: what the variables
+        KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used. `engine`: the library underneath.
+        """
+        self._brokers = brokers_from(brokers, os.environ)
+        self._request_timeout = request_timeout
+        self._listener = listener
+        self._assignment: frozenset[TopicPartition] = frozenset()
+        self._next: dict[TopicPartition, int] = {}
+        """Offset after the last record handed out, per partition of this assignment."""
+        self._rewind = False
+        settings = GroupSettings(
+            group=group,
+            topics=tuple(topics),
+            pattern=pattern,
+            instance_id=instance_id,
+            client_id=client_id,
+            session_timeout=session_timeout,
+            heartbeat_interval=heartbeat_interval or min(HEARTBEAT_INTERVAL, session_timeout / 3),
+            rebalance_timeout=rebalance_timeout,
+            fetching=fetching or Fetching(),
+            assigned=self._assigned,
+            revoked=self._revoked,
+        )
+        self._engine: EngineName = engine
+        self._connection = ClusterConnection(
+            group_factory(engine, self._brokers, settings, security_from(security, os.environ)),
+            name=f"consumer group {group} of {','.join(self._brokers)}",
+            replace_after=REPLACE_AFTER,
+            on_status=on_status,
+        )
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """How this consumer stands with its cluster."""
+        return self._connection.status
+
+    @property
+    def connected(self) -> bool:
+        """Whether the cluster answers and the group gives no error."""
+        return self._connection.status.state is ConnectionState.CONNECTED
+
+    @property
+    def assignment(self) -> frozenset[TopicPartition]:
+        """The partitions that are this member's now."""
+        return self._assignment
+
+    @property
+    def behind(self) -> int:
+        """How many records of its partitions were not handed out yet, as far as is known without asking."""
+        engine = self._connection.engine
+        return engine.behind(self._next) if engine is not None else 0
+
+    async def wait_connected(self) -> None:
+        """Wait until the cluster answers, however long that takes."""
+        await self._connection.connected()
+
+    async def __aenter__(self) -> Self:
+        """Start connecting and joining. Raises MissingDependency."""
+        require(self._engine)
+        await self._connection.__aenter__()
+        _open.add(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the listener give up its partitions, leave the group (a static member stays) and disconnect."""
+        _open.discard(self)
+        await self._connection.__aexit__(kind, error, trace)
+
+    async def fetch(
+        self, *, timeout: float = FETCH_TIMEOUT, max_records: int = MAX_RECORDS
+    ) -> Mapping[TopicPartition, Sequence[Message]]:
+        """Return the next records of every partition that is not paused; nothing when none came within the timeout.
+
+        Returns nothing while the brokers are away or the group is rebalancing. Must be called again and again: a
+        member that does not fetch for five minutes leaves the group. Keeps the order within each partition. One
+        caller at a time.
+        """
+        try:
+            async with asyncio.timeout(timeout + REBALANCE_GRACE):
+                engine = await self._connection.opened()
+                if self._rewind:
+                    await engine.rewind(self._assignment, self._next)
+                    self._rewind = False
+                batches = await engine.fetch(timeout, max_records)
+        except TimeoutError:
+            return {}
+        except KafkaError:
+            # The engine keeps it for the status. What it had taken out for other partitions in that call is gone.
+            self._rewind = True
+            self._connection.nudge()
+            await asyncio.sleep(ERROR_PAUSE)
+            return {}
+        for partition, messages in batches.items():
+            self._next[partition] = messages[-1].offset + 1
+        return batches
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        """Yield the records of all partitions one by one, for ever."""
+        while True:
+            for partition, messages in (await self.fetch()).items():
+                for message in messages:
+                    if partition not in self._assignment:
+                        break  # given up meanwhile: its new owner reads the rest
+                    yield message
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Fetch nothing more from these partitions, until they are resumed or revoked; ignores those of others."""
+        if (engine := self._connection.engine) is not None:
+            engine.pause(self._assignment.intersection(partitions))
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Fetch from these partitions again."""
+        if (engine := self._connection.engine) is not None:
+            engine.resume(self._assignment.intersection(partitions))
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Go on reading a partition at that offset. Raises CommitFailed if it is not this member's."""
+        engine = self._connection.engine
+        if engine is None or partition not in self._assignment:
+            raise CommitFailed(f"{partition.topic}[{partition.partition}] is not assigned to this consumer")
+        engine.seek(partition, offset)
+        self._next[partition] = offset
+
+    async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
+        """Commit positions for the group.
+
+        Raises CommitFailed when a partition is no longer this member's or a rebalance keeps the group busy, and
+        KafkaUnavailable when no broker answers; both within the request timeout, at once while the brokers are away.
+        """
+        if self.status.state is ConnectionState.AWAY:
+            raise KafkaUnavailable(f"committing: {self.status.reason}")
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                engine = await self._connection.opened()
+                await engine.commit(offsets)
+        except TimeoutError as error:
+            self._connection.nudge()
+            if self.connected:
+                raise CommitFailed("committing: the group is rebalancing") from error
+            raise KafkaUnavailable(f"committing: {self.status.reason or 'no answer in time'}") from error
+
+    async def commit_through(self, message: Message) -> None:
+        """Commit that this record and all before it in its partition are done. Raises as `commit` does."""
+        await self.commit({TopicPartition(message.topic, message.partition): Offset(message.offset + 1)})
+
+    async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
+        """Return the group's committed positions with their metadata; a partition without one is left out.
+
+        Raises KafkaUnavailable within the request timeout.
+        """
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                engine = await self._connection.opened()
+                return await engine.committed(partitions)
+        except TimeoutError as error:
+            self._connection.nudge()
+            raise KafkaUnavailable(f"reading committed offsets: {self.status.reason or 'no answer in time'}") from error
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset after the last record of each partition. Raises KafkaUnavailable in the request timeout."""
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                engine = await self._connection.opened()
+                return await engine.end_offsets(partitions)
+        except TimeoutError as error:
+            self._connection.nudge()
+            raise KafkaUnavailable(f"finding the end: {self.status.reason or 'no answer in time'}") from error
+
+    async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
+        """Return what open transactions hold of these partitions, as far as that is known; the others are left out.
+
+        Raises KafkaUnavailable within the request timeout.
+        """
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                engine = await self._connection.opened()
+                return await engine.unstable(partitions)
+        except TimeoutError as error:
+            raise KafkaUnavailable(f"finding open transactions: {self.status.reason or 'no answer in time'}") from error
+
+    async def _assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        self._assignment = partitions
+        self._next = {}
+        self._rewind = False
+        if self._listener is not None:
+            await self._listener.assigned(partitions)
+
+    async def _revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        try:
+            if self._listener is not None:
+                await self._listener.revoked(partitions)
+        finally:
+            self._assignment = frozenset()
+            self._next = {}
+
+
+_open: WeakSet[Consumer] = WeakSet()
+
+
+def records_behind() -> int:
+    """Return how far all consumers that are open in this process are behind."""
+    return sum(consumer.behind for consumer in _open)

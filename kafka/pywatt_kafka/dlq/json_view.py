@@ -1,0 +1,61 @@
+"""How a dead letter is shown, in a line or in full; the same on the command line and over HTTP."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+from pywatt_kafka.dlq.topic import Found
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0  # seconds
+
+
+def summary(found: Found) -> dict[str, Any]:
+    """Return what tells a letter from others."""
+    letter = found.letter
+    return {
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "since": datetime.fromtimestamp(letter.since, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "topic": letter.topic,
+        "originPartition": letter.origin_partition,
+        "originOffset": letter.origin_offset,
+        "key": shown_bytes(letter.key),
+        "error": letter.error,
+        "status": letter.status,
+        "attempts": letter.attempts,
+        "target": letter.target,
+        "redriven": found.redriven,
+    }
+
+
+def in_full(found: Found) -> dict[str, Any]:
+    """Return all that a letter says."""
+    letter = found.letter
+    return {
+        **summary(found),
+        "targetId": letter.target_id,
+        "webhookId": letter.webhook_id,
+        "headers": [[name, shown_bytes(value)] for name, value in letter.headers],
+        "value": shown_bytes(letter.value),
+        **({"omitted": True} if letter.omitted else {}),
+    }
+
+
+def shown_bytes(value: bytes | None) -> str | dict[str, str] | None:
+    """Return text as it is, other bytes in base64."""
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}
+
+
+def shown_age(seconds: float) -> str:
+    """Return a length of time in its largest unit."""
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
+        if seconds >= unit:
+            return f"{seconds / unit:.0f}{name}"
+    return f"{max(0.0, seconds):.0f}s"

@@ -1,0 +1,1 @@
+"""Protocols and settings of the engines beneath producers and consumers, the same for every Kafka library."""

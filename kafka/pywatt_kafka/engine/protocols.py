@@ -1,0 +1,74 @@
+"""Protocols of the engines: clients of a Kafka library, as producers, consumers and their connection use them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from pywatt_kafka.records import Message, Offset, OutgoingRecord, TopicPartition, Unstable
+
+
+class Engine(Protocol):
+    """A client of a Kafka library that can be opened, checked and closed."""
+
+    async def open(self) -> None:
+        """Connect. Raises KafkaError."""
+        ...
+
+    def stale(self) -> bool:
+        """Return whether the cluster should be checked now instead of at the next interval. Costs no traffic."""
+        ...
+
+    async def check(self) -> None:
+        """Ask the cluster for its metadata. Raises KafkaError while it does not answer or the client has an error."""
+        ...
+
+    def broken(self) -> bool:
+        """Return whether this client can never work again and must be replaced."""
+        ...
+
+    async def close(self) -> None:
+        """Release everything within a bounded time; also after a failed `open`."""
+        ...
+
+
+class ProducerEngine(Engine, Protocol):
+    """An engine that writes records."""
+
+    def knows(self, topic: str) -> bool:
+        """Return whether the topic is in the client's metadata."""
+        ...
+
+    def retry_reason(self, topic: str) -> str:
+        """Return why a topic's records are being retried; empty when they are not, or the library does not say."""
+        ...
+
+    def append(self, record: OutgoingRecord) -> asyncio.Future[Any] | None:
+        """Add one record to its batch; return a future of its acknowledgement, or None when there is no room yet."""
+        ...
+
+    async def append_later(self, record: OutgoingRecord) -> asyncio.Future[Any]:
+        """Add one record to its batch once the topic is known and there is room."""
+        ...
+
+
+class GroupEngine(Engine, Protocol):
+    """An engine that reads as a member of a consumer group."""
+
+    async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
+        """Return the records that arrive within the timeout (seconds). Raises KafkaError."""
+        ...
+
+    async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
+        """Seek back to the records that a failed fetch discarded; `known`: the next offset of each partition."""
+        ...
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None: ...
+    def resume(self, partitions: Iterable[TopicPartition]) -> None: ...
+    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None: ...
+    async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]: ...
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]: ...
+    async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]: ...
+    def behind(self, known: Mapping[TopicPartition, int]) -> int: ...

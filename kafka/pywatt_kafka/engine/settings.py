@@ -1,0 +1,52 @@
+"""Settings of producer and group engines, the same for every Kafka library."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from pywatt_kafka.engine.fetching import Fetching
+from pywatt_kafka.records import TopicPartition
+
+METADATA_AGE = 30_000  # ms; the connection's own checks refresh it sooner
+ERROR_TTL = 3.0  # seconds for which an error counts against the status
+FLUSH_LIMIT = 3.0  # seconds to send the remaining records when a producer is closed
+
+EngineName: TypeAlias = Literal["aiokafka", "rdkafka"]
+"""aiokafka, or librdkafka (the package confluent-kafka)."""
+Acks: TypeAlias = Literal["all", 1, 0]
+Compression: TypeAlias = Literal["gzip", "snappy", "lz4", "zstd"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProducerSettings:
+    """Settings of a producer engine."""
+
+    client_id: str
+    acks: Acks
+    idempotent: bool
+    linger_ms: int
+    compression: Compression | None
+    batch_bytes: int
+    max_request_bytes: int
+    request_timeout: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSettings:
+    """Settings of a group engine. Durations are seconds."""
+
+    group: str
+    topics: tuple[str, ...]
+    pattern: str | None
+    """Matches the whole names of further topics."""
+    instance_id: str | None
+    client_id: str
+    session_timeout: float
+    heartbeat_interval: float
+    rebalance_timeout: float
+    fetching: Fetching
+    assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]]
+    revoked: Callable[[frozenset[TopicPartition]], Awaitable[None]]

@@ -1,0 +1,50 @@
+"""Chooses the Kafka library beneath a client: aiokafka, or librdkafka (the package confluent-kafka)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pywatt_kafka.aiokafka.client import require_aiokafka
+from pywatt_kafka.aiokafka.group import AiokafkaGroup
+from pywatt_kafka.aiokafka.producer import AiokafkaProducer
+from pywatt_kafka.aiokafka.security import security_settings
+from pywatt_kafka.engine.protocols import GroupEngine, ProducerEngine
+from pywatt_kafka.engine.settings import EngineName, GroupSettings, ProducerSettings
+from pywatt_kafka.errors import MissingDependency
+from pywatt_kafka.security.options import Security
+
+
+def require(engine: EngineName) -> None:
+    """Import the library of an engine. Raises MissingDependency."""
+    require_aiokafka()  # both engines use it: for topics, lag
+    if engine == "rdkafka":
+        try:
+            import confluent_kafka  # noqa: F401
+        except ImportError as error:
+            raise MissingDependency(
+                "the engine rdkafka needs the package confluent-kafka", hint="pip install 'pywatt[rdkafka]'"
+            ) from error
+
+
+def producer_factory(
+    engine: EngineName, brokers: tuple[str, ...], settings: ProducerSettings, security: Security
+) -> Callable[[], ProducerEngine]:
+    """Return a function that makes producer engines. Raises KafkaError when a file of `security` cannot be used."""
+    native_security = security_settings(security)
+    if engine == "rdkafka":
+        from pywatt_kafka.rdkafka.producer import RdkafkaProducer
+
+        return lambda: RdkafkaProducer(brokers, settings, security)
+    return lambda: AiokafkaProducer(brokers, settings, native_security)
+
+
+def group_factory(
+    engine: EngineName, brokers: tuple[str, ...], settings: GroupSettings, security: Security
+) -> Callable[[], GroupEngine]:
+    """Return a function that makes group engines. Raises KafkaError when a file of `security` cannot be used."""
+    native_security = security_settings(security)
+    if engine == "rdkafka":
+        from pywatt_kafka.rdkafka.group import RdkafkaGroup
+
+        return lambda: RdkafkaGroup(brokers, settings, security)
+    return lambda: AiokafkaGroup(brokers, settings, native_security)

@@ -1,0 +1,268 @@
+"""Writes records to topics."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from pywatt_kafka.aiokafka.errors import FOREIGN, translate
+from pywatt_kafka.connection.addresses import brokers_from
+from pywatt_kafka.connection.cluster_connection import ClusterConnection
+from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
+from pywatt_kafka.engine.protocols import ProducerEngine
+from pywatt_kafka.engine.settings import Acks, Compression, EngineName, ProducerSettings
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable, NotAcknowledged, UnknownTopic
+from pywatt_kafka.libraries import producer_factory, require
+from pywatt_kafka.records import Headers, OutgoingRecord, RecordPosition
+from pywatt_kafka.security.environment import security_from
+from pywatt_kafka.security.options import Security
+from pywatt_kafka.timeout_queue import TimeoutQueue
+
+REQUEST_TIMEOUT = 10.0  # seconds
+BATCH_BYTES = 128 * 1024  # collected per partition before a send waits
+MAY_BE_WRITTEN = "the record may be written all the same"
+MAX_REQUEST_BYTES = 1024 * 1024  # the broker's own default limit for a batch
+
+
+class Producer:
+    """Writes records; an async context manager, to be used once.
+
+    Entering it needs no live broker: it connects in the background, keeps trying, and reconnects by itself. `send`
+    may be called by any number of tasks at once; their records travel in common batches.
+
+        async with Producer("localhost:9092") as producer:
+            position = await producer.send("orders", b"{}", key=b"customer-7")
+    """
+
+    def __init__(
+        self,
+        brokers: str | Sequence[str] | None = None,
+        *,
+        client_id: str = "pywatt",
+        acks: Acks = "all",
+        idempotent: bool = True,
+        linger_ms: int = 0,
+        compression: Compression | None = None,
+        request_timeout: float = REQUEST_TIMEOUT,
+        max_request_bytes: int = MAX_REQUEST_BYTES,
+        security: Security | None = None,
+        on_status: Callable[[ConnectionStatus], None] | None = None,
+        engine: EngineName = "aiokafka",
+    ) -> None:
+        """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
+
+        `idempotent` needs acks="all": retries inside the client write no record twice. `linger_ms`: milliseconds to
+        wait for more records of a batch. `request_timeout`: seconds after which a `send` gives up. `max_request_bytes`:
+        the largest record, with its headers; the broker has a limit of its own (`message.max.bytes`). `on_status` is
+        called on every change of `status`, from the event loop. `security` None: what the variables
+        KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used. `engine`: the library underneath.
+        """
+        self._brokers = brokers_from(brokers, os.environ)
+        self._request_timeout = request_timeout
+        settings = ProducerSettings(
+            client_id=client_id,
+            acks=acks,
+            idempotent=idempotent and acks == "all",
+            linger_ms=linger_ms,
+            compression=compression,
+            batch_bytes=BATCH_BYTES,
+            max_request_bytes=max_request_bytes,
+            request_timeout=request_timeout,
+        )
+        self._engine: EngineName = engine
+        self._connection = ClusterConnection(
+            producer_factory(engine, self._brokers, settings, security_from(security, os.environ)),
+            name=f"producer {client_id} of {','.join(self._brokers)}",
+            # by then every send that the old client still holds has been given up by its caller
+            replace_after=request_timeout,
+            on_status=on_status,
+        )
+        self._timeouts: TimeoutQueue[asyncio.Future[Any]] = TimeoutQueue(
+            request_timeout, ended=asyncio.Future.done, expired=_expire
+        )
+        self._queued: dict[str, int] = {}
+        """Records per topic that wait for a place in a batch."""
+        self._closed = False
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """How this producer stands with its cluster."""
+        return self._connection.status
+
+    @property
+    def connected(self) -> bool:
+        """Whether the cluster answers."""
+        return self._connection.status.state is ConnectionState.CONNECTED
+
+    async def wait_connected(self) -> None:
+        """Wait until the cluster answers, however long that takes."""
+        await self._connection.connected()
+
+    async def __aenter__(self) -> Self:
+        """Start connecting. Raises MissingDependency."""
+        require(self._engine)
+        await self._connection.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is still to be sent, for a few seconds at most, and disconnect."""
+        self._closed = True
+        try:
+            await self._connection.__aexit__(kind, error, trace)
+        finally:
+            self._timeouts.close()
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+        placed_by: bytes | None = None,
+    ) -> RecordPosition:
+        """Write one record and return where it is, once the broker has acknowledged it.
+
+        Without `partition` the key chooses it (as Kafka's own clients do), without a key chance does; `placed_by`
+        chooses it in the key's place. `timestamp`: milliseconds since 1970; now if left out. Raises KafkaUnavailable
+        after the request timeout (NotAcknowledged if the record was sent: then it may be written all the same, at
+        once or later), UnknownTopic, UnknownPartition, RecordTooLarge, InvalidRecord, NotAuthorized, or another
+        KafkaError.
+        """
+        outcome: asyncio.Future[RecordPosition | KafkaError] = asyncio.get_running_loop().create_future()
+
+        def done(result: RecordPosition | KafkaError) -> None:
+            if not outcome.done():
+                outcome.set_result(result)
+
+        self.post(
+            topic, value, done, key=key, headers=headers, partition=partition, timestamp=timestamp, placed_by=placed_by
+        )
+        result = await outcome
+        if isinstance(result, KafkaError):
+            raise result
+        return result
+
+    def post(
+        self,
+        topic: str,
+        value: bytes | None,
+        done: Callable[[RecordPosition | KafkaError], None],
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+        placed_by: bytes | None = None,
+    ) -> None:
+        """Write one record without waiting; `done` is called once, with what `send` would return or raise.
+
+        This costs no task and no timer. `done` may be called before this returns.
+        """
+        if value is None and key is None:
+            done(KafkaError(f"topic {topic}: a record needs a value or a key"))
+            return
+        if self._closed:
+            done(KafkaUnavailable(f"writing to topic {topic}: the producer is closed"))
+            return
+        listed = headers if isinstance(headers, list) else list(headers)
+        record = OutgoingRecord(topic, value, key, listed, partition, timestamp, placed_by)
+        engine = self._connection.engine
+        if engine is not None and self.connected and topic not in self._queued:
+            try:
+                delivery = engine.append(record)
+            except (*FOREIGN, KafkaError) as error:
+                done(self._failure(topic, error, sent=False))
+                return
+            if delivery is not None:
+                self._timeouts.add(delivery)
+                delivery.add_done_callback(partial(self._delivered, topic, done))
+                return
+        self._queued[topic] = self._queued.get(topic, 0) + 1  # what comes after these records must wait behind them
+        self._connection.start_soon(self._post_later, record, done)
+
+    async def _post_later(
+        self,
+        record: OutgoingRecord,
+        done: Callable[[RecordPosition | KafkaError], None],
+    ) -> None:
+        """Write a record that has to wait: for a connection, for the topic's metadata, or for room in a batch."""
+        topic = record.topic
+        engine: ProducerEngine | None = None
+        waiting = True
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                engine = await self._connection.connected()
+                delivery = await engine.append_later(record)
+                self._unqueue(topic)
+                waiting = False
+                acknowledged = await delivery
+        except (TimeoutError, *FOREIGN, KafkaError) as error:
+            if isinstance(error, TimeoutError) and self.connected and engine is not None and not engine.knows(topic):
+                unknown = UnknownTopic(f"topic {topic} does not exist, and the broker does not create it")
+                unknown.__cause__ = error
+                done(unknown)
+            else:
+                done(self._failure(topic, error, sent=not waiting))
+        except asyncio.CancelledError:
+            done(KafkaUnavailable(f"writing to topic {topic}: the producer was closed"))
+            raise
+        else:
+            done(_position(topic, acknowledged))
+        finally:
+            if waiting:
+                self._unqueue(topic)
+
+    def _unqueue(self, topic: str) -> None:
+        self._queued[topic] -= 1
+        if not self._queued[topic]:
+            del self._queued[topic]
+
+    def _delivered(
+        self, topic: str, done: Callable[[RecordPosition | KafkaError], None], delivery: asyncio.Future[Any]
+    ) -> None:
+        if delivery.cancelled():
+            done(KafkaUnavailable(f"writing to topic {topic}: the producer was closed"))
+        elif (error := delivery.exception()) is not None:
+            done(self._failure(topic, error, sent=True))
+        else:
+            done(_position(topic, delivery.result()))
+
+    def _failure(self, topic: str, error: BaseException, *, sent: bool) -> KafkaError:
+        """Return our error for what went wrong with a record; `sent`: it may be on its way."""
+        if isinstance(error, TimeoutError):
+            reason = f"writing to topic {topic}: no acknowledgement within {self._request_timeout:g} s"
+            engine = self._connection.engine
+            if engine is not None and (retry_reason := engine.retry_reason(topic)):
+                reason += f" ({retry_reason})"
+        else:
+            translated = translate(error, during=f"writing to topic {topic}")
+            if not isinstance(translated, KafkaUnavailable):
+                if translated is not error:
+                    translated.__cause__ = error
+                return translated
+            reason = translated.message
+        self._connection.nudge()
+        away = self.status.reason
+        reason = f"writing to topic {topic}: {away}" if away else reason
+        failure = NotAcknowledged(f"{reason}; {MAY_BE_WRITTEN}") if sent else KafkaUnavailable(reason)
+        failure.__cause__ = error
+        return failure
+
+
+def _position(topic: str, acknowledged: Any) -> RecordPosition:
+    if acknowledged is None:  # acks=0: nobody knows
+        return RecordPosition(topic, -1, -1)
+    return RecordPosition(topic, acknowledged.partition, acknowledged.offset)
+
+
+def _expire(delivery: asyncio.Future[Any]) -> None:
+    delivery.set_exception(TimeoutError())

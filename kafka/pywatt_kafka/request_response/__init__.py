@@ -1,0 +1,1 @@
+"""Replies to the HTTP requests that kafka-hooks writes to a topic."""

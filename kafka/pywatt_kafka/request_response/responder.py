@@ -1,0 +1,334 @@
+"""Answers the requests that kafka-hooks writes to a topic for its HTTP clients (`requestResponse`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from time import time
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import anyio
+from anyio.abc import TaskGroup
+
+from pywatt_kafka.consuming.consumer import Consumer
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
+from pywatt_kafka.producing.producer import Producer
+from pywatt_kafka.records import Header, Message, Offset, RecordPosition, TopicPartition
+from pywatt_kafka.request_response.messages import (
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    CORRELATION_ID,
+    STATUS_CODE,
+    Call,
+    Reply,
+    header_of,
+)
+from pywatt_kafka.security.options import Security
+
+CONCURRENCY = 64
+SESSION_TIMEOUT = 10.0  # seconds
+FETCH_TIMEOUT = 1.0  # seconds
+COMMIT_INTERVAL = 0.5  # seconds
+GRACE = 5.0  # seconds that requests in work get to end at a stop
+PATIENCE = 30.0  # seconds that a client waits for its reply, if nobody says how long: the default of kafka-hooks
+FIRST_PAUSE = 0.5  # seconds until a reply that could not be written is written again, doubled each time ...
+LONGEST_PAUSE = 4.0  # ... up to this
+
+logger = logging.getLogger("pywatt_kafka")
+
+
+Answer: TypeAlias = Callable[[Call], Awaitable[Any]]
+_Written: TypeAlias = tuple[bytes, list[Header]]
+"""A reply's value and headers."""
+
+
+class Responder:
+    """Has a function answer each request of a topic; an async context manager that works in the background.
+
+        responder = Responder("process-requests", "process-responses", group="worker")
+
+        @responder
+        async def process(call: Call) -> Reply | Any:
+            return {"processed": call.json()}
+
+        async with responder:
+            ...
+
+    What the function returns becomes the answer: a Reply, or the body of one. When it raises, or when its answer can
+    never be written (it is too large), the client gets a 500. A reply that the brokers do not take now is written again
+    while the client may wait. A request is done when its reply is acknowledged; after a crash it may be answered a
+    second time.
+    """
+
+    _tasks: asyncio.TaskGroup
+    _reading: anyio.CancelScope
+
+    def __init__(
+        self,
+        request_topic: str,
+        response_topic: str,
+        *,
+        group: str,
+        brokers: str | list[str] | None = None,
+        concurrency: int = CONCURRENCY,
+        max_age: float | None = None,
+        instance_id: str | None = None,
+        session_timeout: float = SESSION_TIMEOUT,
+        client_id: str = "pywatt",
+        security: Security | None = None,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """`group`: members of one group share the requests. `brokers`: None: the variable `KAFKA_BROKERS`.
+
+        `concurrency`: requests in work at once. `max_age`: seconds after which a request is dropped and a reply not
+        written again, as nobody waits any more; None: every request is answered, and replies are written again for
+        30 s. `instance_id`, `session_timeout`, `security`: as for Consumer.
+        """
+        self._topic = request_topic
+        self._response_topic = response_topic
+        self._concurrency = concurrency
+        self._max_age = max_age
+        self._patience = PATIENCE if max_age is None else max_age
+        self._clock = clock
+        self._answer: Answer | None = None
+        self._running = 0
+        self._room = asyncio.Event()
+        self._open: dict[TopicPartition, _Unfinished] = {}
+        self._producer_settings: dict[str, Any] = {"brokers": brokers, "client_id": client_id, "security": security}
+        self._consumer_settings: dict[str, Any] = {
+            **self._producer_settings,
+            "group": group,
+            "instance_id": instance_id,
+            "session_timeout": session_timeout,
+        }
+
+    def __call__(self, answer: Answer) -> Answer:
+        """Use this function (as a decorator)."""
+        self._answer = answer
+        return answer
+
+    async def run(self) -> None:
+        """Answer until cancelled. Raises KafkaError when no function or no broker is given."""
+        async with self:
+            await anyio.sleep_forever()
+
+    async def __aenter__(self) -> Self:
+        """Begin to answer; needs no live broker. Raises KafkaError when no function or no broker is given."""
+        if self._answer is None:
+            raise KafkaError(
+                f"the responder of {self._topic} has no function that answers", hint="decorate one with the responder"
+            )
+        producer = Producer(**self._producer_settings)
+        consumer = Consumer(**self._consumer_settings, topics=[self._topic], listener=self)
+        self._consumer = consumer
+        self._reading = anyio.CancelScope()
+        self._is_over = False
+        # Not anyio's: that would cancel the requests in work together with whoever uses the responder.
+        self._tasks = asyncio.TaskGroup()
+        await self._tasks.__aenter__()
+        self._tasks.create_task(self._work(producer, consumer))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take no more requests, let those in work end for a few seconds, disconnect."""
+        self._reading.cancel()
+        with anyio.CancelScope(shield=True):
+            await self._tasks.__aexit__(None, None, None)
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """Part of AssignmentListener."""
+        self._open = {partition: _Unfinished() for partition in partitions}
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """Part of AssignmentListener."""
+        with anyio.move_on_after(GRACE):
+            await self._idle()
+        await self._commit()
+        for partition in partitions:
+            self._open.pop(partition, None)
+
+    async def _work(self, producer: Producer, consumer: Consumer) -> None:
+        async with producer, consumer, anyio.create_task_group() as answering:
+            answering.start_soon(self._commit_regularly)
+            with self._reading:
+                await self._read(producer, consumer, answering)
+            with anyio.move_on_after(GRACE):
+                await self._idle()
+            self._is_over = True
+            answering.cancel_scope.cancel()
+
+    async def _read(self, producer: Producer, consumer: Consumer, answering: TaskGroup) -> None:
+        while True:
+            while (free := self._concurrency - self._running) <= 0:
+                await self._wait_for_one()
+            batches = await consumer.fetch(timeout=FETCH_TIMEOUT, max_records=free)
+            for partition, messages in batches.items():
+                self._take(partition, messages, producer, answering)
+
+    def _take(
+        self, partition: TopicPartition, messages: Sequence[Message], producer: Producer, answering: TaskGroup
+    ) -> None:
+        held = self._open.get(partition)
+        if held is None:
+            return  # given up meanwhile: its new owner reads them again
+        for message in messages:
+            held.take(message.offset)
+            correlation_id = header_of(message, CORRELATION_ID)
+            if not correlation_id:
+                logger.warning("a record of %s has no %s: nobody waits for an answer", message.topic, CORRELATION_ID)
+                held.finish(message.offset)
+            elif self._max_age is not None and self._clock() - self._asked_at(message) > self._max_age:
+                held.finish(message.offset)
+            else:
+                self._running += 1
+                answering.start_soon(self._respond, Call(message, correlation_id), held, producer, answering)
+
+    async def _respond(self, call: Call, held: _Unfinished, producer: Producer, answering: TaskGroup) -> None:
+        try:
+            written = await self._answered(call)
+        except BaseException:
+            self._ended()
+            raise
+
+        def replied(outcome: RecordPosition | KafkaError) -> None:
+            if isinstance(outcome, RecordPosition):
+                held.finish(call.message.offset)
+                self._ended()
+            elif self._is_over:
+                self._ended()  # uncommitted: it is answered again
+            else:
+                answering.start_soon(self._reply_later, call, held, producer, written, outcome)
+
+        # no task waits for what nearly always goes well
+        producer.post(self._response_topic, written[0], replied, headers=written[1])
+
+    async def _reply_later(
+        self, call: Call, held: _Unfinished, producer: Producer, written: _Written, error: KafkaError
+    ) -> None:
+        """Go on with a reply that could not be written."""
+        asked = min(self._asked_at(call.message), self._clock())
+        try:
+            await self._write_again(call, written, producer, error, until=asked + self._patience)
+            held.finish(call.message.offset)
+        finally:
+            self._ended()
+
+    def _asked_at(self, message: Message) -> float:
+        """Return when a request was written: now, if its record does not say."""
+        return message.timestamp / 1000 if message.timestamp >= 0 else self._clock()
+
+    async def _answered(self, call: Call) -> _Written:
+        assert self._answer is not None
+        try:
+            given = await self._answer(call)
+            return _written(call, given if isinstance(given, Reply) else Reply(given))
+        except Exception:  # the user's code: it must not end the others' requests
+            logger.exception("a request of %s could not be answered", self._topic)
+            return _written(call, _failed("Internal Server Error"))
+
+    async def _write_again(
+        self, call: Call, written: _Written, producer: Producer, error: KafkaError, *, until: float
+    ) -> None:
+        """Write a reply, again and again while somebody may wait for it; an error if it can never be written."""
+        pause, attempts, hopeless = FIRST_PAUSE, 1, False
+        while True:
+            if isinstance(error, (KafkaUnavailable, UnknownTopic)):
+                if attempts > 1 and self._clock() >= until:
+                    logger.error("a reply to a request of %s could not be written in time: %s", self._topic, error)
+                    return
+                logger.warning("a reply to a request of %s is to be written again: %s", self._topic, error)
+                await anyio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                logger.error("a reply to a request of %s can never be written: %s", self._topic, error)
+                if hopeless:
+                    return
+                hopeless = True
+                written = _written(call, _failed("The reply could not be written."))
+            body, headers = written
+            try:
+                await producer.send(self._response_topic, body, headers=headers)
+                return
+            except KafkaError as failure:
+                error = failure
+                attempts += 1
+
+    def _ended(self) -> None:
+        self._running -= 1
+        self._room.set()
+
+    async def _wait_for_one(self) -> None:
+        self._room.clear()
+        await self._room.wait()
+
+    async def _idle(self) -> None:
+        while self._running:
+            await self._wait_for_one()
+
+    async def _commit_regularly(self) -> None:
+        while True:
+            await anyio.sleep(COMMIT_INTERVAL)
+            await self._commit()
+
+    async def _commit(self) -> None:
+        due = {partition: held.position for partition, held in self._open.items() if held.position != held.committed}
+        offsets = {partition: Offset(position) for partition, position in due.items() if position is not None}
+        if not offsets:
+            return
+        try:
+            await self._consumer.commit(offsets)
+        except KafkaError as error:
+            logger.debug("not committed, some requests may be answered again: %s", error)
+            return
+        for partition, offset in offsets.items():
+            if (held := self._open.get(partition)) is not None:
+                held.committed = offset.offset
+
+
+def _failed(message: str) -> Reply:
+    return Reply({"statusCode": 500, "error": "Internal Server Error", "message": message}, 500)
+
+
+def _written(call: Call, reply: Reply) -> _Written:
+    """Return a reply's record. Raises TypeError, ValueError for what is no JSON."""
+    body, content_type = reply.encoded()
+    headers: list[Header] = [
+        (CORRELATION_ID, call.correlation_id),
+        (STATUS_CODE, b"%d" % reply.status),
+        (CONTENT_TYPE, content_type.encode()),
+    ]
+    if reply.content_encoding:
+        headers.append((CONTENT_ENCODING, reply.content_encoding.encode()))
+    return body, headers
+
+
+class _Unfinished:
+    """The requests of one partition that are in work."""
+
+    __slots__ = ("_taken", "committed", "position")
+
+    def __init__(self) -> None:
+        self._taken: dict[int, bool] = {}
+        self.position: int | None = None
+        """The offset to commit: that of the oldest request in work."""
+        self.committed: int | None = None
+
+    def take(self, offset: int) -> None:
+        if not self._taken:
+            self.position = offset
+        self._taken[offset] = False
+
+    def finish(self, offset: int) -> None:
+        taken = self._taken
+        taken[offset] = True
+        while taken:
+            first, finished = next(iter(taken.items()))
+            if not finished:
+                self.position = first
+                return
+            del taken[first]
+            self.position = first + 1

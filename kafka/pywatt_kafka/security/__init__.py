@@ -1,0 +1,1 @@
+"""Authentication and encryption of Kafka clients, the same value for every Kafka library."""

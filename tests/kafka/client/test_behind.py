@@ -1,0 +1,34 @@
+"""How far a consumer says it is behind, which the number of workers may follow."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from pywatt_kafka import Consumer, Producer, ensure_topics
+from pywatt_kafka.consuming.consumer import records_behind
+
+pytestmark = pytest.mark.anyio
+
+LONG = 60.0  # seconds
+RECORDS = 200
+
+
+async def test_a_consumer_knows_how_far_it_is_behind(broker: str, topic: str) -> None:
+    with anyio.fail_after(LONG):
+        await ensure_topics(broker, [topic], partitions=2)
+        async with Producer(broker) as producer:
+            for number in range(RECORDS):
+                await producer.send(topic, str(number).encode(), key=str(number).encode())
+        assert records_behind() == 0
+        async with Consumer(broker, group=f"{topic}-group", topics=[topic]) as consumer:
+            taken = 0
+            while taken < RECORDS:
+                taken += sum(map(len, (await consumer.fetch(timeout=0.2, max_records=30)).values()))
+                # A partition that nothing was taken from yet is not known to be behind.
+                assert taken + consumer.behind <= RECORDS
+                assert records_behind() == consumer.behind
+                if 60 <= taken < RECORDS:
+                    assert consumer.behind > 0
+            assert consumer.behind == 0
+        assert records_behind() == 0
