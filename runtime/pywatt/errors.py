@@ -144,7 +144,11 @@ class CallTimeout(MeshError):
 class BadResponse(MeshError):
     """The peer answered with bytes that are not HTTP/1.1, or with too many of them."""
 
-    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
-        """`status`: the final status that the response begins with, if its status line could be read."""
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None, start: bytes = b"") -> None:
+        """`status`: the final status that the response begins with, if its status line could be read.
+
+        `start`: the first bytes of a response whose head could not be read.
+        """
         super().__init__(message, hint=hint)
         self.status = status
+        self.start = start

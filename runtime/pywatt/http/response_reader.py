@@ -179,6 +179,10 @@ class ResponseReader:
         if end > len(EMPTY_LINE) and (head.content_length or 0) == len(data) - end:
             _known_heads.store(data[:end], head)
 
+    def start_of_bad(self, data: bytes) -> bytes:
+        """Return the first bytes of a response whose head was refused with this piece."""
+        return (self._start + data)[:START_SIZE] if self.head is None else b""
+
     def status_of_bad(self, data: bytes) -> int | None:
         """Return the final status of a response that was refused with this piece, if it can be told all the same."""
         status = status_of(self._start + data) if self.head is None else self.head.status

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pywatt.errors import UnknownService
-from pywatt.http.client.address import Location, TcpAddress, locate_url
+from pywatt.http.client.address import Address, Location, locate_url
 from pywatt.mesh.names import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 
@@ -24,7 +24,7 @@ class ServiceAddress:
         return f"{self.id}{MESH_SUFFIX}"
 
 
-Destination = ServiceAddress | TcpAddress
+Destination = ServiceAddress | Address
 
 
 @lru_cache(maxsize=1024)

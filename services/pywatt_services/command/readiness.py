@@ -7,6 +7,9 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from pywatt.errors import MeshError
+from pywatt.http.client.address import TcpAddress
+from pywatt.http.client.probe import get_status
 from pywatt_services.command.listening import Address
 
 FIRST_PAUSE = 0.005
@@ -130,19 +133,6 @@ async def _answers(address: Address, probe: str | None) -> bool:
             # the kernel may have picked the very port that nobody listens on for our own end: then we met ourselves
             return bool(writer.get_extra_info("sockname") != writer.get_extra_info("peername"))
         async with asyncio.timeout(PROBE_LIMIT):
-            return await _status(address, probe) in GOOD
-    except (OSError, ValueError):  # TimeoutError is an OSError
+            return await get_status(TcpAddress(address.host, address.port), str(address), probe) in GOOD
+    except (OSError, ValueError, MeshError):  # TimeoutError is an OSError
         return False
-
-
-async def _status(address: Address, path: str) -> int:
-    """Return the status that a GET is answered with. Raises ValueError when the answer is not HTTP."""
-    reader, writer = await asyncio.open_connection(address.host, address.port)
-    try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
-        version, _, rest = (await reader.readline()).partition(b" ")
-        if not version.startswith(b"HTTP/1."):
-            raise ValueError(f"not an HTTP status line: {version!r}")
-        return int(rest[:3])
-    finally:
-        writer.close()

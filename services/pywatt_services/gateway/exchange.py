@@ -8,9 +8,10 @@ import logging
 from pywatt.errors import BadResponse, CallTimeout, MeshError, ServiceUnavailable
 from pywatt.http.client.connection import Connection
 from pywatt.http.headers import LAST_CHUNK, Headers, chunk
+from pywatt.http.methods import IDEMPOTENT
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead
-from pywatt.http.server.writer import CONTINUE
+from pywatt.http.server.writer import CONTINUE, write_response_head
 from pywatt.http.websocket import accepts, handshake_key
 from pywatt_services.gateway.addresses import Addresses
 from pywatt_services.gateway.forwarding import (
@@ -18,7 +19,6 @@ from pywatt_services.gateway.forwarding import (
     last_value,
     outer_prefix,
     write_request_head,
-    write_response_head,
 )
 from pywatt_services.gateway.parties import Client, Site
 from pywatt_services.gateway.peer import Peer
@@ -28,7 +28,6 @@ from pywatt_services.gateway.tunnel import Tunnel
 MAX_PENDING = 64 * 1024
 """Bytes of a request's body that wait for a connection to the service before the client has to wait too."""
 EVENT_STREAM = b"text/event-stream"
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 
 logger = logging.getLogger("pywatt.gateway")
 
@@ -175,7 +174,7 @@ class Exchange:
     def on_informational(self, head: ResponseHead) -> None:
         """Pass a 1xx on, except the 100 that this gateway gives itself."""
         if self._request.minor == 1 and head.status != 100:
-            self._client.write(write_response_head(head.status, self._public_headers(head), framing=b""))
+            self._client.write(write_response_head(head.status, self._public_headers(head)))
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
         """Pass the head on, with what of the body came with it."""
@@ -209,7 +208,7 @@ class Exchange:
         line = b"connection: close\r\n" if self._close else b"" if request.minor else b"connection: keep-alive\r\n"
         date = b"" if head.dated else self._site.date
         headers = self._public_headers(head) if head.addressed else head.headers
-        data = write_response_head(status, headers, framing=framing, connection=line, date=date)
+        data = write_response_head(status, headers, date, framing, line)
         if body:
             data += chunk(body) if self._chunked else body
         client.write(data)
@@ -324,7 +323,7 @@ class Exchange:
             return
         self.responding = True
         self._tunnel = Tunnel(self._client.write)
-        self._client.write(write_response_head(head.status, self._public_headers(head), framing=UPGRADE))
+        self._client.write(write_response_head(head.status, self._public_headers(head), UPGRADE))
         self._client.exchange_upgraded()
 
     def _fail(self, error: MeshError) -> None:

@@ -1,4 +1,4 @@
-"""The heads that the gateway writes: towards the service, and back to the client.
+"""Writes the heads of requests to the services.
 
 The service gets the client's Host. `X-Forwarded-For`, `-Host` and `-Proto`, as the original adds them, say who asked;
 `X-Forwarded-Prefix`, as Traefik adds it, says what was taken off the path. What a client itself sent under these and
@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import re
 
-from pywatt.http.headers import Headers
+from pywatt.http.methods import WITH_BODY
 from pywatt.http.request import RequestHead
-from pywatt.http.server.writer import status_line
 from pywatt_services.gateway.peer import Peer
 from pywatt_services.gateway.routes import Route
 
 UPGRADE = b"connection: Upgrade\r\nupgrade: websocket\r\n"
 _OURS = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-prefix", b"x-forwarded-proto"})
-_WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 _PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+")
 
 
@@ -53,22 +51,11 @@ def write_request_head(
         parts.append(route.told)
     if body_length is None:
         parts.append(b"transfer-encoding: chunked\r\n")
-    elif body_length or head.method in _WITH_BODY:
+    elif body_length or head.method in WITH_BODY:
         parts.append(b"content-length: %d\r\n" % body_length)
     if head.websocket:
         parts.append(UPGRADE)
     parts.append(b"\r\n")
-    return b"".join(parts)
-
-
-def write_response_head(
-    status: int, headers: Headers, *, framing: bytes, connection: bytes = b"", date: bytes = b""
-) -> bytes:
-    """Return the head for the client. `framing`, `connection`, `date`: whole lines, or empty."""
-    parts = [status_line(status)]
-    for name, value in headers:
-        parts += (name, b": ", value, b"\r\n")
-    parts += (date, framing, connection, b"\r\n")
     return b"".join(parts)
 
 

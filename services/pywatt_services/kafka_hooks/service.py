@@ -40,7 +40,7 @@ from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 from pywatt_services.kafka_hooks.connection_health import ConnectionHealth
 from pywatt_services.kafka_hooks.consuming.membership import legal_name
 from pywatt_services.kafka_hooks.delivering.delivery_pipeline import DeliveryPipeline
-from pywatt_services.kafka_hooks.http.peer_workers import ask_peers
+from pywatt_services.kafka_hooks.http.peer_workers import PeerWorkers, ask_peers
 from pywatt_services.kafka_hooks.http.routes import Routes
 from pywatt_services.kafka_hooks.http.server import HooksServer
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics
@@ -118,6 +118,7 @@ class _ServiceWorker:
                 self._context.endpoint.getsockname(),
                 background,
                 publisher.idempotency_cache,
+                post=PeerWorkers(self._context.mesh).post,
             )
             publisher.use_shards(shards)
             request_reply: RequestReply | None = None

@@ -9,9 +9,10 @@ import anyio
 import pytest
 from harness.hooks import LONG, Hooks, ReadRecords, RunHooks
 
+from pywatt.http.client.client import HttpClient
 from pywatt.mesh.client import Response
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
-from pywatt_services.kafka_hooks.http.peer_workers import post
+from pywatt_services.kafka_hooks.http.peer_workers import PeerWorkers
 from pywatt_services.kafka_hooks.publishing.idempotency_shards import MEMORY, owner_of
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +61,8 @@ async def test_key_is_known_to_all_workers_and_to_those_that_follow(
         nothing = b'{"memories": [], "last": true}'
         assert (await first.post(MEMORY, nothing, [forwarded])).status == 401
         assert (await first.post(MEMORY, nothing)).status == 404  # over TCP it could be anybody
-        over_unix = await post(first.endpoint.getsockname(), MEMORY, nothing)
+        async with HttpClient() as client:
+            over_unix = await PeerWorkers(client).post(first.endpoint.getsockname(), MEMORY, nothing)
         assert over_unix is not None
         assert over_unix.status == 204
         async with run_hooks(document, before=first.table.services["kafka-hooks"]) as third:

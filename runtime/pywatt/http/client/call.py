@@ -11,11 +11,10 @@ from pywatt.http.client.address import Location
 from pywatt.http.client.connection import Connection
 from pywatt.http.client.deadlines import Deadlines
 from pywatt.http.headers import HOP_BY_HOP, Headers, check_header, has_bad_value, is_token
+from pywatt.http.methods import IDEMPOTENT, WITH_BODY
 from pywatt.http.response_reader import ResponseHead
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
-"""Methods that may be repeated (RFC 9110 9.2.2)."""
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_WITH_BODY = frozenset(method.decode() for method in WITH_BODY)
 _OURS = HOP_BY_HOP | {b"host", b"content-length", b"expect"}
 
 
@@ -143,7 +142,7 @@ class Collector:
         """The call is over."""
         self._connection = None
         self._forget()
-        again = retriable and isinstance(error, ConnectionLost) and self._method in IDEMPOTENT
+        again = retriable and isinstance(error, ConnectionLost) and self._method.encode() in IDEMPOTENT
         self._done(None if again else error)
 
     def on_writable(self, writable: bool) -> None:

@@ -230,8 +230,8 @@ class Connection(asyncio.Protocol):
         try:
             raw = reader.feed(data)
         except BadResponse as error:
-            status = reader.status_of_bad(data)
-            self._fail(BadResponse(f"{self._owner.name}: {error.message}", status=status))
+            status, start = reader.status_of_bad(data), reader.start_of_bad(data)
+            self._fail(BadResponse(f"{self._owner.name}: {error.message}", status=status, start=start))
             return
         if reader.informational:
             informational, reader.informational = reader.informational, []

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Callable
 
 from pywatt.errors import ConnectFailed
-from pywatt.http.client.address import Address, TcpAddress, UnixAddress
+from pywatt.http.client.address import Address
 from pywatt.http.client.connection import IDLE, Connection
+from pywatt.http.client.dial import Admit, dial
 from pywatt.http.client.limits import ClientLimits
-
-Admit = Callable[[str, str], None]
-"""Takes a host and one of its IP addresses; raises ConnectFailed when that must not be connected to."""
 
 
 class _Trial:
@@ -148,7 +145,7 @@ class Pool:
                 raise ConnectFailed(f"cannot connect to {self.name}: {_words(trial.error)}") from trial.error
         self._trial = trial = _Trial()
         try:
-            connection = await self._connect()
+            connection = await dial(self, self._address, tls=self._tls, admit=self._admit)
         except OSError as error:
             self._refused = True
             trial.error = error
@@ -159,34 +156,6 @@ class Pool:
                 self._trial = None
         self._refused = False
         return connection
-
-    async def _connect(self) -> Connection:
-        loop = asyncio.get_running_loop()
-        address = self._address
-        if isinstance(address, UnixAddress):
-            return (await loop.create_unix_connection(lambda: Connection(self), address.path))[1]
-        if self._admit is None:
-            return await self._connect_to(address.host, address)
-        # Each address that is tried has been checked: asking for the name again could give another answer.
-        infos = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        error: Exception = OSError(f"{address.host} has no address")
-        for host in dict.fromkeys(str(info[4][0]) for info in infos):
-            try:
-                self._admit(address.host, host)
-                return await self._connect_to(host, address)
-            except (OSError, ConnectFailed) as refused:
-                error = refused
-        raise error
-
-    async def _connect_to(self, host: str, address: TcpAddress) -> Connection:
-        loop = asyncio.get_running_loop()
-        if not address.tls:
-            return (await loop.create_connection(lambda: Connection(self), host, address.port))[1]
-        context = self._tls or ssl.create_default_context()
-        made = await loop.create_connection(
-            lambda: Connection(self), host, address.port, ssl=context, server_hostname=address.host
-        )
-        return made[1]
 
 
 def _words(error: OSError) -> str:

@@ -18,5 +18,6 @@ def route_not_found(method: str, target: str) -> bytes:
     """Return the body of the 404 for a path without a route."""
     return json.dumps(
         {"message": f"Route {method}:{target} not found", "error": "Not Found", "statusCode": 404},
+        ensure_ascii=False,
         separators=(",", ":"),
-    ).encode()
+    ).encode("utf-8", "replace")

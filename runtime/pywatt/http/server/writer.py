@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from http import HTTPStatus
 
-from pywatt.http.headers import Header, Headers, write_head
+from pywatt.http.headers import Header, Headers
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 JSON: Header = (b"content-type", b"application/json; charset=utf-8")
@@ -26,9 +26,18 @@ def status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {reason(status)}\r\n".encode()
 
 
+def write_response_head(status: int, headers: Headers, *lines: bytes) -> bytes:
+    """Return a response's head. `lines`: further header lines, each whole or empty."""
+    parts = [status_line(status)]
+    for name, value in headers:
+        parts += (name, b": ", value, b"\r\n")
+    parts += lines
+    parts.append(b"\r\n")
+    return b"".join(parts)
+
+
 def write_response(status: int, date: bytes, headers: Headers, body: bytes, *, with_body: bool = True) -> bytes:
     """Return a whole response. `date`: a header line. `with_body`: False for the response to HEAD."""
-    head = write_head(status_line(status), headers) + date
-    if status != HTTPStatus.NO_CONTENT:
-        head += b"content-length: %d\r\n" % len(body)
-    return head + b"\r\n" + body if with_body else head + b"\r\n"
+    length = b"content-length: %d\r\n" % len(body) if status != HTTPStatus.NO_CONTENT else b""
+    head = write_response_head(status, headers, date, length)
+    return head + body if with_body else head

@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 
 from pywatt.config.model import ProbeConfig, ServiceConfig
+from pywatt.errors import BadResponse, ConnectionLost
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.reaper import Reaper
@@ -22,8 +23,9 @@ from pywatt.worker.process.mark import put_mark
 
 MAX_OUTPUT = 400
 """Characters of a failed program's output that are reported."""
-_MAX_LINE = 4096
-"""Bytes of a status line."""
+_SHOWN = 40
+"""Bytes that are reported of an answer that is not HTTP."""
+_LINES = b"user-agent: pywatt-probe\r\naccept: */*\r\n"
 _GOOD = range(200, 400)
 
 
@@ -46,12 +48,20 @@ async def run_probe(
 
 async def probe_http(address: str, path: str, service_id: str, timeout: float) -> str:
     """GET the path from an endpoint (in the form of `Endpoint.address`); return the problem, or nothing."""
+    # Imported with the first probe: an app without one does not pay for it.
+    from pywatt.http.client.address import parse_endpoint
+    from pywatt.http.client.probe import get_status
+
     try:
         async with asyncio.timeout(timeout):
-            status = await _status(address, path, service_id)
+            status = await get_status(parse_endpoint(address), f"{service_id}{MESH_SUFFIX}", path, lines=_LINES)
     except TimeoutError:
         return f"GET {path}: no answer within {timeout:g} s"
-    except (OSError, ValueError, EOFError) as error:
+    except ConnectionLost:
+        return f"GET {path}: the connection was closed without an answer"
+    except BadResponse as error:
+        return f"GET {path}: not an HTTP answer: {error.start[:_SHOWN]!r}"
+    except (OSError, ValueError) as error:
         return f"GET {path}: {error}"
     return "" if status in _GOOD else f"GET {path}: status {status}"
 
@@ -63,27 +73,6 @@ async def probe_function(worker: Worker, hook: str, timeout: float) -> str:
             return await worker.check(hook)
     except TimeoutError:
         return f"{hook}: no answer within {timeout:g} s"
-
-
-async def _status(address: str, path: str, service_id: str) -> int:
-    kind, _, place = address.partition(":")
-    if kind == "unix":
-        reader, writer = await asyncio.open_unix_connection(place, limit=_MAX_LINE)
-    else:
-        host, _, port = place.rpartition(":")
-        reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), limit=_MAX_LINE)
-    try:
-        head = f"GET {path} HTTP/1.1\r\nhost: {service_id}{MESH_SUFFIX}\r\nuser-agent: pywatt-probe\r\n"
-        writer.write(f"{head}accept: */*\r\nconnection: close\r\n\r\n".encode())
-        line = await reader.readline()
-        if not line:
-            raise EOFError("the connection was closed without an answer")
-        version, status, *_ = [*line.decode("latin-1").split(maxsplit=2), "", ""]
-        if not version.startswith("HTTP/1.") or not status.isdigit():
-            raise ValueError(f"not an HTTP answer: {line[:40]!r}")
-        return int(status)
-    finally:
-        writer.close()
 
 
 async def probe_command(

@@ -18,7 +18,7 @@ from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.bundle import UnreadableAnswer, refusals
-from pywatt_services.kafka_hooks.webhooks.egress import Call, HttpClient, WebhookResponse
+from pywatt_services.kafka_hooks.webhooks.egress import Call, WebhookClient, WebhookResponse
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker, WebhookRequest
 from pywatt_services.kafka_hooks.webhooks.retry import retry_after, succeeded
@@ -70,7 +70,7 @@ class Caller:
     """Calls one target."""
 
     def __init__(
-        self, options: WebhookOptions, client: HttpClient, metrics: TopicMetrics, now: Callable[[], float] = time
+        self, options: WebhookOptions, client: WebhookClient, metrics: TopicMetrics, now: Callable[[], float] = time
     ) -> None:
         self.method = options.method
         self.metrics = metrics

@@ -22,7 +22,7 @@ from pywatt_services.kafka_hooks.delivering.timers import Timers
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
-from pywatt_services.kafka_hooks.webhooks.egress import HttpClient
+from pywatt_services.kafka_hooks.webhooks.egress import WebhookClient
 from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import DeadLetter
 from pywatt_services.kafka_hooks.webhooks.target_name import named_target, target_name
@@ -40,7 +40,7 @@ class Webhook:
         options: WebhookOptions,
         *,
         duplicate_index: int = 0,
-        client: HttpClient,
+        client: WebhookClient,
         writer: RecordWriter,
         tasks: TaskGroup,
         concurrency: int,

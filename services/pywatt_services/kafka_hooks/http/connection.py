@@ -11,13 +11,12 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from pywatt.http.headers import write_head
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.connection import CLOSED, NEVER, READING, WAITING, ServerConnection
 from pywatt.http.server.errors import error_body
-from pywatt.http.server.writer import CONTINUE, JSON, status_line
+from pywatt.http.server.writer import CONTINUE, JSON, write_response_head
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
 from pywatt_services.kafka_hooks.http.responses import NEVER_SIZED, HttpResponse, failed, too_large
 
@@ -147,20 +146,16 @@ class HttpConnection(ServerConnection["HooksServer"]):
             exchange.answer(failed())
 
     def _write(self, answer: HttpResponse, head: RequestHead | None, *, keep: bool) -> None:
-        parts = write_head(status_line(answer.status), answer.headers)
-        if self._public:
-            parts += self._server.date
-        if not keep:
-            parts += CLOSE
-        elif head is not None and not head.minor:
-            parts += KEEP_ALIVE
+        date = self._server.date if self._public else b""
+        connection = CLOSE if not keep else b"" if head is None or head.minor else KEEP_ALIVE
         if answer.status in NEVER_SIZED:
-            parts += b"\r\n"
-        elif head is not None and head.method == b"HEAD":
-            parts += b"content-length: %d\r\n\r\n" % len(answer.body)
+            data = write_response_head(answer.status, answer.headers, date, connection)
         else:
-            parts += b"content-length: %d\r\n\r\n%b" % (len(answer.body), answer.body)
-        self.write(parts)
+            length = b"content-length: %d\r\n" % len(answer.body)
+            data = write_response_head(answer.status, answer.headers, date, connection, length)
+            if head is None or head.method != b"HEAD":
+                data += answer.body
+        self.write(data)
 
     def _refuse(self, error: RequestError) -> None:
         answer = (

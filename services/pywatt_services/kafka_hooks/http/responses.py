@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pywatt.http.server.errors import route_not_found
+from pywatt.http.server.writer import JSON
 from pywatt_kafka.records import Message, RecordPosition
 from pywatt_services.kafka_hooks.wire.headers import (
     CONTENT_ENCODING,
@@ -26,8 +28,6 @@ NEVER_SIZED = frozenset({204, 304})
 REPLY_STATUSES = range(200, 600)
 """What a reply may ask for; 1xx is no final answer."""
 DEFAULT_TYPE = b"application/octet-stream"
-
-_JSON = (b"content-type", b"application/json; charset=utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def no_topic(topic: str) -> HttpResponse:
 
 def no_route(method: str, target: str) -> HttpResponse:
     """Answer a request for anything else."""
-    return _json(404, {"message": f"Route {method}:{target} not found", "error": "Not Found", "statusCode": 404})
+    return HttpResponse(404, (JSON,), route_not_found(method, target))
 
 
 def too_large() -> HttpResponse:
@@ -135,7 +135,7 @@ def batch_acknowledged(topic: str, outcomes: Sequence[RecordPosition | tuple[Htt
             failures.append(outcome[0])
             records.append({"statusCode": outcome[0].status, "message": outcome[1]})
     status = OK
-    headers: RawHeaders = (_JSON,)
+    headers: RawHeaders = (JSON,)
     if failures:
         one_reason = len(failures) == len(records) and len({failure.status for failure in failures}) == 1
         status = failures[0].status if one_reason else MULTI_STATUS
@@ -206,7 +206,7 @@ def _later(answer: HttpResponse) -> HttpResponse:
 
 
 def _json(status: int, document: Mapping[str, Any]) -> HttpResponse:
-    return HttpResponse(status, (_JSON,), _body(document))
+    return HttpResponse(status, (JSON,), _body(document))
 
 
 def _body(document: Mapping[str, Any]) -> bytes:

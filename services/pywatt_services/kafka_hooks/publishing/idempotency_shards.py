@@ -20,7 +20,7 @@ from anyio.abc import TaskGroup
 
 from pywatt.mesh.table import MeshTable
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
-from pywatt_services.kafka_hooks.http.peer_workers import UNIX, UnreachablePeer, post
+from pywatt_services.kafka_hooks.http.peer_workers import UNIX, UnreachablePeer
 from pywatt_services.kafka_hooks.http.responses import HttpResponse, bad_request, unavailable
 from pywatt_services.kafka_hooks.publishing.idempotency_cache import IdempotencyCache
 from pywatt_services.kafka_hooks.publishing.idempotency_codec import (
@@ -82,9 +82,9 @@ class IdempotencyShards:
         tasks: TaskGroup,
         cache: IdempotencyCache[KeyName, HttpResponse],
         *,
-        post: Post = post,
+        post: Post,
     ) -> None:
-        """`address`: the path of this worker's own socket."""
+        """`address`: the path of this worker's own socket. `post`: as `PeerWorkers` does it."""
         self._context = context
         self._service = service
         self._address = address

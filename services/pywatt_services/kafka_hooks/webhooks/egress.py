@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 from pywatt.errors import ConnectFailed
 from pywatt.http.client.call import Outcome
-from pywatt.http.client.pool import Admit
+from pywatt.http.client.client import HttpClient
+from pywatt.http.client.dial import Admit
 from pywatt.mesh.address import ServiceAddress, locate
 from pywatt.mesh.client import MeshClient
-from pywatt.mesh.table import MeshTable
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.templates import sample
 from pywatt_services.kafka_hooks.wire.headers import RawHeaders
@@ -83,8 +83,8 @@ class Call(Protocol):
         ...
 
 
-class HttpClient(Protocol):
-    """What makes the calls; see `pywatt.mesh.client.MeshClient`."""
+class WebhookClient(Protocol):
+    """Makes the calls: an HttpClient, or NoService."""
 
     async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> WebhookResponse:
         """Raises MeshError when there is no answer."""
@@ -120,10 +120,10 @@ class Clients:
     def __init__(self, own: MeshClient) -> None:
         """`own`: the app's, opened and closed by others."""
         self._own = own
-        self._guarded: dict[Admit, MeshClient] = {}
+        self._guarded: dict[Admit, HttpClient] = {}
         self._stack = AsyncExitStack()
 
-    def of(self, options: WebhookOptions) -> HttpClient:
+    def of(self, options: WebhookOptions) -> WebhookClient:
         """Return the client for the webhook of an entry."""
         inside = isinstance(locate(sample(options.url)).destination, ServiceAddress)
         if inside and options.allow_private is False:
@@ -132,7 +132,7 @@ class Clients:
             return self._own
         admit = admit_meant if options.allow_private is None else admit_none_private
         if admit not in self._guarded:
-            self._guarded[admit] = MeshClient(MeshTable(0), admit=admit)
+            self._guarded[admit] = HttpClient(admit=admit)
         return self._guarded[admit]
 
     async def __aenter__(self) -> Self:

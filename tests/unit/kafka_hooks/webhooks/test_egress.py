@@ -11,7 +11,13 @@ import pytest
 from pywatt.errors import ConnectFailed
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
-from pywatt_services.kafka_hooks.webhooks.egress import Clients, HttpClient, admit_meant, admit_none_private, is_public
+from pywatt_services.kafka_hooks.webhooks.egress import (
+    Clients,
+    WebhookClient,
+    admit_meant,
+    admit_none_private,
+    is_public,
+)
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
 NOTHING: dict[str, Any] = {"lines": b"", "body": b"", "timeout": 5.0}
@@ -79,7 +85,7 @@ async def test_client_for_each_entry() -> None:
     own = MeshClient(MeshTable(0))
     clients = Clients(own)
 
-    def client_of(url: str, allow: bool | None = None) -> HttpClient:
+    def client_of(url: str, allow: bool | None = None) -> WebhookClient:
         return clients.of(WebhookOptions(topic="t", url=url, allow_private=allow))
 
     assert client_of("http://api.plt.local/{record.key}") is own
