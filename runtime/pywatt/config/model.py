@@ -42,6 +42,9 @@ class ShutdownConfig:
     """Of a worker that has been replaced and that nothing waits for. Ours: `gracefulShutdown.drain`."""
 
 
+DEFAULT_SHUTDOWN = ShutdownConfig()
+
+
 class RestartPolicy(enum.StrEnum):
     """Which ends of a worker are followed by a new start: OTP's restart types."""
 
@@ -207,9 +210,9 @@ class ServiceConfig:
     probes: ProbesConfig = ProbesConfig()
     scaling: ScalingConfig | None = None
     """None: it always has `workers` workers."""
-    shutdown: float = 10.0
+    shutdown: float = DEFAULT_SHUTDOWN.service
     """Seconds that a worker may take for a graceful stop."""
-    drain: float = 60.0
+    drain: float = DEFAULT_SHUTDOWN.drain
     """Seconds that a worker may take to end once another one serves in its place."""
     log_level: LogLevel = LogLevel.INFO
     stderr_level: LogLevel = LogLevel.ERROR

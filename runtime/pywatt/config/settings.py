@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pywatt.config.environment import as_variables
-from pywatt.config.model import LogLevel, ServerConfig, ShutdownConfig, WatchConfig
+from pywatt.config.model import DEFAULT_SHUTDOWN, LogLevel, ServerConfig, ShutdownConfig, WatchConfig
 from pywatt.config.services.supervision import MILLISECONDS, Layer, layer_of
 
 START_TIMEOUT = 30_000
-RUNTIME_SHUTDOWN = 30_000
-SERVICE_SHUTDOWN = 10_000
-"""Milliseconds. Original: `startTimeout`, `gracefulShutdown.runtime`, `gracefulShutdown.application`."""
-DRAIN = 60_000
-"""Milliseconds. Ours: `gracefulShutdown.drain`."""
+"""Milliseconds. Original: `startTimeout`."""
 
 HISTORY_MEGABYTES = 16
 MEGABYTE = 1024 * 1024
@@ -56,14 +52,19 @@ def settings_of(data: Mapping[str, Any]) -> Settings:
         base_path="/" + flat.get("basePath", "").strip("/"),
         start_timeout=start_timeout / MILLISECONDS if start_timeout else None,
         shutdown=ShutdownConfig(
-            runtime=stop.get("runtime", RUNTIME_SHUTDOWN) / MILLISECONDS,
-            service=stop.get("application", SERVICE_SHUTDOWN) / MILLISECONDS,
-            drain=stop.get("drain", DRAIN) / MILLISECONDS,
+            runtime=_seconds(stop, "runtime", DEFAULT_SHUTDOWN.runtime),
+            service=_seconds(stop, "application", DEFAULT_SHUTDOWN.service),
+            drain=_seconds(stop, "drain", DEFAULT_SHUTDOWN.drain),
         ),
         supervision=layer_of(flat),
         watch=flat.get("watch", True),
         env=as_variables(flat.get("env", {})),
     )
+
+
+def _seconds(block: Mapping[str, Any], key: str, default: float) -> float:
+    """Return a time that a block gives in milliseconds."""
+    return block[key] / MILLISECONDS if key in block else default
 
 
 def hoisted(data: Mapping[str, Any]) -> dict[str, Any]:
