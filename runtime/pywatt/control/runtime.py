@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pywatt.procfs import pid_namespace, start_ticks
 
 METADATA = "metadata.json"
 CONTROL_SOCKET = "control.sock"
@@ -97,20 +98,3 @@ def read(folder: Path) -> Runtime | None:
         return None
     lives = runtime.namespace == pid_namespace() and start_ticks(runtime.pid) == runtime.ticks
     return runtime if lives else None
-
-
-def pid_namespace() -> int:
-    """Return the number of the namespace that this process's pids count in (pid_namespaces(7)); 0: not to be seen."""
-    try:
-        return os.stat("/proc/self/ns/pid").st_ino
-    except OSError:
-        return 0
-
-
-def start_ticks(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since the boot (proc(5), field 22 of stat); None: there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] == "Z" else int(fields[19])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import socket
 import struct
 from collections import defaultdict
@@ -12,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PROC = Path("/proc")
+from pywatt import procfs
+
 _TABLES = (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6))
 _LISTENING = "0A"
-_SOCKET = re.compile(r"socket:\[(\d+)\]")
 _REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where to call a program that listens on every address."""
 
@@ -31,9 +29,9 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def listening_addresses(pid: int, proc: Path = PROC) -> tuple[Address, ...]:
+def listening_addresses(pid: int, proc: Path = procfs.PROC) -> tuple[Address, ...]:
     """Return where a process and its descendants listen: one address for each port, in the order of the ports."""
-    inodes = {inode for each in _family(pid, proc) for inode in _sockets(each, proc)}
+    inodes = set(procfs.socket_inodes(_family(pid, proc), proc))
     hosts: dict[int, str] = {}
     for inode, address in _table(pid, proc) if inodes else ():
         if inode in inodes:
@@ -58,22 +56,11 @@ def _family(pid: int, proc: Path) -> Iterator[int]:
         found += children[each]
 
 
-def _sockets(pid: int, proc: Path) -> Iterator[str]:
-    """Yield the inodes of the sockets that a process has open."""
-    with suppress(OSError):  # it has ended meanwhile, or is not ours to look into
-        for descriptor in (proc / str(pid) / "fd").iterdir():
-            with suppress(OSError):
-                match = _SOCKET.fullmatch(os.readlink(descriptor))
-                if match:
-                    yield match[1]
-
-
 def _table(pid: int, proc: Path) -> Iterator[tuple[str, Address]]:
     """Yield inode and address of every listening socket in the network that the process sees."""
     for name, family in _TABLES:
         with suppress(OSError):  # no IPv6 here, or the process has ended
-            for line in (proc / str(pid) / "net" / name).read_text().splitlines()[1:]:
-                columns = line.split()
+            for columns in procfs.tcp_rows(pid, name, proc):
                 if columns[3] == _LISTENING:
                     yield columns[9], _address(columns[1], family)
 

@@ -14,8 +14,8 @@ from pywatt.cli.arguments import completions
 from pywatt.cli.arguments.selection import ACTING_ID_HELP, find_app, find_services
 from pywatt.cli.output.table import json_option, print_json
 from pywatt.control.client import ControlClient
-from pywatt.control.runtime import start_ticks
 from pywatt.errors import ControlError, NotKnown
+from pywatt.procfs import start_ticks
 
 ASK_SECONDS = 2.0
 """After which an app whose control API does not answer is sent the signal that Ctrl-C sends."""

@@ -6,13 +6,10 @@ called it, and nobody accepts there yet. So it is seen of programs in every lang
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import anyio
@@ -113,7 +110,7 @@ def waits_of(services: Collection[Starting]) -> dict[str, set[str]]:
     for service in services:
         for pid in service.pids:
             connections = [(inode, port) for inode, port in _table(pid, tables) if port in by_port]
-            own = set(_sockets(procfs.tree(pid))) if connections else set()
+            own = set(procfs.socket_inodes(procfs.tree(pid))) if connections else set()
             waits[service.id].update(by_port[port] for inode, port in connections if inode in own)
     return waits
 
@@ -121,25 +118,13 @@ def waits_of(services: Collection[Starting]) -> dict[str, set[str]]:
 def _table(pid: int, known: dict[str, list[tuple[str, int]]]) -> list[tuple[str, int]]:
     """Return inode and remote port of the connections in the network that a process sees."""
     try:
-        network = os.readlink(f"/proc/{pid}/ns/net")
+        network = procfs.network_namespace(pid)
         if network not in known:
-            lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
-            rows = (line.split() for line in lines)
+            rows = procfs.tcp_rows(pid)
             known[network] = [(row[9], int(row[2].partition(":")[2], 16)) for row in rows if row[3] == _CONNECTED]
     except OSError:  # the process has ended
         return []
     return known[network]
-
-
-def _sockets(pids: Iterable[int]) -> Iterator[str]:
-    """Yield the inodes of the sockets that processes have open."""
-    for pid in pids:
-        with suppress(OSError):
-            for descriptor in os.listdir(f"/proc/{pid}/fd"):
-                with suppress(OSError):
-                    target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
-                    if target.startswith("socket:["):
-                        yield target[8:-1]
 
 
 class DeadlockDetector:

@@ -14,6 +14,8 @@ import signal
 from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 
+from pywatt import procfs
+
 _RLIMIT_LOCKS = 10
 """resource(3) lists it; Python's module does not name it."""
 _WORKER_BITS = 24
@@ -51,13 +53,11 @@ def own_mark() -> int:
 
 def marked(wanted: Callable[[int], bool], *, but: Container[int] = ()) -> list[int]:
     """Return the pids of the processes with such a mark, without those that have ended."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit() and (mark := _mark_of(int(name))) and wanted(mark):
-            pid = int(name)
-            if pid not in but and not _has_ended(pid):
-                found.append(pid)
-    return found
+    return [
+        pid
+        for pid in procfs.pids()
+        if (mark := _mark_of(pid)) and wanted(mark) and pid not in but and not procfs.has_ended(pid)
+    ]
 
 
 def end_marked(wanted: Callable[[int], bool], *, but: Container[int] = ()) -> None:
@@ -85,23 +85,8 @@ def _mark_of(pid: int) -> int:
     try:
         mark, _ = resource.prlimit(pid, _RLIMIT_LOCKS)
     except PermissionError:  # it runs as another user by now
-        return _limit_in_proc(pid)
+        limit = procfs.limit(pid, "Max file locks")
+        return int(limit) if limit.isdigit() else 0
     except OSError:
         return 0
     return mark if 0 < mark < 1 << (_APP_BITS + _WORKER_BITS) else 0
-
-
-def _limit_in_proc(pid: int) -> int:
-    with suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/limits", "rb") as limits:
-        for line in limits:
-            if line.startswith(b"Max file locks"):
-                return int(line.split()[3])
-    return 0
-
-
-def _has_ended(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
-    except (OSError, IndexError):
-        return True
