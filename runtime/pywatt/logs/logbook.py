@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from pywatt.config.model import LogLevel
+from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.logs.batches import BatchWriter
-from pywatt.logs.flow import Flow
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.ndjson import to_line
 from pywatt.logs.output import open_output
@@ -44,7 +44,7 @@ class Logbook:
     def __init__(self, stream: TextIO, level: LogLevel, history: History | None, size: int) -> None:
         self.level = level
         """Records below it are kept but not shown."""
-        self.flow = Flow()
+        self.backpressure = OutputBackpressure()
         self._stuck: set[BatchWriter] = set()
         self._hostname = socket.gethostname()
         self._torn = False
@@ -82,8 +82,8 @@ class Logbook:
             self._kept.write(self._kept_line(record), urgent=record.level >= LogLevel.FATAL)
         if record.level >= self.level:
             self._shown.write(self._shown_line(record))
-        if self.flow.reading and not self.flow.held and self._waiting() > HIGH_BYTES:
-            self.flow.hold()
+        if self.backpressure.reading and not self.backpressure.held and self._waiting() > HIGH_BYTES:
+            self.backpressure.hold()
             if not self._checking:
                 self._check_later()
 
@@ -111,11 +111,11 @@ class Logbook:
         self._checking = False
         late = {writer for writer in self._writers if writer.pending > LOW_BYTES}
         self._stuck &= late
-        if self.flow.held:
+        if self.backpressure.held:
             now = time.monotonic()
             self._stuck |= {writer for writer in late if now - writer.passed_at > STUCK_SECONDS}
             if late <= self._stuck:
-                self.flow.release()
+                self.backpressure.release()
         if late:
             self._check_later()
 

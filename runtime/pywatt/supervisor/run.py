@@ -21,7 +21,7 @@ from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.control import runtime
 from pywatt.control.folder import RuntimeFolder, runtime_folder
 from pywatt.control.service import control_service
-from pywatt.logs.flow import Flow
+from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.supervisor.commands import Commands
 from pywatt.supervisor.folder_repair import FolderRepair
 from pywatt.supervisor.process.debuggers import Attend
@@ -40,7 +40,7 @@ async def run_app(
     config: RuntimeConfig,
     forkserver: Forkserver,
     log: Log,
-    flow: Flow,
+    backpressure: OutputBackpressure,
     *,
     production: bool,
     stop: anyio.Event,
@@ -71,7 +71,7 @@ async def run_app(
                 reaper=reaper,
                 folder=folder,
                 log=log,
-                flow=flow,
+                backpressure=backpressure,
                 on_ask=commands.take,
                 attend=attend,
             )

@@ -97,7 +97,7 @@ async def _print(printed: bytes, cuts: list[int], logbook: Logbook, stream: Stre
     pipe = _Pipe(output, stream, LogLevel.ERROR if stream is Stream.STDERR else LogLevel.INFO)
     for piece in pieces(printed, [*cuts, *range(0, len(printed), PIPE_BYTES)]):
         pipe.data_received(piece)
-        # As the flow holds pipes back while outputs are behind.
+        # As the backpressure holds pipes back while outputs are behind.
         while logbook._waiting() > HIGH_BYTES:  # noqa: ASYNC110 - a thread brings it about, which sets no event
             await asyncio.sleep(0)
     pipe.connection_lost(None)

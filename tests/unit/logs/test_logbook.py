@@ -189,7 +189,7 @@ def _whole_lines(text: str) -> Iterator[dict[str, Any]]:
 async def test_a_slow_reader_loses_nothing_because_the_workers_wait(pipe: Pipe) -> None:
     reading = Reading()
     with open_logbook(pipe.writer, LogLevel.INFO, None, 0) as logbook:
-        logbook.flow.join(reading)
+        logbook.backpressure.join(reading)
         count = flood(logbook, 2 * MEGABYTE)
         assert not reading.read
         pipe.start_reading()
@@ -204,7 +204,7 @@ async def test_the_workers_do_not_wait_for_a_reader_that_takes_nothing(
     monkeypatch.setattr(module, "STUCK_SECONDS", 0.5)
     reading = Reading()
     with open_logbook(pipe.writer, LogLevel.INFO, history, 64 * MEGABYTE) as logbook:
-        logbook.flow.join(reading)
+        logbook.backpressure.join(reading)
         first = flood(logbook, 2 * MEGABYTE)
         assert not reading.read
         await until(lambda: reading.read)
@@ -226,11 +226,11 @@ async def test_the_workers_do_not_wait_for_a_reader_that_takes_nothing(
 async def test_a_pipe_that_is_opened_meanwhile_waits_with_the_others(pipe: Pipe) -> None:
     first, second = Reading(), Reading()
     with open_logbook(pipe.writer, LogLevel.INFO, None, 0) as logbook:
-        logbook.flow.join(first)
+        logbook.backpressure.join(first)
         flood(logbook, 2 * MEGABYTE)
-        logbook.flow.join(second)
+        logbook.backpressure.join(second)
         assert not second.read
-        logbook.flow.leave(second)
+        logbook.backpressure.leave(second)
         assert second.read
         pipe.start_reading()
         await until(lambda: first.read)

@@ -186,7 +186,7 @@ async def _supervise(
                 config,
                 forkserver,
                 logbook.write,
-                logbook.flow,
+                logbook.backpressure,
                 production=session is None,
                 stop=stop,
                 force=force,

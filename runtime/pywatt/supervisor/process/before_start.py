@@ -35,7 +35,9 @@ async def _run(
     command: tuple[str, ...], service: ServiceConfig, env: Mapping[str, str], factory: WorkerFactory
 ) -> None:
     name = f'service "{service.id}" failed to start: beforeStart: {shlex.join(command)}'
-    async with open_output_pipes(service.id, 0, factory.log, factory.flow, stderr_level=service.stderr_level) as output:
+    async with open_output_pipes(
+        service.id, 0, factory.log, factory.backpressure, stderr_level=service.stderr_level
+    ) as output:
         try:
             with factory.reaper.expecting():
                 output.pid = _launch(command, env, service.path, output.writers)

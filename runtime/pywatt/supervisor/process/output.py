@@ -14,7 +14,7 @@ from functools import partial
 import anyio
 
 from pywatt.config.model import LogLevel
-from pywatt.logs.flow import Flow
+from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.logs.lines import Line, LineSplitter, LogRecord, Source, Stream, TextLevels, parse_line
 from pywatt.logs.traces import TraceJoiner
 
@@ -127,9 +127,9 @@ def _same(pipe: _Pipe) -> _Pipe:
 
 @asynccontextmanager
 async def open_output_pipes(
-    name: str, slot: int, log: Log, flow: Flow, *, stderr_level: LogLevel = LogLevel.ERROR
+    name: str, slot: int, log: Log, backpressure: OutputBackpressure, *, stderr_level: LogLevel = LogLevel.ERROR
 ) -> AsyncIterator[WorkerOutput]:
-    """Make the pipes for one worker and read them, as `flow` allows, until it has ended.
+    """Make the pipes for one worker and read them, as `backpressure` allows, until it has ended.
 
     `stderr_level`: of text on standard error that names no level.
     """
@@ -144,13 +144,13 @@ async def open_output_pipes(
             # os.fdopen only wraps the descriptor; the transport closes it.
             transport, _ = await loop.connect_read_pipe(partial(_same, pipe), os.fdopen(reader, "rb", 0))
             transports.append(transport)
-            flow.join(transport)
+            backpressure.join(transport)
             output.pipes.append(pipe)
         yield output
     finally:
         output.close()
         for transport in transports:
-            flow.leave(transport)
+            backpressure.leave(transport)
         await output.drained()
         for transport in transports:
             transport.close()

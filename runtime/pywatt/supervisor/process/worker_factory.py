@@ -17,7 +17,7 @@ import anyio
 from pywatt.channel.stream import open_channel
 from pywatt.config.model import ServerConfig, ServiceConfig
 from pywatt.control.folder import RuntimeFolder
-from pywatt.logs.flow import Flow
+from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.mesh.table import Endpoint
 from pywatt.mesh.versions import TableVersions
 from pywatt.supervisor.process.debuggers import Attend, Debuggers
@@ -62,7 +62,7 @@ class WorkerFactory:
     reaper: Reaper
     folder: RuntimeFolder
     log: Log
-    flow: Flow = field(default_factory=Flow)
+    backpressure: OutputBackpressure = field(default_factory=OutputBackpressure)
     on_ask: OnAsk | None = None
     """Takes commands that workers of internal services ask for."""
     attend: Attend | None = None
@@ -145,7 +145,7 @@ async def _fork(
     service = spec.service
     factory.folder.ensure()
     output = await stack.enter_async_context(
-        open_output_pipes(service.id, spec.slot, factory.log, factory.flow, stderr_level=service.stderr_level)
+        open_output_pipes(service.id, spec.slot, factory.log, factory.backpressure, stderr_level=service.stderr_level)
     )
     ours, theirs = socket.socketpair()
     # The worker holds its own copies; with ours closed, its death is seen by whoever is connected to it.

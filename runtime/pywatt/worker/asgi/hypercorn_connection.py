@@ -18,7 +18,7 @@ from pywatt.http.server.discard import Discard
 from pywatt.http.server.turns import Turns
 from pywatt.worker.asgi.connection.checked_requests import CheckedRequests
 from pywatt.worker.asgi.connection.connections import Connections
-from pywatt.worker.asgi.connection.refusals import options_answer, refusal
+from pywatt.worker.asgi.connection.own_responses import error_response, options_answer
 
 CONTINUE = b"HTTP/1.1 100"
 GOODBYE = 1.0
@@ -166,7 +166,7 @@ class HypercornConnection(TCPServer):
         self._ended = True
         await self._tell_closed()
         with suppress(OSError, RuntimeError):
-            self.writer.write(refusal(error, self._headers()))
+            self.writer.write(error_response(error, self._headers()))
             await self._linger()
 
     async def _linger(self) -> None:

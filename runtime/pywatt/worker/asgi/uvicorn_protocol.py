@@ -30,11 +30,11 @@ from pywatt.http.server.turns import Turns
 from pywatt.http.whole_request import WholeRequestReader, sent_target
 from pywatt.logs.reporter import reporter
 from pywatt.worker.asgi.connection.arrival import Arrival
+from pywatt.worker.asgi.connection.byte_queue import ByteQueue
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.connection.cycles import Cycle, OldClientCycle
-from pywatt.worker.asgi.connection.flow import WorkerFlow
-from pywatt.worker.asgi.connection.held import Held
-from pywatt.worker.asgi.connection.refusals import concerns_server, options_answer, refusal
+from pywatt.worker.asgi.connection.flow_control import WorkerFlowControl
+from pywatt.worker.asgi.connection.own_responses import concerns_server, error_response, options_answer
 from pywatt.worker.asgi.fast_path.cycle import PlainCycle
 from pywatt.worker.asgi.fast_path.request import PlainReader, PlainRequest
 from pywatt.worker.asgi.forwarded import UNIX_CLIENT, UNIX_SERVER, is_inside, place
@@ -65,7 +65,7 @@ class WorkerProtocol(HttpToolsProtocol):
     """Serves one connection."""
 
     server_state: WorkerState
-    flow: WorkerFlow
+    flow: WorkerFlowControl
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,7 +77,7 @@ class WorkerProtocol(HttpToolsProtocol):
         self._clock = state.clock
         self._reader = WholeRequestReader(state.limits.head)
         self._arrival = Arrival(state.limits)
-        self._held = Held()
+        self._held = ByteQueue()
         self._at_rest = True
         """Whether the next bytes may be a plain request: nothing is half read, held or kept from being written."""
         self._lingers = False
@@ -92,7 +92,7 @@ class WorkerProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = WorkerFlow(transport)  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.flow = WorkerFlowControl(transport)  # pyright: ignore[reportIncompatibleVariableOverride]
         self._since = self._clock.now
         self._is_inside = is_inside(transport)
         if self._is_inside:
@@ -319,7 +319,7 @@ class WorkerProtocol(HttpToolsProtocol):
                 return
             cycle.disconnected = True
             cycle.message_event.set()
-        self.transport.write(refusal(error, self._headers()))
+        self.transport.write(error_response(error, self._headers()))
         self._arrival.ended()
         self._held.take()
         self.flow.release()

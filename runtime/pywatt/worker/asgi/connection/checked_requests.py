@@ -10,8 +10,8 @@ from pywatt.http.limits import ConnectionLimits
 from pywatt.http.request import RequestHead
 from pywatt.http.whole_request import WholeRequestReader, sent_target
 from pywatt.worker.asgi.connection.arrival import Arrival
-from pywatt.worker.asgi.connection.held import Held
-from pywatt.worker.asgi.connection.refusals import concerns_server
+from pywatt.worker.asgi.connection.byte_queue import ByteQueue
+from pywatt.worker.asgi.connection.own_responses import concerns_server
 
 PIECE = 16 * 1024
 HEAD_PIECE = 4 * 1024
@@ -44,7 +44,7 @@ class CheckedRequests:
         self._reader = WholeRequestReader(limits.head)
         self._now = now
         self._answer_for_server = answer_for_server
-        self._held = Held()
+        self._held = ByteQueue()
         self._is_raw = False
         """Whether what follows is no HTTP/1, and is given out as it comes."""
 

@@ -1,12 +1,12 @@
-"""Backpressure of a connection: read no more than is taken."""
+"""Backpressure of a connection: pauses reading while the application or the queue is full."""
 
 from __future__ import annotations
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
 
-class WorkerFlow(FlowControl):
-    """Keeps apart why a connection is not read: uvicorn's reason, a body that is not taken, and requests that wait."""
+class WorkerFlowControl(FlowControl):
+    """Tracks the reasons for a pause apart: a body that is not taken, as in uvicorn, and requests that wait."""
 
     _for_body = False
     _for_held = False

@@ -1,4 +1,4 @@
-"""Lets whoever cannot keep up with the app's output stop the reading of it for a while."""
+"""Backpressure on the app's output: pauses the reading of all pipes while the log cannot keep up."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class Reading(Protocol):
-    """What is read can be left unread: asyncio's transports of pipes."""
+    """A pipe whose reading can be paused, such as asyncio's transports of pipes."""
 
     def pause_reading(self) -> None:
-        """Leave what comes in the pipe."""
+        """Leave incoming bytes in the pipe."""
         ...
 
     def resume_reading(self) -> None:
@@ -21,8 +21,8 @@ class Reading(Protocol):
         ...
 
 
-class Flow:
-    """All pipes that are being read."""
+class OutputBackpressure:
+    """The pipes of all workers, paused and resumed together."""
 
     def __init__(self) -> None:
         self.held = False
@@ -30,17 +30,17 @@ class Flow:
 
     @property
     def reading(self) -> bool:
-        """Whether there is any."""
+        """Whether there is any pipe."""
         return bool(self._readings)
 
     def join(self, reading: Reading) -> None:
-        """Hold this one with the others from now on."""
+        """Pause this pipe with the others from now on."""
         self._readings.add(reading)
         if self.held:
             reading.pause_reading()
 
     def leave(self, reading: Reading) -> None:
-        """Read this one freely, since it is about to end."""
+        """Read this pipe freely, since it is about to end."""
         self._readings.discard(reading)
         if self.held and not reading.is_closing():
             reading.resume_reading()
@@ -53,7 +53,7 @@ class Flow:
                 reading.pause_reading()
 
     def release(self) -> None:
-        """Read on."""
+        """Resume reading."""
         self.held = False
         for reading in self._readings:
             if not reading.is_closing():

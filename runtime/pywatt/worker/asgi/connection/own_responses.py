@@ -1,4 +1,4 @@
-"""The answers that a worker gives itself, in place of the application."""
+"""Responses of the worker's own, in place of the application's."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ ALLOW: Header = (b"allow", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 CLOSE: Header = (b"connection", b"close")
 
 
-def refusal(error: RequestError, headers: list[Header]) -> bytes:
-    """Return the answer to a request that must not be served. `headers`: those of every answer."""
+def error_response(error: RequestError, headers: list[Header]) -> bytes:
+    """Return the response to a request that must not be served. `headers`: the headers of every response."""
     own = [JSON, CLOSE, ALLOW] if error.status == 405 else [JSON, CLOSE]
     return write_response(error.status, write_head(b"", headers), own, error_body(error.status, error.message))
 
@@ -29,5 +29,5 @@ def concerns_server(head: RequestHead) -> bool:
 
 
 def options_answer(headers: list[Header], *, close: bool) -> bytes:
-    """Return the answer to such a request."""
+    """Return the response to a request about the server."""
     return write_response(204, write_head(b"", headers), [ALLOW, CLOSE] if close else [ALLOW], b"")

@@ -1,13 +1,13 @@
-"""Bytes of a connection that came before it was their turn."""
+"""A queue of bytes for a connection that receives more than it may handle yet."""
 
 from __future__ import annotations
 
 COMPACT_SIZE = 64 * 1024
-"""Bytes that were read above which they are let go of."""
+"""Consumed bytes above which the buffer is compacted."""
 
 
-class Held:
-    """Gives bytes out piece by piece, and does not copy the rest each time."""
+class ByteQueue:
+    """Hands bytes out piece by piece without copying the rest each time."""
 
     __slots__ = ("_data", "_start")
 
@@ -19,15 +19,15 @@ class Held:
         return len(self._data) - self._start
 
     def add(self, data: bytes) -> None:
-        """Hold more."""
+        """Append bytes."""
         self._data += data
 
     def first(self, size: int) -> bytes:
-        """Return the first bytes, which stay."""
+        """Return the first bytes without removing them."""
         return bytes(memoryview(self._data)[self._start : self._start + size])
 
     def drop(self, size: int) -> None:
-        """Let go of the first bytes."""
+        """Remove the first bytes."""
         self._start += size
         if self._start >= len(self._data):
             self._data = bytearray()
@@ -37,7 +37,7 @@ class Held:
             self._start = 0
 
     def take(self) -> bytes:
-        """Return all, and hold nothing any more."""
+        """Return all bytes and empty the queue."""
         data = self.first(len(self))
         self.drop(len(data))
         return data
