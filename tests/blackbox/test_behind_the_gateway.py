@@ -1,4 +1,4 @@
-"""What a service learns of where it stands, from the gateway and from nobody else."""
+"""A service learns its public location from the gateway, and from no other client."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What several test layers share: running the installed command and talking to it."""
+"""Shared by several test layers: runs the installed command and talks to it."""

@@ -1,4 +1,4 @@
-"""A MeshClient whose connections answer with bytes that a test has made up."""
+"""A MeshClient whose connections answer with bytes from a test."""
 
 from __future__ import annotations
 

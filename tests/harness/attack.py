@@ -1,4 +1,4 @@
-"""Clients that mean harm: they send for ever, on several connections, from a process of their own.
+"""Malicious clients: they send endlessly, on several connections, from a separate process.
 
 Run as a program with a port, a file with the attack as JSON, and how many connections.
 """
@@ -19,11 +19,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 SECONDS = float(os.environ.get("PYWATT_ATTACK_SECONDS", "0.5"))
-"""How long each attack goes on: half a second every day, longer where somebody asks for it."""
+"""The duration of each attack: half a second by default, longer on request."""
 MEDIAN = 5.0
-"""Milliseconds that the median request of another client may take meanwhile."""
+"""Maximum median latency of another client during an attack, in milliseconds."""
 ROUNDS = 12
-"""How often that is measured until it is so: on a busy machine, those who attack and who are attacked share a core."""
+"""Maximum number of measurements: on a busy machine, attackers and servers share a core."""
 GROWTH = 64 * 1024
 """Kilobytes by which a process may grow."""
 BLOCK = 256 * 1024
@@ -31,16 +31,16 @@ BLOCK = 256 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Attack:
-    """What each connection does."""
+    """The behaviour of each attacking connection."""
 
     first: str = ""
-    """What it sends once (latin-1)."""
+    """Bytes to send once (latin-1)."""
     again: str = ""
-    """What it then sends for ever."""
+    """Bytes to send repeatedly afterwards."""
     reads: bool = True
-    """Whether it takes the answers."""
+    """True if it reads the answers."""
     returns: bool = True
-    """Whether it connects anew when it was cut off."""
+    """True if it reconnects after it was cut off."""
 
 
 class _Attacker:
@@ -141,7 +141,7 @@ def median_latency(port: int, request: bytes, *, seconds: float = SECONDS) -> fl
 
 
 def assert_others_are_served(port: int, request: bytes) -> None:
-    """Assert that another client does not feel what goes on."""
+    """Assert that the attack does not slow down another client."""
     medians: list[float] = []
     while not medians or (min(medians) > _limit() and len(medians) < ROUNDS):
         medians.append(median_latency(port, request))
@@ -168,22 +168,22 @@ def _read_answer(sock: socket.socket) -> bool:
 
 
 @dataclass(frozen=True)
-class StoredResponse:
-    """What processes take, in kilobytes, by pid."""
+class MemoryUsage:
+    """Memory of processes in kilobytes, by pid."""
 
     before: dict[int, int]
 
     @classmethod
-    def of(cls, pids: Sequence[int]) -> StoredResponse:
-        """Note what they take now."""
+    def of(cls, pids: Sequence[int]) -> MemoryUsage:
+        """Record the current memory of the processes."""
         return cls({pid: _field(pid, "VmRSS") for pid in pids})
 
     def growth(self) -> dict[int, int]:
-        """Return by how much each has grown at most since then, or before it was noted."""
+        """Return the growth of each process's peak memory since then, or its growth before it was recorded."""
         return {pid: _field(pid, "VmHWM") - before for pid, before in self.before.items()}
 
     def assert_bounded(self) -> None:
-        """Assert that none has grown by more than it may."""
+        """Assert that no process has grown beyond the limit."""
         growth = self.growth()
         assert max(growth.values()) <= GROWTH, growth
 

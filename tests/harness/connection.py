@@ -23,7 +23,7 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 
 
 class MemoryTransport(asyncio.Transport):
-    """Remembers what is done with it."""
+    """Records the calls on it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class MemoryTransport(asyncio.Transport):
 
     @property
     def ended(self) -> bool:
-        """Whether what still comes is thrown away."""
+        """True if further incoming bytes are discarded."""
         return isinstance(self._protocol, Discard)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
@@ -44,7 +44,7 @@ class MemoryTransport(asyncio.Transport):
         return self._protocol
 
     def receive(self, data: bytes) -> None:
-        """Give the protocol what has come."""
+        """Pass received bytes to the protocol."""
         if isinstance(self._protocol, asyncio.Protocol):
             self._protocol.data_received(data)
         elif isinstance(self._protocol, asyncio.BufferedProtocol):
@@ -60,7 +60,7 @@ class MemoryTransport(asyncio.Transport):
             self.writes.append(bytes(data))
 
     def lose(self) -> None:
-        """Tell the protocol that the connection is lost, and let go of it."""
+        """Report the lost connection to the protocol, and release it."""
         protocol, self._protocol = self._protocol, asyncio.BaseProtocol()
         protocol.connection_lost(None)
 
@@ -109,7 +109,7 @@ class Connection:
 
 
 class Manual:
-    """Answers in steps that the test takes."""
+    """Answers in steps that the test triggers."""
 
     def __init__(self) -> None:
         self.tasks: list[asyncio.Task[Any] | None] = []
@@ -159,5 +159,5 @@ async def settle(turns: int) -> None:
 
 
 def start_later(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
-    """Make a task, as a task factory that keeps tasks from being started at once."""
+    """Create a task without starting it at once, for use as a task factory."""
     return asyncio.Task(coroutine, loop=loop, **options)

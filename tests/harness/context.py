@@ -1,4 +1,4 @@
-"""A ServiceContext without a supervisor, for tests of what runs in a worker."""
+"""A ServiceContext without a supervisor, for tests of code that runs in a worker."""
 
 from __future__ import annotations
 

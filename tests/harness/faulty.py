@@ -1,4 +1,4 @@
-"""An app whose processes are made to fail in every way, one after the other, and what must hold all the while."""
+"""Fault injection: makes an app's processes fail in every way, one after another, and checks the invariants."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from harness.app import Line, RunningApp, run_pywatt, write_files
 from harness.processes import MARKER, marked, wait_for_end
 
 WATCHDOG = 700
-"""Milliseconds without a sign of life."""
+"""Milliseconds without a heartbeat."""
 COLD_SECONDS = 3.0
-"""In which a new forkserver may still be importing."""
+"""Seconds in which a new forkserver may still be importing."""
 ENDS = (" ended: ", " failed to start: ", "has done its work")
 WORKERS = {"front": 2, "back": 1, "job": 1, "tool": 1}
-"""How many each service has; the lock below counts them."""
+"""The number of workers of each service; the lock below counts them."""
 
 CODE = """
 import time
@@ -109,7 +109,7 @@ def files(folder: Path) -> dict[str, str | dict[str, Any]]:
 
 @dataclass(kw_only=True)
 class Faults:
-    """Runs the app and does harm to it."""
+    """Runs the app and injects faults."""
 
     folder: Path
     marker: str
@@ -140,7 +140,7 @@ class Faults:
         [self.forkserver] = set(_children(self.app.process.pid)) - {self.control, *self.alive}
 
     def harm(self, faults: list[tuple[int, Fault]]) -> None:
-        """Do this to these workers at once; wait until each death was told and each has a successor."""
+        """Inject these faults into these workers at once; wait until each death is logged and each has a successor."""
         self._harm(faults)
         self.check()
 
@@ -167,7 +167,7 @@ class Faults:
         assert wait_for_end(families, patience=5) == []
 
     def harm_forkserver(self) -> None:
-        """Kill the process that workers are forked from; nobody else may notice."""
+        """Kill the forkserver; no other process may be affected."""
         self.done["forkserver"] += 1
         after = len(self.app.lines)
         _signal(self.forkserver, signal.SIGKILL)
@@ -178,7 +178,7 @@ class Faults:
         self.check()
 
     def harm_supervisor(self) -> None:
-        """Kill the supervisor: everything must be gone; then start over."""
+        """Kill the supervisor: every process must end; then start again."""
         self.done["supervisor"] += 1
         if self.rng.random() < 0.5:
             victim = self.rng.choice([pid for pid, name in self.alive.items() if name != "tool"])
@@ -191,14 +191,14 @@ class Faults:
         self.start()
 
     def check(self) -> None:
-        """Compare what runs and what was told with what must be."""
+        """Compare the running processes and the log with the expected state."""
         self._check_notes()
         expected = {self.app.process.pid, self.forkserver, self.control, *self.alive}
         expected.update(child for pid in self.alive for child in _descendants(pid))
         assert wait_for_end([pid for pid in marked(self.marker) if pid not in expected], patience=5) == []
 
     def _check_notes(self) -> None:
-        """Nobody may ever have found all places of its service taken; one line tells of each death, none of others."""
+        """Check that no worker ever found all slots of its service taken, and that each death has one log line."""
         assert [file.name for file in (self.folder / "notes").glob("*.too-many.*")] == []
         ends: Counter[int] = Counter()
         for line in list(self.app.lines):
@@ -241,7 +241,7 @@ class Faults:
 
 @contextmanager
 def faults(folder: Path, marker: str, seed: int) -> Iterator[Faults]:
-    """Start the app, to be harmed until the context is left."""
+    """Start the app for fault injection until the context exits."""
     write_files(folder, files(folder))
     with ExitStack() as stack:
         harmed = Faults(folder=folder, marker=marker, rng=random.Random(seed), _stack=stack)

@@ -1,4 +1,4 @@
-"""How many examples the fuzz tests try: few every day, many in their long form."""
+"""The number of examples for fuzz tests: few by default, many in their long form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One kafka-hooks worker in the test's own process, and the target that its webhooks call."""
+"""A kafka-hooks worker in the test's own process, and the target of its webhooks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STOP_TIMEOUT = 10.0  # seconds
 
 @dataclass(frozen=True)
 class Received:
-    """One request that the target got."""
+    """A request that the target received."""
 
     method: str
     path: str
@@ -45,11 +45,11 @@ async def yes(request: Received) -> bytes:
 
 @dataclass
 class Target:
-    """The service `api`, which the webhooks call."""
+    """The service `api`, the target of the webhooks."""
 
     handler: Handler = accept
     body: Callable[[Received], Awaitable[bytes]] = yes
-    """What it answers, with the handler's status."""
+    """The answer's body, sent with the handler's status."""
     requests: list[Received] = field(default_factory=list)
     address: str = ""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -85,7 +85,7 @@ class Target:
 
 @dataclass
 class Hooks:
-    """A worker, as the supervisor and its clients see it."""
+    """A worker from the view of the supervisor and its clients."""
 
     service: ServiceConfig
     slot: int
@@ -99,7 +99,7 @@ class Hooks:
     public: socket.socket | None = None
     server: ServerConfig = field(default_factory=ServerConfig)
     reasons: list[str | None] = field(default_factory=list)
-    """What it said about being degraded."""
+    """The reasons that it gave for being degraded."""
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -134,7 +134,7 @@ class Hooks:
             self._stop.set_result(StopRequest(timeout=STOP_TIMEOUT))
 
     async def wait_for_degraded(self, degraded: bool) -> None:
-        """Wait until it says that it is degraded, or not any more."""
+        """Wait until it reports the given degraded state."""
         with anyio.fail_after(LONG):
             while not self.reasons or bool(self.reasons[-1]) != degraded:
                 self._changed.clear()

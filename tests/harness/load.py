@@ -1,4 +1,4 @@
-"""A steady load of every kind through a gateway, from a thread of its own; each failure is counted with its reason.
+"""A steady load of every kind through a gateway, from a separate thread; counts each failure with its reason.
 
 What counts as a failure: every answer that is no 2xx, or has the wrong body, or does not come whole; every connection
 that cannot be made, or that the server closes without having said so. WebSockets and server-sent events come in two
@@ -53,12 +53,12 @@ MIX = MappingProxyType(
         "socket": 2,
     }
 )
-"""How many clients of each kind."""
+"""The number of clients of each kind."""
 
 
 @dataclass
 class Tally:
-    """What the load saw."""
+    """The results of the load."""
 
     done: Counter[str] = field(default_factory=Counter)
     """Requests, streams and sockets that went well, by kind."""
@@ -69,19 +69,19 @@ class Tally:
     slowest: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Seconds, by kind."""
     answers: Counter[str] = field(default_factory=Counter)
-    """What GET /fast said: the version of the service."""
+    """Answers of GET /fast: the version of the service."""
     times: list[str] = field(default_factory=list)
-    """When each failure came, in seconds from the start."""
+    """The time of each failure, in seconds from the start."""
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def wait_for(self, fact: Callable[[Tally], bool]) -> None:
-        """Wait, in another thread than the load's, until something is so."""
+        """Wait until a condition holds, in another thread than the load's."""
         with self.changed:
             if not self.changed.wait_for(lambda: fact(self), timeout=LIMIT):
                 raise AssertionError(f"the load does not get there:\n{self}")
 
     def wait_for_more(self, requests: int = 60) -> None:
-        """Wait until so many requests more went well."""
+        """Wait until this number of further requests has succeeded."""
         goal = self.done["get"] + requests
         self.wait_for(lambda tally: tally.done["get"] >= goal)
 
@@ -94,7 +94,7 @@ class Tally:
 
 
 class Load:
-    """Runs until it is stopped; then what is in flight is still waited for."""
+    """Runs until it is stopped, then waits for requests in flight."""
 
     def __init__(self, url: str, clients: Mapping[str, int], prefix: str) -> None:
         address = urlsplit(url)
@@ -267,7 +267,7 @@ class Load:
         return True
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not once the load is to stop."""
+        """Wait, unless the load is stopping."""
         try:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()

@@ -25,12 +25,12 @@ class Head:
 
     @property
     def closes(self) -> bool:
-        """Whether the server said that it closes the connection."""
+        """True if the server announced that it closes the connection."""
         return self.headers.get("connection", "").lower() == "close"
 
 
 class Client:
-    """One connection at a time, kept alive for the next request; opened anew when the server has said goodbye.
+    """Uses one keep-alive connection at a time, and opens a new one after the server has announced its close.
 
     A connection that the server closes without having said so is a failure, even when nothing was on its way.
     """

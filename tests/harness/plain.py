@@ -1,4 +1,4 @@
-"""Serving the same bytes with and without the short way for plain requests."""
+"""Serves the same bytes with and without the fast path for plain requests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class EveryPlain(PlainReader):
 
 @dataclass
 class Served:
-    """What the application and the client saw."""
+    """The events that the application and the client saw."""
 
     scopes: list[Scope] = field(default_factory=list)
     received: list[Message] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Served:
 
 @dataclass
 class Scripted:
-    """Takes the whole body, waits some turns, sends what it is told to, and waits for the end of the request."""
+    """Reads the whole body, waits some turns, sends the given events, and waits for the end of the request."""
 
     messages: Sequence[Message] = OK
     turns: int = 0

@@ -1,4 +1,4 @@
-"""Finds the processes that a test has caused, wherever they went, and waits for their end."""
+"""Finds all processes that a test has started, daemons included, and waits for their end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a soak run must show: pure checks of what was written, what the target saw and what became a dead letter."""
+"""Checks of a soak run (pure): compares the written records with requests to the target and dead letters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request that the target answered."""
+    """A request that the target answered."""
 
     at: float
     place: Place
@@ -27,34 +27,34 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """Something that was done to the app or the broker; seconds of the same clock as `Seen.at`."""
+    """A disturbance of the app or the broker; seconds of the same clock as `Seen.at`."""
 
     what: str
     begun: float
     over: float
-    """When what was taken is committed again within the usual time."""
+    """The time from which accepted records are again committed within the usual time."""
 
 
 @dataclass(kw_only=True)
 class Run:
-    """Everything that is known of a run."""
+    """The recorded data of a run."""
 
     written: Mapping[Place, bytes]
     """The key of each record."""
     poisonous: frozenset[Place]
-    """Records that the target never takes."""
+    """Records that the target never accepts."""
     seen: Sequence[Seen]
     letters: Mapping[Place, int]
-    """Attempts that each dead letter tells of."""
+    """Attempts that each dead letter reports."""
     disturbances: Sequence[Disturbance]
     attempts: int
-    """That a record may have."""
+    """Maximum number of attempts per record."""
     committed_after: float
-    """Seconds: what was taken so long before a disturbance has been committed."""
+    """Seconds before a disturbance; records accepted earlier than that have been committed."""
     problems: list[str] = field(default_factory=list)
 
     def check(self) -> list[str]:
-        """Return what is wrong."""
+        """Return the violations found."""
         taken: dict[Place, float] = {}
         first: dict[Place, float] = {}
         for request in self.seen:
@@ -76,7 +76,7 @@ class Run:
 
     @property
     def repeated(self) -> int:
-        """How many requests came for records that had been taken already."""
+        """The number of requests for records that had been accepted before."""
         taken: set[Place] = set()
         count = 0
         for request in self.seen:
@@ -95,7 +95,7 @@ class Run:
         }
 
     def _repeats(self, taken: Mapping[Place, float]) -> set[Place]:
-        """Return records that came again though they were taken when nothing was disturbed."""
+        """Return records that were delivered again although they were accepted without a disturbance."""
         again = {request.place for request in self.seen if request.at > taken.get(request.place, request.at)}
         return {place for place in again if not self._disturbed(taken[place])}
 

@@ -1,4 +1,4 @@
-"""Plays the supervisor who wants a worker to end."""
+"""Plays a supervisor that stops a worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service that does what it is asked to, for tests of who watches over it."""
+"""A service that follows commands, for tests of its supervision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TCP proxy whose network the test can cut."""
+"""A TCP proxy with a network that the test can cut."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command printed and its exit status."""
+    """The output of a command and its exit status."""
 
     status: int
     out: str
@@ -83,7 +83,7 @@ class Terminal:
 
     @property
     def plain(self) -> str:
-        """What was shown so far, without styles."""
+        """The text shown so far, without styles."""
         return _STYLE.sub("", self.text).replace("\r\n", "\n")
 
     def wait_for(self, text: str, *, after: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Calls that go on beside a test."""
+"""Runs calls in threads next to a test."""
 
 from __future__ import annotations
 

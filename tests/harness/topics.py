@@ -1,4 +1,4 @@
-"""Topics with settings of their own."""
+"""Creates topics with specific settings."""
 
 from __future__ import annotations
 

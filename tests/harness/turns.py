@@ -1,4 +1,4 @@
-"""Turns without an event loop: a test says when they are given."""
+"""Turns without an event loop, given by the test."""
 
 from __future__ import annotations
 

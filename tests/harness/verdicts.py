@@ -1,4 +1,4 @@
-"""Requests that every HTTP server of ours refuses or accepts, whatever stands behind it."""
+"""Requests that all of our HTTP servers reject or accept, independent of the application."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pywatt.http.headers import Headers
 
 
 class Answer(Protocol):
-    """What a test answers."""
+    """The answer that a test gives."""
 
     @property
     def status(self) -> int: ...
@@ -24,7 +24,7 @@ class Answer(Protocol):
 
 
 def headers_of(lines: bytes) -> dict[bytes, bytes]:
-    """Return the header fields that lines of a request hold. Raises ValueError when one is there twice."""
+    """Return the header fields in lines of a request. Raises ValueError for a duplicate."""
     fields: dict[bytes, bytes] = {}
     for line in lines.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b": ")
@@ -38,23 +38,23 @@ class WebhookClient(ABC):
     """Calls `answer` for every request, whether or not there is a task that waits for it."""
 
     connected = False
-    """Whether there is an idle connection for every call, over which it can be begun without a task."""
+    """True if every call finds an idle connection and can begin without a task."""
     unmade = 0
-    """Calls over idle connections which turn out to be lost."""
+    """The number of calls over idle connections that turn out to be lost."""
 
     @abstractmethod
     async def answer(self, method: str, url: str, headers: dict[bytes, bytes], body: bytes) -> Answer:
         """Return the answer to a request. Raises MeshError when there is none."""
 
     async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> Response:
-        """As MeshClient's."""
+        """Mirrors MeshClient's method."""
         found = await self.answer(method, url, headers_of(lines), body)
         return Response(found.status, tuple(found.headers), found.body)
 
     def begin(
         self, method: str, url: str, done: Callable[[Outcome], None], *, lines: bytes, body: bytes, timeout: float
     ) -> _Call | None:
-        """As MeshClient's."""
+        """Mirrors MeshClient's method."""
         if not self.connected:
             return None
         if self.unmade:
@@ -78,6 +78,6 @@ class _Call:
         self._task = task
 
     def end(self) -> None:
-        """Break it off."""
+        """Cancel the call."""
         if self._task is not None:
             self._task.cancel()

@@ -1,4 +1,4 @@
-"""What the pages on kafka-hooks show is true: configurations load, every key is named, links lead somewhere."""
+"""Checks the pages on kafka-hooks: configurations load, every key is named, links resolve."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
 MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 -----END PUBLIC KEY-----
 """
-"""That of RFC 8410 section 10.1."""
+"""The example key of RFC 8410 section 10.1."""
 OUTSIDE = frozenset({"security", "sasl", "tls", "ssl", "jwt", "serialization"})
 """Keys of blocks that are not listed here one by one."""
 

@@ -1,4 +1,4 @@
-"""What a package exports is what its `__all__` says, no less and no more."""
+"""A package exports exactly the names in its `__all__`."""
 
 from __future__ import annotations
 

@@ -26,14 +26,14 @@ GREEN, RED, BOLD = "\x1b[32m", "\x1b[31", "\x1b[1m"
 
 @dataclass(frozen=True)
 class Seen:
-    """What a command shows beside the running app, in both forms."""
+    """The expected output of a command for the running app, in both forms."""
 
     words: tuple[str, ...]
     text: str
     colour: str = ""
     """In a terminal; a blank: no style at all."""
     json: bool = True
-    """Whether it has --json."""
+    """True if the command has --json."""
 
 
 SHOWN = {

@@ -1,4 +1,4 @@
-"""Which level the lines of a service have that come without one of pino's."""
+"""Levels of a service's lines that carry no pino level."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service prints can neither end pywatt, nor hide other lines, nor control a terminal."""
+"""Arbitrary output of a service cannot end pywatt, hide other lines, or control a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `pywatt create` refuses: it says why, what to do, and leaves nothing behind."""
+"""Requests that `pywatt create` rejects: it reports the reason and the fix, and leaves no files behind."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Create = Callable[..., object]
 Check = Callable[[str], int]
 
 TESTS = {"http": 2, "log": 1, "gateway": 1, "health": 1, "kafka-hooks": 1}
-"""How many tests a service comes with, by the kind of its test."""
+"""The number of tests that a service comes with, by the kind of its test."""
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.spelling)

@@ -56,7 +56,7 @@ def venv(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def furnished(venv: Path) -> Path:
-    """One that has what a worker needs, but not pywatt."""
+    """Creates an environment with the packages of a worker, but without pywatt."""
     (packages,) = venv.glob("lib/python3.*/site-packages")
     # As a path that is only searched: the .pth files there, with which pywatt is installed, do not count.
     (packages / "borrowed.pth").write_text("\n".join(site.getsitepackages()))

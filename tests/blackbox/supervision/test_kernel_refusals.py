@@ -1,4 +1,4 @@
-"""What the kernel refuses the supervisor, or somebody takes away from it, costs one start and never the app."""
+"""A resource that the kernel denies, or a removed folder, costs the supervisor one start and never the app."""
 
 from __future__ import annotations
 

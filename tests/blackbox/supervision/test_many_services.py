@@ -1,4 +1,4 @@
-"""What the mesh table costs at the start of an app grows with the number of its services, not with the square of it."""
+"""The startup cost of the mesh table grows linearly with the number of services, not quadratically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a consumer says it is behind, which the number of workers may follow."""
+"""The lag that a consumer reports, a signal for the number of workers."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def test_the_embedded_broker_without_its_package_says_what_to_install(monkeypatc
 
 
 class Context:
-    """As much of a ServiceContext as this service uses."""
+    """The part of a ServiceContext that this service uses."""
 
     def __init__(self) -> None:
         self.exports: Mapping[str, str] = {}

@@ -42,7 +42,7 @@ SESSION = 45.0  # seconds, as in production: a slow comeback would show
 
 
 class Statuses:
-    """What a client reports, and waiting for it."""
+    """Records the states that a client reports, and waits for them."""
 
     def __init__(self) -> None:
         self.seen: list[ConnectionStatus] = []

@@ -1,4 +1,4 @@
-"""Where reading begins and what is read, on a real broker, with both engines."""
+"""Start positions of reading, and the records read from there, on a real broker, with both engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who reads which topic: members that come, go, and come back with other topics. Nothing waits for a session to end."""
+"""Assignment of topics to members that join, leave, and return with other topics, without a session timeout."""
 
 from __future__ import annotations
 

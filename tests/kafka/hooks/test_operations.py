@@ -1,4 +1,4 @@
-"""What those who run the app see of a worker: metrics, what holds a partition, dead letters over HTTP."""
+"""The operator's view of a worker: metrics, the records that block a partition, dead letters over HTTP."""
 
 from __future__ import annotations
 

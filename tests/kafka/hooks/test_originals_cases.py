@@ -1,4 +1,4 @@
-"""What the original's own tests prove (`plugin`, `integration`, `processMessage`), case by case, on a real broker."""
+"""The cases of the original's own tests (`plugin`, `integration`, `processMessage`), on a real broker."""
 
 from __future__ import annotations
 

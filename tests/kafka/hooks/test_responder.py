@@ -137,7 +137,7 @@ IDENTIFIED = [("x-plt-kafka-hooks-correlation-id", b"1")]
 
 
 class Said(logging.Handler):
-    """What the responder logs, and waiting for it."""
+    """Collects the log of the responder, and waits for lines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ def said() -> Iterator[Said]:
 
 
 class Gate(Producer):
-    """What a responder writes its replies with: nothing, until it is opened."""
+    """A responder's producer, closed until the test opens it."""
 
     opened = False
 

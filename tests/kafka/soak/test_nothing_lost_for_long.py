@@ -57,7 +57,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(SECONDS + SETTLE + 180)]
 
 @dataclass
 class Soak:
-    """One run: what is running, what was written, what was seen."""
+    """The state of one run: its processes, written records and received requests."""
 
     folder: Path
     topic: str

@@ -1,4 +1,4 @@
-"""What the gateway tells a worker of a request, and who else may not."""
+"""A worker trusts the gateway's description of a request, and no other client's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a served application gets and answers, on each of a worker's sockets."""
+"""Requests to a served application and its answers, on each of a worker's sockets."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def table_of(version: int, *sockets: Path, state: ServiceState = ServiceState.RE
 
 @dataclass(eq=False)
 class Context:
-    """As much of a ServiceContext as a gateway uses."""
+    """The part of a ServiceContext that a gateway uses."""
 
     public: socket.socket
     loopback: socket.socket

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness.attack import Attack, StoredResponse, assert_others_are_served, median_latency, under
+from harness.attack import Attack, MemoryUsage, assert_others_are_served, median_latency, under
 
 PROGRAM = Path(__file__).with_name("attacked_server.py")
 GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -48,7 +48,7 @@ def server() -> Iterator[tuple[int, int]]:
 @pytest.mark.parametrize(("name", "connections"), [("pipelining", 1), *((name, 4) for name in ATTACKS)])
 def test_nobody_else_feels(server: tuple[int, int], name: str, connections: int) -> None:
     port, pid = server
-    memory = StoredResponse.of([pid])
+    memory = MemoryUsage.of([pid])
     with under(ATTACKS[name], port, connections):
         assert_others_are_served(port, GET.encode())
     memory.assert_bounded()

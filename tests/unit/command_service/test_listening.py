@@ -1,4 +1,4 @@
-"""Where programs listen, read from a copy of what the kernel shows."""
+"""Listening ports of programs, read from a copy of the kernel's tables."""
 
 from __future__ import annotations
 

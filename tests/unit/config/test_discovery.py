@@ -1,4 +1,4 @@
-"""Which file an app is configured by."""
+"""Discovery of an app's configuration file."""
 
 from __future__ import annotations
 

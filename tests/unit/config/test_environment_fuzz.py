@@ -13,7 +13,7 @@ from pywatt.config.environment import read_env_file
 from pywatt.errors import ConfigError
 
 EXAMPLES = int(os.environ.get("PYWATT_FUZZ_EXAMPLES", "200"))
-"""How many files are tried; the long form is some thousands."""
+"""The number of files to try; some thousands in the long form."""
 NAMES = st.sampled_from(["A", "PATH", "export B", "'C D'", "E=", "=", "", "É", "F\0", "G.H", "#"])
 VALUES = st.sampled_from(
     ["", "x", '"a\\nb"', "'q", '"\\x"', "a\0b", "$A", "${A:-b}", "é", "\u2028", " # c", "\\ud800", "\r"]

@@ -1,4 +1,4 @@
-"""Which services are run, and on which port, by what the command line says."""
+"""Selection of services and port by the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the keys mean: defaults, both root shapes, environments, placeholders in files."""
+"""The meaning of the keys: defaults, both root shapes, environments, placeholders in files."""
 
 from __future__ import annotations
 

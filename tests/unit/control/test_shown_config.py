@@ -1,4 +1,4 @@
-"""What `pywatt config` shows of a service that calls webhooks: everything but secrets."""
+"""`pywatt config` shows everything of a service that calls webhooks, except secrets."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class MemoryTransport(asyncio.Transport):
 
     @property
     def ended(self) -> bool:
-        """Whether what still comes is thrown away."""
+        """True if further incoming bytes are discarded."""
         return isinstance(self._protocol, Discard)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
@@ -156,7 +156,7 @@ class Upstreams:
 
 
 class Scene:
-    """One gateway, its services, and a clock that stands still."""
+    """A gateway, its services, and a stopped clock."""
 
     def __init__(self, document: dict[str, Any] | None = None, **options: Any) -> None:
         placement = Placement(id="gateway", path=Path("/app"), services=("gateway", "api", "kafka-hooks"))

@@ -1,4 +1,4 @@
-"""What the gateway does not put up with, and how it stops."""
+"""The gateway's limits for clients, and its stop."""
 
 from __future__ import annotations
 

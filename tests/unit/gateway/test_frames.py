@@ -1,4 +1,4 @@
-"""Where the frames of a WebSocket end, however their bytes are cut."""
+"""The ends of WebSocket frames, however their bytes are split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever clients and services send: no exception, and never two requests to a service for one of a client."""
+"""Arbitrary bytes of clients and services cause no exception, and never two service requests for one client request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which service gets a request, and under which path."""
+"""Routing of a request: its service and its path."""
 
 from __future__ import annotations
 

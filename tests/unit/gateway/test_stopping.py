@@ -1,4 +1,4 @@
-"""How a gateway lets go of its clients: at the end of the app, and when another gateway has taken over."""
+"""A gateway disconnects its clients: at the end of the app, and when another gateway has taken over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of the names of header fields."""
+"""The cache of header field names."""
 
 from __future__ import annotations
 

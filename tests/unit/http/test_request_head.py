@@ -1,4 +1,4 @@
-"""What of a request's head is passed on, and what it means."""
+"""The parts of a request's head that are passed on, and their meaning."""
 
 from __future__ import annotations
 

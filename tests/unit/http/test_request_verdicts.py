@@ -1,4 +1,4 @@
-"""Which requests are refused, and that the verdict does not depend on how the bytes arrive."""
+"""Rejected requests; the verdict does not depend on the splitting of the bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFUSED = refused(LIMITS)
 
 
 class Verdict:
-    """What a reader made of a series of bytes."""
+    """A reader's result for a series of bytes."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[bytes, bytes, bytes]] = []

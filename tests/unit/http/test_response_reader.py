@@ -1,4 +1,4 @@
-"""Where responses end, and which are not taken."""
+"""The ends of responses, and responses that are rejected."""
 
 from __future__ import annotations
 

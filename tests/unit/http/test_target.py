@@ -17,7 +17,7 @@ from pywatt.http.target import encode_target, split_target
 REFUSED = frozenset(range(0x21)) | frozenset(b"\x7f#")
 RFC_PATH = re.compile(rb"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})*")
 QUERY = re.compile(rb"\?[\x21\x24-\x3b=\x3f-\x5b\x5d-\x7e]*")
-"""What the URL Standard does not encode in a query; the hash mark ends it."""
+"""Characters that the URL Standard does not encode in a query; the hash mark ends it."""
 # https://url.spec.whatwg.org/#path-percent-encode-set
 PATH_SET = frozenset(b'"<>^`{}') | frozenset(range(0x80, 0x100))
 QUERY_SET = frozenset(b'"<>') | frozenset(range(0x80, 0x100))

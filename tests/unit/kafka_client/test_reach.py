@@ -1,4 +1,4 @@
-"""Which cluster a command means: what the user says comes first, and no password goes to a stranger."""
+"""Selection of a command's cluster: the user's choice comes first, and no password goes to another cluster."""
 
 from __future__ import annotations
 

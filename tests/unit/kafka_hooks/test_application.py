@@ -1,4 +1,4 @@
-"""What requests are answered and what is written to Kafka for them, with a writer that only remembers."""
+"""Answers to requests, and the records written to Kafka for them, with a recording writer."""
 
 from __future__ import annotations
 

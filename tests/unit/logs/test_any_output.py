@@ -1,4 +1,4 @@
-"""Whatever a service prints, on the whole way from its pipe to a terminal: nothing raises, nothing else is lost.
+"""Arbitrary output of a service, from its pipe to a terminal: nothing raises, and no other line is lost.
 
 `PYWATT_LOG_FUZZ=20000` tries so many outputs instead of fifty.
 """
@@ -25,7 +25,7 @@ from pywatt.logs.ring import RingReader, history_of
 from pywatt.supervisor.process.output import WorkerOutput, _Pipe
 
 PIPE_BYTES = 256 * 1024
-"""That asyncio reads at once."""
+"""The size of one read in asyncio."""
 EXAMPLES = int(os.environ.get("PYWATT_LOG_FUZZ", "50"))
 NEIGHBOURS = (b"first neighbour", b'{"level":40,"time":5,"msg":"second neighbour"}', b"third neighbour")
 

@@ -105,7 +105,7 @@ def test_a_ring_whose_folder_was_removed_is_made_again(history: History) -> None
 
 
 def test_lines_after_a_full_disk_are_whole(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What had room of the line before is no part of them."""
+    """The stored part of the previous line does not belong to them."""
     room = [5, 0, 0]
     write = os.write
 

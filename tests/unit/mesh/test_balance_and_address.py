@@ -1,4 +1,4 @@
-"""Which worker gets a call, and what URLs say."""
+"""Selection of a worker for a call, and parsing of URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a rolling restart lose nothing: how a client follows a newer table."""
+"""A client follows a newer table, so that a rolling restart loses nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told as differences always amounts to the whole table."""
+"""Differences always add up to the whole table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Following(RuleBasedStateMachine):
         self.model: dict[str, MeshService] = {}
         self.tables = [MeshTable(0) for _ in range(3)]
         self.names = dict[str, object]()
-        """What matters to name resolution, by a table that is told of that alone."""
+        """The part of the table that name resolution uses, in a table that receives nothing else."""
         self.resolver = MeshTable(0)
 
     @rule(

@@ -1,4 +1,4 @@
-"""What a user may ask `pywatt create` for."""
+"""The services and templates that `pywatt create` accepts."""
 
 from __future__ import annotations
 

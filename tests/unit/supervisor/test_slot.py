@@ -1,4 +1,4 @@
-"""One slot of a service, as a state machine: the worker's states and the restart policy together."""
+"""A worker slot as a state machine: the worker's states and the restart policy together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker answers to pings and to probes that call a function of the application."""
+"""A worker's answers to heartbeats and to probes that call a function of the application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user is told about a wrong configuration: file, line, key, what is wrong, what to do."""
+"""Reports of a wrong configuration: file, line, key, problem and fix."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pywatt.config.files.formats import Format, parse
 
 ROOT = {"web": [{"id": "api", "path": "web/api"}]}
 TRAILING_COMMA_LINE = 2 if sys.version_info >= (3, 13) else 3
-"""Where Python reports it: at the comma, or at the bracket after it."""
+"""The position that Python reports: at the comma, or at the bracket after it."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How workers are kept: restarts, limits, probes and numbers, in the root file, a service's file and its entry."""
+"""Supervision settings: restarts, limits, probes and numbers, in the root file, a service's file and its entry."""
 
 from __future__ import annotations
 

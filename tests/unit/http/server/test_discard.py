@@ -1,4 +1,4 @@
-"""What comes on a connection that was refused."""
+"""Bytes that arrive on a connection after its request was rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of our errors stands for which of aiokafka's."""
+"""The mapping of aiokafka's errors to our own."""
 
 from __future__ import annotations
 

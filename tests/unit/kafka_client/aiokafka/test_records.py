@@ -1,4 +1,4 @@
-"""What comes out of aiokafka as our own records."""
+"""The conversion of aiokafka's records to our own."""
 
 from __future__ import annotations
 

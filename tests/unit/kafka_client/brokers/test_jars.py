@@ -1,4 +1,4 @@
-"""Where Kafka's jars come from, and that nothing but the pinned files is used."""
+"""The sources of Kafka's jars; only the pinned files are used."""
 
 from __future__ import annotations
 

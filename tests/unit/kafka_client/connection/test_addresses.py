@@ -1,4 +1,4 @@
-"""Which brokers a config value stands for."""
+"""Parsing of broker addresses from a config value."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ AWAY, CONNECTED = ConnectionState.AWAY, ConnectionState.CONNECTED
 
 
 class Cluster:
-    """What all engines of a test share."""
+    """State that all engines of a test share."""
 
     def __init__(self) -> None:
         self.up = True

@@ -1,4 +1,4 @@
-"""One thread for one client: jobs, records for whoever asks, and a rebalance that waits for the event loop."""
+"""A client's poll thread: jobs, records for callers, and a rebalance that waits for the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client is given for a secured cluster, from a value or from the environment; secrets are never shown."""
+"""Client settings for a secured cluster, from a value or from the environment; secrets are never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is let in: API keys and JSON Web Tokens."""
+"""Admission of clients by API keys and JSON Web Tokens."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class NoWriter:
 
 @dataclass
 class Issuer:
-    """Whose keys are fetched, when the test lets it answer."""
+    """An issuer that answers a fetch of its keys when the test allows it."""
 
     keys: FetchedKeys = field(init=False)
     admission: Admission = field(init=False)

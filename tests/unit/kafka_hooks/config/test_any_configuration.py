@@ -1,4 +1,4 @@
-"""Whatever a document says: it is refused with its problems, or what is made of it works."""
+"""Arbitrary documents are rejected with their problems, or become options that work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a service's document secures its Kafka clients, in our words and in the original's."""
+"""Security of a service's Kafka clients in its document, with our keys and the original's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done beyond a committed offset survives as text, whatever its pattern, and never says more than the truth."""
+"""Finished records beyond a committed offset survive as text, in any pattern, and are never overstated."""
 
 from __future__ import annotations
 

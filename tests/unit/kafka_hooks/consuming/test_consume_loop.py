@@ -30,7 +30,7 @@ class Consumer:
     batches: asyncio.Queue[Mapping[TopicPartition, Sequence[Message]]] = field(default_factory=asyncio.Queue)
     commits: asyncio.Queue[dict[TopicPartition, int]] = field(default_factory=asyncio.Queue)
     group: dict[TopicPartition, Offset] = field(default_factory=lambda: {ONE: Offset(100)})
-    """What is committed."""
+    """The committed offsets."""
     errors: list[KafkaError] = field(default_factory=list)
     paused: set[TopicPartition] = field(default_factory=set)
     sought: dict[TopicPartition, int] = field(default_factory=dict)

@@ -27,7 +27,7 @@ def delivery(offset: int) -> Delivery:
 
 
 class Told(logging.Handler):
-    """What was logged, to wait for."""
+    """The logged lines, to wait for."""
 
     def __init__(self) -> None:
         super().__init__()

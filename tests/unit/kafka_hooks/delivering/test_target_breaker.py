@@ -1,4 +1,4 @@
-"""Whatever is sent to one target waits for it together, and one record of all of them finds out whether it is back."""
+"""All deliveries to one target wait for it together, and one record probes whether it is back."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass
 class Call:
-    """One request that waits for the test to answer it."""
+    """A request that waits for the test to answer it."""
 
     body: bytes
     headers: dict[bytes, bytes]

@@ -1,4 +1,4 @@
-"""Whatever a target answers, down to the bytes: its record is delivered or one dead letter, and nothing ends."""
+"""Any answer of a target, down to the bytes, delivers the record or makes one dead letter, and ends nothing."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Transport:
 
     @property
     def ended(self) -> bool:
-        """Whether what still comes is thrown away."""
+        """True if further incoming bytes are discarded."""
         return isinstance(self._protocol, Discard)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:

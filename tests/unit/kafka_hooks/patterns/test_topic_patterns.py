@@ -1,4 +1,4 @@
-"""Which names a pattern means, and which patterns are refused."""
+"""The names that a pattern matches, and the patterns that are rejected."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ SCHEMA = {"type": "object", "required": ["id"], "properties": {"id": {"type": "i
 
 @dataclass
 class Written:
-    """One record, and how to end its writing."""
+    """A record, and the means to complete its write."""
 
     value: bytes | None
     key: bytes | None

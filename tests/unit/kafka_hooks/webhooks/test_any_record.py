@@ -1,4 +1,4 @@
-"""Whatever a record holds: it makes a legal request and a dead letter, or is a dead letter with a reason."""
+"""Any record makes a valid request and dead letter, or becomes a dead letter with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which records a target gets."""
+"""Selection of a target's records by its filter."""
 
 from __future__ import annotations
 

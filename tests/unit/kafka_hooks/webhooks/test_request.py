@@ -1,4 +1,4 @@
-"""What a webhook is sent for a record."""
+"""The request that a webhook receives for a record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows a failed attempt: a pause that the policy and the target choose, or the end."""
+"""The step after a failed attempt: a delay from the policy and the target, or the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a target is called where others can read it."""
+"""The public name of a target."""
 
 from __future__ import annotations
 

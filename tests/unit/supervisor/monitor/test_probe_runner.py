@@ -1,4 +1,4 @@
-"""What a probe's answers amount to, and in which order probes are asked."""
+"""Evaluation of a probe's results, and the order of probes."""
 
 from __future__ import annotations
 

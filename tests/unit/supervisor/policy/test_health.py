@@ -1,4 +1,4 @@
-"""When a worker that still answers has to go."""
+"""Replacement of a worker that still answers but is unhealthy."""
 
 from __future__ import annotations
 

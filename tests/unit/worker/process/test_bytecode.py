@@ -1,4 +1,4 @@
-"""What is saved twice within a second is run as it was saved last."""
+"""A file that is saved twice within a second runs as saved last."""
 
 from __future__ import annotations
 

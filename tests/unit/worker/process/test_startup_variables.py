@@ -1,4 +1,4 @@
-"""Which variables a forked worker can still obey, and for which it needs a new interpreter."""
+"""Variables that apply in a forked worker, and those that need a new interpreter."""
 
 from __future__ import annotations
 

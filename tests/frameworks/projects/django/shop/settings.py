@@ -1,4 +1,4 @@
-"""As `django-admin startproject` writes them, without the comments."""
+"""Settings as `django-admin startproject` writes them, without the comments."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whatever an application sends for a plain request, the client gets what uvicorn's own way gives it."""
+"""For a plain request, the client gets the same bytes as through uvicorn's own path, whatever the application sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the parts of a plain answer leave, and what its application may do meanwhile."""
+"""The time at which parts of a plain answer are sent, and actions of its application meanwhile."""
 
 from __future__ import annotations
 
