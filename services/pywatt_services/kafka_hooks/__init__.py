@@ -32,7 +32,7 @@ class KafkaHooksType:
         return False
 
     def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
-        """Return the options and whom the webhooks call. Raises OptionsError."""
+        """Return the options and the services that the webhooks call. Raises OptionsError."""
         return configure(document, placement)
 
     async def serve(self, options: KafkaHooksOptions, context: ServiceContext) -> None:

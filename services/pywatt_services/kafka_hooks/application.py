@@ -1,4 +1,4 @@
-"""What the service answers over HTTP: `POST /topics/:topic` and the paths of `requestResponse`."""
+"""Routes HTTP requests: `POST /topics/:topic`, the paths of `requestResponse`, and the admin API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the Kafka clients of one worker stand, as one fact: all is well, or Kafka is away and why."""
+"""Combines the states of one worker's Kafka clients into one: connected, or Kafka is away and why."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ConnectionHealth:
         self._changed = asyncio.Event()
 
     def watch(self, name: str) -> Callable[[ConnectionStatus], None]:
-        """Return what a client is to call on every change of its status."""
+        """Return the callback for every change of a client's status."""
         self._statuses[name] = ConnectionStatus(ConnectionState.CONNECTING)
 
         def changed(status: ConnectionStatus) -> None:
@@ -42,7 +42,7 @@ class ConnectionHealth:
 
     @property
     def reason(self) -> str | None:
-        """Why the service is degraded; None when it is not."""
+        """Reason for the service being degraded; None when it is not."""
         away = [status.reason for status in self._statuses.values() if status.state is ConnectionState.AWAY]
         return f"Kafka is away: {away[0]}" if away else self._refusal
 

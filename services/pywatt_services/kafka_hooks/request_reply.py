@@ -44,7 +44,7 @@ READY_LIMIT = 3.0  # seconds that a request waits, right after the start, until 
 
 
 class ReplyReader(Protocol):
-    """What reads the response topics."""
+    """Reads the response topics."""
 
     @property
     def status(self) -> ConnectionStatus: ...
@@ -89,11 +89,11 @@ class RequestReply:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait."""
+        """Number of requests that wait."""
         return len(self._calls)
 
     def arrived(self, message: Message) -> None:
-        """Hand a record of a response topic to the request that waits for it, if that is one of ours."""
+        """Respond to the request that waits for a record of a response topic, if it is one of this worker's."""
         correlation_id = first_header(message.headers, CORRELATION_ID)
         if not correlation_id:
             if self._throttle.due():
@@ -181,7 +181,7 @@ class RequestReply:
         return deadlines
 
     def close(self) -> None:
-        """Keep time for nobody any more."""
+        """Stop all timeouts."""
         for deadlines in self._deadlines.values():
             deadlines.close()
 
@@ -189,7 +189,7 @@ class RequestReply:
 def request_headers(
     correlation_id: str, *, params: Mapping[str, str], query: bytes, headers: RawHeaders
 ) -> list[tuple[str, bytes]]:
-    """Return the headers of a request's record: those of its content, correlation id, parameters, query; no others."""
+    """Return the headers of a request's record: of its content, correlation id, parameters and query only."""
     result = [(CONTENT_TYPE, value) for name, value in headers if name == b"content-type"][:1]
     if codings := codings_of(headers):
         result.append((CONTENT_ENCODING, b", ".join(codings)))

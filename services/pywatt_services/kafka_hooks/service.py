@@ -246,7 +246,7 @@ class _ServiceWorker:
 
 
 class _HandoverStop:
-    """A worker's stop, which begins with its idempotency keys: while it still accepts those whose keys it has."""
+    """A stop request that begins with the handover of idempotency keys, while requests are still accepted."""
 
     def __init__(self, context: ServiceContext, shards: IdempotencyShards) -> None:
         self._context = context

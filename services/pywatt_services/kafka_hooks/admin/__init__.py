@@ -1,1 +1,1 @@
-"""Serves those who run the app: metrics, lag explanation, dead letters."""
+"""Serves operators: metrics, lag explanation, dead letters."""

@@ -1,4 +1,4 @@
-"""What those who run the app ask: `GET /metrics`, `GET /why`, and `/dlq` where it is switched on."""
+"""Serves operators over HTTP: `GET /metrics`, `GET /why`, and `/dlq` where it is enabled."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from pywatt_services.kafka_hooks.webhooks.templates import shown
 
 METRICS, WHY, DLQ = "/metrics", "/why", "/dlq"
 OPEN = frozenset({METRICS, WHY}) | KEY_PATHS
-"""What other parts of the app may ask for without credentials; a request that is passed on brings its own."""
+"""Paths that the app's own services may request without credentials; a forwarded request brings its own."""
 OWN = b"worker=own"
-"""The query of a worker that asks its siblings."""
+"""The query of a worker that asks its peers."""
 LAG_LIMIT = 2.0  # seconds for finding where partitions end
 BREAKER_STATES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
@@ -51,7 +51,7 @@ AskPeers = Callable[[ServiceContext, str], Awaitable[Sequence[bytes]]]
 
 
 class AdminApi:
-    """Answers for one worker and, when it is asked from outside the service, for its siblings."""
+    """Responds for one worker and, to requests from outside the service, for its peers."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class AdminApi:
         self._now = now
 
     def handles(self, request: Request) -> bool:
-        """Tell whether a request is answered here: requests from outside are not, unless that is wished."""
+        """Tell whether a request is for this API, which is closed to requests from outside unless it is public."""
         path = request.path
         if path in OPEN:
             if path in KEY_PATHS:
@@ -92,7 +92,7 @@ class AdminApi:
         return meant and (self._options.public or not request.from_outside)
 
     def is_open(self, request: Request) -> bool:
-        """Tell whether a request needs no credentials: those parts of the app may look that are inside."""
+        """Tell whether a request needs no credentials, because it comes from inside the app."""
         return request.path in OPEN and not request.from_outside
 
     def handle(self, request: Request, exchange: HooksExchange) -> None:
@@ -179,7 +179,7 @@ class AdminApi:
 
 
 def breaker_samples(targets: Iterable[ExplainedTarget]) -> dict[tuple[str, str], int]:
-    """Return how the breakers stand, by topic and URL; of several entries for both, the one that is worst off."""
+    """Return the states of breakers by topic and URL; of several entries for both, the worst."""
     found: dict[tuple[str, str], int] = {}
     for target in targets:
         if (state := target.breaker_state) is not None:

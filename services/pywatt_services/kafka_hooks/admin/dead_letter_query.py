@@ -1,4 +1,4 @@
-"""What a client asks of the dead letters, read from a query; what is wrong is said with the parameter's name."""
+"""Parses the query of a request for dead letters; errors name the parameter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Query:
     """The parameters of one request."""
 
     def __init__(self, raw: bytes, known: Collection[str]) -> None:
-        """Raises ValueError for what is not known: a filter with a typing error would mean all letters."""
+        """Raises ValueError for an unknown parameter: a misspelt filter would mean all letters."""
         self._given: Mapping[str, str] = dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
         if unknown := set(self._given) - set(known):
             listed = ", ".join(sorted(known)) or "none"
@@ -72,7 +72,7 @@ class Query:
         return int(text)
 
     def is_set(self, name: str) -> bool:
-        """Tell whether something is asked for. Raises ValueError for what is neither yes nor no."""
+        """Tell whether a flag is set. Raises ValueError for neither yes nor no."""
         if name not in self._given:
             return False
         text = self._given[name].lower()

@@ -1,4 +1,4 @@
-"""What holds partitions: for each, how far it is, and the record that it cannot be committed beyond."""
+"""Explains the lag of partitions: how far each is, and which record it cannot be committed beyond."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NONE_UNSTABLE: Mapping[TopicPartition, Unstable] = {}
 
 
 class ExplainedTarget(Protocol):
-    """What delivers the records of one topic to one URL."""
+    """Delivers the records of one topic to one URL."""
 
     @property
     def options(self) -> WebhookOptions: ...
@@ -47,7 +47,7 @@ def explain_lag(
     now: float,
     unstable: Mapping[TopicPartition, Unstable] = NONE_UNSTABLE,
 ) -> list[dict[str, Any]]:
-    """Return how each partition stands, as JSON has it. `now`: seconds since 1970."""
+    """Return the state of each partition as JSON. `now`: seconds since 1970."""
     first = oldest(targets)
     return [
         {

@@ -1,1 +1,1 @@
-"""Who is let in over HTTP."""
+"""Admits HTTP clients with an API key or a token."""

@@ -1,4 +1,4 @@
-"""Lets clients in over HTTP: those with an API key, or with a JSON Web Token."""
+"""Admits HTTP clients with an API key or a JSON Web Token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAIT: Final = Later.WAIT
 
 
 class Admission:
-    """Lets clients in, or says what they have to show."""
+    """Admits clients, or returns the response that refuses them."""
 
     def __init__(
         self, options: AuthOptions, *, fetched: FetchedKeys | None = None, now: Callable[[], float] = time
@@ -59,5 +59,5 @@ class Admission:
         return refusal
 
     def wait(self, again: Callable[[], None]) -> bool:
-        """Have `again` called when the keys have come, or have not; False: nothing is to be waited for."""
+        """Call `again` when the keys were fetched, or could not be; False: there is nothing to wait for."""
         return self._fetched is not None and self._fetched.wait(again)

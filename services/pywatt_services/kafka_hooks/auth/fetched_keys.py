@@ -1,4 +1,4 @@
-"""Keys that are fetched from whom tokens come from, and fetched again when a token has another one."""
+"""Fetches the keys of a token issuer, and fetches them again for a token with an unknown key."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pywatt_services.kafka_hooks.auth.token_keys import TokenKey, UnusableKey, r
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
-PACE = 10.0  # seconds from one fetch to the next, whatever tokens come
+REFETCH_INTERVAL = 10.0  # seconds from one fetch to the next, whatever tokens come
 MAX_AGE = 600.0  # seconds after which keys are fetched again: what was taken out is not trusted for longer
-FETCH_TIMEOUT = 5.0  # seconds; less than PACE, so that whoever waited is not made to wait again
+FETCH_TIMEOUT = 5.0  # seconds; less than REFETCH_INTERVAL, so that whoever waited is not made to wait again
 MAX_WAITING = 1000  # requests
 
 Fetch = Callable[[], Awaitable[bytes]]
@@ -36,7 +36,7 @@ class FetchedKeys:
         self._fetching = False
         self._waiting: list[Callable[[], None]] = []
         self.failed = True
-        """Whether the last fetch did, or there was none: an unknown key says nothing about a token then."""
+        """Whether the last fetch failed, or there was none: then an unknown key proves nothing about a token."""
 
     @property
     def newest(self) -> Sequence[TokenKey]:
@@ -46,15 +46,15 @@ class FetchedKeys:
         return self._keys
 
     def refresh(self) -> bool:
-        """Have the keys fetched, if it is time; tell whether they are on their way."""
-        if not self._fetching and self._clock() - self._tried_at >= PACE:
+        """Fetch the keys if it is time; tell whether a fetch is in progress."""
+        if not self._fetching and self._clock() - self._tried_at >= REFETCH_INTERVAL:
             self._fetching = True
             self._tried_at = self._clock()
             self._tasks.start_soon(self._renew)
         return self._fetching
 
     def wait(self, again: Callable[[], None]) -> bool:
-        """Have `again` called when the keys are there, if they are on their way or it is time to fetch them."""
+        """Call `again` after the fetch in progress, or after one that begins now; False: there is none."""
         if len(self._waiting) >= MAX_WAITING or not self.refresh():
             return False
         self._waiting.append(again)

@@ -16,7 +16,7 @@ API_KEY = "x-api-key"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthOptions:
-    """What a client has to show: one of the API keys, or a token."""
+    """Credentials of clients: one of the API keys, or a token."""
 
     header: str = API_KEY
     """Name of the header that carries an API key, in lower case."""
@@ -42,5 +42,5 @@ def auth_options(settings: Mapping[str, Any], *, folder: Path, report_problem: R
 
 
 def digest(key: bytes) -> bytes:
-    """Return what is kept of an API key."""
+    """Return the digest of an API key, which is stored instead of the key."""
     return hashlib.sha256(key).digest()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SUPPORTED = "RSA (RS256), EC on P-256 (ES256) and Ed25519 (EdDSA)"
 _JWK_ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
-"""By kty and crv; RFC 7518 section 6, RFC 8037 section 2."""
+"""Algorithms by kty and crv; RFC 7518 section 6, RFC 8037 section 2."""
 
 
 class UnusableKey(ValueError):
@@ -32,11 +32,11 @@ class TokenKey:
     text: str = field(repr=False)
     """The secret, or the public key as PEM."""
     id: str | None = None
-    """Its `kid`; None: it may be that of any token."""
+    """Its `kid`; None: it matches any token."""
 
 
 def candidates(keys: Sequence[TokenKey], id_: object, algorithm: object) -> list[TokenKey]:
-    """Return the keys that a token's header may mean: those with its `kid`, else those without one."""
+    """Return the keys for a token's header: those with its `kid`, else those without one."""
     named = [key for key in keys if key.id == id_] if id_ is not None else list(keys)
     return [key for key in named or keys if key.algorithm == algorithm and (named or key.id is None)]
 

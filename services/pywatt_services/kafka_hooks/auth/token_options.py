@@ -19,19 +19,19 @@ Keys = tuple[TokenKey, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenOptions:
-    """How JSON Web Tokens are checked."""
+    """Rules for JSON Web Tokens."""
 
     keys: Keys = ()
     jwks_url: str | None = None
-    """Where the keys are fetched from; None: `keys` are all there are."""
+    """URL of the keys; None: `keys` are all there are."""
     issuer: str | None = None
     audience: tuple[str, ...] = ()
     require_expiry: bool = True
-    """Whether a token has to say until when it is good."""
+    """Whether a token must have an expiry time."""
 
 
 def can_check_tokens() -> bool:
-    """Tell whether the libraries for that are installed."""
+    """Tell whether the libraries for JSON Web Tokens are installed."""
     return find_spec("jwt") is not None and find_spec("cryptography") is not None
 
 
@@ -65,7 +65,7 @@ def token_options(entry: Mapping[str, Any], folder: Path, report_problem: Report
 
 
 def _check_url(url: str, report_problem: ReportProblem) -> None:
-    """Refuse a URL whose keys anybody on the way could exchange."""
+    """Report a URL whose keys could be exchanged on the way."""
     try:
         safe = url.startswith("https://") or isinstance(locate(url).destination, ServiceAddress)
     except MeshError as error:

@@ -20,18 +20,18 @@ SHOWN = 100  # characters of what is not ours, in the log
 
 
 class Believed(enum.Enum):
-    """What is made of a token."""
+    """Result of checking a token."""
 
     YES = "yes"
     NO = "no"
     LATER = "later"
-    """Its key is not known, but newer ones are on their way."""
+    """Its key is unknown, but newer keys are being fetched."""
     UNSURE = "unsure"
-    """Its key is not known, and newer ones could not be fetched."""
+    """Its key is unknown, and newer keys could not be fetched."""
 
 
 class Keys(Protocol):
-    """Where keys come from."""
+    """A source of keys."""
 
     @property
     def newest(self) -> Sequence[TokenKey]: ...
@@ -48,12 +48,12 @@ class FixedKeys:
         self.failed = False
 
     def refresh(self) -> bool:
-        """Tell that there are no newer ones."""
+        """Return False: there are no newer keys."""
         return False
 
 
 class RefusedToken(Exception):
-    """Why a token is not believed."""
+    """A refused token: the reason."""
 
 
 class UnknownKey(RefusedToken):
@@ -61,7 +61,7 @@ class UnknownKey(RefusedToken):
 
 
 class Tokens:
-    """Tells which tokens are good, and logs why others are not."""
+    """Checks tokens, and logs the reasons for refusing them."""
 
     def __init__(self, options: TokenOptions, keys: Keys, *, now: Callable[[], float] = time) -> None:
         self._options = options
@@ -107,7 +107,7 @@ class Tokens:
         return min(expires, now + TOKEN_TRUST)
 
     def _claims(self, token: bytes) -> dict[str, Any]:
-        """Return what a token says, once its signature is checked. Raises RefusedToken."""
+        """Return the claims of a token with a valid signature. Raises RefusedToken."""
         import jwt
 
         options = self._options

@@ -1,1 +1,1 @@
-"""From a service's document to frozen options."""
+"""Reads a service's document into frozen options."""

@@ -15,30 +15,30 @@ from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
 ONLY_POST = frozenset({"POST"})
 EMBEDDED = "embedded"
-"""The word in `brokers` that stands for the app's own development broker."""
+"""The word in `brokers` for the app's own development broker."""
 
 
 class StartAt(enum.Enum):
-    """Where a partition is read from when the group has not committed anything for it."""
+    """Start of a partition for which the group has committed nothing."""
 
     EARLIEST = "earliest"
     LATEST = "latest"
     FAIL = "fail"
-    """It is not read: that nothing is committed is a mistake."""
+    """The partition is not read: a missing commit is a mistake."""
 
 
 class DeadLetterFormat(enum.Enum):
     """The shape of a dead letter's JSON."""
 
     ORIGINAL = "original"
-    """What @platformatic/kafka-hooks produces: key, value, headers, topic, partition, offset, errors, retries."""
+    """As @platformatic/kafka-hooks produces it: key, value, headers, topic, partition, offset, errors, retries."""
     SIMPLE = "simple"
-    """What its guide shows: originalTopic, originalMessage, error, retryCount, timestamp."""
+    """As its guide shows it: originalTopic, originalMessage, error, retryCount, timestamp."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestReplyOptions:
-    """One entry of `requestResponse`: a path whose requests are answered over two topics."""
+    """One entry of `requestResponse`: a path with its request and response topics."""
 
     path: PathPattern
     request_topic: str
@@ -46,12 +46,12 @@ class RequestReplyOptions:
     timeout: float = 30.0
     """Seconds that a client waits for the reply before it gets a 504."""
     methods: frozenset[str] = ONLY_POST
-    """What clients may use; when that is more than POST, the request's record names the one."""
+    """Methods of clients; if there are more than POST, the request's record names its method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenOffset:
-    """Where a partition is read from, instead of what StartAt says."""
+    """Start offset of a partition, instead of StartAt."""
 
     topic: str
     partition: int
@@ -60,7 +60,7 @@ class GivenOffset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerOptions:
-    """How the webhooks' records are read."""
+    """Options of the group member that reads for the webhooks."""
 
     group_id: str
     start_at: StartAt = StartAt.EARLIEST
@@ -78,10 +78,10 @@ class ConsumerOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationsOptions:
-    """Who may look at the service's inside: `/metrics`, `/why`, `/dlq`."""
+    """Access to `/metrics`, `/why` and `/dlq`."""
 
     dlq: bool = False
-    """Whether dead letters can be looked at, sent back and deleted over HTTP."""
+    """Whether dead letters can be listed, redriven and deleted over HTTP."""
     public: bool = False
     """Whether requests from outside the app are answered too."""
 
@@ -93,7 +93,7 @@ class KafkaHooksOptions:
     brokers: tuple[str, ...]
     """`host:port` each, or the single word `embedded`."""
     security: Security | None = None
-    """Of all clients; None: what the environment says."""
+    """Security of all clients; None: taken from the environment."""
     webhooks: tuple[WebhookOptions, ...] = ()
     request_replies: tuple[RequestReplyOptions, ...] = ()
     consumer: ConsumerOptions | None = None
@@ -105,5 +105,5 @@ class KafkaHooksOptions:
     dlq_format: DeadLetterFormat = DeadLetterFormat.ORIGINAL
     publish: PublishOptions = field(default_factory=PublishOptions)
     auth: AuthOptions | None = None
-    """What HTTP clients have to show; None: nothing."""
+    """Credentials of HTTP clients; None: none are needed."""
     operations: OperationsOptions = field(default_factory=OperationsOptions)

@@ -1,4 +1,4 @@
-"""From a service's document, in either of its two shapes, to frozen options.
+"""Reads a service's document, in either of its two shapes, into frozen options.
 
 Flat keys are the shape of the original's guide, a `kafka` block is that of the original itself; both mean the same.
 """
@@ -35,7 +35,7 @@ MILLISECONDS = 1000.0
 LARGEST = 2**53
 """Numbers above it lose their units when they become seconds, or do not become any."""
 NOT_COUNTED_WITH = frozenset({"filter", "schemas"})
-"""Keys whose numbers are only compared with others."""
+"""Keys with numbers that are only compared."""
 BLOCK = "kafka"
 KEYS = (
     "brokers", "topics", "requestResponse", "consumer", "concurrency", "dlqFormat", "serialization", *DEFAULTED,
@@ -250,7 +250,7 @@ def _is_read(webhooks: tuple[WebhookOptions, ...], pattern: str | None, topic: s
 
 
 def _leads_back(topic: str, step: str, dead_letters: Mapping[str, set[str]]) -> bool:
-    """Tell whether a record of `topic` that becomes a dead letter in `step` can come to `topic` again."""
+    """Tell whether a record of `topic` that becomes a dead letter in `step` can return to `topic`."""
     reached = {step}
     while new := {dlq for each in reached for dlq in dead_letters.get(each, ())} - reached:
         reached |= new

@@ -19,7 +19,7 @@ WANTED = {"ca": "a certificate", "cert": "a certificate", "key": "a private key"
 
 
 def pem_files(key: str, given: Mapping[str, str], folder: Path, report_problem: ReportProblem) -> dict[str, str | None]:
-    """Return the paths of the files `ca`, `cert` and `key`, None for those that are missing or no use."""
+    """Return the paths of the files `ca`, `cert` and `key`; None for a missing or unusable one."""
     found: dict[str, str | None] = {}
     for name, wanted in WANTED.items():
         found[name] = None
@@ -61,7 +61,7 @@ def check_pair(key: str, cert: str, own_key: str | None, password: str | None, r
 
 
 def _wrong(name: str, path: Path) -> str | None:
-    """Return what is wrong with a file, in words that go on from its name."""
+    """Return the problem of a file, in words that follow its name."""
     try:
         text = path.read_text("utf-8", "replace")
     except OSError as error:

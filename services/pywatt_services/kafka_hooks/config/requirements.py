@@ -1,4 +1,4 @@
-"""Which optional packages a service of this type needs, by its options; pure."""
+"""Lists the optional packages that a service's options need; pure."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ FROM_NODE = {"passphrase": "keyPassword", "rejectUnauthorized": "verify"}
 def read_security(
     block: Mapping[str, Any], consumer: Mapping[str, Any], folder: Path, report_problem: ReportProblem
 ) -> Security | None:
-    """Return what the document says; None: nothing. Names of files are relative to `folder`, the service's."""
+    """Return the security of the document, if any. Names of files are relative to `folder`, the service's."""
     found: dict[str, tuple[str, Any]] = {}
     for prefix, entry, names in (
         ("security", block, {"tls": "tls", "sasl": "sasl"}),

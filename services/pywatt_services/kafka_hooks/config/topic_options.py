@@ -24,7 +24,7 @@ MILLISECONDS = 1000.0
 NO_TOPIC = r"(?!)"
 """A pattern that means no topic."""
 DEFAULTED = ("order", "retry", "breaker", "tombstones")
-"""Keys that stand in an entry or, for all entries that do not have them, beside `topics`."""
+"""Keys of an entry that may also stand beside `topics`, as defaults for all entries."""
 DEFAULT_FACTOR = 2.0  # of an exponential delay
 DEFAULT_JITTER = 0.5
 RETRY_SUFFIX = "-retry"
@@ -32,7 +32,7 @@ LONGEST_NAME = 249  # characters
 
 
 def with_defaults(entry: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an entry with what is said for all of them."""
+    """Return an entry with the defaults of all entries."""
     return {**{key: settings[key] for key in DEFAULTED if key in settings}, **entry}
 
 
@@ -83,7 +83,7 @@ def _topic(key: str, entry: Mapping[str, Any], report_problem: ReportProblem) ->
 
 
 def check_url(key: str, url: str, placement: Placement, report_problem: ReportProblem, calls: list[str]) -> None:
-    """Refuse what is no URL, or that of a service which is not there."""
+    """Report an invalid URL, and that of an unknown service."""
     try:
         check_template(url)
         destination = locate(sample(url)).destination

@@ -1,1 +1,1 @@
-"""Reads records as a member of a group, and commits how far they are done."""
+"""Reads records as a member of a group, and commits their offsets."""

@@ -1,9 +1,9 @@
-"""What is done beyond a committed offset, as text for the commit's metadata; pure.
+"""Encodes progress beyond a committed offset as text for the commit's metadata; pure.
 
-A successor (after a crash, a rebalance or a reload) reads it back, so that a record which was delivered stays delivered
-and a failed one goes on with the attempts that it has left. The text holds, per target, the lengths of the runs of
-finished offsets and of the gaps between them, then the attempts and when the next ones are due; small numbers in few
-bytes, squeezed when they are many. When all of it is too long, the part nearest to the committed offset is kept.
+A successor (after a crash, a rebalance or a reload) decodes it, so that a delivered record stays delivered and a failed
+one goes on with its remaining attempts. The text holds, per target, the lengths of the runs of finished offsets and of
+the gaps between them, then the attempts and their due times: small numbers in few bytes, compressed when there are
+many. When all of it is too long, the part nearest to the committed offset is kept.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ class AttemptRecord:
 
     attempts: int
     status: int | None
-    """What the last one was answered; None: nothing."""
+    """Status of the last response; None: there was none."""
     due: float = 0.0
-    """When the next one may be made, in seconds since 1970."""
+    """Earliest time of the next attempt, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What one target has done beyond the committed offset of a partition."""
+    """Progress of one target beyond the committed offset of a partition."""
 
     finished: tuple[range, ...] = ()
     """Rising, not empty, neither overlapping nor touching."""
-    tried: Mapping[int, AttemptRecord] = field(default_factory=lambda: MappingProxyType({}))
-    """By offset, rising."""
+    attempts: Mapping[int, AttemptRecord] = field(default_factory=lambda: MappingProxyType({}))
+    """By offset, ascending."""
 
 
 NO_PROGRESS = Progress()
@@ -55,29 +55,29 @@ class Note:
 
     text: str
     complete: bool
-    """Whether it holds everything."""
+    """Whether the text holds all of the progress."""
 
 
 def encode(position: int, shares: Mapping[int, Progress], *, limit: int = TEXT_LIMIT) -> Note:
     """Return the progress of a partition's targets (by their ids) as text of at most `limit` characters, all ASCII."""
     kept = max((len(share.finished) for share in shares.values()), default=0)
-    complete = all(len(share.tried) <= ATTEMPT_RECORDS_LIMIT for share in shares.values())
-    tried = ATTEMPT_RECORDS_LIMIT
-    begin = min((each.due for share in shares.values() for each in share.tried.values() if each.due), default=None)
+    complete = all(len(share.attempts) <= ATTEMPT_RECORDS_LIMIT for share in shares.values())
+    records = ATTEMPT_RECORDS_LIMIT
+    begin = min((each.due for share in shares.values() for each in share.attempts.values() if each.due), default=None)
     base = None if begin is None else math.floor(begin)
     while True:
-        parts = (_share(position, id_, share, kept, tried, base) for id_, share in shares.items())
+        parts = (_share(position, id_, share, kept, records, base) for id_, share in shares.items())
         text = _text(position, b"".join(parts), base)
         if len(text) <= limit:
             return Note(text, complete)
-        if not kept and not tried:
+        if not kept and not records:
             return Note("", False)
         complete = False
-        kept, tried = kept * 3 // 4, tried * 3 // 4 if kept <= ATTEMPT_RECORDS_LIMIT else tried
+        kept, records = kept * 3 // 4, records * 3 // 4 if kept <= ATTEMPT_RECORDS_LIMIT else records
 
 
 def decode(position: int, text: str) -> Mapping[int, Progress]:
-    """Return what `encode` wrote for that position; nothing for a text of somebody else's."""
+    """Return what `encode` wrote for that position; nothing for a text that others wrote."""
     try:
         numbers = _numbers(_binary(position, text))
         return dict(_shares(position, numbers, _next(numbers) if text[:1] in (DUE_PLAIN, DUE_SQUEEZED) else None))
@@ -85,24 +85,24 @@ def decode(position: int, text: str) -> Mapping[int, Progress]:
         return {}
 
 
-def _share(position: int, id_: int, share: Progress, kept: int, tried_limit: int, base: int | None) -> bytes:
+def _share(position: int, id_: int, share: Progress, kept: int, records_limit: int, base: int | None) -> bytes:
     """`base`: seconds since 1970 that due times are counted from; None: there are none."""
-    finished, tried = share.finished[:kept], list(share.tried.items())[:tried_limit]
-    if not finished and not tried:
+    finished, records = share.finished[:kept], list(share.attempts.items())[:records_limit]
+    if not finished and not records:
         return b""
     numbers = [id_, len(finished)]
     at = position
     for run in finished:
         numbers += (run.start - at, len(run))
         at = run.stop
-    numbers.append(len(tried))
+    numbers.append(len(records))
     at = position
-    for offset, each in tried:
+    for offset, each in records:
         numbers += (offset - at, each.attempts, each.status or 0)
         at = offset
     if base is not None:  # behind one another, as they are alike: so they take least when they are squeezed
         last = 0
-        for _, each in tried:
+        for _, each in records:
             due = math.ceil((each.due - base) * DUE_GRAIN) + 1 if each.due else 0
             numbers.append((due - last) * 2 if due >= last else (last - due) * 2 - 1)
             last = due
@@ -117,19 +117,19 @@ def _shares(position: int, numbers: Iterator[int], base: int | None) -> Iterator
             start = at + _next(numbers)
             at = start + _next(numbers)
             finished.append(range(start, at))
-        tried: dict[int, AttemptRecord] = {}
+        records: dict[int, AttemptRecord] = {}
         at = position
         for _ in range(_next(numbers)):
             at += _next(numbers)
-            tried[at] = AttemptRecord(_next(numbers), _next(numbers) or None)
+            records[at] = AttemptRecord(_next(numbers), _next(numbers) or None)
         if base is not None:
             due = 0
-            for offset, each in tried.items():
+            for offset, each in records.items():
                 step = _next(numbers)
                 due += -((step + 1) // 2) if step % 2 else step // 2
                 if due:
-                    tried[offset] = replace(each, due=base + (due - 1) / DUE_GRAIN)
-        yield id_, Progress(finished=tuple(finished), tried=tried)
+                    records[offset] = replace(each, due=base + (due - 1) / DUE_GRAIN)
+        yield id_, Progress(finished=tuple(finished), attempts=records)
 
 
 def _bytes(numbers: list[int]) -> bytes:

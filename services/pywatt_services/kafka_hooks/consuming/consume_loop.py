@@ -1,10 +1,10 @@
-"""Reads the webhooks' topics as a member of a group and commits what is done: at least once, whatever happens.
+"""Reads the webhooks' topics as a member of a group, and hands each record to its targets: at least once.
 
-A record that is read goes to its topic's webhooks at once; reading pauses partition by partition when too many are
-unfinished. What is committed is always the lowest unfinished offset, and with it what is finished beyond.
+A record goes to its topic's webhooks at once; reading pauses partition by partition when too many are unfinished.
+`offset_committer` commits.
 
-A rebalance takes all partitions from every member and gives most of them back. So what was read of them is only put on
-hold, and goes on where it was when the partition comes back and nobody else has committed anything for it meanwhile.
+A rebalance takes all partitions from every member and gives most of them back. So a revoked partition is only put on
+hold; it resumes when it is assigned again and no other member has committed anything for it meanwhile.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ ConsumerT = TypeVar("ConsumerT", bound=GroupConsumer)
 
 
 class DeliveryTarget(Protocol):
-    """What delivers records of one topic."""
+    """Delivers records of one topic."""
 
     @property
     def id(self) -> int:
-        """By which it is known again after a restart."""
+        """Identity across restarts."""
         ...
 
     def accept(self, delivery: Delivery) -> None: ...
@@ -91,7 +91,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         self._start_offsets = start_offsets
         self._on_refusal = on_refusal
         self._undecided: frozenset[TopicPartition] = frozenset()
-        """Partitions that are not read until it is known what the group has committed for them."""
+        """Partitions that are not read because the committed offset is unknown."""
         self._held: dict[TopicPartition, PartitionState] = {}
         self._resting: dict[TopicPartition, PartitionState] = {}
         """Partitions that were given up and may come back."""
@@ -145,7 +145,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         logger.debug("partitions assigned: %s", _listed(partitions))
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
-        """Put partitions on hold: start nothing of them, let what is in flight end if it is quick, commit."""
+        """Put partitions on hold: start no delivery, give those in flight a moment to end, commit."""
         leaving = {partition: self._held.pop(partition) for partition in partitions if partition in self._held}
         for partition in leaving:
             for target in self._targets[partition.topic]:
@@ -158,7 +158,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         logger.debug("partitions given up: %s", _listed(partitions))
 
     async def _committed(self, partitions: frozenset[TopicPartition]) -> Mapping[TopicPartition, Offset] | None:
-        """Return what the group has committed; None when that is not known."""
+        """Return the committed offsets of the group; None when they are unknown."""
         problem: object = "no answer in time"
         with anyio.move_on_after(COMMITTED_LIMIT):
             while True:
@@ -186,7 +186,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         )
 
     def _go_on(self, held: PartitionState) -> None:
-        """Read on behind what we have of a partition that came back."""
+        """Resume reading of a partition that was assigned again."""
         if held.next is not None:
             self.consumer.seek(held.place, held.next)
         if held.paused:  # the rebalance has made the consumer forget it
@@ -270,7 +270,7 @@ class ConsumeLoop(Generic[ConsumerT]):
             logger.debug("reading does not go on at offset %d yet: %s", offset, error)
 
     def _begin_again(self, partition: TopicPartition, held: PartitionState) -> PartitionState:
-        """Reading went back, as it does when a topic is deleted and made anew: what was read before is void."""
+        """Start over after reading went back, as when a topic is deleted and created again."""
         logger.warning("%s[%d] is read again from an earlier offset", partition.topic, partition.partition)
         self._give_up({partition: held})
         self._held[partition] = self._begin(partition, None, None)

@@ -27,19 +27,19 @@ class Delivery:
     failures: tuple[Attempt, ...] = ()
     """The last ones, all of our own."""
     call: Call | None = None
-    """Of its last attempt, if no task waited for it."""
+    """The call of its last attempt, if no task waited for it."""
     disposition: Disposition | None = None
     """Set when no attempt is left here; the dead letter or the record of the retry topic is still to be written. Also
     set while a record waits for an attempt that a worker before has put off.
     """
     target_id: int | None = None
-    """Of the target that it is for, if that is another one than the one that delivers it: that of a retry topic."""
+    """Id of the target it is for, if another one delivers it: that of a retry topic."""
     obstacle: str = ""
-    """Why what the disposition asks for could not be written the last time."""
+    """Reason why the dead letter or retry record could not be written the last time."""
     read_at: float = 0.0
-    """When it was read, in seconds since 1970, if the record has no time of its own."""
+    """Time of reading, in seconds since 1970, if the record has no timestamp."""
     dlq_backoff: float = 0.0
-    """Seconds that what the disposition asks for waited for its last attempt to be written."""
+    """Seconds before the last attempt to write the dead letter or retry record."""
 
     def age(self, now: float) -> float:
         """Return the seconds since the record's own time or, if it has none, since it was read."""
@@ -55,15 +55,15 @@ class Delivery:
         self.failures = (*self.failures[1 - KEPT_FAILURES :], attempt)
 
     def try_again(self, status: int | None, due: float = 0.0) -> None:
-        """Have it noted, beyond our own life, what was tried and when (seconds since 1970) the next attempt is due."""
+        """Record a failed attempt in the commit; `due`: time of the next attempt, in seconds since 1970."""
         self.partition.try_again(self.message, self.share, AttemptRecord(self.attempts, status, due))
 
     @property
     def offset(self) -> int:
-        """Where it is in the partition that is held."""
+        """Offset in the assigned partition."""
         return self.message.offset
 
     @property
     def place(self) -> str:
-        """Where the record is, for messages."""
+        """Position of the record, for messages."""
         return f"{self.message.topic}[{self.message.partition}]@{self.message.offset}"

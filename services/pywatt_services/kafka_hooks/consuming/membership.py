@@ -1,9 +1,9 @@
-"""Sees to it that a static member id is used by one living worker at a time on this host.
+"""Ensures that one living worker at a time uses a static member id on this host.
 
-A reload starts the new worker of a slot before it stops the old one. With one member id they would throw each other out
-of the group, over and over. So a worker holds its id by listening at a name made from it (in Linux's abstract
-namespace, so it goes with the process, however that ends), and tells whoever connects who its supervisor is. Who waits
-for the id says so too: a holder that has no successor knows that nobody will come back with its id.
+A reload starts the new worker of a slot before it stops the old one. With one member id they would expel each other
+from the group, over and over. So a worker holds its id by listening at a name derived from it (in Linux's abstract
+namespace, so that it goes with the process, however that ends), and tells every client which supervisor owns it. A
+worker that waits for the id does the same: a holder without a waiting successor knows that its id is not used again.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def legal_name(name: str) -> str:
 
 
 def subscription_mark(topics: Iterable[str], pattern: str | None) -> str:
-    """Return what tells members with different topics apart.
+    """Return a mark that tells members with different topics apart.
 
-    A broker hands a static member that comes back what it had, whatever it wants to read now.
+    A broker gives a returning static member its old assignment, even when it subscribes to other topics now.
     """
     text = "\n".join([*sorted(topics), pattern or ""])
     return f"{zlib.crc32(text.encode()):08x}"
@@ -61,11 +61,11 @@ class Held(Protocol):
 async def hold(
     instance_id: str, group: str, *, owner: int | None = None, waiting: Callable[[], None] = lambda: None
 ) -> AsyncIterator[Held]:
-    """Hold a member id of a group while the context lasts; waits for the one who has it.
+    """Hold a member id of a group while the context lasts; wait for its current holder.
 
     If that is a worker of another supervisor (a second copy of the app on this host), another id is taken: the same
-    with a number behind it. `owner`: the supervisor, this process's parent by default. `waiting` is called when there
-    is somebody to wait for.
+    with a number appended. `owner`: the supervisor, by default this process's parent. `waiting` is called when there is
+    a holder to wait for.
     """
     if sys.platform != "linux":
         yield _Unwatched(instance_id)
@@ -135,7 +135,7 @@ async def _gone(name: bytes, me: int) -> bool:
 
 
 class _Unwatched:
-    """A member id where nobody can be waited for."""
+    """A member id on a platform without a way to wait for its holder."""
 
     has_successor = True
 
@@ -144,7 +144,7 @@ class _Unwatched:
 
 
 class _Holder:
-    """Tells every connection who the owner is, hears who it is, and keeps it open to the end."""
+    """Tells every connection the owner, reads theirs, and keeps it open to the end."""
 
     def __init__(self, instance_id: str, owner: int) -> None:
         self.instance_id = instance_id

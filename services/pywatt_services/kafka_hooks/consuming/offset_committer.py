@@ -1,7 +1,6 @@
-"""Commits the offsets of a group member: of each partition the lowest unfinished one, with what is finished beyond it.
+"""Commits the offsets of a group member: the lowest unfinished one of each partition, and the progress beyond it.
 
-`partition_state` says what is to be committed, and `offset_tracker` and `commit_metadata` compute it; only this module
-commits.
+Only this module commits: `partition_state`, `offset_tracker` and `commit_metadata` calculate.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ class OffsetCommitter:
                 await asyncio.sleep(COMMIT_RETRY)
 
     async def commit(self, partitions: Partitions) -> bool:
-        """Commit what is done now; return False if that failed: records are delivered again then, none is lost."""
+        """Commit finished records now; return False on failure: then records are delivered again, and none is lost."""
         due: dict[TopicPartition, tuple[PartitionState, Commit]] = {}
         for place, partition in partitions.items():
             commit = partition.to_commit()

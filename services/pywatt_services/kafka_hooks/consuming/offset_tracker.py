@@ -1,4 +1,4 @@
-"""How far one target is in one partition: what may be committed, and what is finished beyond that."""
+"""Tracks the lowest unfinished offset of one target in one partition, and the progress beyond it; commits nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SLACK = 1024  # finished offsets that may stay in the queue of taken ones before
 class OffsetTracker:
     """Follows the records of one partition from being taken to being finished, in any order."""
 
-    __slots__ = ("_before", "_next", "_taken", "_tried", "_unfinished", "behind", "size")
+    __slots__ = ("_attempts", "_before", "_next", "_taken", "_unfinished", "behind", "size")
 
     def __init__(self, start: int | None = None, before: Progress = NO_PROGRESS) -> None:
         """`start`: the offset that reading begins at, if it is known. `before`: what predecessors did beyond it."""
@@ -22,11 +22,11 @@ class OffsetTracker:
         self._unfinished: set[int] = set()
         self._next = start
         self._before: deque[range] = deque(before.finished)
-        self._tried: dict[int, AttemptRecord] = dict(before.tried)
+        self._attempts: dict[int, AttemptRecord] = dict(before.attempts)
         self.size = 0
-        """Bytes of unfinished records; counted by whoever has the records."""
+        """Bytes of unfinished records; maintained by the partition."""
         self.behind = 0
-        """Unfinished records behind one of their key that has failed; counted by whoever has the records."""
+        """Unfinished records behind a failed one of their key; maintained by the partition."""
 
     def take(self, offset: int) -> bool:
         """Note that the record at `offset` was read; return whether it is still to be worked on.
@@ -46,24 +46,24 @@ class OffsetTracker:
         """Note that the record at `offset`, taken before, needs no further work."""
         taken, unfinished = self._taken, self._unfinished
         unfinished.remove(offset)
-        if self._tried:
-            self._tried.pop(offset, None)
+        if self._attempts:
+            self._attempts.pop(offset, None)
         while taken and taken[0] not in unfinished:
             taken.popleft()
         if len(taken) > 2 * len(unfinished) + SLACK:
             self._taken = deque(each for each in taken if each in unfinished)
 
-    def try_again(self, offset: int, tried: AttemptRecord) -> None:
+    def try_again(self, offset: int, record: AttemptRecord) -> None:
         """Note that attempts at the record at `offset` failed and that there will be another."""
-        self._tried[offset] = tried
+        self._attempts[offset] = record
 
-    def tried(self, offset: int) -> AttemptRecord | None:
-        """Return what was tried for that record in vain, by whichever worker."""
-        return self._tried.get(offset) if self._tried else None
+    def attempt_record(self, offset: int) -> AttemptRecord | None:
+        """Return the failed attempts of a record, by this worker or an earlier one."""
+        return self._attempts.get(offset) if self._attempts else None
 
     @property
     def unfinished(self) -> int:
-        """How many records were taken and not finished."""
+        """Number of records that were taken and not finished."""
         return len(self._unfinished)
 
     @property
@@ -77,7 +77,7 @@ class OffsetTracker:
         return self._taken[0] if self._taken else self._next
 
     def progress(self, position: int) -> Progress:
-        """What is done from `position` on, which is this target's own or lies before it.
+        """Return the progress from `position` on, which is at or below this target's own position.
 
         An offset without a record, as in compacted topics, counts as finished.
         """
@@ -93,11 +93,11 @@ class OffsetTracker:
             for later in self._before:
                 if later.stop > self._next:
                     _append(finished, range(max(later.start, self._next), later.stop))
-        tried = {offset: each for offset, each in sorted(self._tried.items()) if offset >= position}
-        return Progress(finished=tuple(finished), tried=tried)
+        attempts = {offset: each for offset, each in sorted(self._attempts.items()) if offset >= position}
+        return Progress(finished=tuple(finished), attempts=attempts)
 
     def _runs_unfinished(self) -> Iterator[range]:
-        """Yield what was taken and is not finished: rising, neither overlapping nor touching."""
+        """Yield the runs of unfinished offsets: ascending, neither overlapping nor touching."""
         if not self._taken or self._next is None:
             return
         first, unfinished = self._taken[0], self._unfinished

@@ -1,4 +1,4 @@
-"""The records of one partition that are in our hands: how far it may be committed, whether there is room for more."""
+"""Tracks the records of one assigned partition: how far it may be committed, and whether there is room for more."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ NO_TARGETS_PROGRESS: Mapping[int, Progress] = {}
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What is to be committed for one partition."""
+    """The offset to commit for one partition."""
 
     offset: Offset
     changes: int
-    """How much was done when this was made."""
+    """Number of changes that it covers."""
 
 
 class PartitionState:
@@ -80,11 +80,11 @@ class PartitionState:
         before: Mapping[int, Progress] = NO_TARGETS_PROGRESS,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`limit`: unfinished deliveries from which on a share is full, but for those behind a failed one of their key:
-        a key that fails does not fill the partition so soon. `targets`: their ids, one for each share.
+        """`limit`: unfinished deliveries at which a share is full, without those behind a failed one of their key: a
+        key that fails does not fill the partition so soon. `targets`: their ids, one for each share.
 
-        `changed` is called when there is something new to commit. `committed`: what the group has committed. `start`:
-        the first offset to read, if it is known. `before`: what predecessors did beyond it.
+        `changed` is called when there is something new to commit. `committed`: the group's committed offset. `start`:
+        the first offset to read, if it is known. `before`: progress of earlier workers beyond it.
         """
         self.place = place
         self._limit = limit
@@ -99,26 +99,26 @@ class PartitionState:
         self._full: set[OffsetTracker] = set()
         """Shares that are not read for."""
         self._oversized: set[OffsetTracker] = set()
-        """Shares whose part of a commit's note was too long."""
+        """Shares whose part of a commit's metadata was too long."""
         self._clock = clock
         self._moved_at = 0.0
-        """When reading went to another place, and to which."""
+        """Time of the last seek, and its offset."""
         self._moved_to = start
         self._moved_from = 0
-        """Where it was before that."""
+        """Offset before the last seek."""
         self._stale_batches = 0
         """Batches that may still be from there."""
         self.next = start
         """The offset to read next; None when that is not known yet."""
         self.committed = committed
-        """What was last committed, as far as we know."""
+        """Offset that was last committed, as far as is known."""
         self.lost = False
         """Another member's now, or given up."""
         self.paused = False
-        """Whether reading was told to stop for want of room."""
+        """Whether reading is paused for want of room."""
 
     def take(self, messages: Sequence[Message], share: OffsetTracker) -> Sequence[Message]:
-        """Note that records were read, in order; return those that the share's target still has to get."""
+        """Record that messages were read, in order; return those that the share's target has not received."""
         if messages:
             self.next = messages[-1].offset + 1
         if share in self._full:
@@ -146,19 +146,19 @@ class PartitionState:
         share.size -= OVERHEAD if value is None else OVERHEAD + len(value)
         self._change()
 
-    def try_again(self, message: Message, share: OffsetTracker, tried: AttemptRecord) -> None:
+    def try_again(self, message: Message, share: OffsetTracker, record: AttemptRecord) -> None:
         """Note that a record was tried in vain and waits for its next attempt."""
-        share.try_again(message.offset, tried)
+        share.try_again(message.offset, record)
         self._change()
 
     def wait_behind(self, share: OffsetTracker, more: int) -> None:
-        """Note that so many more records (fewer: negative) wait behind one of their key that has failed."""
+        """Change the number of records that wait behind a failed one of their key by `more`, which may be negative."""
         share.behind += more
         if more > 0 and self.paused:
             self._changed(self)  # that makes room
 
     def knows(self, offset: int) -> bool:
-        """Tell whether reading went beyond that offset already."""
+        """Tell whether an offset was read already."""
         return self.next is not None and offset < self.next
 
     def schedule_read(self) -> int | None:
@@ -172,9 +172,9 @@ class PartitionState:
         return self._go_elsewhere()
 
     def is_stale(self, offset: int) -> bool:
-        """Tell whether a batch that begins there was fetched before reading went elsewhere; then seek `next` again.
+        """Tell whether a batch that begins there was fetched before the last seek; then seek `next` again.
 
-        After some batches it cannot be: what lies between was deleted, or the topic was made anew.
+        After a few batches it cannot be: the records between were deleted, or the topic was created again.
         """
         if not self._stale_batches or self.next is None:
             return False
@@ -195,11 +195,11 @@ class PartitionState:
         return self.next
 
     def _slice_is_over(self) -> bool:
-        """Whether it is another place's turn, while there are several to read at."""
+        """Whether another offset's time slice begins, while there are several to read at."""
         return self._clock() - self._moved_at >= (IDLE_SLICE if self.next == self._moved_to else SLICE)
 
     def to_commit(self) -> Commit | None:
-        """Return what is to be committed now; None when nothing is new."""
+        """Return the commit that is due; None when nothing is new."""
         if self._changes == self._committed_changes:
             return None
         positions = [position for share in self.shares if (position := share.position) is not None]
@@ -218,23 +218,23 @@ class PartitionState:
 
     @property
     def full(self) -> bool:
-        """Whether nothing is read for any share."""
+        """Whether no share is read for."""
         return len(self._full) == len(self.shares)
 
     @property
     def divided(self) -> bool:
-        """Whether there are shares that are not read for now."""
+        """Whether some shares are not read for now."""
         return bool(self._full) or any(share.next != self.next for share in self.shares)
 
     @property
     def is_noted_at_length(self) -> bool:
-        """Whether a target or a key is far behind the others: noting that with each commit costs more than it saves."""
+        """Whether a target or a key is far behind: encoding that with each commit costs more than it saves."""
         far = self._limit * FAR_BEHIND
         return any(share.behind > far for share in self.shares) or (len(self.shares) > 1 and self.divided)
 
     @property
     def has_room(self) -> bool:
-        """Whether reading should go on for a share that was full: at half, so that it does not stutter."""
+        """Whether reading should resume for a share that was full: at half, so that it does not stutter."""
         for share in self._full:  # asked for with every record that is done: a generator would cost twice this
             unfinished = share.unfinished
             if unfinished <= self._most and unfinished - share.behind <= self._half and self._has_room(share):

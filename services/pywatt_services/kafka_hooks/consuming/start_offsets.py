@@ -1,4 +1,4 @@
-"""Where a partition is begun for which the group has committed nothing."""
+"""Chooses the start offset of a partition without a committed one."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ logger = logging.getLogger("pywatt.kafka_hooks")
 
 
 class Positions(Protocol):
-    """What a consumer has to do with it."""
+    """The consumer's positions."""
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]: ...
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
 
 
 class StartOffsets:
-    """At the offset that is given for it, else at its end or beginning; or it must not be read at all."""
+    """Starts at the configured offset, else at the end or the beginning; or refuses to read."""
 
     def __init__(self, options: ConsumerOptions, *, from_the_first: Collection[str] = ()) -> None:
         """`from_the_first`: topics that begin with their earliest record, whatever is said for the others."""
@@ -31,7 +31,7 @@ class StartOffsets:
         self._from_the_first = from_the_first
 
     def refused(self, partitions: Iterable[TopicPartition]) -> frozenset[TopicPartition]:
-        """Return those of the partitions that must not be read."""
+        """Return the partitions that must not be read."""
         if self._start_at is not StartAt.FAIL:
             return frozenset()
         return frozenset(
@@ -39,7 +39,7 @@ class StartOffsets:
         )
 
     async def seek(self, consumer: Positions, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Have the consumer begin there; return the offsets, without those of what begins with its earliest record."""
+        """Seek the start offsets; return them, without those of partitions that begin with their earliest record."""
         wanted = {each: self._given.get(each) for each in partitions if self._is_sought(each)}
         if not wanted:
             return {}
@@ -59,7 +59,7 @@ class StartOffsets:
         return starts
 
     def reason(self, refused: Collection[TopicPartition], *, known: bool) -> str | None:
-        """Return why partitions are not read, and what to do; `known`: whether it is known what was committed."""
+        """Return why partitions are not read, and what to do; `known`: whether the committed offsets are known."""
         if not refused:
             return None
         places = ", ".join(f"{topic}[{partition}]" for topic, partition in sorted(refused))

@@ -1,1 +1,1 @@
-"""From records to webhooks: attempts, their order, and what becomes of what no target takes."""
+"""Delivers records to webhooks: attempts, their order, retries, dead letters."""

@@ -108,7 +108,7 @@ class BundlingWebhook(Webhook):
         return parts
 
     def _judge(self, results: Sequence[Attempt | None]) -> bool:
-        """Tell the breaker what came of a request; return whether failures count as attempts."""
+        """Report the outcome of a request to the breaker; return whether failures count as attempts."""
         if None in results:
             self._outcome_handler.succeeded()
             return True

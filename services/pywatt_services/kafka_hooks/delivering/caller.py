@@ -37,7 +37,7 @@ KEPT_HEADERS = 8192  # bytes of an answer's headers that an attempt keeps, for t
 
 
 class Waiting(Protocol):
-    """Who waits for an attempt that was begun at the head of a queue."""
+    """Owner of an attempt that was begun at the head of a queue."""
 
     def attempted(self, queue: KeyQueue[Delivery], failure: Attempt | None) -> None:
         """The attempt was made; None: the target took the record."""
@@ -53,7 +53,7 @@ class _Refusal(NamedTuple):
     until: float
     cause: str
     is_tried: bool = False
-    """Whether its time was over, and `delivery` finds out whether it still holds."""
+    """Whether its time is over, and `delivery` finds out whether it still holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +177,10 @@ class Caller:
             self.metrics.ended(begun, self.method, status)
 
     def judge(self, delivery: Delivery, now: float, answer: WebhookResponse | str) -> Attempt | None:
-        """Return what an answer, or the cause of there being none, makes of an attempt.
+        """Return the failed attempt that a response, or the reason for there being none, makes; None for a success.
 
-        Raises nothing, whatever the answer holds: what cannot be read makes a failed attempt. From here on there are
-        only numbers within their bounds, and texts that are shown.
+        Raises nothing, whatever the response holds: an unreadable one makes a failed attempt. From here on there are
+        only numbers within their bounds, and texts that may be shown.
         """
         try:
             if isinstance(answer, str):
@@ -192,10 +192,10 @@ class Caller:
             return self._unreadable(delivery, now, error)
 
     def outcome(self, error: MeshError) -> WebhookResponse | str:
-        """Return the status of an answer that is wrong in another way, else why there is no answer.
+        """Return the status of a response that is malformed otherwise, else the reason for there being none.
 
-        The target has said what it did with the record. What is wrong after that concerns the connection, which is
-        closed, and the body, which nobody needs but for a bundle.
+        With its status the target has said what it did with the record. Later errors concern the connection, which is
+        closed, and the body, which only a bundle needs.
         """
         if not isinstance(error, BadResponse) or error.status is None:
             return cause_of(error)
@@ -224,7 +224,7 @@ class Caller:
         return Attempt(number=delivery.attempts + 1, requested_at=now, status=None, cause=cause)
 
     def _refused(self, delivery: Delivery, now: float) -> str | None:
-        """Return what the target would most likely answer an attempt with, if that is a refusal."""
+        """Return the reason for which the target would most likely refuse an attempt; None if it may succeed."""
         refusal = self._refusal
         if refusal is None or refusal.delivery is delivery:
             return None
@@ -238,7 +238,7 @@ class Caller:
 
 
 class _BegunAttempt:
-    """An attempt whose end is waited for without a task."""
+    """An attempt that ends without a task."""
 
     __slots__ = ("_caller", "_now", "_queue", "_waiting", "begun")
 

@@ -1,4 +1,4 @@
-"""What a dead letter says: the record in full, and why its webhook did not take it; one JSON object in two shapes."""
+"""Encodes a dead letter: the record in full, and the failed attempts; one JSON object in two shapes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pywatt_services.kafka_hooks.wire.json_bytes import base64_text, headers_by_
 
 KEPT_BODY = 4096  # bytes of a webhook's answer that a dead letter shows
 MOST_BRACKETS = 500
-"""In a body that is shown as JSON: each may be a level, and what encodes the letter has an end of its own."""
+"""In a body that is shown as JSON: each may be a level, and the JSON encoder's depth is limited."""
 OMITTED = {"omitted": ["key", "value", "headers"]}
 NO_ANSWER = 499  # the original's status for an attempt without an answer
 
@@ -31,10 +31,10 @@ def dead_letter(
     target: TargetName | None = None,
     whole: bool = True,
 ) -> bytes:
-    """Return a dead letter's JSON; `failures` are the last ones of so many `attempts` at a `target`.
+    """Return a dead letter's JSON; `failures` are the last of the `attempts` at a `target`.
 
-    Only where the record is and what went wrong, when the whole was too large for the broker: then `omitted` names
-    what the record in its own topic still has.
+    `whole`: False for a record too large for the broker: then the letter holds only its position and its failures, and
+    `omitted` names the rest, which the record in its own topic still has.
     """
     build = _original if form is DeadLetterFormat.ORIGINAL else _simple
     document = build(message, failures, attempts=attempts, now=now, whole=whole)

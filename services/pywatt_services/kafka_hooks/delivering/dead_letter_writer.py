@@ -1,6 +1,6 @@
-"""Writes what remains of the records of one entry of `topics`: dead letters, and those that wait in a retry topic.
+"""Writes the dead letters of one entry of `topics`, and its records in a retry topic.
 
-A record is not done where it is before that is acknowledged.
+A record is finished only once that is acknowledged.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RECORD_OVERHEAD = 128  # bytes of a record and its batch beside the value
 
 
 class RecordWriter(Protocol):
-    """What writes records; raises KafkaError."""
+    """Writes records; raises KafkaError."""
 
     async def send(
         self,
@@ -47,7 +47,7 @@ class RecordWriter(Protocol):
 
 
 class DeadLetterWriter:
-    """Where the records of one entry go that are not delivered now."""
+    """Writes the records of one entry that are not delivered now."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class DeadLetterWriter:
         return self._target if delivery.target_id is None else replace(self._target, id=delivery.target_id)
 
     def _whole_letter(self, delivery: Delivery) -> bytes | None:
-        """Return the letter with all of the record; None when it is larger than what is written."""
+        """Return the letter with all of the record; None when it is larger than the writer takes."""
         if self._largest is None:
             return self._letter(delivery)
         room = self._largest - RECORD_OVERHEAD
@@ -172,7 +172,7 @@ class DeadLetterWriter:
 
 
 def placed_by(message: Message) -> bytes:
-    """Return what chooses a letter's partition: the record's key, so that those of one key stay in order, else where
-    the record comes from. The letter itself has no key, as in the original.
+    """Return the bytes that choose a letter's partition: the record's key, so that those of one key stay in order,
+    else the record's topic and partition. The letter itself has no key, as in the original.
     """
     return f"{message.topic}/{message.partition}".encode() if message.key is None else message.key

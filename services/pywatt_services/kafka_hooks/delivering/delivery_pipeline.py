@@ -1,4 +1,4 @@
-"""The delivering half of one worker: a member of the group, what it reads, and the targets it reads for."""
+"""Runs the delivering half of one worker: a group member, its consume loop, and its targets."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ class DeliveryPipeline:
         largest_record: int,
         metrics: DeliveryMetrics,
     ) -> None:
-        """`on_status` hears how the consumer stands, `on_waiting` that it cannot be made before another worker ends.
+        """`on_status` is told the consumer's status, `on_waiting` that another worker must end before it is created.
 
-        `on_refusal` hears why partitions are not read, or None. `writer` takes the dead letters, of `largest_record`
+        `on_refusal` is told why partitions are not read, or None. `writer` takes the dead letters, of `largest_record`
         bytes at most.
         """
         self._options = options
@@ -91,7 +91,7 @@ class DeliveryPipeline:
 
     @property
     def targets(self) -> Sequence[Webhook]:
-        """What delivers; none before there is something to do."""
+        """The targets; none before the topics exist."""
         return [target for targets in self._targets.values() for target in targets]
 
     @property
@@ -117,7 +117,7 @@ class DeliveryPipeline:
         return {} if self._consume_loop is None or not held else await self._consume_loop.consumer.unstable(held)
 
     async def run(self, begin: asyncio.Event) -> None:
-        """Deliver until the worker is asked to stop, then finish what is in flight. Raises MissingExtra."""
+        """Deliver until the worker is asked to stop, then finish the deliveries in flight. Raises MissingExtra."""
         keys = [key for webhook in self._options.webhooks for key in webhook.signing_keys]
         if any(key.asymmetric for key in keys) and find_spec("cryptography") is None:
             raise MissingExtra("cryptography", "signatures", needed_by="a key that begins with whsk_")
@@ -220,7 +220,7 @@ class DeliveryPipeline:
         )
 
     async def _leave(self, instance_id: str) -> None:
-        """Give the partitions to the others: nobody comes back with this member id."""
+        """Leave the group, which hands the partitions to others: this member id is not used again."""
         try:
             await leave_group(
                 self._brokers,
@@ -239,7 +239,7 @@ class DeliveryPipeline:
     def _instance_id(self, mark: str) -> str:
         """Return the static member id of this slot, the same after a crash: its partitions come back at once.
 
-        `mark`: of what it reads.
+        `mark`: of its subscription.
         """
         context = self._context
         base = self._consumer.group_instance_id or f"{socket.gethostname()}-{context.app_name}-{context.service.id}"

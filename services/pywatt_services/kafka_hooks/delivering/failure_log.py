@@ -1,4 +1,4 @@
-"""What is logged of a target that fails and of its dead letters: a line for each would be one for each record."""
+"""Logs a target's failures and dead letters, many in one line: one line each would be one per record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FailureLog:
         self._attempts = attempts
         self._interval = interval
         self.failing = False
-        """Whether its last attempt failed."""
+        """Whether the last attempt failed."""
         self._throttle = LogThrottle()
         self._untold = 0
         self._dead = 0
@@ -30,7 +30,7 @@ class FailureLog:
         self._timer: asyncio.TimerHandle | None = None
 
     def failed(self, delivery: Delivery, attempt: Attempt) -> None:
-        """Tell that the target begins to fail."""
+        """Log that the target begins to fail."""
         if not self.failing and self._throttle.due():
             logger.warning(
                 "%s fails: attempt %d of %d with %s, %s",
@@ -39,7 +39,7 @@ class FailureLog:
         self.failing = True
 
     def dead_lettered(self, delivery: Delivery) -> None:
-        """Tell of a dead letter: of the first at once, of those after it together."""
+        """Log a dead letter: the first at once, later ones together."""
         self._dead += 1
         self._untold += 1
         outcome = delivery.failures[-1].outcome if delivery.failures else "no attempt is left"
@@ -49,7 +49,7 @@ class FailureLog:
             self._wait()
 
     def close(self) -> None:
-        """Tell what is untold."""
+        """Log the rest."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -63,7 +63,7 @@ class FailureLog:
             self._untold = 0
 
     def _rest(self) -> None:
-        """Tell of those that came meanwhile; after a while without one, the next is told at once again."""
+        """Log those that came meanwhile; after an interval without one, the next is logged at once again."""
         self._timer = None
         if self._untold:
             self._tell()

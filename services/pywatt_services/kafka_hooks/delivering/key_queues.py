@@ -16,11 +16,11 @@ Item = TypeVar("Item")
 
 
 class QueueState(enum.Enum):
-    """What a queue's head is doing."""
+    """State of a queue's head."""
 
     RUNNABLE = enum.auto()
     HELD = enum.auto()
-    """It would be runnable, but its group is held."""
+    """Runnable but for its group, which is held."""
     RUNNING = enum.auto()
     PARKED = enum.auto()
     GONE = enum.auto()
@@ -43,7 +43,7 @@ class KeyQueue(Generic[Item]):
         self.items: list[Item] = [item]
         self.state = RUNNABLE
         self.delayed = False
-        """Whether the head was parked already."""
+        """Whether the head was parked before."""
 
     @property
     def head(self) -> Item:
@@ -69,7 +69,7 @@ class KeyQueues(Generic[Item]):
             yield from queues.values()
 
     def add(self, group: Hashable, key: Hashable, item: Item) -> None:
-        """Queue an item behind those of the same group and key."""
+        """Add an item behind those of the same group and key."""
         queues = self._groups.setdefault(group, {})
         queue = queues.get(key)
         if queue is not None:
@@ -82,7 +82,7 @@ class KeyQueues(Generic[Item]):
 
     @property
     def runnable(self) -> bool:
-        """Whether `take` has something to give."""
+        """Whether `take` would return a queue."""
         runnable = self._runnable
         while runnable and runnable[0].state is not RUNNABLE:
             runnable.popleft()

@@ -1,4 +1,4 @@
-"""What follows an attempt at a record, for one entry of `topics`: it is done, tried again, or written elsewhere."""
+"""Handles the outcome of attempts, for one entry of `topics`: finished, retried, or a dead letter."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CAUSE_LOST = "no answer (the attempt was made by a worker that has ended)"
 
 
 class OutcomeHandler:
-    """Carries out what the policy decides."""
+    """Carries out the retry policy's decisions."""
 
     def __init__(
         self,
@@ -59,38 +59,38 @@ class OutcomeHandler:
         if self._breaker is not None:
             self._breaker.succeeded()
 
-    def resume(self, delivery: Delivery, tried: AttemptRecord) -> None:
+    def resume(self, delivery: Delivery, record: AttemptRecord) -> None:
         """Count the attempts that a worker before made; after the last one only the dead letter is to be written."""
-        delivery.attempts = tried.attempts
+        delivery.attempts = record.attempts
         policy = self._policy
-        if tried.attempts >= policy.attempts or (
-            tried.status is not None and policy.rules.of(tried.status) == StatusMeaning.DROP
+        if record.attempts >= policy.attempts or (
+            record.status is not None and policy.rules.of(record.status) == StatusMeaning.DROP
         ):
-            self.dead_letter(delivery, dead_letter_of(tried.status), CAUSE_LOST, tried.status)
+            self.dead_letter(delivery, dead_letter_of(record.status), CAUSE_LOST, record.status)
             return
-        until = min(tried.due, self._now() + longest_pause(policy))  # a clock may have been wrong
+        until = min(record.due, self._now() + longest_pause(policy))  # a clock may have been wrong
         if until > self._now():
             delivery.disposition = Wait(until) if policy.topic is None else Postpone(until)
 
     def dead_letter(self, delivery: Delivery, disposition: DeadLetter, cause: str, status: int | None = None) -> None:
-        """Have a dead letter written without an attempt of ours."""
+        """Make a record a dead letter without an attempt."""
         number = max(delivery.attempts, 1)
         delivery.failed(Attempt(number=number, requested_at=self._now(), status=status, cause=cause))
         delivery.disposition = disposition
 
     def is_past_its_age(self, delivery: Delivery) -> bool:
-        """Whether a record was tried, and is older than any that is tried again."""
+        """Tell whether a record was tried, and is older than `maxAge`."""
         limit = self._policy.max_age
         if limit is None or not delivery.failures or delivery.disposition is not None:
             return False
         return delivery.age(self._now()) > limit
 
     def give_up(self, delivery: Delivery) -> None:
-        """Have the dead letter of a record written that was tried."""
+        """Make a record that was tried a dead letter."""
         delivery.disposition = dead_letter_of(delivery.failures[-1].status)
 
     def counts(self, attempt: Attempt) -> bool:
-        """Tell the breaker what came of an attempt; return whether it counts as one of the record's."""
+        """Report an attempt to the breaker; return whether it counts as one of the record's."""
         breaker = self._breaker
         if breaker is None:
             return True
@@ -100,9 +100,9 @@ class OutcomeHandler:
         return breaker.troubled(attempt.outcome, asked_pause(self._policy, attempt.retry_after))
 
     def failed(self, delivery: Delivery, attempt: Attempt, *, counts: bool) -> float | None:
-        """Return the seconds until the attempt that follows one which failed; `counts`: what the breaker said of it.
+        """Return the seconds from a failed attempt to the next; `counts`: the breaker's answer.
 
-        None: there will be none here. Then the record has its disposition, and `carry_out` is to carry that out.
+        None: there is no further attempt here, and the record has a disposition, which `carry_out` carries out.
         """
         return self._counted(delivery, attempt) if counts else self._uncounted(delivery, attempt)
 
@@ -150,7 +150,7 @@ class OutcomeHandler:
             retry_after=attempt.retry_after,
         )
         if isinstance(decision, Retry):
-            before = delivery.share.tried(delivery.offset)
+            before = delivery.share.attempt_record(delivery.offset)
             counted = None if before is None else before.status
             delivery.try_again(counted, self._now() + decision.after)  # its status says nothing of the record
             return decision.after

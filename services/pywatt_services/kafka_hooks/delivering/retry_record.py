@@ -1,6 +1,6 @@
-"""A record that waits in a retry topic: the record itself, and in further headers its origin and what was tried.
+"""Encodes records of a retry topic: the record itself, and in further headers its origin and its attempts.
 
-So nothing but the topic has to be remembered, and whoever reads it next goes on with it.
+So the topic is the only memory, and every reader of it can go on.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pywatt_services.kafka_hooks.webhooks.target_name import HEXADECIMAL, id_tex
 
 PREFIX = "x-plt-kafka-hooks-retry-"
 TOPIC, PARTITION, OFFSET, TIMESTAMP = (PREFIX + name for name in ("topic", "partition", "offset", "timestamp"))
-"""Of the record in the topic that it comes from; the first one begins what we have added."""
+"""Of the record in its original topic; the first one begins the headers that are added here."""
 ATTEMPTS = PREFIX + "attempts"
 """Made until now."""
 NOT_BEFORE = PREFIX + "not-before"
-"""When the next one is due: milliseconds since 1970."""
+"""Due time of the next attempt: milliseconds since 1970."""
 TARGET = PREFIX + "target"
 """The id of the target that it is for, as a dead letter has it."""
 READ_AT = PREFIX + "read-at"
-"""When a record without a time of its own was read first: milliseconds since 1970."""
+"""Time of the first reading of a record without a timestamp: milliseconds since 1970."""
 ERRORS = PREFIX + "errors"
-"""What came of the last ones, as JSON, without what the webhook answered beside the status."""
+"""The last attempts as JSON, with the status but without the rest of the responses."""
 TOMBSTONE = PREFIX + "tombstone"
 """There is no value: a record without key and value cannot be written."""
 LARGEST = 2**63  # above all that Kafka has: milliseconds, offsets, numbers of attempts
@@ -37,7 +37,7 @@ KEPT_CAUSE = 500  # characters of why there was no answer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryRecord:
-    """What a record of a retry topic says."""
+    """A decoded record of a retry topic."""
 
     message: Message
     """The record as it is where it comes from."""
@@ -48,18 +48,18 @@ class RetryRecord:
     target_id: int | None = None
     """None: it was written before there were such."""
     read_at: float = 0.0
-    """When a record without a time of its own was read first, in seconds since 1970."""
+    """Time of the first reading of a record without a timestamp, in seconds since 1970."""
 
 
 def retry_value(message: Message) -> bytes | None:
-    """Return the value of a record's stand-in in a retry topic."""
+    """Return the value of a retry record."""
     return b"" if message.value is None and message.key is None else message.value
 
 
 def retry_headers(
     message: Message, *, attempts: int, due: float, failures: Sequence[Attempt], target_id: int, read_at: float = 0.0
 ) -> list[Header]:
-    """Return the headers of a record's stand-in in a retry topic; `due`, `read_at`: seconds since 1970."""
+    """Return the headers of a retry record; `due`, `read_at`: seconds since 1970."""
     added = [
         (TOPIC, message.topic),
         (PARTITION, str(message.partition)),
@@ -78,7 +78,7 @@ def retry_headers(
 
 
 def read_retry_record(record: Message) -> RetryRecord | None:
-    """Return what a record of a retry topic stands for; None when it is not one of ours."""
+    """Decode a record of a retry topic; None when another program wrote it."""
     headers = record.headers
     begin = max((index for index, (name, _) in enumerate(headers) if name == TOPIC), default=len(headers))
     if not all(name.startswith(PREFIX) for name, _ in headers[begin:]):
@@ -106,7 +106,7 @@ def read_retry_record(record: Message) -> RetryRecord | None:
 
 
 def _number(text: str, least: int = 0) -> int:
-    """Return a number of Kafka's. Raises ValueError for one that it cannot have: whoever writes the topic may lie."""
+    """Return a number within Kafka's bounds. Raises ValueError: any program may write to the topic."""
     number = int(text)
     if not least <= number < LARGEST:
         raise ValueError(f"no such number: {text}")

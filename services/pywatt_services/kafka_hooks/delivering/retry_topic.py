@@ -22,7 +22,7 @@ class RetriedDelivery(Delivery):
     """A record that comes from a retry topic; `message` is as it was where it came from first."""
 
     record: Message = field(kw_only=True)
-    """Its stand-in in the retry topic: what is committed."""
+    """The record of the retry topic, which is committed."""
     due: float = field(kw_only=True)
     """Seconds since 1970."""
 
@@ -31,12 +31,12 @@ class RetriedDelivery(Delivery):
         self.partition.finish(self.record, self.share)
 
     def try_again(self, status: int | None, due: float = 0.0) -> None:
-        """Have it noted, beyond our own life, what was tried and when (seconds since 1970) the next attempt is due."""
+        """Record a failed attempt in the commit; `due`: time of the next attempt, in seconds since 1970."""
         self.partition.try_again(self.record, self.share, AttemptRecord(self.attempts, status, due))
 
     @property
     def offset(self) -> int:
-        """Where it is in the partition that is held."""
+        """Offset in the assigned partition."""
         return self.record.offset
 
 
@@ -44,7 +44,7 @@ class RetryTopicWebhook(Webhook):
     """The deliveries of one retry topic."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
-        """As for Webhook."""
+        """Takes the same arguments as Webhook."""
         super().__init__(*arguments, **more)
         self._queues = _DueQueues(self._early, self._park)
 
@@ -67,9 +67,9 @@ class RetryTopicWebhook(Webhook):
                 record=record,
                 due=found.due,
             )
-        tried = delivery.share.tried(record.offset)
-        if tried is not None:
-            self._outcome_handler.resume(retried, tried)
+        attempt_record = delivery.share.attempt_record(record.offset)
+        if attempt_record is not None:
+            self._outcome_handler.resume(retried, attempt_record)
         self._queues.add(delivery.partition.place, record.offset, retried)
         self._start_runner()
 
@@ -91,7 +91,7 @@ class _DueQueues(KeyQueues[Delivery]):
         self._park_for = park
 
     def take(self) -> KeyQueue[Delivery] | None:
-        """Return the queue that waited longest of those that are due; the others are parked until they are."""
+        """Return the due queue that waited longest; queues that are not due are parked until then."""
         while (queue := super().take()) is not None:
             wait = self._early(queue.head)
             if wait <= 0:

@@ -20,7 +20,7 @@ logger = logging.getLogger("pywatt.kafka_hooks")
 
 
 class Member(Protocol):
-    """What delivers to the target."""
+    """Delivers to the target."""
 
     def leave_alone(self) -> None:
         """Start nothing until told otherwise."""
@@ -35,7 +35,7 @@ class Member(Protocol):
         ...
 
     def give_up_aged(self) -> None:
-        """Have the records that were tried, and are past their age, become dead letters."""
+        """Make dead letters of the records that were tried and are past their age."""
         ...
 
 
@@ -50,17 +50,17 @@ class TargetBreaker(Breaker):
         clock: Callable[[], float] = monotonic,
         later: Callable[[float, Callable[[], None]], object] | None = None,
     ) -> None:
-        """`target`: for the log. `later` calls after so many seconds; None: the event loop's."""
+        """`target`: for the log. `later` calls after a number of seconds; None: the event loop's."""
         super().__init__(policy)
         self._later = later or (lambda seconds, call: asyncio.get_running_loop().call_later(seconds, call))
         self._target = target
         self._clock = clock
         self._members: list[Member] = []
         self._trying: Member | None = None
-        """Whose turn it is while the breaker is half open; None: of the one that has a record first."""
+        """The member that tries a record while the breaker is half open; None: the first with a record."""
 
     def join(self, member: Member) -> None:
-        """Tell a member from now on what the breaker does."""
+        """Add a member, and tell it from now on what the breaker does."""
         self._members.append(member)
         if self.state is not BreakerState.CLOSED:
             member.leave_alone()
@@ -115,7 +115,7 @@ class TargetBreaker(Breaker):
 
     @property
     def _is_anybodys(self) -> bool:
-        """Whether one record may be tried, and nobody has begun."""
+        """Whether one record may be tried, and no member has begun."""
         return self.state is BreakerState.HALF_OPEN and self._trying is None
 
     def _pause_over(self) -> None:
@@ -131,7 +131,7 @@ class TargetBreaker(Breaker):
 
 
 class TargetBreakers:
-    """Those of one worker."""
+    """The breakers of one worker."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, BreakerPolicy], TargetBreaker] = {}

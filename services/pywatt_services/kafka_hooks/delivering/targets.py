@@ -1,4 +1,4 @@
-"""The targets of each topic: those of the entries that name it, then those of the entries whose pattern means it."""
+"""Maps each topic to its targets: entries that name it, then entries whose pattern matches it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Targets(Mapping[str, Sequence[Webhook]]):
         *,
         never: Iterable[str] = (),
     ) -> None:
-        """`make` is given an entry with its topic's own name, and how many before it have the same topic and URL.
+        """`make` takes an entry with its topic's own name, and the number of earlier ones for the same topic and URL.
 
-        `make_retries` is given an entry that has a retry topic. `never`: the topics that no pattern means.
+        `make_retries` takes an entry with a retry topic. `never`: the topics that no pattern means.
         """
         entries, never = list(entries), list(never)
         self._make = make
@@ -40,7 +40,7 @@ class Targets(Mapping[str, Sequence[Webhook]]):
             if entry.topic not in self._targets:
                 self._targets[entry.topic] = self._make_all(entry.topic)
         self.retry_topics = frozenset(entry.retry.topic for entry in entries if entry.retry.topic is not None)
-        """Those that are ours, from their first record to their last."""
+        """Topics of retry records, read from their first record to their last."""
         for entry in entries:
             if entry.retry.topic is not None:
                 self._targets[entry.retry.topic] = [make_retries(entry)]
@@ -48,7 +48,7 @@ class Targets(Mapping[str, Sequence[Webhook]]):
         """The topics that have a name."""
 
     def __getitem__(self, topic: str) -> Sequence[Webhook]:
-        """Return the targets of a topic, made now if it is the first time. Raises KeyError when nobody wants it."""
+        """Return the targets of a topic, created on first use. Raises KeyError when it has none."""
         found = self._targets.get(topic)
         if found is None:
             found = self._make_all(topic)

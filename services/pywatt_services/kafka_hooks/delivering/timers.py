@@ -1,5 +1,6 @@
-"""Ends pauses, with one timer for all that end within the same few milliseconds: a dead target's keys are tried again
-together, and a timer for each of them would cost the other targets their time."""
+"""Returns items after a delay, with one timer for all that are due within the same few milliseconds: a dead target's
+keys are retried together, and a timer for each would cost the other targets their time.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +20,13 @@ class Timers(Generic[Item]):
     __slots__ = ("_due", "_over")
 
     def __init__(self, over: Callable[[Sequence[Item]], None]) -> None:
-        """`over` gets the items whose pauses are over, in the order in which they came. Called from the event loop."""
+        """`over` is called from the event loop with the items that are due, in the order in which they came."""
         self._over = over
         self._due: dict[int, list[Item]] = {}
-        """By the number of the grain, counted from the beginning of the loop's time."""
+        """By the number of the grain, counted from the start of the loop's clock."""
 
     def add(self, item: Item, seconds: float) -> None:
-        """Keep an item for so many seconds."""
+        """Return an item after that number of seconds."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         grain = math.ceil((now + seconds) / GRAIN)

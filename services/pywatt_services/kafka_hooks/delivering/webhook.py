@@ -58,7 +58,7 @@ class Webhook:
         """
         name = target_name(options.url, duplicate_index)
         self.id = name.id
-        """By which its progress is known again after a restart; with another URL it is another target."""
+        """Identity of its progress across restarts; another URL makes another target."""
         self.other_targets: frozenset[int] = frozenset()
         """The ids of the topic's other targets."""
         self.options = options
@@ -102,15 +102,15 @@ class Webhook:
 
     @property
     def breaker_state(self) -> BreakerState | None:
-        """How the circuit breaker stands; None without one."""
+        """State of the circuit breaker; None without one."""
         return None if self._breaker is None else self._breaker.state
 
     def queues(self) -> Iterable[KeyQueue[Delivery]]:
-        """Return what is in work or waits, queue by queue."""
+        """Return the queues of unfinished records."""
         return self._queues
 
     def accept(self, delivery: Delivery) -> None:
-        """Queue a record behind those that it must not overtake; one that is not for this target is done."""
+        """Queue a record behind those that it must not overtake; finish one that is for another target."""
         message = delivery.message
         if message.timestamp < 0:
             delivery.read_at = self._now()
@@ -120,9 +120,9 @@ class Webhook:
         if self.options.filter is not None and not self.options.filter.takes(message):
             delivery.finish()
             return
-        tried = delivery.share.tried(message.offset)
-        if tried is not None:
-            self._outcome_handler.resume(delivery, tried)
+        attempt_record = delivery.share.attempt_record(message.offset)
+        if attempt_record is not None:
+            self._outcome_handler.resume(delivery, attempt_record)
         elif message.value is None and self.options.tombstones is not Tombstones.DELIVER:
             if self.options.tombstones is Tombstones.IGNORE:
                 delivery.finish()
@@ -141,7 +141,7 @@ class Webhook:
         self._start_runners()
 
     def drop(self, partition: TopicPartition) -> None:
-        """Forget what is not in flight: the partition is another member's now."""
+        """Drop the records of a partition that are not in flight: it belongs to another member."""
         self._queues.drop(partition)
 
     def stop(self) -> None:
@@ -161,7 +161,7 @@ class Webhook:
                 queue.head.call.end()
 
     def _queue_key(self, delivery: Delivery) -> bytes | int | None:
-        """Return what the records that have to stay in order have in common."""
+        """Return the key that records share which must stay in order."""
         order = self.options.order
         if order is Order.PARTITION:
             return None
@@ -209,7 +209,7 @@ class Webhook:
         return call is not None
 
     def _fail_at_once(self, queue: KeyQueue[Delivery]) -> bool:
-        """Have the attempt at a queue's head fail if it need not be made, and will be followed by another one."""
+        """Fail the attempt at a queue's head without a call, if the target refuses calls and another one follows."""
         delivery = queue.items[0]
         if delivery.disposition is not None or (failure := self._caller.refused(delivery)) is None:
             return False
@@ -263,7 +263,7 @@ class Webhook:
         self._advance(queue, wait)
 
     def _advance(self, queue: KeyQueue[Delivery], wait: float | None) -> None:
-        """Finish with a queue's head, or wait so many seconds for its next step."""
+        """Finish a queue's head, or park the queue for `wait` seconds until the next step."""
         delivery = queue.head
         if delivery.partition.lost:
             self._queues.finish(queue)
@@ -315,7 +315,7 @@ class Webhook:
         self._start_runners()
 
     def give_up_aged(self) -> None:
-        """Have the records that were tried, and are past their age, become dead letters."""
+        """Make dead letters of the records that were tried and are past their age."""
         aged = [
             queue
             for queue in self._queues

@@ -1,4 +1,4 @@
-"""Keeps warnings that could come with every record apart."""
+"""Limits warnings that could come with every record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ INTERVAL = 10.0  # seconds between two warnings of one kind
 
 
 class LogThrottle:
-    """Tells when it is time for the next warning of one kind, and how often there was cause for one."""
+    """Tells when the next warning of one kind is due, and counts its causes."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""How those who read a part of a service's document tell what is wrong with it."""
+"""Reports problems of a service's document."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The service's own HTTP server: clients' connections, their requests, and what is answered."""
+"""Serves HTTP: connections of clients, their requests, the responses; and calls peer workers."""

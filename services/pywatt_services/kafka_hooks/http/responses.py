@@ -1,4 +1,4 @@
-"""The answers of kafka-hooks' own HTTP side, with the original's statuses and bodies."""
+"""Makes the responses of kafka-hooks' own HTTP side, with the original's statuses and bodies."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ MULTI_STATUS = 207  # for a batch that was written in part
 RETRY_AFTER = 1  # seconds, told to clients while Kafka is away
 WITHOUT_BODY = frozenset({204, 205, 304})
 NEVER_SIZED = frozenset({204, 304})
-"""Statuses whose answers have no content-length (RFC 9110 section 8.6)."""
+"""Statuses of responses without content-length (RFC 9110 section 8.6)."""
 REPLY_STATUSES = range(200, 600)
-"""What a reply may ask for; 1xx is no final answer."""
+"""Statuses that a reply may set; 1xx is no final response."""
 DEFAULT_TYPE = b"application/octet-stream"
 
 
@@ -36,7 +36,7 @@ class HttpResponse:
 
     status: int
     headers: RawHeaders = ()
-    """Without content-length."""
+    """Headers without content-length."""
     body: bytes = b""
 
 
@@ -54,7 +54,7 @@ def no_route(method: str, target: str) -> HttpResponse:
 
 
 def too_large() -> HttpResponse:
-    """Answer a request whose body is over the limit, or larger than the broker takes."""
+    """Respond to a body over the limit, or larger than the broker takes."""
     return _json(
         413,
         {
@@ -72,13 +72,13 @@ def bad_request(message: str) -> HttpResponse:
 
 
 def unknown_coding(message: str) -> HttpResponse:
-    """Answer a request whose body has a content coding that cannot be taken off."""
+    """Respond to a body with an unsupported content coding."""
     answer = _error(415, "Unsupported Media Type", message, code="HTTP_ERROR_UNSUPPORTED_MEDIA_TYPE")
     return HttpResponse(answer.status, (*answer.headers, (b"accept-encoding", b"gzip, deflate")), answer.body)
 
 
 def invalid(errors: Sequence[Mapping[str, Any]]) -> HttpResponse:
-    """Answer a request whose body does not satisfy its topic's JSON Schema."""
+    """Respond to a body that does not satisfy its topic's JSON Schema."""
     return _json(
         400,
         {
@@ -99,12 +99,12 @@ def unauthorized(header: str | None) -> HttpResponse:
 
 
 def no_keys() -> HttpResponse:
-    """Answer a client whose token cannot be checked now."""
+    """Respond to a token that cannot be checked now."""
     return unavailable("The keys that tokens are checked with cannot be fetched.")
 
 
 def other_request() -> HttpResponse:
-    """Answer a request whose idempotency key came with another request before."""
+    """Respond to an idempotency key that came with another request before."""
     message = "The idempotency key was used for another request."
     return _error(422, "Unprocessable Entity", message, code="HTTP_ERROR_UNPROCESSABLE_ENTITY")
 
@@ -115,7 +115,7 @@ def replayed(answer: HttpResponse) -> HttpResponse:
 
 
 def acknowledged(position: RecordPosition) -> HttpResponse:
-    """Tell where a record is."""
+    """Respond with the position of a record."""
     return _json(OK, position._asdict())
 
 
@@ -125,7 +125,7 @@ def document(content: Mapping[str, Any], status: int = OK) -> HttpResponse:
 
 
 def batch_acknowledged(topic: str, outcomes: Sequence[RecordPosition | tuple[HttpResponse, str]]) -> HttpResponse:
-    """Tell where the records of a batch are, and why others were not written (the answer to each alone, and words)."""
+    """Respond with the positions of a batch's records, and the reasons for those that were not written."""
     records: list[Mapping[str, Any]] = []
     failures: list[HttpResponse] = []
     for outcome in outcomes:
@@ -144,22 +144,22 @@ def batch_acknowledged(topic: str, outcomes: Sequence[RecordPosition | tuple[Htt
 
 
 def bad_reply(message: str) -> HttpResponse:
-    """Answer a request whose reply makes no HTTP answer."""
+    """Respond to a request whose reply is no HTTP response."""
     return _error(502, "Bad Gateway", message, code="HTTP_ERROR_BAD_GATEWAY")
 
 
 def refused(message: str) -> HttpResponse:
-    """Answer a request whose record the broker refuses for good."""
+    """Respond to a record that the broker refuses for good."""
     return _error(500, "Internal Server Error", message, code="HTTP_ERROR_INTERNAL_SERVER_ERROR")
 
 
 def failed() -> HttpResponse:
-    """Answer a request that tripped over a mistake of ours, which the log tells."""
+    """Respond to an internal error, which is logged."""
     return _error(500, "Internal Server Error", "Internal Server Error", code="HTTP_ERROR_INTERNAL_SERVER_ERROR")
 
 
 def unavailable(message: str) -> HttpResponse:
-    """Answer a request whose record cannot be written now."""
+    """Respond to a record that cannot be written now."""
     return _later(_error(503, "Service Unavailable", message, code="HTTP_ERROR_SERVICE_UNAVAILABLE"))
 
 
@@ -169,7 +169,7 @@ def too_many(message: str) -> HttpResponse:
 
 
 def timed_out() -> HttpResponse:
-    """Answer a request whose reply did not come in time."""
+    """Respond to a request without a reply in time."""
     return _error(504, "Gateway Timeout", "Request timeout", code="HTTP_ERROR_GATEWAY_TIMEOUT")
 
 

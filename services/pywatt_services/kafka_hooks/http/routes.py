@@ -22,7 +22,7 @@ class PathPattern:
 
     @classmethod
     def parse(cls, text: str) -> PathPattern:
-        """Read `/api/process/:id`. Raises ValueError, saying what is wrong."""
+        """Read `/api/process/:id`. Raises ValueError with the problem."""
         if not text.startswith("/"):
             raise ValueError("a path starts with /")
         segments = tuple(text[1:].split("/"))

@@ -19,7 +19,7 @@ class TopicMetrics:
         self._clock = clock
         self.in_flight = 0
         self.timings: dict[tuple[str, int], Histogram] = {}
-        """By method and status."""
+        """Durations of calls by method and status."""
         self.retries = 0
         self.dead: Counter[str] = Counter()
         """Dead letters by reason."""

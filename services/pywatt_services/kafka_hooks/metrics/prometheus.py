@@ -1,4 +1,4 @@
-"""Metrics as Prometheus reads them (text format 0.0.4), without its client: a few numbers do not need 30 ms of imports.
+"""Writes metrics in the Prometheus text format 0.0.4, without its client: a few numbers do not need 30 ms of imports.
 
 Histograms are kept as counters per bucket, so that observing costs a search in six numbers.
 """
@@ -16,7 +16,7 @@ Labels = Mapping[str, str]
 
 @dataclass(slots=True)
 class Histogram:
-    """How long things took: one histogram."""
+    """A histogram of durations."""
 
     bounds: Sequence[float]
     """Seconds, rising."""
@@ -46,7 +46,7 @@ class MetricFamily:
 
 
 def histogram_family(name: str, text: str, series: Iterable[tuple[Labels, Histogram]]) -> MetricFamily:
-    """Return the family of a histogram."""
+    """Return the metric family of a histogram."""
     samples: list[tuple[str, Labels, float]] = []
     for labels, timings in series:
         count = 0
@@ -70,7 +70,7 @@ def write_text(families: Iterable[MetricFamily], common: Labels) -> str:
 
 
 def merge_texts(texts: Iterable[str]) -> str:
-    """Return one text out of those of several workers, whose samples differ in a label."""
+    """Merge the texts of several workers, whose samples differ in a label."""
     blocks: dict[str, list[str]] = {}
     for text in texts:
         block: list[str] = []

@@ -1,6 +1,6 @@
-"""Tells patterns that take very long on a text that nearly fits, such as `(a+)+$`; pure.
+"""Detects patterns that take very long on a text that nearly matches, such as `(a+)+$`; pure.
 
-Python's `re` tries every way in which a pattern can fit. There are many ways where a repeat and what may come after it
+Python's `re` tries every way in which a pattern can match. There are many ways where a repeat and the part after it
 take the same characters, and exponentially many where that happens inside another repeat.
 """
 
@@ -17,7 +17,7 @@ _OTHER = 128
 """Stands for all characters beyond ASCII."""
 _ALL = frozenset(range(_OTHER + 1))
 _MANY = 8
-"""From so many repetitions on, a repeat counts as one without an end."""
+"""Repetitions from which on a repeat counts as unbounded."""
 
 Characters: TypeAlias = frozenset[int]
 Node: TypeAlias = tuple[Any, Any]
@@ -37,11 +37,11 @@ def check_backtracking(pattern: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """How a text that fits may begin."""
+    """The possible beginnings of a matching text."""
 
     characters: Characters
     empty: bool
-    """Whether it may be empty."""
+    """Whether the text may be empty."""
 
 
 class _Analysis:

@@ -1,4 +1,4 @@
-"""Topics that are named by a pattern, and names that no pattern means; pure."""
+"""Topics named by a pattern, and names that no pattern matches; pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pywatt_services.kafka_hooks.patterns.backtracking import SlowPattern, check
 from pywatt_services.kafka_hooks.webhooks.options import DEFAULT_DLQ, WebhookOptions
 
 INTERNAL = "__"
-"""How the names of Kafka's own topics begin."""
+"""Prefix of the names of Kafka's own topics."""
 REFERENCE = re.compile(r"\(\?P[<=]|\(\?\(|(?<!\\)(?:\\\\)*\\[1-9]")
 """Named groups and what refers to groups: their names and numbers are others when several patterns are put together."""
 LEGAL_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
@@ -45,7 +45,7 @@ def check_pattern(pattern: str) -> None:
 
 
 def own_topics(webhooks: Iterable[WebhookOptions], replies: Iterable[RequestReplyOptions]) -> frozenset[str]:
-    """Return the topics that no pattern means: a pattern that took what comes of it would make a loop."""
+    """Return the topics that no pattern matches: to deliver this service's own output would make a loop."""
     exchanged = (topic for reply in replies for topic in (reply.request_topic, reply.response_topic))
     written = (topic for webhook in webhooks for topic in (webhook.dlq, webhook.retry.topic) if topic is not None)
     return frozenset([DEFAULT_DLQ, *exchanged, *written])
@@ -60,7 +60,7 @@ def expression(patterns: Iterable[str], never: Iterable[str]) -> str | None:
 
 
 def matches(name: str, pattern: str | None) -> bool:
-    """Tell whether an expression means the topic of that name, which is one that a topic can have."""
+    """Tell whether an expression matches the legal name of a topic."""
     return pattern is not None and bool(LEGAL_NAME.fullmatch(name)) and _compiled(pattern).fullmatch(name) is not None
 
 

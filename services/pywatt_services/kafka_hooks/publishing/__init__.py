@@ -1,1 +1,1 @@
-"""From HTTP requests to records."""
+"""Publishes HTTP requests as records."""

@@ -25,7 +25,7 @@ _KNOWN = frozenset({*_VALUES, "key", "keyBase64", "headers", "partition"})
 
 
 class BatchError(ValueError):
-    """A batch that cannot be written; the message says which entry and what is wrong with it."""
+    """An invalid batch; the message names the entry and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class BatchRecord:
     value: bytes | None
     key: bytes | None
     headers: list[tuple[str, bytes]]
-    """As they were given; which of them its record has is up to `RecordHeaders`."""
+    """Headers as given; `RecordHeaders` chooses the record's."""
     partition: int | None
 
 
@@ -45,7 +45,7 @@ def media_type(content_type: bytes) -> bytes:
 
 
 def read_batch(kind: bytes, body: bytes) -> list[BatchRecord]:
-    """Return the records of a body whose content type is `kind`. Raises BatchError."""
+    """Return the records of a body with the content type `kind`. Raises BatchError."""
     entries: Any
     try:
         entries = [_parse(line) for line in body.split(b"\n") if line.strip()] if kind == LINES else _parse(body)

@@ -1,4 +1,4 @@
-"""The first answers to requests with an idempotency key, which the same request gets again for a while."""
+"""Caches the first response to each idempotency key for a while."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ResponseT = TypeVar("ResponseT")
 
 @dataclass(slots=True, eq=False)
 class CachedRequest(Generic[ResponseT]):
-    """What came of the first request with a key."""
+    """The first request with a key, and its response."""
 
     fingerprint: bytes
-    """What the same request has in common, and another one with the same key has not."""
+    """Digest that tells a repeated request from another one with the same key."""
     since: float
     answer: ResponseT | None = None
     """None as long as there is none."""
@@ -27,7 +27,7 @@ class CachedRequest(Generic[ResponseT]):
 
 
 class IdempotencyCache(Generic[KeyT, ResponseT]):
-    """One worker's memory."""
+    """The cache of one worker."""
 
     def __init__(self, window: float, *, kept: int = KEPT, clock: Callable[[], float] = monotonic) -> None:
         """`window`: seconds for which a key is known."""
@@ -58,7 +58,7 @@ class IdempotencyCache(Generic[KeyT, ResponseT]):
         self._requests[key] = CachedRequest(fingerprint, now)
 
     def end(self, key: KeyT, answer: ResponseT, *, keep: bool) -> None:
-        """Give the answer to all who wait for it; `keep` it for those who come later."""
+        """Respond to all that wait; `keep` the response for later requests."""
         request = self._requests.get(key) if keep else self._requests.pop(key, None)
         if request is None:
             return
@@ -80,13 +80,13 @@ class IdempotencyCache(Generic[KeyT, ResponseT]):
             await self._settled.wait()
 
     def entries(self) -> Iterator[tuple[KeyT, CachedRequest[ResponseT], float]]:
-        """Yield what is known, with its age in seconds."""
+        """Yield the cached requests with their keys and ages in seconds."""
         now = self._clock()
         for key, request in self._requests.items():
             if request.answer is not None and now - request.since <= self._window:
                 yield key, request, now - request.since
 
     def adopt(self, key: KeyT, fingerprint: bytes, answer: ResponseT, age: float) -> None:
-        """Remember what another worker knew; what is known here is not changed."""
+        """Add another worker's entry, unless the key is known here."""
         if key not in self._requests:
             self._requests[key] = CachedRequest(fingerprint, self._clock() - age, answer)

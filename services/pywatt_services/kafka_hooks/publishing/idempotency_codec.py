@@ -1,6 +1,6 @@
-"""What workers of one service send each other about idempotency keys: requests, and what is remembered; pure.
+"""Encodes idempotency messages between workers of one service: forwarded requests, and handovers; pure.
 
-JSON, in which bytes stand as Latin-1.
+JSON with bytes as Latin-1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pywatt_services.kafka_hooks.http.responses import HttpResponse
 from pywatt_services.kafka_hooks.wire.headers import RawHeaders
 from pywatt_services.kafka_hooks.wire.json_bytes import latin1_bytes, latin1_text
 
-PART = 256 * 1024  # bytes of one message, about; one memory alone may be larger
+PART = 256 * 1024  # bytes of one message, about; one response alone may be larger
 MARGIN = 1024 * 1024
 """Bytes that a message may have above the limit of a request's body, which it may hold as a whole."""
 
@@ -52,7 +52,7 @@ def read_request(message: bytes) -> PassedOn:
 
 
 def pack(stored: Iterable[StoredResponse]) -> Iterator[tuple[list[StoredResponse], bool]]:
-    """Yield memories in parts that fit into a message, each with whether it is the last; at least one."""
+    """Yield responses in parts that fit into one message each, with True for the last part; at least one."""
     part: list[StoredResponse] = []
     size = 0
     for each in stored:
@@ -66,7 +66,7 @@ def pack(stored: Iterable[StoredResponse]) -> Iterator[tuple[list[StoredResponse
 
 
 def write_handover(stored: Sequence[StoredResponse], *, last: bool) -> bytes:
-    """Return memories as they are handed over; `last`: whether nothing follows."""
+    """Encode a handover; `last`: whether no further part follows."""
     known = [
         {
             "topic": each.topic, "key": latin1_text(each.key), "fingerprint": latin1_text(each.fingerprint),

@@ -1,9 +1,9 @@
-"""Which worker of a service remembers an idempotency key, and how requests and memories get to it.
+"""Shards the idempotency keys of a service among its workers: forwards requests to the owner, hands over at a stop.
 
-Each key belongs to one slot, by rendezvous hashing. Another worker that gets the request has the slot's worker answer
-it. A worker that replaces another one leaves the slot's keys to that one until it has been given the memory, so that no
-key is in two memories, or in none. Where the owner cannot be reached the client is told to come back: who sends a key
-does not want to have written twice.
+Each key belongs to one slot, by rendezvous hashing. Other workers forward its requests to the slot's worker. A worker
+that replaces another one leaves the slot's keys to that one until it receives their handover, so that no key has two
+owners, or none. Without a reachable owner the client is told to retry later: a client that sends a key does not want
+its record written twice.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ Handle: TypeAlias = Callable[[Request, HooksExchange], None]
 
 
 class ShardState(enum.Enum):
-    """What a worker is to the keys of its slot."""
+    """A worker's relation to the keys of its slot."""
 
     AWAITING_HANDOVER = "heir"
-    """The worker before it has them still."""
+    """The worker before it still has them."""
     OWNER = "owner"
     HANDING_OVER = "leaving"
-    """It gives them away: new requests wait for that."""
+    """It hands its keys over: new requests wait for that."""
     HANDED_OVER = "gone"
-    """It has given them away."""
+    """It has handed its keys over."""
 
 
 class ShardContext(Protocol):
-    """What a worker knows of itself and the others; a ServiceContext does."""
+    """A worker's own slot and the mesh table; a ServiceContext has both."""
 
     @property
     def slot(self) -> int: ...
@@ -93,7 +93,7 @@ class IdempotencyShards:
         self._post = post
         self._handle: Handle | None = None
         self._predecessor = self._endpoint(context.slot)
-        """The worker that had the slot before, while it has the memory."""
+        """Address of the worker that had the slot before, until its handover."""
         self.state = ShardState.OWNER if self._predecessor in (None, address) else ShardState.AWAITING_HANDOVER
         self._handover_received = asyncio.Event()
         self._handed_over = asyncio.Event()
@@ -101,13 +101,13 @@ class IdempotencyShards:
             self._handover_received.set()
 
     def handle_with(self, handle: Handle) -> None:
-        """Have requests that others pass on handled like this."""
+        """Set the handler of forwarded requests."""
         self._handle = handle
 
     def forward(
         self, topic: str, key: bytes, request: Request, exchange: HooksExchange, here: Callable[[], None]
     ) -> bool:
-        """Have the owner of a key answer the request; False if that is this worker. `here` serves it after all."""
+        """Forward a request to the owner of its key; False if that is this worker. `here` serves it after all."""
         slot = self._context.slot
         if not request.hops:
             service = self._context.table.services.get(self._service)
@@ -122,7 +122,7 @@ class IdempotencyShards:
         return True
 
     def receive(self, request: Request, exchange: HooksExchange) -> None:
-        """Take what another worker sends."""
+        """Handle a forwarded request or a handover."""
         try:
             if request.path == HANDOVER:
                 self._adopt(read_handover(request.body))
@@ -136,9 +136,9 @@ class IdempotencyShards:
         self._handle(passed_on, exchange)
 
     async def hand_over(self, limit: float) -> None:
-        """Hand what is remembered over to those who own it from now on; new requests wait for that, then go there.
+        """Hand the cached responses over to their next owners; new requests wait for that, then are forwarded.
 
-        `limit`: seconds for the requests that are being served.
+        `limit`: seconds for the requests in progress.
         """
         with anyio.move_on_after(limit):
             await self._handover_received.wait()  # two reloads, one right after the other

@@ -18,14 +18,13 @@ IDEMPOTENCY_WINDOW = 300.0  # seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishOptions:
-    """What clients may publish."""
+    """Limits and rules for publishing."""
 
     topics: frozenset[str] = field(default_factory=frozenset)
     pattern: str | None = None
     """Means the names of further ones; a regular expression."""
     headers: tuple[str, ...] | None = None
-    """Names of the request headers that become record headers, in lower case; `x-*` stands for all that begin so.
-    None: all that may pass."""
+    """Names of request headers that become record headers, in lower case; `x-*` matches a prefix. None: all allowed."""
     body_limit: int = BODY_LIMIT
     """Bytes of a request's body."""
     buffer_limit: int = BUFFER_LIMIT
@@ -44,7 +43,7 @@ def publish_options(
     report_problem: ReportProblem,
     pattern: str | None = None,
 ) -> PublishOptions:
-    """Read the block. `topics` and `pattern`: what clients may publish to unless the block names others."""
+    """Read the block. `topics` and `pattern`: topics that may be published to, unless the block names others."""
     named = settings.get("topics")
     chosen = topics if named is None else frozenset(named)
     pattern = pattern if named is None else None

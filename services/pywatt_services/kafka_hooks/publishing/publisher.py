@@ -73,7 +73,7 @@ class BufferFullError(KafkaError):
 
 
 class RecordWriter(Protocol):
-    """What writes records."""
+    """Writes records."""
 
     @property
     def status(self) -> ConnectionStatus: ...
@@ -105,7 +105,7 @@ class Publisher:
         self._throttle = LogThrottle()
 
     def use_shards(self, shards: IdempotencyShards) -> None:
-        """Have other workers remember the idempotency keys that are theirs."""
+        """Share the idempotency keys with other workers."""
         self._shards = shards
 
     @property

@@ -1,4 +1,4 @@
-"""Which headers of a request become headers of its record."""
+"""Chooses the headers of a request that become headers of its record."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RecordHeaders:
         self._names: dict[bytes, str | None] = {}
 
     def of(self, request: RawHeaders) -> list[tuple[str, bytes]]:
-        """Return a record's headers (of a request's, whose names are in lower case): content-type first."""
+        """Return a record's headers, content-type first; names of `request` are in lower case."""
         names = self._names
         result: list[tuple[str, bytes]] = []
         for raw, value in request:

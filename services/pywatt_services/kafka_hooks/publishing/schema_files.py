@@ -1,7 +1,7 @@
-"""Reads the JSON Schema of a topic together with all that it refers to, so that nothing has to be looked for later.
+"""Reads the JSON Schema of a topic with all of its references, so that nothing is looked up later.
 
-A `$ref` leads to a file, seen from the file that it stands in. Where the schema has an absolute `$id`, what lies beside
-that is looked for in the schema's folder. All else is refused: no schema is ever fetched.
+A `$ref` leads to a file, relative to its own file. With an absolute `$id`, URIs beside that are files of the schema's
+folder. All others are refused: schemas are never fetched.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FILE = "file"
 
 
 class UnusableSchema(ValueError):
-    """A schema that cannot be used: what is wrong, and what to do."""
+    """An unusable schema: the problem and a hint."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -38,12 +38,12 @@ class UnusableSchema(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TopicSchema:
-    """What the records of one topic have to satisfy."""
+    """The JSON Schema of one topic."""
 
     uri: str
-    """Of the document that says so."""
+    """URI of the root document."""
     documents: Mapping[str, Any]
-    """That and those that it refers to, by their URIs."""
+    """The root and the documents it refers to, by URI."""
 
 
 def read_schema(entry: str | Mapping[str, Any], folder: Path) -> TopicSchema:
@@ -69,7 +69,7 @@ def _with_safe_patterns(validator: type[Validator]) -> type[Validator]:
 
 
 def resource(document: Any, like: Any) -> Resource[Any]:
-    """Return a document for a registry; `like`: the one whose dialect it has where it does not say its own."""
+    """Return a document for a registry; `like`: the document whose dialect it has by default."""
     from referencing import Resource
     from referencing.jsonschema import DRAFT202012
 
@@ -89,7 +89,7 @@ class _Reader:
         self._root: Any = None
 
     def read(self, entry: str | Mapping[str, Any]) -> TopicSchema:
-        """Return what a schema needs."""
+        """Return a schema with its documents."""
         from referencing import Registry
 
         if isinstance(entry, str):
@@ -146,7 +146,7 @@ class _Reader:
             raise UnusableSchema(message, f"see {error.json_path} in {where}") from error
 
     def _follow(self, part: Resource[Any], resolver: Resolver[Any]) -> None:
-        """See that every reference in a part of a schema, and in what it leads to, leads somewhere."""
+        """Check that every reference in a part of a schema, and in the parts it leads to, can be followed."""
         content = part.contents
         if id(content) in self._seen:
             return

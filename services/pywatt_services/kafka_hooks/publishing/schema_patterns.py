@@ -38,7 +38,7 @@ def pattern(_validator: Any, wanted: str, text: Any, _schema: Any) -> Iterator[A
 
 
 def long_name(document: Any) -> bool:
-    """Whether a name in a document is too long for patterns."""
+    """Tell whether a name in a document is too long for patterns."""
     pending = [document]
     while pending:
         value = pending.pop()

@@ -1,4 +1,4 @@
-"""What the records of a topic have to look like: a JSON Schema, and what is wrong with a value."""
+"""Validates the records of a topic against its JSON Schema."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SchemaValidator:
         self._validator = schema_class(root)({"$ref": schema.uri}, registry=registry.crawl())
 
     def errors(self, value: bytes) -> list[dict[str, str]]:
-        """Return what is wrong with a value, each with its JSON path; nothing if all is well."""
+        """Return the errors of a value, each with its JSON path; none if it is valid."""
         try:
             document = json.loads(value)
         except (ValueError, RecursionError) as error:
@@ -33,7 +33,7 @@ class SchemaValidator:
         return self.document_errors(document)
 
     def document_errors(self, document: Any) -> list[dict[str, str]]:
-        """Return what is wrong with a value that was read already."""
+        """Return the errors of a parsed value."""
         if self._by_name and long_name(document):
             return [{"path": "$", "message": f"a name in it is longer than {LONGEST} characters"}]
         found: list[dict[str, str]] = []

@@ -1,1 +1,1 @@
-"""What is sent to a webhook for a record, which records, how often and when: rules, without waiting."""
+"""Rules for webhooks: the request for a record, filters, retry decisions, circuit breaker; without waiting."""

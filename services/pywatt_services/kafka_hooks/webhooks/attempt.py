@@ -1,4 +1,4 @@
-"""One attempt at a webhook, and what came of it."""
+"""One attempt at a webhook and its outcome."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pywatt_services.kafka_hooks.wire.headers import RawHeaders
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt at a webhook, and what came of it."""
+    """One attempt at a webhook and its outcome."""
 
     number: int
-    """From 1."""
+    """Number from 1."""
     requested_at: float
     """Seconds since 1970."""
     status: int | None
@@ -27,14 +27,14 @@ class Attempt:
 
     @property
     def outcome(self) -> str:
-        """What came of it, in words."""
+        """Outcome in words."""
         if self.status is None:
             return self.cause
         return f"the webhook answered {self.status} {self.phrase}".rstrip()
 
     @property
     def phrase(self) -> str:
-        """The words for its status: none for one that nobody knows, `Network Error` when there was no answer."""
+        """Reason phrase of the status: empty for an unknown one, `Network Error` without a response."""
         if self.status is None:
             return "Network Error"
         try:

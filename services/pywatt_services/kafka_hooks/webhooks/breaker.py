@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """When to open and for how long."""
+    """Rules for opening, and for how long."""
 
     failures: int = 10
     """Attempts in a row that fail ..."""
     window: float = 60.0
-    """... within so many seconds."""
+    """... within this number of seconds."""
     pause: float = 10.0
     """Seconds until the target is tried again."""
 
@@ -40,7 +40,7 @@ class Breaker:
     def __init__(self, policy: BreakerPolicy) -> None:
         self._policy = policy
         self._failed: deque[float] = deque(maxlen=policy.failures)
-        """When the last attempts failed, without a success between them."""
+        """Times of the last failures without a success between them."""
         self.state = BreakerState.CLOSED
 
     @property

@@ -1,8 +1,8 @@
-"""Several records in one request, and which of them the target did not take; pure.
+"""Encodes several records in one request, and decodes which of them the target did not take; pure.
 
-The request's body is `{"records": [...]}`, each record with where it is, its id, key, headers and value. The target
-answers 2xx, and names those that it did not take by their index: `{"failed": [0, 3]}`, or
-`{"failed": [{"index": 0, "status": 422}]}` to say more. Any other status refuses them all.
+The request's body is `{"records": [...]}`, each record with its position, id, key, headers and value. The target
+answers 2xx, and lists the records that it did not take by index: `{"failed": [0, 3]}`, or
+`{"failed": [{"index": 0, "status": 422}]}` with a status. Any other status refuses them all.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class UnreadableAnswer(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleOptions:
-    """How many records travel together."""
+    """Limits of a bundle."""
 
     records: int
-    """At most."""
+    """Maximum number of records."""
     wait: float = 0.05
     """Seconds that the first of them waits for more."""
     size: int = 1024 * 1024
@@ -73,7 +73,7 @@ def refusals(headers: RawHeaders, body: bytes, count: int) -> Mapping[int, int]:
 
 
 def _is_plain_text(headers: RawHeaders, body: bytes) -> bool:
-    """Tell whether a body that is no JSON is not meant to be: half an object may have lost its `failed`."""
+    """Tell whether a body that is not JSON was not meant to be: half an object may have lost its `failed`."""
     if body.startswith((b"{", b"[", b"\xef\xbb\xbf")) or any(
         name == b"content-type" and b"json" in value.lower() for name, value in headers
     ):
@@ -85,7 +85,7 @@ def _is_plain_text(headers: RawHeaders, body: bytes) -> bool:
 
 
 def weight(message: Message) -> int:
-    """Return what a record adds to the size of a bundle."""
+    """Return the bytes by which a record enlarges a bundle."""
     return len(message.value or b"") + len(message.key or b"")
 
 

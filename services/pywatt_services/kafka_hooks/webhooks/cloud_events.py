@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z0-9]{1,40}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudEventOptions:
-    """What Kafka does not know of an event."""
+    """Attributes of an event that Kafka does not know."""
 
     type: str = "kafka.record"
     source: str | None = None
@@ -52,12 +52,12 @@ def event_headers(message: Message, id_: bytes, options: CloudEventOptions) -> l
 
 
 def is_attribute(header: str) -> bool:
-    """Tell whether a record's header (lower case) is an attribute of the event that it is."""
+    """Tell whether a record's header (lower case) is an attribute of a CloudEvent."""
     return header.startswith((PREFIX, "ce-"))
 
 
 def _percent(found: re.Match[bytes]) -> bytes:
-    """As the HTTP binding wants it, section 3.1.3.2."""
+    """Percent-encode, as section 3.1.3.2 of the HTTP binding says."""
     return b"%%%02X" % found[0][0]
 
 

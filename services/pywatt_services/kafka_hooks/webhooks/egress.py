@@ -1,8 +1,8 @@
-"""Which addresses outside the app webhooks may be sent to.
+"""Restricts the addresses outside the app that webhooks may be sent to.
 
-A host's name can be made to lead to an address inside (of a database, of a cloud's metadata), by whoever owns the
-name, at any time. So every address is checked when it is connected to. A private one is refused, unless the URL itself
-shows that it is meant: it holds the address, or a name that only exists inside.
+The owner of a host's name can point it to an internal address (of a database, of a cloud's metadata) at any time. So
+every address is checked when it is connected to. A private one is refused, unless the URL itself shows that it is
+intended: it holds the address, or a name that only exists inside.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pywatt_services.kafka_hooks.webhooks.templates import sample
 from pywatt_services.kafka_hooks.wire.headers import RawHeaders
 
 INSIDE = (".local", ".localhost", ".internal", ".lan", ".intranet", ".home.arpa", ".svc", ".test")
-"""Endings of names that nobody outside can own; as is any name without a dot."""
+"""Suffixes of names that cannot be registered outside; so is any name without a dot."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 IPv4Address, IPv6Address = ipaddress.IPv4Address, ipaddress.IPv6Address
 
@@ -55,7 +55,7 @@ def is_inside(host: str) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the internet's, and not one of this machine's, a network's or a group's."""
+    """Tell whether an IP address is one of the internet's: not of this machine, a private network or a group."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
@@ -65,7 +65,7 @@ def is_public(address: str) -> bool:
 
 
 class WebhookResponse(Protocol):
-    """What a webhook answered."""
+    """A webhook's response."""
 
     @property
     def status(self) -> int: ...
@@ -79,7 +79,7 @@ class Call(Protocol):
     """A call that was begun."""
 
     def end(self) -> None:
-        """Break it off if it has not ended; nobody is called back."""
+        """Cancel the call if it has not ended; its callback is not called."""
         ...
 
 
@@ -98,7 +98,7 @@ class WebhookClient(Protocol):
 
 
 class NoService:
-    """Calls no service of the app, for a URL that somebody else may have given."""
+    """Refuses the app's own services, for a URL that others may have chosen."""
 
     async def request(self, method: str, url: str, *, lines: bytes, body: bytes, timeout: float) -> WebhookResponse:
         """Refuse. Raises ConnectFailed."""

@@ -11,7 +11,7 @@ from pywatt_kafka.records import Message
 JsonPath: TypeAlias = tuple[str | int, ...]
 
 MISSING = object()
-"""Stands for what a path does not lead to; null is something."""
+"""Stands for a value that does not exist; null does exist."""
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]")
 
 
@@ -32,7 +32,7 @@ def read_path(text: str) -> JsonPath:
 
 
 def find(document: Any, path: JsonPath) -> Any:
-    """Return what is at the end of a path, or MISSING."""
+    """Return the value at the end of a path, or MISSING."""
     for step in path:
         if isinstance(step, str):
             if not isinstance(document, dict) or step not in document:

@@ -1,4 +1,4 @@
-"""What one entry of `topics` says: which records go where, and how. Frozen; durations are seconds."""
+"""Options of one entry of `topics`. Frozen; durations are seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Order(enum.Enum):
     """Which records of a partition wait for one another."""
 
     KEY = "key"
-    """Those with the same key; those without a key do not."""
+    """Records with the same key; those without a key do not wait."""
     PARTITION = "partition"
     """All of them."""
     NONE = "none"
@@ -27,14 +27,14 @@ class Order(enum.Enum):
 
 
 class Tombstones(enum.Enum):
-    """What is done with a record without a value."""
+    """Handling of a record without a value."""
 
     DELIVER = "deliver"
-    """It is an empty request."""
+    """Delivered as an empty request."""
     IGNORE = "ignore"
     """Nothing: it is done."""
     DLQ = "dlq"
-    """It is a dead letter."""
+    """Made a dead letter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +42,12 @@ class WebhookOptions:
     """One entry of `topics`: where the records of a topic are delivered."""
 
     topic: str
-    """Its name; or, if it is given `by_pattern`, a regular expression for the whole names of many."""
+    """Name of the topic or, with `by_pattern`, a regular expression for the whole names of many."""
     by_pattern: bool = False
     url: str
     """May be a template."""
     allow_private: bool | None = None
-    """Whether the URL, outside the app, may lead to a private address; None: if it shows that this is meant."""
+    """Whether a URL outside the app may lead to a private address; None: only if the URL shows it."""
     method: str = "POST"
     headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     """Names in lower case. Not shown: a value may be a secret."""
@@ -71,4 +71,4 @@ class WebhookOptions:
     bundle: BundleOptions | None = None
     """None: each record has a request of its own."""
     filter: RecordFilter | None = None
-    """What a record must have; one that does not is done. None: all are taken."""
+    """Conditions for a record; one that does not meet them is finished. None: all are delivered."""

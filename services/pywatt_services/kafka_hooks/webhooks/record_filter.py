@@ -1,4 +1,4 @@
-"""Which records of a topic a target gets: conditions on headers, on the key and on what is inside the JSON value."""
+"""Filters the records of a target: conditions on headers, on the key and on values inside the JSON value."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Scalar = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What is asked of one thing; all that is not None must hold."""
+    """Conditions on one value; all that are not None must hold."""
 
     is_in: tuple[Scalar, ...] | None = None
     is_not_in: tuple[Scalar, ...] | None = None
     exists: bool | None = None
 
     def holds(self, value: Any) -> bool:
-        """Tell whether a value, or MISSING, is as asked."""
+        """Tell whether a value, or MISSING, meets the condition."""
         if self.exists is not None and (value is not MISSING) != self.exists:
             return False
         if self.is_in is not None and not _among(value, self.is_in):
@@ -35,7 +35,7 @@ class RecordFilter:
     """Conditions that must all hold."""
 
     headers: tuple[tuple[str, Condition], ...] = ()
-    """By name, in lower case; a record's first header of that name counts."""
+    """Conditions by name, in lower case; a record's first header of that name counts."""
     key: Condition | None = None
     json: tuple[tuple[JsonPath, Condition], ...] = ()
 
@@ -52,7 +52,7 @@ class RecordFilter:
 
 
 def read_filter(entry: Mapping[str, Any]) -> RecordFilter:
-    """Return what a document says. Raises ValueError."""
+    """Read a filter from a document. Raises ValueError."""
     return RecordFilter(
         headers=tuple((name.lower(), _condition(asked)) for name, asked in entry.get("headers", {}).items()),
         key=_condition(entry["key"]) if "key" in entry else None,

@@ -1,4 +1,4 @@
-"""What is sent to a webhook for a record: URL, headers, body; pure but for the signing key's library."""
+"""Makes the request for a record: URL, headers, body; pure but for the signing key's library."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pywatt_services.kafka_hooks.wire.headers import (
 
 _JSON = (b"content-type", b"application/json")
 _IDENTITY = (b"accept-encoding", b"identity")
-"""Answers are looked into, and what is coded may be in a way that nobody here can read."""
+"""Responses are parsed, and their content coding may be one that cannot be decoded here."""
 _COUNT = b"x-plt-kafka-hooks-records"
 _TOPIC, _PARTITION, _ID, _SIGNED_AT, _SIGNATURE = (
     name.encode() for name in (TOPIC, PARTITION, WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE)
@@ -45,7 +45,7 @@ _PLACE_LINES = f"{OFFSET}: %d\r\n{TIMESTAMP}: %d\r\n{WEBHOOK_ID}: ".encode()
 
 @dataclass(slots=True)
 class WebhookRequest:
-    """What is sent in one attempt."""
+    """The request of one attempt."""
 
     url: str
     lines: bytes
@@ -123,7 +123,7 @@ class RequestMaker:
         return WebhookRequest(self._options.url, lines, body)
 
     def _record_lines(self, message: Message) -> bytes:
-        """Return the lines of what the record brings along and of what is configured."""
+        """Return the header lines of the record and of the configuration."""
         record = message.headers
         if self._options.cloud_events is not None:
             record = tuple(header for header in record if not is_attribute(header[0].lower()))

@@ -1,4 +1,4 @@
-"""What happens to a record after an attempt at its webhook: pure decisions."""
+"""Decides what follows an attempt at a webhook: pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATUSES = 1000
 
 
 class StatusMeaning(enum.IntEnum):
-    """What a status means."""
+    """Meaning of a status."""
 
     RETRY = 0
     SUCCESS = 1
@@ -30,22 +30,22 @@ class StatusMeaning(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusRules:
-    """What each status means."""
+    """The meaning of each status."""
 
     meanings: bytes = bytes(
         StatusMeaning.SUCCESS if status in SUCCESS else StatusMeaning.RETRY for status in range(STATUSES)
     )
-    """By status."""
+    """Meanings by status."""
 
     def of(self, status: int) -> int:
-        """Return what a status means."""
+        """Return the meaning of a status."""
         return self.meanings[status] if status < STATUSES else StatusMeaning.RETRY
 
 
 def status_rules(listed: Iterable[tuple[StatusMeaning, Sequence[int | str]]]) -> StatusRules:
-    """Return the rules that lists of statuses (404), classes ("4xx") and ranges ("500-504") make.
+    """Return the rules for lists of statuses (404), classes ("4xx") and ranges ("500-504").
 
-    What is said of fewer statuses wins; what is not listed stays as it is by default. Raises ValueError.
+    The entry with the fewest statuses wins; unlisted ones keep their default. Raises ValueError.
     """
     said: list[tuple[int, range, StatusMeaning]] = []
     for meaning, entries in listed:
@@ -76,31 +76,31 @@ def _statuses(entry: int | str) -> range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often and how many seconds apart a webhook is tried. Original: `retries` (attempts in all), `retryDelay`."""
+    """Number of attempts at a webhook, and delays between them. Original: `retries` (attempts in all), `retryDelay`."""
 
     attempts: int = 3
     delay: float = 1.0
     """After the first failed attempt."""
     factor: float = 1.0
-    """By which the delay grows with each further one; 1: it does not."""
+    """Factor by which the delay grows with each further attempt; 1: it does not."""
     jitter: float = 0.0
     """Part of a delay that chance may take off, from 0 to 1."""
     max_delay: float = 60.0
-    """Up to which it grows."""
+    """Limit of the growth."""
     respect_retry_after: bool = True
-    """Whether a target that says Retry-After is left alone for so long."""
+    """Whether a Retry-After header delays the next attempt."""
     attempt_timeout: float = 30.0
     """Seconds for one attempt, the whole answer included."""
     max_age: float | None = None
     """Seconds since the record's own time after which it is not tried again; None: no such limit."""
     rules: StatusRules = field(default_factory=StatusRules)
     topic: str | None = None
-    """Where a record waits for its next attempt; None: where it is, and those behind it with it."""
+    """Topic in which a record waits for its next attempt; None: it waits in its place, with those behind it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again after so many seconds."""
+    """Try again after a number of seconds."""
 
     after: float
 
@@ -128,7 +128,7 @@ class Wait:
 
 Decision: TypeAlias = Retry | DeadLetter
 Disposition: TypeAlias = DeadLetter | Postpone | Wait
-"""What is to be done with a record before the next attempt or, where it is, instead of one."""
+"""The next step of a record that is not an attempt, or comes before it."""
 
 
 def succeeded(status: int, policy: RetryPolicy) -> bool:
@@ -190,12 +190,12 @@ def pause_after(attempt: int, policy: RetryPolicy) -> float:
 
 
 def dead_letter_of(status: int | None) -> DeadLetter:
-    """Return the end of a record whose last attempt was answered with that status, or not at all."""
+    """Return the dead letter after a last attempt with that status, or without a response."""
     return DeadLetter(NETWORK_ERROR if status is None else f"http_{status}")
 
 
 def is_trouble(status: int | None) -> bool:
-    """Tell whether an answer, or that there was none, says that the target itself is in trouble."""
+    """Tell whether a status, or a missing response, shows that the target itself is in trouble."""
     return status is None or status >= 500 or status in TROUBLE
 
 

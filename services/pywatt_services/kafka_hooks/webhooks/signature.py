@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SYMMETRIC, ASYMMETRIC = "whsec_", "whsk_"
-"""How the two kinds of keys begin."""
+"""Prefixes of the two kinds of keys."""
 SECRET_BYTES = range(24, 65)
 SEED_BYTES = 32  # of an ed25519 key; the public half may follow it
 
@@ -33,7 +33,7 @@ class SigningKey:
 
 
 def read_key(text: str) -> SigningKey:
-    """Return the key that a text stands for. Raises ValueError, which does not show it."""
+    """Read a key. Raises ValueError, which does not show it."""
     for prefix, sizes in ((SYMMETRIC, SECRET_BYTES), (ASYMMETRIC, (SEED_BYTES, 2 * SEED_BYTES))):
         if not text.startswith(prefix):
             continue

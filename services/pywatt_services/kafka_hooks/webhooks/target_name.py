@@ -1,4 +1,4 @@
-"""What a target is called: in a dead letter, in the log, and in a record that is sent back to it alone."""
+"""Names a target: in a dead letter, in the log, and in a record that is redriven to it alone."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class TargetName:
     """One target of a topic."""
 
     url: str
-    """As it may be shown."""
+    """URL as it may be shown."""
     id: int
-    """By which its progress is known again after a restart; with another URL it is another target."""
+    """Identity of its progress across restarts; another URL makes another target."""
 
 
 def target_name(url: str, duplicate_index: int) -> TargetName:
-    """Return the name of a target; `duplicate_index`: how many before it have the same topic and URL."""
+    """Return the name of a target; `duplicate_index`: number of earlier targets with the same topic and URL."""
     return TargetName(shown_url(url), zlib.crc32(f"{url} {duplicate_index}".encode()))
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without what may be secret: user and password, query, fragment, the path of an open webhook."""
+    """Return a URL without its secrets: user and password, query, fragment, the path of an open webhook."""
     scheme, separator, rest = url.partition("#")[0].partition("?")[0].partition("://")
     authority, slash, path = rest.partition("/")
     return hide_webhook(f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}")

@@ -1,8 +1,8 @@
-"""URLs that differ from record to record: `/customers/{json.customer.id}?tenant={header.x-tenant}`.
+"""Fills URL templates per record: `/customers/{json.customer.id}?tenant={header.x-tenant}`.
 
 `{record.key}`, `{record.topic}`, `{record.partition}`, `{record.offset}`, `{header.<name>}` and `{json.<path>}` (of the
-value) stand in the path or the query, never in what chooses the host. What is put in is percent-encoded whole, so that
-it stays one segment or one field whatever it holds.
+value) stand in the path or the query, never in the part that chooses the host. Each value is percent-encoded whole, so
+that it stays one segment or one field.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Part = Callable[[Message], bytes | None]
 
 
 class TemplateError(ValueError):
-    """A template cannot be read, or a record does not have what it asks for."""
+    """An unreadable template, or a record without a value that it needs."""
 
 
 def is_template(url: str) -> bool:
-    """Tell whether a URL has places to fill."""
+    """Tell whether a URL has placeholders."""
     return "{" in url
 
 
@@ -40,7 +40,7 @@ def sample(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """Return what may be shown of a URL: without its query and user, which may hold credentials."""
+    """Return a URL as it may be shown: without its query and user, which may hold credentials."""
     found = _SHOWN.match(url)
     return "" if found is None else hide_webhook(found[1] + found[2])
 

@@ -15,7 +15,7 @@ _GZIP_FORM, _ZLIB_FORM, _RAW_FORM = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.M
 
 
 class CodingError(ValueError):
-    """A body that is not what its content-encoding says."""
+    """A body that does not match its content-encoding."""
 
 
 class UnknownCoding(CodingError):

@@ -1,8 +1,8 @@
-"""Header rules, both ways between HTTP and Kafka. Wire names are the original's.
+"""Translates headers between HTTP and Kafka, both ways. Wire names are the original's.
 
-What never crosses: hop-by-hop headers (RFC 9110 section 7.6.1) and credentials, and on the way to a webhook what is
-of one message only (host, content-length) or asks for another answer than that to this request (ranges, conditions,
-codings): whoever may produce a record must not choose them.
+Never translated: hop-by-hop headers (RFC 9110 section 7.6.1) and credentials, and on the way to a webhook headers of
+one message only (host, content-length) or those that ask for a special response (ranges, conditions, codings):
+producers of records must not choose them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TIMESTAMP = "x-plt-kafka-hooks-timestamp"
 TOMBSTONE = "x-plt-kafka-hooks-tombstone"
 """Ours: `true` when the record has no value, which a body cannot tell from an empty one."""
 WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
-"""Those of Standard Webhooks 1.0."""
+"""Names of Standard Webhooks 1.0."""
 CORRELATION_ID = "x-plt-kafka-hooks-correlation-id"
 PATH_PARAMS = "x-plt-kafka-hooks-path-params"
 QUERY_STRING = "x-plt-kafka-hooks-query-string"
@@ -40,7 +40,7 @@ RETRY_AFTER = b"retry-after"
 
 BASE64 = "base64"
 SHA256 = "sha256"
-"""What stands in a header for a key that is too long for one: its digest, in hexadecimal."""
+"""Encoding of a key that is too long for a header: its digest, in hexadecimal."""
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 RecordHeaders = Sequence[tuple[str, bytes | None]]
@@ -73,24 +73,24 @@ _ILLEGAL_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def legal_name(name: str) -> bool:
-    """Tell whether a text can be the name of an HTTP header."""
+    """Tell whether a text is a valid name of an HTTP header."""
     return name.isascii() and is_token(name.encode())
 
 
 def legal_value(value: bytes) -> bool:
-    """Tell whether HTTP can carry these bytes as a header's value and will hand them over unchanged."""
+    """Tell whether HTTP carries these bytes unchanged as a header's value."""
     return _ILLEGAL_IN_VALUE.search(value) is None and value.strip(b" \t") == value
 
 
 def is_reserved(name: str) -> bool:
-    """Tell whether a webhook's header of that name is made by pywatt alone."""
+    """Tell whether pywatt alone sets a webhook's header of that name."""
     return name.lower() in _ONE_CONNECTION | _WEBHOOKS_OWN
 
 
 def id_prefix(topic: str, partition: int) -> str:
-    """Return the beginning of the ids of a partition's records, which their offsets end.
+    """Return the prefix of the ids of a partition's records; their offsets follow it.
 
-    It has `~` for the full stops of a topic's name: with one of them Standard Webhooks parts what is signed.
+    It has `~` for the full stops of a topic's name: Standard Webhooks separates the signed parts with full stops.
     """
     return f"{topic.replace('.', '~')}-{partition}-"
 
@@ -115,7 +115,7 @@ def key_headers(key: bytes | None) -> list[tuple[bytes, bytes]]:
 
 
 def is_plain(key: bytes) -> bool:
-    """Tell, quicker than `key_headers` does, of most keys that they go into a header as they are."""
+    """Tell, faster than `key_headers`, whether a key goes into a header as it is; may say False for one that does."""
     return not key.translate(None, _PLAIN_BYTES) and len(key) <= LONGEST_KEY
 
 
@@ -138,10 +138,10 @@ def key_of(headers: RawHeaders) -> bytes | None:
 
 
 def webhook_headers(taken: AbstractSet[bytes], record: RecordHeaders, key: bytes | None) -> list[tuple[bytes, bytes]]:
-    """Return the headers that a webhook's request gets of a record: those that may pass, and the key's.
+    """Return the headers of a record, and its key's, for a webhook's request.
 
-    `taken`: names that are configured, which replace the record's. What HTTP cannot carry, and what is longer than
-    servers take, is left out.
+    `taken`: configured names, which replace the record's. Values that HTTP cannot carry, or that are longer than
+    servers take, are left out.
     """
     result: list[tuple[bytes, bytes]] = []
     for name, value in record:

@@ -19,7 +19,7 @@ from pywatt.errors import ConnectFailed
 from pywatt_kafka import ConnectionState, ConnectionStatus
 from pywatt_services.kafka_hooks.application import Application
 from pywatt_services.kafka_hooks.auth.admission import WAIT, Admission, Later
-from pywatt_services.kafka_hooks.auth.fetched_keys import MAX_AGE, MAX_WAITING, PACE, FetchedKeys
+from pywatt_services.kafka_hooks.auth.fetched_keys import MAX_AGE, MAX_WAITING, REFETCH_INTERVAL, FetchedKeys
 from pywatt_services.kafka_hooks.auth.options import AuthOptions
 from pywatt_services.kafka_hooks.auth.token_options import TokenOptions
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
@@ -133,7 +133,7 @@ async def test_unknown_key_is_asked_for_but_not_by_everybody() -> None:
         await i.answer("a")
         assert (i.ask("a"), i.ask("b")) == (0, 401)
         assert not i.admission.wait(lambda: None)
-        i.now += PACE
+        i.now += REFETCH_INTERVAL
         assert (i.ask("a"), i.ask("b")) == (0, 1)
         await i.answer("a", "b")
         assert (i.ask("a"), i.ask("b"), i.ask("c")) == (0, 0, 401)
@@ -145,14 +145,14 @@ async def test_key_that_cannot_be_looked_for_is_not_called_wrong(caplog: pytest.
         i.keys.refresh()
         await i.fail()
         assert i.ask("a") == 503
-        i.now += PACE
+        i.now += REFETCH_INTERVAL
         i.keys.refresh()
         await i.answer("a")
-        i.now += PACE
+        i.now += REFETCH_INTERVAL
         i.keys.refresh()
         await i.fail()
         assert (i.ask("a"), i.ask("b")) == (0, 503)  # what is known stays known
-        i.now += PACE
+        i.now += REFETCH_INTERVAL
         i.keys.refresh()
         (await i.fetches.get()).set_result(b"<html>")
         await settle()

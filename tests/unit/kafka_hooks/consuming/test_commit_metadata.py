@@ -25,7 +25,9 @@ def progresses(draw: st.DrawFn, position: int) -> Progress:
         at += gap + length
     tries = st.builds(AttemptRecord, st.integers(0, 1000), STATUSES, DUES)
     tried = draw(st.dictionaries(st.integers(0, 5000), tries, max_size=20))
-    return Progress(finished=tuple(finished), tried={position + offset: each for offset, each in sorted(tried.items())})
+    return Progress(
+        finished=tuple(finished), attempts={position + offset: each for offset, each in sorted(tried.items())}
+    )
 
 
 @st.composite
@@ -42,7 +44,9 @@ def test_what_was_written_is_read_back(given: tuple[int, dict[int, Progress]]) -
     assert note.complete
     assert len(note.text) <= TEXT_LIMIT
     assert note.text.isascii()
-    assert decode(position, note.text) == {id_: share for id_, share in shares.items() if share.finished or share.tried}
+    assert decode(position, note.text) == {
+        id_: share for id_, share in shares.items() if share.finished or share.attempts
+    }
 
 
 @given(notes(), st.integers(0, 200))
@@ -54,28 +58,28 @@ def test_when_it_is_too_long_the_nearest_part_is_kept_and_nothing_invented(
     assert len(note.text) <= limit
     for id_, found in decode(position, note.text).items():
         assert found.finished == shares[id_].finished[: len(found.finished)]
-        assert list(found.tried.items()) == list(shares[id_].tried.items())[: len(found.tried)]
+        assert list(found.attempts.items()) == list(shares[id_].attempts.items())[: len(found.attempts)]
 
 
 @given(st.lists(st.floats(1.0, 4e9), min_size=1, max_size=20))
 def test_no_attempt_is_due_earlier_than_it_was(dues: list[float]) -> None:
     tried = {offset: AttemptRecord(1, 503, due) for offset, due in enumerate(dues)}
-    found = decode(0, encode(0, {1: Progress(tried=tried)}).text)[1].tried
+    found = decode(0, encode(0, {1: Progress(attempts=tried)}).text)[1].attempts
     for offset, due in enumerate(dues):
         assert due <= found[offset].due + 1e-6 < due + 0.2
 
 
 def test_note_of_a_version_without_due_times_is_understood() -> None:
-    shares = {7: Progress(finished=(range(12, 14),), tried={10: AttemptRecord(2, 503), 11: AttemptRecord(1, None)})}
+    shares = {7: Progress(finished=(range(12, 14),), attempts={10: AttemptRecord(2, 503), 11: AttemptRecord(1, None)})}
     assert decode(10, "w@nSw%2LS>C0ssQ{0|5a5") == shares
 
 
 def test_thousand_records_of_a_dead_target_fit_with_their_pauses() -> None:
     rng = random.Random(7)
     tried = {offset: AttemptRecord(rng.randint(1, 3), 503, 1_800_000_000 + rng.random() * 60) for offset in range(1000)}
-    note = encode(0, {1: Progress(tried=tried)})
+    note = encode(0, {1: Progress(attempts=tried)})
     assert note.complete
-    assert len(decode(0, note.text)[1].tried) == 1000
+    assert len(decode(0, note.text)[1].attempts) == 1000
 
 
 def test_twelve_thousand_offsets_finished_at_random_fit() -> None:

@@ -243,13 +243,13 @@ async def test_what_a_predecessor_finished_is_not_delivered_again_and_its_attemp
 ) -> None:
     async with bench(monkeypatch) as b:
         await b.intake.revoked(frozenset({ZERO, ONE}))
-        before = Progress(finished=(range(101, 103), range(104, 105)), tried={100: AttemptRecord(2, 500)})
+        before = Progress(finished=(range(101, 103), range(104, 105)), attempts={100: AttemptRecord(2, 500)})
         b.consumer.group[ONE] = Offset(100, encode(100, {1: before}).text)
         await b.intake.assigned(frozenset({ONE}))
         b.consumer.give(ONE, 100, 101, 102, 103, 104)
         await b.take(2)
         assert set(b.taken) == {100, 103}
-        assert b.taken[100].share.tried(100) == AttemptRecord(2, 500)
+        assert b.taken[100].share.attempt_record(100) == AttemptRecord(2, 500)
         b.finish(100)
         assert await b.consumer.commits.get() == {ONE: 103}
         b.finish(103)

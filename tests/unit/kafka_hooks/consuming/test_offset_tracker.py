@@ -87,21 +87,21 @@ def test_share_of_which_nothing_is_finished_tells_what_lies_before_it() -> None:
 
 
 def test_attempts_are_kept_until_their_record_is_finished() -> None:
-    before = Progress(tried={5: AttemptRecord(2, 500), 7: AttemptRecord(1, None)})
+    before = Progress(attempts={5: AttemptRecord(2, 500), 7: AttemptRecord(1, None)})
     tracker = OffsetTracker(5, before)
     assert tracker.progress(5) == before
     for offset in (5, 6, 7):
         tracker.take(offset)
-    assert (tracker.tried(5), tracker.tried(6)) == (AttemptRecord(2, 500), None)
+    assert (tracker.attempt_record(5), tracker.attempt_record(6)) == (AttemptRecord(2, 500), None)
     tracker.try_again(6, AttemptRecord(1, 503))
     tracker.finish(5)
-    assert tracker.progress(6).tried == {6: AttemptRecord(1, 503), 7: AttemptRecord(1, None)}
+    assert tracker.progress(6).attempts == {6: AttemptRecord(1, 503), 7: AttemptRecord(1, None)}
 
 
 def test_attempts_at_a_record_that_is_gone_are_forgotten() -> None:
-    tracker = OffsetTracker(5, Progress(tried={6: AttemptRecord(1, 500)}))
+    tracker = OffsetTracker(5, Progress(attempts={6: AttemptRecord(1, 500)}))
     tracker.take(9)
-    assert tracker.progress(9).tried == {}
+    assert tracker.progress(9).attempts == {}
 
 
 def test_one_stuck_record_keeps_no_memory_of_those_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,7 +233,7 @@ async def test_attempts_of_a_worker_that_has_ended_count() -> None:
     async with bench(500, 200) as b:
         record = await postponed(b)
         b.now += DELAY
-        before = Progress(tried={record.offset: AttemptRecord(3, 503)})
+        before = Progress(attempts={record.offset: AttemptRecord(3, 503)})
         b.accept(b.again, record, before)
         await b.finished.get()
         assert len(b.target.calls) == 1

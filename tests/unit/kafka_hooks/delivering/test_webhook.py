@@ -129,7 +129,7 @@ class Partition(PartitionState):
             PLACE, limit=100, targets=[0], changed=lambda _: None, start=0, before={0: before or Progress()}
         )
         self.finished: asyncio.Queue[int] = asyncio.Queue()
-        self.tried: list[tuple[int, AttemptRecord]] = []
+        self.attempts: list[tuple[int, AttemptRecord]] = []
 
     def finish(self, message: Message, share: OffsetTracker) -> None:
         super().finish(message, share)
@@ -137,7 +137,7 @@ class Partition(PartitionState):
 
     def try_again(self, message: Message, share: OffsetTracker, tried: AttemptRecord) -> None:
         super().try_again(message, share, tried)
-        self.tried.append((message.offset, tried))
+        self.attempts.append((message.offset, tried))
 
 
 @dataclass
@@ -463,14 +463,14 @@ async def test_failed_attempts_are_noted_for_a_successor() -> None:
         for status in (503, 500):
             await b.answer(status=status)
         await b.writer.written.get()
-        (first, noted), last = b.partition.tried
+        (first, noted), last = b.partition.attempts
         assert (first, noted.attempts, noted.status) == (0, 1, 503)
         assert last == (0, AttemptRecord(2, 500))
 
 
 async def test_attempts_of_a_worker_before_count() -> None:
     async with bench(attempts=3) as b:
-        b.partition = Partition(Progress(tried={0: AttemptRecord(2, 500)}))
+        b.partition = Partition(Progress(attempts={0: AttemptRecord(2, 500)}))
         b.accept(b"bad")
         assert (await b.answer(status=503)).attempt == 3
         assert (await b.writer.written.get())[1]["retries"] == 3
@@ -479,7 +479,7 @@ async def test_attempts_of_a_worker_before_count() -> None:
 @pytest.mark.parametrize(("status", "shown"), [(503, 503), (None, 499)])
 async def test_record_without_an_attempt_left_goes_straight_to_its_dead_letter(status: int | None, shown: int) -> None:
     async with bench(attempts=3) as b:
-        b.partition = Partition(Progress(tried={0: AttemptRecord(3, status)}))
+        b.partition = Partition(Progress(attempts={0: AttemptRecord(3, status)}))
         b.accept(b"bad")
         letter = (await b.writer.written.get())[1]
         assert (letter["retries"], [error["statusCode"] for error in letter["errors"]]) == (3, [shown])
@@ -705,7 +705,7 @@ async def test_mistake_in_what_follows_a_call_ends_the_worker(monkeypatch: pytes
 async def test_attempt_that_a_worker_before_has_put_off_waits_and_holds_only_its_key() -> None:
     now = 1_000.0
     async with bench(attempts=3, now=lambda: now, retry=RetryPolicy(attempts=3, delay=60.0)) as b:
-        b.partition = Partition(Progress(tried={0: AttemptRecord(1, 503, now + 0.2)}))
+        b.partition = Partition(Progress(attempts={0: AttemptRecord(1, 503, now + 0.2)}))
         b.accept(b"put off", b"k")
         b.accept(b"behind", b"k")
         b.accept(b"other", b"l")
@@ -721,7 +721,7 @@ async def test_attempt_that_a_worker_before_has_put_off_waits_and_holds_only_its
 
 async def test_attempt_that_is_due_is_made_at_once_whatever_the_clock_was_before() -> None:
     async with bench(attempts=3, now=lambda: 1_000.0, retry=RetryPolicy(attempts=3, delay=60.0)) as b:
-        b.partition = Partition(Progress(tried={0: AttemptRecord(1, 503, 999.0), 1: AttemptRecord(2, 503, 1e15)}))
+        b.partition = Partition(Progress(attempts={0: AttemptRecord(1, 503, 999.0), 1: AttemptRecord(2, 503, 1e15)}))
         b.accept(b"due", b"k")
         b.accept(b"far", b"l")
         assert (await b.answer()).attempt == 2
@@ -737,7 +737,7 @@ async def test_pause_is_noted_with_the_attempt(after: bytes) -> None:
             b.accept(b"bad")
             await b.answer(status=503, headers=headers)
             await b.webhook.idle()
-        assert b.partition.tried == [(0, AttemptRecord(1, 503, 1_060.0)), (1, AttemptRecord(1, 503, 1_300.0))]
+        assert b.partition.attempts == [(0, AttemptRecord(1, 503, 1_060.0)), (1, AttemptRecord(1, 503, 1_300.0))]
 
 
 async def test_pause_of_an_attempt_that_does_not_count_is_noted_too() -> None:
@@ -746,7 +746,7 @@ async def test_pause_of_an_attempt_that_does_not_count_is_noted_too() -> None:
         b.accept(b"bad")
         await b.answer(status=503, headers=[(b"retry-after", b"90")])
         await b.webhook.idle()
-        assert b.partition.tried == [(0, AttemptRecord(0, None, 1_090.0))]
+        assert b.partition.attempts == [(0, AttemptRecord(0, None, 1_090.0))]
 
 
 @pytest.mark.parametrize(
