@@ -64,6 +64,14 @@ def value_hint(schema: Mapping[str, Any], keyword: object, expected: str) -> str
     return what + _default(schema)
 
 
+def missing_key_hint(schema: Mapping[str, Any], name: str) -> str:
+    """Return what to add to an object that lacks a required key."""
+    described = str(schema.get("properties", {}).get(name, {}).get("description", "")).partition(". ")[0].rstrip(".")
+    if described[1:2].islower():
+        described = described[:1].lower() + described[1:]
+    return f'add "{name}": {described}' if described else f'add "{name}"'
+
+
 def _number(schema: Mapping[str, Any]) -> str:
     """Return the kind, unit and limits of a number; nothing when the schema is for something else too."""
     kind = schema.get("type")

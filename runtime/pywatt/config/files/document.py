@@ -51,10 +51,13 @@ def read_document(file: Path) -> Document:
         raise ConfigError([problem]) from error
     except ValueError as error:
         # Of a number with thousands of digits, which no parser calls a syntax error.
-        problem = Problem(message=f"is not valid {form.value}: {str(error).partition(';')[0]}", file=str(file))
+        message = f"is not valid {form.value}: {str(error).partition(';')[0]}"
+        problem = Problem(message=message, file=str(file), hint="write a shorter number, or put quotes around it")
         raise ConfigError([problem]) from error
     except RecursionError as error:
-        raise ConfigError([Problem(message="is nested too deeply", file=str(file))]) from error
+        raise ConfigError(
+            [Problem(message="is nested too deeply", file=str(file), hint="remove some of its brackets")]
+        ) from error
 
 
 def _unknown_format(file: Path) -> Problem:

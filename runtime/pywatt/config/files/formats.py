@@ -13,6 +13,7 @@ from typing import Any
 
 from pywatt.config.files.json_nodes import first_duplicate
 from pywatt.config.files.malformed import MalformedError
+from pywatt.config.files.syntax_hints import json5_hint, json_hint, toml_hint
 
 
 class Format(enum.Enum):
@@ -35,12 +36,20 @@ FORMATS = {
 """By file extension, in the order in which files are looked for."""
 
 
+_OBJECT_HINTS = {
+    Format.JSON: 'begin with { and end with }, as in {"web": []}',
+    Format.JSON5: "begin with { and end with }, as in {web: []}",
+    Format.YAML: "begin with a key, as in: web: []",
+    Format.TOML: "begin with a key, as in: web = []",
+}
+
+
 def parse(text: str, form: Format) -> dict[str, Any]:
     """Return the document that a text holds. Raises MalformedError."""
     data = _PARSERS[form](text)
     if not isinstance(data, dict):
         kind = "a list" if isinstance(data, list) else "nothing" if data is None else "a single value"
-        raise MalformedError(f"holds {kind} instead of keys and values", line=1)
+        raise MalformedError(f"holds {kind} instead of keys and values", line=1, hint=_OBJECT_HINTS[form])
     return data
 
 
@@ -56,7 +65,7 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> Any:
-    raise MalformedError(f"{name} is not allowed in JSON")
+    raise MalformedError(f"{name} is not allowed in JSON", hint=json_hint(name))
 
 
 def _parse_json(text: str) -> Any:
@@ -76,7 +85,7 @@ def _bad_json(text: str, error: json.JSONDecodeError) -> MalformedError:
     if rest.startswith(","):
         # since Python 3.13 a trailing comma is reported at the comma, before that at the bracket after it
         before, rest = f"{before},", rest[1:].lstrip()
-    message, hint = f"is not valid JSON: {error.msg}", ""
+    message, hint = f"is not valid JSON: {error.msg}", json_hint(error.msg)
     if not text.strip():
         message, hint = "is empty", "write at least {}"
     elif before.endswith(",") and rest[:1] in {"}", "]"}:
@@ -98,7 +107,7 @@ def _parse_json5(text: str) -> Any:
         before = text[: max(offset - 1, 0)]
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         what = re.sub(r"b'(\w+)'|U\+([0-9a-fA-F]{4,6})", _json5_word, re.sub(r"\s*near \d+", "", str(error.args[0])))
-        raise MalformedError(f"is not valid JSON5: {what}", line=line, column=column) from error
+        raise MalformedError(f"is not valid JSON5: {what}", line=line, column=column, hint=json5_hint(what)) from error
 
 
 def _json5_word(found: re.Match[str]) -> str:
@@ -114,7 +123,8 @@ def _parse_toml(text: str) -> Any:
         found = re.search(r"\s*\(at line (\d+), column (\d+)\)", str(error))
         message = f"is not valid TOML: {str(error)[: found.start()] if found else error}"
         line = int(found[1]) if found else text.rstrip().count("\n") + 1
-        raise MalformedError(message, line=line, column=int(found[2]) if found else 0) from error
+        hint = toml_hint(str(error))
+        raise MalformedError(message, line=line, column=int(found[2]) if found else 0, hint=hint) from error
 
 
 def _parse_yaml(text: str) -> Any:

@@ -9,6 +9,7 @@ import yaml
 
 from pywatt.config.files.key_path import KeyPath
 from pywatt.config.files.malformed import MalformedError
+from pywatt.config.files.syntax_hints import yaml_hint
 
 _STRING = "tag:yaml.org,2002:str"
 _NULL = "tag:yaml.org,2002:null"
@@ -35,11 +36,14 @@ def parse_yaml(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         said = _without_secret(" ".join(part for part in (error.context, error.problem) if part), text, line)
-        raise MalformedError(f"is not valid YAML: {said}", line=line, column=column, hint=_hint(text, line)) from error
+        raise MalformedError(
+            f"is not valid YAML: {said}", line=line, column=column, hint=_hint(said, text, line)
+        ) from error
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, MalformedError):
             raise
-        raise MalformedError(f"is not valid YAML: {str(error).splitlines()[0]}") from error
+        said = str(error).splitlines()[0]
+        raise MalformedError(f"is not valid YAML: {said}", hint=yaml_hint(said, "")) from error
     finally:
         loader.dispose()
 
@@ -82,7 +86,10 @@ def _as_json(node: Any, key: KeyPath, above: tuple[Any, ...], size: _Size) -> An
     """Return the node with what JSON does not have made text, placeholders restored and mistakes reported."""
     size.count(node, key)
     if node in above:
-        raise MalformedError("an alias points to something it is part of", line=node.start_mark.line + 1, key=key)
+        message = "an alias points to something it is part of"
+        raise MalformedError(
+            message, line=node.start_mark.line + 1, key=key, hint="write the value in place of the alias"
+        )
     placeholder = _placeholder(node)
     if placeholder is not None:
         return yaml.ScalarNode(_STRING, placeholder, node.start_mark, node.end_mark)
@@ -102,7 +109,7 @@ def _check_name(name: Any, key: KeyPath, seen: set[str]) -> None:
     line, column = name.start_mark.line + 1, name.start_mark.column + 1
     if not _is_scalar(name) or name.tag not in {_STRING, _MERGE}:
         written = name.value if _is_scalar(name) else "this"
-        hint = f'write "{written}" with quotes' if _is_scalar(name) else ""
+        hint = f'write "{written}" with quotes' if _is_scalar(name) else "write the key as text"
         raise MalformedError(f"the key {written} is not text", line=line, column=column, key=key, hint=hint)
     if name.value in seen and name.tag != _MERGE:
         message = f'the key "{name.value}" is there twice'
@@ -134,8 +141,9 @@ def _without_secret(said: str, text: str, line: int) -> str:
     return re.sub(r"['\"].*['\"]", "(not shown)", said) if is_secret(name) else said
 
 
-def _hint(text: str, line: int) -> str:
+def _hint(said: str, text: str, number: int) -> str:
     lines = text.splitlines()
-    if 0 < line <= len(lines) and "{" in lines[line - 1]:
+    line = lines[number - 1] if 0 < number <= len(lines) else ""
+    if "{" in line:
         return 'put quotes around a value that begins with a placeholder: "{NAME}:8080"'
-    return ""
+    return yaml_hint(said, line)

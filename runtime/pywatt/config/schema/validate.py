@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pywatt.config.diagnostics.hints import nearest, suggest, value_hint
+from pywatt.config.diagnostics.hints import missing_key_hint, nearest, suggest, value_hint
 from pywatt.config.files.key_path import KeyPath
 from pywatt_schemas import EXPECTS, LATER, SUPPORT
 
@@ -62,7 +62,7 @@ def _explain(error: ValidationError, variables: Mapping[KeyPath, tuple[str, ...]
     elif keyword == "required":
         for name in limit:
             if name not in instance:
-                yield Violation(key=(*key, name), message="is missing", hint=_about(schema, name))
+                yield Violation(key=(*key, name), message="is missing", hint=missing_key_hint(schema, name))
     elif keyword in {"anyOf", "oneOf"} and error.context:
         inner = _likely_branch(error)
         if inner:
@@ -191,8 +191,3 @@ def _found(value: Any, *, secret: bool) -> str:
         text = json.dumps(hide(value), ensure_ascii=False)
         return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
     return f"a {type(value).__name__}"
-
-
-def _about(schema: Mapping[str, Any], name: str) -> str:
-    described = schema.get("properties", {}).get(name, {}).get("description", "")
-    return str(described)

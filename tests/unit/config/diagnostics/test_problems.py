@@ -167,9 +167,9 @@ def test_value_of_a_secret_variable_is_not_shown(problem: Any) -> None:
 
 def test_missing_keys(app: Any) -> None:
     problems = app.problems({"watt.json": root({"id": "api"}, {"path": "b"}), **FILES})
-    assert [(problem.key, problem.message) for problem in problems] == [
-        ("web[0].path", "is missing"),
-        ("web[1].id", "is missing"),
+    assert [(problem.key, problem.message, problem.hint) for problem in problems] == [
+        ("web[0].path", "is missing", "add \"path\": the service's folder, relative to this file's folder"),
+        ("web[1].id", "is missing", 'add "id": the service\'s name: http://<id>.plt.local'),
     ]
 
 

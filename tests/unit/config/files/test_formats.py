@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pywatt.config.files.formats import Format, parse
+from pywatt.config.files.malformed import MalformedError
 
 ROOT = {"web": [{"id": "api", "path": "web/api"}]}
 TRAILING_COMMA_LINE = 2 if sys.version_info >= (3, 13) else 3
@@ -48,6 +49,52 @@ def test_key_twice(problem: Any, name: str, text: str, line: int, key: str) -> N
     found = problem({name: text})
     assert (found.message.split(" (")[0], found.line, found.key) == ('the key "id" is there twice', line, key)
     assert found.hint == "keep one of them"
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "hint"),
+    [
+        (Format.JSON, '{"a" 1}', "put a colon"),
+        (Format.JSON, '{"a": 1 "b": 2}', "put a comma"),
+        (Format.JSON, "{a: 1}", "in double quotes"),
+        (Format.JSON, '{"a": }', "write a value"),
+        (Format.JSON, '{"a": "b', 'end the text with "'),
+        (Format.JSON, '{"a": "b\nc"}', r"write \n"),
+        (Format.JSON, '{"a": "\\x"}', "for a backslash"),
+        (Format.JSON, "{} x", "remove what follows"),
+        (Format.JSON, '{"a": NaN}', "or null"),
+        (Format.JSON, "[]", 'as in {"web": []}'),
+        (Format.JSON5, "{a: 1 b: 2}", "put a comma"),
+        (Format.JSON5, "{a: }", "write a value"),
+        (Format.JSON5, "{a: 'b", "end the text"),
+        (Format.JSON5, "{a: foo}", "correct the file here"),
+        (Format.JSON5, "", "at least {}"),
+        (Format.YAML, "a: b: c", '": " in it'),
+        (Format.YAML, "a: [1, 2", "close the bracket"),
+        (Format.YAML, "a: @x", "put quotes around the value"),
+        (Format.YAML, "a: *x", "begins with *"),
+        (Format.YAML, "a:\n\tb: 1", "YAML takes no tabs"),
+        (Format.YAML, 'a: "b', "end the text"),
+        (Format.YAML, "- a\nb: 1", "like its neighbours"),
+        (Format.YAML, "a: 1\n---\nb: 2", "keep one document"),
+        (Format.YAML, "a: !foo x", "remove the tag"),
+        (Format.YAML, "a: &b [*b]", "in place of the alias"),
+        (Format.YAML, "a: |x\n b", "correct the line"),
+        (Format.YAML, "- a", "as in: web: []"),
+        (Format.TOML, "a", "write NAME = VALUE"),
+        (Format.TOML, "a = b", "put quotes around text"),
+        (Format.TOML, 'a = "b', 'end the text with "'),
+        (Format.TOML, "a = 1 b = 2", "on a line of its own"),
+        (Format.TOML, "a = 1\na = 2", "keep one of them"),
+        (Format.TOML, "a = [1, 2", "close the bracket"),
+        (Format.TOML, 'a = "\\q"', "for a backslash"),
+        (Format.TOML, "= 1", "put quotes around a key"),
+    ],
+)
+def test_syntax_error_says_what_to_write(form: Format, text: str, hint: str) -> None:
+    with pytest.raises(MalformedError) as caught:
+        parse(text, form)
+    assert hint in caught.value.hint
 
 
 def test_toml_key_twice(problem: Any) -> None:
