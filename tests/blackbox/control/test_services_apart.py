@@ -54,10 +54,15 @@ def test_the_entrypoint_keeps_its_address_over_a_stop(start: Start, run: Run) ->
         assert httpx.get(url).status_code == 200
 
 
-def test_only_some_services_are_started(start: Start, run: Run) -> None:
+def test_only_some_services_are_started(start: Start, run: Run, tmp_path: Path) -> None:
     with start(gateway_and_api(), "start", "api", "--port", "0") as app:
         assert app.get("/").status_code == 200
         assert states(run) == {"api": "ready"}
+        assert run("start", "gateway").err.endswith(" pywatt stop, then pywatt start api gateway\n")
+        root = gateway_and_api()["watt.json"]
+        assert isinstance(root, dict)
+        write_files(tmp_path, {"watt.json": {**root, "web": [*root["web"], {"id": "new", "path": "web/api"}]}})
+        assert run("start", "new", env={"PORT": "0"}).err.endswith("\nfix: pywatt reload\n")
 
 
 def test_a_service_that_the_app_runs_without_is_told(start: Start, run: Run) -> None:
@@ -71,7 +76,8 @@ def test_a_service_that_the_app_runs_without_is_told(start: Start, run: Run) -> 
         told = run("start", "admin")
         assert told.status == 1
         assert 'the app runs without the service "admin"' in told.err
-        assert "--profile" in told.err
+        assert "\nfix: a running app takes in no service that it was started without: pywatt stop, then " in told.err
+        assert told.err.endswith("pywatt start gateway api admin\n")
         assert run("exec", "admin", "--", "printenv", "PWD", env={"PORT": "0"}).out.endswith("/web/api\n")
     with start(files, "start", "--profile", "ops") as app:
         assert app.get("/admin/").status_code == 200
@@ -106,6 +112,7 @@ def test_a_command_that_fails_is_a_failed_start(start: Start) -> None:
     report = "\n".join(app.stderr)
     assert "beforeStart: sh -c 'echo no table >&2; exit 3': exit status 3" in report
     assert "| no table" in report
+    assert "\nfix: correct the command or what it needs" in report
     assert any(line["msg"] == "no table" for line in app.lines)
     with start(hooked("there-is-no-such-program")) as app:
         assert app.wait() == 1
@@ -134,10 +141,9 @@ def test_a_command_is_run_in_the_environment_of_a_service(start: Start, run: Run
     nobody = run("exec", "apo", "x", env={"PORT": "0"})
     assert nobody.status == 1
     assert 'did you mean "api"' in nobody.err
-    assert (
-        'there is no program "nothing-of-that-name"'
-        in run("exec", "api", "nothing-of-that-name", env={"PORT": "0"}).err
-    )
+    missing = run("exec", "api", "nothing-of-that-name", env={"PORT": "0"}).err
+    assert 'there is no program "nothing-of-that-name"' in missing
+    assert "\nfix: correct the name, install the program" in missing
 
 
 @pytest.fixture

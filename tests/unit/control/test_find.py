@@ -186,3 +186,13 @@ def test_a_folder_that_others_may_write_is_not_believed(base: Path) -> None:
     base.chmod(0o755)
     assert running(base) == []
     assert running(base / "none") == []
+
+
+def test_an_app_that_does_not_run_is_not_taken_for_the_others(tmp_path: Path) -> None:
+    (tmp_path / "watt.json").write_text('{"web": [{"id": "flow", "path": "flow"}]}')
+    with pytest.raises(NotKnown) as raised:
+        split([SHOP, BILLING], ("flow",), tmp_path, services, guess=False)
+    assert raised.value.message == f'the app of this folder, {tmp_path}, does not run: it has no service "flow" now'
+    assert raised.value.hint == "start it with `pywatt start`; `pywatt ps` shows the apps that run"
+    with pytest.raises(NotKnown, match='no app "biling" runs'):
+        split([SHOP, BILLING], ("biling",), tmp_path, services, guess=False)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pywatt.config.diagnostics.hints import suggest
+from pywatt.config.diagnostics.hints import nearest, suggest
 from pywatt.control.client import ControlClient
 from pywatt.control.find import choose, implied, listed, named, not_running, running
 from pywatt.control.runtime import Runtime
-from pywatt.errors import ControlError, NotKnown
+from pywatt.errors import ConfigError, ControlError, NotKnown
 
 _ID = "ID is an app's pid, name or folder; without it, the app of this folder"
 ID_HELP = f"{_ID}, or the only one that runs, is meant."
@@ -90,17 +90,34 @@ def split(
                 error.hint += f"; apps that run: {listed(runtimes)}"
             raise error
     elif not apps:
-        raise _neither(runtimes, words[0], ids)
+        raise _neither(runtimes, words[0], cwd, ids)
     return apps[0] if len(apps) == 1 else choose(runtimes, words[0], cwd, guess=guess), words[1:]
 
 
-def _neither(runtimes: Sequence[Runtime], word: str, ids: Callable[[Runtime], Mapping[str, bool]]) -> ControlError:
-    """Return the error for a word that is no app's name, and no service of an app that is meant."""
+def _neither(
+    runtimes: Sequence[Runtime], word: str, cwd: Path, ids: Callable[[Runtime], Mapping[str, bool]]
+) -> ControlError:
+    """Return the error for a word that is neither an app's name nor a service of the implied app."""
     for runtime in runtimes if len(runtimes) == 1 else ():
         if word in ids(runtime):
             hint = f'name its app too, as in "{runtime.name} {word}": {listed(runtimes)}'
             return ControlError(f'no app of this folder runs, whose service "{word}" could be', hint=hint)
+    folder = _app_folder(cwd) if runtimes else None
+    if folder is not None and nearest(word, [runtime.name for runtime in runtimes]) is None:
+        message = f'the app of this folder, {folder}, does not run: it has no service "{word}" now'
+        return NotKnown(message, hint="start it with `pywatt start`; `pywatt ps` shows the apps that run")
     return not_running(runtimes, word)
+
+
+def _app_folder(cwd: Path) -> Path | None:
+    """Return the folder of the app that the working directory belongs to, running or not."""
+    from pywatt.config.discovery import find_app as find_source
+
+    try:
+        source = find_source(None, cwd=cwd, config=None)
+    except ConfigError:
+        return cwd if cwd.is_dir() else None  # a file that cannot be read is one of an app
+    return source.folder if source.has_file else None
 
 
 def unknown_service(runtime: Runtime, service: str, ids: Mapping[str, bool]) -> NotKnown:

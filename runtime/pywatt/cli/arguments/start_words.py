@@ -1,16 +1,18 @@
-"""What the words after `pywatt start` and `pywatt dev` mean: a folder, and services."""
+"""Interprets the words after `pywatt start` and `pywatt dev`: a folder, and services."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from pywatt.config.overrides import Overrides
 from pywatt.control.client import ControlClient
 from pywatt.control.find import implied, running
-from pywatt.errors import ConfigError
+from pywatt.errors import ConfigError, NotKnown
 
 
 def split_words(
@@ -29,15 +31,49 @@ def split_words(
     return None, tuple(words)
 
 
-def start_services(directory: Path | None, services: Sequence[str]) -> bool:
-    """Have the app of a folder, if it runs, start services of it; return whether it runs."""
+def start_services(directory: Path | None, services: Sequence[str], config: Path | None, env_file: Path | None) -> bool:
+    """Start services of the app of a folder, if that app runs; return whether it runs."""
     folder = Path(os.path.normpath(Path.cwd() / (directory or ".")))
     apps = [app for app in implied(running(), folder, guess=False) if app.ready]
     if len(apps) != 1:
         return False
-    result = ControlClient(apps[0]).post("start", services=list(services))
+    client = ControlClient(apps[0])
+    try:
+        result = client.post("start", services=list(services))
+    except NotKnown as error:
+        ids = [row["id"] for row in client.services() if not row["internal"]]
+        lacking = [service for service in services if service not in ids]
+        in_files = _are_in_files(lacking, directory, config, env_file)
+        if in_files is not False and set(lacking) <= set(client.get("config")["left_out"]):
+            error.hint = _how_to_add(lacking, ids, directory, config)
+        elif in_files:
+            error.hint = "pywatt reload"
+        raise
     click.echo(f"Started {', '.join(result['started'])}." if result["started"] else "They run already.")
     return True
+
+
+def _are_in_files(
+    services: Sequence[str], directory: Path | None, config: Path | None, env_file: Path | None
+) -> bool | None:
+    """Return whether the files of an app have these services, none of them disabled; None: they cannot be loaded."""
+    from pywatt.config import load
+
+    overrides = Overrides(services=tuple(services))
+    try:
+        load(directory, cwd=Path.cwd(), environ=os.environ, config=config, env_file=env_file, overrides=overrides)
+    except NotKnown:
+        return False
+    except ConfigError:
+        return None
+    return True
+
+
+def _how_to_add(services: Sequence[str], ids: Sequence[str], directory: Path | None, config: Path | None) -> str:
+    """Return how to have services in a running app that was started with these `ids` only."""
+    options = [*([] if directory is None else [str(directory)]), *([] if config is None else ["-c", str(config)])]
+    again = shlex.join(["pywatt", "start", *options, *ids, *services])
+    return f"a running app takes in no service that it was started without: pywatt stop, then {again}"
 
 
 def _can_be_id(word: str) -> bool:

@@ -66,7 +66,7 @@ def start(
     In the folder of an app that runs, SERVICEs that were stopped are started again.
     """
     directory, services = split_words(words, config, env_file)
-    if services and start_services(directory, services):
+    if services and start_services(directory, services, config, env_file):
         return
     if detach:
         run_detached(sys.argv[1:])

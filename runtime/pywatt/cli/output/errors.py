@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import click
 
+from pywatt.cli.output.tracebacks import shorten_tracebacks
 from pywatt.errors import ConfigError, Problem, PywattError, ServiceFailed
 from pywatt.logs.terminal import for_terminal
 from pywatt.redaction import hide_in_text
@@ -62,10 +63,10 @@ def _title(error: PywattError) -> str:
 
 def _output(error: ServiceFailed, paint: Paint) -> Iterator[str]:
     """Yield the last lines that the service wrote."""
-    shown = error.output[-MOST_OUTPUT_LINES:]
+    output = shorten_tracebacks(error.output)
+    shown = output[-MOST_OUTPUT_LINES:]
     if shown:
-        hidden = len(error.output) - len(shown)
-        more = f" (its last {len(shown)} of {len(error.output)} lines)" if hidden else ""
+        more = f" (its last {len(shown)} of {len(error.output)} lines)" if len(shown) < len(output) else ""
         yield paint(f"  output of {error.service}{more}:", _DIM)
         yield from (f"  | {for_terminal(line, colour=False)}" for line in shown)
 

@@ -43,9 +43,11 @@ def exec_(service: str, command: tuple[str, ...]) -> int:
     try:
         os.execvpe(command[0], command, env)  # noqa: S606 - the user's own program
     except FileNotFoundError:
-        raise ControlError(f'there is no program "{command[0]}" in {found.path} or on the PATH') from None
+        hint = "correct the name, install the program, or give the path of one, such as ./manage.py"
+        raise ControlError(f'there is no program "{command[0]}" in {found.path} or on the PATH', hint=hint) from None
     except OSError as error:
-        raise ControlError(f'"{command[0]}" cannot be run: {error.strerror}') from error
+        hint = "give it an interpreter, as in `python FILE`, or make it executable: chmod +x FILE"
+        raise ControlError(f'"{command[0]}" cannot be run: {error.strerror}', hint=hint) from error
 
 
 def _live(service: str) -> Mapping[str, str]:

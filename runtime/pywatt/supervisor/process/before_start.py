@@ -58,7 +58,8 @@ async def _run(
                 await factory.forkserver.forget(output.pid)
         await output.drained()
         if status.code != 0:
-            raise ServiceFailed(service.id, f"{name}: {status}", output=list(output.tail))
+            hint = "correct the command or what it needs; `pywatt logs` shows all of its output"
+            raise ServiceFailed(service.id, f"{name}: {status}", output=list(output.tail), hint=hint)
 
 
 def _launch(command: tuple[str, ...], env: Mapping[str, str], folder: Path, writers: tuple[int, ...]) -> int:

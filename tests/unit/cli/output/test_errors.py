@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pywatt.cli.output.errors import render
+from pywatt.cli.output.tracebacks import shorten_tracebacks
 from pywatt.errors import ConfigError, MissingExtra, Problem, ServiceFailed
 
 CWD = Path("/app")
@@ -52,6 +53,22 @@ def test_failed_service_shows_the_end_of_its_output() -> None:
     assert lines[2] == "  | line 10"
     assert lines[-1] == "fix: read its output"
     assert len(lines) <= 24
+
+
+def test_a_long_traceback_is_shown_by_its_outermost_and_innermost_frames() -> None:
+    frames = [text for n in range(9) for text in (f'  File "m{n}.py", line {n}, in f', f"    call{n}()", "    ~~~~^^")]
+    begin, end = "Traceback (most recent call last):", "OperationalError: unable to open database file"
+    error = ServiceFailed("api", "beforeStart: exit status 1", output=["migrating", begin, *frames, end, "bye"])
+    assert render(error, cwd=CWD).splitlines()[1:] == [
+        "  output of api:",
+        *(f"  | {line}" for line in ("migrating", begin, *frames[:3], "  ... 6 more frames", *frames[-6:], end, "bye")),
+    ]
+
+
+def test_a_short_traceback_is_shown_whole() -> None:
+    lines = ["Traceback (most recent call last):", *[f'  File "m{n}.py", line {n}, in f' for n in range(4)], "E: x"]
+    assert shorten_tracebacks(lines) == lines
+    assert shorten_tracebacks(["Traceback (most recent call last):"]) == ["Traceback (most recent call last):"]
 
 
 def test_other_errors() -> None:
