@@ -1,4 +1,4 @@
-"""Shared by all tests: the anyio backend, and the marker that each folder stands for."""
+"""Shared by all tests: the anyio backend, and the marker of each folder."""
 
 from __future__ import annotations
 

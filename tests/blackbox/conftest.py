@@ -18,7 +18,7 @@ def marker() -> str:
 
 @pytest.fixture
 def start(tmp_path: Path, marker: str) -> Iterator[Start]:
-    """Run `pywatt` on files in a temporary folder; when the test ends, nothing of it may be left running."""
+    """Run `pywatt` on files in a temporary folder; at the end of the test, no process of it may be left."""
 
     def start_on(
         files: Mapping[str, str | dict[str, Any]], *arguments: str, env: Mapping[str, str] | None = None

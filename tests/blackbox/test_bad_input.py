@@ -1,4 +1,4 @@
-"""Every mistake is told on one screen: which file, which key, what to do; and nothing is left running."""
+"""Every mistake is reported on one screen with file, key and fix, and no process is left running."""
 
 from __future__ import annotations
 

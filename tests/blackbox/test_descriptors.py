@@ -1,4 +1,4 @@
-"""Standard descriptors that the caller has closed, and outputs that cannot be written."""
+"""Closed standard descriptors, and outputs that cannot be written."""
 
 from __future__ import annotations
 

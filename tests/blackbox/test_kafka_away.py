@@ -1,4 +1,4 @@
-"""A broker that cannot be reached degrades kafka-hooks alone; the rest of the app serves."""
+"""An unreachable broker degrades only kafka-hooks; the rest of the app serves."""
 
 from __future__ import annotations
 

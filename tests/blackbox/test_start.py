@@ -1,4 +1,4 @@
-"""`pywatt start` as its users see it: what it serves, prints, and how it ends."""
+"""`pywatt start` from the user's view: its answers, its output and its end."""
 
 from __future__ import annotations
 

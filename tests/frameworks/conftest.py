@@ -1,4 +1,4 @@
-"""Real projects behind one gateway, each behind a prefix and behind a host name, and a browser to drive them.
+"""Real projects behind one gateway, each behind a prefix and a host name, with a browser to test them.
 
 `scripts/frameworks` runs this folder in a virtual environment of its own; elsewhere its tests are skipped.
 """
@@ -62,7 +62,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Page]:
-    """A page of a fresh browser; nothing it loads may fail, or lie at a name that only the app knows."""
+    """A page of a fresh browser; no request of it may fail or use a name that only the app knows."""
     context = chromium.new_context(accept_downloads=True)
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
@@ -86,7 +86,7 @@ def page(chromium: Any) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def folders() -> dict[int, tuple[Path, str]]:
-    """By the process of a running app: its folder and its runtime folder."""
+    """The folder and the runtime folder of each running app, by its process."""
     return {}
 
 
@@ -169,7 +169,7 @@ def npm_install() -> Callable[[Path], None]:
 
 
 def at(app: RunningApp, name: str, place: str) -> str:
-    """Return a project's address: behind the prefix, or behind the host name."""
+    """Return a project's address behind the prefix or behind the host name."""
     return f"{app.url}/{name}/" if place == "prefix" else app.url.replace("127.0.0.1", f"{name}.localhost") + "/"
 
 

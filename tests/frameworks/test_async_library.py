@@ -1,4 +1,4 @@
-"""A worker runs on asyncio, and whoever asks is told so, in tasks, callbacks and threads."""
+"""Libraries detect asyncio in a worker's tasks, callbacks and threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""httpbin behind the gateway beside httpbin on a server of its own: answers differ in what is listed, and no more."""
+"""httpbin behind the gateway and on its own server: answers differ only in the listed parts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ TOLD_BY_THE_GATEWAY = frozenset({"X-Forwarded-For", "X-Forwarded-Host", "X-Forwa
 ENDS_WITH_ITS_CONNECTION = frozenset({"content-length"})
 """httpbin gives these bodies no length: Werkzeug ends them by closing, pywatt in chunks."""
 RANDOM = frozenset({"/uuid", "/bytes/16", "/stream-bytes/16"})
-"""Random by purpose; their length is compared."""
+"""Random bodies; only their length is compared."""
 NEW_EACH_TIME = frozenset({"etag", "last-modified"})
-"""Of `/cache`, made anew for each answer."""
+"""Headers of `/cache` that differ in each answer."""
 
 GET = (
     "/",
@@ -126,7 +126,7 @@ def app(compose: Any) -> Iterator[RunningApp]:
 
 @pytest.fixture(scope="module")
 def direct() -> Iterator[str]:
-    """httpbin on Werkzeug's server."""
+    """httpbin on Werkzeug's own server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         program = (
             "import httpbin, sys, werkzeug.serving as w; "
@@ -145,7 +145,7 @@ def direct() -> Iterator[str]:
 
 
 def shown(answer: httpx.Response, origin: str, prefix: str) -> dict[str, Any]:
-    """Return what of an answer has to be the same, with its own address taken out."""
+    """Return the comparable part of an answer, without the server's own address."""
 
     def value_of(name: str, value: str) -> str:
         # Werkzeug lists methods in the order of a set, which is another one in each process.

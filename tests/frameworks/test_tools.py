@@ -1,4 +1,4 @@
-"""Gradio, Streamlit, Jupyter and Vite: applications that live on WebSockets, uploads and addresses of their own."""
+"""Gradio, Streamlit, Jupyter and Vite: applications with WebSockets, uploads and self-made addresses."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ JUPYTER = "jupyter lab --no-browser --allow-root --ip $HOST --port $PORT --Ident
 VITE = "npx vite --host $HOST --port $PORT --strictPort"
 ATTEMPTS, RECONNECTION_MS = 8, 5_000
 UNWATCHED = {"watch": False}
-"""These follow their files themselves."""
+"""Programs that watch their files themselves."""
 
 
 def whole(name: str) -> tuple[dict[str, Any]]:
-    """Return the proxy for a program that wants whole paths: nothing is taken off."""
+    """Return the proxy for a program that expects full paths: the prefix is not stripped."""
     return ({"prefix": f"/{name}", "rewritePrefix": f"/{name}"},)
 
 

@@ -23,7 +23,7 @@ Line = dict[str, Any]
 
 
 class RunningApp:
-    """A `pywatt start` in a process of its own."""
+    """A `pywatt start` in a separate process."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -43,7 +43,7 @@ class RunningApp:
         return str(self.wait_for(lambda line: "url" in line)["url"])
 
     def wait_for(self, wanted: Callable[[Line], bool], *, after: int = 0, patience: float = PATIENCE) -> Line:
-        """Return the first log line, from number `after` on, that is wanted; fail when the app ends without it."""
+        """Return the first matching log line, from number `after` on; fail if the app ends without it."""
         seen = after
 
         def found() -> Line | None:
@@ -103,7 +103,7 @@ class RunningApp:
 
     @property
     def output(self) -> str:
-        """All it printed, for the message of a failed test."""
+        """The full output, for the message of a failed test."""
         return "\n".join([*(json.dumps(line) for line in self.lines), *self.stderr])
 
     def _read_stdout(self) -> None:
@@ -173,7 +173,7 @@ def runtime_folder_of(app: RunningApp, base: Path | None = None) -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this process's environment without what would change an app's config."""
+    """Return this process's environment without variables that would change an app's config."""
     dropped = ("KAFKA_", "PLT_", "PORT", "PYWATT_", "PYTEST_")
     return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
 

@@ -11,7 +11,7 @@ from pywatt.worker.asgi.serve import Receive, Scope, Send
 
 @dataclass
 class Recorder:
-    """Answers 200 with the body it got, and remembers every request."""
+    """Answers 200 with the request's body, and records every request."""
 
     requests: list[tuple[str, str, bytes]] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
@@ -69,7 +69,7 @@ class EndlessStream:
 
 @dataclass
 class Echo:
-    """A WebSocket that sends back what it gets."""
+    """A WebSocket that echoes messages."""
 
     disconnected_with: list[int] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
@@ -95,7 +95,7 @@ async def answer(send: Send, body: bytes) -> None:
 
 @dataclass
 class Events:
-    """Streams server-sent events until its client is gone; tells what it learnt of that."""
+    """Streams server-sent events until its client disconnects; reports how it noticed."""
 
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     ended_by: list[str] = field(default_factory=list)

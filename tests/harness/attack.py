@@ -55,7 +55,7 @@ class _Attacker:
         self.begun = False
 
     def act(self, events: int) -> None:
-        """Do what can be done now. Raises OSError."""
+        """Read and write as far as possible now. Raises OSError."""
         if events & selectors.EVENT_READ and not self.sock.recv(1 << 20):
             raise ConnectionError
         if events & selectors.EVENT_WRITE and self._left:
@@ -125,7 +125,7 @@ def under(attack: Attack, port: int, connections: int) -> Iterator[None]:
 
 
 def median_latency(port: int, request: bytes, *, seconds: float = SECONDS) -> float:
-    """Be another client, with one request after the other; return the median in milliseconds."""
+    """Send one request after another as another client; return the median latency in milliseconds."""
     taken: list[float] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end or len(taken) < 20:
@@ -149,7 +149,7 @@ def assert_others_are_served(port: int, request: bytes) -> None:
 
 
 def _limit() -> float:
-    """Return the milliseconds allowed: more where many others wait for a core, since who is attacked computes."""
+    """Return the allowed milliseconds: more if many processes wait for a core, since the attacked one uses CPU."""
     return MEDIAN * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 

@@ -43,7 +43,7 @@ class Authority:
         return files
 
     def _builder(self, name: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        """Return what every certificate has; RFC 5280, 4.2.1 asks for the identifiers, and Python 3.13 insists."""
+        """Return the extensions of every certificate; RFC 5280, 4.2.1 requires the identifiers, as Python 3.13 does."""
         now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()

@@ -86,7 +86,7 @@ class Worker:
         await self.ended()
 
     async def ended(self) -> None:
-        """Wait for its end; raises what it raised."""
+        """Wait for its end; re-raise its error."""
         async with asyncio.timeout(PATIENCE):
             await self.task
 
@@ -122,7 +122,7 @@ async def start(serve: Callable[[ServiceContext], Awaitable[None]], **settings: 
 
 @asynccontextmanager
 async def ready(serve: Callable[[ServiceContext], Awaitable[None]], **settings: Any) -> AsyncIterator[Worker]:
-    """Run a service from ready to stopped; raises what it raises."""
+    """Run a service from ready to stopped; re-raise its errors."""
     async with start(serve, **settings) as worker:
         waiting = asyncio.ensure_future(worker.context.is_ready.wait())
         await asyncio.wait([waiting, worker.task], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)

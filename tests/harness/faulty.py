@@ -215,7 +215,7 @@ class Faults:
         self._check_notes()
 
     def report(self) -> str:
-        """Return what was done and how long recoveries took."""
+        """Return the faults injected and the recovery times."""
         listed = ", ".join(f"{fault} {count}" for fault, count in sorted(self.done.items()))
         return (
             f"{sum(self.done.values())} faults: {listed}\n"

@@ -141,7 +141,7 @@ class Hooks:
                 await self._changed.wait()
 
     async def post(self, path: str, body: bytes = b"", headers: Headers = ()) -> Response:
-        """Send it a request."""
+        """Send a request to the worker."""
         named = [(name.encode(), value or b"") for name, value in headers]
         return await self.mesh.request(
             "POST", f"http://127.0.0.1:{self.port}{path}", headers=named, body=body, timeout=LONG

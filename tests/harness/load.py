@@ -63,11 +63,11 @@ class Tally:
     done: Counter[str] = field(default_factory=Counter)
     """Requests, streams and sockets that went well, by kind."""
     failures: Counter[str] = field(default_factory=Counter)
-    """By kind and reason."""
+    """Failures by kind and reason."""
     ended: Counter[str] = field(default_factory=Counter)
     """Long streams and sockets that the server ended properly."""
     slowest: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """Seconds, by kind."""
+    """The slowest response by kind, in seconds."""
     answers: Counter[str] = field(default_factory=Counter)
     """Answers of GET /fast: the version of the service."""
     times: list[str] = field(default_factory=list)

@@ -14,7 +14,7 @@ from pywatt.worker.asgi.lifespan import Message, Receive, Scope, Send
 from pywatt.worker.asgi.uvicorn_protocol import WorkerProtocol
 
 TURNS = 12
-"""Turns of the loop within which everything that can happen has happened."""
+"""Turns of the loop after which everything possible has happened."""
 OK: tuple[Message, ...] = (START, BODY)
 DATE = re.compile(rb"date: [^\r]*\r\n")
 
@@ -90,7 +90,7 @@ async def serve(
     closing: bool = False,
     turns: int = TURNS,
 ) -> Served:
-    """Feed pieces to a connection of its own, and lose the connection at last."""
+    """Feed pieces to a new connection, then lose the connection."""
     connection = Connection(app, reader=reader, protocol_class=protocol_class)
     state, transport = connection.state, connection.transport
     state.closes_connections = closing

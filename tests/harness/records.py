@@ -72,5 +72,5 @@ def read_until(bootstrap: str, topic: str, enough: Callable[[list[Record]], bool
 
 
 def read_count(bootstrap: str, topic: str, count: int) -> list[Record]:
-    """Read a topic from its beginning until there are so many records."""
+    """Read a topic from its beginning until it has this number of records."""
     return read_until(bootstrap, topic, lambda records: len(records) >= count)

@@ -10,7 +10,7 @@ from pywatt.service_type import StopRequest
 
 @dataclass
 class Stops:
-    """A request to stop that is there from the beginning, and one to hurry that the test makes."""
+    """A stop request set from the beginning, and a hurry request that the test sets."""
 
     request: StopRequest
     hurry: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())

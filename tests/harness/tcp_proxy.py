@@ -20,21 +20,21 @@ class TcpProxy:
         self._connections: set[asyncio.StreamWriter] = set()
 
     def leads_to(self, port: int) -> None:
-        """Say where the server is."""
+        """Set the server's address."""
         self._target = ("127.0.0.1", port)
 
     def cut(self) -> None:
-        """Break all connections; new ones are taken but lead nowhere until `mend`."""
+        """Break all connections; new ones are accepted but not forwarded until `mend`."""
         self._open.clear()
         for writer in self._connections:
             writer.transport.abort()
 
     def mend(self) -> None:
-        """Let bytes pass again."""
+        """Forward bytes again."""
         self._open.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection."""
+        """Forward one connection."""
         self._connections.add(writer)
         try:
             await self._open.wait()
@@ -55,7 +55,7 @@ class TcpProxy:
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry one direction to its end, which ends the other one too."""
+    """Forward one direction until its end, which also ends the other one."""
     try:
         while data := await reader.read(CHUNK):
             writer.write(data)

@@ -87,7 +87,7 @@ class Terminal:
         return _STYLE.sub("", self.text).replace("\r\n", "\n")
 
     def wait_for(self, text: str, *, after: int = 0) -> None:
-        """Read until the text has been shown, behind so many characters of `plain`."""
+        """Read until the text has been shown, after the first `after` characters of `plain`."""
         self._read(lambda: text in self.plain[after:])
         assert text in self.plain[after:], self.plain
 

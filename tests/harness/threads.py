@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @contextmanager
 def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Iterator[Callable[[], T]]:
-    """Call the function in a thread; what is yielded waits for its end and returns what it returned."""
+    """Call the function in a thread; the yielded function waits for its end and returns its result."""
     returned: list[T] = []
     thread = threading.Thread(target=lambda: returned.append(function(*args, **kwargs)), daemon=True)
     thread.start()

@@ -8,7 +8,7 @@ from pywatt.http.server.turns import Turns
 
 
 class ManualTurns(Turns):
-    """Given when the test says so; its clock stands still."""
+    """Turns that the test gives; the clock stands still."""
 
     def __init__(self) -> None:
         self._due: list[Callable[[], None]] = []
@@ -20,14 +20,14 @@ class ManualTurns(Turns):
         )
 
     def pass_time(self) -> None:
-        """Let every timer that is set now come to its end."""
+        """Fire every timer that is set now."""
         timers = self._timers.copy()
         self._timers.clear()
         for callback in timers:
             callback()
 
     def give_one(self) -> bool:
-        """Be one turn of the event loop; tell whether there was anything to do."""
+        """Run one turn of the event loop; return whether there was anything to do."""
         due = self._due.copy()
         self._due.clear()
         for callback in due:
@@ -35,6 +35,6 @@ class ManualTurns(Turns):
         return bool(due)
 
     def give_all(self) -> None:
-        """Be as many turns as it takes."""
+        """Run turns until there is nothing to do."""
         while self.give_one():
             pass

@@ -88,7 +88,7 @@ REFUSED = {
 
 
 def refused(limits: HeadLimits) -> dict[str, tuple[int, bytes]]:
-    """Return what is refused within limits: status and bytes of each."""
+    """Return the rejected requests within limits: the status and the bytes of each."""
     large, many = limits.size + 1000, limits.fields + 1
     return {
         **REFUSED,

@@ -19,7 +19,7 @@ FETCH_AND_START = 300  # seconds; the first test of a session may have to fetch 
 
 @pytest.fixture(scope="session")
 def kafka_at_hand() -> None:
-    """Java and Kafka's jars are on this machine, or could be had."""
+    """Requires Java and Kafka's jars, present or downloadable."""
     try:
         find_java(os.environ)
         kafka_jars(DEFAULT_VERSION, os.environ)
@@ -29,7 +29,7 @@ def kafka_at_hand() -> None:
 
 @pytest.fixture(scope="session")
 def broker(kafka_at_hand: None) -> Iterator[str]:
-    """The address of a broker that all tests of this process share."""
+    """The address of the broker that all tests of this process share."""
     with RealBroker() as running:
         yield running.address
 
@@ -43,7 +43,7 @@ def own_broker(kafka_at_hand: None, tmp_path: Path) -> Iterator[RealBroker]:
 
 @pytest.fixture
 def topics(request: pytest.FixtureRequest) -> Callable[[], str]:
-    """Makes names that no other test uses."""
+    """Generates unique names."""
     numbers = itertools.count()
     node = abs(hash(request.node.nodeid))
     return lambda: f"t-{os.getpid()}-{node:x}-{next(numbers)}"
@@ -51,7 +51,7 @@ def topics(request: pytest.FixtureRequest) -> Callable[[], str]:
 
 @pytest.fixture
 def topic(topics: Callable[[], str]) -> str:
-    """A name that no other test uses."""
+    """A unique name."""
     return topics()
 
 

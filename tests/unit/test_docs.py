@@ -51,7 +51,7 @@ def fences(language: str) -> list[Any]:
 
 
 def service(example: str) -> dict[str, Any]:
-    """Return a whole service for an example: that is one, an entry of `topics`, or some of a service's keys."""
+    """Return a whole service for an example: a service, an entry of `topics`, or some of a service's keys."""
     document: dict[str, Any] = json.loads(example if example.startswith("{") else f"{{{example}}}")
     if "url" in document:
         document = {"topics": [document]}
@@ -76,7 +76,7 @@ def test_an_example_loads(example: str, tmp_path: Path) -> None:
 
 
 def keys(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of all keys that do something."""
+    """Yield the names of all keys that have an effect."""
     if "$ref" in schema:
         yield from keys(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     for part in (*schema.get("anyOf", ()), schema.get("items"), schema.get("additionalProperties")):

@@ -1,4 +1,4 @@
-"""Every command through the installed program, in a terminal and piped: what a person sees, what a program reads."""
+"""Every command through the installed program: its output in a terminal, and its output in a pipe."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Seen:
     words: tuple[str, ...]
     text: str
     colour: str = ""
-    """In a terminal; a blank: no style at all."""
+    """The style in a terminal; a blank means no style at all."""
     json: bool = True
     """True if the command has --json."""
 
@@ -67,7 +67,7 @@ ELSEWHERE = {
     "kafka dlq redrive": "test_kafka_both_forms",
     "kafka dlq purge": "test_kafka_both_forms",
 }
-"""Commands that are tested in both forms by tests of their own."""
+"""Commands with their own tests of both forms."""
 ASK_AN_APP = ["config", "env", "inject", "reload", "restart", "scale", "services", "stack", "stop"]
 
 
@@ -104,7 +104,7 @@ def running_shop(folder: Path, env: Mapping[str, str]) -> Iterator[RunningApp]:
 
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Keep the apps of other tests out of what the commands see."""
+    """Hide the apps of other tests from the commands."""
     return {"PYWATT_RUNTIME_DIR": str(tmp_path_factory.mktemp("run")), "PORT": "0"}
 
 
@@ -164,7 +164,7 @@ def test_json_is_json_in_both_forms(name: str, shop: Path, env: dict[str, str], 
 
 
 def documents(text: str) -> list[object]:
-    """Return what was printed: one document, or one per line."""
+    """Return the printed JSON: one document, or one per line."""
     try:
         return [json.loads(text)]
     except ValueError:

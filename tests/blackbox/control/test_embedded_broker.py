@@ -1,4 +1,4 @@
-"""An app with the embedded broker: its group hands partitions over, and ends, without waiting for a session."""
+"""An app with the embedded broker: its group hands over partitions and ends without a session timeout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pywatt kafka ...` through the installed program, in a terminal and piped, beside an app with a broker of its own."""
+"""`pywatt kafka ...` through the installed program, in a terminal and piped, next to an app with its own broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services that are started, stopped and entered apart from the others; commands before a start; detached apps."""
+"""Start, stop and `exec` of single services; commands before a start; detached apps."""
 
 from __future__ import annotations
 

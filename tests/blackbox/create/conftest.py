@@ -1,4 +1,4 @@
-"""Runs `pywatt create` and the tests of what it made."""
+"""Runs `pywatt create` and the tests of the created app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pywatt create` where there is an app already: it adds, and what is there stays as it was."""
+"""`pywatt create` in an existing app: it adds services and keeps all other files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The project around a new app: its settings suit its files, and it can be put into an image."""
+"""The project files of a new app: the settings match its files, and it builds into an image."""
 
 from __future__ import annotations
 

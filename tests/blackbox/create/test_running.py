@@ -1,4 +1,4 @@
-"""`pywatt.testing`, with which the tests of an app start it."""
+"""`pywatt.testing`, which starts an app for its tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every template, alone and with the others: it starts, it answers, and the tests that it came with pass."""
+"""Every template, alone and with the others: it starts, answers, and its own tests pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pywatt create` on a terminal: what it asks, and what comes of the answers."""
+"""`pywatt create` on a terminal: its questions, and the effect of the answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Run = Callable[..., AbstractContextManager["Terminal"]]
 
 
 class Terminal:
-    """A program on a terminal of its own."""
+    """A program on its own terminal."""
 
     def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
         self.process = process
@@ -30,7 +30,7 @@ class Terminal:
         self._read_until = 0
 
     def expect(self, text: str) -> None:
-        """Wait until the text is shown, after what was expected before."""
+        """Wait until the text is shown, after the previously expected text."""
         deadline = time.monotonic() + PATIENCE
         while (found := self.shown.find(text, self._read_until)) < 0:
             if not self._read(deadline - time.monotonic()):

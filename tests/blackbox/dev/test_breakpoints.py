@@ -1,4 +1,4 @@
-"""`breakpoint()` under `pywatt dev`: the debugger gets the terminal, and what supervises the worker waits meanwhile."""
+"""`breakpoint()` under `pywatt dev`: the debugger gets the terminal, and supervision of the worker is suspended."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def dev(folder: Path, marker: str, made: Files, wait: str = "q quit") -> Iterato
 
 
 class Call(threading.Thread):
-    """A request to a service, under way."""
+    """A request to a service in flight."""
 
     def __init__(self, folder: Path, service: str) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""`pywatt dev`: each save is new code, no save is a failed request."""
+"""`pywatt dev`: each save deploys new code, and no save fails a request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def api(version: str) -> str:
 
 
 class Steady:
-    """Asks over and over on a kept connection and counts what is not 200."""
+    """Sends requests repeatedly over a keep-alive connection and counts statuses other than 200."""
 
     def __init__(self, app: RunningApp) -> None:
         self.failures: list[str] = []

@@ -1,4 +1,4 @@
-"""`pywatt dev` follows the app's files whatever happens to their folders, and does not follow what it should not."""
+"""`pywatt dev` watches the app's files through changes of their folders, and watches no ignored files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pywatt dev` in a terminal: the line at the bottom, the keys, and what a person is told of a bad save."""
+"""`pywatt dev` in a terminal: the status line, the keys, and the report of a bad save."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def port_of(app: RunningApp) -> int:
 
 
 def look(editor: Editor, folder: Path) -> str:
-    """Call the service, look at `word` where it stops, and let it go on."""
+    """Call the service, read `word` at the breakpoint, and continue."""
     with in_thread(command, folder, "inject", "api") as call:
         thread = editor.wait_for("event", "stopped")["body"]["threadId"]
         frame = editor.ask("stackTrace", threadId=thread)["body"]["stackFrames"][0]

@@ -1,4 +1,4 @@
-"""Every kind of failure at random, on real processes: nothing is left over, nothing runs twice, every death is seen.
+"""Random failures of every kind on real processes: nothing is left over or runs twice, and every death is seen.
 
 PYWATT_FAULTS: how many rounds; PYWATT_FAULTS_SEED: which ones.
 """

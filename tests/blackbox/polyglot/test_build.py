@@ -1,4 +1,4 @@
-"""`pywatt build` as its users see it."""
+"""`pywatt build` from the user's view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""examples/polyglot as its README has it: built, started, and every service asked through another."""
+"""examples/polyglot as in its README: built, started, and every service called through another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that end by themselves: why they did is part of the error."""
+"""Programs that end by themselves: the error contains the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A python service in a virtual environment of its own."""
+"""A python service in its own virtual environment."""
 
 from __future__ import annotations
 

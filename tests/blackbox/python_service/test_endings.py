@@ -45,7 +45,7 @@ def files(start: str, **root: Any) -> Files:
 
 
 def say_go(folder: Path) -> None:
-    """Let the work go on, once it waits: opening a pipe waits for its other end."""
+    """Let the work continue once it waits: opening a pipe waits for its other end."""
     (folder / "main/go").open("w").close()
 
 

@@ -1,4 +1,4 @@
-"""An application is imported as any program is: in the main thread, without an event loop that runs."""
+"""An application is imported like any program: in the main thread, without a running event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a service fails is told whatever the application does to logging and to its standard streams."""
+"""The reason of a failure is logged even if the application changes logging and its standard streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service that calls no other through pywatt still resolves the names of services that come and go."""
+"""A service that calls no other through pywatt still resolves the names of added and removed services."""
 
 from __future__ import annotations
 

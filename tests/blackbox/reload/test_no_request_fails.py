@@ -33,7 +33,7 @@ def restart(app: RunningApp, *services: str) -> subprocess.CompletedProcess[str]
 
 
 def reload(app: RunningApp, outcome: str = "reloaded: ") -> None:
-    """Have the files read again and wait for what comes of it."""
+    """Reload the files and wait for the result."""
     seen = len(app.lines)
     app.process.send_signal(signal.SIGHUP)
     app.wait_for_text(outcome, after=seen)

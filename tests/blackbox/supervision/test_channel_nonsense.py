@@ -1,4 +1,4 @@
-"""A service can write into the channel between its worker and the supervisor: at most that worker ends."""
+"""A service that writes into the channel between its worker and the supervisor ends at most that worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that a service starts end with it, in sessions of their own and with clean environments too."""
+"""Processes that a service starts end with it, even in their own session or with a cleared environment."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_they_end_with_a_worker_that_is_replaced(start: Start, kind: str, tmp_pa
 
 
 def test_an_app_within_an_app_ends_with_it(start: Start) -> None:
-    """The inner supervisor and its workers have marks of their own."""
+    """The inner supervisor and its workers have their own marks."""
     inner = files("python")
     outer: dict[str, str | dict[str, Any]] = {
         "watt.json": {"services": [{"id": "api", "path": "outer", "config": "service.json"}]},

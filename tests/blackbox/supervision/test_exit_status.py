@@ -1,4 +1,4 @@
-"""A worker that leaves by `sys.exit`: its status counts as that of any program does."""
+"""A worker that exits by `sys.exit`: its status counts like that of any program."""
 
 from __future__ import annotations
 

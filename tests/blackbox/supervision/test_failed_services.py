@@ -1,4 +1,4 @@
-"""Callers of a service that has failed, or fails again and again, get the reason at once."""
+"""Callers of a failed service, or of one in a crash loop, get the reason at once."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_callers_of_a_service_in_a_crash_loop_get_the_reason_at_once(start: Star
 
 
 def test_callers_wait_a_short_time_for_a_failed_service_that_is_being_started(start: Start) -> None:
-    """It starts for ever after its crash."""
+    """The service starts forever after its crash."""
     b = "import os, pathlib, signal\nif pathlib.Path('crashed').exists():\n    signal.pause()\n" + CRASHING.replace(
         "os._exit", "open('crashed', 'w'); os._exit"
     )

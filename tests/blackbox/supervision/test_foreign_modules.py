@@ -1,4 +1,4 @@
-"""Modules that lie where the app is started, or in its services, are imported by those services alone."""
+"""Modules in the app's start folder or in its services are imported only by those services."""
 
 from __future__ import annotations
 

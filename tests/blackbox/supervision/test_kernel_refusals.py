@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_made_delays_starts_and_ends_nothing(start: Star
 
 
 def limit_files(app: RunningApp, most: int | None) -> None:
-    """Leave the supervisor no descriptor but those that it has; None: as many as it likes again."""
+    """Limit the supervisor to its open descriptors; None: remove the limit."""
     _, hard = resource.prlimit(app.process.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(app.process.pid, resource.RLIMIT_NOFILE, (most or 1024, hard))
 

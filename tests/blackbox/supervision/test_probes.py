@@ -1,4 +1,4 @@
-"""Startup, liveness and readiness probes, by HTTP and by commands, and who waits for them."""
+"""Startup, liveness and readiness probes by HTTP and by commands, and services that wait for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services that call each other while they start: an error names the circle."""
+"""Services that call each other during startup get an error that names the cycle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stop comes to its end soon, whatever happens at that moment, and who is interrupted by it is told."""
+"""A stop ends soon in every situation, and interrupted commands report it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def many() -> Files:
 
 
 def forkserver_of(app: RunningApp) -> int:
-    """Return the pid of the process that workers are forked from: the first child, which is no worker."""
+    """Return the pid of the forkserver: the first child that is not a worker."""
     children = Path(f"/proc/{app.process.pid}/task/{app.process.pid}/children").read_text().split()
     workers = {line["child"] for line in app.lines if "child" in line}
     return next(int(child) for child in children if int(child) not in workers)

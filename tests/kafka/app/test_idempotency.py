@@ -1,4 +1,4 @@
-"""A request that is repeated before, during and after the replacement of all workers is written once."""
+"""A request repeated before, during and after the replacement of all workers is written once."""
 
 from __future__ import annotations
 

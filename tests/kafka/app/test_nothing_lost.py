@@ -15,7 +15,7 @@ from harness.records import create_topic, publish, read_until
 
 RECORDS = 5000
 POISON = range(7, RECORDS, 500)
-"""Records which the target always refuses."""
+"""Records that the target always rejects."""
 KILLS_AT = (500, 1500, 2500)
 SUPERVISOR_KILL_AT = 3500
 PARTITIONS = 4

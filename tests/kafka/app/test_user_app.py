@@ -28,7 +28,7 @@ SHORT_TIMEOUT = {
 
 @pytest.fixture(scope="module")
 def app(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    """The user's app, with two rows more for what their document only describes."""
+    """The user's app, with two more entries that their document only describes."""
     hooks = json.loads(KAFKA_HOOKS_OF_THE_APP)
     hooks["topics"].append(NO_DLQ)
     hooks["requestResponse"].append(SHORT_TIMEOUT)

@@ -32,7 +32,7 @@ LONG = 60.0  # seconds
 
 
 async def round_trip(address: str, topic: str, value: bytes, *, group: str) -> list[bytes | None]:
-    """Write one record, and return what the group reads until it comes to that one."""
+    """Write one record, and return the records that the group reads up to it."""
     async with Producer(address) as producer:
         await producer.send(topic, value)
     values: list[bytes | None] = []
@@ -209,7 +209,7 @@ def lines_of(stream: IO[str]) -> Iterator[str]:
 
 @contextmanager
 def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """`pywatt kafka ...` in a process of its own."""
+    """`pywatt kafka ...` in a separate process."""
     program = "from pywatt_kafka.commands import kafka; kafka()"
     environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(

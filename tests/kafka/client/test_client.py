@@ -60,7 +60,7 @@ class Statuses:
 
 
 class Assignments:
-    """A listener that notes what it hears and commits nothing."""
+    """A listener that records its calls and commits nothing."""
 
     def __init__(self) -> None:
         self.log: list[tuple[str, frozenset[TopicPartition]]] = []
@@ -212,7 +212,7 @@ async def test_a_member_that_ends_while_it_joins_is_not_waited_for(broker: str, 
     everything = frozenset(TopicPartition(topic, number) for number in range(4))
 
     class Busy(Assignments):
-        """Gives its partitions up when it is allowed to, until when the other's join is not answered."""
+        """Revokes its partitions when the test allows it; until then the other member's join is not answered."""
 
         def __init__(self) -> None:
             super().__init__()

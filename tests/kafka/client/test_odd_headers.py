@@ -1,4 +1,4 @@
-"""A header's name that is no UTF-8, which Kafka allows, stops nobody from reading its record and those behind it."""
+"""A header name that is not UTF-8, which Kafka allows, does not stop a consumer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record that the broker refuses fails alone: those around it are written, in order, and so are all later ones."""
+"""If the broker rejects a record, only this record fails: all others are written in order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BIG = b"x" * 1_060_000  # more than a broker takes by default
 
 
 async def values(broker: str, topic: str, count: int) -> dict[int, list[bytes | None]]:
-    """Return the values of each partition of a topic that has so many records."""
+    """Return the values of each partition of a topic once it has this number of records."""
     found: dict[int, list[bytes | None]] = {}
     with anyio.fail_after(LONG):
         async with Consumer(broker, group=topic, topics=[topic]) as consumer:
@@ -34,7 +34,7 @@ async def values(broker: str, topic: str, count: int) -> dict[int, list[bytes | 
 
 
 def manager_of(producer: Producer) -> Any:
-    """Return what numbers the batches of a connected producer."""
+    """Return the object that numbers the batches of a connected producer."""
     engine: Any = producer._connection.engine
     return engine._producer._txn_manager
 

@@ -1,4 +1,4 @@
-"""Sending letters back against a real broker: their order, and records that their letters lack."""
+"""Redriving letters on a real broker: their order, and records that their letters lack."""
 
 from __future__ import annotations
 

@@ -102,5 +102,5 @@ async def read(broker: str, topic: str, count: int) -> list[Message]:
 
 @pytest.fixture
 def read_records(broker: str) -> ReadRecords:
-    """Return what reads the first records of a topic."""
+    """Return a function that reads the first records of a topic."""
     return lambda topic, count: read(broker, topic, count)

@@ -1,4 +1,4 @@
-"""An idempotency key with several workers and with one that replaces another, over their real sockets."""
+"""An idempotency key with several workers and with a replacement worker, over their real sockets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BODY_LIMIT = 100_000
 
 
 def show(hooks: tuple[Hooks, ...], everybody: tuple[Hooks, ...]) -> None:
-    """Have everybody see these workers."""
+    """Announce these workers to all of them."""
     endpoints = tuple(
         Endpoint(f"kafka-hooks/{each.slot}/{number}", f"unix:{each.endpoint.getsockname()}")
         for number, each in enumerate(hooks)
@@ -32,7 +32,7 @@ def show(hooks: tuple[Hooks, ...], everybody: tuple[Hooks, ...]) -> None:
 
 
 async def publish(hooks: Hooks, topic: str, key: str, body: bytes, *more: tuple[str, bytes]) -> tuple[int, Any, bool]:
-    """Return the status, where the record is, and whether the answer is a repeated one."""
+    """Return the status, the record's position, and whether the answer is a replay."""
     headers = [("idempotency-key", key.encode()), ("x-api-key", b"secret"), *more]
     answer: Response = await hooks.post(f"/topics/{topic}?ack=1", body, headers)
     told = json.loads(answer.body)

@@ -1,4 +1,4 @@
-"""A dead target holds up no other, though they share a topic, and gets everything when it is back."""
+"""A dead target does not delay another one of the same topic, and gets all records when it is back."""
 
 from __future__ import annotations
 

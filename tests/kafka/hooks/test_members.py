@@ -24,7 +24,7 @@ def document(broker: str, group: str, *topics: str) -> dict[str, Any]:
 
 
 async def delivered(producer: Producer, target: Target, topic: str, *, partitions: int = 1) -> None:
-    """Have one record of each partition delivered."""
+    """Deliver one record of each partition."""
     bodies = {b"%b %d %d" % (topic.encode(), number, len(target.requests)) for number in range(partitions)}
     for number, body in enumerate(sorted(bodies)):
         await producer.send(topic, body, partition=number)

@@ -43,12 +43,12 @@ async def partitions(hooks: Hooks) -> list[dict[str, Any]]:
 
 
 async def states(hooks: Hooks) -> str:
-    """Return what all that holds a partition waits for."""
+    """Return the reasons of all records that block a partition."""
     return "".join(holder["state"] for each in await partitions(hooks) for holder in each["heldBy"])
 
 
 async def unheld_transactions(hooks: Hooks) -> list[dict[str, int]]:
-    """Return the open transactions of partitions that nothing else holds."""
+    """Return the open transactions of partitions that no record blocks."""
     return [
         each["openTransaction"]
         for each in await partitions(hooks)

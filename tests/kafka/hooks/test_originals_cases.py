@@ -32,7 +32,7 @@ def exchange(broker: str, topic: str, path: str, timeout: int = 30_000) -> dict[
 
 
 async def metrics(hooks: Hooks, sample: str) -> str:
-    """Return what its `/metrics` says once it has that sample: a dead letter can be read before it is counted."""
+    """Return `/metrics` once it has that sample: a dead letter can be read before it is counted."""
     with anyio.fail_after(LONG):
         while True:
             answer = await hooks.mesh.request("GET", f"http://127.0.0.1:{hooks.port}/metrics", timeout=LONG)
@@ -46,7 +46,7 @@ async def metrics(hooks: Hooks, sample: str) -> str:
 async def answering(
     broker: str, topic: str, producer: Producer, **headers: bytes
 ) -> AsyncIterator[list[dict[str, Any]]]:
-    """Answer the requests of a topic with `headers`; yields what the requests had in theirs."""
+    """Answer the requests of a topic with `headers`; yield the headers of the requests."""
     seen: list[dict[str, Any]] = []
 
     async def answer() -> None:

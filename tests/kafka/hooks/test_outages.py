@@ -1,4 +1,4 @@
-"""Kafka goes away and comes back: the worker says so, refuses quickly, and goes on by itself."""
+"""Kafka disconnects and returns: the worker reports it, rejects requests quickly, and recovers by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Topics by pattern, on a real broker: new ones are found, our own are left alone, nothing in flight is lost."""
+"""Topic patterns on a real broker: new topics are found, our own are excluded, and no delivery in flight is lost."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def document(broker: str, *entries: dict[str, Any]) -> dict[str, Any]:
 
 
 async def again(target: Target, bodies: set[bytes]) -> None:
-    """Wait until each of these has come once more."""
+    """Wait until each of these has been received once more."""
     seen = len(target.requests)
     await target.wait_for(lambda requests: {request.body for request in requests[seen:]} >= bodies)
 

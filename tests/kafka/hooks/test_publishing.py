@@ -1,4 +1,4 @@
-"""Publishing through a worker to a real broker: places, batches, limits, and that nothing acknowledged is lost."""
+"""Publishing through a worker to a real broker: offsets, batches and limits; no acknowledged record is lost."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ async def test_record_that_is_not_acknowledged_may_be_written_all_the_same(
 
 
 def refuse_writing(broker: EmbeddedBroker, times: int) -> None:
-    """Have the embedded broker answer that too few replicas are in sync."""
+    """Make the embedded broker answer that too few replicas are in sync."""
     produce, not_enough_replicas = 0, 19
     assert broker._library is not None
     refuse = broker._library.rd_kafka_mock_push_request_errors_array

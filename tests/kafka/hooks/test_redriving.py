@@ -1,4 +1,4 @@
-"""Dead letters of a topic with several targets: which one failed, and who gets a record that is sent back."""
+"""Dead letters of a topic with several targets name the failed one, which alone gets a redriven record."""
 
 from __future__ import annotations
 

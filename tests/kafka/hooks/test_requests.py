@@ -1,4 +1,4 @@
-"""Request/response over two topics of a real broker: replies find their request, whatever else happens."""
+"""Request/response over two topics of a real broker: replies reach their request in every case."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def document(broker: str, topic: str, **more: Any) -> dict[str, Any]:
 async def worker(
     broker: str, topic: str, producer: Producer, reply: Callable[[Message], tuple[bytes | None, Headers]]
 ) -> AsyncIterator[None]:
-    """Answer the requests of a topic, as a user's service does."""
+    """Answer the requests of a topic like a user's service."""
 
     async def work() -> None:
         async with Consumer(broker, group=f"worker-{topic}", topics=[topic]) as consumer:

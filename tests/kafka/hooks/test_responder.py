@@ -149,7 +149,7 @@ class Said(logging.Handler):
         self._changed.set()
 
     async def times(self, count: int, words: str) -> None:
-        """Wait until it has said something so many times."""
+        """Wait until a message was logged this number of times."""
         with anyio.fail_after(LONG):
             while sum(words in message for message in self._messages) < count:
                 self._changed.clear()

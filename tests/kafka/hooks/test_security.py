@@ -1,4 +1,4 @@
-"""A broker that wants TLS, a client certificate and SASL: one value lets every client in, and without it nobody."""
+"""A broker with TLS, client certificates and SASL: one value admits every client, and none enters without it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def tls(folder: Path) -> Tls:
 
 @pytest.fixture(scope="module")
 def secured(kafka_at_hand: None, folder: Path, tls: Tls) -> Iterator[str]:
-    """The address of a broker that lets in who has a certificate and is alice."""
+    """The address of a broker that admits clients with a certificate and the user alice."""
     listener = "listener.name.plaintext"
     properties = {
         # the listener keeps its name: names are free, what is spoken is said here
@@ -111,7 +111,7 @@ def scram_user(secured: str, folder: Path) -> None:
 
 
 class TokenEndpoint(BaseHTTPRequestHandler):
-    """Gives unsigned tokens, which a broker takes by default: it is meant for tests."""
+    """Issues unsigned tokens, which a broker accepts by default for tests."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -125,7 +125,7 @@ class TokenEndpoint(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ async def test_kafka_hooks_is_secured_as_a_whole(
 
 
 def shop(folder: Path, secured: str, tls: Tls, topic: str) -> Path:
-    """Write an app whose config says how to log in."""
+    """Write an app with credentials in its config."""
     hooks: dict[str, Any] = {
         "type": "kafka-hooks",
         "brokers": [secured],

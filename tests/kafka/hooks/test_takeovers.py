@@ -1,4 +1,4 @@
-"""A successor, or a member that joins, repeats nothing that was done and counts the attempts that were made."""
+"""A successor or a joining member repeats no finished record and keeps the number of attempts."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ async def send(producer: Producer, topic: str, number: int) -> None:
 
 
 async def committed(broker: str, topic: str) -> int | None:
-    """Return what the group of a document has committed for partition 0."""
+    """Return the offset that the group of a document has committed for partition 0."""
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
     await admin.start()
     try:

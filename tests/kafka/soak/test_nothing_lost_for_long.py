@@ -1,4 +1,4 @@
-"""Records reach their target whatever dies, for as long as one likes: PYWATT_SOAK_SECONDS=3600 for an hour.
+"""Records reach their target through crashes of any part; PYWATT_SOAK_SECONDS=3600 runs for an hour.
 
 Two instances of an app, and now and then a third, deliver what is written meanwhile, while their workers, supervisors
 and the broker are killed, the network is cut, instances come and go, and the target fails at random. In the end no
@@ -50,7 +50,7 @@ LASTING = {
     "cut_the_network": SESSION,
     "one_joins_or_leaves": SESSION,
 }
-"""Seconds for which disturbances keep what is done from being committed, beyond their own end."""
+"""Seconds beyond the end of a disturbance in which finished records may stay uncommitted."""
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(SECONDS + SETTLE + 180)]
 

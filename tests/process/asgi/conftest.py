@@ -1,4 +1,4 @@
-"""Workers run on uvloop; so do the tests of what runs in them."""
+"""Workers run on uvloop, and so do the tests of code in them."""
 
 from __future__ import annotations
 

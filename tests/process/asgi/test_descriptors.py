@@ -1,4 +1,4 @@
-"""A connection's descriptor is given back as soon as its client has left, whatever it was doing."""
+"""A connection's descriptor is released as soon as its client has disconnected, in every state."""
 
 from __future__ import annotations
 

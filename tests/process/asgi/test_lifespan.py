@@ -1,4 +1,4 @@
-"""An application's own start and end, and what happens when they fail."""
+"""An application's startup and shutdown, and their failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that has been replaced lets its clients leave at their own pace, within a limit."""
+"""A replaced worker drains its clients within a limit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 REQUEST = b"GET /it HTTP/1.1\r\nHost: x\r\n\r\n"
 LIMIT = 2.5
-"""Seconds of a stop that is to run out."""
+"""Seconds until a stop times out."""
 
 
 @pytest.mark.parametrize("engine", EngineName)

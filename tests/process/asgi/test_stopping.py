@@ -1,4 +1,4 @@
-"""A stop finishes what was asked, tells clients to go, and cuts off the rest at its limit."""
+"""A stop finishes requests, asks clients to disconnect, and cuts off the rest at its limit."""
 
 from __future__ import annotations
 

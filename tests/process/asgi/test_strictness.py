@@ -1,4 +1,4 @@
-"""A service that is reached directly refuses what the gateway refuses, with the same statuses, on every engine."""
+"""A directly reached service rejects the same requests as the gateway, with the same statuses, on every engine."""
 
 from __future__ import annotations
 

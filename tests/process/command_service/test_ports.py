@@ -1,4 +1,4 @@
-"""Programs that listen elsewhere than they were told."""
+"""Programs that listen on another port than PORT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stop reaches every process of a program: below shells, in sessions of their own, with clean environments."""
+"""A stop reaches every process of a program: below shells, in own sessions, with cleared environments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real gateways on real sockets, in front of a uvicorn in a process of its own."""
+"""Real gateways on real sockets, in front of uvicorn in a separate process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder whose name is short enough for unix sockets."""
+    """A folder with a path short enough for unix sockets."""
     made = Path(tempfile.mkdtemp(prefix="pw"))
     yield made
     shutil.rmtree(made)
@@ -94,7 +94,7 @@ class App:
 
     @asynccontextmanager
     async def gateway(self, table: MeshTable) -> AsyncIterator[Context]:
-        """Run a gateway until the block is left; it is asked to stop then, if not before."""
+        """Run a gateway until the block exits; stop it then, if it still runs."""
         self.gateways += 1
         endpoint = socket.socket(socket.AF_UNIX)
         endpoint.bind(str(self.endpoint_path(self.gateways)))
@@ -130,7 +130,7 @@ async def app(folder: Path) -> AsyncIterator[App]:
 
 @pytest.fixture
 def service(folder: Path) -> Callable[[str], AbstractAsyncContextManager[tuple[Path, asyncio.subprocess.Process]]]:
-    """Start a service process with a name; its socket and the process come back."""
+    """Start a service process with a name; return its socket and the process."""
 
     @asynccontextmanager
     async def start(name: str) -> AsyncIterator[tuple[Path, asyncio.subprocess.Process]]:

@@ -1,4 +1,4 @@
-"""A server that never comes to an end: how is what the path says. Prints its port."""
+"""A server with endless responses, selected by the path. Prints its port."""
 
 from __future__ import annotations
 

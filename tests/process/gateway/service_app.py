@@ -1,4 +1,4 @@
-"""A service for the tests: an ASGI app on uvicorn, on the unix socket that its argument names."""
+"""A test service: an ASGI app on uvicorn, on the unix socket in its argument."""
 
 from __future__ import annotations
 

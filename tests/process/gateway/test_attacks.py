@@ -1,4 +1,4 @@
-"""Clients on raw sockets that send for ever: nobody else feels it, and no process grows."""
+"""Clients on raw sockets that send endlessly neither delay other clients nor grow a process."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ HANDSHAKE = (
 
 @contextmanager
 def endless_service() -> Iterator[int]:
-    """Run a server that never comes to an end; yield its port."""
+    """Run a server with endless responses; yield its port."""
     process = subprocess.Popen([sys.executable, ENDLESS], stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:

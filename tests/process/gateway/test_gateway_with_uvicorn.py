@@ -1,4 +1,4 @@
-"""The gateway in front of a real service: what clients see."""
+"""The gateway in front of a real service, from the clients' view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP server of kafka-hooks in a process of its own; its handler answers at once. Prints its port."""
+"""The HTTP server of kafka-hooks in a separate process; its handler answers at once. Prints its port."""
 
 from __future__ import annotations
 

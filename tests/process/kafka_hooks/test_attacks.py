@@ -1,4 +1,4 @@
-"""Clients of kafka-hooks on raw sockets that send for ever: nobody else feels it, and the process does not grow."""
+"""Clients of kafka-hooks on raw sockets that send endlessly neither delay other clients nor grow the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP server on real sockets: it listens, and at a stop it lets clients finish."""
+"""The HTTP server on real sockets: it listens, and drains clients at a stop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACCEPTED_HEAD = b"HTTP/1.1 202 Accepted\r\n"
 
 
 class Handler:
-    """Keeps exchanges until it is told to answer them."""
+    """Keeps exchanges until the test answers them."""
 
     def __init__(self) -> None:
         self.exchanges: asyncio.Queue[HooksExchange] = asyncio.Queue()

@@ -1,4 +1,4 @@
-"""Clients on raw sockets that send for ever to a service itself: nobody else feels it, and no process grows."""
+"""Clients on raw sockets that send endlessly to a service itself neither delay other clients nor grow a process."""
 
 from __future__ import annotations
 

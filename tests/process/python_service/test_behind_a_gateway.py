@@ -1,4 +1,4 @@
-"""Applications of several frameworks behind a prefix, as the gateway tells it."""
+"""Applications of several frameworks behind a prefix that the gateway announces."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ APPLICATIONS = {
 
 
 def service(tmp_path: Path, name: str) -> partial[Any]:
-    """Write an application; each has a module of its own, because this process imports them all."""
+    """Write an application in its own module, because this process imports them all."""
     module = f"behind_{name}"
     (tmp_path / f"{module}.py").write_text(textwrap.dedent(APPLICATIONS[name]))
     placement = Placement(id=name, path=tmp_path, services=(name,))

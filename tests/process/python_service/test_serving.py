@@ -100,7 +100,7 @@ async def prepare_and_serve(options: Any, context: ServiceContext) -> None:
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """Write app.py and return what serves the folder, which is the working directory as in a worker."""
+    """Write app.py and return a function that serves the folder, the working directory as in a worker."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
 

@@ -1,4 +1,4 @@
-"""WSGI applications over sockets, on both engines: PEP 3333, clients that leave, bodies of every size."""
+"""WSGI applications over sockets, on both engines: PEP 3333, disconnecting clients, bodies of every size."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def body_of(answer: bytes) -> bytes:
 
 
 class Closing:
-    """A response that tells when it is closed."""
+    """A response that records its close."""
 
     def __init__(self, parts: Iterator[bytes]) -> None:
         self.parts = parts

@@ -97,7 +97,7 @@ ASYNC: dict[str, Callable[[str], Coroutine[Any, Any, str]]] = {
 
 
 def reasons(error: BaseException | None) -> str:
-    """Return the texts of an error and of all that led to it."""
+    """Return the texts of an error and of all its causes."""
     told = []
     while error is not None:
         told.append(f"{type(error).__name__}: {error}")

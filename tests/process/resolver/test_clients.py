@@ -1,4 +1,4 @@
-"""`http://<id>.plt.local` works with the HTTP clients that people use, on either event loop."""
+"""`http://<id>.plt.local` works with common HTTP clients, on either event loop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ every_client = pytest.mark.parametrize(("client", "loop"), CALLS)
 
 @asynccontextmanager
 async def host_server() -> AsyncIterator[int]:
-    """Answer HTTP and WebSocket with the Host header that came."""
+    """Answer HTTP and WebSocket requests with their Host header."""
 
     def answer(connection: ServerConnection, request: Request) -> Response | None:
         if "Upgrade" in request.headers:
@@ -43,7 +43,7 @@ async def host_server() -> AsyncIterator[int]:
 
 
 async def call(client: str, loop: str, port: int, *urls: str) -> list[str]:
-    """Call each URL in one child, whose environment names a proxy that nobody listens at."""
+    """Call each URL in one child, whose environment names an unused proxy port."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         proxy = f"http://127.0.0.1:{nobody.getsockname()[1]}"

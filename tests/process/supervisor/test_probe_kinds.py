@@ -24,7 +24,7 @@ LONG = 20.0
 
 @asynccontextmanager
 async def answering(answer: bytes | None, path: Path | None = None) -> AsyncIterator[str]:
-    """Listen and give this answer to everybody; None: never any. Yields the address."""
+    """Listen and give every client this answer; None: never answer. Yields the address."""
     requests: list[bytes] = []
     clients: set[asyncio.Task[None]] = set()
 

@@ -1,4 +1,4 @@
-"""Files stay small, are named by what they hold, say their job, and tests wait for facts."""
+"""Files stay small, have a descriptive name and a docstring, and tests wait for facts."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ ALLOWED = {
 HOOKS = "pywatt_services.kafka_hooks"
 HOOKS_FOLDER = ROOT / "services/pywatt_services/kafka_hooks"
 GROUND = {"diagnostics", "wire"}
-"""Folders that import none of the others; nearly all may use them."""
+"""Folders that import no other folder; nearly all others may import them."""
 HOOKS_ALLOWED = {
     **{folder: set[str]() for folder in GROUND},
     "metrics": set[str](),

@@ -20,7 +20,7 @@ TYPES: dict[str, str] = PROJECT["entry-points"][GROUP]
 
 
 def loaded_after(statement: str) -> set[str]:
-    """Return the top-level names of all modules that a fresh interpreter holds after the statement."""
+    """Return the top-level names of all modules in a fresh interpreter after the statement."""
     code = f"{statement}\nimport json, sys\nprint(json.dumps([name.partition('.')[0] for name in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Programs that listen nowhere are told of, once, and only after a while."""
+"""A program that listens on no port causes one warning, after a delay."""
 
 from __future__ import annotations
 

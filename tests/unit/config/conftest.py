@@ -1,4 +1,4 @@
-"""A folder to write an app into, and service types that need nothing but their schema."""
+"""A folder for an app, and service types that need only their schema."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OPEN_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeType:
-    """A service type whose options are the document it was given."""
+    """A service type whose options are its document."""
 
     name: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "object", "additionalProperties": False})
@@ -85,7 +85,7 @@ class AppFolder:
         return load(environ=env or {}, **options)
 
     def problems(self, files: Files, env: Mapping[str, str] | None = None, **options: Any) -> list[Problem]:
-        """Write the files, load the app and return what is wrong with it; file names are relative to the app."""
+        """Write the files, load the app and return its problems; file names are relative to the app."""
         with pytest.raises(ConfigError) as caught:
             self.load(files, env, **options)
         return [

@@ -1,4 +1,4 @@
-"""Any bytes in a file of variables are an environment that a process can get, or an error that names the file."""
+"""Any bytes in an env file make a valid environment, or an error that names the file."""
 
 from __future__ import annotations
 

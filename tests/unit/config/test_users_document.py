@@ -1,4 +1,4 @@
-"""The three JSON blocks of the guide that users follow load as they are written there."""
+"""The three JSON blocks of the user guide load unchanged."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Supervisor:
-    """Remembers what it is asked and answers as it is told."""
+    """Records its requests and gives the configured answers."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Mapping[str, Any]]] = []

@@ -1,4 +1,4 @@
-"""Folders of several apps, some of them in containers that share the folder around them, where pids say nothing."""
+"""Runtime folders of several apps, some in containers that share the parent folder, where pids are ambiguous."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def start(brake: RestartBrake, now: float) -> None:
 
 
 def find_out(brake: RestartBrake, file: Path) -> float:
-    """Have so many starts write the file that it is found to be the service's own; return the time."""
+    """Write the file in enough starts that it counts as the service's own; return the time."""
     for number in range(len(DURING_PAUSES) + 1):
         start(brake, number)
         brake.judge({file: number + 0.1})

@@ -24,7 +24,7 @@ from pywatt_services.gateway.server import GatewayServer
 
 
 class MemoryTransport(asyncio.Transport):
-    """Keeps what is written, and tells its protocol of the end as an event loop would."""
+    """Keeps written bytes, and reports the end to its protocol like an event loop."""
 
     def __init__(self, protocol: asyncio.Protocol, peer: str = "192.0.2.7") -> None:
         super().__init__({"peername": (peer, 5000)})
@@ -88,7 +88,7 @@ class MemoryTransport(asyncio.Transport):
 
 
 class Service:
-    """A connection to a service, as the service sees it."""
+    """A connection to a service, from the service's view."""
 
     def __init__(self, upstreams: Upstreams) -> None:
         self.connection = Connection(upstreams)
@@ -131,7 +131,7 @@ class Upstreams:
         return cast("asyncio.Task[None]", self)
 
     def cancel(self) -> None:
-        """Stands for the task that dials."""
+        """Stands in for the task that connects."""
         self.dialing.clear()
         self.cancelled += 1
 

@@ -1,4 +1,4 @@
-"""Addresses in response headers, as clients have to see them."""
+"""Addresses in response headers in their public form."""
 
 from __future__ import annotations
 

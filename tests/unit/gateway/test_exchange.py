@@ -1,4 +1,4 @@
-"""Requests through the gateway: what the service gets, what the client gets."""
+"""Requests through the gateway: the service's request and the client's response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway's document: the original's keys, defaults, and what is wrong with it."""
+"""The gateway's options: the original's keys, defaults, and problems."""
 
 from __future__ import annotations
 

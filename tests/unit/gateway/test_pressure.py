@@ -1,4 +1,4 @@
-"""Clients that send more than is answered, or take less: what is held is bounded, and nothing waits for ever."""
+"""Backpressure for clients that send or read too slowly or too fast: memory is bounded, and nothing waits forever."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GET = b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n"
 OWN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 READ = 256 * 1024
-"""Bytes that the event loop may read at once."""
+"""Maximum size of one read of the event loop."""
 
 
 def answers(transport: Any) -> int:

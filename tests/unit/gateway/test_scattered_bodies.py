@@ -1,4 +1,4 @@
-"""Bodies that a service sends in tiny chunks: they are read in pieces, a turn of the event loop each."""
+"""Bodies in tiny chunks are read in pieces, one per turn of the event loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ END = b"0\r\n\r\n"
 
 
 async def until(fact: Callable[[], bool]) -> int:
-    """Turn the loop until something is so; return how often."""
+    """Run turns of the loop until a condition holds; return their number."""
     turns = 0
     async with asyncio.timeout(10):
         while not fact():
@@ -29,7 +29,7 @@ async def until(fact: Callable[[], bool]) -> int:
 
 
 def begun(scene: Scene) -> tuple[Any, Any, Any]:
-    """A response that has turned out to come in tiny chunks."""
+    """A response that arrives in tiny chunks."""
     client, transport = scene.connect()
     client.data_received(GET)
     scene.service.send(HEAD)

@@ -32,12 +32,12 @@ SWITCHING = (
 )
 LONG = 60.0
 SHORT = 0.2
-"""Seconds of a stop that is to run out."""
+"""Seconds until a stop times out."""
 
 
 @asynccontextmanager
 async def stopping(scene: Scene, timeout: float, *, linger: bool = False) -> AsyncIterator[Stops]:
-    """Stop the gateway; what the test does meanwhile has to make it end."""
+    """Stop the gateway; the actions of the test meanwhile must end it."""
     stops = Stops(StopRequest(timeout=timeout, linger=linger))
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         ended = tasks.create_task(drain(scene.server, stops, share=1))

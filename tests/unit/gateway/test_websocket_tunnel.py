@@ -1,4 +1,4 @@
-"""WebSockets: the handshake is checked on both sides, then bytes go both ways."""
+"""WebSocket tunnels: the handshake is checked on both sides, then bytes pass in both directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A header block that came before means what it meant then: no verdict depends on what was read earlier."""
+"""A cached header block has its original meaning: no verdict depends on earlier requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request targets as browsers and curl send them, in the form in which routing and services see them."""
+"""Request targets of browsers and curl, in the form that routing and services get."""
 
 from __future__ import annotations
 

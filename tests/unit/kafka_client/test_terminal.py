@@ -1,4 +1,4 @@
-"""The commands' own words: durations, places of letters, and which brokers are meant."""
+"""Parsing of command options: durations, positions of letters, and brokers."""
 
 from __future__ import annotations
 

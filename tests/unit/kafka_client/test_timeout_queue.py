@@ -1,4 +1,4 @@
-"""TimeoutQueue: one timer for many, in order, and no memory for what has ended."""
+"""TimeoutQueue: one timer for many items, in order, without memory of ended ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pywatt kafka why` shows what the running service says; without pywatt around it, it says what is missing."""
+"""`pywatt kafka why` shows the report of the running service; without pywatt it names the missing package."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DOCUMENT = {
 
 
 def pywatt(answer: str, services: Sequence[str] = ("hooks",)) -> tuple[click.Group, list[Any]]:
-    """A program whose `inject` prints the answer, and what that was called with; beside an app with the services."""
+    """A program whose `inject` prints the answer, and its arguments; next to an app with the services."""
     asked: list[Any] = []
 
     @click.group()

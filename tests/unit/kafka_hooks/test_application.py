@@ -52,7 +52,7 @@ Written = tuple[str, bytes | None, bytes | None, Headers]
 
 @dataclass
 class Writer:
-    """A producer that remembers."""
+    """A recording producer."""
 
     status: ConnectionStatus = CONNECTED
     error: KafkaError | None = None
@@ -77,7 +77,7 @@ class Writer:
 
 @dataclass
 class Reader:
-    """A reader of the response topics that is where it should be."""
+    """A reader of the response topics that is up to date."""
 
     status: ConnectionStatus = CONNECTED
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)

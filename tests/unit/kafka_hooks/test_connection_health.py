@@ -1,4 +1,4 @@
-"""The service is degraded while any of its Kafka clients is away."""
+"""The service is degraded while any of its Kafka clients is disconnected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The soak test's checks find what they are for."""
+"""The soak test's checks find violations."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ lines = st.one_of(
 
 
 def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
-    """Cut what a service prints, as a pipe does."""
+    """Split a service's output, as a pipe does."""
     places = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
     return [stream[begin:end] for begin, end in pairwise(places)]
 

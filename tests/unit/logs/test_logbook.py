@@ -26,7 +26,7 @@ MEGABYTE = 1024 * 1024
 
 
 class Pipe:
-    """A pipe that a reader empties when it wants to."""
+    """A pipe that the test empties."""
 
     def __init__(self) -> None:
         reader, writer = os.pipe()
@@ -64,7 +64,7 @@ def history(tmp_path: Path) -> History:
 
 
 class Reading:
-    """A worker's pipe, as the logbook sees it."""
+    """A worker's pipe, from the logbook's view."""
 
     def __init__(self) -> None:
         self.read = True
@@ -91,14 +91,14 @@ def kept(history: History) -> list[str]:
 
 
 async def until(fact: Callable[[], bool]) -> None:
-    """Let the loop's timers and the writers' threads run until they have brought that about."""
+    """Let the loop's timers and the writers' threads run until the condition holds."""
     with anyio.fail_after(PATIENCE):
         while not fact():  # noqa: ASYNC110 - a thread brings it about, which sets no event
             await asyncio.sleep(0)
 
 
 def flood(logbook: Logbook, size: int) -> int:
-    """Log lines until that many bytes have been handed over; return their number."""
+    """Log lines until this number of bytes has been passed on; return the number of lines."""
     number = 0
     for number in range(1, size // 1000 + 1):
         logbook.write(record(f"{number} " + "x" * 900))

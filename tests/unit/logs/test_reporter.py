@@ -1,4 +1,4 @@
-"""pywatt's own reports of a worker: straight to the pipe, and to the handlers of the application's own."""
+"""pywatt's own reports of a worker go straight to the pipe, and to the application's handlers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pywatt.logs.reporter import Reporter, open_reports
 
 @pytest.fixture
 def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Stand a pipe in for standard output while reports are opened, and return its other end."""
+    """Replace standard output by a pipe while reports are opened, and return its other end."""
     reader, writer = os.pipe()
     monkeypatch.setattr(reports, "_output", None)
     open_reports(logging.INFO, stdout=writer, stderr=writer)

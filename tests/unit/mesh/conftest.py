@@ -92,7 +92,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder whose name is short enough for unix sockets."""
+    """A folder with a path short enough for unix sockets."""
     made = Path(tempfile.mkdtemp(prefix="pw"))
     yield made
     shutil.rmtree(made)

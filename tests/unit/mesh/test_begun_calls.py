@@ -1,4 +1,4 @@
-"""Calls that no task waits for: over a connection that is idle, with a callback."""
+"""Calls without a waiting task: over an idle connection, with a callback."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 class Caller:
-    """Begins calls and keeps what came of them."""
+    """Begins calls and keeps their results."""
 
     def __init__(self, client: MeshClient) -> None:
         self.client = client
@@ -39,7 +39,7 @@ class Caller:
 
 @asynccontextmanager
 async def caller(table: MeshTable, **limits: Any) -> AsyncIterator[Caller]:
-    """Yield what has one idle connection."""
+    """Yield a caller that has one idle connection."""
     async with MeshClient(table, limits=MeshLimits(**limits)) as client:
         await client.request("GET", URL)
         yield Caller(client)

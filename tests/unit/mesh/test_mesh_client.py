@@ -1,4 +1,4 @@
-"""Calls over real sockets: pooling, ends of responses, failures and what may be repeated."""
+"""Calls over real sockets: pooling, ends of responses, failures and retries."""
 
 from __future__ import annotations
 

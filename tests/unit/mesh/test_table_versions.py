@@ -32,7 +32,7 @@ def travelled(delta: TableDelta) -> TableDelta:
 
 
 class Following(RuleBasedStateMachine):
-    """A table that changes, and some who are told now and then."""
+    """A changing table, and followers that receive updates now and then."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Following(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 2))
     def tell_twice_over(self, number: int) -> None:
-        """A delta from longer ago does no harm: what it says holds now as well."""
+        """An older delta does no harm: its content still holds."""
         delta = self.versions.delta(max(0, self.tables[number].version - 2))
         self.tables[number] = self.tables[number].after(delta)
         assert self.tables[number] == self.versions.table

@@ -65,7 +65,7 @@ def test_a_module_that_cannot_be_one_is_refused(tmp_path: Path, module: str) -> 
 
 
 def environment(folder: Path, name: str, packages: tuple[str, ...], python: str = "python3.13") -> Path:
-    """Make what looks like a virtual environment."""
+    """Create a folder that looks like a virtual environment."""
     library = folder / name / "lib" / python / "site-packages"
     for package in packages:
         (library / package).mkdir(parents=True)

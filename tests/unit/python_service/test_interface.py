@@ -1,4 +1,4 @@
-"""Telling ASGI from WSGI."""
+"""Detection of ASGI and WSGI applications."""
 
 from __future__ import annotations
 

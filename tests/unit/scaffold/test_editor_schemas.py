@@ -1,4 +1,4 @@
-"""Schemas for editors: valid ones, which allow placeholders and nothing else that the loader's do not."""
+"""Schemas for editors: they are valid, and allow only placeholders in addition to the loader's schemas."""
 
 from __future__ import annotations
 

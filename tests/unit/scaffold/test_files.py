@@ -1,4 +1,4 @@
-"""Files are written all or not at all."""
+"""All files are written, or none."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_failure_in_the_middle_undoes_the_rest(tmp_path: Path) -> None:
 
 @pytest.fixture
 def nobody() -> Iterator[None]:
-    """Run as a user with few rights: root may write everywhere."""
+    """Run as an unprivileged user: root may write everywhere."""
     if os.geteuid():
         yield
         return

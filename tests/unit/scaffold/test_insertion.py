@@ -1,4 +1,4 @@
-"""Adding to JSON texts: the result says more, and all that was there is still there, character by character."""
+"""Insertion into JSON texts keeps all existing text, character by character."""
 
 from __future__ import annotations
 

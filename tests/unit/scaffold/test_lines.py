@@ -1,4 +1,4 @@
-"""Files of lines: what is missing is added, what is there stays."""
+"""Files of lines: missing lines are added, existing lines stay."""
 
 from __future__ import annotations
 

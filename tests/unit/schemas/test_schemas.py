@@ -1,4 +1,4 @@
-"""The schemas are valid, and say the same thing in the places where they must."""
+"""The schemas are valid, and agree where they must."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_unknown_name() -> None:
 
 
 def undescribed(schema: Mapping[str, Any], part: Any, path: str = "") -> Iterator[str]:
-    """Yield every key without a description, also those that do nothing yet."""
+    """Yield every key without a description, including those that have no effect yet."""
     for name, child in part.get("properties", {}).items():
         own: Any = child
         while isinstance(own, Mapping) and "$ref" in own and "description" not in own:

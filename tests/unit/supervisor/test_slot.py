@@ -21,7 +21,7 @@ policies = st.builds(
 
 
 class Slot(RuleBasedStateMachine):
-    """Keeps a slot as the supervisor does, and a model of what the policy promises."""
+    """Runs a slot as the supervisor does, and a model of the policy's guarantees."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Slot(RuleBasedStateMachine):
     @precondition(lambda self: self.start_at is not None or self.down is not None)
     @rule()
     def somebody_steps_in(self) -> None:
-        """A command or a changed file: the slot begins anew."""
+        """A command or a changed file resets the slot."""
         self.history, self.start_at, self.down, self.told_to_end = RestartHistory(), self.now, None, False
         self.failures, self.unstable = [], 0
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def application() -> Iterator[types.ModuleType]:
-    """A module that hooks are looked up in."""
+    """A module that contains the hooks."""
     module = types.ModuleType("application_of_hooks")
     sys.modules[module.__name__] = module
     yield module

@@ -1,4 +1,4 @@
-"""Errors of click, and of commands of other packages, look like all others."""
+"""Errors of click and of other packages' commands have the same form as all others."""
 
 from __future__ import annotations
 

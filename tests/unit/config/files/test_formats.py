@@ -1,4 +1,4 @@
-"""Files that are not what their format allows, and what YAML would make of placeholders."""
+"""Files with invalid syntax, and YAML's parsing of placeholders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys as text and back, and the lines they stand on."""
+"""Key paths as text and back, and their lines in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optional packages that a service needs and that are not installed are problems of the configuration."""
+"""Missing optional packages of a service are configuration errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOOKS = {
 
 @pytest.fixture
 def lacking(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Name the modules that are not installed."""
+    """A list of modules that appear as not installed; the test adds to it."""
     names: list[str] = []
     real = importlib.util.find_spec
     monkeypatch.setattr(

@@ -30,7 +30,7 @@ class Refused(asyncio.Protocol):
 
 
 class Watched(Discard):
-    """Tells when something was thrown away."""
+    """Records discarded bytes."""
 
     took: asyncio.Event | None = None
 
@@ -42,7 +42,7 @@ class Watched(Discard):
 
 @asynccontextmanager
 async def refused() -> AsyncIterator[tuple[Refused, asyncio.Transport, Watched, ManualTurns, socket.socket]]:
-    """A connection that was refused, and its client's socket."""
+    """A rejected connection, and its client's socket."""
     client, server = socket.socketpair()
     client.setblocking(False)
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Turns of those who sent more than one request at once."""
+"""Turns of clients with pipelined requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pywatt.http.server.turns import BUDGET, STEPS, Turns
 
 
 class Connection:
-    """Has something to do so many times."""
+    """Has work for this number of turns."""
 
     def __init__(self, turns: Turns, name: str, log: list[str], times: int) -> None:
         self._turns = turns

@@ -1,4 +1,4 @@
-"""Keeping an engine alive: opening, noticing, replacing, closing. The engine is a script, the clock is set by hand."""
+"""Keeping an engine alive: open, detect failures, replace, close. The engine is scripted, the clock is manual."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dead letters are read as they were written, in both shapes; which were sent back is remembered exactly."""
+"""Dead letters are read as written, in both formats; redriven letters are recorded exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Letters are sent back in the order of their records, whatever order they were written or lie in."""
+"""Letters are redriven in the order of their records, regardless of the order of the letters."""
 
 from __future__ import annotations
 

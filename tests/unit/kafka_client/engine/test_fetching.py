@@ -1,4 +1,4 @@
-"""Both libraries are told the same, each in its own words."""
+"""Both libraries get the same fetch settings, under their own names."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ LONG = 10.0
 
 
 class Client:
-    """Gives what the test has put in; the calls are seen to be of one thread."""
+    """Returns the items of the test; checks that all calls come from one thread."""
 
     def __init__(self) -> None:
         self.records: queue.SimpleQueue[list[int]] = queue.SimpleQueue()

@@ -1,4 +1,4 @@
-"""Queries about dead letters: what is meant, and which parameter is wrong how."""
+"""Queries about dead letters: their meaning, and errors for wrong parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys from a URL: fetched once, again for a key that is not known, never faster than the pace allows."""
+"""Keys from a URL are fetched once, and again for an unknown key, within the rate limit."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def shown(id_: str) -> list[tuple[bytes, bytes]]:
 
 
 class NoWriter:
-    """Is not asked to write."""
+    """A writer that must not be called."""
 
     status = ConnectionStatus(ConnectionState.CONNECTED)
 
@@ -76,7 +76,7 @@ class Issuer:
         await settle()
 
     def ask(self, id_: str) -> int:
-        """Return the status of the refusal; 0 for none, 1 for one that has to wait."""
+        """Return the status of the rejection; 0 for an admission, 1 for a pending one."""
         refusal: HttpResponse | Later | None = self.admission.refusal(shown(id_))
         return 0 if refusal is None else refusal.status if isinstance(refusal, HttpResponse) else 1
 

@@ -1,4 +1,4 @@
-"""Keys that tokens are checked with: what is understood, and what is wrong with the rest."""
+"""Keys for token verification: supported keys, and errors for the others."""
 
 from __future__ import annotations
 

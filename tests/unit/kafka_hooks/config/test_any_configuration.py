@@ -173,7 +173,7 @@ RECORDS = [
 
 
 def places(document: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Yield where values stand."""
+    """Yield the paths of all values."""
     if at:
         yield at
     if isinstance(document, dict | list):
@@ -185,7 +185,7 @@ PLACES = list(places(FULL))
 
 
 def changed(changes: dict[tuple[Any, ...], Any], gone: list[tuple[Any, ...]]) -> dict[str, Any]:
-    """Return the full document with other values at some places, and without others."""
+    """Return the full document with some values replaced and some removed."""
     document = copy.deepcopy(FULL)
     for place, value in [*changes.items(), *((each, None) for each in gone)]:
         holder: Any = document
@@ -202,7 +202,7 @@ def changed(changes: dict[tuple[Any, ...], Any], gone: list[tuple[Any, ...]]) ->
 
 
 def work_with(options: KafkaHooksOptions) -> None:
-    """Do what a worker does with its options, without Kafka and HTTP."""
+    """Use the options like a worker, without Kafka and HTTP."""
     RecordHeaders(options.publish.headers).of([(b"x-a", b"1"), (b"content-type", b"a")])
     matches("orders", options.publish.pattern)
     for webhook in options.webhooks:

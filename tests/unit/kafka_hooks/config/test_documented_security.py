@@ -1,4 +1,4 @@
-"""The examples of docs/kafka-hooks.md on security are taken as they stand there."""
+"""The security examples of docs/kafka-hooks.md load unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service's document, in both shapes, becomes frozen options; every problem is named with its key."""
+"""A service's document, in both forms, becomes frozen options; every problem names its key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries of `topics`: what may be said of order, retries, breakers and tombstones, for one entry or for all."""
+"""Entries of `topics`: order, retries, breakers and tombstones, for one entry or for all."""
 
 from __future__ import annotations
 

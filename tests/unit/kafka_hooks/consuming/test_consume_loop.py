@@ -1,4 +1,4 @@
-"""Reading, pausing, committing and giving up partitions, between a consumer and a target that only remember."""
+"""Reading, pausing, committing and revoking partitions, between a recording consumer and target."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ZERO, ONE = TopicPartition("orders", 0), TopicPartition("orders", 1)
 
 @dataclass
 class Consumer:
-    """A group member that gives out what the test puts in."""
+    """A group member that returns the records of the test."""
 
     batches: asyncio.Queue[Mapping[TopicPartition, Sequence[Message]]] = field(default_factory=asyncio.Queue)
     commits: asyncio.Queue[dict[TopicPartition, int]] = field(default_factory=asyncio.Queue)
@@ -101,7 +101,7 @@ class Target:
 
 @dataclass
 class Bench:
-    """An intake between doubles."""
+    """A consume loop between test doubles."""
 
     intake: ConsumeLoop[Consumer]
     target: Target

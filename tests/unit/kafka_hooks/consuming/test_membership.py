@@ -1,4 +1,4 @@
-"""A member id belongs to one living worker at a time: the successor waits, a stranger takes another id."""
+"""A member id belongs to one running worker at a time: its successor waits, another worker takes another id."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def connections(held: Any) -> Any:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Let the event loop turn until something is true."""
+    """Run turns of the event loop until a condition is true."""
     while not true():
         turned = asyncio.Event()
         asyncio.get_running_loop().call_soon(turned.set)

@@ -44,7 +44,7 @@ def test_position_is_the_lowest_unfinished_offset(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_successor_of_successors_works_on_each_record_once(data: st.DataObject) -> None:
-    """Workers take over from one another at any moment; each begins where the one before said."""
+    """Workers replace one another at any moment; each begins at its predecessor's committed offset."""
     log = sorted(data.draw(st.sets(st.integers(0, 60), min_size=1)))
     worked_on: list[int] = []
     start, before = 0, Progress()

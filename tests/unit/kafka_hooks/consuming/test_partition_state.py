@@ -1,4 +1,4 @@
-"""A partition with several targets: a full one holds up no other, and everything is read for it later."""
+"""A partition with several targets: a full one does not delay the others, and its records are read later."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Bench:
         )
 
     def read(self, offsets: range) -> tuple[list[int], list[int]]:
-        """Hand over these records; return which of them each target has to get."""
+        """Pass in these records; return the records that each target has to get."""
         dead, healthy = (
             [taken.offset for taken in self.partition.take(list(map(message, offsets)), share)]
             for share in self.partition.shares

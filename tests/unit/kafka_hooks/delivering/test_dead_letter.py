@@ -1,4 +1,4 @@
-"""Dead letters hold the record in full and the reasons, in the original's shape or the guide's."""
+"""Dead letters contain the full record and the reasons, in the original's format or the guide's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings about a target: the first cause at once, those after it together."""
+"""Warnings about a target: the first cause at once, later ones together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record and its stand-in in a retry topic: there and back without a loss."""
+"""Conversion of a record to a retry record and back without loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retry topics: a failed record is written there and done; what is read there is delivered when it is due."""
+"""Retry topics: a failed record is written there and done; a retry record is delivered when it is due."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass
 class Target(WebhookClient):
-    """Answers with one status after the other, the last one for ever."""
+    """Answers with one status after another, and repeats the last one."""
 
     statuses: list[int]
     calls: list[tuple[dict[bytes, bytes], bytes]] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Target(WebhookClient):
 
 @dataclass
 class Writer:
-    """A producer that remembers, after the errors it was given."""
+    """A recording producer that first raises the given errors."""
 
     errors: list[KafkaError] = field(default_factory=list)
     written: list[Message] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Writer:
 
 @dataclass
 class Bench:
-    """The targets of a topic and of its retry topic between doubles, and a clock that the test sets."""
+    """The targets of a topic and of its retry topic between test doubles, with a manual clock."""
 
     target: Target
     writer: Writer
@@ -138,7 +138,7 @@ async def bench(
 
 
 async def postponed(b: Bench) -> Message:
-    """Let the first attempt fail; return what was written to the retry topic."""
+    """Let the first attempt fail; return the record in the retry topic."""
     b.accept(b.first, MESSAGE)
     await b.finished.get()  # the failed attempt
     await b.finished.get()  # that it is done here

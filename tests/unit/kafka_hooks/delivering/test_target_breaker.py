@@ -21,7 +21,7 @@ ENTRY = WebhookOptions(topic="orders", url="http://api.plt.local/orders?token=se
 
 @dataclass(eq=False)
 class Member:
-    """Has as many records as the test says."""
+    """Has the number of records that the test sets."""
 
     breaker: TargetBreaker
     records: int = 0

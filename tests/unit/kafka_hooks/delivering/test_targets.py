@@ -1,4 +1,4 @@
-"""Entries by name and by pattern: who gets the records of a topic."""
+"""Entries by name and by pattern: the targets of a topic's records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pywatt_services.kafka_hooks.webhooks.target_name import target_name
 
 
 class Made:
-    """A target that only knows what it was made from."""
+    """A target that only stores its arguments."""
 
     def __init__(self, options: WebhookOptions, duplicate_index: int) -> None:
         self.options = options

@@ -1,4 +1,4 @@
-"""Items come back once their pauses are over, never before, and those that are near each other together."""
+"""Items return after their delays, never earlier; items close to each other return together."""
 
 from __future__ import annotations
 

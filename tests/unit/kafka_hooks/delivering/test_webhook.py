@@ -1,4 +1,4 @@
-"""Deliveries of one topic: order per key, slots, retries that block only their key, dead letters that are not lost."""
+"""Deliveries of one topic: order per key, slots, retries that block only their key, durable dead letters."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Call:
 
 @dataclass
 class Target(WebhookClient):
-    """Has the test see and answer calls."""
+    """Lets the test inspect and answer calls."""
 
     calls: asyncio.Queue[Call] = field(default_factory=asyncio.Queue)
     in_flight: int = 0
@@ -98,7 +98,7 @@ class Target(WebhookClient):
 
 @dataclass
 class Writer:
-    """A producer that remembers, after the errors it was given."""
+    """A recording producer that first raises the given errors."""
 
     errors: list[KafkaError] = field(default_factory=list)
     written: asyncio.Queue[tuple[str, dict[str, Any]]] = field(default_factory=asyncio.Queue)
@@ -122,7 +122,7 @@ class Writer:
 
 
 class Partition(PartitionState):
-    """Tells the test what is finished and what is to be tried again."""
+    """Reports finished and retried records to the test."""
 
     def __init__(self, before: Progress | None = None) -> None:
         super().__init__(
@@ -142,7 +142,7 @@ class Partition(PartitionState):
 
 @dataclass
 class Bench:
-    """A webhook between doubles."""
+    """A webhook between test doubles."""
 
     webhook: Webhook
     target: Target

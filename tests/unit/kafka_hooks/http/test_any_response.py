@@ -77,7 +77,7 @@ BODIES = st.binary(max_size=60) | st.sampled_from(
 
 @st.composite
 def answers(draw: st.DrawFn) -> list[bytes]:
-    """An answer that looks like one, in pieces."""
+    """A plausible answer, in pieces."""
     status = draw(st.sampled_from([200, 204, 302, 408, 429, 500, 503]) | st.integers(100, 999))
     fields = draw(st.lists(st.tuples(NAMES, VALUES), max_size=4))
     body = draw(BODIES)
@@ -111,7 +111,7 @@ class Writer:
 
 
 async def outcome_of(given: Sequence[Sequence[bytes]], **more: Any) -> list[dict[str, Any]]:
-    """Deliver two records to a target that answers so; return the dead letters once both are done."""
+    """Deliver two records to a target with this answer; return the dead letters once both are done."""
     options: dict[str, Any] = {"retry": RetryPolicy(attempts=2, delay=0.001, respect_retry_after=False), **more}
     connected = options.pop("connected", True)
     bundle = BundleOptions(records=2, wait=0.0) if options.pop("bundled", False) else None

@@ -1,4 +1,4 @@
-"""The HTTP server's side of a connection: bytes in, bytes out, on a transport that only remembers."""
+"""The HTTP server's side of a connection: bytes in, bytes out, on a recording transport."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEAD = b"POST /topics/a HTTP/1.1\r\nHost: api\r\n"
 
 
 class Transport:
-    """Remembers what happens to it."""
+    """Records the calls on it."""
 
     def __init__(self) -> None:
         self.sent = b""
@@ -91,7 +91,7 @@ class SocketTransport(Transport):
 
 
 class Peer:
-    """A client of a server, with what the server's handler got."""
+    """A client of a server, and the requests that the server's handler received."""
 
     def __init__(self, answer: Callable[[Request], HttpResponse | None] = lambda _: ACCEPTED, **options: Any) -> None:
         self.now = 0.0
@@ -114,7 +114,7 @@ class Peer:
             exchange.answer(answer)
 
     def send(self, data: bytes) -> bytes:
-        """Send bytes and return what comes back for them."""
+        """Send bytes and return the response bytes."""
         before = len(self.transport.sent)
         self.connection.data_received(data)
         self.turns.give_all()

@@ -1,4 +1,4 @@
-"""Replies become answers only if they make valid HTTP."""
+"""Replies become responses only if they are valid HTTP."""
 
 from __future__ import annotations
 

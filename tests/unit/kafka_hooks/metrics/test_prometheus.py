@@ -1,4 +1,4 @@
-"""Metrics in Prometheus' text format, and those of several workers in one."""
+"""Metrics in the Prometheus text format, and the merge of several workers' metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns that take very long on a text that nearly fits."""
+"""Patterns that take very long on a text that nearly matches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory of first answers: how long it lasts, and how large it gets."""
+"""The idempotency cache: expiry and size limit."""
 
 from __future__ import annotations
 

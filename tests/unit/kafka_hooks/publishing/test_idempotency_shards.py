@@ -1,4 +1,4 @@
-"""An idempotency key means the same to all workers of a service, and to those that come after them."""
+"""All workers of a service, and their successors, agree on an idempotency key."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Client:
 
 @dataclass
 class Writer:
-    """A producer that acknowledges at once, or when it is let."""
+    """A producer that acknowledges at once, or when the test allows it."""
 
     written: list[bytes | None]
     held: list[Callable[[], None]] = field(default_factory=list)
@@ -105,14 +105,14 @@ class Worker:
         return client
 
     async def publish(self, key: bytes, body: bytes = b"{}") -> tuple[int, bool]:
-        """Return the status, and whether the answer is a repeated one."""
+        """Return the status, and whether the answer is a replay."""
         answer = await self.begin(key, body).answers.get()
         return answer.status, (b"idempotent-replayed", b"true") in answer.headers
 
 
 @dataclass
 class Service:
-    """Workers that reach each other by their paths."""
+    """Workers that call each other by their socket paths."""
 
     tasks: TaskGroup
     written: list[bytes | None] = field(default_factory=list)
@@ -126,7 +126,7 @@ class Service:
         return worker
 
     def show(self, *workers: Worker, count: int | None = None) -> None:
-        """Have everybody see these workers."""
+        """Announce these workers to all of them."""
         endpoints = tuple(
             Endpoint(f"hooks/{each.slot}/{number}", f"unix:{each.path}") for number, each in enumerate(workers)
         )

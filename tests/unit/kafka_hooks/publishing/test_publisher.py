@@ -1,4 +1,4 @@
-"""Publishing: what a request becomes, what it is answered, and what is refused."""
+"""Publishing: records, answers, and rejected requests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Written:
 
 @dataclass
 class Writer:
-    """A producer that acknowledges when the test says so."""
+    """A producer that acknowledges when the test allows it."""
 
     status: ConnectionStatus = CONNECTED
     written: list[Written] = field(default_factory=list)

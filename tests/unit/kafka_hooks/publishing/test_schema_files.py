@@ -1,4 +1,4 @@
-"""A topic's JSON Schema and what it refers to: files beside it, in it, or nothing; never the network."""
+"""A topic's JSON Schema and its references: to other files, within the file, or unresolved; never to the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A breaker opens after failures in a row within its window, and closes by the first success."""
+"""A breaker opens after consecutive failures within its window, and closes after the first success."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several records in one request: what it holds, what the answer says, what follows for each of them."""
+"""Batches: the request, the answer, and the outcome of each record."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class Call:
 
 @dataclass
 class Bench:
-    """A webhook between doubles; values are single letters."""
+    """A webhook between test doubles; values are single letters."""
 
     webhook: BundlingWebhook
     calls: asyncio.Queue[Call]
@@ -181,13 +181,13 @@ class Bench:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hold(self) -> PartitionState:
-        """Get the partition, afresh."""
+        """Get the partition assigned anew."""
         self.offset = 0
         self.partition = PartitionState(PLACE, limit=100, targets=[0], changed=lambda _: self.changed.set(), start=0)
         return self.partition
 
     def accept(self, *records: str) -> None:
-        """Take records in, each as its key and its value."""
+        """Pass in records, each as its key and its value."""
         for record in records:
             key, value = record[0], record[1]
             message = Message("orders", 0, self.offset, key.encode(), value.encode(), (), 0)

@@ -1,4 +1,4 @@
-"""Webhooks outside the app reach public addresses, and private ones only where that is meant."""
+"""Webhooks outside the app reach public addresses, and private ones only if allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures as Standard Webhooks 1.0 has them, so that its libraries verify them."""
+"""Signatures of Standard Webhooks 1.0, verified as its libraries do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pywatt_services.kafka_hooks.webhooks.signature import Signer, SigningKey, read_key
 
 EXAMPLE = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-"""Of the reference implementations' tests, with the signature that they expect."""
+"""A case of the reference implementations' tests, with its expected signature."""
 
 
 def test_signature_is_the_one_that_the_reference_libraries_make() -> None:

@@ -1,4 +1,4 @@
-"""URLs made from records: whatever a record holds, it stays inside its place."""
+"""URL templates: a record's value cannot change other parts of the URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Header rules: what may cross between HTTP and Kafka."""
+"""Header rules between HTTP and Kafka."""
 
 from __future__ import annotations
 

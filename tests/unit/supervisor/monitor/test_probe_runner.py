@@ -22,7 +22,7 @@ def probe(path: str, failures: int = 3, successes: int = 1) -> ProbeConfig:
 
 
 class Worker:
-    """Answers probes from a script; the last answer stays."""
+    """Answers probes from a script, and repeats the last answer."""
 
     def __init__(self, **answers: list[str]) -> None:
         self.answers = answers

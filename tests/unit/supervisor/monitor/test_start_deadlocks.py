@@ -43,7 +43,7 @@ def test_a_circle_is_described() -> None:
 
 
 class Watched:
-    """A watch with a clock of its own, on waits that the test sets."""
+    """A watch with its own clock, on waits that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -15,7 +15,7 @@ from pywatt.supervisor.policy.restart import (
 )
 
 NO_JITTER = 0.5
-"""The random number that gives no jitter."""
+"""The random number that results in no jitter."""
 
 
 def fail(

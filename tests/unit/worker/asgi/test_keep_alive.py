@@ -1,4 +1,4 @@
-"""Connections are closed when their time is over: idle ones, and those whose requests or answers come to nothing."""
+"""Connection timeouts: idle connections, stalled requests and stalled responses are closed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def manual() -> AsyncIterator[Manual]:
 
 
 class Clock:
-    """Moved by hand; the connections are looked at each second."""
+    """The manual clock; connections are checked every second."""
 
     def __init__(self) -> None:
         self.now = 1000.0

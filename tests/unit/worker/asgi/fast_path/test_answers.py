@@ -106,7 +106,7 @@ ANSWERS: dict[str, Sequence[Message]] = {
 
 
 class Both:
-    """Serves with and without the short way, and compares."""
+    """Serves with and without the fast path, and compares the results."""
 
     def __init__(self, messages: Sequence[Message], **options: Any) -> None:
         self._messages, self._options = messages, options

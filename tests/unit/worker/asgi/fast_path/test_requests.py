@@ -1,4 +1,4 @@
-"""The short way for plain requests shows the application and the client what the long way shows them."""
+"""The fast path for plain requests has the same results for the application and the client as the full path."""
 
 from __future__ import annotations
 
