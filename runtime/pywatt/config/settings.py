@@ -8,7 +8,7 @@ from typing import Any
 
 from pywatt.config.environment import as_variables
 from pywatt.config.model import DEFAULT_SHUTDOWN, LogLevel, ServerConfig, ShutdownConfig, WatchConfig
-from pywatt.config.services.supervision import MILLISECONDS, Layer, layer_of
+from pywatt.config.supervision import MILLISECONDS, Layer, layer_of
 
 START_TIMEOUT = 30_000
 """Milliseconds. Original: `startTimeout`."""

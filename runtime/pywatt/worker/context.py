@@ -33,8 +33,8 @@ from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable, TableDelta
 from pywatt.service_type import ServiceContext, StopRequest
 from pywatt.worker.heartbeat import Gauge, Heartbeat
+from pywatt.worker.launch_message import LaunchMessage
 from pywatt.worker.probe_function import call_probe_function
-from pywatt.worker.process.launch import LaunchMessage
 
 EXIT_ORPHAN = 70
 """The supervisor is gone: EX_SOFTWARE of sysexits.h, never seen by anybody but the kernel."""

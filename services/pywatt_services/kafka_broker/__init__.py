@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pywatt.service_type import Configured, Placement, Requirement, ServiceContext, ServiceType
 from pywatt_schemas import load
+from pywatt_services.kafka_broker.options import BrokerOptions
 
 __all__ = ["TYPE", "BrokerOptions", "KafkaBrokerType"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerOptions:
-    """The document, checked."""
-
-    brokers: int = 1
-    """How many nodes the cluster in memory has."""
 
 
 class KafkaBrokerType:

@@ -10,7 +10,7 @@ from pywatt.service_type import ServiceContext
 from pywatt_kafka.brokers.embedded import RETAINED_BYTES, EmbeddedBroker
 from pywatt_kafka.connection.addresses import BROKERS_VARIABLE, EMBEDDED_VARIABLE
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
-from pywatt_services.kafka_broker import BrokerOptions
+from pywatt_services.kafka_broker.options import BrokerOptions
 
 logger = logging.getLogger("pywatt.kafka_broker")
 

@@ -1,6 +1,6 @@
 """Imports between our packages run one way: schemas <- pywatt <- services, and the Kafka library stands alone.
 
-So do those between the folders of kafka-hooks, the largest of the services.
+So do those between the folders of `pywatt` and of kafka-hooks, the largest of the services.
 """
 
 from __future__ import annotations
@@ -25,6 +25,28 @@ ALLOWED = {
     "pywatt_services": {"pywatt", "pywatt_schemas", "pywatt_kafka"},
     "pywatt_kafka": set[str](),
 }
+
+LAYERS: tuple[set[str], ...] = (
+    {"backoff", "concurrency", "procfs", "redaction", "testing"},
+    {"errors"},
+    {"http"},
+    {"mesh"},
+    {"config.model"},
+    {"channel", "logs"},
+    {"service_type"},
+    {"config"},
+    {"worker"},
+    {"control"},
+    {"supervisor"},
+    {"scaffold"},
+    {"dev"},
+    {"cli"},
+    {"__main__"},
+)
+"""Modules and folders of `pywatt`, lowest first; each may import only from the layers below its own.
+
+`config.model` is only data, which all above it may use; the rest of `config` reads files and asks service types.
+"""
 
 HOOKS = "pywatt_services.kafka_hooks"
 HOOKS_FOLDER = ROOT / "services/pywatt_services/kafka_hooks"
@@ -53,7 +75,10 @@ def imported_names(source: str) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.lineno, node.module or ""
+            module = node.module or ""
+            yield node.lineno, module
+            if "." not in module:
+                yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
 
 
 @pytest.mark.parametrize("package", FOLDERS)
@@ -65,6 +90,56 @@ def test_package_imports_only_what_stands_below_it(package: str) -> None:
         if (top := name.partition(".")[0]) in FOLDERS and top != package and top not in ALLOWED[package]
     ]
     assert wrong == []
+
+
+def layer_of(name: str) -> int | None:
+    """Return the layer of a module of `pywatt`; None: the package itself, which is only a version."""
+    parts = name.split(".")
+    for length in (3, 2):
+        part = ".".join(parts[1:length])
+        for number, layer in enumerate(LAYERS):
+            if part in layer:
+                return number
+    return None
+
+
+def runs_back(importer: str, imported: str) -> bool:
+    """Whether an import leads to a higher layer, or to another part of the same one."""
+    own, other = layer_of(importer), layer_of(imported)
+    if own is None or other is None:
+        return False
+    return other > own or (other == own and importer.split(".")[1] != imported.split(".")[1])
+
+
+def parts_of_pywatt() -> list[str]:
+    """Return the names of its folders and modules."""
+    folder = FOLDERS["pywatt"]
+    return sorted(
+        {path.relative_to(folder).parts[0].removesuffix(".py") for path in folder.rglob("*.py")} - {"__init__"}
+    )
+
+
+@pytest.mark.parametrize("part", parts_of_pywatt())
+def test_part_of_pywatt_imports_only_lower_layers(part: str) -> None:
+    assert any(part in layer for layer in LAYERS), "it has no layer"
+    folder = FOLDERS["pywatt"]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in [*(folder / part).rglob("*.py"), *folder.glob(f"{part}.py")]
+        for line, name in imported_names(path.read_text())
+        if name.startswith("pywatt.")
+        and runs_back(".".join(path.relative_to(folder.parent).with_suffix("").parts), name)
+    ]
+    assert wrong == []
+
+
+def test_imports_that_run_back_are_found() -> None:
+    assert runs_back("pywatt.config.settings", "pywatt.supervisor.service")
+    assert runs_back("pywatt.config.model", "pywatt.config.pipeline")
+    assert runs_back("pywatt.channel.stream", "pywatt.logs.lines")
+    assert not runs_back("pywatt.cli.output.table", "pywatt.logs.terminal")
+    assert not runs_back("pywatt.config.pipeline", "pywatt.config.model")
+    assert not runs_back("pywatt.mesh.client", "pywatt.mesh.table")
 
 
 def test_every_folder_of_kafka_hooks_has_its_place() -> None:

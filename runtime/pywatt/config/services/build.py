@@ -11,8 +11,8 @@ from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.services.entries import ServiceEntry, autoload_config
 from pywatt.config.services.requirements import check_packages
 from pywatt.config.services.service import ConfiguredService, LoadContext, LoadedService, configure_service
-from pywatt.config.services.supervision import restart_of, total_memory, total_workers
 from pywatt.config.services.topology import public_paths
+from pywatt.config.supervision import restart_of, total_memory, total_workers
 from pywatt.service_type import Placement
 
 GATEWAY = "gateway"

@@ -17,7 +17,7 @@ from pywatt.config.files.document import Document
 from pywatt.config.files.key_path import KeyPath
 from pywatt.config.files.reading import absolute
 from pywatt.config.model import AutoloadConfig
-from pywatt.config.services.supervision import Layer, layer_of
+from pywatt.config.supervision import Layer, layer_of
 
 _ID_SCHEMA = pywatt_schemas.load("runtime")["$defs"]["id"]
 ID = re.compile(_ID_SCHEMA["pattern"])

@@ -18,9 +18,9 @@ from pywatt.config.files.reading import absolute, is_there
 from pywatt.config.model import LogLevel, ServiceConfig, WatchConfig
 from pywatt.config.schema.steps import expand_document, validate_document
 from pywatt.config.services.entries import ServiceEntry
-from pywatt.config.services.supervision import Layer, layer_of, supervision_of
 from pywatt.config.services.type_detection import UnknownTypeError, detect_type
 from pywatt.config.settings import Settings, log_level, watch_config
+from pywatt.config.supervision import Layer, layer_of, supervision_of
 from pywatt.errors import ConfigError
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement, ServiceType

@@ -9,8 +9,8 @@ from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.services.build import BROKER, Draft
 from pywatt.config.services.entries import ServiceEntry
 from pywatt.config.services.requirements import check_packages
-from pywatt.config.services.supervision import check_layer
 from pywatt.config.services.topology import find_cycle
+from pywatt.config.supervision import check_layer
 
 
 def check_requirements(draft: Draft, diagnostics: Diagnostics) -> None:

@@ -19,8 +19,8 @@ from pywatt.errors import StartError
 from pywatt.mesh.versions import TableVersions
 from pywatt.supervisor.process.kernel_limits import NO_ROOM
 from pywatt.supervisor.process.reaper import ExitStatus, Reaper
+from pywatt.worker.launch_message import LaunchMessage
 from pywatt.worker.process.forkserver import ADOPT, FORGET, FORK, HEADER, PID, PRELOAD, TABLE
-from pywatt.worker.process.launch import LaunchMessage
 from pywatt.worker.process.mark import new_app_mark, worker_mark
 
 BASE_PRELOAD = ("pywatt.worker.process.main", "pywatt.worker.asgi.serve")

@@ -27,7 +27,7 @@ from pywatt.supervisor.process.output import Log, WorkerOutput, open_output_pipe
 from pywatt.supervisor.process.reaper import ExitStatus, Reaper
 from pywatt.supervisor.process.sockets import open_endpoint
 from pywatt.supervisor.process.worker import OnAsk, Worker
-from pywatt.worker.process.launch import LaunchMessage
+from pywatt.worker.launch_message import LaunchMessage
 from pywatt.worker.process.mark import end_marked
 
 NOT_PROBED = "its probes have not passed yet"

@@ -51,7 +51,7 @@ def main(launch_message: int) -> int:
     sys.meta_path.insert(0, LentPackages(header["packages"]))
     # Python 3.13 alone pickles paths under this name.
     sys.modules.setdefault("pathlib._local", pathlib)
-    from pywatt.worker.process.launch import LaunchMessage
+    from pywatt.worker.launch_message import LaunchMessage
     from pywatt.worker.process.main import run_after_exec
 
     return run_after_exec(LaunchMessage.from_bytes(pickled), header["passed"], header["type"])

@@ -27,7 +27,7 @@ from io import FileIO
 from typing import NoReturn
 
 from pywatt.mesh.table import MeshTable
-from pywatt.worker.process.launch import LaunchMessage
+from pywatt.worker.launch_message import LaunchMessage
 from pywatt.worker.process.mark import end_marked, is_of_app, put_mark
 
 MAX_DESCRIPTORS = 8

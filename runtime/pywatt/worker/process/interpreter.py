@@ -18,7 +18,7 @@ from importlib.metadata import requires
 from pathlib import Path
 
 from pywatt.service_type import registered
-from pywatt.worker.process.launch import LaunchMessage
+from pywatt.worker.launch_message import LaunchMessage
 
 PACKAGES = ("pywatt", "pywatt_kafka", "pywatt_schemas", "pywatt_services")
 """Lent to the other interpreter; nothing else of this environment is."""

@@ -31,10 +31,10 @@ from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, import
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb, listen_for_editor
 from pywatt.worker.failure import root_cause, trim
+from pywatt.worker.launch_message import LaunchMessage
 from pywatt.worker.process.async_library import asyncio_runs_here
 from pywatt.worker.process.bytecode import cache_settled_files_only
 from pywatt.worker.process.fork_signals import forget_signals_in_children
-from pywatt.worker.process.launch import LaunchMessage
 from pywatt.worker.process.mark import put_mark
 from pywatt.worker.process.prctl import die_with_parent
 from pywatt.worker.process.process_exit import FAILURE_GRACE, ProcessExit

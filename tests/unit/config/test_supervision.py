@@ -19,8 +19,8 @@ from pywatt.config.model import (
     Signal,
     Threshold,
 )
-from pywatt.config.services.sizes import SIZE, size_in_bytes
-from pywatt.config.services.supervision import THRESHOLDS
+from pywatt.config.sizes import SIZE, size_in_bytes
+from pywatt.config.supervision import THRESHOLDS
 from pywatt.errors import ConfigError
 
 API = {"id": "api", "path": "api"}

@@ -1,4 +1,4 @@
-"""Everything that a worker process is told when it is forked."""
+"""The launch message: all data that a worker process receives when it is forked."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from pywatt.config.model import (
     Signal,
     Threshold,
 )
-from pywatt.config.services.sizes import size_in_bytes
+from pywatt.config.sizes import size_in_bytes
 
 Layer: TypeAlias = Mapping[str, Any]
 
