@@ -8,8 +8,6 @@ from typing import Any
 
 from pywatt_kafka.dlq.topic import Found
 
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0  # seconds
-
 
 def summary(found: Found) -> dict[str, Any]:
     """Return what tells a letter from others."""
@@ -51,11 +49,3 @@ def shown_bytes(value: bytes | None) -> str | dict[str, str] | None:
         return value.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(value).decode()}
-
-
-def shown_age(seconds: float) -> str:
-    """Return a length of time in its largest unit."""
-    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
-        if seconds >= unit:
-            return f"{seconds / unit:.0f}{name}"
-    return f"{max(0.0, seconds):.0f}s"

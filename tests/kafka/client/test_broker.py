@@ -15,14 +15,13 @@ from typing import IO, Any, cast
 
 import anyio
 import pytest
-from click.testing import CliRunner
+from harness.kafka_cli import kafka
 
 from pywatt.errors import MissingExtra
 from pywatt.service_type import ServiceContext, StopRequest, load_type
 from pywatt_kafka import Consumer, KafkaError, Producer, TailReader, TopicPartition, consumer_lag, ensure_topics
 from pywatt_kafka.brokers.embedded import EmbeddedBroker
 from pywatt_kafka.brokers.real import RealBroker
-from pywatt_kafka.commands import kafka
 from pywatt_kafka.connection.addresses import EMBEDDED_VARIABLE
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
 
@@ -210,10 +209,10 @@ def lines_of(stream: IO[str]) -> Iterator[str]:
 @contextmanager
 def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """`pywatt kafka ...` in a separate process."""
-    program = "from pywatt_kafka.commands import kafka; kafka()"
+    program = "from pywatt.cli import main; main()"
     environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True, env=environ
+        [sys.executable, "-c", program, "kafka", *arguments], stdout=subprocess.PIPE, text=True, env=environ
     ) as process:
         try:
             yield process
@@ -266,6 +265,6 @@ def test_the_embedded_command_runs_until_a_signal() -> None:
 
 def test_an_error_of_the_command_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
-    result = CliRunner().invoke(kafka, ["start", "--embedded"])
-    assert result.exit_code == 1
-    assert "pip install 'pywatt[embedded]'" in result.output
+    result = kafka("start", "--embedded")
+    assert result.status == 1
+    assert "pip install 'pywatt[embedded]'" in result.err

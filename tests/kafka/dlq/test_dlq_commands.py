@@ -9,10 +9,9 @@ from typing import Any
 
 import anyio
 import pytest
-from click.testing import CliRunner
+from harness.kafka_cli import kafka
 
 from pywatt_kafka import Consumer, Message, Producer, ensure_topics
-from pywatt_kafka.commands import kafka
 from pywatt_kafka.dlq.codec import Filter
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID
 from pywatt_kafka.dlq.topic import open_box
@@ -32,17 +31,17 @@ class Shell:
         self.topic = f"{topic}-dlq"
 
     def run(self, *arguments: str, status: int = 0, answer: str | None = None) -> str:
-        result = CliRunner().invoke(kafka, [*arguments, "--brokers", self.broker], input=answer)
-        assert result.exit_code == status, result.output
-        return result.output
+        result = kafka(*arguments, "--brokers", self.broker, answer=answer)
+        assert result.status == status, result
+        return result.out + result.err
 
     def dlq(self, command: str, *arguments: str, status: int = 0, answer: str | None = None) -> str:
         return self.run("dlq", command, self.topic, *arguments, status=status, answer=answer)
 
     def letters(self, *arguments: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(CliRunner().invoke(
-            kafka, ["dlq", "list", self.topic, "--json", "--brokers", self.broker, *arguments]
-        ).stdout)  # fmt: skip
+        found: list[dict[str, Any]] = json.loads(
+            kafka("dlq", "list", self.topic, "--json", "--brokers", self.broker, *arguments).out
+        )
         return found
 
     async def read(self, topic: str, count: int) -> Sequence[Message]:
@@ -107,9 +106,7 @@ def test_records_go_back_once_with_key_headers_and_value(shell: Shell) -> None:
     assert "4 would be sent back" not in shell.dlq("redrive", "--dry-run", "--key", "k2")
     assert "1 sent back" in shell.dlq("redrive", "--key", "k2")
     assert [each["key"] for each in shell.letters() if each["redriven"]] == ["k2"]
-    outcome = json.loads(CliRunner().invoke(
-        kafka, ["dlq", "redrive", shell.topic, "--json", "--brokers", shell.broker]
-    ).stdout)  # fmt: skip
+    outcome = json.loads(kafka("dlq", "redrive", shell.topic, "--json", "--brokers", shell.broker).out)
     (failure,) = outcome.pop("failures")
     assert (failure["partition"], failure["offset"]) == (0, 2)
     assert f"{shell.origin}[0]@4 is gone: deleted" in failure["message"]
@@ -164,9 +161,9 @@ def test_topics_and_lag(shell: Shell) -> None:
 
 def test_errors_say_what_to_do(shell: Shell) -> None:
     assert "there is no topic" in shell.run("dlq", "list", "nowhere", status=1)
-    result = CliRunner().invoke(kafka, ["topics", "--brokers", "127.0.0.1:1"])
-    assert result.exit_code == 1
-    assert "no Kafka broker answers at 127.0.0.1:1" in result.output
+    result = kafka("topics", "--brokers", "127.0.0.1:1")
+    assert result.status == 1
+    assert "no Kafka broker answers at 127.0.0.1:1" in result.err
 
 
 @pytest.mark.anyio

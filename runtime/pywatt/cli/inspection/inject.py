@@ -54,7 +54,7 @@ def inject(
     if not any(name.lower() == "host" for name, _ in fields):
         fields.insert(0, ("host", row["id"] + MESH_SUFFIX))
     method = (method or ("GET" if body is None else "POST")).upper()
-    response, received = _send(row, method, path, fields, body, timeout)
+    response, received = send_request(row, method, path, fields, body, timeout)
     if as_json:
         print_json(_document(response, received))
         return
@@ -69,7 +69,7 @@ def inject(
     click.echo(received, nl=sys.stdout.isatty() and bool(received) and not received.endswith(b"\n"))
 
 
-def _send(
+def send_request(
     row: dict[str, Any], method: str, path: str, fields: list[tuple[str, str]], body: bytes | None, timeout: float
 ) -> tuple[http.client.HTTPResponse, bytes]:
     connection = http.client.HTTPConnection(urlsplit(row["url"]).netloc, timeout=timeout)

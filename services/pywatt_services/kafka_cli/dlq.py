@@ -1,4 +1,4 @@
-"""`pywatt kafka dlq`: what could not be delivered; to look at, to send back, to delete."""
+"""`pywatt kafka dlq`: list, show, redrive and delete dead letters."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ from time import time
 
 import click
 
+from pywatt.cli.output.table import counted, json_option, print_json, print_table
 from pywatt_kafka.admin.topics import list_topics
 from pywatt_kafka.dlq.codec import CUT, DeadLetter, Filter
-from pywatt_kafka.dlq.json_view import in_full, shown_age, shown_bytes, summary
+from pywatt_kafka.dlq.durations import parse_duration
+from pywatt_kafka.dlq.json_view import in_full, shown_bytes, summary
 from pywatt_kafka.dlq.redrive import Outcome
 from pywatt_kafka.dlq.topic import Found, open_box
-from pywatt_kafka.reach import Cluster
-from pywatt_kafka.terminal import (
-    Command,
-    CommandFailed,
-    cluster_options,
-    complete,
-    counted,
-    duration,
-    json_option,
-    print_json,
-    print_table,
-)
+from pywatt_services.kafka_cli.cluster_choice import Cluster
+from pywatt_services.kafka_cli.cluster_options import Command, cluster_options
+from pywatt_services.kafka_cli.errors import KafkaCommandError, run
 
 NAME = re.compile(r"(^|[-_.])(dlq|dead-?letters?)($|[-_.])", re.IGNORECASE)
-"""What the name of a dead-letter topic looks like, for listing them."""
+"""Matches the usual names of dead-letter topics, for listing them."""
 LIMIT = 100  # letters
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0  # seconds
+
+
+def duration(text: str) -> float:
+    """Parse a duration such as 90s, 15m, 12h or 7d into seconds. Raises BadParameter."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def letter_place(text: str) -> tuple[int, int]:
-    """Read PARTITION@OFFSET, as `list` shows letters. Raises BadParameter."""
+    """Parse PARTITION@OFFSET, as `list` shows letters. Raises BadParameter."""
     partition, at, offset = text.partition("@")
     if not at or not partition.isdecimal() or not offset.isdecimal():
         raise click.BadParameter(f"{text!r} is no letter: write PARTITION@OFFSET, as `list` shows them")
@@ -41,7 +43,7 @@ def letter_place(text: str) -> tuple[int, int]:
 
 
 def filters(command: Command) -> Command:
-    """Give a command the options that say which letters are meant."""
+    """Add the options that select letters to a command."""
     options: list[Callable[[Command], Command]] = [
         click.option("--from", "origin", metavar="TOPIC", help="Only letters of records from that topic."),
         click.option("--error", metavar="TEXT", help="Only letters whose error has these words, or this status."),
@@ -78,20 +80,20 @@ def list_letters(
 ) -> None:
     """List the letters of TOPIC; without TOPIC, the topics that are called so or that the app of this folder has."""
     if topic is None:
-        complete(_list_topics(cluster, as_json))
+        run(_list_topics(cluster, as_json))
         return
     chosen = _filter(origin, error, key, older_than, newer_than)
-    found, strange = complete(_letters(cluster, topic, chosen, limit))
+    found, strange = run(_letters(cluster, topic, chosen, limit))
     if as_json:
         print_json([summary(each) for each in found])
         return
     rows = [
         (
             f"{each.letter.partition}@{each.letter.offset}",
-            shown_age(time() - each.letter.since),
+            _age(time() - each.letter.since),
             each.letter.topic,
-            "" if each.letter.key is None else shown_bytes(each.letter.key),
-            each.letter.attempts,
+            "" if each.letter.key is None else str(shown_bytes(each.letter.key)),
+            str(each.letter.attempts),
             "redriven" if each.redriven else "",
             each.letter.target or "",
             each.letter.error[:CUT],
@@ -111,9 +113,9 @@ def list_letters(
 @cluster_options
 def show(topic: str, place: tuple[int, int], cluster: Cluster) -> None:
     """Print one letter in full, as JSON. PLACE is PARTITION@OFFSET."""
-    found, _ = complete(_letters(cluster, topic, Filter(place=place), 1))
+    found, _ = run(_letters(cluster, topic, Filter(place=place), 1))
     if not found:
-        raise CommandFailed(f"{topic} has no dead letter {place[0]}@{place[1]}")
+        raise KafkaCommandError(f"{topic} has no dead letter {place[0]}@{place[1]}")
     print_json(in_full(found[0]))
 
 
@@ -153,7 +155,7 @@ def redrive(
         async with open_box(cluster.brokers, topic, security=cluster.security) as box:
             return await box.redrive(chosen, to=to, again=again, rate=rate, dry_run=dry_run, progress=tell)
 
-    outcome = complete(work())
+    outcome = run(work())
     if as_json:
         print_json({"dryRun": dry_run, **outcome.as_document()})
     else:
@@ -190,13 +192,13 @@ def purge(
             until = await box.purgeable(redriven=redriven, older_than=older_than)
             return await box.purge(until) if really else await box.count(until)
 
-    count = complete(work(really=False))
+    count = run(work(really=False))
     if dry_run or not count:
         click.echo(f"{counted(count, 'letter')} of {topic} would be deleted.")
         return
     if not yes:
         click.confirm(f"Delete {counted(count, 'letter')} of {topic} for good?", abort=True)
-    gone = complete(work(really=True))
+    gone = run(work(really=True))
     click.echo(f"{counted(gone, 'letter')} of {topic} {'was' if gone == 1 else 'were'} deleted.")
 
 
@@ -249,10 +251,18 @@ async def _letters(cluster: Cluster, topic: str, chosen: Filter, limit: int) -> 
 async def _list_topics(cluster: Cluster, as_json: bool) -> None:
     topics = await list_topics(
         cluster.brokers,
-        lambda name: name in cluster.dead_letters or NAME.search(name) is not None,
+        lambda name: name in cluster.dead_letter_topics or NAME.search(name) is not None,
         security=cluster.security,
     )
     if as_json:
         print_json([{"topic": topic.name, "letters": topic.records} for topic in topics])
     else:
-        print_table(("TOPIC", "LETTERS"), [(topic.name, topic.records) for topic in topics])
+        print_table(("TOPIC", "LETTERS"), [(topic.name, str(topic.records)) for topic in topics])
+
+
+def _age(seconds: float) -> str:
+    """Return a duration in its largest unit (pure)."""
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
+        if seconds >= unit:
+            return f"{seconds / unit:.0f}{name}"
+    return f"{max(0.0, seconds):.0f}s"

@@ -7,17 +7,24 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from pywatt_kafka import KafkaError, Mechanism, Sasl, Security, Tls
-from pywatt_kafka.reach import Cluster, Reach, choose, given_brokers, meant, named
 from pywatt_kafka.security.options import NONE
+from pywatt_services.kafka_cli.cluster_choice import (
+    Cluster,
+    ServiceCluster,
+    cluster_of,
+    default_cluster,
+    given_brokers,
+    resolve_cluster,
+)
 
 BLOCK = Security(tls=Tls(), sasl=Sasl(mechanism=Mechanism.PLAIN, username="app", password="p"))
 ENV_LOGIN = {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_USERNAME": "me", "KAFKA_SASL_PASSWORD": "m"}
 AS_ENV_LOGIN = Security(sasl=Sasl(mechanism=Mechanism.PLAIN, username="me", password="m"))
-HOOKS = Reach(service="hooks", bridge=True, brokers=("a:1", "b"), security=BLOCK)
+HOOKS = ServiceCluster(service="hooks", is_bridge=True, brokers=("a:1", "b"), security=BLOCK)
 
 
 @pytest.mark.parametrize(
-    ("brokers", "environ", "reach", "expected"),
+    ("brokers", "environ", "own", "expected"),
     [
         ((), {}, HOOKS, Cluster(brokers=("a:1", "b:9092"), security=BLOCK)),
         (("a:1",), {}, HOOKS, Cluster(brokers=("a:1",), security=BLOCK)),
@@ -27,32 +34,34 @@ HOOKS = Reach(service="hooks", bridge=True, brokers=("a:1", "b"), security=BLOCK
         (
             (),
             {"KAFKA_BROKERS": "embedded"},
-            Reach(brokers=("embedded",), variables={"KAFKA_BROKERS": "127.0.0.1:5"}),
+            ServiceCluster(brokers=("embedded",), variables={"KAFKA_BROKERS": "127.0.0.1:5"}),
             Cluster(brokers=("127.0.0.1:5",), security=NONE),
         ),
         (
             (),
             {},
-            Reach(variables={"KAFKA_BROKERS": "v:1", **ENV_LOGIN}),
+            ServiceCluster(variables={"KAFKA_BROKERS": "v:1", **ENV_LOGIN}),
             Cluster(brokers=("v:1",), security=AS_ENV_LOGIN),
         ),
     ],
 )
-def test_choice(brokers: Sequence[str], environ: Mapping[str, str], reach: Reach | None, expected: Cluster) -> None:
-    assert choose(brokers, environ, reach) == expected
+def test_choice(
+    brokers: Sequence[str], environ: Mapping[str, str], own: ServiceCluster | None, expected: Cluster
+) -> None:
+    assert resolve_cluster(brokers, environ, own) == expected
 
 
-@pytest.mark.parametrize("reach", [HOOKS, Reach(variables={"KAFKA_BROKERS": "v:1", **ENV_LOGIN})])
-def test_what_the_app_logs_in_with_goes_to_its_own_brokers_only(reach: Reach) -> None:
-    cluster = choose(("stranger:1",), {}, reach)
+@pytest.mark.parametrize("reach", [HOOKS, ServiceCluster(variables={"KAFKA_BROKERS": "v:1", **ENV_LOGIN})])
+def test_what_the_app_logs_in_with_goes_to_its_own_brokers_only(reach: ServiceCluster) -> None:
+    cluster = resolve_cluster(("stranger:1",), {}, reach)
     assert cluster.security == NONE
     assert "stranger:1 is none of its brokers" in cluster.note
 
 
 def test_no_brokers_at_all() -> None:
-    for reach in (None, Reach()):
+    for reach in (None, ServiceCluster()):
         with pytest.raises(KafkaError, match="no Kafka broker is given"):
-            choose((), {}, reach)
+            resolve_cluster((), {}, reach)
 
 
 def test_named_by_the_user() -> None:
@@ -61,23 +70,23 @@ def test_named_by_the_user() -> None:
     assert given_brokers(None, {"KAFKA_BROKERS": "embedded"}) == given_brokers(None, {}) == ()
 
 
-def test_service_that_is_meant() -> None:
-    api = Reach(service="api", variables={"KAFKA_BROKERS": "x:1"})
-    twin = Reach(service="twin", bridge=True, brokers=("a:1", "b:9092"), security=BLOCK)
-    other = Reach(service="other", bridge=True, brokers=("o:1",))
-    assert meant([], ()) is None
-    assert meant([api], ()) is api
-    assert meant([api, HOOKS, twin], ()) is HOOKS, "both reach the same cluster in the same way"
-    assert meant([HOOKS, other], ("o:1",)) is other
-    assert meant([HOOKS, other], ("z:1",)) is None
+def test_service_that_is_default_cluster() -> None:
+    api = ServiceCluster(service="api", variables={"KAFKA_BROKERS": "x:1"})
+    twin = ServiceCluster(service="twin", is_bridge=True, brokers=("a:1", "b:9092"), security=BLOCK)
+    other = ServiceCluster(service="other", is_bridge=True, brokers=("o:1",))
+    assert default_cluster([], ()) is None
+    assert default_cluster([api], ()) is api
+    assert default_cluster([api, HOOKS, twin], ()) is HOOKS, "both reach the same cluster in the same way"
+    assert default_cluster([HOOKS, other], ("o:1",)) is other
+    assert default_cluster([HOOKS, other], ("z:1",)) is None
     with pytest.raises(KafkaError, match="the services hooks, other reach Kafka in different ways"):
-        meant([HOOKS, other], ())
-    assert named([HOOKS, other], "other") is other
+        default_cluster([HOOKS, other], ())
+    assert cluster_of([HOOKS, other], "other") is other
     with pytest.raises(KafkaError, match="no service nix") as caught:
-        named([HOOKS, other], "nix")
+        cluster_of([HOOKS, other], "nix")
     assert "hooks, other" in caught.value.hint
 
 
 def test_secrets_are_not_shown() -> None:
-    assert "KAFKA_SASL_PASSWORD" not in repr(Reach(variables=ENV_LOGIN))
+    assert "KAFKA_SASL_PASSWORD" not in repr(ServiceCluster(variables=ENV_LOGIN))
     assert "'p'" not in repr(HOOKS)

@@ -1,5 +1,4 @@
-"""How the services of a folder's app reach Kafka, for the commands of `pywatt kafka`: asked of the app when it runs,
-else read from its config files."""
+"""Discovers the clusters of an app's services: asks the app when it runs, else reads its config files."""
 
 from __future__ import annotations
 
@@ -7,27 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pywatt.errors import ConfigError, ControlError
-from pywatt_kafka.errors import KafkaError
-from pywatt_kafka.reach import PREFIX, Reach
+from pywatt.errors import ConfigError
 from pywatt_kafka.security.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.security.options import Mechanism, Sasl, Security, Tls
-from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
+from pywatt_services.kafka_cli.cluster_choice import PREFIX, ServiceCluster
+from pywatt_services.kafka_cli.errors import KafkaCommandError
 
 TYPE_NAME = "kafka-hooks"
 
 
-def reaches(folder: Path, environ: Mapping[str, str]) -> Sequence[Reach]:
-    """Return how each service does; nothing when no app is in the folder or above it. Raises KafkaError."""
-    try:
-        running = _running(folder)
-    except ControlError as error:
-        raise KafkaError(error.message, hint=error.hint) from error
-    return running if running is not None else _on_disk(folder, environ)
+def discover_clusters(folder: Path, environ: Mapping[str, str]) -> Sequence[ServiceCluster]:
+    """Return the cluster of each service of the app in this folder or above; empty without an app.
+
+    Raises ControlError and KafkaCommandError.
+    """
+    running = _from_running_app(folder)
+    return running if running is not None else _from_files(folder, environ)
 
 
-def _running(folder: Path) -> Sequence[Reach] | None:
-    """Return what the app that runs here says; None when there is none. Raises ControlError."""
+def _from_running_app(folder: Path) -> Sequence[ServiceCluster] | None:
+    """Ask the app that runs here; return None when there is none. Raises ControlError."""
     from pywatt.control.client import ControlClient
     from pywatt.control.find import implied, running
 
@@ -37,28 +35,31 @@ def _running(folder: Path) -> Sequence[Reach] | None:
     client = ControlClient(around[0])
     services: list[dict[str, Any]] = client.get("config", secrets="true")["services"]
     return [
-        _shown(service, client.get("services", service["id"], "env", secrets="true")["env"]) for service in services
+        _from_document(service, client.get("services", service["id"], "env", secrets="true")["env"])
+        for service in services
     ]
 
 
-def _shown(service: Mapping[str, Any], env: Mapping[str, str]) -> Reach:
-    """Return what a running app shows of a service."""
+def _from_document(service: Mapping[str, Any], env: Mapping[str, str]) -> ServiceCluster:
+    """Return the cluster of a service that a running app describes."""
     options = service["options"]
     if service["type"] != TYPE_NAME:
-        return _reach(service["id"], env)
-    return _reach(
+        return _service_cluster(service["id"], env)
+    return _service_cluster(
         service["id"],
         env,
-        bridge=True,
+        is_bridge=True,
         brokers=options["brokers"],
         security=security_of(options["security"]),
-        dead_letters=[webhook["dlq"] for webhook in options["webhooks"]],
+        dead_letter_topics=[webhook["dlq"] for webhook in options["webhooks"]],
     )
 
 
-def _on_disk(folder: Path, environ: Mapping[str, str]) -> Sequence[Reach]:
+def _from_files(folder: Path, environ: Mapping[str, str]) -> Sequence[ServiceCluster]:
+    """Read the config files of the app. Raises KafkaCommandError."""
     from pywatt.config.discovery import find_app
     from pywatt.config.pipeline import load
+    from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 
     try:
         if not find_app(None, cwd=folder, config=None).has_file:
@@ -66,47 +67,47 @@ def _on_disk(folder: Path, environ: Mapping[str, str]) -> Sequence[Reach]:
         services = load(cwd=folder, environ=environ).services
     except ConfigError as error:
         count = len(error.problems)
-        raise KafkaError(
+        raise KafkaCommandError(
             f"the config of the app has {count} problem{'s' if count != 1 else ''}", hint="`pywatt validate` tells"
         ) from error
     return [
-        _reach(
+        _service_cluster(
             service.id,
             service.env,
-            bridge=True,
+            is_bridge=True,
             brokers=options.brokers,
             security=options.security,
-            dead_letters=[webhook.dlq for webhook in options.webhooks],
+            dead_letter_topics=[webhook.dlq for webhook in options.webhooks],
         )
         if isinstance(options := service.options, KafkaHooksOptions)
-        else _reach(service.id, service.env)
+        else _service_cluster(service.id, service.env)
         for service in services
         if not service.internal
     ]
 
 
-def _reach(
+def _service_cluster(
     service: str,
     env: Mapping[str, str],
     *,
-    bridge: bool = False,
+    is_bridge: bool = False,
     brokers: Iterable[str] = (),
     security: Security | None = None,
-    dead_letters: Iterable[str | None] = (),
-) -> Reach:
+    dead_letter_topics: Iterable[str | None] = (),
+) -> ServiceCluster:
     variables = {name: value for name, value in env.items() if name.startswith(PREFIX)}
-    return Reach(
+    return ServiceCluster(
         service=service,
-        bridge=bridge,
+        is_bridge=is_bridge,
         brokers=tuple(brokers),
         security=security,
         variables=variables,
-        dead_letters=frozenset(filter(None, dead_letters)),
+        dead_letter_topics=frozenset(filter(None, dead_letter_topics)),
     )
 
 
 def security_of(document: Mapping[str, Any] | None) -> Security | None:
-    """Return what a running app shows of a Security, with its secrets, as a Security again."""
+    """Return the Security that a running app shows, with its secrets; the reverse of its JSON form."""
     if document is None:
         return None
     tls, sasl = document["tls"], document["sasl"]

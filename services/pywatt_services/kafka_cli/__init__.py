@@ -1,0 +1,1 @@
+"""The commands of `pywatt kafka`: a broker for development, topics, consumer lag and dead letters."""
