@@ -17,7 +17,7 @@ TOPICS = "/topics/"
 
 
 class Application:
-    """Finds who answers a request."""
+    """Routes requests to the publisher, to request/reply and to the admin API."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Application:
         admission: Admission | None = None,
         admin_api: AdminApi | None = None,
     ) -> None:
-        """`admission`: None lets everybody in. `operations`: None answers nothing of that kind."""
+        """`admission`: None admits everybody. `admin_api`: None serves none."""
         self._admin_api = admin_api
         self._admission = admission
         self._publisher = publisher
@@ -36,7 +36,7 @@ class Application:
         self._routes = routes
 
     def handle(self, request: Request, exchange: HooksExchange) -> None:
-        """Answer now or later."""
+        """Respond now or later."""
         admin_api = self._admin_api
         asked = admin_api if admin_api is not None and admin_api.handles(request) else None
         if self._admission is not None and (asked is None or not asked.is_open(request)):

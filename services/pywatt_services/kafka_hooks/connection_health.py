@@ -9,7 +9,7 @@ from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 
 
 class ConnectionHealth:
-    """Gathers the clients' statuses; made before the clients, which report to it."""
+    """Collects the clients' statuses; created before the clients, which report to it."""
 
     def __init__(self, degraded: Callable[[str | None], None]) -> None:
         """`degraded` is told a reason, or None when all is well again."""
@@ -30,12 +30,12 @@ class ConnectionHealth:
         return changed
 
     def leave_out(self, name: str) -> None:
-        """Wait for a client no longer, and say nothing of it until it reports."""
+        """Ignore a client until it reports again."""
         self._statuses.pop(name, None)
         self._changed.set()
 
     def refused(self, reason: str | None) -> None:
-        """Take why something is not done though Kafka is there; None when all is."""
+        """Set the reason for refusing work though Kafka is there; None: nothing is refused."""
         if reason != self._refusal:
             self._refusal = reason
             self._degraded(self.reason)

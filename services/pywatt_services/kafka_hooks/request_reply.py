@@ -1,4 +1,4 @@
-"""Request/response over two topics: a request waits here until a record with its correlation id comes back.
+"""Implements request/reply over two topics: a request waits until a record with its correlation id comes back.
 
 Replies are read without a consumer group, so that every instance sees them all and picks its own.
 """
@@ -110,7 +110,7 @@ class RequestReply:
     def request(
         self, route: RequestReplyOptions, params: Mapping[str, str], request: Request, exchange: HooksExchange
     ) -> None:
-        """Write a client's request; its reply becomes the answer. A client that goes away is forgotten."""
+        """Write a client's request; respond with its reply. A client that disconnects is forgotten."""
         try:
             key = key_of(request.headers)
         except ValueError as error:
@@ -163,10 +163,10 @@ class RequestReply:
         if isinstance(outcome, KafkaError):
             self._end(call, error_response(outcome))
 
-    def _end(self, call: _PendingRequest, answer: HttpResponse) -> None:
+    def _end(self, call: _PendingRequest, response: HttpResponse) -> None:
         if call.open:
             self._forget(call)
-            call.exchange.answer(answer)
+            call.exchange.answer(response)
 
     def _forget(self, call: _PendingRequest) -> None:
         call.open = False

@@ -1,7 +1,7 @@
-"""One kafka-hooks worker: its Kafka clients, its HTTP side, and the order in which they begin and end.
+"""Runs one kafka-hooks worker: its Kafka clients, its HTTP side, and the order of their start and stop.
 
 Only this worker suffers when Kafka is away: it becomes ready all the same, says that it is degraded, answers 503 and
-goes on by itself when the brokers are back.
+resumes when the brokers are back.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class _ServiceWorker:
             background.cancel_scope.cancel()
 
     def _admission(self, auth: AuthOptions, tasks: TaskGroup) -> Admission:
-        """Return who lets clients in."""
+        """Return the admission of clients."""
         fetched: FetchedKeys | None = None
         if auth.token is not None and auth.token.jwks_url is not None:
             fetched = FetchedKeys(fetch_from(self._context.mesh, auth.token.jwks_url), tasks)
@@ -183,7 +183,7 @@ class _ServiceWorker:
         return DeadLetterApi(self._brokers, topics, self._security) if self._options.operations.dlq else None
 
     async def _serve(self, application: Application, shards: IdempotencyShards) -> None:
-        """Answer HTTP clients until the worker is asked to stop, then let them finish."""
+        """Serve HTTP clients until the worker is asked to stop, then let them finish."""
         context = self._context
         server = HooksServer(
             application,
@@ -197,7 +197,7 @@ class _ServiceWorker:
             await drain(server, _HandoverStop(context, shards), share=CLIENTS_SHARE)
 
     async def _ensure_topics(self, producer: Producer) -> None:
-        """Create the topics that are missing, once the brokers answer; that this may be forbidden stops nothing.
+        """Create missing topics once the brokers answer; a worker without that permission goes on.
 
         Nothing is read before: a topic that appears later makes the whole group rebalance.
         """

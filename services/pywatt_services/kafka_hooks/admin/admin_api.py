@@ -96,7 +96,7 @@ class AdminApi:
         return request.path in OPEN and not request.from_outside
 
     def handle(self, request: Request, exchange: HooksExchange) -> None:
-        """Answer later; a client that goes away breaks it off."""
+        """Respond later; a client that disconnects cancels that."""
         if request.path in KEY_PATHS and self._shards is not None:
             if exchange.is_from_same_user:
                 self._shards.receive(request, exchange)
@@ -109,15 +109,15 @@ class AdminApi:
         with anyio.CancelScope() as scope:
             exchange.on_gone(scope.cancel)
             try:
-                answer = await self._answer(request)
+                response = await self._answer(request)
             except ValueError as error:
-                answer = bad_request(str(error))
+                response = bad_request(str(error))
             except KafkaError as error:
-                answer = error_response(error)
+                response = error_response(error)
             except Exception:
                 logger.exception("%s %s failed", request.method, request.path)
-                answer = failed()
-            exchange.answer(answer)
+                response = failed()
+            exchange.answer(response)
 
     async def _answer(self, request: Request) -> HttpResponse:
         if request.path == METRICS:
@@ -148,7 +148,7 @@ class AdminApi:
         return document({"partitions": partitions})
 
     async def _unstable(self, pipeline: DeliveryPipeline) -> Mapping[TopicPartition, Unstable]:
-        """Return what open transactions hold; nothing while Kafka does not say."""
+        """Return the partitions that open transactions hold; nothing without an answer from Kafka."""
         with anyio.move_on_after(LAG_LIMIT):
             try:
                 return await pipeline.unstable()

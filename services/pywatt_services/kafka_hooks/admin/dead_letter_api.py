@@ -1,4 +1,4 @@
-"""Dead letters over HTTP: what `pywatt kafka dlq` does, for the dead-letter topics of this service.
+"""Serves dead letters over HTTP, as `pywatt kafka dlq` does, for the dead-letter topics of this service.
 
 GET    /dlq                              the topics
 GET    /dlq/:topic                       letters; ?from ?error ?key ?olderThan ?newerThan (90, 90s, 1h) ?limit
@@ -28,7 +28,7 @@ REDRIVE = frozenset({"again", "dryRun", "to"})
 
 
 class DeadLetterApi:
-    """Answers for some dead-letter topics."""
+    """Serves the given dead-letter topics."""
 
     def __init__(self, brokers: Sequence[str], topics: Collection[str], security: Security | None = None) -> None:
         self._brokers = brokers
@@ -36,7 +36,7 @@ class DeadLetterApi:
         self._topics = frozenset(topics)
 
     async def answer(self, request: Request) -> HttpResponse:
-        """Answer a request below /dlq. Raises ValueError for a query that makes no sense, KafkaError."""
+        """Respond to a request below /dlq. Raises ValueError for an invalid query, KafkaError."""
         query, segments = request.query, path_segments(request.path)[1:]
         if segments and segments[0] not in self._topics:
             return no_topic(segments[0])

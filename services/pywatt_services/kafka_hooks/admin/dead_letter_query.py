@@ -31,7 +31,7 @@ class Query:
             raise ValueError(f"{min(unknown)} is not known here; the parameters are: {listed}.")
 
     def filter(self) -> Filter:
-        """Return which letters are meant. Raises ValueError."""
+        """Return the filter for letters. Raises ValueError."""
         key = self._given.get("key")
         return Filter(
             topic=self._given.get("from"),
@@ -65,7 +65,7 @@ class Query:
         return float(text)
 
     def limit(self) -> int:
-        """Return how many letters are wanted. Raises ValueError."""
+        """Return the maximum number of letters. Raises ValueError."""
         text = self._given.get("limit", str(LIMIT))
         if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MOST)) and 0 < int(text) <= MOST):
             raise ValueError(f"limit is {text!r}; it takes a number from 1 to {MOST}.")
@@ -81,7 +81,7 @@ class Query:
         return text in YES
 
     def topic(self, name: str) -> str | None:
-        """Return a topic's name. Raises ValueError for what cannot be one, and for Kafka's own topics."""
+        """Return a topic's name. Raises ValueError for an illegal one, and for Kafka's own topics."""
         text = self._given.get(name)
         if text is not None and (not _TOPIC.fullmatch(text) or text.startswith("__")):
             raise ValueError(

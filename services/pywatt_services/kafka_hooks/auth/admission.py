@@ -9,7 +9,7 @@ from typing import Final
 
 from pywatt_services.kafka_hooks.auth.fetched_keys import FetchedKeys
 from pywatt_services.kafka_hooks.auth.options import AuthOptions, digest
-from pywatt_services.kafka_hooks.auth.tokens import Believed, FixedKeys, Tokens
+from pywatt_services.kafka_hooks.auth.tokens import FixedKeys, TokenCheck, Tokens
 from pywatt_services.kafka_hooks.http.responses import HttpResponse, no_keys, unauthorized
 from pywatt_services.kafka_hooks.wire.headers import RawHeaders
 
@@ -17,10 +17,10 @@ BEARER = b"bearer "
 
 
 class Later(enum.Enum):
-    """No answer yet."""
+    """A decision that is still open."""
 
     WAIT = enum.auto()
-    """The keys that a token may be checked with are on their way."""
+    """The keys for a token are being fetched."""
 
 
 WAIT: Final = Later.WAIT
@@ -41,9 +41,9 @@ class Admission:
         self._unauthorized = unauthorized(None if token is not None else options.header)
 
     def refusal(self, headers: RawHeaders) -> HttpResponse | Later | None:
-        """Return the answer for a client that may not come in; None for one that may.
+        """Return the response that refuses a client; None for one that is admitted.
 
-        WAIT: whether it may depends on newer keys, see `wait`.
+        WAIT: that depends on newer keys, see `wait`.
         """
         refusal: HttpResponse | Later = self._unauthorized
         for name, value in headers:
@@ -51,11 +51,11 @@ class Admission:
             if name == self._header and digest(value) in self._key_digests:
                 return None
             if name == b"authorization" and self._tokens is not None and value[: len(BEARER)].lower() == BEARER:
-                believed = self._tokens.believe(value[len(BEARER) :].strip())
-                if believed is Believed.YES:
+                check = self._tokens.check(value[len(BEARER) :].strip())
+                if check is TokenCheck.VALID:
                     return None
-                if believed is not Believed.NO:
-                    refusal = WAIT if believed is Believed.LATER else no_keys()
+                if check is not TokenCheck.INVALID:
+                    refusal = WAIT if check is TokenCheck.PENDING else no_keys()
         return refusal
 
     def wait(self, again: Callable[[], None]) -> bool:

@@ -40,7 +40,7 @@ class FetchedKeys:
 
     @property
     def newest(self) -> Sequence[TokenKey]:
-        """The keys as they are known; if that is long ago, they are fetched again meanwhile."""
+        """The known keys; old ones are fetched again meanwhile."""
         if self._clock() - self._fetched_at >= MAX_AGE:
             self.refresh()
         return self._keys
@@ -80,12 +80,12 @@ class FetchedKeys:
 
 
 def fetch_from(mesh: MeshClient, url: str) -> Fetch:
-    """Return what fetches a key set from a URL."""
+    """Return a function that fetches a key set from a URL."""
 
     async def fetch() -> bytes:
-        answer = await mesh.request("GET", url, timeout=FETCH_TIMEOUT)
-        if answer.status != 200:
-            raise UnusableKey(f"{url.partition('?')[0]} answered {answer.status}")
-        return answer.body
+        response = await mesh.request("GET", url, timeout=FETCH_TIMEOUT)
+        if response.status != 200:
+            raise UnusableKey(f"{url.partition('?')[0]} answered {response.status}")
+        return response.body
 
     return fetch

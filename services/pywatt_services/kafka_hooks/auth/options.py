@@ -1,4 +1,4 @@
-"""The block `auth`: what HTTP clients have to show, from a document to frozen options."""
+"""Reads the block `auth`, the credentials of HTTP clients, into frozen options."""
 
 from __future__ import annotations
 

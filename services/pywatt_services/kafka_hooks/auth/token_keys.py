@@ -1,4 +1,4 @@
-"""The keys that JSON Web Tokens are checked with: a shared secret, a public key, or a set of them (JWKS, RFC 7517)."""
+"""Reads the keys for JSON Web Tokens: a shared secret, a public key, or a set of them (JWKS, RFC 7517)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _JWK_ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed
 
 
 class UnusableKey(ValueError):
-    """Not a key that tokens can be checked with: why, and what to do."""
+    """A key that tokens cannot be checked with: the problem and a hint."""
 
     def __init__(self, message: str, hint: str = f"public keys are {SUPPORTED}") -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ def read_pem(text: str) -> TokenKey:
 
 
 def read_jwks(text: str | bytes) -> tuple[TokenKey, ...]:
-    """Return the keys of a set that are of use: for signatures, of a kind that is known. Raises UnusableKey."""
+    """Return the keys of a set that are for signatures and of a supported kind. Raises UnusableKey."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

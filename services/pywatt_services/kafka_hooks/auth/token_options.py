@@ -1,4 +1,4 @@
-"""The block `auth.jwt`: how JSON Web Tokens are checked, from a document to frozen options."""
+"""Reads the block `auth.jwt`, the rules for JSON Web Tokens, into frozen options."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _check_url(url: str, report_problem: ReportProblem) -> None:
 
 
 def _public_keys(source: str, text: str, folder: Path, report_problem: ReportProblem) -> Keys | None:
-    """Return the keys of a text or of a file; None when there is something wrong."""
+    """Return the keys of a text or of a file; None after a problem."""
     read: Callable[[str], Keys] = read_jwks if source == "jwks" else lambda pem: (read_pem(pem),)
     key, name = f"auth.jwt.{source}", text
     if source == "publicKey" and "-----BEGIN" in text:

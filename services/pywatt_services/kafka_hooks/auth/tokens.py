@@ -15,18 +15,18 @@ from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 logger = logging.getLogger("pywatt.kafka_hooks")
 
 KNOWN_TOKENS = 1000  # that need no second check of their signature
-TOKEN_TRUST = 60.0  # seconds for which a token that was checked is believed, unless it expires before
+TOKEN_TRUST = 60.0  # seconds for which a checked token counts as valid, unless it expires before
 SHOWN = 100  # characters of what is not ours, in the log
 
 
-class Believed(enum.Enum):
+class TokenCheck(enum.Enum):
     """Result of checking a token."""
 
-    YES = "yes"
-    NO = "no"
-    LATER = "later"
+    VALID = "valid"
+    INVALID = "invalid"
+    PENDING = "pending"
     """Its key is unknown, but newer keys are being fetched."""
-    UNSURE = "unsure"
+    UNKNOWN = "unknown"
     """Its key is unknown, and newer keys could not be fetched."""
 
 
@@ -41,7 +41,7 @@ class Keys(Protocol):
 
 
 class FixedKeys:
-    """Keys that stay as they are."""
+    """Configured keys."""
 
     def __init__(self, keys: Sequence[TokenKey]) -> None:
         self.newest = keys
@@ -57,7 +57,7 @@ class RefusedToken(Exception):
 
 
 class UnknownKey(RefusedToken):
-    """Nothing is wrong with it, as far as can be seen without its key."""
+    """A token without a known key, which may be valid."""
 
 
 class Tokens:
@@ -69,30 +69,30 @@ class Tokens:
         self._now = now
         self._throttle = LogThrottle()
         self._known: dict[bytes, float] = {}
-        """Tokens that were checked, and until when they are believed."""
+        """Tokens that were checked, and the times until which they are valid."""
 
-    def believe(self, token: bytes) -> Believed:
+    def check(self, token: bytes) -> TokenCheck:
         """Check a token."""
         now = self._now()
         if self._known.get(token, 0.0) > now:
-            return Believed.YES
+            return TokenCheck.VALID
         self._known.pop(token, None)
         try:
             until = self._check(token, now)
         except RefusedToken as refused:
             unknown = isinstance(refused, UnknownKey)
             if unknown and self._keys.refresh():
-                return Believed.LATER
+                return TokenCheck.PENDING
             if self._throttle.due():
                 logger.warning("a token was refused, %d so far, the last one because %s", self._throttle.count, refused)
-            return Believed.UNSURE if unknown and self._keys.failed else Believed.NO
+            return TokenCheck.UNKNOWN if unknown and self._keys.failed else TokenCheck.INVALID
         if len(self._known) >= KNOWN_TOKENS:
             del self._known[next(iter(self._known))]
         self._known[token] = until
-        return Believed.YES
+        return TokenCheck.VALID
 
     def _check(self, token: bytes, now: float) -> float:
-        """Return until when a token is good. Raises RefusedToken."""
+        """Return the time until which a token is valid. Raises RefusedToken."""
         claims = self._claims(token)
         try:
             expires, begins = float(claims.get("exp", now + TOKEN_TRUST)), float(claims.get("nbf", now))

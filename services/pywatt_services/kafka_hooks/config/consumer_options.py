@@ -16,7 +16,7 @@ MANUAL, COMMITTED = "manual", "committed"
 def consumer_options(
     entry: Mapping[str, Any], *, needed: bool, reads: Callable[[str], bool], report_problem: ReportProblem
 ) -> ConsumerOptions | None:
-    """Return the options, None without a group. `needed`: whether there has to be one; `reads`: whether a topic is."""
+    """Return the options, None without a group. `needed`: one is required; `reads`: whether a topic is read."""
     group = entry.get("groupId")
     if group is None:
         if needed:

@@ -88,7 +88,7 @@ class OperationsOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaHooksOptions:
-    """Everything that one kafka-hooks service does."""
+    """Options of one kafka-hooks service."""
 
     brokers: tuple[str, ...]
     """`host:port` each, or the single word `embedded`."""

@@ -33,7 +33,7 @@ from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
 MILLISECONDS = 1000.0
 LARGEST = 2**53
-"""Numbers above it lose their units when they become seconds, or do not become any."""
+"""Numbers above it lose precision as seconds, or overflow."""
 NOT_COUNTED_WITH = frozenset({"filter", "schemas"})
 """Keys with numbers that are only compared."""
 BLOCK = "kafka"
@@ -60,7 +60,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
 
 
 def _too_large(value: Any, key: str = "") -> Iterator[Problem]:
-    """Yield a problem for each number that is too large to count with."""
+    """Yield a problem for each number above LARGEST."""
     if isinstance(value, Mapping):
         for name, each in value.items():
             if name not in NOT_COUNTED_WITH:

@@ -1,4 +1,4 @@
-"""Reads the files of certificates and keys once while the config is checked: a broken one is found now, not in use."""
+"""Reads the files of certificates and keys once while the config is checked: a broken one is found now, not later."""
 
 from __future__ import annotations
 

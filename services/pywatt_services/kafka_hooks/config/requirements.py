@@ -9,7 +9,7 @@ from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 
 
 def requirements(options: KafkaHooksOptions) -> Iterator[Requirement]:
-    """Yield them."""
+    """Yield the packages."""
     yield Requirement(module="aiokafka", package="aiokafka", extra="kafka", needed_by="kafka-hooks")
     if options.engine == "rdkafka":
         yield Requirement(

@@ -1,4 +1,4 @@
-"""Reads how the service's Kafka clients are secured: the block `security`, or `sasl` and `tls` in `consumer`.
+"""Reads the security of the service's Kafka clients: the block `security`, or `sasl` and `tls` in `consumer`.
 
 The original takes them in `consumer` only, and its producers ignore them. Here either is for all clients.
 """
@@ -16,7 +16,7 @@ from pywatt_services.kafka_hooks.config.pem_files import check_pair, pem_files
 from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 
 FROM_NODE = {"passphrase": "keyPassword", "rejectUnauthorized": "verify"}
-"""The original's names, which are Node's."""
+"""Ours for the original's names, which are Node's."""
 
 
 def read_security(

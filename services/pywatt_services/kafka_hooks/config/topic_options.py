@@ -22,7 +22,7 @@ from pywatt_services.kafka_hooks.wire.headers import is_reserved, legal_name, le
 
 MILLISECONDS = 1000.0
 NO_TOPIC = r"(?!)"
-"""A pattern that means no topic."""
+"""A pattern that matches no topic."""
 DEFAULTED = ("order", "retry", "breaker", "tombstones")
 """Keys of an entry that may also stand beside `topics`, as defaults for all entries."""
 DEFAULT_FACTOR = 2.0  # of an exponential delay

@@ -47,11 +47,11 @@ class Delivery:
         return now - (timestamp / 1000 if timestamp >= 0 else self.read_at)
 
     def finish(self) -> None:
-        """Note that no further work is needed."""
+        """Finish the record."""
         self.partition.finish(self.message, self.share)
 
     def failed(self, attempt: Attempt) -> None:
-        """Keep what came of an attempt."""
+        """Keep a failed attempt."""
         self.failures = (*self.failures[1 - KEPT_FAILURES :], attempt)
 
     def try_again(self, status: int | None, due: float = 0.0) -> None:

@@ -45,7 +45,7 @@ def subscription_mark(topics: Iterable[str], pattern: str | None) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-class Held(Protocol):
+class HeldMemberId(Protocol):
     """A member id that is held."""
 
     @property
@@ -60,7 +60,7 @@ class Held(Protocol):
 @asynccontextmanager
 async def hold(
     instance_id: str, group: str, *, owner: int | None = None, waiting: Callable[[], None] = lambda: None
-) -> AsyncIterator[Held]:
+) -> AsyncIterator[HeldMemberId]:
     """Hold a member id of a group while the context lasts; wait for its current holder.
 
     If that is a worker of another supervisor (a second copy of the app on this host), another id is taken: the same
@@ -149,7 +149,7 @@ class _Holder:
     def __init__(self, instance_id: str, owner: int) -> None:
         self.instance_id = instance_id
         self.greeting = owner.to_bytes(OWNER_BYTES)
-        self.waiting: set[_Connection] = set()
+        self.waiting: set[_WaiterConnection] = set()
         self.closed = False
 
     @property
@@ -157,7 +157,7 @@ class _Holder:
         return any(connection.heard == self.greeting for connection in self.waiting)
 
     def connection(self) -> asyncio.Protocol:
-        return _Connection(self)
+        return _WaiterConnection(self)
 
     def close(self) -> None:
         self.closed = True
@@ -165,7 +165,7 @@ class _Holder:
             connection.close()
 
 
-class _Connection(asyncio.Protocol):
+class _WaiterConnection(asyncio.Protocol):
     def __init__(self, holder: _Holder) -> None:
         self._holder = holder
         self._transport: asyncio.WriteTransport | None = None

@@ -121,22 +121,22 @@ class Caller:
         """Send a record once; return None when it was taken. Raises TemplateError when it has no URL."""
         now = self._now()
         request = self._requests.make(delivery.message, delivery.attempts + 1, now)
-        answer = await self._call(request, delivery)
-        return self.judge(delivery, now, answer)
+        response = await self._call(request, delivery)
+        return self.judge(delivery, now, response)
 
     async def deliver_all(self, deliveries: Sequence[Delivery]) -> Sequence[Attempt | None]:
         """Send several records in one call; return what `deliver` would for each."""
         now = self._now()
         request = self._requests.bundle(deliveries, now)
-        answer = await self._call(request, deliveries[0])
+        response = await self._call(request, deliveries[0])
         try:
-            if isinstance(answer, str) or not succeeded(answer.status, self._options.retry):
-                return [self.judge(each, now, answer) for each in deliveries]
-            if isinstance(answer, _StatusOnly):
-                raise UnreadableAnswer(answer.trouble)
-            refused = refusals(answer.headers, answer.body, len(deliveries))
+            if isinstance(response, str) or not succeeded(response.status, self._options.retry):
+                return [self.judge(each, now, response) for each in deliveries]
+            if isinstance(response, _StatusOnly):
+                raise UnreadableAnswer(response.trouble)
+            refused = refusals(response.headers, response.body, len(deliveries))
             return [
-                self._attempt(each, now, answer, refused[index]) if index in refused else None
+                self._attempt(each, now, response, refused[index]) if index in refused else None
                 for index, each in enumerate(deliveries)
             ]
         except Exception as error:  # noqa: BLE001  it is told
@@ -151,16 +151,16 @@ class Caller:
             self.metrics.ended(begun, self.method, None)
             return cause
         try:
-            answer = await self._client.request(
+            response = await self._client.request(
                 self.method,
                 request.url,
                 lines=request.lines,
                 body=request.body,
                 timeout=self._options.retry.attempt_timeout,
             )
-            status = answer.status
+            status = response.status
             self._refusal = None
-            return answer
+            return response
         except ConnectFailed as error:
             cause = cause_of(error)
             self._refusal = _Refusal(delivery, self._now() + REFUSAL_HOLDS, cause)
@@ -176,18 +176,18 @@ class Caller:
         finally:
             self.metrics.ended(begun, self.method, status)
 
-    def judge(self, delivery: Delivery, now: float, answer: WebhookResponse | str) -> Attempt | None:
+    def judge(self, delivery: Delivery, now: float, response: WebhookResponse | str) -> Attempt | None:
         """Return the failed attempt that a response, or the reason for there being none, makes; None for a success.
 
         Raises nothing, whatever the response holds: an unreadable one makes a failed attempt. From here on there are
         only numbers within their bounds, and texts that may be shown.
         """
         try:
-            if isinstance(answer, str):
-                return Attempt(number=delivery.attempts + 1, requested_at=now, status=None, cause=answer)
-            if succeeded(answer.status, self._options.retry):
+            if isinstance(response, str):
+                return Attempt(number=delivery.attempts + 1, requested_at=now, status=None, cause=response)
+            if succeeded(response.status, self._options.retry):
                 return None
-            return self._attempt(delivery, now, answer)
+            return self._attempt(delivery, now, response)
         except Exception as error:  # noqa: BLE001  it is told
             return self._unreadable(delivery, now, error)
 
@@ -203,19 +203,19 @@ class Caller:
             logger.warning("%s answers %d, which counts, but: %s", self._shown, error.status, error.message)
         return _StatusOnly(error.status, error.message)
 
-    def _attempt(self, delivery: Delivery, now: float, answer: WebhookResponse, status: int | None = None) -> Attempt:
-        asked = next((value for name, value in answer.headers if name == RETRY_AFTER), None)
+    def _attempt(self, delivery: Delivery, now: float, response: WebhookResponse, status: int | None = None) -> Attempt:
+        asked = next((value for name, value in response.headers if name == RETRY_AFTER), None)
         return Attempt(
             number=delivery.attempts + 1,
             requested_at=now,
-            status=status or answer.status,
-            headers=_kept(answer.headers),
-            body=answer.body[: KEPT_BODY + 1],
+            status=status or response.status,
+            headers=_kept(response.headers),
+            body=response.body[: KEPT_BODY + 1],
             retry_after=None if asked is None else retry_after(asked, self._now()),
         )
 
     def _unreadable(self, delivery: Delivery, now: float, error: Exception) -> Attempt:
-        """Return the failed attempt that an answer makes of which something cannot be read."""
+        """Return the failed attempt that an unreadable response makes."""
         if not isinstance(error, UnreadableAnswer):
             logger.error("the answer to %s makes a failed attempt", delivery.place, exc_info=error)
         elif self._throttle.due():
@@ -250,7 +250,7 @@ class _BegunAttempt:
         self.begun = 0.0
 
     def ended(self, outcome: Outcome) -> None:
-        """Say what came of it."""
+        """Report the outcome."""
         caller, queue = self._caller, self._queue
         if isinstance(outcome, Response):
             caller.metrics.ended(self.begun, caller.method, outcome.status)
@@ -260,13 +260,13 @@ class _BegunAttempt:
             caller.metrics.ended(self.begun, caller.method, None)
             self._waiting.not_attempted(queue)
             return
-        answer = caller.outcome(outcome)
-        caller.metrics.ended(self.begun, caller.method, None if isinstance(answer, str) else answer.status)
-        self._waiting.attempted(queue, caller.judge(queue.head, self._now, answer))
+        response = caller.outcome(outcome)
+        caller.metrics.ended(self.begun, caller.method, None if isinstance(response, str) else response.status)
+        self._waiting.attempted(queue, caller.judge(queue.head, self._now, response))
 
 
 def _kept(headers: RawHeaders) -> RawHeaders:
-    """Return the first headers of an answer: a target that fails may send 64 KiB of them for each attempt."""
+    """Return the first headers of a response: a target that fails may send 64 KiB of them for each attempt."""
     if sum(len(name) + len(value) for name, value in headers) <= KEPT_HEADERS:
         return headers
     kept: list[tuple[bytes, bytes]] = []

@@ -94,7 +94,7 @@ def _error(failure: Attempt, *, whole: bool) -> dict[str, Any]:
 
 
 def _body(failure: Attempt) -> Any:
-    """Return the answer's body as JSON if it is a whole JSON document, else as text, cut off where it is long."""
+    """Return the response's body as JSON if it is a whole JSON document, else as text, cut off where it is long."""
     body = failure.body
     if (
         len(body) <= KEPT_BODY

@@ -90,7 +90,7 @@ class DeadLetterWriter:
         return None
 
     def _obstacle(self, error: KafkaError, to_retry: bool) -> str:
-        """Return why something cannot be written and, where that is the topic's doing, what would help."""
+        """Return the reason for an error and, where the topic's settings cause it, a remedy."""
         topic = self._retry_topic if to_retry else self._topic
         if isinstance(error, RecordTooLarge):
             return f"{error.message}; raise max.message.bytes of {topic}"

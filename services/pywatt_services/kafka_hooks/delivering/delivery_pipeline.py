@@ -26,7 +26,7 @@ from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_kafka.security.options import Security
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, KafkaHooksOptions
 from pywatt_services.kafka_hooks.consuming.consume_loop import ConsumeLoop
-from pywatt_services.kafka_hooks.consuming.membership import Held, hold, legal_name, subscription_mark
+from pywatt_services.kafka_hooks.consuming.membership import HeldMemberId, hold, legal_name, subscription_mark
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.consuming.start_offsets import StartOffsets
 from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
@@ -50,7 +50,7 @@ DRAIN_SHARE = 0.7
 
 
 class DeliveryPipeline:
-    """Reads and delivers, from the moment that the topics are there until the worker is asked to stop."""
+    """Reads and delivers, from the existence of the topics until the worker is asked to stop."""
 
     def __init__(
         self,
@@ -96,11 +96,11 @@ class DeliveryPipeline:
 
     @property
     def held(self) -> Mapping[TopicPartition, PartitionState]:
-        """The partitions that are ours."""
+        """The partitions assigned to this worker."""
         return {} if self._consume_loop is None else self._consume_loop.held
 
     async def lag(self) -> Mapping[TopicPartition, int]:
-        """Return how many records of each of our partitions are not committed. Raises KafkaError."""
+        """Return the number of uncommitted records of each assigned partition. Raises KafkaError."""
         held = self.held
         if self._consume_loop is None or not held:
             return {}
@@ -112,7 +112,7 @@ class DeliveryPipeline:
         }
 
     async def unstable(self) -> Mapping[TopicPartition, Unstable]:
-        """Return what open transactions hold of our partitions. Raises KafkaError."""
+        """Return the assigned partitions that open transactions hold. Raises KafkaError."""
         held = self.held
         return {} if self._consume_loop is None or not held else await self._consume_loop.consumer.unstable(held)
 
@@ -127,7 +127,7 @@ class DeliveryPipeline:
         instance_id = self._instance_id(subscription_mark(targets.names, targets.pattern))
         group = f"{self._consumer.group_id}@{','.join(self._brokers)}"
         async with AsyncExitStack() as stack:
-            held: Held | None = None
+            held: HeldMemberId | None = None
             async with anyio.create_task_group() as waiting:
                 waiting.start_soon(self._cancel_at_stop, waiting.cancel_scope)
                 await begin.wait()
@@ -181,7 +181,7 @@ class DeliveryPipeline:
             tasks.cancel_scope.cancel()
 
     def _make_targets(self, clients: Clients, tasks: TaskGroup) -> Targets:
-        """Return what delivers the records of each topic."""
+        """Return the targets of each topic."""
         breakers = TargetBreakers()
 
         def settings(options: WebhookOptions, metrics: TopicMetrics) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class QueueState(enum.Enum):
     RUNNING = enum.auto()
     PARKED = enum.auto()
     GONE = enum.auto()
-    """The queue has no items any more and was taken out."""
+    """The queue is empty and was removed."""
 
 
 # Looking up a member of an enum costs as much as a call.
@@ -47,7 +47,7 @@ class KeyQueue(Generic[Item]):
 
     @property
     def head(self) -> Item:
-        """The item in work, or next to be."""
+        """The item in work, or the next."""
         return self.items[0]
 
 
@@ -99,7 +99,7 @@ class KeyQueues(Generic[Item]):
         return None
 
     def claim(self, queue: KeyQueue[Item]) -> bool:
-        """Let a queue run before its turn; False when it is not runnable."""
+        """Run a queue ahead of others; False when it is not runnable."""
         if queue.state is not RUNNABLE:
             return False
         queue.state = RUNNING
@@ -117,14 +117,14 @@ class KeyQueues(Generic[Item]):
             self._remove(queue)
 
     def advance(self, queue: KeyQueue[Item]) -> None:
-        """Remove the head of a running queue, which goes on with its successor; `rest` ends that."""
+        """Remove the head of a running queue, which continues with the next item; `rest` ends that."""
         _expect(queue, RUNNING)
         if queue.delayed:
             self._delay_is_over(queue)
         del queue.items[0]
 
     def rest(self, queue: KeyQueue[Item]) -> None:
-        """Make a running queue runnable again, or take it out if nothing is left in it."""
+        """Make a running queue runnable again, or remove it if it is empty."""
         _expect(queue, RUNNING)
         if queue.items:
             self._make_runnable(queue)
@@ -132,7 +132,7 @@ class KeyQueues(Generic[Item]):
             self._remove(queue)
 
     def park(self, queue: KeyQueue[Item]) -> None:
-        """Keep the head of a running queue for later, and everything behind it with it."""
+        """Park a running queue: its head and all behind it wait."""
         _expect(queue, RUNNING)
         queue.state = PARKED
         if not queue.delayed:
@@ -145,21 +145,21 @@ class KeyQueues(Generic[Item]):
             self._make_runnable(queue)
 
     def hold(self, group: Hashable) -> None:
-        """Give out no queue of this group until it is released or dropped; what runs goes on."""
+        """Hold the queues of a group until it is released or dropped; running ones go on."""
         self._held.add(group)
         for queue in self._groups.get(group, {}).values():
             if queue.state is RUNNABLE:
                 queue.state = HELD
 
     def release(self, group: Hashable) -> None:
-        """Give out the queues of a held group again."""
+        """Make the queues of a held group runnable again."""
         self._held.discard(group)
         for queue in self._groups.get(group, {}).values():
             if queue.state is HELD:
                 self._make_runnable(queue)
 
     def drop(self, group: Hashable) -> None:
-        """Forget all items of a group but those in work: their queues stay, so that a key still runs one at a time."""
+        """Drop all items of a group but those in work: their queues stay, so that a key still runs one at a time."""
         self._held.discard(group)
         for queue in list(self._groups.get(group, {}).values()):
             if queue.delayed:

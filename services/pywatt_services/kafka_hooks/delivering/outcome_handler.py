@@ -60,7 +60,7 @@ class OutcomeHandler:
             self._breaker.succeeded()
 
     def resume(self, delivery: Delivery, record: AttemptRecord) -> None:
-        """Count the attempts that a worker before made; after the last one only the dead letter is to be written."""
+        """Resume a record after an earlier worker's attempts; after the last one only its dead letter is left."""
         delivery.attempts = record.attempts
         policy = self._policy
         if record.attempts >= policy.attempts or (

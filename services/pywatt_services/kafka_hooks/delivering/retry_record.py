@@ -19,17 +19,17 @@ PREFIX = "x-plt-kafka-hooks-retry-"
 TOPIC, PARTITION, OFFSET, TIMESTAMP = (PREFIX + name for name in ("topic", "partition", "offset", "timestamp"))
 """Of the record in its original topic; the first one begins the headers that are added here."""
 ATTEMPTS = PREFIX + "attempts"
-"""Made until now."""
+"""Number of attempts so far."""
 NOT_BEFORE = PREFIX + "not-before"
 """Due time of the next attempt: milliseconds since 1970."""
 TARGET = PREFIX + "target"
-"""The id of the target that it is for, as a dead letter has it."""
+"""Id of its target, as in a dead letter."""
 READ_AT = PREFIX + "read-at"
 """Time of the first reading of a record without a timestamp: milliseconds since 1970."""
 ERRORS = PREFIX + "errors"
 """The last attempts as JSON, with the status but without the rest of the responses."""
 TOMBSTONE = PREFIX + "tombstone"
-"""There is no value: a record without key and value cannot be written."""
+"""Set without a value: a record without key and value cannot be written."""
 LARGEST = 2**63  # above all that Kafka has: milliseconds, offsets, numbers of attempts
 LARGEST_TARGET = 2**32
 KEPT_CAUSE = 500  # characters of why there was no answer
@@ -40,13 +40,13 @@ class RetryRecord:
     """A decoded record of a retry topic."""
 
     message: Message
-    """The record as it is where it comes from."""
+    """The record of the original topic."""
     attempts: int
     due: float
     """Seconds since 1970."""
     failures: tuple[Attempt, ...]
     target_id: int | None = None
-    """None: it was written before there were such."""
+    """None: an earlier version wrote the record."""
     read_at: float = 0.0
     """Time of the first reading of a record without a timestamp, in seconds since 1970."""
 

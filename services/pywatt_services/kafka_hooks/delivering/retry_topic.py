@@ -19,7 +19,7 @@ LONGEST_WAIT = 3600.0  # seconds until the clock is looked at again
 
 @dataclass(slots=True, eq=False)
 class RetriedDelivery(Delivery):
-    """A record that comes from a retry topic; `message` is as it was where it came from first."""
+    """A record from a retry topic; `message` is the record of the original topic."""
 
     record: Message = field(kw_only=True)
     """The record of the retry topic, which is committed."""
@@ -27,7 +27,7 @@ class RetriedDelivery(Delivery):
     """Seconds since 1970."""
 
     def finish(self) -> None:
-        """Note that no further work is needed."""
+        """Finish the record."""
         self.partition.finish(self.record, self.share)
 
     def try_again(self, status: int | None, due: float = 0.0) -> None:

@@ -40,7 +40,7 @@ class Member(Protocol):
 
 
 class TargetBreaker(Breaker):
-    """The breaker of one target, and who delivers to it."""
+    """The breaker of one target, and its members."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class TargetBreaker(Breaker):
         """Note that an attempt showed the target to be in trouble; return whether it counts as one of the record's.
 
         When the breaker is open, or opens by it, it does not: the target is to blame, not the record. `asked`: seconds
-        for which the target wants to be left alone.
+        for which the target asks for a pause.
         """
         before = self.state
         self.failed(self._clock())
@@ -109,7 +109,7 @@ class TargetBreaker(Breaker):
             self._members.append(member)  # the next time it is another's turn
 
     def ended(self, member: Member) -> None:
-        """Note that a member has nothing under way, or less."""
+        """Note that a member has fewer calls under way, or none."""
         if self.state is BreakerState.HALF_OPEN and self._trying in (None, member):
             self._offer()
 
@@ -137,7 +137,7 @@ class TargetBreakers:
         self._known: dict[tuple[str, BreakerPolicy], TargetBreaker] = {}
 
     def of(self, options: WebhookOptions) -> TargetBreaker | None:
-        """Return the breaker for an entry, that of others if they have the same target and the same settings."""
+        """Return the breaker for an entry; entries with the same target and settings share one."""
         if options.breaker is None:
             return None
         name = shown(options.url), options.breaker

@@ -11,7 +11,7 @@ from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
 
 class Targets(Mapping[str, Sequence[Webhook]]):
-    """Knows the topics that have a name from the beginning, the others from when they are first asked for."""
+    """Targets by topic: of named topics from the start, of others from their first use."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Targets(Mapping[str, Sequence[Webhook]]):
     ) -> None:
         """`make` takes an entry with its topic's own name, and the number of earlier ones for the same topic and URL.
 
-        `make_retries` takes an entry with a retry topic. `never`: the topics that no pattern means.
+        `make_retries` takes an entry with a retry topic. `never`: topics that no pattern matches.
         """
         entries, never = list(entries), list(never)
         self._make = make
@@ -34,7 +34,7 @@ class Targets(Mapping[str, Sequence[Webhook]]):
             if entry.by_pattern
         ]
         self.pattern = expression([entry.topic for entry in entries if entry.by_pattern], never)
-        """Means all topics that some entry's pattern means; None without such an entry."""
+        """Matches the topics of all patterns; None without one."""
         self._targets: dict[str, list[Webhook]] = {}
         for entry in self._named:
             if entry.topic not in self._targets:
@@ -45,7 +45,7 @@ class Targets(Mapping[str, Sequence[Webhook]]):
             if entry.retry.topic is not None:
                 self._targets[entry.retry.topic] = [make_retries(entry)]
         self.names = tuple(self._targets)
-        """The topics that have a name."""
+        """The named topics."""
 
     def __getitem__(self, topic: str) -> Sequence[Webhook]:
         """Return the targets of a topic, created on first use. Raises KeyError when it has none."""

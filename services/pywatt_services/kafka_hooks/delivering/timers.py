@@ -15,7 +15,7 @@ GRAIN = 0.01  # seconds by which a pause may be longer than was asked for
 
 
 class Timers(Generic[Item]):
-    """Gives items back after their pauses."""
+    """Returns items after their delays."""
 
     __slots__ = ("_due", "_over")
 

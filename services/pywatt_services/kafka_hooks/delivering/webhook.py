@@ -91,7 +91,7 @@ class Webhook:
         self._queues: KeyQueues[Delivery] = KeyQueues(_wait_behind)
         self._timers = Timers(self._unpark)
         self._limit = self._concurrency
-        """Runners that there may be now."""
+        """Maximum number of runners now."""
         self._runners = 0
         self._stopping = False
         self._idle = asyncio.Event()
@@ -238,7 +238,7 @@ class Webhook:
             self._tasks.start_soon(_raise, error)
 
     def not_attempted(self, queue: KeyQueue[Delivery]) -> None:
-        """Make an attempt that was begun, and came to nothing, in a task."""
+        """Make the attempt in a task, as it could not be begun without one."""
         self._tasks.start_soon(self._run, queue)
 
     async def _run(self, queue: KeyQueue[Delivery] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Paths with `:parameters`, as in `/api/process/:id`, and which of them a request asks for."""
+"""Matches paths with `:parameters`, as in `/api/process/:id`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PARAMETER = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
-    """One segment each; a segment that starts with `:` is a parameter and takes any text that is not empty."""
+    """Segments of a path; one that starts with `:` is a parameter and matches any text that is not empty."""
 
     segments: tuple[str, ...]
 
@@ -72,7 +72,7 @@ class Routes(Generic[RouteT]):
 
 
 def taken_by(path: PathPattern, *, dlq: bool) -> str | None:
-    """Return why a path cannot be had, in words that go on from it; `dlq`: whether dead letters are served."""
+    """Return why a path is not available, in words that follow it; `dlq`: whether dead letters are served."""
     match path.segments:
         case ("topics", _):
             return "is a path for publishing: POST /topics/:topic"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 MOST_LOOSE = 2
-"""Repeats outside of others that may overlap with what follows: the time grows with such a power of the length."""
+"""Maximum number of unnested repeats that overlap with the part after them: the time is that power of the length."""
 _OTHER = 128
 """Stands for all characters beyond ASCII."""
 _ALL = frozenset(range(_OTHER + 1))
@@ -48,7 +48,7 @@ class _Analysis:
     """One walk over a pattern."""
 
     def walk(self, nodes: Sequence[Node], after: Characters, *, in_repeat: bool) -> int:
-        """Return how many repeats are loose; `after`: the characters that may follow. Raises SlowPattern."""
+        """Return the number of loose repeats; `after`: the characters that may follow. Raises SlowPattern."""
         loose = 0
         for node in reversed(nodes):
             loose += self._node(node, after, in_repeat=in_repeat)
@@ -133,7 +133,7 @@ def _start_of(node: Node) -> _Start:
 
 
 def _letter(code: int) -> Characters:
-    """Return a character in both cases, for flags are not looked at."""
+    """Return a character in both cases, as flags are ignored."""
     return frozenset(min(ord(each), _OTHER) for text in (chr(code).lower(), chr(code).upper()) for each in text)
 
 

@@ -1,4 +1,4 @@
-"""Topics named by a pattern, and names that no pattern matches; pure."""
+"""Matches names of topics with patterns; pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pywatt_services.kafka_hooks.webhooks.options import DEFAULT_DLQ, WebhookOpt
 INTERNAL = "__"
 """Prefix of the names of Kafka's own topics."""
 REFERENCE = re.compile(r"\(\?P[<=]|\(\?\(|(?<!\\)(?:\\\\)*\\[1-9]")
-"""Named groups and what refers to groups: their names and numbers are others when several patterns are put together."""
+"""Named groups and references to groups: joined patterns would change their names and numbers."""
 LEGAL_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
 
 
@@ -27,7 +27,7 @@ class RequestReplyOptions(Protocol):
 
 
 def check_pattern(pattern: str) -> None:
-    """Raise ValueError, with the reason in words, for what cannot be a pattern for names of topics."""
+    """Raise ValueError, with the reason in words, for an unusable pattern."""
     try:
         re.compile(pattern)
         re.compile(f"(?:{pattern})")
@@ -52,7 +52,7 @@ def own_topics(webhooks: Iterable[WebhookOptions], replies: Iterable[RequestRepl
 
 
 def expression(patterns: Iterable[str], never: Iterable[str]) -> str | None:
-    """Return one regular expression, for whole names, of all patterns, without names that are never meant."""
+    """Return one regular expression, for whole names, of all patterns, without the names in `never`."""
     either = "|".join(f"(?:{pattern})" for pattern in patterns)
     if not either:
         return None

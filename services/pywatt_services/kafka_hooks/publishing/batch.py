@@ -1,4 +1,4 @@
-"""Many records in one request: a JSON array, or one JSON object per line, each with its own content type.
+"""Decodes many records of one request: a JSON array, or one JSON object per line, each with its own content type.
 
 An entry is `{"value": <any JSON>}`, `{"text": "..."}` or `{"base64": "..."}`, with `key` (or `keyBase64`), `headers`
 and `partition` where wanted. `"value": null` with a key is a record without a value.

@@ -21,8 +21,8 @@ class CachedRequest(Generic[ResponseT]):
     fingerprint: bytes
     """Digest that tells a repeated request from another one with the same key."""
     since: float
-    answer: ResponseT | None = None
-    """None as long as there is none."""
+    response: ResponseT | None = None
+    """None until it is known."""
     waiting: list[Callable[[ResponseT], None]] = field(default_factory=list)
 
 
@@ -51,27 +51,27 @@ class IdempotencyCache(Generic[KeyT, ResponseT]):
         while self._requests:
             first, request = next(iter(self._requests.items()))
             fresh = now - request.since <= self._window
-            if fresh and (request.answer is None or len(self._requests) < self._kept):
+            if fresh and (request.response is None or len(self._requests) < self._kept):
                 break
             del self._requests[first]
         self._requests.pop(key, None)
         self._requests[key] = CachedRequest(fingerprint, now)
 
-    def end(self, key: KeyT, answer: ResponseT, *, keep: bool) -> None:
+    def end(self, key: KeyT, response: ResponseT, *, keep: bool) -> None:
         """Respond to all that wait; `keep` the response for later requests."""
         request = self._requests.get(key) if keep else self._requests.pop(key, None)
         if request is None:
             return
         waiting, request.waiting = request.waiting, []
         if keep:
-            request.answer = answer
+            request.response = response
         for told in waiting:
-            told(answer)
+            told(response)
         self._settled.set()
 
     def unanswered(self) -> int:
-        """Return how many requests are being served."""
-        return sum(request.answer is None for request in self._requests.values())
+        """Return the number of requests without a response."""
+        return sum(request.response is None for request in self._requests.values())
 
     async def settled(self) -> None:
         """Wait until no request is being served."""
@@ -83,10 +83,10 @@ class IdempotencyCache(Generic[KeyT, ResponseT]):
         """Yield the cached requests with their keys and ages in seconds."""
         now = self._clock()
         for key, request in self._requests.items():
-            if request.answer is not None and now - request.since <= self._window:
+            if request.response is not None and now - request.since <= self._window:
                 yield key, request, now - request.since
 
-    def adopt(self, key: KeyT, fingerprint: bytes, answer: ResponseT, age: float) -> None:
+    def adopt(self, key: KeyT, fingerprint: bytes, response: ResponseT, age: float) -> None:
         """Add another worker's entry, unless the key is known here."""
         if key not in self._requests:
-            self._requests[key] = CachedRequest(fingerprint, self._clock() - age, answer)
+            self._requests[key] = CachedRequest(fingerprint, self._clock() - age, response)

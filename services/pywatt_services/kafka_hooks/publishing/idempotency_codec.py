@@ -17,23 +17,23 @@ from pywatt_services.kafka_hooks.wire.json_bytes import latin1_bytes, latin1_tex
 
 PART = 256 * 1024  # bytes of one message, about; one response alone may be larger
 MARGIN = 1024 * 1024
-"""Bytes that a message may have above the limit of a request's body, which it may hold as a whole."""
+"""Bytes that a message may have above the limit of a request's body, which it may contain."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """The first answer to the requests with one key."""
+    """The first response to requests with one key."""
 
     topic: str
     key: bytes
     fingerprint: bytes
     age: float
     """Seconds since the first request came."""
-    answer: HttpResponse
+    response: HttpResponse
 
 
 def write_request(request: Request) -> bytes:
-    """Return a request as it is passed on, once more."""
+    """Encode a request to forward, with one hop more."""
     head = {
         "method": request.method, "path": request.path, "query": latin1_text(request.query), "target": request.target,
         "headers": _pairs(request.headers), "public": request.public, "hops": request.hops + 1,
@@ -42,7 +42,7 @@ def write_request(request: Request) -> bytes:
 
 
 def read_request(message: bytes) -> PassedOn:
-    """Return what `write_request` wrote. Raises ValueError, KeyError, TypeError."""
+    """Decode a request of `write_request`. Raises ValueError, KeyError, TypeError."""
     head, _, body = message.partition(b"\n")
     given = json.loads(head)
     return PassedOn(
@@ -56,7 +56,7 @@ def pack(stored: Iterable[StoredResponse]) -> Iterator[tuple[list[StoredResponse
     part: list[StoredResponse] = []
     size = 0
     for each in stored:
-        weight = len(each.answer.body) + sum(len(n) + len(v) for n, v in each.answer.headers) + len(each.key) + 300
+        weight = len(each.response.body) + sum(len(n) + len(v) for n, v in each.response.headers) + len(each.key) + 300
         if part and size + weight > PART:
             yield part, False
             part, size = [], 0
@@ -70,8 +70,8 @@ def write_handover(stored: Sequence[StoredResponse], *, last: bool) -> bytes:
     known = [
         {
             "topic": each.topic, "key": latin1_text(each.key), "fingerprint": latin1_text(each.fingerprint),
-            "age": each.age, "status": each.answer.status, "headers": _pairs(each.answer.headers),
-            "body": latin1_text(each.answer.body),
+            "age": each.age, "status": each.response.status, "headers": _pairs(each.response.headers),
+            "body": latin1_text(each.response.body),
         }
         for each in stored
     ]  # fmt: skip
@@ -79,7 +79,7 @@ def write_handover(stored: Sequence[StoredResponse], *, last: bool) -> bytes:
 
 
 def read_handover(message: bytes) -> tuple[list[StoredResponse], bool]:
-    """Return what `write_handover` wrote. Raises ValueError, KeyError, TypeError."""
+    """Decode a handover of `write_handover`. Raises ValueError, KeyError, TypeError."""
     given = json.loads(message)
     known = [
         StoredResponse(

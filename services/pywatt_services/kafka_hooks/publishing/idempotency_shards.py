@@ -72,7 +72,7 @@ def owner_of(topic: str, key: bytes, workers: int) -> int:
 
 
 class IdempotencyShards:
-    """One worker's view of who owns which keys."""
+    """One worker's view of the owners of keys."""
 
     def __init__(
         self,
@@ -167,20 +167,20 @@ class IdempotencyShards:
 
     def _stored(self) -> Iterator[StoredResponse]:
         for (topic, key), request, age in self._cache.entries():
-            if request.answer is not None:
-                yield StoredResponse(topic, key, request.fingerprint, age, request.answer)
+            if request.response is not None:
+                yield StoredResponse(topic, key, request.fingerprint, age, request.response)
 
     async def _send(self, path: str, body: bytes) -> bool:
         try:
-            answer = await self._post(path, HANDOVER, body)
+            response = await self._post(path, HANDOVER, body)
         except UnreachablePeer:
             return False
-        return answer is not None and answer.status == TAKEN
+        return response is not None and response.status == TAKEN
 
     def _adopt(self, stored: tuple[list[StoredResponse], bool]) -> None:
         known, last = stored
         for each in known:
-            self._cache.adopt((each.topic, each.key), each.fingerprint, each.answer, each.age)
+            self._cache.adopt((each.topic, each.key), each.fingerprint, each.response, each.age)
         if last:
             self._take_ownership()
 
@@ -198,18 +198,18 @@ class IdempotencyShards:
             here()
             return
         try:
-            answer = None if path is None else await self._post(path, RELAY, body)
+            response = None if path is None else await self._post(path, RELAY, body)
         except UnreachablePeer:
-            answer = None
+            response = None
             if waiting:
                 # It has died, and what it remembered with it.
                 self._take_ownership()
                 here()
                 return
-        exchange.answer(answer or _away())
+        exchange.answer(response or _away())
 
     def _other_endpoint(self, slot: int) -> str | None:
-        """Return where the worker of a slot listens, unless that is this one."""
+        """Return the address of a slot's worker, unless that is this one."""
         path = self._endpoint(slot)
         return None if path == self._address else path
 

@@ -1,4 +1,4 @@
-"""The block `publish`: what `POST /topics/:topic` takes, from a document to frozen options."""
+"""Reads the block `publish`, the rules for `POST /topics/:topic`, into frozen options."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class PublishOptions:
 
     topics: frozenset[str] = field(default_factory=frozenset)
     pattern: str | None = None
-    """Means the names of further ones; a regular expression."""
+    """Matches the names of further topics; a regular expression."""
     headers: tuple[str, ...] | None = None
     """Names of request headers that become record headers, in lower case; `x-*` matches a prefix. None: all allowed."""
     body_limit: int = BODY_LIMIT
     """Bytes of a request's body."""
     buffer_limit: int = BUFFER_LIMIT
-    """Bytes of records that wait for their acknowledgement; above it clients are told to come back later."""
+    """Bytes of records that wait for their acknowledgement; above it clients are told to retry later."""
     idempotency_window: float = IDEMPOTENCY_WINDOW
     """Seconds for which an idempotency key is known."""
     schemas: Mapping[str, TopicSchema] = field(default_factory=dict)

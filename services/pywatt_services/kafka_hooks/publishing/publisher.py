@@ -1,4 +1,4 @@
-"""Turns HTTP requests into records: an answer of success means that the brokers have acknowledged them."""
+"""Publishes HTTP requests as records: a success means that the brokers have acknowledged them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ Done: TypeAlias = Callable[[RecordPosition | KafkaError], None]
 
 
 class BufferFullError(KafkaError):
-    """Too much is waiting for its acknowledgement already."""
+    """Too many bytes wait for their acknowledgement."""
 
 
 class RecordWriter(Protocol):
@@ -91,7 +91,7 @@ class RecordWriter(Protocol):
 
 
 class Publisher:
-    """Writes records for HTTP clients, who get a quick answer while Kafka is away or too busy."""
+    """Writes records for HTTP clients, who get a quick response while Kafka is away or too busy."""
 
     def __init__(self, writer: RecordWriter, options: PublishOptions, *, secret_headers: tuple[str, ...] = ()) -> None:
         """`secret_headers`: names of headers that carry credentials and become part of no record."""
@@ -145,7 +145,7 @@ class Publisher:
         *,
         partition: int | None = None,
     ) -> None:
-        """Write one record; `done` is told where it is once it is acknowledged, else why it is not."""
+        """Write one record; `done` is called with its position once it is acknowledged, else with the error."""
         status = self._writer.status
         if status.state is ConnectionState.AWAY:
             done(KafkaUnavailable(status.reason))
@@ -170,7 +170,7 @@ class Publisher:
         return decoded(request.body, codings, self._options.body_limit) if codings else request.body
 
     def _publish_one(self, topic: str, request: Request, fields: Fields, respond: Respond) -> None:
-        """Write a request as one record. Raises ValueError when its headers make no sense."""
+        """Write a request as one record. Raises ValueError for invalid headers."""
         key = key_of(request.headers)
         partition = _partition(fields[_PARTITION]) if _PARTITION in fields else None
         validator = self._validators.get(topic)
@@ -210,7 +210,7 @@ class Publisher:
             self.write(topic, record.value, record.key, headers, partial(done, number), partition=record.partition)
 
     def _once(self, topic: str, fields: Fields, request: Request, exchange: HooksExchange) -> Respond | None:
-        """Return how to answer a request with a new idempotency key; None when the first one's answer does for it."""
+        """Return the callback for a new idempotency key's response; None when the first request's response is sent."""
         idempotency_key = fields[IDEMPOTENCY_KEY]
         if not 0 < len(idempotency_key) <= MAX_IDEMPOTENCY_KEY:
             exchange.answer(bad_request(f"The idempotency key is not from 1 to {MAX_IDEMPOTENCY_KEY} bytes long."))
@@ -224,17 +224,17 @@ class Publisher:
         if first is None:
             self.idempotency_cache.begin(name, fingerprint)
 
-            def respond(answer: HttpResponse) -> None:
-                self.idempotency_cache.end(name, answer, keep=answer.status < 300)
-                exchange.answer(answer)
+            def respond(response: HttpResponse) -> None:
+                self.idempotency_cache.end(name, response, keep=response.status < 300)
+                exchange.answer(response)
 
             return respond
         if first.fingerprint != fingerprint:
             exchange.answer(other_request())
-        elif first.answer is not None:
-            exchange.answer(replayed(first.answer))
+        elif first.response is not None:
+            exchange.answer(replayed(first.response))
         else:
-            first.waiting.append(lambda answer: exchange.answer(replayed(answer)))
+            first.waiting.append(lambda response: exchange.answer(replayed(response)))
         return None
 
 
@@ -244,7 +244,7 @@ def value_of(body: bytes, key: bytes | None) -> bytes | None:
 
 
 def error_response(error: KafkaError) -> HttpResponse:
-    """Return the answer for a record that was not written."""
+    """Return the response for a record that was not written."""
     match error:
         case BufferFullError():
             return too_many(error.message)

@@ -32,14 +32,14 @@ class Tombstones(enum.Enum):
     DELIVER = "deliver"
     """Delivered as an empty request."""
     IGNORE = "ignore"
-    """Nothing: it is done."""
+    """Finished without a delivery."""
     DLQ = "dlq"
     """Made a dead letter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookOptions:
-    """One entry of `topics`: where the records of a topic are delivered."""
+    """One entry of `topics`: the target of a topic's records."""
 
     topic: str
     """Name of the topic or, with `by_pattern`, a regular expression for the whole names of many."""
@@ -53,7 +53,7 @@ class WebhookOptions:
     """Names in lower case. Not shown: a value may be a secret."""
     order: Order = Order.KEY
     concurrency: int | None = None
-    """Deliveries at once; None: as many as the service says."""
+    """Deliveries at once; None: the service's number."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: BreakerPolicy | None = None
     """None: a target is tried for ever."""

@@ -80,17 +80,17 @@ class RetryPolicy:
 
     attempts: int = 3
     delay: float = 1.0
-    """After the first failed attempt."""
+    """Seconds after the first failed attempt."""
     factor: float = 1.0
     """Factor by which the delay grows with each further attempt; 1: it does not."""
     jitter: float = 0.0
-    """Part of a delay that chance may take off, from 0 to 1."""
+    """Largest random reduction of a delay, from 0 to 1."""
     max_delay: float = 60.0
     """Limit of the growth."""
     respect_retry_after: bool = True
     """Whether a Retry-After header delays the next attempt."""
     attempt_timeout: float = 30.0
-    """Seconds for one attempt, the whole answer included."""
+    """Seconds for one attempt, the whole response included."""
     max_age: float | None = None
     """Seconds since the record's own time after which it is not tried again; None: no such limit."""
     rules: StatusRules = field(default_factory=StatusRules)
@@ -121,7 +121,7 @@ class Postpone:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Try again where it is, not before that moment (seconds since 1970): a worker before has failed with it."""
+    """Try again where it is, not before that moment (seconds since 1970): an earlier worker's attempt failed."""
 
     until: float
 
@@ -145,7 +145,7 @@ def decide(
     retry_after: float | None = None,
     draw: float = 0.0,
 ) -> Decision:
-    """Decide after the attempt with that number (from 1) failed, with `status` or, None, without an answer.
+    """Decide after the attempt with that number (from 1) failed, with `status` or, None, without a response.
 
     `age`: seconds since the record's own time. `retry_after`: seconds that the target asked for. `draw`: chance, from
     0 to 1.
@@ -167,7 +167,7 @@ def decide_uncounted(
 
 
 def asked_pause(policy: RetryPolicy, retry_after: float | None) -> float:
-    """Return the seconds for which a target is left alone because it asks for that."""
+    """Return the seconds by which Retry-After delays the next attempt."""
     return min(retry_after, RETRY_AFTER_LIMIT) if policy.respect_retry_after and retry_after is not None else 0.0
 
 
@@ -178,7 +178,7 @@ def _in_time(status: int | None, after: float, policy: RetryPolicy, age: float) 
 
 
 def longest_pause(policy: RetryPolicy) -> float:
-    """Return the seconds that no pause is longer than."""
+    """Return the upper limit of all pauses, in seconds."""
     return max(policy.delay, policy.max_delay, RETRY_AFTER_LIMIT)
 
 
@@ -200,9 +200,9 @@ def is_trouble(status: int | None) -> bool:
 
 
 def retry_after(value: bytes, now: float) -> float | None:
-    """Return the seconds that a Retry-After field asks for (RFC 9110 section 10.2.3); None when it makes no sense.
+    """Return the seconds that a Retry-After field asks for (RFC 9110 section 10.2.3); None for an invalid one.
 
-    More than RETRY_AFTER_LIMIT is that.
+    Larger values become RETRY_AFTER_LIMIT.
     """
     text = value.strip()
     if text.isdigit():

@@ -1,7 +1,7 @@
-"""Signatures of webhook requests after Standard Webhooks 1.0: symmetric (v1, HMAC-SHA256), asymmetric (v1a, ed25519).
+"""Signs webhook requests after Standard Webhooks 1.0: symmetric (v1, HMAC-SHA256), asymmetric (v1a, ed25519).
 
-What is signed is `<id>.<timestamp>.<body>`. Several keys make several signatures, so that a key can be replaced while
-receivers still know the old one only.
+The signed content is `<id>.<timestamp>.<body>`. Several keys make several signatures, so that a key can be replaced
+while receivers only know the old one.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def shown_url(url: str) -> str:
 
 
 def id_text(target_id: int) -> str:
-    """Return a target's id as it is written."""
+    """Return a target's id as text."""
     return f"{target_id:08x}"
 
 

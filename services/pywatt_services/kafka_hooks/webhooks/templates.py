@@ -35,7 +35,7 @@ def is_template(url: str) -> bool:
 
 
 def sample(url: str) -> str:
-    """Return a URL as it could be once it is filled."""
+    """Return a URL with samples for its placeholders."""
     return _PLACE.sub("x", url)
 
 
@@ -46,7 +46,7 @@ def shown(url: str) -> str:
 
 
 def check_template(url: str) -> None:
-    """Refuse a template that cannot work. Raises TemplateError."""
+    """Raise TemplateError for an unusable template."""
     for found in _PLACE.finditer(url):
         _part(found[1])
     scheme, _, rest = url.partition("://")

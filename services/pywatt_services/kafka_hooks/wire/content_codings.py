@@ -1,4 +1,4 @@
-"""Content codings (RFC 9110 section 8.4) of bodies that are looked into; what only passes through keeps its own."""
+"""Decodes content codings (RFC 9110 section 8.4) of bodies that are parsed; bodies that only pass through keep them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CodingError(ValueError):
 
 
 class UnknownCoding(CodingError):
-    """A coding that cannot be taken off here."""
+    """An unsupported coding."""
 
 
 class TooLargeDecoded(CodingError):

@@ -20,7 +20,7 @@ from pywatt_kafka.dlq.redrive_headers import TARGET as REDRIVE_TARGET
 
 KEY = "x-plt-kafka-hooks-key"
 KEY_ENCODING = "x-plt-kafka-hooks-key-encoding"
-"""Ours: `base64` when the key is not text that a header can carry."""
+"""Ours: `base64` for a key that a header cannot carry as it is."""
 ATTEMPT = "x-plt-kafka-hooks-attempt"
 TOPIC = "x-plt-kafka-hooks-topic"
 PARTITION = "x-plt-kafka-hooks-partition"
@@ -98,7 +98,7 @@ def id_prefix(topic: str, partition: int) -> str:
 def key_headers(key: bytes | None) -> list[tuple[bytes, bytes]]:
     """Return the headers that carry a record's key: as it is if it is UTF-8 that a header can carry, else in base64.
 
-    A key that would be too long for that is known by its digest.
+    A key that is too long is replaced by its digest.
     """
     if key is None:
         return []
@@ -120,7 +120,7 @@ def is_plain(key: bytes) -> bool:
 
 
 def key_of(headers: RawHeaders) -> bytes | None:
-    """Return the record key that a request asks for. Raises ValueError when it is said to be base64 and is not."""
+    """Return the record key of a request. Raises ValueError for invalid base64."""
     key = encoding = None
     for name, value in headers:
         if name == _KEY_BYTES:

@@ -15,12 +15,12 @@ def test_answer_is_known_for_the_window() -> None:
     first.end("k", 1, keep=True)
     now = 10.0
     assert (attempt := first.find("k")) is not None
-    assert attempt.answer == 1
+    assert attempt.response == 1
     now = 10.1
     assert first.find("k") is None
     first.begin("k", b"g")
     assert (attempt := first.find("k")) is not None
-    assert (attempt.answer, attempt.fingerprint) == (None, b"g")
+    assert (attempt.response, attempt.fingerprint) == (None, b"g")
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 3))))
@@ -36,6 +36,6 @@ def test_memory_is_bounded(steps: list[tuple[int, float]]) -> None:
             first.end(key, key, keep=True)
             answered[key] = now
         else:
-            assert (attempt.answer, attempt.since) == (key, answered[key])
+            assert (attempt.response, attempt.since) == (key, answered[key])
             assert now - attempt.since <= 10
         assert len(first) <= 5
