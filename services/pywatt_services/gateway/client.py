@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pywatt.http.headers import FORWARDED, Header
+from pywatt.http.headers import FORWARDED, Header, Headers
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
-from pywatt.http.server.connection import TUNNEL, WAITING, ConnectionState, ServerConnection
+from pywatt.http.server.connection import ServerConnection
 from pywatt.http.server.errors import error_body, route_not_found
-from pywatt.http.server.writer import JSON, write_response
+from pywatt.http.server.state import TUNNEL, WAITING
+from pywatt.http.server.writer import JSON
 from pywatt.http.target import ASTERISK
 from pywatt_services.gateway.exchange import Exchange
 from pywatt_services.gateway.peer import Peer, peer_of
@@ -28,13 +29,12 @@ ALLOW: Header = (b"allow", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 class ClientConnection(ServerConnection["GatewayServer"]):
     """The gateway's side of one connection."""
 
-    __slots__ = ("_exchange", "_peer", "_unused")
+    __slots__ = ("_exchange", "_peer")
 
     def __init__(self, server: GatewayServer) -> None:
         super().__init__(server, RequestReader(server.limits.head))
         self._exchange: Exchange | None = None
         self._peer = Peer(b"", False)
-        self._unused = True
 
     # For the event loop.
 
@@ -65,7 +65,6 @@ class ClientConnection(ServerConnection["GatewayServer"]):
         if close or not self._server.keeps_idle:
             self._finish()
             return
-        self._unused = False
         self._next()
 
     def exchange_failed(self, status: int, message: str) -> None:
@@ -73,8 +72,10 @@ class ClientConnection(ServerConnection["GatewayServer"]):
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
-        self._answer_error(status, message)
-        self.exchange_ended(close=self._must_close())
+        keep = self._keeps_alive()
+        headers = (JSON, RETRY_AFTER) if status == 503 else (JSON,)
+        self._write_response(status, headers, error_body(status, message), keep=keep)
+        self.exchange_ended(close=not keep)
 
     def exchange_upgraded(self) -> None:
         """Begin the tunnel with what came behind the handshake."""
@@ -104,48 +105,9 @@ class ClientConnection(ServerConnection["GatewayServer"]):
 
     # Inside.
 
-    def _proceed(self) -> None:
-        """Begin with a request, or pass more of its body on."""
-        reader = self._reader
-        head = reader.head
-        if head is None:
-            if not self._begun:
-                self._begun = True
-                self._since = self._server.now
-            return
-        self._since = self._server.now
-        if reader.complete:
-            self.state = WAITING
-        if self._exchange is not None:
-            self._exchange.on_request_body(reader.take_body(), reader.complete)
-        else:
-            self._begun = False
-            self._begin(head)
-
-    def _pass_on(self, data: bytes) -> None:
-        if self._exchange is not None:
-            self._exchange.on_client_raw(data)
-
-    def _look_at_time(self, passed: float) -> None:
-        limits = self._server.limits
-        match self.state:
-            case ConnectionState.READING if self._exchange is not None:
-                if passed > limits.body_timeout and not self._reading_paused:
-                    self._refuse(RequestError(408, "the body of the request did not come in time"))
-            case ConnectionState.READING if self._begun:
-                if passed > limits.head_timeout:
-                    self._refuse(RequestError(408, "the head of the request did not come in time"))
-            case ConnectionState.READING:
-                if passed > (limits.head_timeout if self._unused else limits.keep_alive):
-                    self.close()
-            case ConnectionState.WAITING if self._exchange is not None and not self._exchange.responding:
-                if passed > limits.response_timeout:
-                    self._exchange.expire()
-            case _:
-                pass
-
-    def _begin(self, head: RequestHead) -> None:
-        server, reader = self._server, self._reader
+    def _on_request(self, head: RequestHead, body: bytes, ended: bool) -> None:
+        """Pass a request on to the service of its route, or respond to it."""
+        server = self._server
         path, base_path = head.path, b""
         if server.base_path and has_prefix(path, server.base_path):
             path, base_path = path[len(server.base_path) :] or b"/", server.base_path
@@ -153,46 +115,43 @@ class ClientConnection(ServerConnection["GatewayServer"]):
         if route is not None:
             exchange = Exchange(self, server, head, route, base_path)
             self._exchange = exchange
-            exchange.start(path, self._peer, reader.take_body(), reader.complete)
+            exchange.start(path, self._peer, body, ended)
             return
+        keep = self._keeps_alive()
         if path == ASTERISK:
-            self._answer(204, (ALLOW,), b"")
+            self._write_response(204, (ALLOW,), b"", keep=keep)
         elif path == b"/" and head.method in (b"GET", b"HEAD"):
-            self._answer(200, (JSON,), WELCOME)
+            self._write_response(200, (JSON,), WELCOME, keep=keep)
         else:
-            self._answer(404, (JSON,), route_not_found(head.method.decode(), head.target.decode("utf-8", "replace")))
-        self.exchange_ended(close=self._must_close())
+            not_found = route_not_found(head.method.decode(), head.target.decode("utf-8", "replace"))
+            self._write_response(404, (JSON,), not_found, keep=keep)
+        self.exchange_ended(close=not keep)
 
-    def _must_close(self) -> bool:
-        head = self._reader.head
-        return head is None or not head.keep_alive or not self._reader.complete or self._server.draining
+    def _on_body(self, body: bytes, ended: bool) -> None:
+        if self._exchange is not None:
+            self._exchange.on_request_body(body, ended)
 
-    def _answer(self, status: int, headers: tuple[Header, ...], body: bytes) -> None:
-        head = self._reader.head
-        if self._must_close():
-            headers = (*headers, (b"connection", b"close"))
-        elif head is not None and not head.minor:
-            headers = (*headers, (b"connection", b"keep-alive"))
-        with_body = head is None or head.method != b"HEAD"
-        self.write(write_response(status, self._server.date, headers, body, with_body=with_body))
+    def _pass_on(self, data: bytes) -> None:
+        if self._exchange is not None:
+            self._exchange.on_client_raw(data)
 
-    def _answer_error(self, status: int, message: str) -> None:
-        headers = (JSON, RETRY_AFTER) if status == 503 else (JSON,)
-        self._answer(status, headers, error_body(status, message))
+    def _check_request_time(self, now: float) -> None:
+        """Also give up on a service that does not respond in time."""
+        exchange = self._exchange
+        if self.state is not WAITING:
+            super()._check_request_time(now)
+        elif now - self._since > self._server.limits.response_timeout and exchange and not exchange.responding:
+            exchange.expire()
 
-    def _refuse(self, error: RequestError) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.cancel()
-            if exchange.responding:
-                self.abort()
-                return
-        headers = [JSON, (b"connection", b"close")]
+    @property
+    def _responding(self) -> bool:
+        return self._exchange is not None and self._exchange.responding
+
+    def _error_response(self, error: RequestError) -> tuple[Headers, bytes]:
+        headers, body = super()._error_response(error)
         if error.status == 426:
-            headers += [(b"sec-websocket-version", b"13"), (b"upgrade", b"websocket")]
-        body = error_body(error.status, error.message)
-        self.write(write_response(error.status, self._server.date, headers, body))
-        self._linger()
+            headers = (*headers, (b"sec-websocket-version", b"13"), (b"upgrade", b"websocket"))
+        return headers, body
 
     def _leave(self) -> None:
         exchange, self._exchange = self._exchange, None

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
-from pywatt.http.server.connection import TUNNEL
 from pywatt.http.server.server import HttpServer, serving
+from pywatt.http.server.state import TUNNEL
 from pywatt.http.server.turns import Turns
 from pywatt_services.gateway.client import ClientConnection
 from pywatt_services.gateway.limits import GatewayLimits

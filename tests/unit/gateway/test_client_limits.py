@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.http.server.connection import CLOSED, LINGERING
+from pywatt.http.server.state import CLOSED, LINGERING
 
 Scene = Any  # conftest's; importing it would load it twice
 GET = b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pywatt.errors import ConnectFailed, ServiceUnavailable
-from pywatt.http.server.connection import CLOSED, LINGERING
+from pywatt.http.server.state import CLOSED, LINGERING
 from pywatt.mesh.address import ServiceAddress
 
 Scene = Any  # conftest's; importing it would load it twice

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pywatt.errors import ServiceUnavailable
-from pywatt.http.server.connection import READING, WAITING
+from pywatt.http.server.state import READING, WAITING
 
 SWITCHING = (
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

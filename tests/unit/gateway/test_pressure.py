@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pywatt.http.limits import MAX_HELD, RESUME_HELD, WRITE_BUFFER
-from pywatt.http.server.connection import CLOSED, LINGERING, READING
 from pywatt.http.server.discard import Discard
+from pywatt.http.server.state import CLOSED, LINGERING, READING
 from pywatt.http.server.turns import STEPS
 
 Scene = Any  # conftest's; importing it would load it twice

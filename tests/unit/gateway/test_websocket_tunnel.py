@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.http.server.connection import CLOSED, TUNNEL
+from pywatt.http.server.state import CLOSED, TUNNEL
 from pywatt_services.gateway.frames import CLOSE_SERVICE_RESTART
 
 Scene = Any

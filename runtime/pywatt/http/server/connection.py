@@ -1,55 +1,48 @@
-"""A server's side of one connection: when it reads, holds back what came too early, and writes.
+"""The server's side of a connection: reads requests one after the other, and closes it when a client is too slow.
 
-At most one request is served at a time. What has come behind it is held; above a limit the client is not read. The
-next request begins once the answer before it was written, the client takes its answers, and it is this connection's
-turn (`pywatt.http.server.turns`).
+At most one request is served at a time. Bytes that come behind it are held; above a limit the client is not read. The
+next request begins once the response before it was written, the client takes its responses, and it is this
+connection's turn (`pywatt.http.server.turns`). Subclasses say only what to do with a head and with pieces of a body.
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
 import math
 from abc import ABC, abstractmethod
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from pywatt.http.headers import Headers
 from pywatt.http.limits import MAX_HELD, RESUME_HELD, WRITE_BUFFER, ConnectionLimits
+from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.discard import Discard
+from pywatt.http.server.errors import error_body
+from pywatt.http.server.state import CLOSED, LINGERING, READING, TUNNEL, WAITING
 from pywatt.http.server.turns import Turns
+from pywatt.http.server.writer import JSON, NEVER_SIZED, write_response_head
 
 HEAD_PIECE = 4 * 1024
 """Bytes of what is held that are given to the reader at once: what it does not need is copied."""
 BODY_PIECE = 64 * 1024
 """The same in the middle of a body, which takes them all."""
 NEVER = math.inf
-
-
-class ConnectionState(enum.Enum):
-    """What a client's connection is doing."""
-
-    READING = enum.auto()
-    """Waiting for a request, or in the middle of one."""
-    WAITING = enum.auto()
-    """The request is complete; its response is not."""
-    TUNNEL = enum.auto()
-    """After an upgrade: bytes both ways."""
-    LINGERING = enum.auto()
-    """Everything was answered; what still comes is thrown away."""
-    CLOSED = enum.auto()
-    """It closes once the client has taken what was written."""
-
-
-# Looking up a member of an enum costs as much as a call.
-READING, WAITING, TUNNEL, LINGERING, CLOSED = ConnectionState
+CLOSE = b"connection: close\r\n"
+KEEP_ALIVE = b"connection: keep-alive\r\n"
 
 
 class Server(Protocol):
-    """What a connection needs of its server."""
+    """The parts of a server that its connections use."""
 
     @property
     def now(self) -> float: ...
+
+    @property
+    def date(self) -> bytes: ...
+
+    @property
+    def draining(self) -> bool: ...
 
     @property
     def limits(self) -> ConnectionLimits: ...
@@ -66,33 +59,42 @@ ServerT = TypeVar("ServerT", bound=Server)
 
 
 class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
-    """A client's connection; what is done about its requests is up to the server."""
+    """A client's connection; subclasses serve its requests."""
 
     __slots__ = (
         "_asked_to_wait",
         "_begun",
         "_blocked_since",
+        "_dated",
         "_held",
         "_in_line",
         "_reader",
         "_reading_paused",
         "_server",
+        "_serving",
         "_since",
         "_transport",
+        "_unused",
         "state",
     )
 
-    def __init__(self, server: ServerT, reader: RequestReader) -> None:
+    def __init__(self, server: ServerT, reader: RequestReader, *, dated: bool = True) -> None:
+        """`dated`: whether the responses that it writes itself carry a date (RFC 9110 6.6.1)."""
         self._server = server
+        self._dated = dated
         self._reader = reader
         self._transport: asyncio.Transport | None = None
         self._held = bytearray()
-        """What has come behind the current request."""
-        self._begun = False
-        """Whether the head of a request has begun to come, and is not complete."""
+        """Bytes behind the current request."""
+        self._begun = NEVER
+        """When the first byte of a request came that did not come whole."""
+        self._serving = False
+        """Whether the head of the current request was handed to the subclass."""
+        self._unused = True
+        """Whether no request was served yet."""
         self._in_line = False
         self._asked_to_wait = False
-        """Whether what the request is for takes no more of its body now."""
+        """Whether no more of the request's body can be taken now."""
         self._reading_paused = False
         self._since = 0.0
         """When the current state began, or went on."""
@@ -108,7 +110,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
     # For the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Keep the transport."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none, but does all that one does
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._server.opened(self)
@@ -134,7 +136,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
             self._pass_on(data)
 
     def eof_received(self) -> bool:
-        """Take it as the client's end: who closes half of a connection cannot be told from who goes away."""
+        """Take it as the client's end: closing half of a connection cannot be told from going away."""
         self._leave()
         self._set_closed()
         return False
@@ -212,37 +214,88 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
             written = self.state is LINGERING and self._transport and not self._transport.get_write_buffer_size()
             if passed > (limits.linger if written else limits.write):
                 self.abort()
+        elif self.state is READING and not self._serving and self._begun == NEVER:
+            if passed > (limits.head_timeout if self._unused else limits.keep_alive):
+                self.close()
         else:
-            self._look_at_time(passed)
+            self._check_request_time(now)
 
-    # What a server adds.
-
-    @abstractmethod
-    def _proceed(self) -> None:
-        """Do something about what the reader has read. Raises RequestError."""
+    # For subclasses to define.
 
     @abstractmethod
-    def _refuse(self, error: RequestError) -> None:
-        """Answer a request that must not be served, and linger: nobody knows where the next one begins."""
+    def _on_request(self, head: RequestHead, body: bytes, ended: bool) -> None:
+        """Begin to serve a request. `body`: its first piece. `ended`: the body is complete. Raises RequestError."""
+
+    @abstractmethod
+    def _on_body(self, body: bytes, ended: bool) -> None:
+        """Take the next piece of the body, or its end. Raises RequestError."""
 
     @abstractmethod
     def _leave(self) -> None:
-        """Let go of the request that is served: nobody waits for its answer any more."""
-
-    @abstractmethod
-    def _look_at_time(self, passed: float) -> None:
-        """Enforce the limits on time of one who reads or waits; `passed`: seconds since the state began."""
+        """Let go of the request that is served: nobody waits for its response any more."""
 
     def _pass_on(self, data: bytes) -> None:
         """Take bytes of a tunnel."""
 
-    # For what a server adds.
+    @property
+    def _responding(self) -> bool:
+        """Whether a response has begun, so that no other can be written."""
+        return False
+
+    def _error_response(self, error: RequestError) -> tuple[Headers, bytes]:
+        """Return headers and body of the response to a request that must not be served."""
+        return (JSON,), error_body(error.status, error.message)
+
+    def _check_request_time(self, now: float) -> None:
+        """Enforce the timeouts of a request that has begun to come, or is served."""
+        if self.state is not READING:
+            return
+        limits, passed = self._server.limits, now - self._since
+        if not self._serving:
+            if passed > limits.head_timeout:
+                self._refuse(RequestError(408, "the head of the request did not come in time"))
+        elif passed > limits.body_timeout and not self._reading_paused:
+            self._refuse(RequestError(408, "the body of the request did not come in time"))
+
+    # For subclasses to call.
+
+    def _keeps_alive(self) -> bool:
+        """Tell whether another request may follow the current one."""
+        reader = self._reader
+        head = reader.head
+        return head is not None and head.keep_alive and reader.complete and not self._server.draining
+
+    def _write_response(self, status: int, headers: Headers, body: bytes, *, keep: bool) -> None:
+        """Write a whole response."""
+        head = self._reader.head
+        date = self._server.date if self._dated else b""
+        connection = CLOSE if not keep else b"" if head is None or head.minor else KEEP_ALIVE
+        if status in NEVER_SIZED:
+            data = write_response_head(status, headers, date, connection)
+        else:
+            length = b"content-length: %d\r\n" % len(body)
+            data = write_response_head(status, headers, date, connection, length)
+            if body and (head is None or head.method != b"HEAD"):
+                data += body
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _refuse(self, error: RequestError) -> None:
+        """Respond with an error, then linger: nobody knows where the next request begins."""
+        responding = self._responding
+        self._leave()
+        if responding:
+            self.abort()
+            return
+        headers, body = self._error_response(error)
+        self._write_response(error.status, headers, body, keep=False)
+        self._linger()
 
     def _next(self) -> None:
-        """Get ready for the next request: the current one was answered."""
+        """Get ready for the next request: the response to the current one was written."""
         self._reader.next()
-        self._begun = False
-        self._asked_to_wait = False
+        self._begun = NEVER
+        self._serving = self._unused = self._asked_to_wait = False
         self._since = self._server.now
         self.state = READING
         if self._held or self._reading_paused:
@@ -269,6 +322,26 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         self._steer()
 
     # Inside.
+
+    def _proceed(self) -> None:
+        """Hand on what was read of the current request. Raises RequestError."""
+        reader = self._reader
+        head = reader.head
+        now = self._server.now
+        if head is None:
+            if self._begun == NEVER:
+                self._begun = self._since = now
+            return
+        self._since = now
+        if reader.complete:
+            self.state = WAITING
+        elif self._begun == NEVER:
+            self._begun = now
+        if self._serving:
+            self._on_body(reader.take_body(), reader.complete)
+        else:
+            self._serving = True
+            self._on_request(head, reader.take_body(), reader.complete)
 
     def _wait_for_turn(self) -> None:
         if not self._in_line:

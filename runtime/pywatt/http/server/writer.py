@@ -8,6 +8,8 @@ from http import HTTPStatus
 from pywatt.http.headers import Header, Headers
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+NEVER_SIZED = frozenset({204, 304})
+"""Statuses whose responses have no Content-Length (RFC 9110 8.6)."""
 JSON: Header = (b"content-type", b"application/json; charset=utf-8")
 
 
@@ -38,6 +40,6 @@ def write_response_head(status: int, headers: Headers, *lines: bytes) -> bytes:
 
 def write_response(status: int, date: bytes, headers: Headers, body: bytes, *, with_body: bool = True) -> bytes:
     """Return a whole response. `date`: a header line. `with_body`: False for the response to HEAD."""
-    length = b"content-length: %d\r\n" % len(body) if status != HTTPStatus.NO_CONTENT else b""
+    length = b"content-length: %d\r\n" % len(body) if status not in NEVER_SIZED else b""
     head = write_response_head(status, headers, date, length)
     return head + body if with_body else head

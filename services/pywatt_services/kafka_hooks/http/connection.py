@@ -11,22 +11,21 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+from pywatt.http.headers import Headers
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
-from pywatt.http.server.connection import CLOSED, NEVER, READING, WAITING, ServerConnection
-from pywatt.http.server.errors import error_body
-from pywatt.http.server.writer import CONTINUE, JSON, write_response_head
+from pywatt.http.server.connection import NEVER, ServerConnection
+from pywatt.http.server.state import CLOSED, READING
+from pywatt.http.server.writer import CONTINUE
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
-from pywatt_services.kafka_hooks.http.responses import NEVER_SIZED, HttpResponse, failed, too_large
+from pywatt_services.kafka_hooks.http.responses import HttpResponse, failed, too_large
 
 if TYPE_CHECKING:
     from pywatt_services.kafka_hooks.http.server import HooksServer
 
 _CREDENTIALS = struct.Struct("3i")
 """pid, uid and gid of a peer, as the kernel gives them (`man 7 unix`)."""
-CLOSE = b"connection: close\r\n"
-KEEP_ALIVE = b"connection: keep-alive\r\n"
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -34,14 +33,13 @@ logger = logging.getLogger("pywatt.kafka_hooks")
 class HttpConnection(ServerConnection["HooksServer"]):
     """One client."""
 
-    __slots__ = ("_exchange", "_head_seen", "_pieces", "_public", "_size")
+    __slots__ = ("_exchange", "_pieces", "_public", "_size")
 
     def __init__(self, server: HooksServer, *, public: bool) -> None:
-        """`public`: whether the client comes from outside, where answers carry a date (RFC 9110 section 6.6.1)."""
-        super().__init__(server, RequestReader(server.limits.head))
+        """`public`: whether the client comes from outside, where responses carry a date."""
+        super().__init__(server, RequestReader(server.limits.head), dated=public)
         self._public = public
         self._exchange: HooksExchange | None = None
-        self._head_seen = False
         self._pieces: list[bytes] = []
         self._size = 0
 
@@ -61,12 +59,10 @@ class HttpConnection(ServerConnection["HooksServer"]):
     def respond(self, answer: HttpResponse) -> None:
         """Send the answer to the current request, then go on with the next."""
         self._exchange = None
-        head = self._reader.head
-        if self.state is CLOSED or head is None:
+        if self.state is CLOSED:
             return
-        keep = head.keep_alive and not self._server.draining
-        self._write(answer, head, keep=keep)
-        self._head_seen = False
+        keep = self._keeps_alive()
+        self._write_response(answer.status, answer.headers, answer.body, keep=keep)
         if keep:
             self._next()
         else:
@@ -74,56 +70,54 @@ class HttpConnection(ServerConnection["HooksServer"]):
 
     # Inside.
 
-    def _proceed(self) -> None:
-        """Keep what has come of a request, and have it answered once it is complete."""
-        if not self._begun:
-            self._begun = True
-            self._since = self._server.now
-        self._take_body()
-        if self._reader.complete and self._reader.head is not None:
-            self._begin(self._reader.head)
+    def _on_request(self, head: RequestHead, body: bytes, ended: bool) -> None:
+        """Serve a request that came whole; else wait for the rest of its body. Raises RequestError."""
+        if head.content_length > self._server.body_limit and self._is_too_large(head, head.content_length):
+            raise RequestError(413, "the body is too large")
+        if ended and len(body) <= self._server.body_limit:
+            self._begin(head, body)
+            return
+        if head.expects_continue and not ended:
+            self.write(CONTINUE)
+        self._on_body(body, ended)
 
-    def _look_at_time(self, passed: float) -> None:
-        limits = self._server.limits
-        if self.state is READING and self._blocked_since == NEVER:
-            if not self._reader.started:
-                if passed > limits.keep_alive:
-                    self.close()
-            elif passed > limits.request_timeout:
-                self._refuse(RequestError(408, "the request did not come in time"))
+    def _on_body(self, body: bytes, ended: bool) -> None:
+        """Keep a piece of the body, and serve the request once it is complete. Raises RequestError."""
+        head = self._reader.head
+        assert head is not None
+        self._pieces.append(body)
+        self._size += len(body)
+        if self._size > self._server.body_limit and self._is_too_large(head, self._size):
+            raise RequestError(413, "the body is too large")
+        if ended:
+            body = b"".join(self._pieces)
+            self._pieces, self._size = [], 0
+            self._begin(head, body)
+
+    def _check_request_time(self, now: float) -> None:
+        """Refuse a request that takes too long to come."""
+        late = now - self._begun > self._server.limits.request_timeout
+        if late and self.state is READING and self._blocked_since == NEVER:
+            self._refuse(RequestError(408, "the request did not come in time"))
 
     def _leave(self) -> None:
+        self._pieces, self._size = [], 0
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.abandon()
 
-    def _take_body(self) -> None:
-        """Keep what has come of the body. Raises RequestError when it is too large."""
-        head = self._reader.head
-        if head is None:
-            return
-        if not self._head_seen:
-            self._head_seen = True
-            if head.content_length > self._server.body_limit and self._is_too_large(head, head.content_length):
-                raise RequestError(413, "the body is too large")
-            if head.expects_continue and not self._reader.complete:
-                self.write(CONTINUE)
-        piece = self._reader.take_body()
-        if piece:
-            self._pieces.append(piece)
-            self._size += len(piece)
-            if self._size > self._server.body_limit and self._is_too_large(head, self._size):
-                raise RequestError(413, "the body is too large")
+    def _error_response(self, error: RequestError) -> tuple[Headers, bytes]:
+        if error.status != 413:
+            return super()._error_response(error)
+        response = too_large()
+        return response.headers, response.body
 
     def _is_too_large(self, head: RequestHead, size: int) -> bool:
         """Tell whether a body over the limit is too large: what our own workers send may hold a whole one."""
         more = 0 if self._public else self._server.more_inside.get(head.path.decode("latin-1"), 0)
         return size > self._server.body_limit + more
 
-    def _begin(self, head: RequestHead) -> None:
-        pieces = self._pieces
-        body = b"" if not pieces else pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._pieces, self._size = [], 0
+    def _begin(self, head: RequestHead, body: bytes) -> None:
         headers = [(name.lower(), value) for name, value in head.headers]
         if head.authority:
             headers.append((b"host", head.authority))
@@ -136,7 +130,6 @@ class HttpConnection(ServerConnection["HooksServer"]):
             head.target.decode("utf-8", "replace"),
             self._public,
         )
-        self.state = WAITING
         exchange = self._exchange = HooksExchange(self)
         try:
             self._server.handler.handle(request, exchange)
@@ -144,25 +137,3 @@ class HttpConnection(ServerConnection["HooksServer"]):
             # One request that trips over a mistake of ours must not take the others down with it.
             logger.exception("%s %s failed", request.method, request.path)
             exchange.answer(failed())
-
-    def _write(self, answer: HttpResponse, head: RequestHead | None, *, keep: bool) -> None:
-        date = self._server.date if self._public else b""
-        connection = CLOSE if not keep else b"" if head is None or head.minor else KEEP_ALIVE
-        if answer.status in NEVER_SIZED:
-            data = write_response_head(answer.status, answer.headers, date, connection)
-        else:
-            length = b"content-length: %d\r\n" % len(answer.body)
-            data = write_response_head(answer.status, answer.headers, date, connection, length)
-            if head is None or head.method != b"HEAD":
-                data += answer.body
-        self.write(data)
-
-    def _refuse(self, error: RequestError) -> None:
-        answer = (
-            too_large()
-            if error.status == 413
-            else HttpResponse(error.status, (JSON,), error_body(error.status, error.message))
-        )
-        self._write(answer, None, keep=False)
-        self._pieces, self._size = [], 0
-        self._linger()

@@ -23,8 +23,6 @@ OK = 200
 MULTI_STATUS = 207  # for a batch that was written in part
 RETRY_AFTER = 1  # seconds, told to clients while Kafka is away
 WITHOUT_BODY = frozenset({204, 205, 304})
-NEVER_SIZED = frozenset({204, 304})
-"""Statuses of responses without content-length (RFC 9110 section 8.6)."""
 REPLY_STATUSES = range(200, 600)
 """Statuses that a reply may set; 1xx is no final response."""
 DEFAULT_TYPE = b"application/octet-stream"

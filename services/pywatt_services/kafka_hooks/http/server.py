@@ -21,6 +21,8 @@ from pywatt_services.kafka_hooks.http.exchange import Handler
 class HooksLimits(ConnectionLimits):
     """Timeouts of kafka-hooks' clients; durations in seconds."""
 
+    head_timeout: float = 75.0
+    """That a new connection may stay without a request."""
     request_timeout: float = 60.0
     """From the first byte of a request to its last."""
 
