@@ -17,6 +17,7 @@ from typing import Any, Generic, Self, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
+from pywatt_kafka.backoff import backoff
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.engine.protocols import Engine
 from pywatt_kafka.errors import KafkaError
@@ -119,7 +120,7 @@ class ClusterConnection(Generic[EngineT]):
                 self._engine = None
 
     async def _open(self) -> EngineT:
-        backoff = FIRST_BACKOFF
+        retries = 0
         while True:
             engine = self._create()
             try:
@@ -134,8 +135,9 @@ class ClusterConnection(Generic[EngineT]):
                 raise
             else:
                 return engine
-            await anyio.sleep(backoff * (0.5 + self._rng()))
-            backoff = min(backoff * 2, LONGEST_BACKOFF)
+            pause = backoff(retries, first=FIRST_BACKOFF, longest=LONGEST_BACKOFF)
+            await anyio.sleep(pause * (0.5 + self._rng()))
+            retries += 1
 
     async def _watch(self, engine: EngineT) -> None:
         """Return when the engine must be replaced."""

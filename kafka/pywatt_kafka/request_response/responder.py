@@ -12,6 +12,7 @@ from typing import Any, Self, TypeAlias
 import anyio
 from anyio.abc import TaskGroup
 
+from pywatt_kafka.backoff import backoff
 from pywatt_kafka.consuming.consumer import Consumer
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
 from pywatt_kafka.producing.producer import Producer
@@ -234,15 +235,15 @@ class Responder:
         self, call: Call, written: _Written, producer: Producer, error: KafkaError, *, until: float
     ) -> None:
         """Write a reply, again and again while somebody may wait for it; an error if it can never be written."""
-        pause, attempts, hopeless = FIRST_PAUSE, 1, False
+        attempts, hopeless, retries = 1, False, 0
         while True:
             if isinstance(error, (KafkaUnavailable, UnknownTopic)):
                 if attempts > 1 and self._clock() >= until:
                     logger.error("a reply to a request of %s could not be written in time: %s", self._topic, error)
                     return
                 logger.warning("a reply to a request of %s is to be written again: %s", self._topic, error)
-                await anyio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                await anyio.sleep(backoff(retries, first=FIRST_PAUSE, longest=LONGEST_PAUSE))
+                retries += 1
             else:
                 logger.error("a reply to a request of %s can never be written: %s", self._topic, error)
                 if hopeless:

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable
 
+from pywatt.backoff import backoff
 from pywatt.errors import ConnectFailed, ServiceUnavailable
 from pywatt.http.client.address import Location, parse_endpoint
 from pywatt.http.client.call import Response
@@ -104,15 +105,16 @@ class MeshClient(HttpClient):
         if not isinstance(destination, ServiceAddress):
             return await self._origin(destination).connect()
         begun = self._clock()
-        delay = FIRST_RETRY
+        retries = 0
         refusals: dict[Pool, ConnectFailed] = {}
         while True:
             changed = self._changed
             pools = [pool for pool in self._ready_pools(destination.id) if pool not in refusals]
             if not pools:
                 refusal = next(iter(refusals.values()), None)
+                delay = backoff(retries, first=FIRST_RETRY, longest=LAST_RETRY)
                 await self._wait(destination.id, changed, begun, refusal, delay)
-                delay = min(delay * 2, LAST_RETRY)
+                retries += 1
                 refusals.clear()
                 continue
             pool = self._least_busy(pools)

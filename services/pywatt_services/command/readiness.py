@@ -6,7 +6,9 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import count
 
+from pywatt.backoff import backoff
 from pywatt.errors import MeshError
 from pywatt.http.client.address import TcpAddress
 from pywatt.http.client.probe import get_status
@@ -118,11 +120,9 @@ class Elsewhere:
 
 
 async def _attempts() -> AsyncIterator[None]:
-    pause = FIRST_PAUSE
-    while True:
+    for retry in count():
         yield
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
+        await asyncio.sleep(backoff(retry, first=FIRST_PAUSE, longest=LONGEST_PAUSE))
 
 
 async def _answers(address: Address, probe: str | None) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from pywatt.backoff import backoff
 from pywatt.config.model import ProbeConfig, ProbesConfig
 from pywatt.supervisor.policy.probe_thresholds import ProbeState, after_answer
 
@@ -60,7 +61,7 @@ class ProbeRunner:
             await anyio.sleep(probe.interval)
 
     async def _until_passing(self, name: str, probe: ProbeConfig) -> None:
-        state, pause = ProbeState(), FIRST_PAUSE
+        state, retries = ProbeState(), 0
         await anyio.sleep(probe.initial_delay)
         while True:
             state = after_answer(state, await self._ask(probe), probe)
@@ -68,8 +69,8 @@ class ProbeRunner:
                 self._on_readiness("")
                 return
             self._on_readiness(_not_yet(name, state))
-            await anyio.sleep(min(pause, probe.interval))
-            pause *= GROWTH
+            await anyio.sleep(backoff(retries, first=FIRST_PAUSE, longest=probe.interval, factor=GROWTH))
+            retries += 1
 
     async def _until_failing(self, name: str, probe: ProbeConfig) -> str:
         state = ProbeState()

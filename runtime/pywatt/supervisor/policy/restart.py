@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pywatt.backoff import backoff
 from pywatt.config.model import RestartConfig, RestartPolicy
 
 FIRST_DELAY = 0.1
@@ -17,8 +18,6 @@ STABLE_TIME = 30.0
 """Seconds that a worker must have been ready for its earlier failures to be forgotten."""
 JITTER = 0.2
 """Share of the delay by which it is spread, so that workers which failed together do not start together."""
-MAX_STEPS = 64
-"""Bound of the exponent: a worker may fail for months."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,5 +69,5 @@ def after_exit(
 def _delay(failures: int, policy: RestartConfig, random: float) -> float:
     if failures <= 1:
         return policy.delay
-    delay = min(FIRST_DELAY * GROWTH ** min(failures - 2, MAX_STEPS), policy.longest_delay)
+    delay = backoff(failures - 2, first=FIRST_DELAY, longest=policy.longest_delay, factor=GROWTH)
     return max(policy.delay, delay * (1 + JITTER * (2 * random - 1)))

@@ -38,8 +38,8 @@ class Delivery:
     """Reason why the dead letter or retry record could not be written the last time."""
     read_at: float = 0.0
     """Time of reading, in seconds since 1970, if the record has no timestamp."""
-    dlq_backoff: float = 0.0
-    """Seconds before the last attempt to write the dead letter or retry record."""
+    dlq_failures: int = 0
+    """Number of failed attempts to write the dead letter or retry record."""
 
     def age(self, now: float) -> float:
         """Return the seconds since the record's own time or, if it has none, since it was read."""

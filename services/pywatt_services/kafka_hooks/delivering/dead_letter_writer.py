@@ -11,6 +11,7 @@ from dataclasses import replace
 from time import time
 from typing import Protocol
 
+from pywatt.backoff import backoff
 from pywatt_kafka.errors import InvalidRecord, KafkaError, RecordTooLarge
 from pywatt_kafka.records import Headers, Message, RecordPosition
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
@@ -81,7 +82,8 @@ class DeadLetterWriter:
                 return await self._postpone(delivery, disposition)
             await self._write_letter(delivery, disposition)
         except KafkaError as error:
-            wait = delivery.dlq_backoff = min(max(delivery.dlq_backoff * 2, FIRST_BACKOFF), LONGEST_BACKOFF)
+            wait = backoff(delivery.dlq_failures, first=FIRST_BACKOFF, longest=LONGEST_BACKOFF)
+            delivery.dlq_failures += 1
             delivery.obstacle = self._obstacle(error, isinstance(disposition, Postpone))
             if self._throttle.due():
                 what = "its record for the retry topic" if isinstance(disposition, Postpone) else "its dead letter"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
+
+from pywatt.backoff import backoff
 
 SUCCESS = range(200, 300)
 """Statuses that mean delivered. Redirects are not followed and count as failures, other than in the original."""
@@ -184,9 +185,8 @@ def longest_pause(policy: RetryPolicy) -> float:
 
 def pause_after(attempt: int, policy: RetryPolicy) -> float:
     """Return the seconds between that attempt and the next, without jitter."""
-    grown = (attempt - 1) * math.log(policy.factor)
-    room = math.log(max(policy.max_delay / policy.delay, 1.0))
-    return policy.delay * math.exp(min(grown, room))
+    longest = max(policy.delay, policy.max_delay)
+    return backoff(attempt - 1, first=policy.delay, longest=longest, factor=policy.factor)
 
 
 def dead_letter_of(status: int | None) -> DeadLetter:
