@@ -39,7 +39,7 @@ class TimeoutQueue(Generic[Item]):
             self._items = deque(entry for entry in items if not ended(entry[1]))
             self._compact_at = max(COMPACT_AT, 2 * len(self._items))
         if self._timer is None:
-            self._timer = loop.call_later(self._seconds, self._look, loop)
+            self._timer = loop.call_later(self._seconds, self._expire_due, loop)
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -48,7 +48,7 @@ class TimeoutQueue(Generic[Item]):
             self._timer.cancel()
             self._timer = None
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _expire_due(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         due: list[Item] = []
         while self._items:
@@ -59,7 +59,7 @@ class TimeoutQueue(Generic[Item]):
                 self._items.popleft()
                 due.append(item)
             else:
-                self._timer = loop.call_at(deadline, self._look, loop)
+                self._timer = loop.call_at(deadline, self._expire_due, loop)
                 break
         for item in due:
             self._expired(item)

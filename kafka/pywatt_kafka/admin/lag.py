@@ -8,9 +8,9 @@ from typing import Any
 
 import anyio
 
-from pywatt_kafka.aiokafka.client import client_settings, opening, require_aiokafka
+from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, require_aiokafka
 from pywatt_kafka.aiokafka.errors import translated
-from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, to_the_end
+from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.security.environment import security_from
@@ -54,7 +54,7 @@ async def consumer_lag(
 
     try:
         with anyio.fail_after(timeout):
-            with opening(addresses):
+            with bootstrap_errors(addresses):
                 await admin_sockets.open(admin.start())
                 await reader_sockets.open(reader.start())
             committed = await _patiently(lambda: _committed(admin, group, topics))
@@ -66,7 +66,7 @@ async def consumer_lag(
             f"the lag of group {group} could not be measured at {','.join(addresses)} within {timeout:g} s"
         ) from error
     finally:
-        await to_the_end(close())
+        await complete_shielded(close())
     lag: dict[str, dict[int, int]] = {}
     for place, offset in sorted(committed.items()):
         behind = ends[place] - (offset if offset >= 0 else starts[place])

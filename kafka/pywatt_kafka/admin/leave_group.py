@@ -12,10 +12,10 @@ from typing import Any
 
 import anyio
 
-from pywatt_kafka.aiokafka.client import client_settings, opening, require_aiokafka
+from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, require_aiokafka
 from pywatt_kafka.aiokafka.connect_errors import unreachable
 from pywatt_kafka.aiokafka.errors import translate, translated
-from pywatt_kafka.aiokafka.sockets import Sockets, to_the_end
+from pywatt_kafka.aiokafka.sockets import Sockets, complete_shielded
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
@@ -51,7 +51,7 @@ async def leave_group(
     during = f"taking {instance_id} out of consumer group {group}"
     try:
         with anyio.fail_after(timeout):
-            with opening(addresses):
+            with bootstrap_errors(addresses):
                 await sockets.open(admin.start())
             with translated(during):
                 coordinator = await admin.find_coordinator(group)
@@ -62,7 +62,7 @@ async def leave_group(
     except TimeoutError as error:
         raise unreachable(addresses) from error
     finally:
-        await to_the_end(sockets.close())
+        await complete_shielded(sockets.close())
     for code in (answer.error_code, *(member[-1] for member in answer.members)):
         error_type = errors.for_code(code)
         if error_type not in (errors.NoError, errors.UnknownMemberIdError):

@@ -9,10 +9,10 @@ from typing import Any
 
 import anyio
 
-from pywatt_kafka.aiokafka.client import client_settings, opening, require_aiokafka
+from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, require_aiokafka
 from pywatt_kafka.aiokafka.connect_errors import unreachable
 from pywatt_kafka.aiokafka.errors import translate, translated
-from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, to_the_end
+from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
@@ -51,7 +51,7 @@ async def list_topics(
     consumer: Any = AIOKafkaConsumer(**client_settings(addresses, security_from(security, os.environ)))
     sockets = Sockets(consumer._client)
     try:
-        with opening(addresses):
+        with bootstrap_errors(addresses):
             await sockets.open(consumer.start())
         with translated("reading the list of topics"):
             names = sorted(filter(wanted, await consumer.topics()))
@@ -60,7 +60,7 @@ async def list_topics(
             starts = await consumer.beginning_offsets(places)
             ends = await consumer.end_offsets(places)
     finally:
-        await to_the_end(close_consumer(consumer, sockets))
+        await complete_shielded(close_consumer(consumer, sockets))
     return [
         Topic(name, len(own), sum(ends[place] - starts[place] for place in own))
         for name in names
@@ -96,7 +96,7 @@ async def ensure_topics(
     sockets = Sockets(admin._client)
     try:
         with anyio.fail_after(timeout):
-            with opening(addresses):
+            with bootstrap_errors(addresses):
                 await sockets.open(admin.start())
             with translated("reading the list of topics"):
                 missing = frozenset(wanted) - frozenset(await admin.list_topics())
@@ -107,7 +107,7 @@ async def ensure_topics(
     except TimeoutError as error:
         raise unreachable(addresses) from error
     finally:
-        await to_the_end(sockets.close())
+        await complete_shielded(sockets.close())
 
 
 async def _create(admin: Any, topics: Sequence[str], partitions: int, replication: int) -> None:

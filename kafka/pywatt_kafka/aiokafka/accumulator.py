@@ -26,7 +26,7 @@ from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.util import create_future
 
-from pywatt_kafka.aiokafka.errors import INVALID_RECORD, translate, words_of
+from pywatt_kafka.aiokafka.errors import INVALID_RECORD, describe_error, translate
 from pywatt_kafka.errors import InvalidRecord, RecordTooLarge
 
 LAST_EPOCH = 2**15 - 1
@@ -99,7 +99,7 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
             self._waiter_future.set_result(None)
         return batch
 
-    def rescue(self, batch: _Batch, error: Exception) -> bool:
+    def resend(self, batch: _Batch, error: Exception) -> bool:
         """Whether the records of a batch that the broker does not take are sent again, in other batches."""
         self._begin_epoch()
         if batch.future.done():
@@ -154,7 +154,7 @@ class _Batch(MessageBatch):  # type: ignore[misc]
 
     def note(self, error: Exception) -> None:
         """Remember for what the batch is sent again."""
-        self._accumulator.retry_reasons[self.tp.topic] = RETRY_REASONS.get(type(error)) or words_of(error)
+        self._accumulator.retry_reasons[self.tp.topic] = RETRY_REASONS.get(type(error)) or describe_error(error)
 
     def done(self, *arguments: Any, **options: Any) -> None:
         """End what waits for the acknowledgement."""
@@ -177,7 +177,7 @@ class _Batch(MessageBatch):  # type: ignore[misc]
 
     def failure(self, exception: Exception) -> None:
         """Fail the records, unless they are sent again."""
-        if self.retry_count and self._accumulator.rescue(self, exception):
+        if self.retry_count and self._accumulator.resend(self, exception):
             return
         super().failure(exception)
         self.future.exception()  # else the loop complains that nobody has asked for it

@@ -65,7 +65,7 @@ async def refresh_metadata(client: Any, brokers: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def opening(brokers: tuple[str, ...]) -> Iterator[None]:
+def bootstrap_errors(brokers: tuple[str, ...]) -> Iterator[None]:
     """Turn a failed bootstrap into an error with the addresses that were tried, and the reason."""
     from aiokafka.errors import KafkaConnectionError
 

@@ -16,7 +16,7 @@ from pywatt_kafka.errors import (
 )
 
 INVALID_RECORD = 87  # the broker's code
-FOREIGN = (RuntimeError, AssertionError, ConnectionError)
+AIOKAFKA_ERRORS = (RuntimeError, AssertionError, ConnectionError)
 """What aiokafka raises: its own errors are RuntimeErrors, arguments and states are asserted. (Not OSError: that would
 take a TimeoutError of ours with it.)"""
 
@@ -27,7 +27,7 @@ def translate(error: BaseException, *, during: str) -> KafkaError:
 
     if isinstance(error, KafkaError):
         return error
-    message = f"{during}: {words_of(error)}"
+    message = f"{during}: {describe_error(error)}"
     match error:
         case errors.CommitFailedError() | errors.IllegalStateError() | errors.IllegalGenerationError():
             return CommitFailed(message)
@@ -60,11 +60,11 @@ def translated(during: str) -> Iterator[None]:
     """Turn what aiokafka raises into our errors."""
     try:
         yield
-    except FOREIGN as error:
+    except AIOKAFKA_ERRORS as error:
         raise translate(error, during=during) from error
 
 
-def words_of(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return what an error says, with its name if it does not say that itself."""
     text = str(error)
     name = type(error).__name__

@@ -11,9 +11,9 @@ from typing import Any
 
 import anyio
 
-from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, done, fetch_settings, opening, refresh_metadata
+from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, done, fetch_settings, refresh_metadata
 from pywatt_kafka.aiokafka.errors import translated
-from pywatt_kafka.aiokafka.leader_delay import let_followers_first
+from pywatt_kafka.aiokafka.leader_delay import delay_leader
 from pywatt_kafka.aiokafka.records import batches_from, native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
 from pywatt_kafka.engine.settings import ERROR_TTL, METADATA_AGE, GroupSettings
@@ -38,10 +38,10 @@ class AiokafkaGroup:
         self._brokers = brokers
         self._settings = settings
         self._owned: frozenset[TopicPartition] = frozenset()
-        self._held: set[TopicPartition] = set()
+        self._paused: set[TopicPartition] = set()
         """Partitions that the user has paused."""
-        self._trouble: KafkaError | None = None
-        self._trouble_at = 0.0
+        self._last_error: KafkaError | None = None
+        self._last_error_at = 0.0
         self._listener_error: Exception | None = None
         self._closing = False
         slowest = max(settings.session_timeout, settings.rebalance_timeout)
@@ -65,9 +65,9 @@ class AiokafkaGroup:
 
     async def open(self) -> None:
         """Connect; joining goes on in the background, and waits for no topic to exist."""
-        with opening(self._brokers):
+        with bootstrap_errors(self._brokers):
             await self._sockets.open(self._consumer.start())
-            let_followers_first(self._consumer._coordinator, self._brokers, os.environ)
+            delay_leader(self._consumer._coordinator, self._brokers, os.environ)
             # Subscribed only now: a start with topics fails when one of them does not exist, and waits for the group.
             settings = self._settings
             if settings.pattern is None:
@@ -79,14 +79,14 @@ class AiokafkaGroup:
     def stale(self) -> bool:
         """No socket is up, a topic is missing, or there was an error."""
         missing = any(self._consumer.partitions_for_topic(topic) is None for topic in self._settings.topics)
-        return missing or self._trouble is not None or not self._sockets.any_live()
+        return missing or self._last_error is not None or not self._sockets.any_live()
 
     async def check(self) -> None:
         """Ask for the metadata of the topics, by which new topics and partitions are noticed too."""
-        if self._trouble is not None:
-            if time.monotonic() - self._trouble_at < ERROR_TTL:
-                raise self._trouble
-            self._trouble = None
+        if self._last_error is not None:
+            if time.monotonic() - self._last_error_at < ERROR_TTL:
+                raise self._last_error
+            self._last_error = None
         await refresh_metadata(self._consumer._client, self._brokers)
 
     def broken(self) -> bool:
@@ -108,17 +108,17 @@ class AiokafkaGroup:
         if self._closing:
             raise KafkaUnavailable("the connection is being closed")
         wanted: list[Any] = []
-        if self._held:
+        if self._paused:
             # Named, because what was prefetched for a paused partition is thrown away by a fetch that is for all. It
             # hears nothing of one that is resumed meanwhile, so it must be short.
-            wanted = [native(partition) for partition in self._owned - self._held]
+            wanted = [native(partition) for partition in self._owned - self._paused]
             timeout = min(timeout, HELD_FETCH)
         try:
             with translated(f"reading as a member of {self._settings.group}"):
                 batches = await self._consumer.getmany(*wanted, timeout_ms=int(timeout * 1000), max_records=max_records)
         except KafkaError as error:
             if TRY_AGAIN not in str(error):
-                self._trouble, self._trouble_at = error, time.monotonic()
+                self._last_error, self._last_error_at = error, time.monotonic()
             raise
         return batches_from(batches)
 
@@ -138,13 +138,13 @@ class AiokafkaGroup:
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Fetch nothing from these."""
         for partition in self._owned.intersection(partitions):
-            self._held.add(partition)
+            self._paused.add(partition)
             self._consumer.pause(native(partition))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         """Fetch from these again."""
         for partition in self._owned.intersection(partitions):
-            self._held.discard(partition)
+            self._paused.discard(partition)
             self._consumer.resume(native(partition))
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -174,7 +174,7 @@ class AiokafkaGroup:
         return {TopicPartition(*place): offset for place, offset in found.items()}
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
-        """Return what open transactions hold, by what the last fetches have told."""
+        """Return what open transactions hold, as the last fetches reported."""
         found: dict[TopicPartition, Unstable] = {}
         assigned = {TopicPartition(*place) for place in self._consumer.assignment()}
         for place in assigned.intersection(partitions):
@@ -187,7 +187,7 @@ class AiokafkaGroup:
         return found
 
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
-        """Return how many records follow the known offsets, by what the fetches until now have told."""
+        """Return how many records follow the known offsets, as the fetches so far reported."""
         # aiokafka's own view: during a rebalance it has fewer partitions than ours.
         ends = {TopicPartition(*place): self._consumer.highwater(place) for place in self._consumer.assignment()}
         return sum(max(0, end - known[place]) for place, end in ends.items() if end is not None and place in known)
@@ -196,10 +196,10 @@ class AiokafkaGroup:
         """Part of aiokafka's listener; it is called before it fetches anything of a new assignment."""
         places = list(assigned)
         self._owned = frozenset(TopicPartition(*place) for place in places)
-        self._held.clear()
+        self._paused.clear()
         self._consumer.pause(*places)
-        await self._tell(self._settings.assigned(self._owned))
-        for partition in self._owned - self._held:
+        await self._notify(self._settings.assigned(self._owned))
+        for partition in self._owned - self._paused:
             self._consumer.resume(native(partition))
 
     async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
@@ -207,13 +207,13 @@ class AiokafkaGroup:
         places = self._owned.intersection(TopicPartition(*place) for place in revoked)
         if not places:
             return
-        await self._tell(self._settings.revoked(places))
+        await self._notify(self._settings.revoked(places))
         self._owned = frozenset()
-        self._held.clear()
+        self._paused.clear()
 
-    async def _tell(self, told: Awaitable[None]) -> None:
+    async def _notify(self, notified: Awaitable[None]) -> None:
         try:
-            await told
+            await notified
         except Exception as error:
             logger.exception("the listener of consumer group %s failed", self._settings.group)
             self._listener_error = error

@@ -11,10 +11,10 @@ from typing import Any
 
 from pywatt_kafka.connection.addresses import is_embedded
 
-HEAD_START = 0.2  # seconds
+LEADER_DELAY = 0.2  # seconds
 
 
-def let_followers_first(coordinator: Any, brokers: tuple[str, ...], environ: Mapping[str, str]) -> None:
+def delay_leader(coordinator: Any, brokers: tuple[str, ...], environ: Mapping[str, str]) -> None:
     """Have this member of a group, an aiokafka coordinator, wait when it leads and the brokers are the embedded one."""
     if not is_embedded(brokers, environ):
         return
@@ -23,7 +23,7 @@ def let_followers_first(coordinator: Any, brokers: tuple[str, ...], environ: Map
     async def assign_later(response: Any) -> Any:
         assignment = await assign(response)
         if len(assignment) > 1:
-            await asyncio.sleep(HEAD_START)
+            await asyncio.sleep(LEADER_DELAY)
         return assignment
 
     coordinator._perform_assignment = assign_later

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, done, opening, refresh_metadata
+from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, done, refresh_metadata
 from pywatt_kafka.aiokafka.sockets import CLOSE_LIMIT, Sockets, finish
 from pywatt_kafka.engine.settings import FLUSH_LIMIT, METADATA_AGE, ProducerSettings
 from pywatt_kafka.errors import UnknownPartition
@@ -43,7 +43,7 @@ class AiokafkaProducer:
 
     async def open(self) -> None:
         """Connect and get a producer id."""
-        with opening(self._brokers):
+        with bootstrap_errors(self._brokers):
             await self._sockets.open(self._producer.start())
 
     def stale(self) -> bool:

@@ -71,7 +71,7 @@ async def finish(step: Coroutine[Any, Any, object], limit: float) -> bool:
     return await _end(asyncio.ensure_future(step), limit)
 
 
-async def to_the_end(step: Coroutine[Any, Any, None]) -> None:
+async def complete_shielded(step: Coroutine[Any, Any, None]) -> None:
     """Take a closing step to its end, even when the caller is cancelled meanwhile."""
     task = asyncio.ensure_future(step)
     try:

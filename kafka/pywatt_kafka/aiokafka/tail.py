@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, opening, refresh_metadata
+from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, refresh_metadata
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import batches_from
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
@@ -43,7 +43,7 @@ class AiokafkaTail:
         self._topics = topics
         self._positions = positions
         self._assigned: frozenset[Any] = frozenset()
-        self._trouble: KafkaError | None = None
+        self._last_error: KafkaError | None = None
         self._closing = False
         self._consumer: Any = AIOKafkaConsumer(
             bootstrap_servers=",".join(brokers),
@@ -61,20 +61,20 @@ class AiokafkaTail:
 
     async def open(self) -> None:
         """Connect and find the places to read from."""
-        with opening(self._brokers):
+        with bootstrap_errors(self._brokers):
             await self._sockets.open(self._consumer.start())
         await self.check()
 
     def stale(self) -> bool:
         """No socket is up, a topic is missing, or there was an error."""
         missing = any(self._consumer.partitions_for_topic(topic) is None for topic in self._topics)
-        return missing or self._trouble is not None or not self._sockets.any_live()
+        return missing or self._last_error is not None or not self._sockets.any_live()
 
     async def check(self) -> None:
         """Ask for the topics' metadata and take up partitions that are new."""
-        trouble, self._trouble = self._trouble, None
-        if trouble is not None:
-            raise trouble
+        error, self._last_error = self._last_error, None
+        if error is not None:
+            raise error
         self._consumer._client.set_topics(self._topics)
         await refresh_metadata(self._consumer._client, self._brokers)
         await self._follow()
@@ -96,7 +96,7 @@ class AiokafkaTail:
             with translated(f"reading {', '.join(self._topics)}"):
                 found = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
         except KafkaError as error:
-            self._trouble = error
+            self._last_error = error
             self._seek(self._assigned)  # what it had taken out for other partitions in the same call is gone
             raise
         batches = batches_from(found)

@@ -85,7 +85,7 @@ def kafka_jars(version: str, environ: Mapping[str, str], *, home: Path | None = 
     target.parent.mkdir(parents=True, exist_ok=True)
     with _locked(target.with_name(f"{target.name}.lock")):
         if not target.is_dir():
-            fetch = _way(environ, home or _home())
+            fetch = _fetcher(environ, home or _home())
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.") as part:
                 folder = Path(part, "lib")
                 folder.mkdir()
@@ -116,7 +116,7 @@ def repository_url(environ: Mapping[str, str], settings: Path) -> str | None:
     return None
 
 
-def _way(environ: Mapping[str, str], home: Path) -> Callable[[tuple[Jar, ...], Path], None]:
+def _fetcher(environ: Mapping[str, str], home: Path) -> Callable[[tuple[Jar, ...], Path], None]:
     if url := repository_url(environ, home / ".m2" / "settings.xml"):
         return lambda jars, folder: _download(url, jars, folder)
     if maven := shutil.which("mvn", path=environ.get("PATH")):

@@ -23,7 +23,7 @@ from typing import Self
 
 import anyio
 
-from pywatt_kafka.brokers import parent_watchdog as tether
+from pywatt_kafka.brokers import parent_watchdog
 from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars
 from pywatt_kafka.brokers.java import find_java
 from pywatt_kafka.errors import BrokerFailed
@@ -198,13 +198,13 @@ class RealBroker:
             tool, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=START_LIMIT, check=False
         )
         if result.returncode:
-            self._last_lines.extend(filter(_telling, result.stdout.splitlines()))
+            self._last_lines.extend(filter(_is_informative, result.stdout.splitlines()))
             raise self._not_started("could not prepare its data folder")
 
     def _run(self, command: list[str]) -> None:
         facts: queue.Queue[subprocess.Popen[bytes] | OSError | bool] = queue.Queue()
         # The child dies with the thread that started it, so that must be one that lives as long as the child may.
-        self._pump = threading.Thread(target=self._carry, args=(command, facts), name="kafka-log", daemon=True)
+        self._pump = threading.Thread(target=self._run_process, args=(command, facts), name="kafka-log", daemon=True)
         self._pump.start()
         started = facts.get()
         if not isinstance(started, subprocess.Popen):
@@ -222,9 +222,9 @@ class RealBroker:
         except OSError as error:
             raise self._not_started(f"does not answer at {self.address} ({error})") from error
 
-    def _carry(self, command: list[str], facts: queue.Queue[subprocess.Popen[bytes] | OSError | bool]) -> None:
+    def _run_process(self, command: list[str], facts: queue.Queue[subprocess.Popen[bytes] | OSError | bool]) -> None:
         """Start the broker, copy its output to its log file, and tell when it is ready and when it has ended."""
-        wrapper = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]
+        wrapper = [sys.executable, "-I", "-S", parent_watchdog.__file__, str(os.getpid()), *command]
         try:
             process = subprocess.Popen(
                 wrapper,
@@ -243,7 +243,7 @@ class RealBroker:
             for line in process.stdout:
                 log.write(line)
                 text = line.decode("utf-8", "replace").rstrip()
-                if _telling(text):
+                if _is_informative(text):
                     self._last_lines.append(text)
                 if READY_LINE in line:
                     facts.put(True)
@@ -278,7 +278,7 @@ def _free_port(wanted: int = 0, *, other_than: int = 0) -> int:
     )
 
 
-def _telling(line: str) -> bool:
+def _is_informative(line: str) -> bool:
     """Whether a line is more than a place in Java's stack."""
     return not line.lstrip().startswith(("at ", "... "))
 

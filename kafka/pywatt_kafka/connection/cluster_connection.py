@@ -27,7 +27,7 @@ logger = logging.getLogger("pywatt_kafka")
 OPEN_LIMIT = 20.0  # seconds for one attempt to open a client
 FIRST_BACKOFF = 0.1  # seconds between attempts to open, doubled each time ...
 LONGEST_BACKOFF = 2.0  # ... up to this
-GLANCE_INTERVAL = 0.5  # seconds between looks at the client's own sockets: costs no traffic
+SOCKET_CHECK_INTERVAL = 0.5  # seconds between looks at the client's own sockets: costs no traffic
 CHECK_INTERVAL = 5.0  # seconds between questions to the cluster while all is well
 CHECK_LIMIT = 5.0  # seconds that a broker may take to answer such a question
 
@@ -59,12 +59,12 @@ class ClusterConnection(Generic[EngineT]):
         self._engine: EngineT | None = None
         self._status = ConnectionStatus(ConnectionState.CONNECTING)
         self._changed = asyncio.Event()
-        self._nudged = asyncio.Event()
+        self._check_now = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
-        self._tasks.start_soon(self._keep)
+        self._tasks.start_soon(self._run)
         return self
 
     async def __aexit__(
@@ -103,11 +103,11 @@ class ClusterConnection(Generic[EngineT]):
         """Run something as long as the connection is kept; it is cancelled with it."""
         self._tasks.start_soon(job, *args)
 
-    def nudge(self) -> None:
+    def check_soon(self) -> None:
         """Check the cluster now: a call has just failed."""
-        self._nudged.set()
+        self._check_now.set()
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         while True:
             engine = await self._open()
             try:
@@ -144,10 +144,10 @@ class ClusterConnection(Generic[EngineT]):
         checked = self._clock()
         away_since: float | None = None
         while True:
-            with anyio.move_on_after(GLANCE_INTERVAL):
-                await self._nudged.wait()
-            nudged = self._nudged.is_set()
-            self._nudged = asyncio.Event()
+            with anyio.move_on_after(SOCKET_CHECK_INTERVAL):
+                await self._check_now.wait()
+            nudged = self._check_now.is_set()
+            self._check_now = asyncio.Event()
             if engine.broken():
                 self._set(ConnectionState.AWAY, self._status.reason or "the client failed and is being replaced")
                 return

@@ -181,7 +181,7 @@ class Consumer:
         except KafkaError:
             # The engine keeps it for the status. What it had taken out for other partitions in that call is gone.
             self._rewind = True
-            self._connection.nudge()
+            self._connection.check_soon()
             await asyncio.sleep(ERROR_PAUSE)
             return {}
         for partition, messages in batches.items():
@@ -228,7 +228,7 @@ class Consumer:
                 engine = await self._connection.opened()
                 await engine.commit(offsets)
         except TimeoutError as error:
-            self._connection.nudge()
+            self._connection.check_soon()
             if self.connected:
                 raise CommitFailed("committing: the group is rebalancing") from error
             raise KafkaUnavailable(f"committing: {self.status.reason or 'no answer in time'}") from error
@@ -247,7 +247,7 @@ class Consumer:
                 engine = await self._connection.opened()
                 return await engine.committed(partitions)
         except TimeoutError as error:
-            self._connection.nudge()
+            self._connection.check_soon()
             raise KafkaUnavailable(f"reading committed offsets: {self.status.reason or 'no answer in time'}") from error
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -257,7 +257,7 @@ class Consumer:
                 engine = await self._connection.opened()
                 return await engine.end_offsets(partitions)
         except TimeoutError as error:
-            self._connection.nudge()
+            self._connection.check_soon()
             raise KafkaUnavailable(f"finding the end: {self.status.reason or 'no answer in time'}") from error
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:

@@ -102,7 +102,7 @@ class TailReader:
         except TimeoutError:
             return {}
         except KafkaError:
-            self._connection.nudge()
+            self._connection.check_soon()
             await asyncio.sleep(ERROR_PAUSE)
             return {}
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from pywatt_kafka.records import Header, Message
 
-CUT = 200  # characters of an error's words
+ERROR_WIDTH = 200  # characters of an error's words
 
 
-class NoLetterError(ValueError):
+class NotADeadLetter(ValueError):
     """A record that is not a dead letter."""
 
 
@@ -88,18 +88,18 @@ class Filter:
 
 
 def letter_of(message: Message) -> DeadLetter:
-    """Read a record of a dead-letter topic. Raises NoLetterError."""
+    """Read a record of a dead-letter topic. Raises NotADeadLetter."""
     try:
         document = json.loads(message.value or b"")
         if not isinstance(document, dict):
-            raise NoLetterError("not a JSON object")
+            raise NotADeadLetter("not a JSON object")
         if "originalTopic" in document:
             return _simple(document, message)
         return _original(document, message)
-    except NoLetterError:
+    except NotADeadLetter:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise NoLetterError(f"not a dead letter: {type(error).__name__} {error}") from error
+        raise NotADeadLetter(f"not a dead letter: {type(error).__name__} {error}") from error
 
 
 def _original(document: Mapping[str, Any], message: Message) -> DeadLetter:
@@ -168,7 +168,7 @@ def _bytes(text: str | None) -> bytes | None:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise NoLetterError(f"not a dead letter: {error}") from error
+        raise NotADeadLetter(f"not a dead letter: {error}") from error
 
 
 def _key(document: Mapping[str, Any], name: str) -> bytes | None:

@@ -6,10 +6,10 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
-from pywatt_kafka.dlq.topic import Found
+from pywatt_kafka.dlq.topic import FoundLetter
 
 
-def summary(found: Found) -> dict[str, Any]:
+def summary_document(found: FoundLetter) -> dict[str, Any]:
     """Return what tells a letter from others."""
     letter = found.letter
     return {
@@ -19,7 +19,7 @@ def summary(found: Found) -> dict[str, Any]:
         "topic": letter.topic,
         "originPartition": letter.origin_partition,
         "originOffset": letter.origin_offset,
-        "key": shown_bytes(letter.key),
+        "key": text_or_base64(letter.key),
         "error": letter.error,
         "status": letter.status,
         "attempts": letter.attempts,
@@ -28,20 +28,20 @@ def summary(found: Found) -> dict[str, Any]:
     }
 
 
-def in_full(found: Found) -> dict[str, Any]:
+def full_document(found: FoundLetter) -> dict[str, Any]:
     """Return all that a letter says."""
     letter = found.letter
     return {
-        **summary(found),
+        **summary_document(found),
         "targetId": letter.target_id,
         "webhookId": letter.webhook_id,
-        "headers": [[name, shown_bytes(value)] for name, value in letter.headers],
-        "value": shown_bytes(letter.value),
+        "headers": [[name, text_or_base64(value)] for name, value in letter.headers],
+        "value": text_or_base64(letter.value),
         **({"omitted": True} if letter.omitted else {}),
     }
 
 
-def shown_bytes(value: bytes | None) -> str | dict[str, str] | None:
+def text_or_base64(value: bytes | None) -> str | dict[str, str] | None:
     """Return text as it is, other bytes in base64."""
     if value is None:
         return None

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pywatt_kafka.aiokafka.client import client_settings, opening, require_aiokafka
+from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, require_aiokafka
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import message_from
-from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, to_the_end
+from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
 from pywatt_kafka.dlq.codec import DeadLetter
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import Message
@@ -75,8 +75,8 @@ async def open_origin(addresses: Sequence[str], security: Security | None) -> As
     )
     sockets = Sockets(consumer._client)
     try:
-        with opening(tuple(addresses)):
+        with bootstrap_errors(tuple(addresses)):
             await sockets.open(consumer.start())
         yield OriginReader(consumer)
     finally:
-        await to_the_end(close_consumer(consumer, sockets))
+        await complete_shielded(close_consumer(consumer, sockets))

@@ -35,9 +35,9 @@ class Outcome:
     redriven: int = 0
     failed: int = 0
     """Still to be sent back."""
-    before: int = 0
+    already_redriven: int = 0
     """Sent back earlier, and left alone."""
-    strange: int = 0
+    unreadable: int = 0
     """Records in the topic that are no dead letters."""
     remembered: bool = True
     """False when the brokers cannot keep the list of letters that were sent back: it has too many gaps."""
@@ -49,8 +49,8 @@ class Outcome:
         return {
             "redriven": self.redriven,
             "failed": self.failed,
-            "redrivenBefore": self.before,
-            "noLetters": self.strange,
+            "redrivenBefore": self.already_redriven,
+            "noLetters": self.unreadable,
             "remembered": self.remembered,
             "failures": [
                 {"partition": letter.partition, "offset": letter.offset, "message": why}

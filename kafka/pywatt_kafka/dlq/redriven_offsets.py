@@ -10,7 +10,7 @@ from collections.abc import Iterable
 MAX_NOTE = 4000  # bytes; the broker takes 4,096
 
 
-class Redriven:
+class RedrivenOffsets:
     """The letters of one partition."""
 
     def __init__(self, position: int = 0, ranges: Iterable[tuple[int, int]] = ()) -> None:
@@ -19,7 +19,7 @@ class Redriven:
         self._ranges = list(ranges)
 
     @classmethod
-    def parse(cls, position: int, note: str) -> Redriven:
+    def parse(cls, position: int, note: str) -> RedrivenOffsets:
         """Read what `note` wrote; a note of somebody else's counts as none."""
         try:
             pairs = [part.split("-") for part in note.split(",") if part]

@@ -11,15 +11,15 @@ from typing import Any
 
 import anyio
 
-from pywatt_kafka.aiokafka.client import client_settings, opening, require_aiokafka
+from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, require_aiokafka
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import message_from
-from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, to_the_end
+from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
 from pywatt_kafka.connection.addresses import brokers_from
-from pywatt_kafka.dlq.codec import DeadLetter, Filter, NoLetterError, letter_of
+from pywatt_kafka.dlq.codec import DeadLetter, Filter, NotADeadLetter, letter_of
 from pywatt_kafka.dlq.redrive import Outcome, Progress, Redrive
 from pywatt_kafka.dlq.redrive_order import Entry, in_origin_order
-from pywatt_kafka.dlq.redriven_offsets import Redriven
+from pywatt_kafka.dlq.redriven_offsets import RedrivenOffsets
 from pywatt_kafka.errors import UnknownTopic
 from pywatt_kafka.records import Message
 from pywatt_kafka.security.environment import security_from
@@ -35,15 +35,15 @@ KEPT_BYTES = 32 * 1024 * 1024  # of records that are remembered from looking thr
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLetter:
     """One letter, and whether its record was sent back before."""
 
     letter: DeadLetter
     redriven: bool
 
 
-class LetterBox:
-    """A dead-letter topic; made by `open_box`."""
+class DeadLetterTopic:
+    """A dead-letter topic; made by `open_dead_letter_topic`."""
 
     def __init__(
         self, consumer: Any, brokers: Sequence[str], topic: str, places: Sequence[Any], security: Security | None = None
@@ -53,8 +53,8 @@ class LetterBox:
         self._security = security
         self._topic = topic
         self._places = places
-        self._redriven: dict[int, Redriven] = {}
-        self.strange = 0
+        self._redriven: dict[int, RedrivenOffsets] = {}
+        self.unreadable = 0
         """Records that the last look came across which are no dead letters."""
 
     async def load(self) -> None:
@@ -62,9 +62,9 @@ class LetterBox:
         with translated(f"reading what was redriven of {self._topic}"):
             found = await self._consumer._coordinator.fetch_committed_offsets(list(self._places))
         self._redriven = {
-            place.partition: Redriven.parse(found[place].offset, found[place].metadata)
+            place.partition: RedrivenOffsets.parse(found[place].offset, found[place].metadata)
             if place in found and found[place].offset >= 0
-            else Redriven()
+            else RedrivenOffsets()
             for place in self._places
         }
 
@@ -75,18 +75,18 @@ class LetterBox:
             ends = await self._consumer.end_offsets(list(self._places))
         return {place.partition: (starts[place], ends[place]) for place in self._places}
 
-    async def letters(self, chosen: Filter, *, now: Callable[[], float] = time) -> AsyncGenerator[Found]:
+    async def letters(self, chosen: Filter, *, now: Callable[[], float] = time) -> AsyncGenerator[FoundLetter]:
         """Yield the letters that are there now and are meant, in the order of each partition."""
-        self.strange = 0
-        async with aclosing(self._messages(_narrowed(await self.bounds(), chosen.place))) as messages:
+        self.unreadable = 0
+        async with aclosing(self._messages(_bounds_of_letter(await self.bounds(), chosen.place))) as messages:
             async for message in messages:
                 try:
                     letter = letter_of(message)
-                except NoLetterError:
-                    self.strange += 1
+                except NotADeadLetter:
+                    self.unreadable += 1
                     continue
                 if chosen.accepts(letter, now()):
-                    yield Found(letter, message.offset in self._redriven[message.partition])
+                    yield FoundLetter(letter, message.offset in self._redriven[message.partition])
 
     async def redrive(
         self,
@@ -115,7 +115,7 @@ class LetterBox:
             async for found in all_found:
                 letter = found.letter
                 if found.redriven and not again:
-                    outcome.before += 1
+                    outcome.already_redriven += 1
                     continue
                 entries.append(
                     Entry(letter.since, letter.place, letter.topic, letter.origin_partition, letter.origin_offset)
@@ -123,7 +123,7 @@ class LetterBox:
                 size += len(letter.value or b"")
                 if size <= KEPT_BYTES:
                     kept[letter.place] = letter
-        outcome.strange = self.strange
+        outcome.unreadable = self.unreadable
         ordered = in_origin_order(entries)
         if dry_run:
             async with aclosing(self._in_order(ordered, kept)) as letters:
@@ -134,7 +134,7 @@ class LetterBox:
         try:
             async with (
                 Redrive(
-                    self._brokers, self._security, outcome, to=to, rate=rate, progress=progress, sent=self._note
+                    self._brokers, self._security, outcome, to=to, rate=rate, progress=progress, sent=self._record_sent
                 ) as redrive,
                 aclosing(self._in_order(ordered, kept)) as letters,
             ):
@@ -144,7 +144,7 @@ class LetterBox:
         finally:
             if outcome.redriven:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(POLL * QUIET_POLLS):
-                    outcome.remembered = await self._remember()
+                    outcome.remembered = await self._commit_redriven()
         return outcome
 
     async def count(self, until: Mapping[int, int]) -> int:
@@ -164,7 +164,7 @@ class LetterBox:
         admin: Any = AIOKafkaAdminClient(**client_settings(self._brokers, security_from(self._security, os.environ)))
         sockets = Sockets(admin._client)
         try:
-            with opening(tuple(self._brokers)):
+            with bootstrap_errors(tuple(self._brokers)):
                 await sockets.open(admin.start())
             with translated(f"deleting letters of {self._topic}"):
                 await admin.delete_records(
@@ -174,7 +174,7 @@ class LetterBox:
                     }
                 )
         finally:
-            await to_the_end(sockets.close())
+            await complete_shielded(sockets.close())
         return sum(offset - bounds[number][0] for number, offset in due.items())
 
     async def purgeable(self, *, redriven: bool = False, older_than: float | None = None) -> Mapping[int, int]:
@@ -195,7 +195,7 @@ class LetterBox:
                     until[place.partition] = min(until[place.partition], first_younger.offset)
         return until
 
-    def _note(self, letter: DeadLetter) -> None:
+    def _record_sent(self, letter: DeadLetter) -> None:
         """Note that a letter was sent back."""
         self._redriven[letter.partition].add(letter.offset)
 
@@ -236,7 +236,7 @@ class LetterBox:
                     wanted = [offset for offset in wanted if offset > records[-1].offset]
         return found
 
-    async def _remember(self) -> bool:
+    async def _commit_redriven(self) -> bool:
         from aiokafka.structs import OffsetAndMetadata
 
         starts = {number: start for number, (start, _) in (await self.bounds()).items()}
@@ -270,7 +270,9 @@ class LetterBox:
                         yield message_from(record)
 
 
-def _narrowed(bounds: Mapping[int, tuple[int, int]], place: tuple[int, int] | None) -> Mapping[int, tuple[int, int]]:
+def _bounds_of_letter(
+    bounds: Mapping[int, tuple[int, int]], place: tuple[int, int] | None
+) -> Mapping[int, tuple[int, int]]:
     """Return the bounds of what has to be read for one letter, or for all."""
     if place is None:
         return bounds
@@ -280,9 +282,9 @@ def _narrowed(bounds: Mapping[int, tuple[int, int]], place: tuple[int, int] | No
 
 
 @asynccontextmanager
-async def open_box(
+async def open_dead_letter_topic(
     brokers: str | Sequence[str] | None, topic: str, *, security: Security | None = None
-) -> AsyncIterator[LetterBox]:
+) -> AsyncIterator[DeadLetterTopic]:
     """Open a dead-letter topic. `security`: as for Producer.
 
     Raises KafkaUnavailable, UnknownTopic or another KafkaError.
@@ -300,7 +302,7 @@ async def open_box(
     )
     sockets = Sockets(consumer._client)
     try:
-        with opening(addresses):
+        with bootstrap_errors(addresses):
             await sockets.open(consumer.start())
         with translated("reading the list of topics"):
             if topic not in await consumer.topics():
@@ -308,8 +310,8 @@ async def open_box(
             await consumer._client.set_topics([topic])
         places = [Native(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(places)
-        box = LetterBox(consumer, addresses, topic, places, security)
-        await box.load()
-        yield box
+        dead_letters = DeadLetterTopic(consumer, addresses, topic, places, security)
+        await dead_letters.load()
+        yield dead_letters
     finally:
-        await to_the_end(close_consumer(consumer, sockets))
+        await complete_shielded(close_consumer(consumer, sockets))

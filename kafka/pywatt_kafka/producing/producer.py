@@ -9,7 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from pywatt_kafka.aiokafka.errors import FOREIGN, translate
+from pywatt_kafka.aiokafka.errors import AIOKAFKA_ERRORS, translate
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
@@ -179,7 +179,7 @@ class Producer:
         if engine is not None and self.connected and topic not in self._queued:
             try:
                 delivery = engine.append(record)
-            except (*FOREIGN, KafkaError) as error:
+            except (*AIOKAFKA_ERRORS, KafkaError) as error:
                 done(self._failure(topic, error, sent=False))
                 return
             if delivery is not None:
@@ -205,7 +205,7 @@ class Producer:
                 self._unqueue(topic)
                 waiting = False
                 acknowledged = await delivery
-        except (TimeoutError, *FOREIGN, KafkaError) as error:
+        except (TimeoutError, *AIOKAFKA_ERRORS, KafkaError) as error:
             if isinstance(error, TimeoutError) and self.connected and engine is not None and not engine.knows(topic):
                 unknown = UnknownTopic(f"topic {topic} does not exist, and the broker does not create it")
                 unknown.__cause__ = error
@@ -250,7 +250,7 @@ class Producer:
                     translated.__cause__ = error
                 return translated
             reason = translated.message
-        self._connection.nudge()
+        self._connection.check_soon()
         away = self.status.reason
         reason = f"writing to topic {topic}: {away}" if away else reason
         failure = NotAcknowledged(f"{reason}; {MAY_BE_WRITTEN}") if sent else KafkaUnavailable(reason)

@@ -58,7 +58,7 @@ class RdkafkaGroup:
         self._poller: Poller[Batches] = Poller(self._poll)
         self._subscribed: frozenset[str] = frozenset()
         self._owned: frozenset[TopicPartition] = frozenset()
-        self._held: set[TopicPartition] = set()
+        self._paused: set[TopicPartition] = set()
         """Partitions that the user has paused."""
         self._starts: dict[TopicPartition, int] | None = None
         """Where to read on, while an assignment is being taken; else None."""
@@ -68,39 +68,39 @@ class RdkafkaGroup:
         """What is to be committed, until that is answered."""
         self._ends: dict[TopicPartition, int] = {}
         self._ends_at = 0.0
-        self._trouble: KafkaError | None = None
-        self._trouble_at = 0.0
+        self._last_error: KafkaError | None = None
+        self._last_error_at = 0.0
         self._listener_error: Exception | None = None
         self._closing = False
 
     async def open(self) -> None:
         """Connect; joining goes on in the background, and waits for no topic to exist."""
         self._poller.start()
-        await self._poller.do(self._make)
+        await self._poller.call(self._make)
         await self.check()
 
     def stale(self) -> bool:
         """No broker is connected, a topic is missing, or there was an error."""
         missing = not self._subscribed.issuperset(self._settings.topics)
-        return missing or self._trouble is not None or self._health.down
+        return missing or self._last_error is not None or self._health.down
 
     async def check(self) -> None:
         """Ask for the topics; subscribe anew when there are others than before."""
         from confluent_kafka import KafkaException
 
-        if self._trouble is not None:
-            if time.monotonic() - self._trouble_at < ERROR_TTL:
-                raise self._trouble
-            self._trouble = None
+        if self._last_error is not None:
+            if time.monotonic() - self._last_error_at < ERROR_TTL:
+                raise self._last_error
+            self._last_error = None
         try:
-            metadata = await self._poller.do(partial(self._consumer.list_topics, timeout=CHECK_LIMIT))
+            metadata = await self._poller.call(partial(self._consumer.list_topics, timeout=CHECK_LIMIT))
         except KafkaException as error:
             raise self._health.unreachable() from error
         self._health.answered()
         there = frozenset(name for name, topic in metadata.topics.items() if topic.error is None and self._wants(name))
         if there != self._subscribed and not self._closing:
             self._subscribed = there
-            await self._poller.do(self._subscribe)
+            await self._poller.call(self._subscribe)
 
     def broken(self) -> bool:
         """The client has met an error after which it reads nothing more."""
@@ -110,7 +110,7 @@ class RdkafkaGroup:
         """Give up the partitions, leave the group (a static member stays), disconnect."""
         self._closing = True
         with anyio.move_on_after(self._settings.rebalance_timeout):
-            await self._give_up(self._owned)
+            await self._revoke(self._owned)
         await self._poller.end(self._end, CLOSE_LIMIT)
 
     async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
@@ -128,29 +128,29 @@ class RdkafkaGroup:
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Fetch nothing from these."""
         places = self._owned.intersection(partitions)
-        self._held |= places
+        self._paused |= places
         if places and self._starts is None:
-            self._poller.do_soon(partial(self._set_paused, places, True))
+            self._poller.call_soon(partial(self._set_paused, places, True))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         """Fetch from these again."""
         places = self._owned.intersection(partitions)
-        self._held -= places
+        self._paused -= places
         if places and self._starts is None:
-            self._poller.do_soon(partial(self._set_paused, places, False))
+            self._poller.call_soon(partial(self._set_paused, places, False))
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Read on at that offset."""
         if self._starts is not None:
             self._starts[partition] = offset
             return
-        self._poller.do_soon(partial(self._go_to, partition, offset))
+        self._poller.call_soon(partial(self._seek, partition, offset))
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         """Commit positions. Raises KafkaError; waits while the group rebalances."""
         wanted = [native(place, offset.offset, offset.metadata) for place, offset in offsets.items()]
         committed: Future[None] = Future()
-        await self._poller.do(partial(self._commit, wanted, committed))
+        await self._poller.call(partial(self._commit, wanted, committed))
         await asyncio.wrap_future(committed)
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
@@ -159,7 +159,7 @@ class RdkafkaGroup:
         if not wanted:
             return {}
         with translated("reading committed offsets"):
-            found = await self._poller.do(partial(self._consumer.committed, wanted, timeout=CALL_LIMIT))
+            found = await self._poller.call(partial(self._consumer.committed, wanted, timeout=CALL_LIMIT))
         for each in found:
             if each.error is not None:
                 raise translate(each.error, during="reading committed offsets")
@@ -171,14 +171,14 @@ class RdkafkaGroup:
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return the offset after the last record of each partition."""
-        return await self._poller.do(partial(self._end_offsets, tuple(partitions)))
+        return await self._poller.call(partial(self._end_offsets, tuple(partitions)))
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
         """Return what open transactions hold."""
-        return await self._poller.do(partial(self._unstable, tuple(partitions)))
+        return await self._poller.call(partial(self._unstable, tuple(partitions)))
 
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
-        """Return how many records follow the known offsets, by what the fetches until now have told."""
+        """Return how many records follow the known offsets, by what the fetches until now have work."""
         ends = self._ends
         return sum(max(0, ends[place] - known[place]) for place in self._owned.intersection(known) if place in ends)
 
@@ -263,12 +263,12 @@ class RdkafkaGroup:
         except KafkaError as error:
             logger.debug("a partition is given up already: %s", error)
 
-    def _go_to(self, partition: TopicPartition, offset: int) -> None:
+    def _seek(self, partition: TopicPartition, offset: int) -> None:
         try:
             with translated(f"seeking in {partition.topic}[{partition.partition}]"):
                 self._consumer.seek(native(partition, offset))
         except KafkaError as error:
-            self._keep(error)
+            self._record_error(error)
 
     def _poll(self, timeout: float, max_records: int) -> Batches:
         """Wait for a record, then take what else is there; in the poller's thread. Raises KafkaError."""
@@ -281,11 +281,11 @@ class RdkafkaGroup:
         for record in records:
             error = record.error()
             if error is not None:
-                self._failed(error)
+                self._handle_error(error)
                 continue
             message = message_from(record)
             batches.setdefault(TopicPartition(message.topic, message.partition), []).append(message)
-        self._look_at_ends()
+        self._refresh_ends()
         return batches
 
     def _records(self, timeout: float, max_records: int) -> Sequence[Any]:
@@ -293,7 +293,7 @@ class RdkafkaGroup:
         first: Any = None
         try:
             first = self._consumer.poll(timeout)
-            # told to wait it would do so until it has all of them
+            # work to wait it would do so until it has all of them
             more = self._consumer.consume(max_records - 1, 0) if first is not None and max_records > 1 else ()
         except _RebalancedError:
             return ()  # what was taken out before is read again
@@ -301,7 +301,7 @@ class RdkafkaGroup:
             self._polling = False
         return () if first is None else (first, *more)
 
-    def _look_at_ends(self) -> None:
+    def _refresh_ends(self) -> None:
         now = time.monotonic()
         if now - self._ends_at < ENDS_INTERVAL:
             return
@@ -309,7 +309,7 @@ class RdkafkaGroup:
         ends = {place: self._consumer.get_watermark_offsets(native(place), cached=True) for place in self._owned}
         self._ends = {place: found[1] for place, found in ends.items() if found is not None and found[1] >= 0}
 
-    def _failed(self, error: Any) -> None:
+    def _handle_error(self, error: Any) -> None:
         """Keep an error for the status, unless it passes by itself."""
         from confluent_kafka import KafkaError as Native
 
@@ -317,10 +317,10 @@ class RdkafkaGroup:
             return
         if error.code() == Native._FATAL:
             self._health.report(error)
-        self._keep(translate(error, during=f"reading as a member of {self._settings.group}"))
+        self._record_error(translate(error, during=f"reading as a member of {self._settings.group}"))
 
-    def _keep(self, trouble: KafkaError) -> None:
-        self._trouble, self._trouble_at = trouble, time.monotonic()
+    def _record_error(self, error: KafkaError) -> None:
+        self._last_error, self._last_error_at = error, time.monotonic()
 
     def _end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         with translated("finding where partitions end"):
@@ -333,7 +333,7 @@ class RdkafkaGroup:
         found: dict[TopicPartition, Unstable] = {}
         with translated("finding open transactions"):
             for place in partitions:
-                # Brokers tell where those may read to that asks; what fetches have told is where the partition ends.
+                # Brokers tell where those may read to that asks; what fetches have work is where the partition ends.
                 begin = self._consumer.get_watermark_offsets(native(place), timeout=CALL_LIMIT)[1]
                 end = self._consumer.get_watermark_offsets(native(place), cached=True)[1]
                 if 0 <= begin < end:
@@ -345,22 +345,22 @@ class RdkafkaGroup:
         from confluent_kafka import OFFSET_STORED
 
         places = frozenset(TopicPartition(each.topic, each.partition) for each in partitions)
-        self._ask(self._take(places))
+        self._run_in_loop(self._assign(places))
         starts, self._starts = self._starts or {}, None
         with translated("taking an assignment"):
             consumer.assign([native(place, starts.get(place, OFFSET_STORED)) for place in places])
-            if self._held:
-                consumer.pause([native(place) for place in self._held])
-        self._leave()
+            if self._paused:
+                consumer.pause([native(place) for place in self._paused])
+        self._leave_poll()
 
     def _on_revoke(self, consumer: Any, partitions: Sequence[Any]) -> None:
         """Give up an assignment; called in the thread that polls."""
-        self._ask(self._give_up(self._owned))
+        self._run_in_loop(self._revoke(self._owned))
         with translated("giving up an assignment"):
             consumer.unassign()
-        self._leave()
+        self._leave_poll()
 
-    def _leave(self) -> None:
+    def _leave_poll(self) -> None:
         """End the poll that the callback is part of.
 
         confluent-kafka loses its thread's state in a call that is made in a callback, and aborts at the next callback
@@ -369,25 +369,25 @@ class RdkafkaGroup:
         if self._polling:
             raise _RebalancedError
 
-    def _ask(self, told: Coroutine[Any, Any, None]) -> None:
+    def _run_in_loop(self, work: Coroutine[Any, Any, None]) -> None:
         """Have something done in the event loop, and wait for it in this thread."""
         self._in_rebalance = True
         try:
-            self._poller.ask(told, self._settings.rebalance_timeout)
+            self._poller.run_in_loop(work, self._settings.rebalance_timeout)
         except Exception as error:
             logger.exception("the listener of consumer group %s failed", self._settings.group)
             self._listener_error = error
         finally:
             self._in_rebalance = False
 
-    async def _take(self, places: frozenset[TopicPartition]) -> None:
+    async def _assign(self, places: frozenset[TopicPartition]) -> None:
         self._owned = places
-        self._held.clear()
+        self._paused.clear()
         self._starts = {}
         await self._settings.assigned(places)
 
-    async def _give_up(self, places: frozenset[TopicPartition]) -> None:
+    async def _revoke(self, places: frozenset[TopicPartition]) -> None:
         if places:
             await self._settings.revoked(places)
             self._owned = frozenset()
-            self._held.clear()
+            self._paused.clear()

@@ -29,13 +29,13 @@ class Poller(Generic[BatchT]):
         """`poll`: waits so many seconds for so many records; what it returns is false when there are none."""
         self._poll = poll
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._wanted: tuple[asyncio.Future[BatchT], float, int] | None = None
+        self._requested: tuple[asyncio.Future[BatchT], float, int] | None = None
         self._batch: asyncio.Future[BatchT] | None = None
         """What somebody has asked for, until it is taken."""
         self._kept: BatchT | None = None
         """What came when nobody had asked."""
         self._ending = False
-        self._last: Job = _nothing
+        self._last: Job = _wake
         self._thread = threading.Thread(target=self._run, name="rdkafka-poll", daemon=True)
 
     def start(self) -> None:
@@ -48,7 +48,7 @@ class Poller(Generic[BatchT]):
         batch = self._batch
         if batch is None:
             batch = self._batch = self._loop.create_future()
-            self._jobs.put(lambda: self._want(batch, timeout, max_records))
+            self._jobs.put(lambda: self._request(batch, timeout, max_records))
         # Not cancelled with its caller: what it brings is for the next one then.
         done, _ = await asyncio.wait({batch}, timeout=timeout + SLICE)
         if not done:
@@ -56,7 +56,7 @@ class Poller(Generic[BatchT]):
         self._batch = None
         return batch.result()
 
-    async def do(self, job: Callable[[], ResultT]) -> ResultT:
+    async def call(self, job: Callable[[], ResultT]) -> ResultT:
         """Have a job done and return what it returns. Raises what it raises."""
         done: asyncio.Future[ResultT] = self._loop.create_future()
 
@@ -64,24 +64,24 @@ class Poller(Generic[BatchT]):
             try:
                 result = job()
             except Exception as error:  # noqa: BLE001  it is raised where the job comes from
-                self._tell(partial(_fail, done, error))
+                self._post(partial(_fail, done, error))
             else:
-                self._tell(partial(_answer, done, result))
+                self._post(partial(_answer, done, result))
 
         self._jobs.put(work)
         return await done
 
-    def do_soon(self, job: Job) -> None:
+    def call_soon(self, job: Job) -> None:
         """Have a job done that cannot fail."""
         self._jobs.put(job)
 
-    def ask(self, told: Coroutine[Any, Any, None], limit: float) -> None:
+    def run_in_loop(self, work_in_loop: Coroutine[Any, Any, None], limit: float) -> None:
         """Have something done in the event loop, and do jobs until it is; called by the thread itself.
 
         Raises what it raises, and TimeoutError.
         """
-        future = asyncio.run_coroutine_threadsafe(told, self._loop)
-        future.add_done_callback(lambda _: self._jobs.put(_nothing))
+        future = asyncio.run_coroutine_threadsafe(work_in_loop, self._loop)
+        future.add_done_callback(lambda _: self._jobs.put(_wake))
         timer = threading.Timer(limit, self._jobs.put, [lambda: None if future.done() else _cancel(future)])
         timer.start()
         try:
@@ -101,26 +101,26 @@ class Poller(Generic[BatchT]):
             try:
                 job()
             finally:
-                self._tell(partial(_answer, done, None))
+                self._post(partial(_answer, done, None))
 
         self._last = last  # not a job among others: those may be done in the middle of a rebalance
         self._ending = True
-        self._jobs.put(_nothing)
+        self._jobs.put(_wake)
         await asyncio.wait({done}, timeout=limit)
 
     def _run(self) -> None:
         while not self._ending:
             try:
-                job = self._jobs.get(block=self._wanted is None, timeout=IDLE)
+                job = self._jobs.get(block=self._requested is None, timeout=IDLE)
             except queue.Empty:
-                self._turn()
+                self._poll_once()
             else:
                 job()
         self._last()
 
-    def _turn(self) -> None:
+    def _poll_once(self) -> None:
         """Poll once; nobody's records are kept for whoever asks next."""
-        if self._wanted is None:
+        if self._requested is None:
             untaken = self._batch is not None and self._batch.done()
             if self._kept is None and not untaken:
                 try:
@@ -128,30 +128,30 @@ class Poller(Generic[BatchT]):
                 except Exception:  # noqa: BLE001  it comes again when somebody asks
                     self._kept = None
             return
-        future, timeout, max_records = self._wanted
+        future, timeout, max_records = self._requested
         try:
             batch = self._poll(min(SLICE, max(timeout, 0.0)), max_records)
         except Exception as error:  # noqa: BLE001  it is raised by `fetch`
-            self._wanted = None
-            self._tell(partial(_fail, future, error))
+            self._requested = None
+            self._post(partial(_fail, future, error))
             return
         if batch or timeout <= SLICE:
-            self._give(future, batch)
+            self._deliver(future, batch)
         else:
-            self._wanted = future, timeout - SLICE, max_records
+            self._requested = future, timeout - SLICE, max_records
 
-    def _want(self, future: asyncio.Future[BatchT], timeout: float, max_records: int) -> None:
+    def _request(self, future: asyncio.Future[BatchT], timeout: float, max_records: int) -> None:
         if self._kept is not None:
             kept, self._kept = self._kept, None
-            self._give(future, kept)
+            self._deliver(future, kept)
         else:
-            self._wanted = future, timeout, max_records
+            self._requested = future, timeout, max_records
 
-    def _give(self, future: asyncio.Future[BatchT], batch: BatchT) -> None:
-        self._wanted = None
-        self._tell(partial(_answer, future, batch))
+    def _deliver(self, future: asyncio.Future[BatchT], batch: BatchT) -> None:
+        self._requested = None
+        self._post(partial(_answer, future, batch))
 
-    def _tell(self, what: Callable[[], object]) -> None:
+    def _post(self, what: Callable[[], object]) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(what)
 
@@ -166,7 +166,7 @@ def _fail(future: asyncio.Future[Any], error: Exception) -> None:
         future.set_exception(error)
 
 
-def _nothing() -> None:
+def _wake() -> None:
     """Wake the thread."""
 
 

@@ -33,15 +33,15 @@ SESSION_TIMEOUT = 10.0  # seconds
 FETCH_TIMEOUT = 1.0  # seconds
 COMMIT_INTERVAL = 0.5  # seconds
 GRACE = 5.0  # seconds that requests in work get to end at a stop
-PATIENCE = 30.0  # seconds that a client waits for its reply, if nobody says how long: the default of kafka-hooks
+REPLY_TIMEOUT = 30.0  # seconds that a client waits for its reply, if nobody says how long: the default of kafka-hooks
 FIRST_PAUSE = 0.5  # seconds until a reply that could not be written is written again, doubled each time ...
 LONGEST_PAUSE = 4.0  # ... up to this
 
 logger = logging.getLogger("pywatt_kafka")
 
 
-Answer: TypeAlias = Callable[[Call], Awaitable[Any]]
-_Written: TypeAlias = tuple[bytes, list[Header]]
+Handler: TypeAlias = Callable[[Call], Awaitable[Any]]
+_ReplyRecord: TypeAlias = tuple[bytes, list[Header]]
 """A reply's value and headers."""
 
 
@@ -91,12 +91,12 @@ class Responder:
         self._response_topic = response_topic
         self._concurrency = concurrency
         self._max_age = max_age
-        self._patience = PATIENCE if max_age is None else max_age
+        self._reply_timeout = REPLY_TIMEOUT if max_age is None else max_age
         self._clock = clock
-        self._answer: Answer | None = None
+        self._handler: Handler | None = None
         self._running = 0
         self._room = asyncio.Event()
-        self._open: dict[TopicPartition, _Unfinished] = {}
+        self._open: dict[TopicPartition, _OpenRequests] = {}
         self._producer_settings: dict[str, Any] = {"brokers": brokers, "client_id": client_id, "security": security}
         self._consumer_settings: dict[str, Any] = {
             **self._producer_settings,
@@ -105,19 +105,19 @@ class Responder:
             "session_timeout": session_timeout,
         }
 
-    def __call__(self, answer: Answer) -> Answer:
+    def __call__(self, answer: Handler) -> Handler:
         """Use this function (as a decorator)."""
-        self._answer = answer
+        self._handler = answer
         return answer
 
     async def run(self) -> None:
-        """Answer until cancelled. Raises KafkaError when no function or no broker is given."""
+        """Handler until cancelled. Raises KafkaError when no function or no broker is given."""
         async with self:
             await anyio.sleep_forever()
 
     async def __aenter__(self) -> Self:
         """Begin to answer; needs no live broker. Raises KafkaError when no function or no broker is given."""
-        if self._answer is None:
+        if self._handler is None:
             raise KafkaError(
                 f"the responder of {self._topic} has no function that answers", hint="decorate one with the responder"
             )
@@ -142,7 +142,7 @@ class Responder:
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Part of AssignmentListener."""
-        self._open = {partition: _Unfinished() for partition in partitions}
+        self._open = {partition: _OpenRequests() for partition in partitions}
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Part of AssignmentListener."""
@@ -153,25 +153,25 @@ class Responder:
             self._open.pop(partition, None)
 
     async def _work(self, producer: Producer, consumer: Consumer) -> None:
-        async with producer, consumer, anyio.create_task_group() as answering:
-            answering.start_soon(self._commit_regularly)
+        async with producer, consumer, anyio.create_task_group() as handlers:
+            handlers.start_soon(self._commit_regularly)
             with self._reading:
-                await self._read(producer, consumer, answering)
+                await self._read(producer, consumer, handlers)
             with anyio.move_on_after(GRACE):
                 await self._idle()
             self._is_over = True
-            answering.cancel_scope.cancel()
+            handlers.cancel_scope.cancel()
 
-    async def _read(self, producer: Producer, consumer: Consumer, answering: TaskGroup) -> None:
+    async def _read(self, producer: Producer, consumer: Consumer, handlers: TaskGroup) -> None:
         while True:
             while (free := self._concurrency - self._running) <= 0:
                 await self._wait_for_one()
             batches = await consumer.fetch(timeout=FETCH_TIMEOUT, max_records=free)
             for partition, messages in batches.items():
-                self._take(partition, messages, producer, answering)
+                self._take(partition, messages, producer, handlers)
 
     def _take(
-        self, partition: TopicPartition, messages: Sequence[Message], producer: Producer, answering: TaskGroup
+        self, partition: TopicPartition, messages: Sequence[Message], producer: Producer, handlers: TaskGroup
     ) -> None:
         held = self._open.get(partition)
         if held is None:
@@ -186,11 +186,11 @@ class Responder:
                 held.finish(message.offset)
             else:
                 self._running += 1
-                answering.start_soon(self._respond, Call(message, correlation_id), held, producer, answering)
+                handlers.start_soon(self._respond, Call(message, correlation_id), held, producer, handlers)
 
-    async def _respond(self, call: Call, held: _Unfinished, producer: Producer, answering: TaskGroup) -> None:
+    async def _respond(self, call: Call, held: _OpenRequests, producer: Producer, handlers: TaskGroup) -> None:
         try:
-            written = await self._answered(call)
+            written = await self._handle(call)
         except BaseException:
             self._ended()
             raise
@@ -202,18 +202,18 @@ class Responder:
             elif self._is_over:
                 self._ended()  # uncommitted: it is answered again
             else:
-                answering.start_soon(self._reply_later, call, held, producer, written, outcome)
+                handlers.start_soon(self._reply_later, call, held, producer, written, outcome)
 
         # no task waits for what nearly always goes well
         producer.post(self._response_topic, written[0], replied, headers=written[1])
 
     async def _reply_later(
-        self, call: Call, held: _Unfinished, producer: Producer, written: _Written, error: KafkaError
+        self, call: Call, held: _OpenRequests, producer: Producer, written: _ReplyRecord, error: KafkaError
     ) -> None:
         """Go on with a reply that could not be written."""
         asked = min(self._asked_at(call.message), self._clock())
         try:
-            await self._write_again(call, written, producer, error, until=asked + self._patience)
+            await self._write_again(call, written, producer, error, until=asked + self._reply_timeout)
             held.finish(call.message.offset)
         finally:
             self._ended()
@@ -222,17 +222,17 @@ class Responder:
         """Return when a request was written: now, if its record does not say."""
         return message.timestamp / 1000 if message.timestamp >= 0 else self._clock()
 
-    async def _answered(self, call: Call) -> _Written:
-        assert self._answer is not None
+    async def _handle(self, call: Call) -> _ReplyRecord:
+        assert self._handler is not None
         try:
-            given = await self._answer(call)
-            return _written(call, given if isinstance(given, Reply) else Reply(given))
+            given = await self._handler(call)
+            return _reply_record(call, given if isinstance(given, Reply) else Reply(given))
         except Exception:  # the user's code: it must not end the others' requests
             logger.exception("a request of %s could not be answered", self._topic)
-            return _written(call, _failed("Internal Server Error"))
+            return _reply_record(call, _failed("Internal Server Error"))
 
     async def _write_again(
-        self, call: Call, written: _Written, producer: Producer, error: KafkaError, *, until: float
+        self, call: Call, written: _ReplyRecord, producer: Producer, error: KafkaError, *, until: float
     ) -> None:
         """Write a reply, again and again while somebody may wait for it; an error if it can never be written."""
         attempts, hopeless, retries = 1, False, 0
@@ -249,7 +249,7 @@ class Responder:
                 if hopeless:
                     return
                 hopeless = True
-                written = _written(call, _failed("The reply could not be written."))
+                written = _reply_record(call, _failed("The reply could not be written."))
             body, headers = written
             try:
                 await producer.send(self._response_topic, body, headers=headers)
@@ -294,7 +294,7 @@ def _failed(message: str) -> Reply:
     return Reply({"statusCode": 500, "error": "Internal Server Error", "message": message}, 500)
 
 
-def _written(call: Call, reply: Reply) -> _Written:
+def _reply_record(call: Call, reply: Reply) -> _ReplyRecord:
     """Return a reply's record. Raises TypeError, ValueError for what is no JSON."""
     body, content_type = reply.encoded()
     headers: list[Header] = [
@@ -307,7 +307,7 @@ def _written(call: Call, reply: Reply) -> _Written:
     return body, headers
 
 
-class _Unfinished:
+class _OpenRequests:
     """The requests of one partition that are in work."""
 
     __slots__ = ("_taken", "committed", "position")

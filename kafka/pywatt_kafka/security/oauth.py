@@ -16,9 +16,9 @@ from pywatt_kafka.errors import NotAuthorized
 REQUEST_LIMIT = 10.0  # seconds
 DEFAULT_LIFETIME = 300.0  # seconds of a token whose endpoint does not say
 LONGEST_LIFETIME = 86400.0  # seconds after which a token is renewed, whatever its endpoint says
-KEPT = 0.8
+REUSE_FRACTION = 0.8
 """Part of a token's life in which it is used again: it has to last while a connection is opened."""
-ANSWER_LIMIT = 64 * 1024  # bytes
+RESPONSE_BYTES = 64 * 1024  # bytes
 
 
 class TokenSource(Protocol):
@@ -37,7 +37,7 @@ class FixedToken:
 
     def provider(self) -> Any:
         """Return what gives it."""
-        return _provider(_Fixed(self.token))
+        return _provider(_FixedProvider(self.token))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +51,10 @@ class ClientCredentials:
 
     def provider(self) -> Any:
         """Return what fetches tokens and keeps them while they are good."""
-        return _provider(Renewing(self))
+        return _provider(RenewedToken(self))
 
 
-class _Fixed:
+class _FixedProvider:
     def __init__(self, token: str) -> None:
         self._token = token
 
@@ -62,7 +62,7 @@ class _Fixed:
         return self._token
 
 
-class Renewing:
+class RenewedToken:
     """Gives a token, and gets another one in time."""
 
     def __init__(self, credentials: ClientCredentials, clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,7 +76,7 @@ class Renewing:
         if self._clock() >= self._good_until:
             asked = self._clock()
             self._token, lifetime = await anyio.to_thread.run_sync(fetch, self._credentials, abandon_on_cancel=True)
-            self._good_until = asked + lifetime * KEPT
+            self._good_until = asked + lifetime * REUSE_FRACTION
         return self._token
 
 
@@ -95,7 +95,7 @@ def fetch(credentials: ClientCredentials) -> tuple[str, float]:
     )
     try:
         with urllib.request.urlopen(request, timeout=REQUEST_LIMIT) as answer:  # noqa: S310
-            document = json.loads(answer.read(ANSWER_LIMIT))
+            document = json.loads(answer.read(RESPONSE_BYTES))
         token, lifetime = document["access_token"], _lifetime(document.get("expires_in", DEFAULT_LIFETIME))
     except urllib.error.HTTPError as error:
         error.close()
@@ -115,7 +115,7 @@ def _lifetime(given: Any) -> float:
     return min(seconds, LONGEST_LIFETIME)
 
 
-def _provider(source: _Fixed | Renewing) -> Any:
+def _provider(source: _FixedProvider | RenewedToken) -> Any:
     from aiokafka.abc import AbstractTokenProvider
 
     AbstractTokenProvider.register(type(source))

@@ -11,11 +11,11 @@ import click
 
 from pywatt.cli.output.table import counted, json_option, print_json, print_table
 from pywatt_kafka.admin.topics import list_topics
-from pywatt_kafka.dlq.codec import CUT, DeadLetter, Filter
+from pywatt_kafka.dlq.codec import ERROR_WIDTH, DeadLetter, Filter
 from pywatt_kafka.dlq.durations import parse_duration
-from pywatt_kafka.dlq.json_view import in_full, shown_bytes, summary
+from pywatt_kafka.dlq.json_view import full_document, summary_document, text_or_base64
 from pywatt_kafka.dlq.redrive import Outcome
-from pywatt_kafka.dlq.topic import Found, open_box
+from pywatt_kafka.dlq.topic import FoundLetter, open_dead_letter_topic
 from pywatt_services.kafka_cli.cluster_choice import Cluster
 from pywatt_services.kafka_cli.cluster_options import Command, cluster_options
 from pywatt_services.kafka_cli.errors import KafkaCommandError, run
@@ -83,28 +83,28 @@ def list_letters(
         run(_list_topics(cluster, as_json))
         return
     chosen = _filter(origin, error, key, older_than, newer_than)
-    found, strange = run(_letters(cluster, topic, chosen, limit))
+    found, unreadable = run(_letters(cluster, topic, chosen, limit))
     if as_json:
-        print_json([summary(each) for each in found])
+        print_json([summary_document(each) for each in found])
         return
     rows = [
         (
             f"{each.letter.partition}@{each.letter.offset}",
             _age(time() - each.letter.since),
             each.letter.topic,
-            "" if each.letter.key is None else str(shown_bytes(each.letter.key)),
+            "" if each.letter.key is None else str(text_or_base64(each.letter.key)),
             str(each.letter.attempts),
             "redriven" if each.redriven else "",
             each.letter.target or "",
-            each.letter.error[:CUT],
+            each.letter.error[:ERROR_WIDTH],
         )
         for each in found
     ]
     print_table(("LETTER", "AGE", "FROM", "KEY", "ATTEMPTS", "STATE", "TARGET", "ERROR"), rows)
     if len(found) == limit:
         click.echo(f"Only the first {limit} are shown: see --limit.", err=True)
-    if strange:
-        click.echo(f"{counted(strange, 'record')} in {topic} {_no_letters(strange)}.", err=True)
+    if unreadable:
+        click.echo(f"{counted(unreadable, 'record')} in {topic} {_no_letters(unreadable)}.", err=True)
 
 
 @dlq.command()
@@ -116,7 +116,7 @@ def show(topic: str, place: tuple[int, int], cluster: Cluster) -> None:
     found, _ = run(_letters(cluster, topic, Filter(place=place), 1))
     if not found:
         raise KafkaCommandError(f"{topic} has no dead letter {place[0]}@{place[1]}")
-    print_json(in_full(found[0]))
+    print_json(full_document(found[0]))
 
 
 @dlq.command()
@@ -152,8 +152,8 @@ def redrive(
             click.echo(f"{letter.partition}@{letter.offset} {what}")
 
     async def work() -> Outcome:
-        async with open_box(cluster.brokers, topic, security=cluster.security) as box:
-            return await box.redrive(chosen, to=to, again=again, rate=rate, dry_run=dry_run, progress=tell)
+        async with open_dead_letter_topic(cluster.brokers, topic, security=cluster.security) as dead_letters:
+            return await dead_letters.redrive(chosen, to=to, again=again, rate=rate, dry_run=dry_run, progress=tell)
 
     outcome = run(work())
     if as_json:
@@ -188,9 +188,9 @@ def purge(
         raise click.UsageError("Say which letters: --all, --redriven or --older-than.")
 
     async def work(*, really: bool) -> int:
-        async with open_box(cluster.brokers, topic, security=cluster.security) as box:
-            until = await box.purgeable(redriven=redriven, older_than=older_than)
-            return await box.purge(until) if really else await box.count(until)
+        async with open_dead_letter_topic(cluster.brokers, topic, security=cluster.security) as dead_letters:
+            until = await dead_letters.purgeable(redriven=redriven, older_than=older_than)
+            return await dead_letters.purge(until) if really else await dead_letters.count(until)
 
     count = run(work(really=False))
     if dry_run or not count:
@@ -228,24 +228,24 @@ def _told(outcome: Outcome, dry_run: bool) -> str:
     parts = [f"{outcome.redriven} {'would be ' if dry_run else ''}sent back"]
     if outcome.failed:
         parts.append(f"{outcome.failed} not sent back")
-    if outcome.before:
-        parts.append(f"{outcome.before} sent back before (--again sends them once more)")
-    if outcome.strange:
-        parts.append(f"{counted(outcome.strange, 'record')} {_no_letters(outcome.strange)}")
+    if outcome.already_redriven:
+        parts.append(f"{outcome.already_redriven} sent back before (--again sends them once more)")
+    if outcome.unreadable:
+        parts.append(f"{counted(outcome.unreadable, 'record')} {_no_letters(outcome.unreadable)}")
     return ", ".join(parts) + "."
 
 
-async def _letters(cluster: Cluster, topic: str, chosen: Filter, limit: int) -> tuple[list[Found], int]:
-    found: list[Found] = []
+async def _letters(cluster: Cluster, topic: str, chosen: Filter, limit: int) -> tuple[list[FoundLetter], int]:
+    found: list[FoundLetter] = []
     async with (
-        open_box(cluster.brokers, topic, security=cluster.security) as box,
-        aclosing(box.letters(chosen)) as letters,
+        open_dead_letter_topic(cluster.brokers, topic, security=cluster.security) as dead_letters,
+        aclosing(dead_letters.letters(chosen)) as letters,
     ):
         async for each in letters:
             found.append(each)
             if len(found) == limit:
                 break
-        return found, box.strange
+        return found, dead_letters.unreadable
 
 
 async def _list_topics(cluster: Cluster, as_json: bool) -> None:

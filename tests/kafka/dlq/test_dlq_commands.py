@@ -14,7 +14,7 @@ from harness.kafka_cli import kafka
 from pywatt_kafka import Consumer, Message, Producer, ensure_topics
 from pywatt_kafka.dlq.codec import Filter
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID
-from pywatt_kafka.dlq.topic import open_box
+from pywatt_kafka.dlq.topic import open_dead_letter_topic
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
@@ -172,14 +172,14 @@ async def test_what_was_sent_back_is_remembered_when_it_is_broken_off(broker: st
     await bury(shell)
     sent: list[int] = []
     with anyio.fail_after(LONG), anyio.CancelScope() as scope:
-        async with open_box(broker, shell.topic) as box:
+        async with open_dead_letter_topic(broker, shell.topic) as dead_letters:
 
             def tell(*_: object) -> None:
                 sent.append(1)
                 if len(sent) == 2:
                     scope.cancel()
 
-            await box.redrive(Filter(), rate=10.0, progress=tell)
+            await dead_letters.redrive(Filter(), rate=10.0, progress=tell)
     assert len(sent) == 2
-    async with open_box(broker, shell.topic) as box:
-        assert len([found async for found in box.letters(Filter()) if found.redriven]) == 2
+    async with open_dead_letter_topic(broker, shell.topic) as dead_letters:
+        assert len([found async for found in dead_letters.letters(Filter()) if found.redriven]) == 2

@@ -9,10 +9,10 @@ import anyio
 import pytest
 
 from pywatt_kafka import Consumer, Message, Producer, ensure_topics
-from pywatt_kafka.dlq import topic as box_module
+from pywatt_kafka.dlq import topic as topic_module
 from pywatt_kafka.dlq.codec import Filter
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID, TARGET
-from pywatt_kafka.dlq.topic import open_box
+from pywatt_kafka.dlq.topic import open_dead_letter_topic
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
@@ -39,11 +39,11 @@ async def read(broker: str, topic: str, count: int) -> Sequence[Message]:
     return found
 
 
-@pytest.mark.parametrize("kept", [box_module.KEPT_BYTES, 0])
+@pytest.mark.parametrize("kept", [topic_module.KEPT_BYTES, 0])
 async def test_records_go_back_in_the_order_of_their_origin(
     broker: str, topic: str, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(box_module, "KEPT_BYTES", kept)
+    monkeypatch.setattr(topic_module, "KEPT_BYTES", kept)
     dlq = f"{topic}-dlq"
     await ensure_topics(broker, [dlq], partitions=3)
     await ensure_topics(broker, [topic], partitions=2)
@@ -54,8 +54,8 @@ async def test_records_go_back_in_the_order_of_their_origin(
             key = None if number % 2 else b"k%d" % (number % 6)
             message = Message(topic, 1 if key is None else 0, number, key, b"%d" % number, (), 0)
             await producer.send(dlq, letter_for(message, now=chance.random()), partition=chance.randrange(3))
-    async with open_box(broker, dlq) as box:
-        outcome = await box.redrive(Filter())
+    async with open_dead_letter_topic(broker, dlq) as dead_letters:
+        outcome = await dead_letters.redrive(Filter())
         assert (outcome.redriven, outcome.failed) == (count, 0)
     found = await read(broker, topic, count)
     for key in (b"k0", b"k2", b"k4", None):
@@ -77,8 +77,8 @@ async def test_a_record_that_its_letter_lacks_is_read_where_it_comes_from(broker
         for timestamp, offset in ((1_700_000_000_123, 0), (1_700_000_000_125, 0), (1_700_000_000_123, 9)):
             message = Message(topic, place.partition, offset, b"k", value, (), timestamp)
             await producer.send(dlq, letter_for(message, whole=False))
-    async with open_box(broker, dlq) as box:
-        outcome = await box.redrive(Filter(), to=other)
+    async with open_dead_letter_topic(broker, dlq) as dead_letters:
+        outcome = await dead_letters.redrive(Filter(), to=other)
     assert outcome.redriven == 1
     failed = [(letter.offset, why) for letter, why in outcome.failures]
     assert [offset for offset, _ in failed] == [1, 2]

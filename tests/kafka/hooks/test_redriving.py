@@ -10,7 +10,7 @@ from harness.hooks import ReadRecords, Received, RunHooks, Target
 
 from pywatt_kafka import Producer, ensure_topics
 from pywatt_kafka.dlq.codec import Filter
-from pywatt_kafka.dlq.topic import open_box
+from pywatt_kafka.dlq.topic import open_dead_letter_topic
 
 pytestmark = pytest.mark.anyio
 
@@ -25,8 +25,8 @@ def document(broker: str, topic: str, *urls: str) -> dict[str, Any]:
 
 
 async def redrive(broker: str, topic: str) -> int:
-    async with open_box(broker, f"{topic}-dlq") as box:
-        return (await box.redrive(Filter())).redriven
+    async with open_dead_letter_topic(broker, f"{topic}-dlq") as dead_letters:
+        return (await dead_letters.redrive(Filter())).redriven
 
 
 async def test_only_the_target_that_failed_gets_the_record_again(

@@ -16,8 +16,8 @@ from typing import Any
 
 from pywatt_kafka.admin.topics import list_topics
 from pywatt_kafka.dlq.codec import Filter
-from pywatt_kafka.dlq.json_view import in_full, summary
-from pywatt_kafka.dlq.topic import open_box
+from pywatt_kafka.dlq.json_view import full_document, summary_document
+from pywatt_kafka.dlq.topic import open_dead_letter_topic
 from pywatt_kafka.security.options import Security
 from pywatt_services.kafka_hooks.admin.dead_letter_query import FILTERS, Query, read_place
 from pywatt_services.kafka_hooks.http.exchange import Request
@@ -65,23 +65,23 @@ class DeadLetterApi:
         limit, chosen = query.limit(), query.filter()
         letters: list[Any] = []
         async with (
-            open_box(self._brokers, topic, security=self._security) as box,
-            aclosing(box.letters(chosen)) as found,
+            open_dead_letter_topic(self._brokers, topic, security=self._security) as dead_letters,
+            aclosing(dead_letters.letters(chosen)) as found,
         ):
             async for each in found:
-                letters.append(summary(each))
+                letters.append(summary_document(each))
                 if len(letters) == limit:
                     break
-            return document({"letters": letters, "noLetters": box.strange})
+            return document({"letters": letters, "noLetters": dead_letters.unreadable})
 
     async def _show(self, topic: str, place: str, query: bytes) -> HttpResponse:
         Query(query, ())
         async with (
-            open_box(self._brokers, topic, security=self._security) as box,
-            aclosing(box.letters(Filter(place=read_place(place)))) as found,
+            open_dead_letter_topic(self._brokers, topic, security=self._security) as dead_letters,
+            aclosing(dead_letters.letters(Filter(place=read_place(place)))) as found,
         ):
             async for each in found:
-                return document(in_full(each))
+                return document(full_document(each))
         return _no_letter(place)
 
     async def _redrive(self, topic: str, query: Query) -> HttpResponse:
@@ -97,17 +97,17 @@ class DeadLetterApi:
         self, topic: str, chosen: Filter, query: Query, rate: float | None = None
     ) -> dict[str, object]:
         to, again, dry_run = query.topic("to"), query.is_set("again"), query.is_set("dryRun")
-        async with open_box(self._brokers, topic, security=self._security) as box:
-            outcome = await box.redrive(chosen, to=to, again=again, dry_run=dry_run, rate=rate)
+        async with open_dead_letter_topic(self._brokers, topic, security=self._security) as dead_letters:
+            outcome = await dead_letters.redrive(chosen, to=to, again=again, dry_run=dry_run, rate=rate)
         return {"dryRun": dry_run, **outcome.as_document()}
 
     async def _purge(self, topic: str, query: Query) -> HttpResponse:
         redriven, older_than, dry_run = query.is_set("redriven"), query.age("olderThan"), query.is_set("dryRun")
         if not (query.is_set("all") or redriven or older_than is not None):
             raise ValueError("Say which letters: all, redriven or olderThan (90s, 15m, 12h, 7d).")
-        async with open_box(self._brokers, topic, security=self._security) as box:
-            until = await box.purgeable(redriven=redriven, older_than=older_than)
-            count = await (box.count(until) if dry_run else box.purge(until))
+        async with open_dead_letter_topic(self._brokers, topic, security=self._security) as dead_letters:
+            until = await dead_letters.purgeable(redriven=redriven, older_than=older_than)
+            count = await (dead_letters.count(until) if dry_run else dead_letters.purge(until))
         return document({"dryRun": dry_run, "deleted": count})
 
 

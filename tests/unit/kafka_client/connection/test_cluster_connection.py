@@ -111,15 +111,15 @@ async def test_a_quiet_connection_is_checked_only_now_and_then() -> None:
         assert connection.status.state is CONNECTED
 
 
-@pytest.mark.parametrize("noticed_by", ["nudge", "stale"])
+@pytest.mark.parametrize("noticed_by", ["check_soon", "stale"])
 async def test_an_outage_is_noticed_at_once_and_so_is_its_end(noticed_by: str) -> None:
     cluster = Cluster()
     async with cluster.connection() as connection:
         with anyio.fail_after(LIMIT):
             engine = await connection.connected()
         cluster.up = False
-        if noticed_by == "nudge":
-            connection.nudge()
+        if noticed_by == "check_soon":
+            connection.check_soon()
         else:
             engine.is_stale = True
         await cluster.until(lambda: connection.status == ConnectionStatus(AWAY, "gone"))
@@ -136,7 +136,7 @@ async def test_after_a_long_outage_the_engine_is_replaced() -> None:
         with anyio.fail_after(LIMIT):
             first = await connection.connected()
         cluster.up = False
-        connection.nudge()
+        connection.check_soon()
         await cluster.until(lambda: connection.status.state is AWAY)
         cluster.now += REPLACE_AFTER
         await cluster.until(lambda: first.closed)

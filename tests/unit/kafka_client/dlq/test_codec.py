@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt_kafka import Message
-from pywatt_kafka.dlq.codec import Filter, NoLetterError, letter_of
-from pywatt_kafka.dlq.redriven_offsets import Redriven
+from pywatt_kafka.dlq.codec import Filter, NotADeadLetter, letter_of
+from pywatt_kafka.dlq.redriven_offsets import RedrivenOffsets
 from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
@@ -81,7 +81,7 @@ def test_letters_of_the_original_are_understood() -> None:
      b'{"topic":"a","value":"","headers":[1]}', b'{"topic":"a","value":"","errors":[1]}'],
 )  # fmt: skip
 def test_what_is_no_letter(value: bytes | None) -> None:
-    with pytest.raises(NoLetterError):
+    with pytest.raises(NotADeadLetter):
         letter_of(record(value))
 
 
@@ -114,19 +114,19 @@ def test_filter(conditions: dict[str, Any], meant: bool) -> None:
 
 @given(st.integers(0, 20), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3)), max_size=30))
 def test_redriven_letters_are_remembered_like_a_set(position: int, added: list[tuple[int, int]]) -> None:
-    redriven, expected = Redriven(position), set(range(position))
+    redriven, expected = RedrivenOffsets(position), set(range(position))
     for first, more in added:
         redriven.add(first, first + more)
         expected |= set(range(first, first + more + 1))
-        again = Redriven.parse(redriven.position, redriven.note)
+        again = RedrivenOffsets.parse(redriven.position, redriven.note)
         for known in (redriven, again):
             assert {offset for offset in range(100) if offset in known} == expected
         assert redriven.position == min(set(range(100)) - expected)
 
 
 def test_note_of_somebody_else_counts_as_none_and_one_too_long_does_not_fit() -> None:
-    assert (Redriven.parse(5, "what is this").note, 5 in Redriven.parse(5, "x")) == ("", False)
-    redriven = Redriven()
+    assert (RedrivenOffsets.parse(5, "what is this").note, 5 in RedrivenOffsets.parse(5, "x")) == ("", False)
+    redriven = RedrivenOffsets()
     for offset in range(1, 5000, 2):
         redriven.add(offset)
     assert not redriven.fits

@@ -53,7 +53,7 @@ async def test_records_come_to_whoever_asks(client: Client) -> None:
 
 async def test_records_are_not_lost_with_a_caller_that_goes_away(client: Client) -> None:
     task = asyncio.ensure_future(client.poller.fetch(LONG, 10))
-    await client.poller.do(lambda: None)
+    await client.poller.call(lambda: None)
     task.cancel()
     await asyncio.wait({task})
     client.records.put([1])
@@ -63,7 +63,7 @@ async def test_records_are_not_lost_with_a_caller_that_goes_away(client: Client)
 async def test_a_client_that_nobody_asks_is_polled_all_the_same(client: Client) -> None:
     client.records.put([1])
     while not client.records.empty():
-        await client.poller.do(lambda: client.poller._turn())
+        await client.poller.call(lambda: client.poller._poll_once())
     assert await client.poller.fetch(LONG, 10) == [1]
 
 
@@ -72,7 +72,7 @@ async def test_errors_come_to_whoever_asked(client: Client) -> None:
     with pytest.raises(ValueError, match="no"):
         await client.poller.fetch(LONG, 10)
     with pytest.raises(ZeroDivisionError):
-        await client.poller.do(lambda: 1 // 0)
+        await client.poller.call(lambda: 1 // 0)
     client.error = None
     client.records.put([1])
     assert await client.poller.fetch(LONG, 10) == [1]
@@ -82,9 +82,9 @@ async def test_what_the_loop_does_in_a_rebalance_may_need_the_thread(client: Cli
     seen: list[str] = []
 
     async def rebalance() -> None:
-        seen.append(await client.poller.do(lambda: "job"))
+        seen.append(await client.poller.call(lambda: "job"))
 
-    await client.poller.do(lambda: client.poller.ask(rebalance(), LONG))
+    await client.poller.call(lambda: client.poller.run_in_loop(rebalance(), LONG))
     assert seen == ["job"]
 
 
@@ -93,5 +93,5 @@ async def test_a_rebalance_that_takes_too_long_is_given_up(client: Client) -> No
         await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
-        await client.poller.do(lambda: client.poller.ask(never(), 0.01))
-    assert await client.poller.do(lambda: "goes on") == "goes on"
+        await client.poller.call(lambda: client.poller.run_in_loop(never(), 0.01))
+    assert await client.poller.call(lambda: "goes on") == "goes on"

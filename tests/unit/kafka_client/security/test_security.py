@@ -16,7 +16,7 @@ from harness.certificates import Authority
 from pywatt_kafka import ClientCredentials, FixedToken, KafkaError, Mechanism, NotAuthorized, Sasl, Security, Tls
 from pywatt_kafka.aiokafka.security import security_settings
 from pywatt_kafka.security.environment import security_from
-from pywatt_kafka.security.oauth import Renewing, fetch
+from pywatt_kafka.security.oauth import RenewedToken, fetch
 from pywatt_kafka.security.options import NONE
 
 LOGIN = Sasl(mechanism=Mechanism.SCRAM_SHA_256, username="alice", password="hidden-1")
@@ -194,5 +194,5 @@ def test_endpoint_that_gives_no_token(credentials: ClientCredentials, answer: tu
 async def test_token_is_used_again_until_it_is_nearly_over(credentials: ClientCredentials) -> None:
     Endpoint.answers += [(200, b'{"access_token": "%d", "expires_in": 100}' % number) for number in (1, 2)]
     moments = [0.0, 0.0, 79.0, 80.0, 80.0, 150.0]  # asked twice where a token is fetched
-    source = Renewing(credentials, clock=lambda: moments.pop(0))
+    source = RenewedToken(credentials, clock=lambda: moments.pop(0))
     assert [await source.token() for _ in range(4)] == ["1", "1", "2", "2"]
