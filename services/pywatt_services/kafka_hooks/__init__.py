@@ -15,7 +15,7 @@ __all__ = ["TYPE", "KafkaHooksType"]
 
 
 class KafkaHooksType:
-    """Bridges Kafka and HTTP. Original: @platformatic/kafka-hooks."""
+    """Delivers records to webhooks, and HTTP requests to topics. Original: @platformatic/kafka-hooks."""
 
     name = "kafka-hooks"
     aliases = ("@platformatic/kafka-hooks",)
@@ -28,7 +28,7 @@ class KafkaHooksType:
         return load("kafka-hooks")
 
     def detect(self, folder: Path) -> bool:
-        """Never: without a config file there is nothing to bridge."""
+        """Never: without a config file there is nothing to serve."""
         return False
 
     def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:

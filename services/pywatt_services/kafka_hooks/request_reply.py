@@ -84,13 +84,13 @@ class RequestReply:
         self._tasks = tasks
         self._new_id = new_id
         self._throttle = throttle or LogThrottle()
-        self._calls: dict[bytes, _PendingRequest] = {}
+        self._pending: dict[bytes, _PendingRequest] = {}
         self._deadlines: dict[float, TimeoutQueue[_PendingRequest]] = {}
 
     @property
     def waiting(self) -> int:
         """Number of requests that wait."""
-        return len(self._calls)
+        return len(self._pending)
 
     def arrived(self, message: Message) -> None:
         """Respond to the request that waits for a record of a response topic, if it is one of this worker's."""
@@ -100,12 +100,12 @@ class RequestReply:
                 place = f"{message.topic}[{message.partition}]@{message.offset}"
                 logger.warning("Response message missing correlation ID: %s (%d so far)", place, self._throttle.count)
             return
-        call = self._calls.get(correlation_id)
-        if call is None:
+        pending = self._pending.get(correlation_id)
+        if pending is None:
             # Nothing is wrong: it is another instance's, or its client has given up.
             logger.debug("No pending request found for correlation ID %r", correlation_id)
         else:
-            self._end(call, reply_response(message))
+            self._end(pending, reply_response(message))
 
     def request(
         self, route: RequestReplyOptions, params: Mapping[str, str], request: Request, exchange: HooksExchange
@@ -114,12 +114,12 @@ class RequestReply:
         try:
             key = key_of(request.headers)
         except ValueError as error:
-            exchange.answer(bad_request(str(error)))
+            exchange.respond(bad_request(str(error)))
             return
         # A request is sent only when its reply will be seen.
         status = self._reader.status
         if status.state is ConnectionState.AWAY:
-            exchange.answer(unavailable(f"Kafka is away: {status.reason}"))
+            exchange.respond(unavailable(f"Kafka is away: {status.reason}"))
         elif self._reader.ready:
             self._send(route, params, request, key, exchange)
         else:
@@ -136,7 +136,9 @@ class RequestReply:
         with anyio.move_on_after(READY_LIMIT):
             await self._reader.wait_ready()
         if not self._reader.ready:
-            exchange.answer(unavailable(f"Kafka is away: {self._reader.status.reason or 'replies cannot be read yet'}"))
+            exchange.respond(
+                unavailable(f"Kafka is away: {self._reader.status.reason or 'replies cannot be read yet'}")
+            )
         elif exchange.open:
             self._send(route, params, request, key, exchange)
 
@@ -149,34 +151,34 @@ class RequestReply:
         exchange: HooksExchange,
     ) -> None:
         correlation_id = self._new_id()
-        call = _PendingRequest(correlation_id.encode(), exchange)
-        self._calls[call.correlation_id] = call
-        self._deadline(route.timeout).add(call)
-        exchange.on_gone(partial(self._forget, call))
+        pending = _PendingRequest(correlation_id.encode(), exchange)
+        self._pending[pending.correlation_id] = pending
+        self._deadline(route.timeout).add(pending)
+        exchange.on_gone(partial(self._forget, pending))
         headers = request_headers(correlation_id, params=params, query=request.query, headers=request.headers)
         if route.methods != ONLY_POST:
             headers.append((METHOD, request.method.encode()))
         value = value_of(request.body, key)
-        self._publisher.write(route.request_topic, value, key, headers, partial(self._written, call))
+        self._publisher.write(route.request_topic, value, key, headers, partial(self._written, pending))
 
-    def _written(self, call: _PendingRequest, outcome: RecordPosition | KafkaError) -> None:
+    def _written(self, pending: _PendingRequest, outcome: RecordPosition | KafkaError) -> None:
         if isinstance(outcome, KafkaError):
-            self._end(call, error_response(outcome))
+            self._end(pending, error_response(outcome))
 
-    def _end(self, call: _PendingRequest, response: HttpResponse) -> None:
-        if call.open:
-            self._forget(call)
-            call.exchange.answer(response)
+    def _end(self, pending: _PendingRequest, response: HttpResponse) -> None:
+        if pending.open:
+            self._forget(pending)
+            pending.exchange.respond(response)
 
-    def _forget(self, call: _PendingRequest) -> None:
-        call.open = False
-        self._calls.pop(call.correlation_id, None)
+    def _forget(self, pending: _PendingRequest) -> None:
+        pending.open = False
+        self._pending.pop(pending.correlation_id, None)
 
     def _deadline(self, timeout: float) -> TimeoutQueue[_PendingRequest]:
         deadlines = self._deadlines.get(timeout)
         if deadlines is None:
             deadlines = self._deadlines[timeout] = TimeoutQueue(
-                timeout, ended=lambda call: not call.open, expired=lambda call: self._end(call, timed_out())
+                timeout, ended=lambda pending: not pending.open, expired=lambda pending: self._end(pending, timed_out())
             )
         return deadlines
 

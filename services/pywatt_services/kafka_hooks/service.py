@@ -31,7 +31,6 @@ from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
 from pywatt_services.kafka_hooks.admin.admin_api import AdminApi
 from pywatt_services.kafka_hooks.admin.dead_letter_api import DeadLetterApi
-from pywatt_services.kafka_hooks.application import Application
 from pywatt_services.kafka_hooks.auth.admission import Admission
 from pywatt_services.kafka_hooks.auth.fetched_keys import FetchedKeys, fetch_from
 from pywatt_services.kafka_hooks.auth.options import AuthOptions
@@ -48,6 +47,7 @@ from pywatt_services.kafka_hooks.publishing.idempotency_codec import MARGIN
 from pywatt_services.kafka_hooks.publishing.idempotency_shards import PATHS, IdempotencyShards
 from pywatt_services.kafka_hooks.publishing.publisher import Publisher
 from pywatt_services.kafka_hooks.request_reply import RequestReply
+from pywatt_services.kafka_hooks.request_router import RequestRouter
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -142,7 +142,7 @@ class _ServiceWorker:
                     largest_record=self._largest_record,
                     metrics=metrics,
                 )
-            application = Application(
+            router = RequestRouter(
                 publisher,
                 request_reply,
                 Routes((reply.path, reply) for reply in self._options.request_replies),
@@ -160,14 +160,14 @@ class _ServiceWorker:
                     ask_peers=ask_peers,
                 ),
             )
-            shards.handle_with(application.handle)
+            shards.handle_with(router.handle)
             background.start_soon(self._ensure_topics, producer)
             async with anyio.create_task_group() as working:
                 if pipeline is not None:
                     working.start_soon(pipeline.run, self._topics_are_there)
                 with anyio.move_on_after(FIRST_CONNECT):
                     await self._connection_health.settled()
-                await self._serve(application, shards)
+                await self._serve(router, shards)
             background.cancel_scope.cancel()
 
     def _admission(self, auth: AuthOptions, tasks: TaskGroup) -> Admission:
@@ -182,11 +182,11 @@ class _ServiceWorker:
         topics = {webhook.dlq for webhook in self._options.webhooks if webhook.dlq is not None}
         return DeadLetterApi(self._brokers, topics, self._security) if self._options.operations.dlq else None
 
-    async def _serve(self, application: Application, shards: IdempotencyShards) -> None:
+    async def _serve(self, router: RequestRouter, shards: IdempotencyShards) -> None:
         """Serve HTTP clients until the worker is asked to stop, then let them finish."""
         context = self._context
         server = HooksServer(
-            application,
+            router,
             base_path=context.base_path,
             body_limit=self._options.publish.body_limit,
             more_inside=dict.fromkeys(PATHS, MARGIN),

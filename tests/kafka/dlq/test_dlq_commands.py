@@ -55,7 +55,7 @@ class Shell:
         return found
 
 
-async def bury(shell: Shell) -> None:
+async def write_letters(shell: Shell) -> None:
     """Write five letters in both shapes over two partitions, one of them without its record, and something else."""
     await ensure_topics(shell.broker, [shell.topic], partitions=2)
     await ensure_topics(shell.broker, [shell.origin])
@@ -72,7 +72,7 @@ async def bury(shell: Shell) -> None:
 @pytest.fixture
 def shell(broker: str, topic: str) -> Shell:
     made = Shell(broker, topic)
-    asyncio.run(bury(made))
+    asyncio.run(write_letters(made))
     return made
 
 
@@ -169,7 +169,7 @@ def test_errors_say_what_to_do(shell: Shell) -> None:
 @pytest.mark.anyio
 async def test_what_was_sent_back_is_remembered_when_it_is_broken_off(broker: str, topic: str) -> None:
     shell = Shell(broker, topic)
-    await bury(shell)
+    await write_letters(shell)
     sent: list[int] = []
     with anyio.fail_after(LONG), anyio.CancelScope() as scope:
         async with open_dead_letter_topic(broker, shell.topic) as dead_letters:

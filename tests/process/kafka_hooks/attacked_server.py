@@ -14,7 +14,7 @@ from pywatt_services.kafka_hooks.http.server import HooksServer
 
 class _Echo:
     def handle(self, request: Request, exchange: HooksExchange) -> None:
-        exchange.answer(document({"path": request.path, "size": len(request.body), "text": "x" * 100}))
+        exchange.respond(document({"path": request.path, "size": len(request.body), "text": "x" * 100}))
 
 
 async def _main() -> None:

@@ -55,7 +55,7 @@ async def test_both_sockets_answer(tmp_path: Path) -> None:
             reader, writer = await opening
             for _ in range(2):
                 writer.write(REQUEST)
-                (await handler.exchanges.get()).answer(ACCEPTED)
+                (await handler.exchanges.get()).respond(ACCEPTED)
                 assert await reader.readuntil(b"\r\n\r\n") == ACCEPTED_HEAD + b"content-length: 0\r\n\r\n"
             writer.close()
             await writer.wait_closed()
@@ -69,17 +69,17 @@ async def test_stop_lets_requests_in_flight_finish_and_answers_one_that_is_on_it
         busy_writer.write(REQUEST)
         in_flight = await handler.exchanges.get()
         idle_writer.write(REQUEST)  # so that it is surely accepted
-        (await handler.exchanges.get()).answer(ACCEPTED)
+        (await handler.exchanges.get()).respond(ACCEPTED)
         await idle.readuntil(b"\r\n\r\n")
 
         async with asyncio.TaskGroup() as tasks:
             draining = tasks.create_task(drain(server, Stops(StopRequest(timeout=LIMIT)), share=1))
             await asyncio.sleep(0)
             idle_writer.write(REQUEST)
-            (await handler.exchanges.get()).answer(ACCEPTED)
+            (await handler.exchanges.get()).respond(ACCEPTED)
             assert b"connection: close" in await idle.read()
             assert not draining.done()
-            in_flight.answer(ACCEPTED)
+            in_flight.respond(ACCEPTED)
             assert b"connection: close" in await busy.read()
         for writer in (busy_writer, idle_writer):
             writer.close()
@@ -95,7 +95,7 @@ async def test_stop_waits_no_longer_than_its_limit_and_closes_idle_clients(tmp_p
             (await handler.exchanges.get()).on_gone(gone.set)
             idle, idle_writer = await asyncio.open_connection("127.0.0.1", port)
             idle_writer.write(REQUEST)
-            (await handler.exchanges.get()).answer(ACCEPTED)
+            (await handler.exchanges.get()).respond(ACCEPTED)
             await drain(server, Stops(StopRequest(timeout=0.2)), share=1)
             await idle.readuntil(b"\r\n\r\n")
             assert await idle.read() == b""

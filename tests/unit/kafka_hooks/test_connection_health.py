@@ -17,8 +17,8 @@ AWAY = ConnectionStatus(ConnectionState.AWAY, "no broker answers")
 
 async def test_degraded_until_the_last_client_is_back() -> None:
     told: list[str | None] = []
-    links = ConnectionHealth(told.append)
-    producer, consumer = links.watch("producer"), links.watch("consumer")
+    health = ConnectionHealth(told.append)
+    producer, consumer = health.watch("producer"), health.watch("consumer")
     for status in (AWAY, CONNECTED):
         producer(status)
         consumer(status)
@@ -27,21 +27,21 @@ async def test_degraded_until_the_last_client_is_back() -> None:
 
 async def test_degraded_while_something_is_not_done() -> None:
     told: list[str | None] = []
-    links = ConnectionHealth(told.append)
-    consumer = links.watch("consumer")
+    health = ConnectionHealth(told.append)
+    consumer = health.watch("consumer")
     consumer(CONNECTED)
-    links.refused(None)
-    links.refused("orders[0]: not read")
+    health.refused(None)
+    health.refused("orders[0]: not read")
     consumer(AWAY)
     consumer(CONNECTED)
-    links.refused(None)
+    health.refused(None)
     assert told == [None, "orders[0]: not read", "Kafka is away: no broker answers", "orders[0]: not read", None]
 
 
 async def test_settled_when_every_client_has_tried() -> None:
-    links = ConnectionHealth(lambda reason: None)
-    producer, consumer = links.watch("producer"), links.watch("consumer")
-    settled = asyncio.ensure_future(links.settled())
+    health = ConnectionHealth(lambda reason: None)
+    producer, consumer = health.watch("producer"), health.watch("consumer")
+    settled = asyncio.ensure_future(health.settled())
     producer(AWAY)
     await asyncio.sleep(0)
     assert not settled.done()

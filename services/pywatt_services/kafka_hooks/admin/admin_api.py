@@ -101,7 +101,7 @@ class AdminApi:
             if exchange.is_from_same_user:
                 self._shards.receive(request, exchange)
             else:
-                exchange.answer(no_route(request.method, request.target))
+                exchange.respond(no_route(request.method, request.target))
             return
         self._tasks.start_soon(self._run, request, exchange)
 
@@ -117,7 +117,7 @@ class AdminApi:
             except Exception:
                 logger.exception("%s %s failed", request.method, request.path)
                 response = failed()
-            exchange.answer(response)
+            exchange.respond(response)
 
     async def _answer(self, request: Request) -> HttpResponse:
         if request.path == METRICS:

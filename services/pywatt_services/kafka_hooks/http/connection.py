@@ -136,4 +136,4 @@ class HttpConnection(ServerConnection["HooksServer"]):
         except Exception:
             # One request that trips over a mistake of ours must not take the others down with it.
             logger.exception("%s %s failed", request.method, request.path)
-            exchange.answer(failed())
+            exchange.respond(failed())

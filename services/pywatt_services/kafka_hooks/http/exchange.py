@@ -58,7 +58,7 @@ class ClientConnection(Protocol):
 
     @property
     def is_same_user(self) -> bool: ...
-    def respond(self, answer: HttpResponse) -> None: ...
+    def respond(self, response: HttpResponse) -> None: ...
 
 
 class HooksExchange:
@@ -80,11 +80,11 @@ class HooksExchange:
         """Whether the client is a process of this user's that came over a unix socket: no other can claim that."""
         return self._client is not None and self._client.is_same_user
 
-    def answer(self, answer: HttpResponse) -> None:
+    def respond(self, response: HttpResponse) -> None:
         """Send the answer, if the client still waits for one."""
         client, self._client, self._gone = self._client, None, None
         if client is not None:
-            client.respond(answer)
+            client.respond(response)
 
     def on_gone(self, told: Callable[[], None]) -> None:
         """Have `told` called when the client goes away before it was answered."""

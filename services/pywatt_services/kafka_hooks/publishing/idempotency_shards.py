@@ -115,7 +115,7 @@ class IdempotencyShards:
         if slot == self._context.slot and self.state is ShardState.OWNER:
             return False
         if request.hops >= MOST_HOPS:
-            exchange.answer(_away())
+            exchange.respond(_away())
             return True
         body = write_request(request)
         self._tasks.start_soon(self._pass_on, slot, body, exchange, here)
@@ -126,11 +126,11 @@ class IdempotencyShards:
         try:
             if request.path == HANDOVER:
                 self._adopt(read_handover(request.body))
-                exchange.answer(HttpResponse(TAKEN))
+                exchange.respond(HttpResponse(TAKEN))
                 return
             passed_on = read_request(request.body)
         except (ValueError, KeyError, TypeError) as error:
-            exchange.answer(bad_request(f"not what a worker sends: {error!r}"))
+            exchange.respond(bad_request(f"not what a worker sends: {error!r}"))
             return
         assert self._handle is not None
         self._handle(passed_on, exchange)
@@ -206,7 +206,7 @@ class IdempotencyShards:
                 self._take_ownership()
                 here()
                 return
-        exchange.answer(response or _away())
+        exchange.respond(response or _away())
 
     def _other_endpoint(self, slot: int) -> str | None:
         """Return the address of a slot's worker, unless that is this one."""

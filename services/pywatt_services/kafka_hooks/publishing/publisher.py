@@ -116,10 +116,10 @@ class Publisher:
     def publish(self, topic: str, request: Request, exchange: HooksExchange) -> None:
         """Write a client's request to a topic."""
         if topic not in self._options.topics and not matches(topic, self._options.pattern):
-            exchange.answer(no_topic(topic))
+            exchange.respond(no_topic(topic))
             return
         fields = dict(request.headers)
-        respond = exchange.answer if IDEMPOTENCY_KEY not in fields else self._once(topic, fields, request, exchange)
+        respond = exchange.respond if IDEMPOTENCY_KEY not in fields else self._once(topic, fields, request, exchange)
         if respond is None:
             return
         kind = media_type(fields.get(CONTENT_TYPE, b""))
@@ -213,7 +213,7 @@ class Publisher:
         """Return the callback for a new idempotency key's response; None when the first request's response is sent."""
         idempotency_key = fields[IDEMPOTENCY_KEY]
         if not 0 < len(idempotency_key) <= MAX_IDEMPOTENCY_KEY:
-            exchange.answer(bad_request(f"The idempotency key is not from 1 to {MAX_IDEMPOTENCY_KEY} bytes long."))
+            exchange.respond(bad_request(f"The idempotency key is not from 1 to {MAX_IDEMPOTENCY_KEY} bytes long."))
             return None
         if self._shards is not None:
             here = partial(self.publish, topic, request, exchange)
@@ -226,15 +226,15 @@ class Publisher:
 
             def respond(response: HttpResponse) -> None:
                 self.idempotency_cache.end(name, response, keep=response.status < 300)
-                exchange.answer(response)
+                exchange.respond(response)
 
             return respond
         if first.fingerprint != fingerprint:
-            exchange.answer(other_request())
+            exchange.respond(other_request())
         elif first.response is not None:
-            exchange.answer(replayed(first.response))
+            exchange.respond(replayed(first.response))
         else:
-            first.waiting.append(lambda response: exchange.answer(replayed(response)))
+            first.waiting.append(lambda response: exchange.respond(replayed(response)))
         return None
 
 

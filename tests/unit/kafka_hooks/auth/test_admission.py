@@ -23,14 +23,14 @@ PUBLIC = (
 )
 
 
-def complain(key: str, message: str, hint: str) -> None:
+def unexpected(key: str, message: str, hint: str) -> None:
     raise AssertionError((key, message, hint))
 
 
 class Gate:
     def __init__(self, settings: dict[str, Any], folder: Path = Path()) -> None:
         self.now = NOW
-        options = auth_options(settings, folder=folder, report_problem=complain)
+        options = auth_options(settings, folder=folder, report_problem=unexpected)
         assert options is not None
         self.admission = Admission(options, now=lambda: self.now)
 
@@ -137,6 +137,6 @@ def test_what_makes_no_sense_is_named(settings: dict[str, Any], key: str, tmp_pa
 
 
 def test_secrets_are_in_no_representation() -> None:
-    options = auth_options({"apiKeys": ["one"], "jwt": {"secret": SECRET}}, folder=Path(), report_problem=complain)
+    options = auth_options({"apiKeys": ["one"], "jwt": {"secret": SECRET}}, folder=Path(), report_problem=unexpected)
     assert "secret" not in repr(options)
     assert "digest" not in repr(options)

@@ -17,7 +17,6 @@ from jwt.algorithms import OKPAlgorithm
 
 from pywatt.errors import ConnectFailed
 from pywatt_kafka import ConnectionState, ConnectionStatus
-from pywatt_services.kafka_hooks.application import Application
 from pywatt_services.kafka_hooks.auth.admission import WAIT, Admission, Later
 from pywatt_services.kafka_hooks.auth.fetched_keys import MAX_AGE, MAX_WAITING, REFETCH_INTERVAL, FetchedKeys
 from pywatt_services.kafka_hooks.auth.options import AuthOptions
@@ -27,6 +26,7 @@ from pywatt_services.kafka_hooks.http.responses import HttpResponse
 from pywatt_services.kafka_hooks.http.routes import Routes
 from pywatt_services.kafka_hooks.publishing.options import PublishOptions
 from pywatt_services.kafka_hooks.publishing.publisher import Publisher
+from pywatt_services.kafka_hooks.request_router import RequestRouter
 
 pytestmark = pytest.mark.anyio
 
@@ -117,10 +117,10 @@ class Client:
 async def test_request_that_waits_is_served_once_the_keys_are_there() -> None:
     async with issuer() as i:
         publisher = Publisher(NoWriter(), PublishOptions())
-        application = Application(publisher, None, Routes([]), admission=i.admission)
+        router = RequestRouter(publisher, None, Routes([]), admission=i.admission)
         good, wrong, gone = (Client() for _ in range(3))
         for client, id_ in ((good, "a"), (wrong, "b"), (gone, "a")):
-            application.handle(Request("POST", "/topics/unknown", b"", shown(id_)), client.exchange)
+            router.handle(Request("POST", "/topics/unknown", b"", shown(id_)), client.exchange)
         gone.exchange.abandon()
         assert good.statuses == wrong.statuses == []
         await i.answer("a")

@@ -24,9 +24,9 @@ def progresses(draw: st.DrawFn, position: int) -> Progress:
         finished.append(range(at + gap, at + gap + length))
         at += gap + length
     tries = st.builds(AttemptRecord, st.integers(0, 1000), STATUSES, DUES)
-    tried = draw(st.dictionaries(st.integers(0, 5000), tries, max_size=20))
+    records = draw(st.dictionaries(st.integers(0, 5000), tries, max_size=20))
     return Progress(
-        finished=tuple(finished), attempts={position + offset: each for offset, each in sorted(tried.items())}
+        finished=tuple(finished), attempts={position + offset: each for offset, each in sorted(records.items())}
     )
 
 
@@ -63,8 +63,8 @@ def test_when_it_is_too_long_the_nearest_part_is_kept_and_nothing_invented(
 
 @given(st.lists(st.floats(1.0, 4e9), min_size=1, max_size=20))
 def test_no_attempt_is_due_earlier_than_it_was(dues: list[float]) -> None:
-    tried = {offset: AttemptRecord(1, 503, due) for offset, due in enumerate(dues)}
-    found = decode(0, encode(0, {1: Progress(attempts=tried)}).text)[1].attempts
+    records = {offset: AttemptRecord(1, 503, due) for offset, due in enumerate(dues)}
+    found = decode(0, encode(0, {1: Progress(attempts=records)}).text)[1].attempts
     for offset, due in enumerate(dues):
         assert due <= found[offset].due + 1e-6 < due + 0.2
 
@@ -76,8 +76,10 @@ def test_note_of_a_version_without_due_times_is_understood() -> None:
 
 def test_thousand_records_of_a_dead_target_fit_with_their_pauses() -> None:
     rng = random.Random(7)
-    tried = {offset: AttemptRecord(rng.randint(1, 3), 503, 1_800_000_000 + rng.random() * 60) for offset in range(1000)}
-    note = encode(0, {1: Progress(attempts=tried)})
+    records = {
+        offset: AttemptRecord(rng.randint(1, 3), 503, 1_800_000_000 + rng.random() * 60) for offset in range(1000)
+    }
+    note = encode(0, {1: Progress(attempts=records)})
     assert note.complete
     assert len(decode(0, note.text)[1].attempts) == 1000
 

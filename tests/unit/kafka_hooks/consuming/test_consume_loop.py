@@ -103,13 +103,13 @@ class Target:
 class Bench:
     """A consume loop between test doubles."""
 
-    intake: ConsumeLoop[Consumer]
+    loop: ConsumeLoop[Consumer]
     target: Target
     taken: dict[int, Delivery] = field(default_factory=dict)
 
     @property
     def consumer(self) -> Consumer:
-        return self.intake.consumer
+        return self.loop.consumer
 
     async def take(self, count: int) -> None:
         for _ in range(count):
@@ -137,17 +137,17 @@ async def bench(
     consumer, target = Consumer(errors=list(errors)), Target()
     targets = {"orders": [target]}
     options = ConsumerOptions(group_id="hooks", start_at=start_at, offsets=tuple(offsets))
-    intake = ConsumeLoop(
+    loop = ConsumeLoop(
         lambda listener: consumer,
         targets,
         buffered_records=buffered,
         start_offsets=StartOffsets(options),
         on_refusal=(refusals if refusals is not None else []).append,
     )
-    b = Bench(intake, target)
+    b = Bench(loop, target)
     async with asyncio.timeout(10), anyio.create_task_group() as tasks:
-        await b.intake.assigned(frozenset({ZERO, ONE}))
-        tasks.start_soon(b.intake.run)
+        await b.loop.assigned(frozenset({ZERO, ONE}))
+        tasks.start_soon(b.loop.run)
         yield b
         tasks.cancel_scope.cancel()
 
@@ -242,10 +242,10 @@ async def test_what_a_predecessor_finished_is_not_delivered_again_and_its_attemp
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with bench(monkeypatch) as b:
-        await b.intake.revoked(frozenset({ZERO, ONE}))
+        await b.loop.revoked(frozenset({ZERO, ONE}))
         before = Progress(finished=(range(101, 103), range(104, 105)), attempts={100: AttemptRecord(2, 500)})
         b.consumer.group[ONE] = Offset(100, encode(100, {1: before}).text)
-        await b.intake.assigned(frozenset({ONE}))
+        await b.loop.assigned(frozenset({ONE}))
         b.consumer.give(ONE, 100, 101, 102, 103, 104)
         await b.take(2)
         assert set(b.taken) == {100, 103}
@@ -263,14 +263,14 @@ async def test_partition_that_goes_to_another_member_is_held_committed_and_then_
         b.consumer.give(ZERO, 0, 1)
         await b.take(2)
         b.target.is_idle.clear()
-        revoking = asyncio.ensure_future(b.intake.revoked(frozenset({ZERO, ONE})))
+        revoking = asyncio.ensure_future(b.loop.revoked(frozenset({ZERO, ONE})))
         await asyncio.sleep(0)
         assert b.target.held == {ZERO, ONE}
         b.finish(0)
         await revoking
         assert await b.consumer.commits.get() == {ZERO: 1}
         assert b.target.dropped == []
-        await b.intake.assigned(frozenset({ONE}))
+        await b.loop.assigned(frozenset({ONE}))
         assert b.target.dropped == [ZERO]
         assert b.taken[1].partition.lost
         assert b.target.held == {ZERO}
@@ -280,10 +280,10 @@ async def test_partition_that_comes_back_goes_on_where_it_was(monkeypatch: pytes
     async with bench(monkeypatch, buffered=3) as b:
         b.consumer.give(ZERO, 0, 1, 2)
         await b.take(3)
-        await b.intake.revoked(frozenset({ZERO, ONE}))
+        await b.loop.revoked(frozenset({ZERO, ONE}))
         b.consumer.paused.clear()
         b.finish(1)  # in flight all the time
-        await b.intake.assigned(frozenset({ZERO}))
+        await b.loop.assigned(frozenset({ZERO}))
         assert (b.consumer.sought, b.consumer.paused, b.target.dropped) == ({ZERO: 3}, {ZERO}, [ONE])
         assert not b.target.held - {ONE}
         assert await b.consumer.commits.get() == {ZERO: 0}
@@ -295,9 +295,9 @@ async def test_partition_that_another_member_worked_on_is_begun_afresh(monkeypat
     async with bench(monkeypatch) as b:
         b.consumer.give(ZERO, 0, 1)
         await b.take(2)
-        await b.intake.revoked(frozenset({ZERO, ONE}))
+        await b.loop.revoked(frozenset({ZERO, ONE}))
         b.consumer.group[ZERO] = Offset(1)
-        await b.intake.assigned(frozenset({ZERO}))
+        await b.loop.assigned(frozenset({ZERO}))
         assert b.taken[0].partition.lost
         assert sorted(b.target.dropped) == [ZERO, ONE]
         b.consumer.give(ZERO, 1)
@@ -317,7 +317,7 @@ async def test_reading_begins_without_knowing_what_was_done_when_nobody_tells(
 
     async with bench(monkeypatch) as b:
         monkeypatch.setattr(b.consumer, "committed", away)
-        await b.intake.assigned(frozenset({ZERO}))
+        await b.loop.assigned(frozenset({ZERO}))
         b.consumer.give(ZERO, 0)
         await b.take(1)
     assert "records may be delivered again: away" in caplog.text
@@ -343,7 +343,7 @@ async def test_partition_whose_note_grows_too_long_pauses_until_it_is_short_agai
 
 async def test_records_of_a_partition_that_is_not_ours_any_more_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     async with bench(monkeypatch) as b:
-        await b.intake.revoked(frozenset({ZERO}))
+        await b.loop.revoked(frozenset({ZERO}))
         b.consumer.give(ZERO, 0)
         b.consumer.give(ONE, 100)
         await b.take(1)
@@ -370,21 +370,21 @@ async def test_drain_commits_what_is_done_when_the_rest_is_or_time_is_up(
     monkeypatch: pytest.MonkeyPatch, idle: bool
 ) -> None:
     target = Target()
-    beginnings = StartOffsets(ConsumerOptions(group_id="hooks"))
-    intake = ConsumeLoop(
-        lambda listener: Consumer(), {"orders": [target]}, buffered_records=100, start_offsets=beginnings
+    start_offsets = StartOffsets(ConsumerOptions(group_id="hooks"))
+    loop = ConsumeLoop(
+        lambda listener: Consumer(), {"orders": [target]}, buffered_records=100, start_offsets=start_offsets
     )
-    b = Bench(intake, target)
+    b = Bench(loop, target)
     async with asyncio.timeout(10), anyio.create_task_group() as tasks:
-        await b.intake.assigned(frozenset({ZERO}))
-        tasks.start_soon(b.intake.run)
+        await b.loop.assigned(frozenset({ZERO}))
+        tasks.start_soon(b.loop.run)
         b.consumer.give(ZERO, 0, 1)
         await b.take(2)
         tasks.cancel_scope.cancel()
     if not idle:
         b.target.is_idle.clear()
     b.finish(0)
-    await b.intake.drain(0.001)
+    await b.loop.drain(0.001)
     assert b.target.stopped
     assert b.consumer.commits.get_nowait() == {ZERO: 1}
 
@@ -408,7 +408,7 @@ async def test_partition_without_a_committed_offset_is_not_read_when_that_is_a_m
 ) -> None:
     refusals: list[str | None] = []
     async with bench(monkeypatch, start_at=StartAt.FAIL, refusals=refusals) as b:
-        assert set(b.intake.held) == {ONE}
+        assert set(b.loop.held) == {ONE}
         assert b.consumer.paused == {ZERO}
         (reason,) = refusals
         assert reason is not None
@@ -418,8 +418,8 @@ async def test_partition_without_a_committed_offset_is_not_read_when_that_is_a_m
         b.consumer.give(ONE, 100)
         await b.take(1)
         assert set(b.taken) == {100}
-        await b.intake.revoked(frozenset({ONE}))
-        await b.intake.assigned(frozenset({ONE}))
+        await b.loop.revoked(frozenset({ONE}))
+        await b.loop.assigned(frozenset({ONE}))
         assert refusals == [reason, None]
 
 
@@ -439,7 +439,7 @@ async def test_partition_is_not_read_before_it_is_known_what_was_committed_when_
 
     monkeypatch.setattr(Consumer, "committed", committed)
     async with bench(monkeypatch, start_at=StartAt.FAIL, refusals=refusals) as b:
-        assert not b.intake.held
+        assert not b.loop.held
         assert refusals == [
             "orders[0], orders[1]: not read, as it is not known what the group hooks has committed there"
         ]

@@ -116,7 +116,7 @@ LanesMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=4
 TestLanes = LanesMachine.TestCase
 
 
-def test_finish_of_a_lane_that_does_not_run_is_an_error() -> None:
+def test_finish_of_a_queue_that_does_not_run_is_an_error() -> None:
     queues: KeyQueues[str] = KeyQueues()
     queues.add(0, b"key", "item")
     queue = queues.take()
@@ -147,7 +147,7 @@ def test_items_behind_a_head_that_was_parked_are_told_until_it_is_finished() -> 
     assert told == [("first", 2), ("first", 1), ("first", -3)]
 
 
-def test_dropped_lane_is_not_woken_by_its_timer() -> None:
+def test_dropped_queue_is_not_woken_by_its_timer() -> None:
     queues: KeyQueues[str] = KeyQueues()
     queues.add(0, b"key", "item")
     queue = queues.take()

@@ -22,11 +22,11 @@ async def test_items_come_back_in_their_order_and_not_too_early() -> None:
         for item in items:
             came.put_nowait((item, loop.time()))
 
-    pauses = Timers(over)
+    timers = Timers(over)
     asked = {"late": 5 * GRAIN, "soon": 0.0, "between": 2.5 * GRAIN}
     begun = loop.time()
     for item, seconds in asked.items():
-        pauses.add(item, seconds)
+        timers.add(item, seconds)
     for expected in ("soon", "between", "late"):
         item, at = await came.get()
         assert item == expected
@@ -35,9 +35,9 @@ async def test_items_come_back_in_their_order_and_not_too_early() -> None:
 
 async def test_many_that_are_due_together_come_together() -> None:
     calls: asyncio.Queue[Sequence[int]] = asyncio.Queue()
-    pauses = Timers(calls.put_nowait)
+    timers = Timers(calls.put_nowait)
     for number in range(1000):
-        pauses.add(number, number * GRAIN / 1_000_000)
+        timers.add(number, number * GRAIN / 1_000_000)
     found: list[Sequence[int]] = []
     while sum(map(len, found)) < 1000:
         found.append(await calls.get())
@@ -52,11 +52,11 @@ async def test_item_may_pause_again_when_it_comes_back() -> None:
     def over(items: Sequence[str]) -> None:
         rounds.extend(items)
         if len(rounds) < 3:
-            pauses.add("again", 0.0)
+            timers.add("again", 0.0)
         else:
             done.set()
 
-    pauses = Timers(over)
-    pauses.add("first", 0.0)
+    timers = Timers(over)
+    timers.add("first", 0.0)
     await done.wait()
     assert rounds == ["first", "again", "again"]

@@ -135,9 +135,9 @@ class Partition(PartitionState):
         super().finish(message, share)
         self.finished.put_nowait(message.offset)
 
-    def try_again(self, message: Message, share: OffsetTracker, tried: AttemptRecord) -> None:
-        super().try_again(message, share, tried)
-        self.attempts.append((message.offset, tried))
+    def try_again(self, message: Message, share: OffsetTracker, record: AttemptRecord) -> None:
+        super().try_again(message, share, record)
+        self.attempts.append((message.offset, record))
 
 
 @dataclass
@@ -386,10 +386,10 @@ async def test_dead_letter_names_its_target(caplog: pytest.LogCaptureFixture) ->
     assert (int(letter["targetId"], 16), letter["webhookId"]) == (b.webhook.id, "orders-0-0")
 
 
-async def test_record_that_was_sent_back_to_a_sibling_is_done() -> None:
+async def test_record_that_was_sent_back_to_another_target_is_done() -> None:
     async with bench() as b:
         b.webhook.other_targets = frozenset({0xABC})
-        b.accept(b"sibling's", headers=[(TARGET, b"00000abc")])
+        b.accept(b"another's", headers=[(TARGET, b"00000abc")])
         assert await b.finished.get() == 0
         for named in (b"%08x" % b.webhook.id, b"00000abd", b"no id", None):  # ours, nobody's any more, nonsense
             b.accept(b"ours", headers=[(TARGET, named), (ORIGINAL_ID, b"orders-0-9")])

@@ -111,7 +111,7 @@ class Peer:
         self.exchanges.append(exchange)
         answer = self._answer(request)
         if answer is not None:
-            exchange.answer(answer)
+            exchange.respond(answer)
 
     def send(self, data: bytes) -> bytes:
         """Send bytes and return the response bytes."""
@@ -173,7 +173,7 @@ def test_pipelined_requests_are_answered_in_order_however_they_arrive(cuts: list
     for begin, end in zip([0, *ends[:-1]], ends, strict=True):
         peer.send(STREAM[begin:end])
     for number in range(3):
-        peer.exchanges[number].answer(ACCEPTED)
+        peer.exchanges[number].respond(ACCEPTED)
         peer.turns.give_all()
     assert [request.body for request in peer.requests] == [b"abc", b"def", b""]
     assert peer.transport.sent == YES + YES + LAST_YES
@@ -184,7 +184,7 @@ def test_next_request_waits_for_the_answer() -> None:
     peer = Peer(later)
     assert peer.send(HEAD + b"\r\n" + HEAD + b"\r\n") == b""
     assert len(peer.requests) == 1
-    peer.exchanges[0].answer(ACCEPTED)
+    peer.exchanges[0].respond(ACCEPTED)
     peer.turns.give_all()
     assert (len(peer.requests), peer.transport.sent) == (2, YES)
 
@@ -195,7 +195,7 @@ def test_client_that_sends_on_and_on_has_to_wait() -> None:
     peer.send((HEAD + b"\r\n") * 2000)
     assert not peer.transport.reading
     while len(peer.requests) < 2001:
-        peer.exchanges[-1].answer(ACCEPTED)
+        peer.exchanges[-1].respond(ACCEPTED)
         peer.turns.give_all()
         assert peer.transport.reading == (len((HEAD + b"\r\n") * (2001 - len(peer.requests))) <= RESUME_HELD)
 
@@ -301,7 +301,7 @@ def test_client_that_goes_away_is_told_of_and_gets_no_answer() -> None:
     peer.send(HEAD + b"\r\n")
     peer.exchanges[0].on_gone(lambda: gone.append(True))
     peer.connection.connection_lost(None)
-    peer.exchanges[0].answer(ACCEPTED)
+    peer.exchanges[0].respond(ACCEPTED)
     assert (gone, peer.transport.sent) == ([True], b"")
 
 

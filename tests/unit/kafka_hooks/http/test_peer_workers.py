@@ -28,7 +28,7 @@ REQUEST = b"POST /relay HTTP/1.1\r\nhost: sibling\r\nconnection: close\r\nconten
         (b"", None),
     ],
 )
-async def test_post_to_a_sibling(sent: bytes, answer: HttpResponse | None) -> None:
+async def test_post_to_a_peer(sent: bytes, answer: HttpResponse | None) -> None:
     seen: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
 from pywatt_kafka import ConnectionState, ConnectionStatus, KafkaError, RecordPosition
-from pywatt_services.kafka_hooks.application import Application
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
 from pywatt_services.kafka_hooks.http.peer_workers import UnreachablePeer
 from pywatt_services.kafka_hooks.http.responses import HttpResponse
@@ -41,6 +40,7 @@ from pywatt_services.kafka_hooks.publishing.idempotency_shards import (
 )
 from pywatt_services.kafka_hooks.publishing.options import PublishOptions
 from pywatt_services.kafka_hooks.publishing.publisher import Publisher
+from pywatt_services.kafka_hooks.request_router import RequestRouter
 
 LIMIT = 5.0
 
@@ -95,7 +95,7 @@ class Worker:
             Place(slot, service), "hooks", path, service.tasks, publisher.idempotency_cache, post=service.post
         )
         publisher.use_shards(self.owners)
-        self.application = Application(publisher, None, Routes([]))
+        self.application = RequestRouter(publisher, None, Routes([]))
         self.owners.handle_with(self.application.handle)
 
     def begin(self, key: bytes, body: bytes = b"{}") -> Client:

@@ -382,7 +382,7 @@ def test_clients_have_to_come_back_when_too_much_waits_for_the_brokers() -> None
 
 def test_answer_of_an_exchange_is_given_once() -> None:
     waiting = Waiting()
-    waiting.exchange.answer(HttpResponse(200))
-    waiting.exchange.answer(HttpResponse(500))
+    waiting.exchange.respond(HttpResponse(200))
+    waiting.exchange.respond(HttpResponse(500))
     assert waiting.status == 200
     assert not waiting.exchange.open

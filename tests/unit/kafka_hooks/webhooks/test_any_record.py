@@ -101,7 +101,7 @@ def test_any_record_makes_a_legal_request(message: Message, url: str, events: bo
 
 @fuzz
 @given(MESSAGES)
-def test_any_record_can_be_bundled_buried_and_postponed(message: Message) -> None:
+def test_any_record_can_be_bundled_dead_lettered_and_postponed(message: Message) -> None:
     json.loads(bundle_body([(message, "id", 1)]))
     failure = Attempt(number=1, requested_at=1.5, status=503, body=b"\xff")
     for form in DeadLetterFormat:

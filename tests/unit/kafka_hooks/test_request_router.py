@@ -25,7 +25,6 @@ from pywatt_kafka import (
     RecordTooLarge,
     UnknownTopic,
 )
-from pywatt_services.kafka_hooks.application import Application
 from pywatt_services.kafka_hooks.config.options import RequestReplyOptions
 from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
@@ -34,6 +33,7 @@ from pywatt_services.kafka_hooks.http.routes import PathPattern, Routes
 from pywatt_services.kafka_hooks.publishing.options import PublishOptions
 from pywatt_services.kafka_hooks.publishing.publisher import Publisher
 from pywatt_services.kafka_hooks.request_reply import RequestReply
+from pywatt_services.kafka_hooks.request_router import RequestRouter
 
 pytestmark = pytest.mark.anyio
 
@@ -114,7 +114,7 @@ class Client:
         publisher = Publisher(self.writer, PublishOptions(topics=frozenset({"orders", "responses"})))
         self.replies = RequestReply(publisher, reader, tasks, new_id=lambda: "id-1")
         routes = Routes([(route.path, route) for route in (ROUTE, HURRIED)])
-        self.application = Application(publisher, self.replies, routes)
+        self.application = RequestRouter(publisher, self.replies, routes)
 
     def begin(
         self,

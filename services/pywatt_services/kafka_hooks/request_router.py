@@ -16,7 +16,7 @@ from pywatt_services.kafka_hooks.request_reply import RequestReply
 TOPICS = "/topics/"
 
 
-class Application:
+class RequestRouter:
     """Routes requests to the publisher, to request/reply and to the admin API."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Application:
             if refusal is WAIT and self._admission.wait(partial(self._handle_again, request, exchange)):
                 return
             if refusal is not None:
-                exchange.answer(no_keys() if refusal is WAIT else refusal)
+                exchange.respond(no_keys() if refusal is WAIT else refusal)
                 return
         if asked is not None:
             asked.handle(request, exchange)
@@ -57,7 +57,7 @@ class Application:
             if request.method in route.methods:
                 self._request_reply.request(route, params, request, exchange)
                 return
-        exchange.answer(no_route(request.method, request.target))
+        exchange.respond(no_route(request.method, request.target))
 
     def _handle_again(self, request: Request, exchange: HooksExchange) -> None:
         if exchange.open:
