@@ -48,8 +48,8 @@ def _original(
     message: Message, failures: Sequence[Attempt], *, attempts: int, now: float, whole: bool
 ) -> dict[str, Any]:
     return {
-        **(_key("key", message.key) if whole else {}),
-        "value": _base64(message.value) if whole else None,
+        **({} if message.key is None or not whole else text_fields("key", message.key)),
+        "value": None if message.value is None or not whole else base64_text(message.value),
         "headers": headers_by_name(message.headers) if whole else {},
         **({} if whole else OMITTED),
         "topic": message.topic,
@@ -65,11 +65,11 @@ def _original(
 def _simple(message: Message, failures: Sequence[Attempt], *, attempts: int, now: float, whole: bool) -> dict[str, Any]:
     return {
         "originalTopic": message.topic,
-        "originalMessage": _base64(message.value) if whole else None,
+        "originalMessage": None if message.value is None or not whole else base64_text(message.value),
         "error": failures[-1].outcome if failures else "",
         "retryCount": attempts,
         "timestamp": _time(now),
-        **(_key("originalKey", message.key) if whole else {}),
+        **({} if message.key is None or not whole else text_fields("originalKey", message.key)),
         "originalHeaders": headers_by_name(message.headers) if whole else {},
         **({} if whole else OMITTED),
         "originalPartition": message.partition,
@@ -109,15 +109,6 @@ def _body(failure: Attempt) -> Any:
         else:
             return document
     return body[:KEPT_BODY].decode("utf-8", "replace")
-
-
-def _key(name: str, key: bytes | None) -> dict[str, str]:
-    """Return the fields of a key; none without a key, as in the original."""
-    return {} if key is None else text_fields(name, key)
-
-
-def _base64(value: bytes | None) -> str | None:
-    return None if value is None else base64_text(value)
 
 
 def _time(seconds: float) -> str:

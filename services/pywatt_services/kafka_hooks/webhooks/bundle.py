@@ -104,15 +104,11 @@ def _record(message: Message, id_: str, attempt: int) -> dict[str, Any]:
         "offset": message.offset,
         "timestamp": message.timestamp,
         "attempt": attempt,
-        **_fields("key", message.key),
+        **text_fields("key", message.key),
         "headers": headers_by_name(
             (name.decode("ascii"), value)
             for header, value in message.headers
             if value is not None and (name := webhook_name(header)) is not None
         ),
-        **_fields("value", message.value),
+        **text_fields("value", message.value),
     }
-
-
-def _fields(name: str, value: bytes | None) -> Mapping[str, str | None]:
-    return {name: None} if value is None else text_fields(name, value)

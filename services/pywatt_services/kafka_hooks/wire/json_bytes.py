@@ -17,8 +17,10 @@ def text_or_base64(value: bytes | None) -> str | dict[str, str] | None:
         return {"base64": base64_text(value)}
 
 
-def text_fields(name: str, value: bytes) -> dict[str, str]:
+def text_fields(name: str, value: bytes | None) -> dict[str, str | None]:
     """Return the field `name` with text for UTF-8, else with base64 and a field `<name>Encoding` beside it."""
+    if value is None:
+        return {name: None}
     try:
         return {name: value.decode("utf-8")}
     except UnicodeDecodeError:
