@@ -1,108 +1,192 @@
-"""A dead letter as kafka-hooks writes it, in either of its two shapes, and which letters are meant."""
+"""Encodes and decodes dead letters: one JSON object in two formats, as kafka-hooks writes them."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import enum
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
+from pywatt_kafka.dlq.dead_letter import DeadLetter, NotADeadLetter
+from pywatt_kafka.json_bytes import base64_text, headers_by_name, text_fields
 from pywatt_kafka.records import Header, Message
 
-ERROR_WIDTH = 200  # characters of an error's words
+KEPT_BODY = 4096  # bytes of a webhook's answer that a dead letter shows
+MOST_BRACKETS = 500
+"""In a body that is shown as JSON: each may be a level, and the JSON encoder's depth is limited."""
+OMITTED = {"omitted": ["key", "value", "headers"]}
+NO_ANSWER = 499  # the original's status for an attempt without an answer
 
 
-class NotADeadLetter(ValueError):
-    """A record that is not a dead letter."""
+class DeadLetterFormat(enum.Enum):
+    """The shape of a dead letter's JSON."""
+
+    ORIGINAL = "original"
+    """As @platformatic/kafka-hooks produces it: key, value, headers, topic, partition, offset, errors, retries."""
+    SIMPLE = "simple"
+    """As its guide shows it: originalTopic, originalMessage, error, retryCount, timestamp."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """One record that could not be delivered, and why."""
-
-    partition: int
-    offset: int
-    """Where the letter itself is."""
-    since: float
-    """Seconds since 1970: when it was written."""
-    topic: str
-    """Where the record comes from, and the two that follow."""
-    origin_partition: int | None
-    origin_offset: int | None
-    origin_time: int | None
-    """The record's own time, milliseconds since 1970."""
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[Header, ...]
-    error: str
-    """The last failure in words."""
-    status: int | None
-    """The last answer's; None when there was none, or it is not told."""
-    attempts: int
-    omitted: bool
-    """Whether the letter lacks key, value and headers, as the whole would have been too large."""
-    target: str | None
-    """The URL that did not take the record, and what follows: None where a letter does not tell."""
-    target_id: str | None
-    webhook_id: str | None
-    """The record's, where it comes from."""
+class FailedAttempt(Protocol):
+    """One failed attempt at a webhook."""
 
     @property
-    def place(self) -> tuple[int, int]:
-        """Where the letter itself is: partition and offset."""
-        return self.partition, self.offset
+    def number(self) -> int:
+        """Number from 1."""
+        ...
+
+    @property
+    def requested_at(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+    @property
+    def status(self) -> int | None:
+        """Status of the answer; None without an answer."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Headers of the answer, with names in lower case."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """Body of the answer, which may be cut off."""
+        ...
+
+    @property
+    def outcome(self) -> str:
+        """Outcome in words."""
+        ...
+
+    @property
+    def phrase(self) -> str:
+        """Reason phrase of the status."""
+        ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which letters are meant; every condition that is given has to hold."""
+def encode(
+    message: Message,
+    failures: Sequence[FailedAttempt],
+    form: DeadLetterFormat,
+    *,
+    attempts: int,
+    now: float,
+    webhook_id: str,
+    target: Mapping[str, str],
+    whole: bool = True,
+) -> bytes:
+    """Return the JSON of a dead letter; `failures` are the last of the `attempts` at a target.
 
-    topic: str | None = None
-    error: str | None = None
-    """A part of the error's words, in any case, or a status."""
-    key: bytes | None = None
-    older_than: float | None = None
-    """Seconds."""
-    newer_than: float | None = None
-    place: tuple[int, int] | None = None
-    """Partition and offset of one letter."""
-
-    def accepts(self, letter: DeadLetter, now: float) -> bool:
-        """Tell whether a letter is meant. `now`: seconds since 1970."""
-        age = now - letter.since
-        return (
-            (self.topic is None or letter.topic == self.topic)
-            and (self.error is None or self._fits(letter, self.error))
-            and (self.key is None or letter.key == self.key)
-            and (self.older_than is None or age > self.older_than)
-            and (self.newer_than is None or age < self.newer_than)
-            and (self.place is None or (letter.partition, letter.offset) == self.place)
-        )
-
-    @staticmethod
-    def _fits(letter: DeadLetter, error: str) -> bool:
-        return error == str(letter.status) or error.lower() in letter.error.lower()
+    `webhook_id`: that of the record. `target`: the fields that name the target. `whole`: False for a record too large
+    for the broker: then the letter holds only its position and its failures, and `omitted` names the rest, which the
+    record in its own topic still has.
+    """
+    build = _encode_original if form is DeadLetterFormat.ORIGINAL else _encode_simple
+    document = build(message, failures, attempts=attempts, now=now, whole=whole)
+    document |= target
+    document["webhookId"] = webhook_id
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
-def letter_of(message: Message) -> DeadLetter:
+def _encode_original(
+    message: Message, failures: Sequence[FailedAttempt], *, attempts: int, now: float, whole: bool
+) -> dict[str, Any]:
+    return {
+        **({} if message.key is None or not whole else text_fields("key", message.key)),
+        "value": None if message.value is None or not whole else base64_text(message.value),
+        "headers": headers_by_name(message.headers) if whole else {},
+        **({} if whole else OMITTED),
+        "topic": message.topic,
+        "partition": message.partition,
+        "offset": str(message.offset),
+        "timestamp": _iso_time(message.timestamp / 1000),
+        "errors": [_encode_attempt(failure, whole=whole) for failure in failures],
+        "retries": attempts,
+        "deadLetteredAt": _iso_time(now),
+    }
+
+
+def _encode_simple(
+    message: Message, failures: Sequence[FailedAttempt], *, attempts: int, now: float, whole: bool
+) -> dict[str, Any]:
+    return {
+        "originalTopic": message.topic,
+        "originalMessage": None if message.value is None or not whole else base64_text(message.value),
+        "error": failures[-1].outcome if failures else "",
+        "retryCount": attempts,
+        "timestamp": _iso_time(now),
+        **({} if message.key is None or not whole else text_fields("originalKey", message.key)),
+        "originalHeaders": headers_by_name(message.headers) if whole else {},
+        **({} if whole else OMITTED),
+        "originalPartition": message.partition,
+        "originalOffset": str(message.offset),
+        "originalTimestamp": _iso_time(message.timestamp / 1000),
+    }
+
+
+def _encode_attempt(failure: FailedAttempt, *, whole: bool) -> dict[str, Any]:
+    status = NO_ANSWER if failure.status is None else failure.status
+    error: dict[str, Any] = {
+        "statusCode": status,
+        "error": failure.phrase,
+        "message": failure.outcome,
+        "requestedAt": _iso_time(failure.requested_at),
+        "attempt": failure.number - 1,
+    }
+    if failure.status is not None and whole:
+        error["headers"] = {name.decode("latin-1"): value.decode("latin-1") for name, value in failure.headers}
+        error["body"] = _answer_body(failure)
+    return error
+
+
+def _answer_body(failure: FailedAttempt) -> Any:
+    """Return the response's body as JSON if it is a whole JSON document, else as text, cut off where it is long."""
+    body = failure.body
+    if (
+        len(body) <= KEPT_BODY
+        and b"json" in dict(failure.headers).get(b"content-type", b"")
+        and body.count(b"[") + body.count(b"{") <= MOST_BRACKETS
+    ):
+        try:
+            document = json.loads(body)
+            json.dumps(document, allow_nan=False)
+        except ValueError:
+            pass  # it is not JSON, whatever it claims: shown as text
+        else:
+            return document
+    return body[:KEPT_BODY].decode("utf-8", "replace")
+
+
+def _iso_time(seconds: float) -> str:
+    """Return ISO 8601 with milliseconds, as JavaScript writes it; years that it cannot write become 1970."""
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        moment = datetime.fromtimestamp(0, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def decode(message: Message) -> DeadLetter:
     """Read a record of a dead-letter topic. Raises NotADeadLetter."""
     try:
         document = json.loads(message.value or b"")
         if not isinstance(document, dict):
             raise NotADeadLetter("not a JSON object")
         if "originalTopic" in document:
-            return _simple(document, message)
-        return _original(document, message)
+            return _decode_simple(document, message)
+        return _decode_original(document, message)
     except NotADeadLetter:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NotADeadLetter(f"not a dead letter: {type(error).__name__} {error}") from error
 
 
-def _original(document: Mapping[str, Any], message: Message) -> DeadLetter:
+def _decode_original(document: Mapping[str, Any], message: Message) -> DeadLetter:
     errors: list[Mapping[str, Any]] = document.get("errors") or [{}]
     return DeadLetter(
         partition=message.partition,
@@ -113,7 +197,7 @@ def _original(document: Mapping[str, Any], message: Message) -> DeadLetter:
         origin_offset=_number(document.get("offset")),
         origin_time=_milliseconds(document.get("timestamp")),
         key=_key(document, "key"),
-        value=_bytes(document["value"]),
+        value=_decode_base64(document["value"]),
         headers=_headers(document.get("headers") or {}),
         error=str(errors[-1].get("message", "")),
         status=_number(errors[-1].get("statusCode")),
@@ -123,7 +207,7 @@ def _original(document: Mapping[str, Any], message: Message) -> DeadLetter:
     )
 
 
-def _simple(document: Mapping[str, Any], message: Message) -> DeadLetter:
+def _decode_simple(document: Mapping[str, Any], message: Message) -> DeadLetter:
     return DeadLetter(
         partition=message.partition,
         offset=message.offset,
@@ -133,7 +217,7 @@ def _simple(document: Mapping[str, Any], message: Message) -> DeadLetter:
         origin_offset=_number(document.get("originalOffset")),
         origin_time=_milliseconds(document.get("originalTimestamp")),
         key=_key(document, "originalKey"),
-        value=_bytes(document["originalMessage"]),
+        value=_decode_base64(document["originalMessage"]),
         headers=_headers(document.get("originalHeaders") or {}),
         error=str(document.get("error", "")),
         status=None,
@@ -162,7 +246,7 @@ def _number(given: Any) -> int | None:
     return None if given is None else int(given)
 
 
-def _bytes(text: str | None) -> bytes | None:
+def _decode_base64(text: str | None) -> bytes | None:
     if text is None:
         return None
     try:
@@ -175,7 +259,7 @@ def _key(document: Mapping[str, Any], name: str) -> bytes | None:
     key = document.get(name)
     if key is None:
         return None
-    return _bytes(key) if document.get(f"{name}Encoding") == "base64" else str(key).encode()
+    return _decode_base64(key) if document.get(f"{name}Encoding") == "base64" else str(key).encode()
 
 
 def _headers(document: Mapping[str, Any]) -> tuple[Header, ...]:
@@ -189,7 +273,7 @@ def _headers(document: Mapping[str, Any]) -> tuple[Header, ...]:
 def _header(value: Any) -> bytes | None:
     if value is None:
         return None
-    return _bytes(value["base64"]) if isinstance(value, dict) else str(value).encode()
+    return _decode_base64(value["base64"]) if isinstance(value, dict) else str(value).encode()
 
 
 def _seconds(text: Any, message: Message) -> float:

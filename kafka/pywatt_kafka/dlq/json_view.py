@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import UTC, datetime
 from typing import Any
 
 from pywatt_kafka.dlq.topic import FoundLetter
+from pywatt_kafka.json_bytes import text_or_base64
 
 
 def summary_document(found: FoundLetter) -> dict[str, Any]:
@@ -39,13 +39,3 @@ def full_document(found: FoundLetter) -> dict[str, Any]:
         "value": text_or_base64(letter.value),
         **({"omitted": True} if letter.omitted else {}),
     }
-
-
-def text_or_base64(value: bytes | None) -> str | dict[str, str] | None:
-    """Return text as it is, other bytes in base64."""
-    if value is None:
-        return None
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}

@@ -11,7 +11,7 @@ from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, requ
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import message_from
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
-from pywatt_kafka.dlq.codec import DeadLetter
+from pywatt_kafka.dlq.dead_letter import DeadLetter
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import Message
 from pywatt_kafka.security.environment import security_from

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 import anyio
 
-from pywatt_kafka.dlq.codec import DeadLetter
+from pywatt_kafka.dlq.dead_letter import DeadLetter
 from pywatt_kafka.dlq.origin_reader import OriginReader, open_origin
 from pywatt_kafka.dlq.redrive_headers import redrive_headers
 from pywatt_kafka.errors import KafkaError, UnknownPartition

@@ -16,7 +16,8 @@ from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import message_from
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
 from pywatt_kafka.connection.addresses import brokers_from
-from pywatt_kafka.dlq.codec import DeadLetter, Filter, NotADeadLetter, letter_of
+from pywatt_kafka.dlq.codec import decode
+from pywatt_kafka.dlq.dead_letter import DeadLetter, Filter, NotADeadLetter
 from pywatt_kafka.dlq.redrive import Outcome, Progress, Redrive
 from pywatt_kafka.dlq.redrive_order import Entry, in_origin_order
 from pywatt_kafka.dlq.redriven_offsets import RedrivenOffsets
@@ -81,7 +82,7 @@ class DeadLetterTopic:
         async with aclosing(self._messages(_bounds_of_letter(await self.bounds(), chosen.place))) as messages:
             async for message in messages:
                 try:
-                    letter = letter_of(message)
+                    letter = decode(message)
                 except NotADeadLetter:
                     self.unreadable += 1
                     continue
@@ -231,7 +232,7 @@ class DeadLetterTopic:
                 quiet = 0 if records else quiet + 1
                 for record in records:
                     if record.offset in wanted:
-                        found[native.partition, record.offset] = letter_of(message_from(record))
+                        found[native.partition, record.offset] = decode(message_from(record))
                 if records:
                     wanted = [offset for offset in wanted if offset > records[-1].offset]
         return found

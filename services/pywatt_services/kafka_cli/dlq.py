@@ -11,11 +11,12 @@ import click
 
 from pywatt.cli.output.table import counted, json_option, print_json, print_table
 from pywatt_kafka.admin.topics import list_topics
-from pywatt_kafka.dlq.codec import ERROR_WIDTH, DeadLetter, Filter
+from pywatt_kafka.dlq.dead_letter import ERROR_WIDTH, DeadLetter, Filter
 from pywatt_kafka.dlq.durations import parse_duration
-from pywatt_kafka.dlq.json_view import full_document, summary_document, text_or_base64
+from pywatt_kafka.dlq.json_view import full_document, summary_document
 from pywatt_kafka.dlq.redrive import Outcome
 from pywatt_kafka.dlq.topic import FoundLetter, open_dead_letter_topic
+from pywatt_kafka.json_bytes import text_or_base64
 from pywatt_services.kafka_cli.cluster_choice import Cluster
 from pywatt_services.kafka_cli.cluster_options import Command, cluster_options
 from pywatt_services.kafka_cli.errors import KafkaCommandError, run

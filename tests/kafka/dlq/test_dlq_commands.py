@@ -12,10 +12,10 @@ import pytest
 from harness.kafka_cli import kafka
 
 from pywatt_kafka import Consumer, Message, Producer, ensure_topics
-from pywatt_kafka.dlq.codec import Filter
+from pywatt_kafka.dlq.codec import DeadLetterFormat
+from pywatt_kafka.dlq.dead_letter import Filter
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID
 from pywatt_kafka.dlq.topic import open_dead_letter_topic
-from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 

@@ -9,7 +9,7 @@ import pytest
 from harness.hooks import ReadRecords, Received, RunHooks, Target
 
 from pywatt_kafka import Producer, ensure_topics
-from pywatt_kafka.dlq.codec import Filter
+from pywatt_kafka.dlq.dead_letter import Filter
 from pywatt_kafka.dlq.topic import open_dead_letter_topic
 
 pytestmark = pytest.mark.anyio

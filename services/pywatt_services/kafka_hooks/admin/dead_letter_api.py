@@ -15,7 +15,7 @@ from contextlib import aclosing
 from typing import Any
 
 from pywatt_kafka.admin.topics import list_topics
-from pywatt_kafka.dlq.codec import Filter
+from pywatt_kafka.dlq.dead_letter import Filter
 from pywatt_kafka.dlq.json_view import full_document, summary_document
 from pywatt_kafka.dlq.topic import open_dead_letter_topic
 from pywatt_kafka.security.options import Security

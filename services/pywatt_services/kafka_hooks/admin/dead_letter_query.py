@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from urllib.parse import parse_qsl
 
-from pywatt_kafka.dlq.codec import Filter
+from pywatt_kafka.dlq.dead_letter import Filter
 from pywatt_kafka.dlq.durations import LONGEST, parse_duration
 
 LIMIT = 100  # letters, unless the client asks for fewer or more

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from pywatt_kafka.json_bytes import text_or_base64
 from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
@@ -14,7 +15,6 @@ from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import Postpone, Wait
 from pywatt_services.kafka_hooks.webhooks.templates import shown
-from pywatt_services.kafka_hooks.wire.json_bytes import text_or_base64
 
 NONE_UNSTABLE: Mapping[TopicPartition, Unstable] = {}
 

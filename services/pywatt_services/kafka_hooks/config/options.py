@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.engine.settings import EngineName
 from pywatt_kafka.security.options import Security
@@ -25,15 +26,6 @@ class StartAt(enum.Enum):
     LATEST = "latest"
     FAIL = "fail"
     """The partition is not read: a missing commit is a mistake."""
-
-
-class DeadLetterFormat(enum.Enum):
-    """The shape of a dead letter's JSON."""
-
-    ORIGINAL = "original"
-    """As @platformatic/kafka-hooks produces it: key, value, headers, topic, partition, offset, errors, retries."""
-    SIMPLE = "simple"
-    """As its guide shows it: originalTopic, originalMessage, error, retryCount, timestamp."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,13 @@ from typing import Any
 from pywatt.errors import Problem
 from pywatt.service_type import Configured, OptionsError, Placement
 from pywatt_kafka.connection.addresses import with_port
+from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.errors import KafkaError
 from pywatt_services.kafka_hooks.auth.options import auth_options
 from pywatt_services.kafka_hooks.config.consumer_options import consumer_options
 from pywatt_services.kafka_hooks.config.options import (
     EMBEDDED,
     ONLY_POST,
-    DeadLetterFormat,
     KafkaHooksOptions,
     OperationsOptions,
     RequestReplyOptions,

@@ -12,9 +12,9 @@ from time import time
 from typing import Protocol
 
 from pywatt.backoff import backoff
+from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.errors import InvalidRecord, KafkaError, RecordTooLarge
 from pywatt_kafka.records import Headers, Message, RecordPosition
-from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.delivering.failure_log import FailureLog

@@ -9,8 +9,8 @@ from time import time
 
 from anyio.abc import TaskGroup
 
+from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.records import TopicPartition
-from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.caller import Caller
 from pywatt_services.kafka_hooks.delivering.dead_letter_writer import DeadLetterWriter, RecordWriter

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pywatt_kafka.json_bytes import latin1_bytes, latin1_text
 from pywatt_services.kafka_hooks.http.exchange import PassedOn, Request
 from pywatt_services.kafka_hooks.http.responses import HttpResponse
 from pywatt_services.kafka_hooks.wire.headers import RawHeaders
-from pywatt_services.kafka_hooks.wire.json_bytes import latin1_bytes, latin1_text
 
 PART = 256 * 1024  # bytes of one message, about; one response alone may be larger
 MARGIN = 1024 * 1024

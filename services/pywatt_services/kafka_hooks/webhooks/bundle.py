@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pywatt_kafka.json_bytes import headers_by_name, text_fields
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.wire.content_codings import CodingError, codings_of, decoded
 from pywatt_services.kafka_hooks.wire.headers import RawHeaders, webhook_name
-from pywatt_services.kafka_hooks.wire.json_bytes import headers_by_name, text_fields
 
 REFUSED = 500
 """Status of a record that was not taken, where the target does not say another."""

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt_kafka import Message
-from pywatt_kafka.dlq.codec import Filter, NotADeadLetter, letter_of
+from pywatt_kafka.dlq.codec import DeadLetterFormat, decode
+from pywatt_kafka.dlq.dead_letter import Filter, NotADeadLetter
 from pywatt_kafka.dlq.redriven_offsets import RedrivenOffsets
-from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 
@@ -39,7 +39,7 @@ def record(value: bytes | None) -> Message:
 )
 def test_record_comes_out_of_a_letter_as_it_went_in(message: Message, form: DeadLetterFormat) -> None:
     failure = Attempt(number=3, requested_at=NOW, status=503)
-    letter = letter_of(record(dead_letter(message, [failure], form, attempts=3, now=NOW)))
+    letter = decode(record(dead_letter(message, [failure], form, attempts=3, now=NOW)))
     assert (letter.partition, letter.offset, letter.since, letter.attempts) == (2, 9, NOW, 3)
     assert (letter.topic, letter.origin_partition, letter.origin_offset) == (
         message.topic,
@@ -57,7 +57,7 @@ def test_record_comes_out_of_a_letter_as_it_went_in(message: Message, form: Dead
 @pytest.mark.parametrize("form", DeadLetterFormat)
 def test_letter_without_its_record_says_so(form: DeadLetterFormat) -> None:
     message = Message("orders", 1, 7, b"k", b"v", (), 0)
-    letter = letter_of(record(dead_letter(message, [], form, attempts=3, now=NOW, whole=False)))
+    letter = decode(record(dead_letter(message, [], form, attempts=3, now=NOW, whole=False)))
     assert letter.omitted
     assert (letter.key, letter.value, letter.origin_offset) == (None, None, 7)
 
@@ -68,10 +68,10 @@ def test_letters_of_the_original_are_understood() -> None:
         "key": "k9", "value": "AHY=", "headers": {}, "topic": "failing", "partition": 0, "offset": "3",
         "errors": [error], "retries": 2,
     }  # fmt: skip
-    letter = letter_of(record(json.dumps(written).encode()))
+    letter = decode(record(json.dumps(written).encode()))
     assert (letter.key, letter.value, letter.since) == (b"k9", b"\0v", 1_600_000_000)
     guide = {"originalTopic": "orders", "originalMessage": "eA==", "error": "Connection refused", "retryCount": 3}
-    letter = letter_of(record(json.dumps({**guide, "timestamp": "2024-01-15T10:30:00Z"}).encode()))
+    letter = decode(record(json.dumps({**guide, "timestamp": "2024-01-15T10:30:00Z"}).encode()))
     assert (letter.topic, letter.key, letter.value, letter.since) == ("orders", None, b"x", 1_705_314_600)
 
 
@@ -82,7 +82,7 @@ def test_letters_of_the_original_are_understood() -> None:
 )  # fmt: skip
 def test_what_is_no_letter(value: bytes | None) -> None:
     with pytest.raises(NotADeadLetter):
-        letter_of(record(value))
+        decode(record(value))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_is_no_letter(value: bytes | None) -> None:
 def test_filter(conditions: dict[str, Any], meant: bool) -> None:
     failure = Attempt(number=1, requested_at=NOW, status=500)
     message = Message("orders", 1, 7, b"k", b"v", (), 0)
-    letter = letter_of(record(dead_letter(message, [failure], DeadLetterFormat.ORIGINAL, attempts=1, now=NOW)))
+    letter = decode(record(dead_letter(message, [failure], DeadLetterFormat.ORIGINAL, attempts=1, now=NOW)))
     assert Filter(**conditions).accepts(letter, NOW + 10) is meant
 
 

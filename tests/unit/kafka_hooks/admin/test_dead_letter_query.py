@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pywatt_kafka.dlq.codec import Filter
+from pywatt_kafka.dlq.dead_letter import Filter
 from pywatt_services.kafka_hooks.admin.dead_letter_query import FILTERS, Query, read_place
 
 KNOWN = FILTERS | {"rate", "limit", "dryRun", "to"}

@@ -11,11 +11,11 @@ import pytest
 
 from pywatt.service_type import Configured, OptionsError, Placement
 from pywatt_kafka import Fetching, Isolation
+from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_schemas import service_file
 from pywatt_services.kafka_hooks import TYPE
 from pywatt_services.kafka_hooks.config.options import (
     ConsumerOptions,
-    DeadLetterFormat,
     GivenOffset,
     KafkaHooksOptions,
     RequestReplyOptions,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt_kafka import Message
-from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
-from pywatt_services.kafka_hooks.delivering.dead_letter import KEPT_BODY, dead_letter
+from pywatt_kafka.dlq.codec import KEPT_BODY, DeadLetterFormat
+from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.target_name import TargetName
 

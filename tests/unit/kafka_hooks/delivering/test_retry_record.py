@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt_kafka import Message
-from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.delivering.retry_record import (
     PREFIX,

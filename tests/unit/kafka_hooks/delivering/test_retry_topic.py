@@ -14,8 +14,8 @@ import pytest
 from harness.webhook_client import WebhookClient
 
 from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
+from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_services.kafka_hooks.admin.lag_explanation import explain_lag
-from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord, Progress
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState

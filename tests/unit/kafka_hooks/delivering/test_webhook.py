@@ -26,9 +26,9 @@ from pywatt_kafka import (
     RecordTooLarge,
     TopicPartition,
 )
+from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID, TARGET
 from pywatt_services.kafka_hooks.admin.lag_explanation import explain_lag
-from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord, Progress
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.offset_tracker import OffsetTracker

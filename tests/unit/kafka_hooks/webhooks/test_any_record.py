@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pywatt.http.headers import check_header
 from pywatt.mesh.address import locate
 from pywatt_kafka import Message
-from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.delivering.dead_letter_writer import placed_by
 from pywatt_services.kafka_hooks.delivering.retry_record import read_retry_record, retry_headers, retry_value

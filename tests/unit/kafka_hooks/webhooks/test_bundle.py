@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt_kafka import Headers, Message, RecordPosition, TopicPartition
-from pywatt_services.kafka_hooks.config.options import DeadLetterFormat
+from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
