@@ -1,6 +1,6 @@
 """Imports between our packages run one way: schemas <- pywatt <- services, and the Kafka library stands alone.
 
-So do those between the folders of `pywatt` and of kafka-hooks, the largest of the services.
+So do those between the folders of `pywatt`, of the Kafka library, and of kafka-hooks, the largest of the services.
 """
 
 from __future__ import annotations
@@ -67,6 +67,27 @@ HOOKS_ALLOWED = {
     "admin": GROUND
     | {"config", "consuming", "delivering", "http", "metrics", "publishing", "request_reply", "webhooks"},
 }
+
+KAFKA = "pywatt_kafka"
+KAFKA_GROUND = {"backoff", "errors", "json_bytes", "records", "timeout_queue"}
+"""Modules that import no others of the library; all may import them."""
+_CLIENT = KAFKA_GROUND | {"aiokafka", "connection", "engine", "libraries", "security"}
+KAFKA_ALLOWED = {
+    **{module: set[str]() for module in KAFKA_GROUND},
+    "security": KAFKA_GROUND,
+    "engine": KAFKA_GROUND,
+    "connection": KAFKA_GROUND | {"engine"},
+    "aiokafka": KAFKA_GROUND | {"connection", "engine", "security"},
+    "rdkafka": KAFKA_GROUND | {"engine", "security"},
+    "libraries": KAFKA_GROUND | {"aiokafka", "engine", "rdkafka", "security"},
+    "producing": _CLIENT,
+    "consuming": _CLIENT,
+    "request_response": KAFKA_GROUND | {"consuming", "producing", "security"},
+    "admin": KAFKA_GROUND | {"aiokafka", "connection", "security"},
+    "dlq": KAFKA_GROUND | {"aiokafka", "connection", "producing", "security"},
+    "brokers": KAFKA_GROUND,
+}
+"""Folders and modules of the Kafka library: the two engines know nothing of each other."""
 
 
 def imported_names(source: str) -> Iterator[tuple[int, str]]:
@@ -146,22 +167,37 @@ def test_every_folder_of_kafka_hooks_has_its_place() -> None:
     assert {path.parent.name for path in HOOKS_FOLDER.glob("*/__init__.py")} <= HOOKS_ALLOWED.keys()
 
 
-@pytest.mark.parametrize("part", sorted(HOOKS_ALLOWED))
-def test_part_of_kafka_hooks_imports_only_what_stands_below_it(part: str) -> None:
-    paths = [*(HOOKS_FOLDER / part).rglob("*.py"), *HOOKS_FOLDER.glob(f"{part}.py")]
+def wrong_imports(package: str, folder: Path, part: str, allowed: set[str]) -> list[str]:
+    """Return the imports of one part of a package that lead to parts which it may not import."""
+    paths = [*(folder / part).rglob("*.py"), *folder.glob(f"{part}.py")]
     assert paths
-    wrong = [
+    return [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for path in paths
         for line, name in imported_names(path.read_text())
-        if name == HOOKS
+        if name == package
         or (
-            name.startswith(f"{HOOKS}.")
-            and (other := name.removeprefix(f"{HOOKS}.").partition(".")[0]) != part
-            and other not in HOOKS_ALLOWED[part]
+            name.startswith(f"{package}.")
+            and (other := name.removeprefix(f"{package}.").partition(".")[0]) != part
+            and other not in allowed
         )
     ]
-    assert wrong == []
+
+
+@pytest.mark.parametrize("part", sorted(HOOKS_ALLOWED))
+def test_part_of_kafka_hooks_imports_only_what_stands_below_it(part: str) -> None:
+    assert wrong_imports(HOOKS, HOOKS_FOLDER, part, HOOKS_ALLOWED[part]) == []
+
+
+def test_every_part_of_the_kafka_library_has_its_place() -> None:
+    folder = FOLDERS[KAFKA]
+    parts = {path.parent.name for path in folder.glob("*/__init__.py")} | {path.stem for path in folder.glob("*.py")}
+    assert parts - {"__init__"} == KAFKA_ALLOWED.keys()
+
+
+@pytest.mark.parametrize("part", sorted(KAFKA_ALLOWED))
+def test_part_of_the_kafka_library_imports_only_what_stands_below_it(part: str) -> None:
+    assert wrong_imports(KAFKA, FOLDERS[KAFKA], part, KAFKA_ALLOWED[part]) == []
 
 
 def test_imports_are_found_wherever_they_stand() -> None:
