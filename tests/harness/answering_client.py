@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from pywatt.http.client.connection import Connection
+from pywatt.http.client.connection import ClientConnection
 from pywatt.mesh.address import Destination
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.limits import MeshLimits
@@ -15,7 +15,7 @@ from pywatt.mesh.table import MeshTable
 class _Wire(asyncio.Transport):
     """Lets each request be answered with the next pieces, after which the server closes."""
 
-    def __init__(self, connection: Connection, pieces: Sequence[bytes]) -> None:
+    def __init__(self, connection: ClientConnection, pieces: Sequence[bytes]) -> None:
         super().__init__()
         self._connection = connection
         self._pieces = pieces
@@ -55,10 +55,10 @@ class _Owner:
     name = "the target"
     response_head_limit = 64 * 1024
 
-    def exchange_ended(self, connection: Connection) -> None:
+    def exchange_ended(self, connection: ClientConnection) -> None:
         pass
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ClientConnection) -> None:
         pass
 
 
@@ -74,16 +74,16 @@ class AnsweringClient(MeshClient):
         self._last: Sequence[bytes] = ()
         self._connected = connected
 
-    def take(self, destination: Destination) -> Connection | None:
+    def take(self, destination: Destination) -> ClientConnection | None:
         """Return a connection that answers."""
         return self._made() if self._connected else None
 
-    async def connect(self, destination: Destination) -> Connection:
+    async def connect(self, destination: Destination) -> ClientConnection:
         """Return a connection that answers."""
         return self._made()
 
-    def _made(self) -> Connection:
+    def _made(self) -> ClientConnection:
         self._last = next(self._answers, self._last)
-        connection = Connection(_Owner())
+        connection = ClientConnection(_Owner())
         connection.connection_made(_Wire(connection, self._last))
         return connection

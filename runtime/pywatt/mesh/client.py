@@ -12,7 +12,7 @@ from pywatt.errors import ConnectFailed, ServiceUnavailable
 from pywatt.http.client.address import Location, parse_endpoint
 from pywatt.http.client.call import Response
 from pywatt.http.client.client import HttpClient
-from pywatt.http.client.connection import Connection
+from pywatt.http.client.connection import ClientConnection
 from pywatt.http.client.dial import Admit
 from pywatt.http.client.pool import Pool
 from pywatt.mesh.address import Destination, ServiceAddress, locate, unknown_service
@@ -83,7 +83,7 @@ class MeshClient(HttpClient):
             except TimeoutError:
                 continue
 
-    def take(self, destination: Destination) -> Connection | None:
+    def take(self, destination: Destination) -> ClientConnection | None:
         """Return an idle connection to the least busy worker; None: `connect` or `dial` has to open one.
 
         The caller must start an exchange on it at once.
@@ -97,7 +97,7 @@ class MeshClient(HttpClient):
         pool = self._origins.get(destination)
         return pool.take() if pool is not None else None
 
-    async def connect(self, destination: Destination) -> Connection:
+    async def connect(self, destination: Destination) -> ClientConnection:
         """Open a connection to the least busy worker, waiting for one to be ready. Raises MeshError.
 
         The caller must start an exchange on it at once.

@@ -6,17 +6,26 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
+from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.server import HttpServer, serving
 from pywatt.http.server.state import TUNNEL
 from pywatt.http.server.turns import Turns
-from pywatt_services.gateway.client import ClientConnection
-from pywatt_services.gateway.limits import GatewayLimits
-from pywatt_services.gateway.parties import Upstreams
+from pywatt_services.gateway.connection import GatewayConnection
+from pywatt_services.gateway.context import Upstreams
 from pywatt_services.gateway.routes import RouteTable
 
 
-class GatewayServer(HttpServer[ClientConnection]):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayLimits(ConnectionLimits):
+    """Timeouts of clients and services; durations in seconds."""
+
+    response_timeout: float = 300.0
+    """From the end of a request to the head of its response. Original: `applicationTimeout`."""
+
+
+class GatewayServer(HttpServer[GatewayConnection]):
     """All clients of one worker."""
 
     def __init__(
@@ -26,7 +35,7 @@ class GatewayServer(HttpServer[ClientConnection]):
         *,
         base_path: str = "/",
         trust_proxy: bool = False,
-        limits: GatewayLimits = GatewayLimits(),  # noqa: B008 - frozen
+        limits: GatewayLimits = GatewayLimits(),
         turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -63,4 +72,4 @@ class GatewayServer(HttpServer[ClientConnection]):
 
     def on(self, sockets: Iterable[socket.socket], *, backlog: int) -> AbstractAsyncContextManager[None]:
         """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`."""
-        return serving(self, [(sock, lambda: ClientConnection(self)) for sock in sockets], backlog=backlog)
+        return serving(self, [(sock, lambda: GatewayConnection(self)) for sock in sockets], backlog=backlog)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from harness.app import run_pywatt, write_files
 from harness.apps import GATEWAY, gateway_and_api
-from harness.attack import Attack, Memory, assert_others_are_served, median_latency, under
+from harness.attack import Attack, MemoryUsage, assert_others_are_served, median_latency, under
 from harness.processes import MARKER, marked
 
 API = """
@@ -114,7 +114,7 @@ def run(folder: Path, marker: str) -> Iterator[Site]:
 
 @pytest.mark.parametrize(("name", "connections"), [("pipelining", 1), *((name, 4) for name in ATTACKS)])
 def test_nobody_else_feels(site: Site, name: str, connections: int) -> None:
-    memory = Memory.of(marked(site.marker))
+    memory = MemoryUsage.of(marked(site.marker))
     with under(ATTACKS[name], site.port, connections):
         assert_others_are_served(site.port, OWN.encode())
     memory.assert_bounded()
@@ -131,7 +131,7 @@ def test_a_client_that_reads_nothing_holds_up_no_service(site: Site) -> None:
 )
 def test_nobody_feels_a_service_that_never_comes_to_an_end(site: Site, kind: str, reads: bool) -> None:
     head = f"GET /endless/{kind} HTTP/1.1\r\n" + (HANDSHAKE if kind == "frames" else "Host: x\r\n\r\n")
-    memory = Memory.of(marked(site.marker))
+    memory = MemoryUsage.of(marked(site.marker))
     with under(Attack(first=head, reads=reads), site.port, 4):
         assert_others_are_served(site.port, OWN.encode())
     memory.assert_bounded()

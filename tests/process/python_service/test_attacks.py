@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from harness.app import run_pywatt, write_files
-from harness.attack import Attack, Memory, assert_others_are_served, median_latency, under
+from harness.attack import Attack, MemoryUsage, assert_others_are_served, median_latency, under
 from harness.processes import MARKER, marked
 
 ASGI = """
@@ -114,7 +114,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.parametrize(("name", "connections"), [("pipelining", 1), *((name, 4) for name in ATTACKS)])
 def test_nobody_else_feels(site: Site, name: str, connections: int) -> None:
-    memory = Memory.of(marked(site.marker))
+    memory = MemoryUsage.of(marked(site.marker))
     with under(ATTACKS[name], site.port, connections):
         assert_others_are_served(site.port, SMALL.encode())
     memory.assert_bounded()

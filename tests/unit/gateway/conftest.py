@@ -11,16 +11,15 @@ import pytest
 from harness.turns import ManualTurns
 
 from pywatt.errors import MeshError
-from pywatt.http.client.connection import IDLE, Connection
+from pywatt.http.client.connection import IDLE, ClientConnection
 from pywatt.http.server.discard import Discard
 from pywatt.mesh.address import Destination
 from pywatt.service_type import Placement
 from pywatt_services.gateway import TYPE
-from pywatt_services.gateway.client import ClientConnection
-from pywatt_services.gateway.limits import GatewayLimits
+from pywatt_services.gateway.connection import GatewayConnection
 from pywatt_services.gateway.options import GatewayOptions
 from pywatt_services.gateway.routes import RouteTable
-from pywatt_services.gateway.server import GatewayServer
+from pywatt_services.gateway.server import GatewayLimits, GatewayServer
 
 
 class MemoryTransport(asyncio.Transport):
@@ -91,7 +90,7 @@ class Service:
     """A connection to a service, from the service's view."""
 
     def __init__(self, upstreams: Upstreams) -> None:
-        self.connection = Connection(upstreams)
+        self.connection = ClientConnection(upstreams)
         self.transport = MemoryTransport(self.connection)
 
     def received(self) -> bytes:
@@ -112,18 +111,18 @@ class Upstreams:
 
     def __init__(self) -> None:
         self.services: list[Service] = []
-        self.idle: list[Connection] = []
-        self.dialing: list[tuple[Callable[[Connection], None], Callable[[MeshError], None]]] = []
+        self.idle: list[ClientConnection] = []
+        self.dialing: list[tuple[Callable[[ClientConnection], None], Callable[[MeshError], None]]] = []
         self.cancelled = 0
         self.destinations: list[Destination] = []
         self.hold_dials = False
 
-    def take(self, destination: Destination) -> Connection | None:
+    def take(self, destination: Destination) -> ClientConnection | None:
         self.destinations.append(destination)
         return self.idle.pop() if self.idle else None
 
     def dial(
-        self, destination: Destination, opened: Callable[[Connection], None], failed: Callable[[MeshError], None]
+        self, destination: Destination, opened: Callable[[ClientConnection], None], failed: Callable[[MeshError], None]
     ) -> asyncio.Task[None]:
         self.dialing.append((opened, failed))
         if not self.hold_dials:
@@ -146,11 +145,11 @@ class Upstreams:
         _, failed = self.dialing.pop(0)
         failed(error)
 
-    def exchange_ended(self, connection: Connection) -> None:
+    def exchange_ended(self, connection: ClientConnection) -> None:
         if connection.state is IDLE:
             self.idle.append(connection)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ClientConnection) -> None:
         if connection in self.idle:
             self.idle.remove(connection)
 
@@ -176,8 +175,8 @@ class Scene:
             **options,
         )
 
-    def connect(self, peer: str = "192.0.2.7") -> tuple[ClientConnection, MemoryTransport]:
-        client = ClientConnection(self.server)
+    def connect(self, peer: str = "192.0.2.7") -> tuple[GatewayConnection, MemoryTransport]:
+        client = GatewayConnection(self.server)
         return client, MemoryTransport(client, peer)
 
     def pass_time(self, seconds: float) -> None:

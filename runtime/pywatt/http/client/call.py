@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from pywatt.errors import BadResponse, CallTimeout, ConnectionLost, MeshError
 from pywatt.http.client.address import Location
-from pywatt.http.client.connection import Connection
-from pywatt.http.client.deadlines import Deadlines
+from pywatt.http.client.connection import ClientConnection
+from pywatt.http.client.timeouts import TimeoutQueue
 from pywatt.http.headers import HOP_BY_HOP, Headers, check_header, has_bad_value, is_token
 from pywatt.http.methods import IDEMPOTENT, WITH_BODY
 from pywatt.http.response_reader import ResponseHead
@@ -74,7 +74,7 @@ def _line_start(name: bytes) -> bytes | None:
 class Collector:
     """Receives one response into memory, then calls back."""
 
-    __slots__ = ("_connection", "_deadlines", "_done", "_head", "_limit", "_method", "_pieces", "_size", "_url")
+    __slots__ = ("_connection", "_done", "_head", "_limit", "_method", "_pieces", "_size", "_timeouts", "_url")
 
     def __init__(self, method: str, url: str, limit: int, done: Callable[[Outcome], None]) -> None:
         """`url`: for messages. `limit`: bytes that the body may have. `done` is called once, unless `end` comes first.
@@ -88,15 +88,15 @@ class Collector:
         self._head: ResponseHead | None = None
         self._pieces: list[bytes] | None = None
         self._size = 0
-        self._connection: Connection | None = None
-        self._deadlines: Deadlines | None = None
+        self._connection: ClientConnection | None = None
+        self._timeouts: TimeoutQueue | None = None
 
-    def start(self, connection: Connection, data: bytes, deadlines: Deadlines | None) -> None:
+    def start(self, connection: ClientConnection, data: bytes, timeouts: TimeoutQueue | None) -> None:
         """Send the request; the deadline, if there is one, begins now."""
         self._connection = connection
-        self._deadlines = deadlines
-        if deadlines is not None:
-            deadlines.add(self)
+        self._timeouts = timeouts
+        if timeouts is not None:
+            timeouts.add(self)
         connection.send(self, data, ended=True, to_head=self._method == "HEAD")
 
     def end(self) -> None:
@@ -154,8 +154,8 @@ class Collector:
         self._done(took_too_long(self._method, self._url, seconds))
 
     def _forget(self) -> None:
-        if self._deadlines is not None:
-            self._deadlines.remove(self)
+        if self._timeouts is not None:
+            self._timeouts.remove(self)
 
 
 def took_too_long(method: str, url: str, seconds: float) -> CallTimeout:

@@ -12,16 +12,16 @@ from typing import Any, Self
 from pywatt.errors import MeshError
 from pywatt.http.client.address import Address, Location, TcpAddress, locate_url
 from pywatt.http.client.call import Collector, Outcome, Response, took_too_long, write_request
-from pywatt.http.client.connection import Connection
-from pywatt.http.client.deadlines import Deadlines
+from pywatt.http.client.connection import ClientConnection
 from pywatt.http.client.dial import Admit
 from pywatt.http.client.limits import ClientLimits
 from pywatt.http.client.pool import Pool
+from pywatt.http.client.timeouts import TimeoutQueue
 from pywatt.http.headers import Header
 
 SWEEP = 1.0
 """Seconds between two looks for stale connections."""
-MANY_DEADLINES = 64
+MANY_TIMEOUTS = 64
 """Different timeouts of calls above which those that no call has any more are forgotten."""
 
 
@@ -46,7 +46,7 @@ class HttpClient:
         self._dials: set[asyncio.Task[None]] = set()
         self._tasks = asyncio.TaskGroup()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._deadlines: dict[float, Deadlines] = {}
+        self._timeouts: dict[float, TimeoutQueue] = {}
         """By the timeout of the calls, in seconds."""
 
     async def __aenter__(self) -> Self:
@@ -59,8 +59,8 @@ class HttpClient:
     ) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for deadlines in self._deadlines.values():
-            deadlines.close()
+        for timeouts in self._timeouts.values():
+            timeouts.close()
         for task in list(self._dials):
             task.cancel()
         for pool in list(self._all_pools()):
@@ -93,8 +93,8 @@ class HttpClient:
         connection = self.take(destination)
         begun = self._clock()
         if connection is not None:
-            deadlines = None if timeout is None else self._deadlines_of(timeout)
-            response = await self._call(connection, method, url, data, deadlines)
+            timeouts = None if timeout is None else self._timeouts_of(timeout)
+            response = await self._call(connection, method, url, data, timeouts)
             if response is not None:
                 return response
         try:
@@ -120,11 +120,11 @@ class HttpClient:
         if connection is None:
             return None
         collector = Collector(method, url, self._limits.response_body, done)
-        collector.start(connection, data, self._deadlines_of(timeout))
+        collector.start(connection, data, self._timeouts_of(timeout))
         return collector
 
     async def _call(
-        self, connection: Connection, method: str, url: str, data: bytes, deadlines: Deadlines | None = None
+        self, connection: ClientConnection, method: str, url: str, data: bytes, timeouts: TimeoutQueue | None = None
     ) -> Response | None:
         """Make one call over a connection; return None when it may be made again. Raises MeshError."""
         came: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
@@ -138,7 +138,7 @@ class HttpClient:
                 came.set_result(outcome)
 
         collector = Collector(method, url, self._limits.response_body, done)
-        collector.start(connection, data, deadlines)
+        collector.start(connection, data, timeouts)
         try:
             return await came
         finally:
@@ -146,7 +146,7 @@ class HttpClient:
 
     # For callers that stream.
 
-    def take(self, destination: Address) -> Connection | None:
+    def take(self, destination: Address) -> ClientConnection | None:
         """Return an idle connection; None: `connect` or `dial` has to open one.
 
         The caller must start an exchange on it at once.
@@ -154,7 +154,7 @@ class HttpClient:
         pool = self._origins.get(destination)
         return pool.take() if pool is not None else None
 
-    async def connect(self, destination: Address) -> Connection:
+    async def connect(self, destination: Address) -> ClientConnection:
         """Open a connection. Raises MeshError.
 
         The caller must start an exchange on it at once.
@@ -162,7 +162,7 @@ class HttpClient:
         return await self._origin(destination).connect()
 
     def dial(
-        self, destination: Any, opened: Callable[[Connection], None], failed: Callable[[MeshError], None]
+        self, destination: Any, opened: Callable[[ClientConnection], None], failed: Callable[[MeshError], None]
     ) -> asyncio.Task[None]:
         """Do what `connect` does in a task of the client's own, and call back. Cancelling the task gives up."""
         task = self._tasks.create_task(self._dial(destination, opened, failed))
@@ -184,7 +184,7 @@ class HttpClient:
         return self._origins.values()
 
     async def _dial(
-        self, destination: Any, opened: Callable[[Connection], None], failed: Callable[[MeshError], None]
+        self, destination: Any, opened: Callable[[ClientConnection], None], failed: Callable[[MeshError], None]
     ) -> None:
         try:
             connection = await self.connect(destination)
@@ -193,13 +193,13 @@ class HttpClient:
         else:
             opened(connection)
 
-    def _deadlines_of(self, timeout: float) -> Deadlines:
-        deadlines = self._deadlines.get(timeout)
-        if deadlines is None:
-            if len(self._deadlines) >= MANY_DEADLINES:
-                self._deadlines = {seconds: each for seconds, each in self._deadlines.items() if not each.idle}
-            deadlines = self._deadlines[timeout] = Deadlines(timeout)
-        return deadlines
+    def _timeouts_of(self, timeout: float) -> TimeoutQueue:
+        timeouts = self._timeouts.get(timeout)
+        if timeouts is None:
+            if len(self._timeouts) >= MANY_TIMEOUTS:
+                self._timeouts = {seconds: each for seconds, each in self._timeouts.items() if not each.idle}
+            timeouts = self._timeouts[timeout] = TimeoutQueue(timeout)
+        return timeouts
 
     def _origin(self, address: Address) -> Pool:
         pool = self._origins.get(address)

@@ -62,16 +62,16 @@ class Owner(Protocol):
         """Bytes that the head of a response may have."""
         ...
 
-    def exchange_ended(self, connection: Connection) -> None:
+    def exchange_ended(self, connection: ClientConnection) -> None:
         """The connection is free for another exchange, or closed."""
         ...
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ClientConnection) -> None:
         """The connection is gone."""
         ...
 
 
-class ConnectionState(enum.Enum):
+class ClientState(enum.Enum):
     """What a connection is doing."""
 
     IDLE = enum.auto()
@@ -82,10 +82,10 @@ class ConnectionState(enum.Enum):
 
 
 # Looking up a member of an enum costs as much as a call.
-IDLE, BUSY, TUNNEL, CLOSED = ConnectionState
+IDLE, BUSY, TUNNEL, CLOSED = ClientState
 
 
-class Connection(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """A connection of a pool."""
 
     __slots__ = (

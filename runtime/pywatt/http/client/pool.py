@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pywatt.errors import ConnectFailed
 from pywatt.http.client.address import Address
-from pywatt.http.client.connection import IDLE, Connection
+from pywatt.http.client.connection import IDLE, ClientConnection
 from pywatt.http.client.dial import Admit, dial
 from pywatt.http.client.limits import ClientLimits
 
@@ -50,8 +50,8 @@ class Pool:
         self._clock = clock
         self._tls = tls
         self._admit = admit
-        self._idle: list[Connection] = []
-        self._open: set[Connection] = set()
+        self._idle: list[ClientConnection] = []
+        self._open: set[ClientConnection] = set()
         self._emptied = asyncio.Event()
         self._refused = False
         """Whether the last attempt to connect failed."""
@@ -62,7 +62,7 @@ class Pool:
         """Whether nothing is open and nothing in flight."""
         return not self.in_flight and not self._open
 
-    def take(self) -> Connection | None:
+    def take(self) -> ClientConnection | None:
         """Return an idle connection, the one used last, and count a call in flight; None when there is none."""
         while self._idle:
             connection = self._idle.pop()
@@ -71,7 +71,7 @@ class Pool:
                 return connection
         return None
 
-    async def connect(self) -> Connection:
+    async def connect(self) -> ClientConnection:
         """Open a connection and count a call in flight. Raises ConnectFailed."""
         self.in_flight += 1
         try:
@@ -90,7 +90,7 @@ class Pool:
             self._open.add(connection)
         return connection
 
-    def exchange_ended(self, connection: Connection) -> None:
+    def exchange_ended(self, connection: ClientConnection) -> None:
         """Count the call out; keep the connection for the next one if it can be used."""
         self.in_flight -= 1
         if self.retired:
@@ -102,7 +102,7 @@ class Pool:
             connection.idle_since = self._clock()
             self._idle.append(connection)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ClientConnection) -> None:
         """Forget a connection that is gone."""
         self._open.discard(connection)
         if self.retired and not self._open:
@@ -132,12 +132,12 @@ class Pool:
                 connection.reset()
             await self._emptied.wait()
 
-    def _close_idle(self, doomed: Callable[[Connection], bool]) -> None:
+    def _close_idle(self, doomed: Callable[[ClientConnection], bool]) -> None:
         for connection in [each for each in self._idle if doomed(each)]:
             self._idle.remove(connection)
             connection.close()
 
-    async def _try(self) -> Connection:
+    async def _try(self) -> ClientConnection:
         """Connect; to a server that refused it last time one at a time, whose failure is that of all who wait."""
         while self._refused and (trial := self._trial) is not None:
             await trial.over.wait()

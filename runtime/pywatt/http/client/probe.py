@@ -7,7 +7,7 @@ import asyncio
 from pywatt.errors import BadResponse, MeshError
 from pywatt.http.client.address import Address, Location
 from pywatt.http.client.call import write_request
-from pywatt.http.client.connection import Connection
+from pywatt.http.client.connection import ClientConnection
 from pywatt.http.client.dial import dial
 from pywatt.http.client.limits import ClientLimits
 from pywatt.http.response_reader import ResponseHead
@@ -38,10 +38,10 @@ class _StatusCall:
         self.response_head_limit = ClientLimits().response_head
         self.status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-    def exchange_ended(self, connection: Connection) -> None:
+    def exchange_ended(self, connection: ClientConnection) -> None:
         """Nothing to do: the connection is not used again."""
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ClientConnection) -> None:
         """Nothing to do: `on_failure` says so."""
 
     def on_informational(self, head: ResponseHead) -> None:

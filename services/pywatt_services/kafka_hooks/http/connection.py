@@ -30,7 +30,7 @@ _CREDENTIALS = struct.Struct("3i")
 logger = logging.getLogger("pywatt.kafka_hooks")
 
 
-class HttpConnection(ServerConnection["HooksServer"]):
+class HooksConnection(ServerConnection["HooksServer"]):
     """One client."""
 
     __slots__ = ("_exchange", "_pieces", "_public", "_size")

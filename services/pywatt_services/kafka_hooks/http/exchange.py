@@ -53,7 +53,7 @@ class PassedOn(Request):
         return self.times
 
 
-class ClientConnection(Protocol):
+class Downstream(Protocol):
     """The connection that a request came over."""
 
     @property
@@ -66,8 +66,8 @@ class HooksExchange:
 
     __slots__ = ("_client", "_gone")
 
-    def __init__(self, client: ClientConnection) -> None:
-        self._client: ClientConnection | None = client
+    def __init__(self, client: Downstream) -> None:
+        self._client: Downstream | None = client
         self._gone: Callable[[], None] | None = None
 
     @property

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.server import Accept, HttpServer, serving
 from pywatt.http.server.turns import Turns
-from pywatt_services.kafka_hooks.http.connection import HttpConnection
+from pywatt_services.kafka_hooks.http.connection import HooksConnection
 from pywatt_services.kafka_hooks.http.exchange import Handler
 
 
@@ -27,7 +27,7 @@ class HooksLimits(ConnectionLimits):
     """From the first byte of a request to its last."""
 
 
-class HooksServer(HttpServer[HttpConnection]):
+class HooksServer(HttpServer[HooksConnection]):
     """All clients of one worker."""
 
     def __init__(
@@ -64,8 +64,8 @@ class HooksServer(HttpServer[HttpConnection]):
         self, sockets: Iterable[socket.socket], *, public: socket.socket | None, backlog: int
     ) -> AbstractAsyncContextManager[None]:
         """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`."""
-        inside = partial(HttpConnection, self, public=False)
+        inside = partial(HooksConnection, self, public=False)
         accepts: list[tuple[socket.socket, Accept]] = [(sock, inside) for sock in sockets]
         if public is not None:
-            accepts.append((public, partial(HttpConnection, self, public=True)))
+            accepts.append((public, partial(HooksConnection, self, public=True)))
         return serving(self, accepts, backlog=backlog)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pywatt.http.limits import RESUME_HELD
 from pywatt.http.server.discard import Discard
-from pywatt_services.kafka_hooks.http.connection import HttpConnection
+from pywatt_services.kafka_hooks.http.connection import HooksConnection
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
 from pywatt_services.kafka_hooks.http.responses import ACCEPTED, HttpResponse
 from pywatt_services.kafka_hooks.http.server import HooksServer
@@ -103,7 +103,7 @@ class Peer:
             self, body_limit=LIMIT, turns=self.turns, clock=lambda: self.now, wall_clock=lambda: 0.0, **options
         )
         self.transport = Transport()
-        self.connection = HttpConnection(self.server, public=False)
+        self.connection = HooksConnection(self.server, public=False)
         self.connection.connection_made(self.transport)  # type: ignore[arg-type]
 
     def handle(self, request: Request, exchange: HooksExchange) -> None:
@@ -337,7 +337,7 @@ def test_answers_say_close_while_draining() -> None:
 
 def test_prefix_of_the_app_is_taken_off_and_the_date_is_told_outside() -> None:
     peer = Peer(base_path="/prefix/")
-    outside = HttpConnection(peer.server, public=True)
+    outside = HooksConnection(peer.server, public=True)
     outside.connection_made(peer.transport)  # type: ignore[arg-type]
     for path in (b"/prefix/topics/a", b"/prefixed", b"/prefix"):
         outside.data_received(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path)
@@ -347,7 +347,7 @@ def test_prefix_of_the_app_is_taken_off_and_the_date_is_told_outside() -> None:
 
 def test_only_a_unix_socket_tells_whose_process_the_client_is(monkeypatch: pytest.MonkeyPatch) -> None:
     def is_same_user(sock: socket.socket) -> bool:
-        connection = HttpConnection(Peer().server, public=False)
+        connection = HooksConnection(Peer().server, public=False)
         connection.connection_made(SocketTransport(sock))  # type: ignore[arg-type]
         return HooksExchange(connection).is_from_same_user
 

@@ -1,5 +1,7 @@
-"""Ends calls that take too long, with one timer for all that have the same time: a timer for each would cost more
-than everything else that is done to keep time."""
+"""Expires items after a fixed timeout, with one timer for all that have the same one.
+
+A timer for each would cost more than everything else that is done to keep time.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,15 @@ from typing import Protocol
 
 
 class Expiring(Protocol):
-    """What has a deadline."""
+    """An item with a timeout."""
 
     def expire(self, seconds: float) -> None:
-        """The time, so many seconds, is over. Called from the event loop."""
+        """End: the timeout, in seconds, has passed. Called from the event loop."""
         ...
 
 
-class Deadlines:
-    """Watches over whatever has so many seconds."""
+class TimeoutQueue:
+    """Items with the same timeout, the one that expires first at the front."""
 
     __slots__ = ("_due", "_loop", "_seconds", "_timer")
 
@@ -24,38 +26,38 @@ class Deadlines:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._due: dict[Expiring, float] = {}
-        """When each is over, the first one first."""
+        """The time at which each expires, in order."""
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is watched and no timer runs."""
+        """Whether it holds nothing and no timer runs."""
         return self._timer is None
 
     def add(self, item: Expiring) -> None:
-        """Begin to watch."""
+        """Start an item's timeout."""
         self._due[item] = self._loop.time() + self._seconds
         if self._timer is None:
-            self._timer = self._loop.call_later(self._seconds, self._look)
+            self._timer = self._loop.call_later(self._seconds, self._expire_due)
 
     def remove(self, item: Expiring) -> None:
-        """Watch it no more."""
+        """Take an item out before it expires."""
         self._due.pop(item, None)
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Take all items out."""
         self._due.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
+    def _expire_due(self) -> None:
         self._timer = None
         now = self._loop.time()
         expired: list[Expiring] = []
         for item, due in self._due.items():
             if due > now:
-                self._timer = self._loop.call_at(due, self._look)
+                self._timer = self._loop.call_at(due, self._expire_due)
                 break
             expired.append(item)
         for item in expired:

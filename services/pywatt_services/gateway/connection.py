@@ -14,8 +14,8 @@ from pywatt.http.server.errors import error_body, route_not_found
 from pywatt.http.server.state import TUNNEL, WAITING
 from pywatt.http.server.writer import JSON
 from pywatt.http.target import ASTERISK
-from pywatt_services.gateway.exchange import Exchange
 from pywatt_services.gateway.peer import Peer, peer_of
+from pywatt_services.gateway.proxy_exchange import ProxyExchange
 from pywatt_services.gateway.routes import has_prefix
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ WELCOME = b'{"message":"Welcome to pywatt! This gateway has no route for /."}'
 ALLOW: Header = (b"allow", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 
 
-class ClientConnection(ServerConnection["GatewayServer"]):
+class GatewayConnection(ServerConnection["GatewayServer"]):
     """The gateway's side of one connection."""
 
     __slots__ = ("_exchange", "_peer")
 
     def __init__(self, server: GatewayServer) -> None:
         super().__init__(server, RequestReader(server.limits.head))
-        self._exchange: Exchange | None = None
+        self._exchange: ProxyExchange | None = None
         self._peer = Peer(b"", False)
 
     # For the event loop.
@@ -113,7 +113,7 @@ class ClientConnection(ServerConnection["GatewayServer"]):
             path, base_path = path[len(server.base_path) :] or b"/", server.base_path
         route = server.routes.find(head.method, head.authority, path)
         if route is not None:
-            exchange = Exchange(self, server, head, route, base_path)
+            exchange = ProxyExchange(self, server, head, route, base_path)
             self._exchange = exchange
             exchange.start(path, self._peer, body, ended)
             return

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Protocol
 
 from pywatt.errors import BadResponse, CallTimeout, MeshError, ServiceUnavailable
-from pywatt.http.client.connection import Connection
+from pywatt.http.client.connection import ClientConnection
 from pywatt.http.headers import LAST_CHUNK, Headers, chunk
-from pywatt.http.methods import IDEMPOTENT
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead
 from pywatt.http.server.writer import CONTINUE, write_response_head
 from pywatt.http.websocket import accepts, handshake_key
 from pywatt_services.gateway.addresses import Addresses
-from pywatt_services.gateway.forwarding import (
-    UPGRADE,
-    last_value,
-    outer_prefix,
-    write_request_head,
-)
-from pywatt_services.gateway.parties import Client, Site
+from pywatt_services.gateway.context import GatewayContext
+from pywatt_services.gateway.forwarding import UPGRADE, last_value, outer_prefix, write_request_head
 from pywatt_services.gateway.peer import Peer
+from pywatt_services.gateway.proxy_state import AWAITING, CONNECTING, ENDED, RESPONDING, TUNNEL, transition
+from pywatt_services.gateway.retry import may_retry
 from pywatt_services.gateway.routes import Route
 from pywatt_services.gateway.tunnel import Tunnel
 
@@ -32,18 +29,55 @@ EVENT_STREAM = b"text/event-stream"
 logger = logging.getLogger("pywatt.gateway")
 
 
-class Exchange:
+class Downstream(Protocol):
+    """The connection of the client that sent the request."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        ...
+
+    def exchange_ended(self, *, close: bool) -> None:
+        """Go on: the response was written to its end."""
+        ...
+
+    def exchange_failed(self, status: int, message: str) -> None:
+        """Respond with an error: the service has not responded."""
+        ...
+
+    def exchange_upgraded(self) -> None:
+        """Pass bytes both ways from now on."""
+        ...
+
+    def tunnel_ended(self) -> None:
+        """Close: the service has closed the tunnel."""
+        ...
+
+    def abort(self) -> None:
+        """Break the connection off: a response that has begun cannot be completed."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Take nothing more in."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Take more in."""
+        ...
+
+
+class ProxyExchange:
     """Receives a request from a client piece by piece, and its response from a service."""
 
     __slots__ = (
         "_base_path",
         "_body_length",
         "_chunked",
-        "_client",
-        "_client_is_slow",
         "_close",
         "_connection",
+        "_context",
         "_dialing",
+        "_downstream",
+        "_downstream_is_slow",
         "_head",
         "_key",
         "_pending",
@@ -51,20 +85,20 @@ class Exchange:
         "_request",
         "_request_ended",
         "_response",
-        "_rest",
         "_retried",
         "_route",
-        "_service_waits",
-        "_site",
         "_trusted",
         "_tunnel",
-        "responding",
+        "_upstream_paused",
+        "state",
     )
 
-    def __init__(self, client: Client, site: Site, request: RequestHead, route: Route, base_path: bytes) -> None:
+    def __init__(
+        self, downstream: Downstream, context: GatewayContext, request: RequestHead, route: Route, base_path: bytes
+    ) -> None:
         """Raises RequestError when the request asks for a WebSocket in a wrong way."""
-        self._client = client
-        self._site = site
+        self._downstream = downstream
+        self._context = context
         self._request = request
         self._route = route
         self._base_path = base_path
@@ -75,25 +109,22 @@ class Exchange:
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._request_ended = False
-        self._connection: Connection | None = None
+        self._connection: ClientConnection | None = None
         self._dialing: asyncio.Task[None] | None = None
         self._retried = False
-        self._chunked = False
-        self._close = False
-        self._response: ResponseHead | None = None
-        """The head of a response whose body goes on."""
-        self._tunnel: Tunnel | None = None
-        self._rest = b""
-        """What the service has sent through the tunnel, and is not passed on yet."""
-        self._client_is_slow = False
-        self._service_waits = False
-        self.responding = False
-        """Whether the response has begun."""
+        self._downstream_is_slow = False
+        self._upstream_paused = False
+        self.state = CONNECTING
+
+    @property
+    def responding(self) -> bool:
+        """Whether the response has begun, and is not complete."""
+        return self.state is RESPONDING or self.state is TUNNEL
 
     # From the client.
 
     def start(self, path: bytes, peer: Peer, body: bytes, ended: bool) -> None:
-        """Send the request on. `body`: what of it has come. `ended`: that was all."""
+        """Send the request on. `body`: its first piece. `ended`: the body is complete."""
         request = self._request
         self._request_ended = ended
         self._body_length = len(body) if ended else None if request.chunked else request.content_length
@@ -104,7 +135,7 @@ class Exchange:
         if body:
             self._pending.append(self._framed(body))
             self._pending_size = len(body)
-        connection = self._site.upstreams.take(self._route.destination)
+        connection = self._context.upstreams.take(self._route.destination)
         if connection is not None:
             self._opened(connection)
         else:
@@ -122,7 +153,7 @@ class Exchange:
             self._pending.append(data)
             self._pending_size += len(data)
             if self._pending_size > MAX_PENDING and not ended:
-                self._client.pause_reading()
+                self._downstream.pause_reading()
 
     def on_client_raw(self, data: bytes) -> None:
         """Pass bytes of a tunnel on."""
@@ -131,11 +162,14 @@ class Exchange:
 
     def on_client_writable(self, writable: bool) -> None:
         """Make the service wait for a slow client."""
-        self._client_is_slow = not writable
+        self._downstream_is_slow = not writable
         self._steer()
 
     def cancel(self) -> None:
-        """Give up: the client is gone, or has been answered."""
+        """Give up: the client is gone, or was responded to."""
+        if self.state is ENDED:
+            return
+        self.state = transition(self.state, ENDED)
         if self._dialing is not None:
             self._dialing.cancel()
             self._dialing = None
@@ -145,27 +179,27 @@ class Exchange:
 
     def end_tunnel(self) -> None:
         """Close the service's side of a tunnel once everything was sent."""
+        self.state = transition(self.state, ENDED)
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.finish()
 
     def close_websocket(self) -> None:
-        """Tell both ends of a tunnel that it ends: the client now, the service by the client's answer."""
-        if self._tunnel is not None:
+        """Tell both ends of a tunnel that it ends: the client now, the service by the client's close frame."""
+        if self.state is TUNNEL:
             self._tunnel.close()
 
     def end_events(self) -> None:
         """End a stream of server-sent events as the service would."""
-        head = self._response
-        if head is None or head.content_length is not None or not _is_event_stream(head):
+        if self.state is not RESPONDING or not _is_event_stream(self._response):
             return
         self.cancel()
         if self._chunked:
-            self._client.write(LAST_CHUNK)
-        self._client.exchange_ended(close=True)
+            self._downstream.write(LAST_CHUNK)
+        self._downstream.exchange_ended(close=True)
 
     def expire(self) -> None:
-        """Give up on a service that does not answer."""
+        """Give up on a service that does not respond."""
         self.cancel()
         self._fail(CallTimeout(f"the service {self._route.id!r} did not answer in time"))
 
@@ -174,24 +208,18 @@ class Exchange:
     def on_informational(self, head: ResponseHead) -> None:
         """Pass a 1xx on, except the 100 that this gateway gives itself."""
         if self._request.minor == 1 and head.status != 100:
-            self._client.write(write_response_head(head.status, self._public_headers(head)))
+            self._downstream.write(write_response_head(head.status, self._public_headers(head)))
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
-        """Pass the head on, with what of the body came with it."""
+        """Pass the head on, with the part of the body that came with it."""
         if head.status == SWITCHING_PROTOCOLS:
             self._upgrade(head)
             return
-        self.responding = True
-        if ended:
-            self._connection = None  # it may serve somebody else already
-        else:
-            self._response = head
-        client, request, status = self._client, self._request, head.status
-        self._close = (
-            not request.keep_alive or request.websocket or self._site.draining or (ended and not self._request_ended)
+        request, status, length = self._request, head.status, head.content_length
+        close = (
+            not request.keep_alive or request.websocket or self._context.draining or (ended and not self._request_ended)
         )
-        length = head.content_length
-        framing = b""
+        framing, chunked = b"", False
         if request.method == b"HEAD" or status == 304:
             if length is not None:
                 framing = b"content-length: %d\r\n" % length
@@ -202,22 +230,30 @@ class Exchange:
                 framing = b"content-length: %d\r\n" % length
             elif request.minor == 1:
                 framing = b"transfer-encoding: chunked\r\n"
-                self._chunked = True
+                chunked = True
             else:
-                self._close = True
-        line = b"connection: close\r\n" if self._close else b"" if request.minor else b"connection: keep-alive\r\n"
-        date = b"" if head.dated else self._site.date
+                close = True
+        if ended:
+            self.state = transition(self.state, ENDED)
+            self._connection = None  # it may serve somebody else already
+        else:
+            self.state = transition(self.state, RESPONDING)
+            self._response, self._chunked, self._close = head, chunked, close
+        line = b"connection: close\r\n" if close else b"" if request.minor else b"connection: keep-alive\r\n"
+        date = b"" if head.dated else self._context.date
         headers = self._public_headers(head) if head.addressed else head.headers
         data = write_response_head(status, headers, date, framing, line)
         if body:
-            data += chunk(body) if self._chunked else body
-        client.write(data)
+            data += chunk(body) if chunked else body
+        downstream = self._downstream
+        downstream.write(data)
         if ended:
-            client.exchange_ended(close=self._close)
+            downstream.exchange_ended(close=close)
 
     def on_body(self, body: bytes, ended: bool) -> None:
         """Pass more of the body on."""
         if ended:
+            self.state = transition(self.state, ENDED)
             self._connection = None
         data = body
         if self._chunked:
@@ -225,65 +261,66 @@ class Exchange:
             if ended:
                 data += LAST_CHUNK
         if data:
-            self._client.write(data)
+            self._downstream.write(data)
         if ended:
-            self._client.exchange_ended(close=self._close or not self._request_ended)
+            self._downstream.exchange_ended(close=self._close or not self._request_ended)
 
     def on_raw(self, data: bytes) -> None:
         """Pass bytes of a tunnel on; of many small frames, some in each turn of the event loop."""
-        if self._tunnel is None:
+        tunnel = self._tunnel
+        if tunnel.rest:
+            tunnel.rest += data
             return
-        if self._rest:
-            self._rest += data
-            return
-        self._rest = self._tunnel.pass_on(data)
-        if self._rest:
-            self._site.turns.add(self)
+        tunnel.pass_on(data)
+        if tunnel.rest:
+            self._context.turns.add(self)
         self._steer()
 
     def take_turn(self) -> None:
         """Pass more frames on."""
-        rest, self._rest = self._rest, b""
-        if self._connection is not None:
+        if self.state is TUNNEL:
+            rest, self._tunnel.rest = self._tunnel.rest, b""
             self.on_raw(rest)
 
     def on_failure(self, error: MeshError, retriable: bool) -> None:
-        """Try again where nothing can have happened, else tell the client."""
+        """Try again where nothing can have happened, else end the response or respond with an error."""
         self._connection = None
-        if self._tunnel is not None:
-            while self._rest:
-                self._rest = self._tunnel.pass_on(self._rest)
-            self._client.tunnel_ended()
-        elif self.responding:
+        state = self.state
+        if state is TUNNEL:
+            self._tunnel.pass_rest_on()
+            self.state = transition(state, ENDED)
+            self._downstream.tunnel_ended()
+        elif state is RESPONDING:
             logger.warning("%s: %s", self._route.id, error.message)
-            self._client.abort()
-        elif retriable and not self._retried and self._body_length == 0 and self._request.method in IDEMPOTENT:
+            self._downstream.abort()
+        elif may_retry(self._request.method, body_length=self._body_length, retriable=retriable, retried=self._retried):
             self._retried = True
+            self.state = transition(state, CONNECTING)
             self._dial()
         else:
-            self._fail(error)
+            self._end_with(error)
 
     def on_writable(self, writable: bool) -> None:
         """Make the client wait for a slow service."""
         if writable:
-            self._client.resume_reading()
+            self._downstream.resume_reading()
         else:
-            self._client.pause_reading()
+            self._downstream.pause_reading()
 
     def _public_headers(self, head: ResponseHead) -> Headers:
-        """Return the headers of a response as the client has to see them."""
+        """Return the headers of a response in their public form."""
         if not head.addressed or not self._route.rewrite_location:
             return head.headers
         request = self._request
         authority = (self._trusted and last_value(request, b"x-forwarded-host")) or request.authority
-        return Addresses(self._route, self._site.routes, self._base_path, authority).headers(head.headers)
+        return Addresses(self._route, self._context.routes, self._base_path, authority).headers(head.headers)
 
     def _steer(self) -> None:
         """Have the service send on, or wait."""
-        wait = self._client_is_slow or bool(self._rest)
-        if self._connection is None or wait is self._service_waits:
+        wait = self._downstream_is_slow or (self.state is TUNNEL and bool(self._tunnel.rest))
+        if self._connection is None or wait is self._upstream_paused:
             return
-        self._service_waits = wait
+        self._upstream_paused = wait
         if wait:
             self._connection.pause_reading()
         else:
@@ -293,19 +330,20 @@ class Exchange:
         return chunk(body) if self._body_length is None else body
 
     def _dial(self) -> None:
-        self._dialing = self._site.upstreams.dial(self._route.destination, self._opened, self._fail)
+        self._dialing = self._context.upstreams.dial(self._route.destination, self._opened, self._end_with)
 
-    def _opened(self, connection: Connection) -> None:
+    def _opened(self, connection: ClientConnection) -> None:
+        self.state = transition(self.state, AWAITING)
         self._dialing = None
         self._connection = connection
-        self._service_waits = False
+        self._upstream_paused = False
         request = self._request
         data = self._head
         had_body = bool(self._pending)
         if had_body:
             data = b"".join((data, *self._pending))
             self._pending.clear()
-            self._client.resume_reading()
+            self._downstream.resume_reading()
         connection.send(
             self,
             data,
@@ -314,26 +352,31 @@ class Exchange:
             upgradable=request.websocket,
         )
         if request.expects_continue and not had_body and not self._request_ended:
-            self._client.write(CONTINUE)
+            self._downstream.write(CONTINUE)
 
     def _upgrade(self, head: ResponseHead) -> None:
         if head.upgrade != (b"websocket",) or not accepts(self._key, head.headers):
             self.cancel()
             self._fail(BadResponse(f"the service {self._route.id!r} answered the WebSocket handshake wrongly"))
             return
-        self.responding = True
-        self._tunnel = Tunnel(self._client.write)
-        self._client.write(write_response_head(head.status, self._public_headers(head), UPGRADE))
-        self._client.exchange_upgraded()
+        self.state = transition(self.state, TUNNEL)
+        self._tunnel = Tunnel(self._downstream.write)
+        self._downstream.write(write_response_head(head.status, self._public_headers(head), UPGRADE))
+        self._downstream.exchange_upgraded()
+
+    def _end_with(self, error: MeshError) -> None:
+        self.state = transition(self.state, ENDED)
+        self._dialing = None
+        self._fail(error)
 
     def _fail(self, error: MeshError) -> None:
-        self._dialing = None
         status = 504 if isinstance(error, CallTimeout) else 503 if isinstance(error, ServiceUnavailable) else 502
         logger.warning("%s: %s", self._route.id, error.message)
-        self._client.exchange_failed(status, error.message)
+        self._downstream.exchange_failed(status, error.message)
 
 
 def _is_event_stream(head: ResponseHead) -> bool:
-    return any(
+    """Tell whether a response is a stream of events without a known length."""
+    return head.content_length is None and any(
         name.lower() == b"content-type" and value.lower().startswith(EVENT_STREAM) for name, value in head.headers
     )

@@ -1,0 +1,56 @@
+"""The parts of a gateway that its exchanges share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from pywatt.errors import MeshError
+from pywatt.http.client.connection import ClientConnection
+from pywatt.http.server.turns import Turns
+from pywatt.mesh.address import Destination
+from pywatt_services.gateway.routes import RouteTable
+
+
+class Upstreams(Protocol):
+    """Connections to services: see `pywatt.mesh.client.MeshClient`."""
+
+    def take(self, destination: Destination) -> ClientConnection | None:
+        """Return an idle connection, if there is one."""
+        ...
+
+    def dial(
+        self, destination: Destination, opened: Callable[[ClientConnection], None], failed: Callable[[MeshError], None]
+    ) -> asyncio.Task[None]:
+        """Open a connection and call back."""
+        ...
+
+
+class GatewayContext(Protocol):
+    """The gateway, as its exchanges see it."""
+
+    @property
+    def upstreams(self) -> Upstreams:
+        """The source of connections to services."""
+        ...
+
+    @property
+    def routes(self) -> RouteTable:
+        """All routes."""
+        ...
+
+    @property
+    def draining(self) -> bool:
+        """Whether connections close after their current response."""
+        ...
+
+    @property
+    def turns(self) -> Turns:
+        """The queue for bytes that are more than one turn of the event loop allows."""
+        ...
+
+    @property
+    def date(self) -> bytes:
+        """A Date header line."""
+        ...
