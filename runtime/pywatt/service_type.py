@@ -7,7 +7,7 @@ party's type has the same standing as the built-in ones. Frameworks and clients 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -230,6 +230,15 @@ class Prepares(Protocol):
 
     def prepare(self, options: Any) -> Any:
         """Return what `serve` gets in place of the options. Called once, in the worker's main thread."""
+        ...
+
+
+@runtime_checkable
+class Preflight(Protocol):
+    """A service type that checks, without running or importing anything, that what its options name exists."""
+
+    def preflight(self, service: ServiceConfig) -> Iterable[Problem]:
+        """Yield a problem for each program or module that does not exist, with its key as in OptionsError."""
         ...
 
 

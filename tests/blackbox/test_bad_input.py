@@ -112,6 +112,15 @@ def test_validate_tells_the_same_without_starting(start: Start) -> None:
             assert any(part in line for line in app.stderr)
 
 
+def test_validate_finds_modules_that_are_not_there(start: Start) -> None:
+    document = {"type": "python", "python": {"module": "ap:app"}}
+    with start({**gateway_and_api(), "web/api/watt.json": document}, "validate") as app:
+        assert app.wait() == 2
+        report = "\n".join(app.stderr)
+    assert "web/api/watt.json:4 python.module: service api: there is no module 'ap' in " in report
+    assert '\n    fix: did you mean "app"?' in report
+
+
 def test_validate_lists_the_services_of_a_good_app(start: Start) -> None:
     with start(gateway_and_api(), "validate") as app:
         assert app.wait() == 0

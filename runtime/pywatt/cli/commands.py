@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
@@ -10,7 +11,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from pywatt import __version__
-from pywatt.errors import PywattError
+from pywatt.errors import EXIT_FAILURE, PywattError
 
 _COMMANDS = {
     "build": ("pywatt.cli.project.build", "Run the build commands of the services."),
@@ -111,4 +112,19 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except click.Abort:
         return EXIT_USAGE
+    except FileNotFoundError:
+        if _has_working_directory():
+            raise
+        from pywatt.cli.output.errors import show_error
+
+        show_error(PywattError("the working directory does not exist any more", hint="go to another one with cd"))
+        return EXIT_FAILURE
     return result if isinstance(result, int) else 0
+
+
+def _has_working_directory() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True

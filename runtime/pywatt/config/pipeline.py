@@ -37,6 +37,8 @@ VALIDATORS: tuple[Validator, ...] = (
     validators.check_probes,
     validators.check_entrypoint,
 )
+PREFLIGHT: tuple[Validator, ...] = (validators.check_programs_and_modules,)
+"""Validators that look beyond the config files, for `pywatt validate`: a start tells what it misses by itself."""
 
 
 def load(
@@ -49,12 +51,13 @@ def load(
     production: bool = True,
     types: Mapping[str, ServiceType] | None = None,
     overrides: Overrides = NO_OVERRIDES,
+    preflight: bool = False,
 ) -> RuntimeConfig:
     """Return the configuration of the app in a folder or file. Raises ConfigError with every problem found.
 
     `config` names the root file, relative to the folder; `env_file` replaces the search for a `.env` and is relative to
     the working directory; `types` replaces the installed service types; `overrides` are the services and the port given
-    on the command line.
+    on the command line; `preflight` also runs the validators of that name.
     """
     types = InstalledTypes() if types is None else types
 
@@ -95,7 +98,7 @@ def load(
     draft = configure_services(data, entries, ids, loaded, context, diagnostics)
 
     # Validate the whole, build the result, and apply the command line.
-    for validate in VALIDATORS:
+    for validate in (*VALIDATORS, *(PREFLIGHT if preflight else ())):
         validate(draft, diagnostics)
     app = build(draft, diagnostics)
     env_files = (variables_file, *(entry.envfile for entry in entries if entry.enabled))

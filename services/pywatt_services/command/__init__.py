@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pywatt.errors import Problem
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 from pywatt_schemas import load
 from pywatt_services.command.config import CommandOptions, build_command, configure
+
+if TYPE_CHECKING:
+    from pywatt.config.model import ServiceConfig
 
 __all__ = ["TYPE", "CommandType"]
 
@@ -35,6 +39,13 @@ class CommandType:
         """Return the options. Raises OptionsError for a command that only a shell could run, or none at all."""
         options = configure(document, placement)
         return Configured(options=options, build=build_command(document), http=options.http)
+
+    def preflight(self, service: ServiceConfig) -> Iterable[Problem]:
+        """Yield a problem when the program does not exist."""
+        from pywatt_services.command.preflight import missing_program
+
+        assert isinstance(service.options, CommandOptions)
+        return missing_program(service.options, service)
 
     async def serve(self, options: CommandOptions, context: ServiceContext) -> None:
         """Run the program until asked to stop. Raises ServiceFailed when it ends before."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pywatt.errors import Problem
 from pywatt.service_type import Configured, Placement, Requirement, ServiceContext, ServiceType
 from pywatt.worker.asgi.engine import EngineName
 from pywatt_schemas import load
@@ -14,6 +15,7 @@ from pywatt_services.python.detect import find_application
 from pywatt_services.python.frameworks import imported_frameworks
 
 if TYPE_CHECKING:
+    from pywatt.config.model import ServiceConfig
     from pywatt_services.python.serve import Prepared
 
 __all__ = ["TYPE", "PythonType"]
@@ -54,6 +56,13 @@ class PythonType:
             requires=(needs,) if options.engine is EngineName.HYPERCORN and interpreter is None else (),
             warnings=tuple(neglected(document, placement)),
         )
+
+    def preflight(self, service: ServiceConfig) -> Iterable[Problem]:
+        """Yield a problem when the module does not exist."""
+        from pywatt_services.python.preflight import missing_module
+
+        assert isinstance(service.options, PythonOptions)
+        return missing_module(service.options, service)
 
     def prepare(self, options: PythonOptions) -> Prepared:
         """Import the application. Raises whatever that raises."""

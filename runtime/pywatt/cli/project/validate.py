@@ -22,7 +22,7 @@ from pywatt.errors import ConfigError
 def validate(directory: Path | None, config: Path | None, env_file: Path | None, as_json: bool) -> int:
     """Check the config of the app in DIRECTORY (default: here)."""
     try:
-        app = load(directory, cwd=Path.cwd(), environ=os.environ, config=config, env_file=env_file)
+        app = load(directory, cwd=Path.cwd(), environ=os.environ, config=config, env_file=env_file, preflight=True)
     except ConfigError as error:
         if not as_json:
             raise

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from pywatt.config.diagnostics.diagnostics import Diagnostics
 from pywatt.config.diagnostics.hints import suggest
+from pywatt.config.files.key_path import parse_key_path
 from pywatt.config.services.build import BROKER, Draft
 from pywatt.config.services.entries import ServiceEntry
 from pywatt.config.services.requirements import check_packages
 from pywatt.config.services.topology import find_cycle
 from pywatt.config.supervision import check_layer
+from pywatt.service_type import Preflight
 
 
 def check_requirements(draft: Draft, diagnostics: Diagnostics) -> None:
@@ -96,6 +98,19 @@ def check_entrypoint(draft: Draft, diagnostics: Diagnostics) -> None:
     elif name in draft.disabled:
         message = f'the service "{name}" is disabled'
         diagnostics.problem(root, ("entrypoint",), message, "enable it or name another")
+
+
+def check_programs_and_modules(draft: Draft, diagnostics: Diagnostics) -> None:
+    """Report programs and modules that services name and that do not exist.
+
+    A service with commands that run before it, such as a build, is left out: they may make what is missing.
+    """
+    for service in draft.services:
+        loaded, config = service.loaded, service.config
+        if isinstance(loaded.type, Preflight) and not (config.build or config.before_start):
+            for problem in loaded.type.preflight(config):
+                key = parse_key_path(problem.key, loaded.document.data)
+                diagnostics.problem(loaded.document, key, f"service {config.id}: {problem.message}", problem.hint)
 
 
 def _enabling(service_id: str, entries: Sequence[ServiceEntry]) -> str:
