@@ -37,7 +37,7 @@ from pywatt_services.kafka_hooks.auth.options import AuthOptions
 from pywatt_services.kafka_hooks.auth.token_options import can_check_tokens
 from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 from pywatt_services.kafka_hooks.connection_health import ConnectionHealth
-from pywatt_services.kafka_hooks.consuming.membership import legal_name
+from pywatt_services.kafka_hooks.consuming.membership import legal_kafka_name
 from pywatt_services.kafka_hooks.delivering.delivery_pipeline import DeliveryPipeline
 from pywatt_services.kafka_hooks.http.peer_workers import PeerWorkers, ask_peers
 from pywatt_services.kafka_hooks.http.routes import Routes
@@ -89,7 +89,7 @@ class _ServiceWorker:
         self._context = context
         self._brokers = brokers
         self._security = security
-        self._client_id = legal_name(f"{context.app_name}-{context.service.id}-{context.slot}")
+        self._client_id = legal_kafka_name(f"{context.app_name}-{context.service.id}-{context.slot}")
         self._largest_record = max(MAX_REQUEST_BYTES, options.publish.body_limit + RECORD_MARGIN)
         self._connection_health = ConnectionHealth(context.degraded)
         self._topics_are_there = asyncio.Event()

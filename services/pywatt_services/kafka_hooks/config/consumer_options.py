@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pywatt_kafka.engine.fetching import Fetching, Isolation
+from pywatt_services.kafka_hooks.config.durations import MILLISECONDS, seconds
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, GivenOffset, StartAt
 from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 
-MILLISECONDS = 1000.0
 MANUAL, COMMITTED = "manual", "committed"
 
 
@@ -30,8 +30,8 @@ def consumer_options(
         start_at=StartAt(entry.get("fallbackMode", StartAt.EARLIEST.value) if mode in (COMMITTED, MANUAL) else mode),
         offsets=tuple(_offsets(entry, mode, reads, report_problem)),
         group_instance_id=entry.get("groupInstanceId"),
-        session_timeout=_seconds(entry, "sessionTimeout", defaults.session_timeout),
-        rebalance_timeout=_seconds(entry, "rebalanceTimeout", defaults.rebalance_timeout),
+        session_timeout=seconds(entry, "sessionTimeout", defaults.session_timeout),
+        rebalance_timeout=seconds(entry, "rebalanceTimeout", defaults.rebalance_timeout),
         heartbeat_interval=entry["heartbeatInterval"] / MILLISECONDS if "heartbeatInterval" in entry else None,
         buffered_records=entry.get("highWaterMark", defaults.buffered_records),
         fetching=_fetching(entry, report_problem),
@@ -48,7 +48,7 @@ def _fetching(entry: Mapping[str, Any], report_problem: ReportProblem) -> Fetchi
         isolation=Isolation(str(entry.get("isolationLevel", defaults.isolation.value)).lower()),
         min_bytes=entry.get("minBytes", defaults.min_bytes),
         max_bytes=entry.get("maxBytes", defaults.max_bytes),
-        max_wait=_seconds(entry, "maxWaitTime", defaults.max_wait),
+        max_wait=seconds(entry, "maxWaitTime", defaults.max_wait),
     )
     if made.min_bytes > made.max_bytes:
         report_problem(
@@ -76,7 +76,3 @@ def _offsets(
             report_problem(key, f"{each['topic']}[{each['partition']}] is given twice", "remove one of them")
         seen.add(place)
         yield GivenOffset(topic=each["topic"], partition=each["partition"], offset=each["offset"])
-
-
-def _seconds(entry: Mapping[str, Any], key: str, default: float) -> float:
-    return entry[key] / MILLISECONDS if key in entry else default

@@ -16,6 +16,7 @@ from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.errors import KafkaError
 from pywatt_services.kafka_hooks.auth.options import auth_options
 from pywatt_services.kafka_hooks.config.consumer_options import consumer_options
+from pywatt_services.kafka_hooks.config.durations import MILLISECONDS
 from pywatt_services.kafka_hooks.config.options import (
     EMBEDDED,
     ONLY_POST,
@@ -31,7 +32,6 @@ from pywatt_services.kafka_hooks.patterns.topic_patterns import expression, matc
 from pywatt_services.kafka_hooks.publishing.options import publish_options
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
-MILLISECONDS = 1000.0
 LARGEST = 2**53
 """Numbers above it lose precision as seconds, or overflow."""
 NOT_COUNTED_WITH = frozenset({"filter", "schemas"})

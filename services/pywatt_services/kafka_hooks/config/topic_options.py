@@ -8,6 +8,7 @@ from typing import Any
 from pywatt.errors import MeshError
 from pywatt.mesh.address import ServiceAddress, locate, unknown_service
 from pywatt.service_type import Placement
+from pywatt_services.kafka_hooks.config.durations import MILLISECONDS, seconds
 from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 from pywatt_services.kafka_hooks.patterns.topic_patterns import check_pattern
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
@@ -18,9 +19,8 @@ from pywatt_services.kafka_hooks.webhooks.record_filter import RecordFilter, rea
 from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy, StatusMeaning, StatusRules, status_rules
 from pywatt_services.kafka_hooks.webhooks.signature import SigningKey, read_key
 from pywatt_services.kafka_hooks.webhooks.templates import TemplateError, check_template, is_template, sample
-from pywatt_services.kafka_hooks.wire.headers import is_reserved, legal_name, legal_value
+from pywatt_services.kafka_hooks.wire.headers import is_header_name, is_header_value, is_reserved
 
-MILLISECONDS = 1000.0
 NO_TOPIC = r"(?!)"
 """A pattern that matches no topic."""
 DEFAULTED = ("order", "retry", "breaker", "tombstones")
@@ -108,7 +108,7 @@ def check_url(key: str, url: str, placement: Placement, report_problem: ReportPr
 def _headers(key: str, headers: Mapping[str, str], report_problem: ReportProblem) -> Iterable[tuple[bytes, bytes]]:
     for name, text in headers.items():
         value = text.strip(" \t").encode("utf-8")
-        if not legal_name(name) or not legal_value(value):
+        if not is_header_name(name) or not is_header_value(value):
             report_problem(f"{key}.{name}", f"{name!r} is not a header that HTTP can carry", "check name and value")
         elif is_reserved(name):
             report_problem(f"{key}.{name}", f"the header {name} is made by pywatt", "leave it out")
@@ -134,9 +134,9 @@ def _retry(key: str, entry: Mapping[str, Any], report_problem: ReportProblem) ->
         delay=delay / MILLISECONDS,
         factor=float(retry.get("factor", DEFAULT_FACTOR)) if grows else 1.0,
         jitter=float(retry.get("jitter", DEFAULT_JITTER if grows else 0.0)),
-        max_delay=_seconds(retry, "maxDelay", defaults.max_delay),
+        max_delay=seconds(retry, "maxDelay", defaults.max_delay),
         respect_retry_after=retry.get("respectRetryAfter", True),
-        attempt_timeout=_seconds(retry, "attemptTimeout", defaults.attempt_timeout),
+        attempt_timeout=seconds(retry, "attemptTimeout", defaults.attempt_timeout),
         max_age=retry["maxAge"] / MILLISECONDS if "maxAge" in retry else None,
         rules=_rules(key, retry, report_problem),
     )
@@ -182,7 +182,7 @@ def _bundle(key: str, entry: Mapping[str, Any], report_problem: ReportProblem) -
     defaults = BundleOptions(records=batch["records"])
     return BundleOptions(
         records=batch["records"],
-        wait=_seconds(batch, "wait", defaults.wait),
+        wait=seconds(batch, "wait", defaults.wait),
         size=batch.get("bytes", defaults.size),
     )
 
@@ -211,10 +211,6 @@ def _breaker(entry: bool | Mapping[str, Any]) -> BreakerPolicy | None:
     defaults = BreakerPolicy()
     return BreakerPolicy(
         failures=given.get("failures", defaults.failures),
-        window=_seconds(given, "window", defaults.window),
-        pause=_seconds(given, "pause", defaults.pause),
+        window=seconds(given, "window", defaults.window),
+        pause=seconds(given, "pause", defaults.pause),
     )
-
-
-def _seconds(entry: Mapping[str, Any], key: str, default: float) -> float:
-    return entry[key] / MILLISECONDS if key in entry else default

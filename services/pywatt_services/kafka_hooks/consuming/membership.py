@@ -31,7 +31,7 @@ OWNER_BYTES = 8
 MAX_NAME = 249  # characters
 
 
-def legal_name(name: str) -> str:
+def legal_kafka_name(name: str) -> str:
     """Return a name with only the characters that Kafka allows; too long ones lose their beginning."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", name)[-MAX_NAME:]
 

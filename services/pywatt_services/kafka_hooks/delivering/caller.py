@@ -17,7 +17,7 @@ from pywatt_services.kafka_hooks.delivering.key_queues import KeyQueue
 from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
-from pywatt_services.kafka_hooks.webhooks.bundle import UnreadableAnswer, refusals
+from pywatt_services.kafka_hooks.webhooks.bundle import UnreadableResponse, refusals
 from pywatt_services.kafka_hooks.webhooks.egress import Call, WebhookClient, WebhookResponse
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker, WebhookRequest
@@ -36,7 +36,7 @@ A dead target's records come due in bursts, and to knock for each of them would 
 KEPT_HEADERS = 8192  # bytes of an answer's headers that an attempt keeps, for the dead letter
 
 
-class Waiting(Protocol):
+class AttemptOwner(Protocol):
     """Owner of an attempt that was begun at the head of a queue."""
 
     def attempted(self, queue: KeyQueue[Delivery], failure: Attempt | None) -> None:
@@ -93,13 +93,13 @@ class Caller:
         self.metrics.ended(self.metrics.begun(), self.method, None)
         return self.judge(delivery, now, cause)
 
-    def begin(self, queue: KeyQueue[Delivery], waiting: Waiting) -> Call | None:
+    def begin(self, queue: KeyQueue[Delivery], owner: AttemptOwner) -> Call | None:
         """Send the head of a queue once, without a task; None when that cannot be done now: then `deliver` can."""
         delivery = queue.head
         now = self._now()
         if self._refusal is not None and now < self._refusal.until:
             return None
-        attempt = _BegunAttempt(self, queue, waiting, now)
+        attempt = _BegunAttempt(self, queue, owner, now)
         try:
             request = self._requests.make(delivery.message, delivery.attempts + 1, now)
             call = self._client.begin(
@@ -133,7 +133,7 @@ class Caller:
             if isinstance(response, str) or not succeeded(response.status, self._options.retry):
                 return [self.judge(each, now, response) for each in deliveries]
             if isinstance(response, _StatusOnly):
-                raise UnreadableAnswer(response.trouble)
+                raise UnreadableResponse(response.trouble)
             refused = refusals(response.headers, response.body, len(deliveries))
             return [
                 self._attempt(each, now, response, refused[index]) if index in refused else None
@@ -216,7 +216,7 @@ class Caller:
 
     def _unreadable(self, delivery: Delivery, now: float, error: Exception) -> Attempt:
         """Return the failed attempt that an unreadable response makes."""
-        if not isinstance(error, UnreadableAnswer):
+        if not isinstance(error, UnreadableResponse):
             logger.error("the answer to %s makes a failed attempt", delivery.place, exc_info=error)
         elif self._throttle.due():
             logger.warning("%s: an answer cannot be read, and counts for no record: %s", self._shown, error)
@@ -240,12 +240,12 @@ class Caller:
 class _BegunAttempt:
     """An attempt that ends without a task."""
 
-    __slots__ = ("_caller", "_now", "_queue", "_waiting", "begun")
+    __slots__ = ("_caller", "_now", "_owner", "_queue", "begun")
 
-    def __init__(self, caller: Caller, queue: KeyQueue[Delivery], waiting: Waiting, now: float) -> None:
+    def __init__(self, caller: Caller, queue: KeyQueue[Delivery], owner: AttemptOwner, now: float) -> None:
         self._caller = caller
         self._queue = queue
-        self._waiting = waiting
+        self._owner = owner
         self._now = now
         self.begun = 0.0
 
@@ -254,15 +254,15 @@ class _BegunAttempt:
         caller, queue = self._caller, self._queue
         if isinstance(outcome, Response):
             caller.metrics.ended(self.begun, caller.method, outcome.status)
-            self._waiting.attempted(queue, caller.judge(queue.head, self._now, outcome))
+            self._owner.attempted(queue, caller.judge(queue.head, self._now, outcome))
             return
         if outcome is None:
             caller.metrics.ended(self.begun, caller.method, None)
-            self._waiting.not_attempted(queue)
+            self._owner.not_attempted(queue)
             return
         response = caller.outcome(outcome)
         caller.metrics.ended(self.begun, caller.method, None if isinstance(response, str) else response.status)
-        self._waiting.attempted(queue, caller.judge(queue.head, self._now, response))
+        self._owner.attempted(queue, caller.judge(queue.head, self._now, response))
 
 
 def _kept(headers: RawHeaders) -> RawHeaders:

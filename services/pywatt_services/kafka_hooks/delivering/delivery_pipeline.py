@@ -26,7 +26,7 @@ from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_kafka.security.options import Security
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, KafkaHooksOptions
 from pywatt_services.kafka_hooks.consuming.consume_loop import ConsumeLoop
-from pywatt_services.kafka_hooks.consuming.membership import HeldMemberId, hold, legal_name, subscription_mark
+from pywatt_services.kafka_hooks.consuming.membership import HeldMemberId, hold, legal_kafka_name, subscription_mark
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.consuming.start_offsets import StartOffsets
 from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
@@ -37,7 +37,7 @@ from pywatt_services.kafka_hooks.delivering.targets import Targets
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics, TopicMetrics
 from pywatt_services.kafka_hooks.patterns.topic_patterns import own_topics
-from pywatt_services.kafka_hooks.webhooks.egress import Clients
+from pywatt_services.kafka_hooks.webhooks.egress import WebhookClients
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
 logger = logging.getLogger("pywatt.kafka_hooks")
@@ -122,7 +122,7 @@ class DeliveryPipeline:
         if any(key.asymmetric for key in keys) and find_spec("cryptography") is None:
             raise MissingExtra("cryptography", "signatures", needed_by="a key that begins with whsk_")
         tasks = anyio.create_task_group()
-        clients = Clients(self._context.mesh)
+        clients = WebhookClients(self._context.mesh)
         targets = self._make_targets(clients, tasks)
         instance_id = self._instance_id(subscription_mark(targets.names, targets.pattern))
         group = f"{self._consumer.group_id}@{','.join(self._brokers)}"
@@ -138,7 +138,7 @@ class DeliveryPipeline:
                 if not held.has_successor and not self._is_embedded:
                     await self._leave(held.instance_id)
 
-    async def _run_as(self, instance_id: str, targets: Targets, clients: Clients, tasks: TaskGroup) -> None:
+    async def _run_as(self, instance_id: str, targets: Targets, clients: WebhookClients, tasks: TaskGroup) -> None:
         options = self._consumer
         session = min(options.session_timeout, EMBEDDED_SESSION if self._is_embedded else math.inf)
         consume_loop = ConsumeLoop(
@@ -180,7 +180,7 @@ class DeliveryPipeline:
                     target.break_off()
             tasks.cancel_scope.cancel()
 
-    def _make_targets(self, clients: Clients, tasks: TaskGroup) -> Targets:
+    def _make_targets(self, clients: WebhookClients, tasks: TaskGroup) -> Targets:
         """Return the targets of each topic."""
         breakers = TargetBreakers()
 
@@ -243,4 +243,4 @@ class DeliveryPipeline:
         """
         context = self._context
         base = self._consumer.group_instance_id or f"{socket.gethostname()}-{context.app_name}-{context.service.id}"
-        return legal_name(f"{base}-{context.slot}-{mark}")
+        return legal_kafka_name(f"{base}-{context.slot}-{mark}")

@@ -16,7 +16,7 @@ from pywatt_services.kafka_hooks.wire.headers import (
     STATUS_CODE,
     RawHeaders,
     first_header,
-    legal_value,
+    is_header_value,
 )
 
 OK = 200
@@ -178,12 +178,12 @@ def reply_response(reply: Message) -> HttpResponse:
     if status is None:
         return bad_reply(f"The reply's {STATUS_CODE} is not a status from 200 to 599.")
     content_type = first_header(reply.headers, CONTENT_TYPE)
-    if not content_type or not legal_value(content_type):
+    if not content_type or not is_header_value(content_type):
         content_type = DEFAULT_TYPE
     body = b"" if status in WITHOUT_BODY else reply.value or b""
     headers: tuple[tuple[bytes, bytes], ...] = ((b"content-type", content_type),)
     coding = first_header(reply.headers, CONTENT_ENCODING)
-    if body and coding and legal_value(coding):
+    if body and coding and is_header_value(coding):
         headers += ((b"content-encoding", coding),)
     return HttpResponse(status, headers, body)
 

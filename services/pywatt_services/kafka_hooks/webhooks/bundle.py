@@ -20,10 +20,10 @@ from pywatt_services.kafka_hooks.wire.headers import RawHeaders, webhook_name
 REFUSED = 500
 """Status of a record that was not taken, where the target does not say another."""
 STATUSES = range(300, 600)
-ANSWER_LIMIT = 16 * 1024 * 1024  # bytes of an answer without its content coding
+RESPONSE_LIMIT = 16 * 1024 * 1024  # bytes of an answer without its content coding
 
 
-class UnreadableAnswer(ValueError):
+class UnreadableResponse(ValueError):
     """The target may have named records that it did not take, but it cannot be told which."""
 
 
@@ -48,21 +48,21 @@ def bundle_body(records: Iterable[tuple[Message, str, int]]) -> bytes:
 def refusals(headers: RawHeaders, body: bytes, count: int) -> Mapping[int, int]:
     """Return the statuses of the records that were not taken, by index; all of them when `failed` makes no sense.
 
-    Raises UnreadableAnswer for a body that may name them in a way that cannot be read.
+    Raises UnreadableResponse for a body that may name them in a way that cannot be read.
     """
     if not body:
         return {}
     try:
-        body = decoded(body, codings_of(headers), ANSWER_LIMIT).strip()
+        body = decoded(body, codings_of(headers), RESPONSE_LIMIT).strip()
     except CodingError as error:
-        raise UnreadableAnswer(str(error)) from error
+        raise UnreadableResponse(str(error)) from error
     if not body:
         return {}
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
         if not _is_plain_text(headers, body):
-            raise UnreadableAnswer(f"its body is neither text nor JSON: {error}") from error
+            raise UnreadableResponse(f"its body is neither text nor JSON: {error}") from error
         return {}  # such as "ok"
     if not isinstance(document, dict) or "failed" not in document:
         return {}

@@ -111,7 +111,7 @@ class NoService:
         """Leave it to `request`."""
 
 
-class Clients:
+class WebhookClients:
     """The HTTP clients of one worker: the app's own and, for the outside, one for each guard that is needed.
 
     An async context manager that owns the latter; `of` may be called before it is entered.

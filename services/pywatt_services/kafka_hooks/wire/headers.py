@@ -72,12 +72,12 @@ _PLAIN_BYTES = bytes(range(ord("!"), ord("~") + 1))
 _ILLEGAL_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def legal_name(name: str) -> bool:
+def is_header_name(name: str) -> bool:
     """Tell whether a text is a valid name of an HTTP header."""
     return name.isascii() and is_token(name.encode())
 
 
-def legal_value(value: bytes) -> bool:
+def is_header_value(value: bytes) -> bool:
     """Tell whether HTTP carries these bytes unchanged as a header's value."""
     return _ILLEGAL_IN_VALUE.search(value) is None and value.strip(b" \t") == value
 
@@ -106,7 +106,7 @@ def key_headers(key: bytes | None) -> list[tuple[bytes, bytes]]:
         return [(_KEY_BYTES, hashlib.sha256(key).hexdigest().encode()), (_KEY_ENCODING_BYTES, SHA256.encode())]
     try:
         key.decode("utf-8")
-        plain = legal_value(key)
+        plain = is_header_value(key)
     except UnicodeDecodeError:
         plain = False
     if plain:
@@ -149,7 +149,7 @@ def webhook_headers(taken: AbstractSet[bytes], record: RecordHeaders, key: bytes
         if raw is None or value is None or raw in taken:
             continue
         trimmed = value.strip(b" \t")
-        if len(trimmed) <= LONGEST_VALUE and legal_value(trimmed):
+        if len(trimmed) <= LONGEST_VALUE and is_header_value(trimmed):
             result.append((raw, trimmed))
     result.extend(key_headers(key))
     return result
@@ -159,7 +159,7 @@ def webhook_headers(taken: AbstractSet[bytes], record: RecordHeaders, key: bytes
 def webhook_name(name: str) -> bytes | None:
     """Return the name under which a record's header goes to a webhook, None if it may not."""
     lower = name.lower()
-    return None if lower in _NOT_INTO_WEBHOOKS or not legal_name(lower) else lower.encode("ascii")
+    return None if lower in _NOT_INTO_WEBHOOKS or not is_header_name(lower) else lower.encode("ascii")
 
 
 def first_header(headers: RecordHeaders, name: str) -> bytes | None:

@@ -25,7 +25,13 @@ from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
-from pywatt_services.kafka_hooks.webhooks.bundle import REFUSED, BundleOptions, UnreadableAnswer, bundle_body, refusals
+from pywatt_services.kafka_hooks.webhooks.bundle import (
+    REFUSED,
+    BundleOptions,
+    UnreadableResponse,
+    bundle_body,
+    refusals,
+)
 from pywatt_services.kafka_hooks.webhooks.options import Order, WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy
 from pywatt_services.kafka_hooks.webhooks.signature import SigningKey
@@ -129,7 +135,7 @@ def test_coded_answer_is_decoded(codings: list[bytes], body: bytes, refused: dic
 def test_answer_that_may_name_refused_records_and_cannot_be_read_is_told(
     headers: list[tuple[bytes, bytes]], body: bytes
 ) -> None:
-    with pytest.raises(UnreadableAnswer):
+    with pytest.raises(UnreadableResponse):
         refusals(headers, body, 3)
 
 
@@ -141,7 +147,7 @@ def test_answer_that_may_name_refused_records_and_cannot_be_read_is_told(
 def test_any_answer_is_understood_or_refuses(codings: list[bytes], body: bytes) -> None:
     try:
         refused = refusals([(b"content-encoding", coding) for coding in codings], body, 3)
-    except UnreadableAnswer:
+    except UnreadableResponse:
         return
     assert set(refused) <= {0, 1, 2}
 

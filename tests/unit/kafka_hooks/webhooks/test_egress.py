@@ -12,8 +12,8 @@ from pywatt.errors import ConnectFailed
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
 from pywatt_services.kafka_hooks.webhooks.egress import (
-    Clients,
     WebhookClient,
+    WebhookClients,
     admit_meant,
     admit_none_private,
     is_public,
@@ -83,7 +83,7 @@ async def test_address_is_checked_when_it_is_connected_to(monkeypatch: pytest.Mo
 @pytest.mark.anyio
 async def test_client_for_each_entry() -> None:
     own = MeshClient(MeshTable(0))
-    clients = Clients(own)
+    clients = WebhookClients(own)
 
     def client_of(url: str, allow: bool | None = None) -> WebhookClient:
         return clients.of(WebhookOptions(topic="t", url=url, allow_private=allow))
@@ -104,7 +104,7 @@ async def test_client_for_each_entry() -> None:
 @pytest.mark.parametrize("host", ["api.plt.local", "API.PLT.LOCAL", "api.plt.local:80", "api.plt.local."])
 async def test_service_of_the_app_is_not_called_for_a_url_of_somebody_elses(host: str) -> None:
     own = MeshClient(MeshTable(0))
-    clients = Clients(own)
+    clients = WebhookClients(own)
     client = clients.of(WebhookOptions(topic="t", url=f"http://{host}/x", allow_private=False))
     async with clients:
         assert client.begin("POST", f"http://{host}/x", lambda _: None, **NOTHING) is None
