@@ -89,9 +89,11 @@ class Commands:
         runtime = self._describe()
         return {**runtime.to_json(), "uptime": round((now_ms() - runtime.started) / 1000, 3)}
 
-    async def _services(self, _arguments: Arguments) -> dict[str, Any]:
+    async def _services(self, arguments: Arguments) -> dict[str, Any]:
         app = self._supervisor
-        usage = await measure(worker.pid for service in app.services.values() for worker in service.workers())
+        measured = arguments.get("usage") is not False
+        workers = [worker for service in app.services.values() for worker in service.workers()]
+        usage = await measure(worker.pid for worker in workers) if measured else {}
         return {
             "services": [
                 service_row(service, entrypoint=service_id == app.config.entrypoint, usage=usage)

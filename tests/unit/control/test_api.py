@@ -29,7 +29,8 @@ class Supervisor:
     ("method", "path", "body", "command", "arguments"),
     [
         ("GET", "/metadata", None, "metadata", {}),
-        ("GET", "/services", None, "services", {}),
+        ("GET", "/services", None, "services", {"usage": True}),
+        ("GET", "/services?usage=false", None, "services", {"usage": False}),
         ("GET", "/config", None, "config", {"secrets": False}),
         ("GET", "/config?secrets=true", None, "config", {"secrets": True}),
         ("GET", "/services/api/env", None, "env", {"service": "api", "secrets": False}),

@@ -45,7 +45,7 @@ def _ids(runtimes: Sequence[Runtime]) -> list[str]:
     if len(runtimes) != 1:
         return []
     try:
-        rows = ControlClient(runtimes[0]).get("services", timeout=QUICK_SECONDS)["services"]
+        rows = ControlClient(runtimes[0]).services(timeout=QUICK_SECONDS)
     except ControlError:
         return []
     return [row["id"] for row in rows if not row["internal"]]

@@ -93,7 +93,7 @@ def _ask(runtime: Runtime) -> Condition:
     if not runtime.ready:
         return Condition(state=STARTING, services={})
     try:
-        rows = ControlClient(runtime).get("services", timeout=ANSWER_SECONDS)["services"]
+        rows = ControlClient(runtime).services(timeout=ANSWER_SECONDS)
     except ControlError:
         return Condition(state=SILENT, services={})
     return condition_of([row for row in rows if not row["internal"]])

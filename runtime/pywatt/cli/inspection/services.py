@@ -19,7 +19,7 @@ from pywatt.logs.terminal import for_terminal
 @json_option
 def services(wanted: str | None, show_all: bool, as_json: bool) -> None:
     """Show the services of a running app."""
-    rows = [row for row in find_app(wanted, guess=True).services() if show_all or not row["internal"]]
+    rows = [row for row in find_app(wanted, guess=True).services(usage=True) if show_all or not row["internal"]]
     if as_json:
         print_json(rows)
         return

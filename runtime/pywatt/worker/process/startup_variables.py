@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO, cast
 
-TIME_ZONE = "TZ"
 SEARCH_PATH = "PYTHONPATH"
 _PREFIXES = ("PYTHON", "LC_", "LD_", "MALLOC_", "OPENSSL_")
 _NAMES = frozenset(
