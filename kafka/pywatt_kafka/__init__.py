@@ -13,6 +13,7 @@ from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.consuming.consumer import AssignmentListener, Consumer
 from pywatt_kafka.consuming.tail_reader import TailReader
 from pywatt_kafka.engine.fetching import Fetching, Isolation
+from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.errors import (
     BrokerFailed,
     CommitFailed,
@@ -51,6 +52,7 @@ __all__ = [
     "KafkaError",
     "KafkaUnavailable",
     "Mechanism",
+    "Membership",
     "Message",
     "MissingDependency",
     "NotAcknowledged",

@@ -37,6 +37,7 @@ class AiokafkaGroup:
         ConsumerRebalanceListener.register(AiokafkaGroup)
         self._brokers = brokers
         self._settings = settings
+        self._membership = member = settings.membership
         self._owned: frozenset[TopicPartition] = frozenset()
         self._paused: set[TopicPartition] = set()
         """Partitions that the user has paused."""
@@ -44,15 +45,15 @@ class AiokafkaGroup:
         self._last_error_at = 0.0
         self._listener_error: Exception | None = None
         self._closing = False
-        slowest = max(settings.session_timeout, settings.rebalance_timeout)
+        slowest = max(member.session_timeout, member.rebalance_timeout)
         self._consumer: Any = AIOKafkaConsumer(
             bootstrap_servers=",".join(brokers),
             client_id=settings.client_id,
-            group_id=settings.group,
-            group_instance_id=settings.instance_id,
-            session_timeout_ms=int(settings.session_timeout * 1000),
-            rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),
-            heartbeat_interval_ms=int(settings.heartbeat_interval * 1000),
+            group_id=member.group,
+            group_instance_id=member.instance_id,
+            session_timeout_ms=int(member.session_timeout * 1000),
+            rebalance_timeout_ms=int(member.rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(member.heartbeat * 1000),
             request_timeout_ms=int((slowest + REQUEST_MARGIN) * 1000),
             metadata_max_age_ms=METADATA_AGE,
             retry_backoff_ms=RETRY_BACKOFF,
@@ -96,7 +97,7 @@ class AiokafkaGroup:
     async def close(self) -> None:
         """Give up the partitions, leave the group, disconnect."""
         self._closing = True
-        with anyio.move_on_after(self._settings.rebalance_timeout):
+        with anyio.move_on_after(self._membership.rebalance_timeout):
             await self.on_partitions_revoked(self._owned)
         await close_consumer(self._consumer, self._sockets)
 
@@ -114,7 +115,7 @@ class AiokafkaGroup:
             wanted = [native(partition) for partition in self._owned - self._paused]
             timeout = min(timeout, HELD_FETCH)
         try:
-            with translated(f"reading as a member of {self._settings.group}"):
+            with translated(f"reading as a member of {self._membership.group}"):
                 batches = await self._consumer.getmany(*wanted, timeout_ms=int(timeout * 1000), max_records=max_records)
         except KafkaError as error:
             if TRY_AGAIN not in str(error):
@@ -215,5 +216,5 @@ class AiokafkaGroup:
         try:
             await notified
         except Exception as error:
-            logger.exception("the listener of consumer group %s failed", self._settings.group)
+            logger.exception("the listener of consumer group %s failed", self._membership.group)
             self._listener_error = error

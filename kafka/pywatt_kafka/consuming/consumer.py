@@ -6,13 +6,14 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, Unpack, overload
 from weakref import WeakSet
 
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.engine.fetching import Fetching
+from pywatt_kafka.engine.membership import Membership, MembershipOptions
 from pywatt_kafka.engine.settings import EngineName, GroupSettings
 from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable
 from pywatt_kafka.libraries import group_factory, require
@@ -20,9 +21,6 @@ from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
 
-SESSION_TIMEOUT = 45.0  # seconds
-HEARTBEAT_INTERVAL = 3.0  # seconds, or a third of the session timeout
-REBALANCE_TIMEOUT = 15.0  # seconds
 REQUEST_TIMEOUT = 10.0  # seconds
 MAX_RECORDS = 500
 REPLACE_AFTER = 30.0  # seconds without an answer: then the configured addresses are tried afresh
@@ -61,38 +59,70 @@ class Consumer:
                 ...
                 await consumer.commit_through(message)
 
-    `instance_id` makes the member a static one: after a crash the same id gets its partitions back at once, without
-    a rebalance; it must be used by one living consumer at a time. A member without one that is killed keeps its
-    partitions from the others for the session timeout.
+    The fields of Membership may be given by themselves, as `group` is here, or together as `membership`.
     """
 
+    @overload
     def __init__(
         self,
         brokers: str | Sequence[str] | None = None,
         *,
-        group: str,
         topics: Iterable[str] = (),
         pattern: str | None = None,
         listener: AssignmentListener | None = None,
-        instance_id: str | None = None,
         client_id: str = "pywatt",
-        session_timeout: float = SESSION_TIMEOUT,
-        heartbeat_interval: float | None = None,
-        rebalance_timeout: float = REBALANCE_TIMEOUT,
         request_timeout: float = REQUEST_TIMEOUT,
         fetching: Fetching | None = None,
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
-    ) -> None:
-        """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`. All timeouts are seconds.
+        **member: Unpack[MembershipOptions],
+    ) -> None: ...
 
-        `pattern`: a regular expression for whole names of topics that are read besides `topics`, as soon as they exist.
-        `heartbeat_interval` None: what suits the session timeout. `fetching` None: the defaults.
-        `rebalance_timeout`: how long the group waits for this member to give up its partitions. `on_status` is called
-        on every change of `status`, from the event loop. `security` None: what the variables
-        KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used. `engine`: the library underneath.
+    @overload
+    def __init__(
+        self,
+        brokers: str | Sequence[str] | None = None,
+        *,
+        membership: Membership,
+        topics: Iterable[str] = (),
+        pattern: str | None = None,
+        listener: AssignmentListener | None = None,
+        client_id: str = "pywatt",
+        request_timeout: float = REQUEST_TIMEOUT,
+        fetching: Fetching | None = None,
+        security: Security | None = None,
+        on_status: Callable[[ConnectionStatus], None] | None = None,
+        engine: EngineName = "aiokafka",
+    ) -> None: ...
+
+    def __init__(
+        self,
+        brokers: str | Sequence[str] | None = None,
+        *,
+        membership: Membership | None = None,
+        topics: Iterable[str] = (),
+        pattern: str | None = None,
+        listener: AssignmentListener | None = None,
+        client_id: str = "pywatt",
+        request_timeout: float = REQUEST_TIMEOUT,
+        fetching: Fetching | None = None,
+        security: Security | None = None,
+        on_status: Callable[[ConnectionStatus], None] | None = None,
+        engine: EngineName = "aiokafka",
+        **member: Any,
+    ) -> None:
+        """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
+
+        `pattern`: a regular expression that matches the whole names of further topics, which are read as soon as they
+        exist. `request_timeout`: seconds. `fetching` None: the defaults. `on_status` is called on every change of
+        `status`, from the event loop. `security` None: the variables KAFKA_SECURITY_PROTOCOL ... describe it. Raises
+        KafkaError when it cannot be used. `engine`: the library underneath.
         """
+        if membership is None:
+            membership = Membership(**member)
+        elif member:
+            raise TypeError(f"{', '.join(member)}: given beside membership")
         self._brokers = brokers_from(brokers, os.environ)
         self._request_timeout = request_timeout
         self._listener = listener
@@ -101,14 +131,10 @@ class Consumer:
         """Offset after the last record handed out, per partition of this assignment."""
         self._rewind = False
         settings = GroupSettings(
-            group=group,
+            membership=membership,
             topics=tuple(topics),
             pattern=pattern,
-            instance_id=instance_id,
             client_id=client_id,
-            session_timeout=session_timeout,
-            heartbeat_interval=heartbeat_interval or min(HEARTBEAT_INTERVAL, session_timeout / 3),
-            rebalance_timeout=rebalance_timeout,
             fetching=fetching or Fetching(),
             assigned=self._assigned,
             revoked=self._revoked,
@@ -116,7 +142,7 @@ class Consumer:
         self._engine: EngineName = engine
         self._connection = ClusterConnection(
             group_factory(engine, self._brokers, settings, security_from(security, os.environ)),
-            name=f"consumer group {group} of {','.join(self._brokers)}",
+            name=f"consumer group {membership.group} of {','.join(self._brokers)}",
             replace_after=REPLACE_AFTER,
             on_status=on_status,
         )

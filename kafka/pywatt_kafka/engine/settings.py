@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pywatt_kafka.engine.fetching import Fetching
+from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.records import TopicPartition
 
 METADATA_AGE = 30_000  # ms; the connection's own checks refresh it sooner
@@ -36,17 +37,13 @@ class ProducerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSettings:
-    """Settings of a group engine. Durations are seconds."""
+    """Settings of a group engine."""
 
-    group: str
+    membership: Membership
     topics: tuple[str, ...]
     pattern: str | None
     """Matches the whole names of further topics."""
-    instance_id: str | None
     client_id: str
-    session_timeout: float
-    heartbeat_interval: float
-    rebalance_timeout: float
     fetching: Fetching
     assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]]
     revoked: Callable[[frozenset[TopicPartition]], Awaitable[None]]

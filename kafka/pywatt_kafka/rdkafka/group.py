@@ -51,6 +51,7 @@ class RdkafkaGroup:
     def __init__(self, brokers: tuple[str, ...], settings: GroupSettings, security: Security) -> None:
         self._brokers = brokers
         self._settings = settings
+        self._membership = settings.membership
         self._security = security
         self._pattern = None if settings.pattern is None else re.compile(rf"(?:{settings.pattern})\Z")
         self._health = ClientHealth(brokers)
@@ -109,7 +110,7 @@ class RdkafkaGroup:
     async def close(self) -> None:
         """Give up the partitions, leave the group (a static member stays), disconnect."""
         self._closing = True
-        with anyio.move_on_after(self._settings.rebalance_timeout):
+        with anyio.move_on_after(self._membership.rebalance_timeout):
             await self._revoke(self._owned)
         await self._poller.end(self._end, CLOSE_LIMIT)
 
@@ -185,14 +186,14 @@ class RdkafkaGroup:
     def _make(self) -> None:
         from confluent_kafka import Consumer
 
-        given = self._settings
+        given, member = self._settings, self._membership
         settings: dict[str, Any] = {
             **client_settings(self._brokers, given.client_id, self._security),
-            "group.id": given.group,
-            "session.timeout.ms": int(given.session_timeout * 1000),
-            "heartbeat.interval.ms": int(given.heartbeat_interval * 1000),
+            "group.id": member.group,
+            "session.timeout.ms": int(member.session_timeout * 1000),
+            "heartbeat.interval.ms": int(member.heartbeat * 1000),
             # it is also how long the group waits for this member in a rebalance
-            "max.poll.interval.ms": int(max(given.rebalance_timeout, given.session_timeout) * 1000),
+            "max.poll.interval.ms": int(max(member.rebalance_timeout, member.session_timeout) * 1000),
             "partition.assignment.strategy": "roundrobin",
             **fetch_settings(given.fetching),
             "auto.offset.reset": "earliest",
@@ -204,8 +205,8 @@ class RdkafkaGroup:
             "on_commit": self._on_commit,
             "error_cb": self._health.report,
         }
-        if given.instance_id is not None:
-            settings["group.instance.id"] = given.instance_id
+        if member.instance_id is not None:
+            settings["group.instance.id"] = member.instance_id
         with translated(f"connecting to {','.join(self._brokers)}"):
             self._consumer = Consumer(settings)
 
@@ -275,7 +276,7 @@ class RdkafkaGroup:
         if self._consumer is None or not self._subscribed:
             time.sleep(timeout)
             return {}
-        with translated(f"reading as a member of {self._settings.group}"):
+        with translated(f"reading as a member of {self._membership.group}"):
             records = self._records(timeout, max_records)
         batches: dict[TopicPartition, list[Message]] = {}
         for record in records:
@@ -317,7 +318,7 @@ class RdkafkaGroup:
             return
         if error.code() == Native._FATAL:
             self._health.report(error)
-        self._record_error(translate(error, during=f"reading as a member of {self._settings.group}"))
+        self._record_error(translate(error, during=f"reading as a member of {self._membership.group}"))
 
     def _record_error(self, error: KafkaError) -> None:
         self._last_error, self._last_error_at = error, time.monotonic()
@@ -373,9 +374,9 @@ class RdkafkaGroup:
         """Have something done in the event loop, and wait for it in this thread."""
         self._in_rebalance = True
         try:
-            self._poller.run_in_loop(work, self._settings.rebalance_timeout)
+            self._poller.run_in_loop(work, self._membership.rebalance_timeout)
         except Exception as error:
-            logger.exception("the listener of consumer group %s failed", self._settings.group)
+            logger.exception("the listener of consumer group %s failed", self._membership.group)
             self._listener_error = error
         finally:
             self._in_rebalance = False

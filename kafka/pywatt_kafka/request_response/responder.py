@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 
 from pywatt_kafka.backoff import backoff
 from pywatt_kafka.consuming.consumer import Consumer
+from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
 from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.records import Header, Message, Offset, RecordPosition, TopicPartition
@@ -97,13 +98,8 @@ class Responder:
         self._running = 0
         self._room = asyncio.Event()
         self._open: dict[TopicPartition, _OpenRequests] = {}
-        self._producer_settings: dict[str, Any] = {"brokers": brokers, "client_id": client_id, "security": security}
-        self._consumer_settings: dict[str, Any] = {
-            **self._producer_settings,
-            "group": group,
-            "instance_id": instance_id,
-            "session_timeout": session_timeout,
-        }
+        self._client_settings: dict[str, Any] = {"brokers": brokers, "client_id": client_id, "security": security}
+        self._membership = Membership(group=group, instance_id=instance_id, session_timeout=session_timeout)
 
     def __call__(self, answer: Handler) -> Handler:
         """Use this function (as a decorator)."""
@@ -121,8 +117,8 @@ class Responder:
             raise KafkaError(
                 f"the responder of {self._topic} has no function that answers", hint="decorate one with the responder"
             )
-        producer = Producer(**self._producer_settings)
-        consumer = Consumer(**self._consumer_settings, topics=[self._topic], listener=self)
+        producer = Producer(**self._client_settings)
+        consumer = Consumer(**self._client_settings, membership=self._membership, topics=[self._topic], listener=self)
         self._consumer = consumer
         self._reading = anyio.CancelScope()
         self._is_over = False

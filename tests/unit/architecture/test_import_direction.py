@@ -82,7 +82,7 @@ KAFKA_ALLOWED = {
     "libraries": KAFKA_GROUND | {"aiokafka", "engine", "rdkafka", "security"},
     "producing": _CLIENT,
     "consuming": _CLIENT,
-    "request_response": KAFKA_GROUND | {"consuming", "producing", "security"},
+    "request_response": KAFKA_GROUND | {"consuming", "engine", "producing", "security"},
     "admin": KAFKA_GROUND | {"aiokafka", "connection", "security"},
     "dlq": KAFKA_GROUND | {"aiokafka", "connection", "producing", "security"},
     "brokers": KAFKA_GROUND,

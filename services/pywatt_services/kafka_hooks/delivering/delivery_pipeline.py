@@ -21,6 +21,7 @@ from pywatt_kafka.admin.leave_group import leave_group
 from pywatt_kafka.connection.addresses import is_embedded
 from pywatt_kafka.connection.status import ConnectionStatus
 from pywatt_kafka.consuming.consumer import Consumer
+from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_kafka.security.options import Security
@@ -144,16 +145,19 @@ class DeliveryPipeline:
         consume_loop = ConsumeLoop(
             lambda listener: Consumer(
                 self._brokers,
-                group=options.group_id,
+                membership=Membership(
+                    group=options.group_id,
+                    # The embedded broker knows no static members: it would keep the partitions until the session
+                    # times out.
+                    instance_id=None if self._is_embedded else instance_id,
+                    session_timeout=session,
+                    rebalance_timeout=options.rebalance_timeout,
+                    heartbeat_interval=None if self._is_embedded else options.heartbeat_interval,
+                ),
                 topics=targets.names,
                 pattern=targets.pattern,
                 listener=listener,
-                # The embedded broker knows no static members: it would keep the partitions until the session times out.
-                instance_id=None if self._is_embedded else instance_id,
                 client_id=self._client_id,
-                session_timeout=session,
-                rebalance_timeout=options.rebalance_timeout,
-                heartbeat_interval=None if self._is_embedded else options.heartbeat_interval,
                 fetching=options.fetching,
                 security=self._security,
                 on_status=self._on_status,

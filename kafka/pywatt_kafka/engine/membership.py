@@ -1,0 +1,43 @@
+"""The membership of a consumer in its group: its name, and the timeouts that the group keeps for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Required, TypedDict
+
+SESSION_TIMEOUT = 45.0  # seconds
+HEARTBEAT_INTERVAL = 3.0  # seconds, or a third of the session timeout
+REBALANCE_TIMEOUT = 15.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """One member of a consumer group. Durations are seconds.
+
+    A static member, which has an `instance_id`, gets its partitions back at once after a crash, without a rebalance;
+    the id must be used by one living consumer at a time. Another member that is killed keeps its partitions from the
+    others for the session timeout.
+    """
+
+    group: str
+    instance_id: str | None = None
+    session_timeout: float = SESSION_TIMEOUT
+    heartbeat_interval: float | None = None
+    """None: a third of the session timeout, HEARTBEAT_INTERVAL at most."""
+    rebalance_timeout: float = REBALANCE_TIMEOUT
+    """Time that the group waits for this member to give up its partitions."""
+
+    @property
+    def heartbeat(self) -> float:
+        """Seconds between heartbeats."""
+        return self.heartbeat_interval or min(HEARTBEAT_INTERVAL, self.session_timeout / 3)
+
+
+class MembershipOptions(TypedDict, total=False):
+    """The fields of a Membership as keyword arguments."""
+
+    group: Required[str]
+    instance_id: str | None
+    session_timeout: float
+    heartbeat_interval: float | None
+    rebalance_timeout: float
