@@ -11,11 +11,11 @@ _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _TRAILER = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 _EMPTY = b"\r\n"
 LINES = 128
-"""Lines between data that are read in one go: somebody else may be waiting while a body comes in tiny chunks."""
+"""Lines between data that are read in one go: other connections may be waiting while a body comes in tiny chunks."""
 
 
 class _Line(enum.Enum):
-    """What the next line is."""
+    """The kind of the next line."""
 
     SIZE = enum.auto()
     END_OF_CHUNK = enum.auto()
@@ -35,10 +35,10 @@ class ChunkedReader:
         self._remaining = 0
         self._trailers = 0
         self.complete = False
-        """Whether the body was read to its end."""
+        """True once the body was read to its end."""
 
     def feed(self, data: bytes, into: list[bytes]) -> bytes:
-        """Add what the bytes carry to `into`; return those behind the end of the body, or behind many small chunks.
+        """Add the data of the chunks to `into`; return the bytes behind the body's end, or behind many small chunks.
 
         Raises RequestError.
         """

@@ -1,4 +1,4 @@
-"""Header fields: which names concern one connection only, and what a name and a value may look like (RFC 9110)."""
+"""Header fields (RFC 9110): names that concern one connection only, and the grammar of names and values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FORWARDED = frozenset(
         b"x-real-ip",
     }
 )
-"""What proxies say about the client; believed only when it comes from a trusted peer."""
+"""Names of the fields in which proxies describe the client; believed only when they come from a trusted peer."""
 
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _BAD_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -52,7 +52,7 @@ def tokens(value: bytes) -> tuple[bytes, ...]:
 
 
 class FieldNames(dict[bytes, bytes | None]):
-    """What to do with a header field, by its name as it was sent: looked up once per name, for all connections.
+    """The treatment of header fields by their names as they were sent: looked up once per name, for all connections.
 
     None: pass it on. Empty: drop it. Else it is one of the special fields, and this is its name in lower case.
     """

@@ -9,7 +9,7 @@ MAX_HELD = 64 * 1024
 RESUME_HELD = 16 * 1024
 """Bytes of these that may be left when the connection is read again."""
 WRITE_BUFFER = 256 * 1024
-"""Bytes that the kernel has not taken yet above which no further request begins, and whoever writes has to wait."""
+"""Bytes that the kernel has not taken yet above which no further request begins, and the writer has to wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

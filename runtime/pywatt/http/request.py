@@ -1,4 +1,4 @@
-"""The head of a request: what must hold beyond its syntax (RFC 9112, RFC 9110), and what of it is passed on."""
+"""The head of a request: rules beyond its syntax (RFC 9112, RFC 9110), and the fields that are passed on."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RequestHead:
 
     @property
     def has_body(self) -> bool:
-        """Whether a body follows."""
+        """True when a body follows."""
         return self.chunked or self.content_length > 0
 
 

@@ -1,8 +1,8 @@
 """Reads requests one at a time from the bytes of a connection, and never a byte beyond the current one.
 
-llhttp checks the grammar of heads; what it lets through is checked here and in `pywatt.http.request`. It gets nothing
-but heads, each cut off behind its empty line: that bounds a head exactly, makes the verdict independent of how the
-bytes arrive, leaves pipelined requests unread, and takes the framing of bodies away from it, which it gets wrong as
+llhttp checks the grammar of heads; rules that it does not know are checked here and in `pywatt.http.request`. It gets
+nothing but heads, each cut off behind its empty line: that bounds a head exactly, makes the verdict independent of how
+the bytes arrive, leaves pipelined requests unread, and takes the framing of bodies away from it, which it gets wrong as
 soon as a request has an Upgrade header.
 """
 
@@ -99,11 +99,11 @@ class RequestReader:
         self.head: RequestHead | None = None
         """The current request, once its head is complete."""
         self.complete = False
-        """Whether the current request was read to its end."""
+        """True once the current request was read to its end."""
 
     @property
     def started(self) -> bool:
-        """Whether the current request's first bytes have come."""
+        """True once the current request's first bytes have come."""
         return self.head is not None or len(self._raw) > 0 or self._skipped > 0
 
     def feed(self, data: bytes) -> bytes:
@@ -271,7 +271,7 @@ class RequestReader:
         return _STAND_IN + piece[end:]
 
     def _with_ascii_line(self, piece: bytes, known: int) -> bytes:
-        """Hide from llhttp what browsers and curl send, and it refuses; the target itself is read apart."""
+        """Hide from llhttp the bytes that browsers and curl send, and it refuses; the target itself is read apart."""
         line_end = 0 if b"\n" in self._raw[:known] else piece.find(b"\n")
         if line_end < 0:
             line_end = len(piece)

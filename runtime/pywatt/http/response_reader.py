@@ -1,8 +1,8 @@
 """Reads one response at a time from the bytes of a connection to a server.
 
-Everything that leaves doubt about where a response ends is an error: bytes behind it, transfer codings other than
-chunked, a 101 that nobody asked for. So is what never comes to the response, or to its end: informational responses
-without number, trailers without end.
+Doubt about the end of a response is an error: bytes behind it, transfer codings other than chunked, a 101 that nobody
+asked for. So is a response that never comes, or never ends: informational responses without number, trailers without
+end.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ResponseHead:
     dated: bool
     """Has a Date."""
     upgrade: tuple[bytes, ...] = ()
-    """What the Upgrade header names, in lower case."""
+    """The protocols that the Upgrade header names, in lower case."""
     addressed: bool = False
     """Has a field of ADDRESSED."""
     _lower: tuple[Header, ...] | None = field(default=None, init=False, compare=False, repr=False)
@@ -104,7 +104,7 @@ class ResponseReader:
     )
 
     def __init__(self, max_head: int) -> None:
-        """`max_head`: bytes that a head may have, and what comes between the pieces of a body and behind it."""
+        """`max_head`: bytes that a head may have, and the bytes between the pieces of a body and behind it."""
         self._max_head = max_head
         self._passed: list[Header] = []
         self._not_passed: list[Header] = []
@@ -128,9 +128,9 @@ class ResponseReader:
         if self._passed is self._not_passed:  # trailers of the response before
             self._passed, self._not_passed, self._dated, self._addressed = [], [], False, False
         self.scattered = False
-        """Whether the body comes in tiny pieces, so that reading much of it at once takes long."""
+        """True when the body comes in tiny pieces, so that reading much of it at once takes long."""
         self.surplus = False
-        """Whether bytes came behind the response: the connection must not be used again."""
+        """True when bytes came behind the response: the connection must not be used again."""
 
     def recognise(self, data: bytes) -> tuple[ResponseHead, bytes] | None:
         """Return head and body if this is the whole response, and its head came before; then it need not be fed."""
@@ -143,7 +143,7 @@ class ResponseReader:
         return head, data[end:]
 
     def feed(self, data: bytes) -> bytes:
-        """Read; return what follows a 101, which is not HTTP any more. Raises BadResponse."""
+        """Read; return the bytes behind a 101, which are not HTTP any more. Raises BadResponse."""
         is_first = self.head is None and not self._head_bytes
         parser = self._parser
         if parser is None:
@@ -281,7 +281,7 @@ def status_of(start: bytes) -> int | None:
 
 
 def _apply(head: ResponseHead, not_passed: list[Header]) -> None:
-    """Add what the fields say that concern framing and connection."""
+    """Apply the fields that concern framing and connection."""
     chunked = False
     for name, value in not_passed:
         if name == b"content-length":

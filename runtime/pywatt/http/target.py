@@ -8,7 +8,7 @@ digits are refused.
 
 Routing and the upstream see the same normal form: unreserved characters decoded, dot segments removed, one slash at
 the start. `%2F` stays as it is and separates nothing. Nor does a backslash, which becomes `%5C`: the Standard turns it
-into a slash, but who sends one is no browser, and then a filter in front and a service behind would cut differently.
+into a slash, but no browser sends one, and then a filter in front and a service behind would cut differently.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class WholeRequestReader(RequestReader):
         self.fields: list[Header] = []
         """All fields of the current head in order, names in lower case.
 
-        Without `Proxy`, and without those that CGI takes for one that the server minds, such as `Content_Length`.
+        Without `Proxy`, and without look-alikes that CGI takes for a special field, such as `Content_Length`.
         """
 
     def next(self) -> None:

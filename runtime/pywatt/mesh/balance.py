@@ -1,4 +1,4 @@
-"""Which worker gets the next call."""
+"""Balances calls over the workers of a service."""
 
 from __future__ import annotations
 

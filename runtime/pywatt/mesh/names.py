@@ -1,4 +1,4 @@
-"""What a `<id>.plt.local` name stands for: a service's loopback port, or an error that lists the names there are."""
+"""Resolves `<id>.plt.local` to a service's loopback port, or to an error that lists the names there are."""
 
 from __future__ import annotations
 

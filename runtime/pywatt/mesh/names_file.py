@@ -1,6 +1,6 @@
-"""A worker's picture of the app for its child processes: a file in memory that they open by the worker's /proc.
+"""The names of the app's services for a worker's child processes: a file in memory that they open by its /proc.
 
-It always holds what the worker knows now, costs nothing on disk, and is gone with the worker.
+It always holds the names that the worker knows now, costs nothing on disk, and is gone with the worker.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class NamesFile:
 
 
 def inherited_table() -> Callable[[], MeshTable]:
-    """Return what reads the newest picture of the worker that this process comes from."""
+    """Return a reader of the newest table of the worker that this process comes from."""
     path = os.environ.get(VARIABLE, "")
     table, seen = MeshTable(0), 0
 

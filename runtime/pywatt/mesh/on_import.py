@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _Finder:
-    """Finds what the other finders find, and adapts it once it is loaded."""
+    """Finds modules with the other finders, and adapts them once they are loaded."""
 
     def __init__(self) -> None:
         self.waiting: dict[str, Adapt] = {}

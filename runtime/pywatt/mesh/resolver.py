@@ -1,9 +1,9 @@
 """`http://<id>.plt.local` for any HTTP client in a worker: name resolution answers for the names of the app.
 
-Whatever port a URL names, the answer is the service's loopback port. Clients resolve names in few ways, each of which
-is adapted: `socket.getaddrinfo` (requests, urllib, everything on asyncio's own loop), uvloop's C code, anyio (httpx),
-which drops the port of an answer, and aiodns, which aiohttp prefers when it is installed. Child processes resolve the
-names as well: `pywatt.mesh.child`.
+The answer is the service's loopback port, also when a URL names another one. Clients resolve names in few ways, each of
+which is adapted: `socket.getaddrinfo` (requests, urllib, everything on asyncio's own loop), uvloop's C code, anyio
+(httpx), which drops the port of an answer, and aiodns, which aiohttp prefers when it is installed. Child processes
+resolve the names as well: `pywatt.mesh.child`.
 """
 
 from __future__ import annotations

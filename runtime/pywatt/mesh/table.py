@@ -1,4 +1,4 @@
-"""What every mesh client knows of the app: which services there are and where their ready workers listen."""
+"""The mesh table: the services of the app, their states, and the endpoints of their ready workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MESH_SUFFIX = ".plt.local"
 
 
 class ServiceState(enum.StrEnum):
-    """A service as others see it."""
+    """The public state of a service."""
 
     STARTING = "starting"
     READY = "ready"
@@ -33,7 +33,7 @@ FAILING = frozenset({ServiceState.FAILED, ServiceState.FINISHED, ServiceState.ST
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where one incarnation of one worker takes HTTP/1.1: `unix:/path` or `tcp:127.0.0.1:port`."""
+    """The address at which one incarnation of one worker takes HTTP/1.1: `unix:/path` or `tcp:127.0.0.1:port`."""
 
     id: str
     """`<service>/<slot>/<incarnation>`, unique within the life of the runtime."""
@@ -51,22 +51,22 @@ class MeshService:
     endpoints: tuple[Endpoint, ...] = ()
     workers: int = 1
     ready: int = 0
-    """How many of its workers are ready, whether or not they have HTTP."""
+    """The number of its ready workers, with or without HTTP."""
     detail: str = ""
-    """Why it is degraded or failed, in one sentence."""
+    """The reason for which it is degraded or failed, in one sentence."""
     internal: bool = False
     starting: bool = False
-    """Whether a worker is being started, or will be within a second, while `state` is one of FAILING."""
+    """True when a worker is being started, or will be within a second, while `state` is one of FAILING."""
 
     @property
     def failing(self) -> bool:
-        """Whether nobody serves, and it would be a surprise if somebody did soon."""
+        """True when no worker serves, and none is expected to do so soon."""
         return not self.endpoints and self.state in FAILING
 
 
 @dataclass(frozen=True, slots=True)
 class MeshTable:
-    """One version of the whole picture; a later version replaces it."""
+    """One version of the whole table; a later version replaces it."""
 
     version: int
     services: Mapping[str, MeshService] = field(default_factory=dict)
@@ -84,16 +84,16 @@ class MeshTable:
 
 @dataclass(frozen=True, slots=True)
 class TableDelta:
-    """What leads from any table of the versions `since` to `version` to the table of `version`."""
+    """The difference between any table of the versions `since` to `version` and the table of `version`."""
 
     version: int
     since: int
     services: tuple[MeshService, ...] = ()
-    """Those that are new or different, as they are now."""
+    """Services that are new or different, as they are now."""
     removed: frozenset[str] = frozenset()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the form that travels over a worker's channel."""
+        """Return the form that is sent over a worker's channel."""
         return {
             "version": self.version,
             "since": self.since,
@@ -116,7 +116,7 @@ class TableDelta:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> TableDelta:
-        """Read what `to_json` made."""
+        """Read the result of `to_json`."""
         services = (
             MeshService(
                 id=row["id"],
@@ -135,5 +135,5 @@ class TableDelta:
 
 
 def not_running(service: MeshService) -> str:
-    """Return why calls of a failing service fail."""
+    """Return the reason for which calls of a failing service fail."""
     return f"the service {service.id!r} does not run: {service.detail or f'it is {service.state}'}"

@@ -1,4 +1,4 @@
-"""The newest mesh table and what changed when, so that others are told differences only."""
+"""The newest mesh table and the version of each change, so that workers are sent differences only."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ class TableVersions:
     def __init__(self) -> None:
         self.table = MeshTable(0)
         self.names = 0
-        """Newest version that matters to whoever only resolves names: a service came, went, has HTTP or not, is down
-        or not."""
+        """The newest version that matters to name resolution: a service came, went, has HTTP or not, is down or not."""
         self.messages = 0
         self.bytes = 0
-        """What it took to tell others, as whoever sends has counted it."""
+        """Messages and bytes that were sent, as the sender has counted them."""
         # Ordered by version, the newest last.
         self._changed: dict[str, int] = {}
         self._removed: dict[str, int] = {}
@@ -50,12 +49,12 @@ class TableVersions:
         return True
 
     def told(self, size: int) -> None:
-        """Count a message of so many bytes."""
+        """Count a message of `size` bytes."""
         self.messages += 1
         self.bytes += size
 
     def delta(self, since: int) -> TableDelta:
-        """Return what leads from the table of version `since`, or any later one, to the newest."""
+        """Return the difference between the table of version `since`, or any later one, and the newest."""
         newest = self._newest_delta
         if (newest.version, newest.since) != (self.table.version, since):  # most are told one version after the other
             services = tuple(self.table.services[service_id] for service_id in _later(self._changed, since))
@@ -74,7 +73,7 @@ def _later(when: dict[str, int], since: int) -> list[str]:
 
 
 def _face(service: MeshService | None) -> object:
-    """Return what of a service matters to name resolution."""
+    """Return the part of a service that matters to name resolution."""
     if service is None:
         return None
     return service.port, service.internal, service.state if service.state in DOWN else None

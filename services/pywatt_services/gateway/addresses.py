@@ -90,7 +90,7 @@ class Addresses:
         return self.route if service == _internal_id(self.route.authority) else self.routes.of_service(service)
 
     def _place(self, route: Route) -> bytes:
-        """Return what has to stand before a public path of that route: the host, when that is another one."""
+        """Return the text before a public path of that route: the host, when that is another one."""
         if not route.hostname or route.hostname == self.route.hostname:
             return b""
         _, colon, port = self.authority.rpartition(b":")

@@ -1,4 +1,4 @@
-"""A client's connection: requests come in one after the other, and are answered in that order."""
+"""A client's connection: passes its requests on to services, one after the other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
     # For the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Learn who the client is."""
+        """Note the client's address, and whether it is trusted."""
         super().connection_made(transport)
         self._peer = peer_of(transport, self._server.trust_proxy)
         if not self._peer.trusted:
@@ -68,7 +68,7 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
         self._next()
 
     def exchange_failed(self, status: int, message: str) -> None:
-        """Answer with an error, then go on."""
+        """Respond with an error, then go on."""
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
@@ -78,7 +78,7 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
         self.exchange_ended(close=not keep)
 
     def exchange_upgraded(self) -> None:
-        """Begin the tunnel with what came behind the handshake."""
+        """Begin the tunnel with the bytes behind the handshake."""
         self.state = TUNNEL
         if self._held:
             held = bytes(self._held)

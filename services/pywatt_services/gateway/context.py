@@ -42,7 +42,7 @@ class GatewayContext(Protocol):
 
     @property
     def draining(self) -> bool:
-        """Whether connections close after their current response."""
+        """True when connections close after their current response."""
         ...
 
     @property

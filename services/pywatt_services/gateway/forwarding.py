@@ -1,10 +1,11 @@
 """Writes the heads of requests to the services.
 
-The service gets the client's Host. `X-Forwarded-For`, `-Host` and `-Proto`, as the original adds them, say who asked;
-`X-Forwarded-Prefix`, as Traefik adds it, says what was taken off the path. What a client itself sent under these and
-similar names is taken out, unless it is trusted: another part of the app, or anybody when `server.trustProxy` is set.
-Then the peer's address is appended to the list in `X-Forwarded-For`, the gateway's prefix to `X-Forwarded-Prefix`, and
-the other two stay as they came. Workers make a request's scope of them (`pywatt.worker.asgi.forwarded`).
+The service gets the client's Host. `X-Forwarded-For`, `-Host` and `-Proto`, as the original adds them, describe the
+client; `X-Forwarded-Prefix`, as Traefik adds it, is the prefix that was taken off the path. Fields of a client itself
+with these and similar names are taken out, unless the client is trusted: another part of the app, or any client when
+`server.trustProxy` is set. Then the peer's address is appended to the list in `X-Forwarded-For`, the gateway's prefix
+to `X-Forwarded-Prefix`, and the other two stay as they came. Workers make a request's scope of them
+(`pywatt.worker.asgi.forwarded`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+")
 def write_request_head(
     head: RequestHead, route: Route, path: bytes, base_path: bytes, peer: Peer, body_length: int | None
 ) -> bytes:
-    """Return the head for the service. `base_path`: what was taken off already; `body_length`: None when not known."""
+    """Return the head for the service. `base_path`: a prefix already taken off. `body_length`: None when not known."""
     headers = head.headers
     authority = head.authority
     forwarded_for, host, proto = peer.address, authority, b"http"

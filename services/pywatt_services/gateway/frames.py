@@ -5,7 +5,7 @@ from __future__ import annotations
 CLOSE_SERVICE_RESTART = b"\x88\x02\x03\xf4"
 """A close frame from a server, with the code 1012: the client should connect again."""
 FRAMES = 256
-"""Frames that are followed in one go: somebody else may be waiting while a service sends tiny ones."""
+"""Frames that are followed in one go: other clients may be waiting while a service sends tiny ones."""
 _MASKED = 0x80
 _LENGTH = 0x7F
 _LENGTH_BYTES = {126: 2, 127: 8}
@@ -13,19 +13,19 @@ _MASK_BYTES = 4
 
 
 class FrameCursor:
-    """Where in its frames one direction of a WebSocket is."""
+    """The position of one direction of a WebSocket in its frames."""
 
     __slots__ = ("_head", "_left")
 
     def __init__(self) -> None:
         self._head = b""
-        """What has come of the current frame's head, while that is not complete."""
+        """The part of the current frame's head that has come, while the head is not complete."""
         self._left = 0
         """Bytes of the current frame's payload that have not come."""
 
     @property
     def between(self) -> bool:
-        """Whether the bytes so far end with a frame's end."""
+        """True when the bytes so far end with a frame's end."""
         return not self._left and not self._head
 
     def feed(self, data: bytes) -> tuple[int, int | None]:

@@ -18,13 +18,13 @@ ALL_ROUTES = ("/", "/*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyOptions:
-    """One service behind the gateway. Original: an item of `gateway.applications`."""
+    """A service behind the gateway. Original: an item of `gateway.applications`."""
 
     id: str
     prefix: str
     """`/orders`, or empty for everything that no other prefix takes."""
     rewrite_prefix: str = ""
-    """What the prefix is replaced by before the request goes on."""
+    """Replaces the prefix before the request goes on."""
     origin: str
     """`http://<id>.plt.local`, or where else the requests go. Original: `proxy.upstream`, `origin`."""
     hostname: str = ""
@@ -34,18 +34,18 @@ class ProxyOptions:
     routes: tuple[str, ...] = ALL_ROUTES
     """Paths below the prefix, with `:name` for one segment and `*` for any rest."""
     rewrite_location: bool = True
-    """Whether addresses in response headers, above all Location, are put into their public form."""
+    """Puts addresses in response headers, above all Location, into their public form."""
     pass_host_header: bool = True
-    """Whether the service gets the client's Host. Traefik: `passHostHeader`."""
+    """Passes the client's Host on to the service. Traefik: `passHostHeader`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
-    """What the gateway serves."""
+    """The options of a gateway."""
 
     proxies: tuple[ProxyOptions, ...]
     trust_proxy: bool = False
-    """Whether another proxy stands in front, whose X-Forwarded headers are believed. Original: `server.trustProxy`."""
+    """True when a proxy stands in front, whose X-Forwarded headers are believed. Original: `server.trustProxy`."""
 
 
 def configure(document: Mapping[str, Any], placement: Placement) -> Configured:

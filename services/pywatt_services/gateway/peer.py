@@ -1,4 +1,4 @@
-"""Who is at the other end of a client's connection."""
+"""The peer of a client's connection: its address, and whether it is trusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other end."""
+    """The other end of a connection."""
 
     address: bytes
     """IP address; empty on a unix socket."""
@@ -18,7 +18,7 @@ class Peer:
 
 
 def peer_of(transport: asyncio.BaseTransport, trust_proxy: bool) -> Peer:
-    """Return who is at the other end. Unix sockets are open to this app only: what comes over them is believed."""
+    """Return the peer of a connection. Unix sockets are open to this app only: their peers are trusted."""
     sock: socket.socket | None = transport.get_extra_info("socket")
     if sock is not None and sock.family == socket.AF_UNIX:
         return Peer(b"", True)

@@ -1,4 +1,4 @@
-"""One request on its way to a service, and the response on its way back."""
+"""Passes one request on to a service, and its response back to the client."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class ProxyExchange:
 
     @property
     def responding(self) -> bool:
-        """Whether the response has begun, and is not complete."""
+        """True when the response has begun, and is not complete."""
         return self.state is RESPONDING or self.state is TUNNEL
 
     # From the client.

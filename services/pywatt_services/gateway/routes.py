@@ -1,4 +1,4 @@
-"""Which service a request goes to, and under which path it arrives there."""
+"""Routes of a gateway: the service for a request, and the path under which it arrives there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HTTP_PROTO = b"x-forwarded-proto: http\r\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One service behind the gateway, ready for matching."""
+    """The way to one service behind the gateway, ready for matching."""
 
     id: str
     hostname: bytes
@@ -24,18 +24,18 @@ class Route:
     prefix: bytes
     rewrite_prefix: bytes
     mount: bytes | None
-    """What stands before the service's own paths in their public form; None: another prefix replaced it."""
+    """The prefix of the service's own paths in their public form; None: another prefix replaced it."""
     told: bytes
     """Header lines that are the same for most requests: the protocol, and the mount where nothing stands before it."""
     destination: Destination
     authority: bytes
     """The origin's host and port."""
     sends_host: bool
-    """Whether the service gets the client's Host; else it gets the origin's."""
+    """True when the service gets the client's Host; else it gets the origin's."""
     methods: frozenset[bytes] | None
     """None: every method."""
     paths: re.Pattern[bytes] | None
-    """What follows the prefix must match this; None: anything goes."""
+    """Pattern for the path behind the prefix; None: any path."""
     rewrite_location: bool
 
     def takes(self, method: bytes, path: bytes) -> bool:
@@ -102,7 +102,7 @@ class RouteTable:
         return (self._of_host(authority) if self._hosts else self._any_host).find(method, path)
 
     def with_prefix(self, authority: bytes, path: bytes) -> Route | None:
-        """Return the route that has a prefix of this path, whatever else it asks for."""
+        """Return the route that has a prefix of this path, for any method."""
         candidates = self._of_host(authority).candidates(path)
         return next((route for route in candidates if route.prefix and has_prefix(path, route.prefix)), None)
 
@@ -150,7 +150,7 @@ def _route(proxy: ProxyOptions) -> Route:
 
 
 def _pattern(routes: Iterable[str]) -> re.Pattern[bytes]:
-    """Return what matches any of the routes, written as the original's router has them."""
+    """Return a pattern for any of the routes, written as the original's router has them."""
     return re.compile(
         "|".join(
             re.sub(r":[A-Za-z0-9_]+", "[^/]+", re.escape(route).replace(r"\*", ".*").replace(r"\:", ":"))

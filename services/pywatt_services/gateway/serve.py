@@ -1,4 +1,4 @@
-"""What one worker of a gateway does."""
+"""Serves a gateway in one worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all clients of a gateway's worker share."""
+"""The HTTP server of a gateway's worker."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class GatewayServer(HttpServer[GatewayConnection]):
         self.trust_proxy = trust_proxy
         self.limits = limits
         self.keeps_idle = True
-        """Whether connections stay open after a response that did not say so."""
+        """True when connections stay open after a response without `Connection: close`."""
 
     @property
     def waiting(self) -> int:
-        """How many requests are being served."""
+        """The number of requests that are being served."""
         return sum(not client.idle and client.state is not TUNNEL for client in self.clients)
 
     async def close_websockets(self) -> None:
@@ -61,7 +61,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
             client.close_websocket()
 
     async def close_idle(self) -> None:
-        """Close connections that nothing is going on on, and each other one after its response."""
+        """Close idle connections, and each other one after its response."""
         self.keeps_idle = False
         await super().close_idle()
 

@@ -1,4 +1,4 @@
-"""One whole call over a connection: the request in one piece, the response in memory."""
+"""Makes one call over a connection: the request in one piece, the response in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OURS = HOP_BY_HOP | {b"host", b"content-length", b"expect"}
 
 @dataclass(slots=True)
 class Response:
-    """A response that came in whole."""
+    """A whole response."""
 
     status: int
     headers: Headers
@@ -33,11 +33,11 @@ class Response:
 
 
 Outcome = Response | MeshError | None
-"""What came of a call; None: nothing, for the connection was lost already, and it may be made again on another."""
+"""The outcome of a call; None: the connection was lost already, and the call may be made again on another."""
 
 
 def write_request(method: str, location: Location[object], headers: Headers, body: bytes, lines: bytes = b"") -> bytes:
-    """Return a whole request. `lines`: what `header_lines` made, sent as it is.
+    """Return a whole request. `lines`: header lines as `header_lines` makes them.
 
     Raises ValueError for a method or header that cannot be sent.
     """
@@ -49,7 +49,7 @@ def write_request(method: str, location: Location[object], headers: Headers, bod
 
 
 def header_lines(headers: Headers) -> bytes:
-    """Return the lines of header fields, without those that the client writes itself. Raises ValueError."""
+    """Return the lines of header fields, without the fields that the client writes itself. Raises ValueError."""
     if has_bad_value([value for _, value in headers]):
         for name, value in headers:
             check_header(name, value)  # raises, and says which one
@@ -66,7 +66,7 @@ def _verb(method: str) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _line_start(name: bytes) -> bytes | None:
-    """Return what the line of a header begins with, None when the client writes its own. Raises ValueError."""
+    """Return the start of a header's line, None when the client writes its own. Raises ValueError."""
     check_header(name, b"")
     return None if name.lower() in _OURS else name + b": "
 
@@ -92,7 +92,7 @@ class Collector:
         self._timeouts: TimeoutQueue | None = None
 
     def start(self, connection: ClientConnection, data: bytes, timeouts: TimeoutQueue | None) -> None:
-        """Send the request; the deadline, if there is one, begins now."""
+        """Send the request; the timeout, if there is one, begins now."""
         self._connection = connection
         self._timeouts = timeouts
         if timeouts is not None:
@@ -100,7 +100,7 @@ class Collector:
         connection.send(self, data, ended=True, to_head=self._method == "HEAD")
 
     def end(self) -> None:
-        """Break off what is not complete."""
+        """Break the call off if it is not complete."""
         connection, self._connection = self._connection, None
         if connection is not None:
             self._forget()
@@ -159,5 +159,5 @@ class Collector:
 
 
 def took_too_long(method: str, url: str, seconds: float) -> CallTimeout:
-    """Return the error for a call whose time is over."""
+    """Return the error for a call that has timed out."""
     return CallTimeout(f"{method} {url.partition('?')[0]} took longer than {seconds:g} s")

@@ -22,7 +22,7 @@ from pywatt.http.headers import Header
 SWEEP = 1.0
 """Seconds between two looks for stale connections."""
 MANY_TIMEOUTS = 64
-"""Different timeouts of calls above which those that no call has any more are forgotten."""
+"""Different timeouts above which the queues without a call are dropped."""
 
 
 class HttpClient:
@@ -79,7 +79,7 @@ class HttpClient:
         body: bytes = b"",
         timeout: float | None = None,
     ) -> Response:
-        """Make one call and return the whole response, whatever its status.
+        """Make one call and return the whole response, also one with an error status.
 
         `address`: connected to in place of the URL's host, which only stands in the request. `timeout` (seconds) covers
         everything, waiting for a worker included. Fields of `headers` that belong to the connection (Host,

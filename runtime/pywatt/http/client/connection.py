@@ -1,4 +1,4 @@
-"""One connection to a server: at most one exchange at a time, streamed both ways."""
+"""A client's connection to a server: at most one exchange at a time, streamed both ways."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class Receiver(Protocol):
     """Takes the response of one exchange. Its methods are called from the event loop and must not raise."""
 
     def on_informational(self, head: ResponseHead) -> None:
-        """A 1xx response came; more follows."""
+        """Take a 1xx response; more follows."""
         ...
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
-        """The head came, with what of the body came along."""
+        """Take the head, and the part of the body that came with it."""
         ...
 
     def on_body(self, body: bytes, ended: bool) -> None:
-        """More of the body came, or its end."""
+        """Take more of the body, or its end."""
         ...
 
     def on_raw(self, data: bytes) -> None:
-        """Bytes came after a 101."""
+        """Take bytes that came after a 101."""
         ...
 
     def on_failure(self, error: MeshError, retriable: bool) -> None:
-        """The exchange is over without a whole response; after a 101 or an end it is just over.
+        """End an exchange without a whole response; after a 101 or an end it is just over.
 
         `retriable`: the connection had served others before and not a byte of this response came: the server most
         likely closed it in the same moment, without having seen the request.
@@ -45,12 +45,12 @@ class Receiver(Protocol):
         ...
 
     def on_writable(self, writable: bool) -> None:
-        """Whether more of the request may be written."""
+        """Stop or go on writing the request."""
         ...
 
 
 class Owner(Protocol):
-    """Where a connection comes from and goes back to."""
+    """The pool that a connection belongs to."""
 
     @property
     def name(self) -> str:
@@ -63,16 +63,16 @@ class Owner(Protocol):
         ...
 
     def exchange_ended(self, connection: ClientConnection) -> None:
-        """The connection is free for another exchange, or closed."""
+        """Take a connection back: it is free for another exchange, or closed."""
         ...
 
     def closed(self, connection: ClientConnection) -> None:
-        """The connection is gone."""
+        """Forget a connection that is gone."""
         ...
 
 
 class ClientState(enum.Enum):
-    """What a connection is doing."""
+    """The stage of a connection."""
 
     IDLE = enum.auto()
     BUSY = enum.auto()
@@ -114,23 +114,23 @@ class ClientConnection(asyncio.Protocol):
         self._received = False
         self._reused = False
         self._paused = False
-        """Whether the receiver takes nothing now."""
+        """True while the receiver takes nothing."""
         self._reading_paused = False
         self._reading_on = False
-        """Whether the next piece is read in the next turn of the event loop."""
+        """True when the next piece is read in the next turn of the event loop."""
         self._in_turns = False
-        """Whether the response is read in small pieces, so that others get their turn."""
+        """True when the response is read in small pieces, so that other connections get their turn."""
         self._late = bytearray()
-        """What of it has come, and is not read yet."""
+        """Bytes of the response that are not read yet."""
         self.state = IDLE
         self.idle_since = 0.0
 
-    # For whoever has an exchange on this connection.
+    # For the receiver of an exchange.
 
     def send(
         self, receiver: Receiver, data: bytes, *, ended: bool, to_head: bool = False, upgradable: bool = False
     ) -> None:
-        """Start an exchange with the request's head and what there is of its body.
+        """Start an exchange with the request's head and the first part of its body.
 
         `ended`: the request is complete. `to_head`: its method is HEAD. `upgradable`: it asks for a WebSocket.
         """
@@ -184,7 +184,7 @@ class ClientConnection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether an exchange may start here."""
+        """True when an exchange may start here."""
         return self._transport is not None and not self._transport.is_closing()
 
     def close(self) -> None:
@@ -192,7 +192,7 @@ class ClientConnection(asyncio.Protocol):
         self._close()
 
     def reset(self) -> None:
-        """Break the connection off; whoever has an exchange here is told."""
+        """Break the connection off; the receiver of an exchange is told."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -263,7 +263,7 @@ class ClientConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever has an exchange here."""
+        """Tell the receiver of an exchange."""
         self._transport = None
         if self._late:
             late = bytes(self._late)

@@ -14,7 +14,7 @@ from pywatt.http.client.limits import ClientLimits
 
 
 class _Trial:
-    """An attempt to connect, for those who wait for what comes of it."""
+    """An attempt to connect, whose outcome others wait for."""
 
     __slots__ = ("error", "over")
 
@@ -54,12 +54,12 @@ class Pool:
         self._open: set[ClientConnection] = set()
         self._emptied = asyncio.Event()
         self._refused = False
-        """Whether the last attempt to connect failed."""
+        """True when the last attempt to connect failed."""
         self._trial: _Trial | None = None
 
     @property
     def unused(self) -> bool:
-        """Whether nothing is open and nothing in flight."""
+        """True when no connection is open and no call in flight."""
         return not self.in_flight and not self._open
 
     def take(self) -> ClientConnection | None:
@@ -111,7 +111,7 @@ class Pool:
             self._idle.remove(connection)
 
     def retire(self) -> None:
-        """Close what is idle; connections in use close when their call ends."""
+        """Close idle connections; the others close when their call ends."""
         if not self.retired:
             self.retired = True
             self.retired_at = self._clock()
@@ -138,7 +138,7 @@ class Pool:
             connection.close()
 
     async def _try(self) -> ClientConnection:
-        """Connect; to a server that refused it last time one at a time, whose failure is that of all who wait."""
+        """Connect. To a server that refused it last time, one at a time; all that wait share a failure."""
         while self._refused and (trial := self._trial) is not None:
             await trial.over.wait()
             if trial.error is not None:

@@ -31,7 +31,7 @@ class TimeoutQueue:
 
     @property
     def idle(self) -> bool:
-        """Whether it holds nothing and no timer runs."""
+        """True when it holds nothing and no timer runs."""
         return self._timer is None
 
     def add(self, item: Expiring) -> None:

@@ -24,7 +24,7 @@ from pywatt.http.server.turns import Turns
 from pywatt.http.server.writer import JSON, NEVER_SIZED, write_response_head
 
 HEAD_PIECE = 4 * 1024
-"""Bytes of what is held that are given to the reader at once: what it does not need is copied."""
+"""Held bytes that are given to the reader at once: bytes that it does not need are copied."""
 BODY_PIECE = 64 * 1024
 """The same in the middle of a body, which takes them all."""
 NEVER = math.inf
@@ -87,24 +87,24 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         self._held = bytearray()
         """Bytes behind the current request."""
         self._begun = NEVER
-        """When the first byte of a request came that did not come whole."""
+        """The time of the first byte of a request that did not come whole."""
         self._serving = False
-        """Whether the head of the current request was handed to the subclass."""
+        """True when the head of the current request was handed to the subclass."""
         self._unused = True
-        """Whether no request was served yet."""
+        """True until a request was served."""
         self._in_line = False
         self._asked_to_wait = False
-        """Whether no more of the request's body can be taken now."""
+        """True while no more of the request's body can be taken."""
         self._reading_paused = False
         self._since = 0.0
-        """When the current state began, or went on."""
+        """The time at which the current state began, or went on."""
         self._blocked_since = NEVER
-        """Since when the client takes too little."""
+        """The time since which the client takes too little."""
         self.state = READING
 
     @property
     def idle(self) -> bool:
-        """Whether no request is being read or served."""
+        """True when no request is being read or served."""
         return self.state is READING and not self._reader.started and not self._held
 
     # For the event loop.
@@ -117,7 +117,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         self._since = self._server.now
 
     def data_received(self, data: bytes) -> None:
-        """Read, or hold what belongs to a later request."""
+        """Read, or hold bytes of a later request."""
         if self.state is READING and not self._held and self._blocked_since == NEVER:
             try:
                 rest = self._reader.feed(data)
@@ -142,7 +142,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give up what was in flight."""
+        """Give the current request up."""
         self._transport = None
         self._leave()
         self._set_closed()
@@ -161,7 +161,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
     # For the line.
 
     def take_turn(self) -> None:
-        """Read on in what is held: as far as one request goes, or a part of it."""
+        """Read held bytes: as far as one request goes, or a part of it."""
         self._in_line = False
         held = self._held
         if not held or not self._may_read():
@@ -178,7 +178,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
     # For the server.
 
     def write(self, data: bytes) -> None:
-        """Send something."""
+        """Send bytes."""
         if self._transport is not None:
             self._transport.write(data)
 
@@ -206,7 +206,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         self._go_on()
 
     def look_at_time(self, now: float) -> None:
-        """Enforce the limits on time."""
+        """Enforce the timeouts."""
         limits, passed = self._server.limits, now - self._since
         if now - self._blocked_since > limits.write:
             self.abort()
@@ -232,14 +232,14 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
 
     @abstractmethod
     def _leave(self) -> None:
-        """Let go of the request that is served: nobody waits for its response any more."""
+        """Let go of the request that is served: its response is not wanted any more."""
 
     def _pass_on(self, data: bytes) -> None:
         """Take bytes of a tunnel."""
 
     @property
     def _responding(self) -> bool:
-        """Whether a response has begun, so that no other can be written."""
+        """True when a response has begun, so that no other can be written."""
         return False
 
     def _error_response(self, error: RequestError) -> tuple[Headers, bytes]:
@@ -281,7 +281,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
             self._transport.write(data)
 
     def _refuse(self, error: RequestError) -> None:
-        """Respond with an error, then linger: nobody knows where the next request begins."""
+        """Respond with an error, then linger: the start of the next request is not known."""
         responding = self._responding
         self._leave()
         if responding:
@@ -324,7 +324,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
     # Inside.
 
     def _proceed(self) -> None:
-        """Hand on what was read of the current request. Raises RequestError."""
+        """Hand on the part of the current request that was read. Raises RequestError."""
         reader = self._reader
         head = reader.head
         now = self._server.now
@@ -349,7 +349,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
             self._server.turns.add(self)
 
     def _may_read(self) -> bool:
-        """Tell whether what is held may be read; a request that has begun to come is read to its end."""
+        """Tell whether held bytes may be read; a request that has begun to come is read to its end."""
         if self.state is not READING or self._asked_to_wait:
             return False
         return self._blocked_since == NEVER or self._reader.started

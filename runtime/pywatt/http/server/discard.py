@@ -1,4 +1,4 @@
-"""Throws away what a client still sends after its connection was refused (lingering close, RFC 9112 section 9.6)."""
+"""Discards the bytes that a client still sends after the last response (lingering close, RFC 9112 section 9.6)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pywatt.http.server.turns import CallLater
 
 _BUFFER = bytearray(64 * 1024)
-"""Where all such connections receive: nobody reads it."""
+"""The buffer that all such connections receive into; it is never read."""
 PAUSE = 0.005
-"""Seconds after each receiving, so 12 MB/s: who sends for ever costs little, who sends an upload reads the answer.
+"""Seconds after each receiving, so 12 MB/s: a client that sends for ever costs little, an upload gets its response.
 
 A client that was silent for as long is told that nothing follows. One that goes on sending is told at the end of the
 limit on time: many would only connect again.
@@ -33,7 +33,7 @@ class Discard(asyncio.BufferedProtocol):
         self._call_later = call_later
         self._ended = ended
         self._sends = False
-        """Whether something has come since the last look."""
+        """True when bytes have come since the last look."""
         transport.set_protocol(self)
         transport.resume_reading()
         call_later(PAUSE, self._look)

@@ -13,22 +13,22 @@ from typing import Generic, Protocol, TypeVar
 from pywatt.http.server.turns import Turns
 
 TICK = 1.0
-"""Seconds between two looks at the clock; so limits on time are kept to about a second, and cost a request nothing.
+"""Seconds between two looks at the clock; so timeouts are kept to about a second, and cost a request nothing.
 
-Without clients nobody looks: an idle process is not woken.
+Without clients there is no timer: an idle process is not woken.
 """
 
 
-class Client(Protocol):
+class ServedConnection(Protocol):
     """A client's connection, as its server sees it."""
 
     @property
     def idle(self) -> bool:
-        """Whether no request is being read or served."""
+        """True when no request is being read or served."""
         ...
 
     def look_at_time(self, now: float) -> None:
-        """Enforce the limits on time."""
+        """Enforce the timeouts."""
         ...
 
     def close(self) -> None:
@@ -40,7 +40,7 @@ class Client(Protocol):
         ...
 
 
-ClientT = TypeVar("ClientT", bound=Client)
+ClientT = TypeVar("ClientT", bound=ServedConnection)
 Accept = Callable[[], asyncio.Protocol]
 """Makes the protocol of a new connection, which reports to the server by `opened` and `closed`."""
 
@@ -55,10 +55,10 @@ class HttpServer(Generic[ClientT]):
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`turns`: of those who send more than one request at once."""
+        """`turns`: the queue of the clients that send more than one request at once."""
         self.clients: set[ClientT] = set()
         self.draining = False
-        """Whether every response says `Connection: close`."""
+        """True when every response says `Connection: close`."""
         self.turns = Turns() if turns is None else turns
         self.now = 0.0
         self.date = b""
@@ -68,32 +68,32 @@ class HttpServer(Generic[ClientT]):
         self._client_left = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        """While it serves."""
+        """The event loop, while it serves."""
         self._timer: asyncio.TimerHandle | None = None
         self.tick()
 
     def tick(self) -> None:
-        """Look at the clock: renew the date, close what took too long."""
+        """Look at the clock: renew the date, enforce the timeouts."""
         self.now = self._clock()
         self.date = b"date: %b\r\n" % formatdate(self._wall_clock(), usegmt=True).encode()
         for client in list(self.clients):
             client.look_at_time(self.now)
 
     def opened(self, client: ClientT) -> None:
-        """Count a client in. `now` and `date` are right from here on."""
+        """Add a client. `now` and `date` are right from here on."""
         if self._loop is not None and self._timer is None:
             self._keep_ticking(self._loop)
         self.clients.add(client)
 
     def closed(self, client: ClientT) -> None:
-        """Count a client out."""
+        """Remove a client."""
         self.clients.discard(client)
         self._client_left.set()
 
     # The steps of a stop: see `pywatt.worker.asgi.drain`.
 
     def refuse(self) -> None:
-        """Accept nobody any more; each response from now on says so."""
+        """Accept no client any more; each response from now on says so."""
         self.draining = True
         for listener in self._listeners:
             listener.close()
@@ -108,7 +108,7 @@ class HttpServer(Generic[ClientT]):
         """Tell the clients of WebSockets that the service restarts; here there are none."""
 
     async def close_idle(self) -> None:
-        """Close connections that nothing is going on on."""
+        """Close idle connections."""
         for client in list(self.clients):
             if client.idle:
                 client.close()
@@ -117,7 +117,7 @@ class HttpServer(Generic[ClientT]):
         """End streams of server-sent events, whose clients will come back; here there are none."""
 
     async def cut_off(self) -> None:
-        """Break off what is left."""
+        """Break off the connections that are left."""
         for client in list(self.clients):
             client.abort()
         await self.none_left()
@@ -144,7 +144,7 @@ class HttpServer(Generic[ClientT]):
 async def serving(
     server: HttpServer[ClientT], sockets: Iterable[tuple[socket.socket, Accept]], *, backlog: int
 ) -> AsyncIterator[None]:
-    """Serve on listening sockets, which stay the caller's, until the block is left; then break off what remains.
+    """Serve on listening sockets, which stay the caller's, until the block is left; then break off the clients.
 
     `backlog`: connections that may wait to be accepted, as each socket was given.
     """

@@ -1,8 +1,8 @@
 """Shares a process among the connections that have sent more than one request at once.
 
-Whoever waits for an answer before the next request is served when the request comes. Requests that were sent ahead of
-their turn wait in a line: in each turn of the event loop some of them are served, one of each connection. So the number
-of requests that are there already, of one connection or of many, is not felt by anybody else.
+A client that waits for each response is served when its request comes. Requests that were sent ahead wait in a queue:
+in each turn of the event loop some of them are served, one of each connection. So the number of requests that are there
+already, of one connection or of many, is not felt by other clients.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from collections.abc import Callable
 from typing import Protocol
 
 STEPS = 8
-"""Turns that are given in one turn of the event loop."""
+"""Connections served in one turn of the event loop."""
 BUDGET = 0.0002
-"""Seconds after which the event loop gets its turn, however few these were."""
+"""Seconds after which the event loop gets its turn, even after fewer connections."""
 
 
 CallLater = Callable[[float, Callable[[], None]], object]
 
 
 class Waiting(Protocol):
-    """A connection in the line."""
+    """A connection in the queue."""
 
     def take_turn(self) -> None:
-        """Read the next request, and get in line again for the one behind it."""
+        """Read the next request, and enter the queue again for the one behind it."""
         ...
 
 
@@ -39,7 +39,7 @@ def _later(seconds: float, callback: Callable[[], None]) -> object:
 
 
 class Turns:
-    """The line."""
+    """The queue of connections with requests that were sent ahead."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class Turns:
         call_later: CallLater = _later,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`steps`: how many are given in one turn of the event loop.
+        """`steps`: connections served in one turn of the event loop.
 
-        `call_soon` and `call_later`: have something called in the next turn of the event loop, and after seconds.
+        `call_soon` and `call_later`: schedule a call for the next turn of the event loop, and after seconds.
         """
         self._line: deque[Waiting] = deque()
         self._scheduled = False

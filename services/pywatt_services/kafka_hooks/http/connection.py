@@ -31,7 +31,7 @@ logger = logging.getLogger("pywatt.kafka_hooks")
 
 
 class HooksConnection(ServerConnection["HooksServer"]):
-    """One client."""
+    """A client's connection: reads requests whole, and writes their responses."""
 
     __slots__ = ("_exchange", "_pieces", "_public", "_size")
 
@@ -47,7 +47,7 @@ class HooksConnection(ServerConnection["HooksServer"]):
 
     @property
     def is_same_user(self) -> bool:
-        """Whether the client is a process of this user's that came over a unix socket."""
+        """True when the client is a process of this user's that came over a unix socket."""
         sock: socket.socket | None = None
         if self._transport is not None:
             sock = self._transport.get_extra_info("socket")
@@ -113,7 +113,7 @@ class HooksConnection(ServerConnection["HooksServer"]):
         return response.headers, response.body
 
     def _is_too_large(self, head: RequestHead, size: int) -> bool:
-        """Tell whether a body over the limit is too large: what our own workers send may hold a whole one."""
+        """Tell whether a body over the limit is too large: a request of our own workers may hold a whole one."""
         more = 0 if self._public else self._server.more_inside.get(head.path.decode("latin-1"), 0)
         return size > self._server.body_limit + more
 

@@ -43,7 +43,7 @@ async def _ask(client: HttpClient, path: str, target: str) -> bytes | None:
 
 
 class UnreachablePeer(Exception):
-    """Nobody listens there: nothing was sent."""
+    """No worker listens there: nothing was sent."""
 
 
 class PeerWorkers:

@@ -30,7 +30,7 @@ DEFAULT_TYPE = b"application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One answer, complete."""
+    """A whole response."""
 
     status: int
     headers: RawHeaders = ()

@@ -1,4 +1,4 @@
-"""What all clients of a kafka-hooks worker share."""
+"""The HTTP server of a kafka-hooks worker."""
 
 from __future__ import annotations
 
