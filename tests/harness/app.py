@@ -83,6 +83,12 @@ class RunningApp:
         """POST to the public address."""
         return self.request("POST", path, **options)
 
+    def forkserver_pid(self) -> int:
+        """Return the pid of the forkserver: the first child that is not a worker."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        workers = {line["child"] for line in self.lines if "child" in line}
+        return next(int(child) for child in children if int(child) not in workers)
+
     def worker_pid(self, service: str) -> int:
         """Return the pid of the newest worker of a service."""
         self.wait_for(lambda line: f'the service "{service}"' in line["msg"] and "child" in line)

@@ -16,11 +16,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pywatt.errors import StartError
+from pywatt.worker.process.mark import end_marked, is_of_app, own_mark
 
 RUNTIME_DIR = "PYWATT_RUNTIME_DIR"
 """Variable that names another folder for the sockets of running apps, where /tmp cannot be used."""
 LONGEST_RUNTIME_DIR = 80
 """Bytes: with an app's and a worker's name behind it, a socket's path must stay below 108."""
+MARK = "mark"
+"""File with the number that all processes of the app have: see `pywatt.worker.process.mark`."""
 NAME_BYTES = 4
 """Random bytes in a name, each of which is two characters."""
 PRIVATE = 0o700
@@ -46,9 +49,10 @@ def belongs_to_us(folder: Path) -> bool:
 class RuntimeFolder:
     """The folder of this app. `runtime_folder` makes it."""
 
-    def __init__(self, base: Path) -> None:
-        """Make it below `base`. Raises StartError and OSError."""
+    def __init__(self, base: Path, app_mark: int = 0) -> None:
+        """Make it below `base`, for an app whose processes have that mark. Raises StartError and OSError."""
         self._base = base
+        self._app_mark = app_mark
         self._lock = -1
         with _locked(base):
             _remove_left_over(base)
@@ -58,6 +62,7 @@ class RuntimeFolder:
                     self.path.mkdir(PRIVATE)
                     break
             self._take_lock()
+            self._write_mark()
 
     def ensure(self) -> bool:
         """Make the folder again if somebody has removed it; return whether that was so. Raises StartError, OSError."""
@@ -66,6 +71,7 @@ class RuntimeFolder:
         with _locked(self._base):
             self.path.mkdir(PRIVATE, exist_ok=True)
             self._take_lock()
+            self._write_mark()
         return True
 
     def stamp(self) -> tuple[int, int] | None:
@@ -99,12 +105,18 @@ class RuntimeFolder:
             os.close(self._lock)
         self._lock = lock
 
+    def _write_mark(self) -> None:
+        """Write the mark of the app's processes, by which the next app to start finds those of a killed one."""
+        with suppress(OSError):  # on a full disk the app runs without
+            (self.path / MARK).write_text(str(self._app_mark))
+
 
 @contextmanager
-def runtime_folder() -> Iterator[RuntimeFolder]:
+def runtime_folder(app_mark: int = 0) -> Iterator[RuntimeFolder]:
     """Make this app's folder, open to its own user only, and remove it at the end.
 
-    Folders of apps that were killed are removed on the way. Raises StartError.
+    `app_mark`: of the app's processes. Folders of apps that were killed are removed on the way, and what is left of
+    their processes is killed. Raises StartError.
     """
     base = runtimes_folder()
     if len(os.fsencode(base)) > LONGEST_RUNTIME_DIR:
@@ -113,7 +125,7 @@ def runtime_folder() -> Iterator[RuntimeFolder]:
             hint=f"set {RUNTIME_DIR} to a folder of at most {LONGEST_RUNTIME_DIR} bytes",
         )
     try:
-        folder = RuntimeFolder(base)
+        folder = RuntimeFolder(base, app_mark)
     except OSError as error:
         raise StartError(
             f"cannot make the folder for the app's sockets: {base}: {error.strerror}",
@@ -148,12 +160,24 @@ def _locked(base: Path) -> Iterator[None]:
 
 
 def _remove_left_over(base: Path) -> None:
-    """Remove the folders whose apps do not live any more, in whichever container they ran."""
+    """Remove the folders whose apps do not live any more, in whichever container they ran, and end their processes.
+
+    A supervisor and a forkserver that are killed in the same moment leave what their services have started.
+    """
     for folder in base.iterdir():
         with suppress(OSError):
             lock = os.open(folder, _FLAGS)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _end_left_over(folder)
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(lock)
+
+
+def _end_left_over(folder: Path) -> None:
+    """End the processes of the app that had the folder, unless this one is among them: a shell of it may start anew."""
+    with suppress(OSError, ValueError):
+        app_mark = int((folder / MARK).read_text())
+        if app_mark and not is_of_app(app_mark)(own_mark()):
+            end_marked(is_of_app(app_mark))

@@ -61,7 +61,7 @@ async def run_app(
     make_room(config)
     commands = Commands(stop.set)
     started = now_ms()
-    with runtime_folder() as folder, _open_control_socket(folder) as control:
+    with runtime_folder(forkserver.app_mark) as folder, _open_control_socket(folder) as control:
         async with open_reaper() as reaper:
             factory = WorkerFactory(
                 app_name=config.name,

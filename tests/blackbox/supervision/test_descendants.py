@@ -53,6 +53,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b"hello"})
 """
 )
+QUIET = "async def app(scope, receive, send): ..."
 FILES: dict[str, dict[str, str | dict[str, Any]]] = {
     "python": {"api/main.py": PYTHON},
     "command": {
@@ -89,6 +90,23 @@ def test_they_end_with_a_supervisor_that_is_killed(start: Start, kind: str) -> N
         pids = descendants(app)
         app.stop(signal.SIGKILL)
         assert wait_for_end(pids) == []
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_they_end_with_the_next_start_after_supervisor_and_forkserver_were_killed_at_once(
+    start: Start, kind: str
+) -> None:
+    with start(files(kind)) as app:
+        pids = descendants(app)
+        killed = [app.process.pid, app.forkserver_pid()]
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first, so that neither sees the other one's end
+            for pid in killed:
+                os.kill(pid, number)
+        assert wait_for_end(killed) == []
+    with start({"watt.json": {"services": [{"id": "api", "path": "api"}]}, "api/main.py": QUIET}) as app:
+        app.wait_for_text("started worker 0")
+        assert wait_for_end(pids) == []
+        assert app.stop() == 0
 
 
 @pytest.mark.parametrize("kind", FILES)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from harness.app import PYWATT, RunningApp, Start, clean_environment
+from harness.app import PYWATT, Start, clean_environment
 from harness.apps import ASGI_API, Files, gateway_and_api
 from harness.processes import wait_for_end
 from harness.terminal import command
@@ -32,13 +32,6 @@ def many() -> Files:
         },
         **{f"{name}/app.py": ASGI_API for name in names},
     }
-
-
-def forkserver_of(app: RunningApp) -> int:
-    """Return the pid of the forkserver: the first child that is not a worker."""
-    children = Path(f"/proc/{app.process.pid}/task/{app.process.pid}/children").read_text().split()
-    workers = {line["child"] for line in app.lines if "child" in line}
-    return next(int(child) for child in children if int(child) not in workers)
 
 
 def test_no_worker_is_started_once_the_app_stops(start: Start) -> None:
@@ -79,7 +72,7 @@ def test_a_forkserver_that_is_stopped_is_replaced(start: Start, tmp_path: Path) 
     with start(gateway_and_api()) as app:
         assert app.get("/api/").status_code == 200
         command(tmp_path, "services")
-        forkserver = forkserver_of(app)
+        forkserver = app.forkserver_pid()
         os.kill(forkserver, signal.SIGSTOP)
         assert command(tmp_path, "restart", "api").status == 0
         app.wait_for_text("the forkserver had ended (killed by SIGKILL) and was launched again")
@@ -92,7 +85,7 @@ def test_a_forkserver_that_is_stopped_holds_up_no_stop_and_does_not_stay(start: 
     with start(gateway_and_api(gracefulShutdown={"runtime": 50_000, "application": 40_000})) as app:
         assert app.get("/api/").status_code == 200
         command(tmp_path, "services")
-        forkserver = forkserver_of(app)
+        forkserver = app.forkserver_pid()
         os.kill(forkserver, signal.SIGSTOP)
         app.process.send_signal(signal.SIGTERM)
         assert app.wait(patience=30) == 0

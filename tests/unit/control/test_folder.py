@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from harness.processes import wait_for_end
 
 from pywatt.control import runtime as runtimes
 from pywatt.control.find import running
 from pywatt.control.folder import RUNTIME_DIR, RuntimeFolder, belongs_to_us, runtime_folder
 from pywatt.errors import StartError
+from pywatt.worker.process.mark import new_app_mark
 
 MAKE = """
 import os, pathlib, sys
@@ -55,6 +60,29 @@ def test_what_was_left_over_is_removed_and_what_lives_is_not(base: Path) -> None
         with runtime_folder():
             assert not dead.exists()
             assert first.path.exists()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_processes_of_a_killed_app_are_killed_unless_this_one_is_among_them(base: Path, own: bool) -> None:
+    app = new_app_mark(random.Random())
+    code = f"""
+import os, pathlib, subprocess, sys
+from pywatt.control.folder import RuntimeFolder
+from pywatt.worker.process.mark import put_mark, worker_mark
+put_mark(worker_mark({app}, 1)); none = subprocess.DEVNULL
+folder = RuntimeFolder(pathlib.Path(sys.argv[1]), {app})
+print(subprocess.Popen(["sleep", "600"], stdout=none, stderr=none, start_new_session=True).pid, flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(base)], capture_output=True, text=True, check=True)
+    pid = int(done.stdout)
+    try:
+        start = f"from pywatt.worker.process.mark import put_mark; put_mark({app if own else 0}); {MAKE}"
+        subprocess.run([sys.executable, "-c", start, str(base)], check=True)
+        assert wait_for_end([pid], 0 if own else 15) == ([pid] if own else [])
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare(1)")
