@@ -47,7 +47,7 @@ def start_ticks(pid: int) -> int | None:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process has ended, though its parent may not have collected it."""
+    """Return whether a process has ended, though its parent may not have collected it."""
     fields = _stat(pid)
     return not fields or fields[0] in "ZX"
 
@@ -77,7 +77,7 @@ def state(pid: int) -> str:
 
 
 def catches(pid: int, number: int) -> bool:
-    """Whether the process has a handler for that signal."""
+    """Return whether the process has a handler for that signal."""
     return bool(int(_status(pid, "SigCgt") or "0", 16) >> (number - 1) & 1)
 
 

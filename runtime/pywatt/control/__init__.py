@@ -1,1 +1,1 @@
-"""Talking to an app that runs: the control API in a worker of its own, and what the command line needs to reach it."""
+"""The control API of a running app, served by a worker of its own, and its client for the command line."""

@@ -40,11 +40,11 @@ class ControlClient:
         self._path = runtime.folder / CONTROL_SOCKET
 
     def get(self, *path: str, timeout: float | None = QUICK_SECONDS, **query: str) -> Any:
-        """Return what the app answers. Raises ControlError, or the error that the app met."""
+        """Return the app's answer. Raises ControlError, or the error that the app met."""
         return self._call("GET", path, query, None, timeout)
 
     def post(self, *path: str, timeout: float | None = None, **body: Any) -> Any:
-        """Have the app do something and return what came of it, without a limit of time by default."""
+        """Send a command and return its result, without a limit of time by default."""
         return self._call("POST", path, {}, body, timeout)
 
     def services(self, *, usage: bool = False, timeout: float = QUICK_SECONDS) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Errors as JSON: what fails in the supervisor is raised again, as the same error, in the command line (pure)."""
+"""Errors as JSON: an error of the supervisor is raised again in the command line (pure)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pywatt.errors import ConfigError, ControlError, NotKnown, Problem, PywattEr
 
 
 def to_json(error: PywattError) -> dict[str, Any]:
-    """Return an error's JSON form; `kind` tells those apart that are raised anew as what they were."""
+    """Return an error's JSON form; `kind` names the class for errors that keep theirs."""
     document: dict[str, Any] = {"kind": "error", "message": error.message, "hint": error.hint}
     match error:
         case ConfigError():

@@ -1,4 +1,4 @@
-"""Which apps run on this machine for this user, and which of them a command means."""
+"""Discovery of this user's running apps, and the choice of the one that a command means."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def not_running(runtimes: Sequence[Runtime], wanted: str) -> NotKnown:
 
 
 def _is_around(runtime: Runtime, cwd: Path) -> bool:
-    """Whether a folder is the app's or inside it; a folder may have been reached by links."""
+    """Return whether a folder is the app's or inside it; a folder may have been reached by links."""
     return cwd.is_relative_to(runtime.root) or cwd.resolve().is_relative_to(runtime.root.resolve())
 
 
@@ -83,7 +83,7 @@ def _same(folder: Path, other: Path) -> bool:
 
 
 def _has_nearer_app(cwd: Path, root: Path) -> bool:
-    """Whether a folder belongs to an app of its own that lies inside the one at `root`."""
+    """Return whether a folder belongs to an app of its own that lies inside the one at `root`."""
     from pywatt.config.discovery import config_files, is_root
     from pywatt.config.files.document import read_document
 

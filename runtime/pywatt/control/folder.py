@@ -1,6 +1,6 @@
-"""The folder of a running app: its sockets, and what it tells of itself.
+"""The runtime folder of an app: its sockets and its metadata.
 
-Its name says nothing, since the apps of several containers that share /tmp may have one pid. A lock (flock(2)) on the
+Its name is random, since the apps of several containers that share /tmp may have one pid. A lock (flock(2)) on the
 folder says that its app lives, whichever container that is in; cleaners such as systemd-tmpfiles respect it too.
 """
 
@@ -38,7 +38,7 @@ def runtimes_folder() -> Path:
 
 
 def belongs_to_us(folder: Path) -> bool:
-    """Whether a folder is a real one that only this user can enter."""
+    """Return whether a folder is a real one that only this user can enter."""
     try:
         status = folder.lstat()
     except OSError:
@@ -65,7 +65,7 @@ class RuntimeFolder:
             self._write_mark()
 
     def ensure(self) -> bool:
-        """Make the folder again if somebody has removed it; return whether that was so. Raises StartError, OSError."""
+        """Make the folder again if it was removed; return whether it was. Raises StartError, OSError."""
         if self._is_there():
             return False
         with _locked(self._base):
@@ -75,7 +75,7 @@ class RuntimeFolder:
         return True
 
     def stamp(self) -> tuple[int, int] | None:
-        """Return what changes with every file that comes or goes; None: the folder is gone."""
+        """Return a stamp that changes with every added or removed file; None: the folder is gone."""
         try:
             status = self.path.lstat()
         except OSError:
@@ -97,7 +97,7 @@ class RuntimeFolder:
             return False
 
     def _take_lock(self) -> None:
-        """Lock the folder. Where the file system knows no locks, nobody takes it for left over either."""
+        """Lock the folder. Where the file system knows no locks, it is never taken for left over either."""
         lock = os.open(self.path, _FLAGS)
         with suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

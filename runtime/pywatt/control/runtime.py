@@ -1,4 +1,4 @@
-"""What a running app tells of itself in its folder, for the commands of the same user on the same machine."""
+"""The metadata of a running app in its folder, for commands of the same user on the same machine."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class Runtime:
     name: str
     root: Path
     url: str | None
-    """Where it can be reached from outside; None: it has no entrypoint."""
+    """The URL from outside; None: it has no entrypoint."""
     version: str
     """Of pywatt."""
     started: int
     """Milliseconds since the epoch."""
     ticks: int
-    """When its process started, in the kernel's count: tells it from a later process with the same pid."""
+    """Start of its process in clock ticks: tells it from a later process with the same pid."""
     argv: tuple[str, ...]
     namespace: int = 0
     """In which pid namespace the pid counts: the apps of several containers may share the folder around theirs."""
     ready: bool = True
-    """Whether its services have started."""
+    """True if its services have started."""
     folder: Path = field(default=Path(), compare=False)
-    """Where that was read."""
+    """The folder that it was read from."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the form in which it is written."""
@@ -56,7 +56,7 @@ class Runtime:
 def describe(
     name: str, root: Path, url: str | None, *, version: str, started: int, argv: Sequence[str], pid: int
 ) -> Runtime:
-    """Return what the supervisor with that pid tells of its app."""
+    """Return the metadata of the app whose supervisor has that pid."""
     return Runtime(
         pid=pid,
         name=name,

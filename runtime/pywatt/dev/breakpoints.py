@@ -42,7 +42,7 @@ class Breakpoints:
 
     @contextmanager
     def attend(self, service: str, debuggers: Debuggers, sock: socket.socket) -> Iterator[None]:
-        """Take what the debuggers of a worker ask for over this socket, which is closed at the end."""
+        """Serve the debuggers of a worker over this socket, which is closed at the end."""
         loop = asyncio.get_running_loop()
         sock.setblocking(False)
         loop.add_reader(sock, self._take, service, debuggers, sock)
@@ -107,7 +107,7 @@ def _show(terminal: int, data: bytes) -> None:
 
 @contextmanager
 def _typed_lines(terminal: int, connection: socket.socket) -> Iterator[None]:
-    """Send each line that is typed to the debugger; Ctrl-D is the end of what it reads."""
+    """Send each typed line to the debugger; Ctrl-D is the end of its input."""
     loop = asyncio.get_running_loop()
 
     def read() -> None:

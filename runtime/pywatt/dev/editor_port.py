@@ -25,7 +25,7 @@ from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.supervisor import Supervisor
 
 DEFAULT_PORT = 5678
-"""What editors assume of debugpy."""
+"""The port that editors assume for debugpy."""
 LAUNCH_FILE = Path(".vscode", "launch.json")
 MOST_PORTS = 1 << 16
 CHUNK = 64 * 1024
@@ -33,7 +33,7 @@ CHUNK = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class EditorPort:
-    """Where an editor attaches to one service."""
+    """The address at which an editor attaches to one service."""
 
     service: str
     port: int
@@ -65,7 +65,7 @@ class EditorPort:
 
 
 class Editors:
-    """Where editors attach to the services of one app; closes the sockets when its context is left."""
+    """The addresses at which editors attach to the services of one app; closes the sockets when its context is left."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         """Listen as `--debug` says. Raises StartError."""
@@ -149,7 +149,7 @@ def _newest(app: Supervisor, service_id: str) -> Worker | None:
 
 
 def write_launch_file(root: Path, ports: Iterable[EditorPort]) -> str:
-    """Write what VS Code needs to attach, unless there is such a file; return what to tell of it."""
+    """Write the launch configuration for VS Code, unless there is such a file; return a note for the user."""
     configurations = [
         {
             "name": f"pywatt: {where.service}",

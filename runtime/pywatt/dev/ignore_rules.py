@@ -22,7 +22,7 @@ class IgnoreRules:
     def __init__(self, folder: Path, *, top: Path, environ: Mapping[str, str]) -> None:
         """Apply the rules of the repository around `folder`, or of `top` and below where there is none.
 
-        Where the repository ignores `folder` itself, only the rules inside it apply: somebody made it a service.
+        Where the repository ignores `folder` itself, only the rules inside it apply: the user made it a service.
         """
         repository = _repository(folder)
         self._shared = tuple(_shared_rules(repository, environ)) if repository else ()
@@ -45,7 +45,7 @@ class IgnoreRules:
         return known
 
     def _matches(self, path: Path, ending: str) -> bool:
-        """Return what the strongest pattern says that matches the path itself."""
+        """Return the decision of the strongest pattern that matches the path itself."""
         for folder in path.parents:
             said = _say(self._spec(folder), f"{path.relative_to(folder)}{ending}")
             if said is not None:

@@ -1,4 +1,4 @@
-"""Decides what a changed file means for the running app, and which folders can hold such files."""
+"""Maps a changed file to the services to restart, and decides the folders that can hold such files."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Affected:
     services: frozenset[str] = frozenset()
     """Services whose code changed."""
     config: bool = False
-    """Whether the configuration has to be read again."""
+    """True if the configuration has to be read again."""
 
     def __bool__(self) -> bool:
-        """Whether anything has to be done."""
+        """Return whether anything has to be done."""
         return self.config or bool(self.services)
 
 
@@ -74,7 +74,7 @@ class Interest:
         return folder not in self._homes and self._is_autoloaded(folder)
 
     def affected(self, changed: Iterable[Path]) -> Affected:
-        """Return what the changed files mean."""
+        """Return the effect of the changed files."""
         services: set[str] = set()
         config = False
         for path in changed:

@@ -1,4 +1,4 @@
-"""Tells the saves of a person from files that a service writes itself when it starts (pure).
+"""Tells a user's saves from files that a service writes itself when it starts (pure).
 
 Times are seconds since the epoch, since a file's time is what tells whether it was written during a start.
 """
@@ -66,7 +66,7 @@ class RestartBrake:
         self._ended = now
 
     def judge(self, files: Mapping[Path, float | None]) -> Judgement:
-        """Return what to do for changed files, given with their times of modification; None: the file is gone."""
+        """Return the restart for changed files, given with their times of modification; None: the file is gone."""
         pauses: dict[Path, float] = {}
         own: set[Path] = set()
         slowed: set[Path] = set()

@@ -45,7 +45,7 @@ def scan(interest: Interest, known: Container[Path] = ()) -> Snapshot:
 
 
 def changed_files(before: Snapshot, now: Snapshot, since: int | None = None) -> set[Path]:
-    """Return the files that differ, those that are gone included.
+    """Return the files that differ, removed ones included.
 
     `since`: the second snapshot looked for other files than the first, so a file that only it has differs if it was
     saved at this time or later (nanoseconds since the epoch).
@@ -104,7 +104,7 @@ class _Scan:
         return self.folders[folder]
 
     def walk(self, folder: Path, above: frozenset[Identity] = frozenset()) -> None:
-        """Note what is below a folder. Links to folders are followed, in a circle once."""
+        """Scan everything below a folder. Links to folders are followed, in a circle once."""
         identity = self.enter(folder)
         if identity is None or identity in above:
             return
@@ -117,7 +117,7 @@ class _Scan:
                 self._note(path)
 
     def list(self, folder: Path) -> None:
-        """Note what is in a folder, and in those of its folders that may become services."""
+        """Scan a folder, and its subfolders that may become services."""
         self.enter(folder)
         for entry in _entries(folder):
             path = Path(entry.path)

@@ -57,7 +57,7 @@ class Part:
     mark: str = ""
     paint: str = ""
     fine: bool = True
-    """Whether it may be left out."""
+    """True if it may be left out."""
 
 
 def _services(table: MeshTable, outdated: Collection[str]) -> list[Part]:

@@ -1,4 +1,4 @@
-"""What `pywatt dev` adds on a terminal: the status line, and keys that restart services or quit."""
+"""The terminal of `pywatt dev`: the status line, and keys that restart services or quit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pywatt.dev.status_line import open_status_line
 from pywatt.supervisor.supervisor import Supervisor
 
 LOOK_SECONDS = 1.0
-"""How often a job in the background looks whether it is in the foreground now: no signal tells it."""
+"""Seconds between two checks of a background job for the foreground: no signal tells it."""
 
 
 async def serve_terminal(app: Supervisor, session: DevSession, stop: Callable[[], None]) -> None:

@@ -48,7 +48,7 @@ class Watcher:
     ) -> None:
         """`since`: time from which on a save counts, in nanoseconds since the epoch. `warn` tells the user.
 
-        `report` yields what the kernel reports of folders.
+        `report` yields the kernel's reports of folders.
         """
         self.over = anyio.Event()
         """To be set at the end: no cancellation reaches the thread that waits for events."""

@@ -1,1 +1,1 @@
-"""Log lines: what workers print becomes one stream of records, shown pretty on a terminal, as NDJSON otherwise."""
+"""Log records: the output of workers becomes one stream, shown pretty on a terminal, as NDJSON otherwise."""

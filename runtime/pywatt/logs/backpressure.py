@@ -17,7 +17,7 @@ class Reading(Protocol):
         ...
 
     def is_closing(self) -> bool:
-        """Whether nothing can be read any more."""
+        """Return whether nothing can be read any more."""
         ...
 
 
@@ -30,7 +30,7 @@ class OutputBackpressure:
 
     @property
     def reading(self) -> bool:
-        """Whether there is any pipe."""
+        """Return whether there is any pipe."""
         return bool(self._readings)
 
     def join(self, reading: Reading) -> None:

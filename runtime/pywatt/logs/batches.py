@@ -1,4 +1,4 @@
-"""A thread that passes lines on in batches, so that whoever writes them never waits for a slow reader or disk."""
+"""A thread that passes lines on in batches, so that a writer never waits for a slow reader or disk."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BatchWriter:
         self.pending = 0
         """Bytes that the sink has not taken yet."""
         self.passed_at = clock()
-        """When the sink last took a batch, or had nothing to take."""
+        """Time at which the sink last took a batch, or had nothing to take."""
         self._sink = sink
         self._notice = notice
         self._failed = failed
@@ -72,11 +72,11 @@ class BatchWriter:
 
     @property
     def failure(self) -> OSError | None:
-        """Why the sink did not take the last batch, if it did not."""
+        """The reason why the sink did not take the last batch, if it did not."""
         return self._failure
 
     def close(self, patience: float) -> int:
-        """Pass on what is left and end; return how many lines were lost because the sink took none for `patience` s."""
+        """Pass on the rest and end; return the number of lines lost because the sink took none for `patience` s."""
         with self._changed:
             self._closing = True
             self._changed.notify()

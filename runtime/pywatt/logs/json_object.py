@@ -1,4 +1,4 @@
-"""Reads a JSON object that anybody may have written (pure): what comes out of it can be written and read again."""
+"""Reads a JSON object of unknown origin (pure); the result can be written and read again."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def read_object(text: str) -> dict[str, Any] | None:
 
 
 def is_level(value: object) -> TypeGuard[int]:
-    """Whether a value can be a level of pino's; `true` is none, though Python counts it as a number."""
+    """Return whether a value can be a level of pino's; `true` is none, though Python counts it as a number."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_time(value: object) -> TypeGuard[int | float]:
-    """Whether a value can be a moment: milliseconds since the epoch, until the year 9999."""
+    """Return whether a value can be a moment: milliseconds since the epoch, until the year 9999."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
 
 

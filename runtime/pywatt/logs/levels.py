@@ -42,7 +42,7 @@ _DAY = r"(?:\d{4}[-/.]\d\d[-/.]\d\d|\d{6}|\d\d/\w{3}/\d{4}:?|\w{3} \w{3} [ \d]\d
 _ZONE = r"(?:Z|UTC|GMT|[A-Z]{3,4}|[+-]\d\d:?\d\d)"
 _TIME = rf"(?:{_DAY}[T ]?)?\d?\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AP]M)?(?: \d{{4}})?(?: ?{_ZONE}\b)?"
 _BETWEEN = r"(?:\[[^\]\[]*+\]|\([^()]*+\)|[\w.@$<>][\w.@$<>-]*+ ?[-:/|,]|\d++(?=[\s\]])|[\s:|,\]#-]++)"
-"""What stands between a time and a level: a thread in brackets, a logger before a dash, a process number ...
+"""The text between a time and a level: a thread in brackets, a logger before a dash, a process number ...
 
 Its repetitions do not give back what they took (`++`): a line must not be able to make the search expensive.
 """

@@ -1,4 +1,4 @@
-"""Turns what a process printed into log records (pure)."""
+"""Parses the output of a process into log records (pure)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _LONGEST_CHARACTER = 4
 """Bytes in UTF-8."""
 _FURTHER_BYTE = range(0x80, 0xC0)
 _OWN = frozenset({"level", "time", "msg", "pid", "hostname", "name", "worker"})
-"""Keys that a record does not keep as further fields: its own, and what the supervisor knows better."""
+"""Keys that a record does not keep as further fields: its own, and those that the supervisor knows better."""
 
 
 class Stream(enum.StrEnum):
-    """Where a line came from."""
+    """The stream that a line came from."""
 
     STDOUT = "stdout"
     STDERR = "stderr"
@@ -45,7 +45,7 @@ class LogRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Which process a line came from."""
+    """The process that a line came from."""
 
     name: str
     pid: int
@@ -54,15 +54,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a process printed until a line break, or a part of it."""
+    """The output of a process until a line break, or a part of it."""
 
     text: bytes
     continues: bool = False
-    """Whether it is a further part of a line that was too long."""
+    """True if it is a further part of a line that was too long."""
 
 
 class TextLevels:
-    """Which level the text of one stream has: the one that it names, else that of the line which it continues."""
+    """The level of each text of one stream: the one that it names, else that of the line which it continues."""
 
     def __init__(self, default: LogLevel) -> None:
         self._default = default
@@ -113,7 +113,7 @@ def _structured(document: Mapping[str, Any], source: Source) -> LogRecord | None
 
 
 class LineSplitter:
-    """Cuts what a pipe delivers into lines, of bounded length."""
+    """Splits the bytes of a pipe into lines, of bounded length."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -133,7 +133,7 @@ class LineSplitter:
         return [*lines, *self._cut()]
 
     def rest(self) -> list[Line]:
-        """Return what is left when the pipe has ended, if anything."""
+        """Return the rest when the pipe has ended, if any."""
         rest, self._rest = bytes(self._rest), bytearray()
         return [Line(rest, self._continues)] if rest else []
 
@@ -149,7 +149,7 @@ class LineSplitter:
 
 
 def _border(text: bytearray, end: int) -> int:
-    """Return the last place, not after `end`, that is not inside a character; `end` itself in what is no UTF-8."""
+    """Return the last place, not after `end`, that is not inside a character; `end` itself if it is no UTF-8."""
     for place in range(end, end - _LONGEST_CHARACTER, -1):
         if text[place] not in _FURTHER_BYTE:
             return place

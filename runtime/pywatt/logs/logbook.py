@@ -1,4 +1,4 @@
-"""Where every record of a running app goes: to the output of `pywatt start`, and into the history on disk.
+"""The log of a running app: passes every record to the output of `pywatt start`, and to the history on disk.
 
 Neither is waited for. While a reader is slow, the workers' pipes are left unread, so that nothing is lost; when it
 takes nothing at all, they are read again as fast as the disk takes it; what does not fit is counted, told, and still
@@ -31,9 +31,9 @@ STUCK_SECONDS = 1.0
 """After so long without anything taken, a reader counts as stuck: the services must not wait for it any longer."""
 CHECK_SECONDS = 0.02
 LINGER_SECONDS = 0.2
-"""How long records are gathered before they are written to disk."""
+"""Seconds for which records are gathered before they are written to disk."""
 CLOSE_SECONDS = 2.0
-"""How long the end waits for a reader that takes nothing."""
+"""Seconds for which the end waits for a stuck reader."""
 OWN_NAME = "pywatt"
 _LINE_BREAK = ord("\n")
 
@@ -48,7 +48,7 @@ class Logbook:
         self._stuck: set[BatchWriter] = set()
         self._hostname = socket.gethostname()
         self._torn = False
-        """Whether the output ends in the middle of a line."""
+        """True if the output ends in the middle of a line."""
         self._descriptor = stream.fileno()
         self._output = open_output(stream)
         self._shown = BatchWriter(self._print, name="output", notice=self._not_shown, failed=self._cannot_show)
@@ -88,7 +88,7 @@ class Logbook:
                 self._check_later()
 
     def close(self) -> None:
-        """Pass on what is left; tell on standard error what nobody took."""
+        """Pass on the rest; report lost lines on standard error."""
         # The history first: if it cannot be written, the output tells.
         if self._kept is not None and self._ring is not None and not self._kept.close(CLOSE_SECONDS):
             self._ring.close()
@@ -107,7 +107,7 @@ class Logbook:
         asyncio.get_running_loop().call_later(CHECK_SECONDS, self._check)
 
     def _check(self) -> None:
-        """Read on when what was waiting has been taken, or when nobody takes anything."""
+        """Resume reading when the waiting bytes have been taken, or when every late reader is stuck."""
         self._checking = False
         late = {writer for writer in self._writers if writer.pending > LOW_BYTES}
         self._stuck &= late

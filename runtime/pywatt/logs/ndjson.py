@@ -1,6 +1,6 @@
 """Log records as lines of JSON with pino's keys, and back (pure).
 
-Neither way raises, whatever a record holds: a history may have been written by another version, or by anybody.
+Neither way raises, whatever a record holds: a history may have been written by another version or program.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pywatt.logs.lines import LogRecord
 
 _OWN = {"level", "time", "pid", "hostname", "name", "worker", "msg"}
 _ESCAPED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
-"""What a terminal obeys or what many programs take for a line break. JSON itself escapes all below U+0020."""
+"""Characters that a terminal obeys or many programs take for a line break. JSON itself escapes all below U+0020."""
 
 
 def to_line(record: LogRecord, hostname: str) -> str:
@@ -37,7 +37,7 @@ def to_line(record: LogRecord, hostname: str) -> str:
 
 
 def from_line(line: str | bytes) -> LogRecord | None:
-    """Read what `to_line` made; None for anything else, such as a line that was cut off when its writer was killed."""
+    """Read the result of `to_line`; None for anything else, such as a line cut off when its writer was killed."""
     document = read_object(line if isinstance(line, str) else line.decode("utf-8", "replace"))
     if document is None:
         return None

@@ -75,5 +75,5 @@ def configure_logging(level: LogLevel) -> None:
 
 
 def _is_no_chatter(record: logging.LogRecord) -> bool:
-    """Hold back what libraries say about themselves. A filter, not a level: whoever sets levels goes on to decide."""
+    """Hold back the chatter of libraries. A filter, not a level: the application's own levels still decide."""
     return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in CHATTERERS

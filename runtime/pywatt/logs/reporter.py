@@ -1,4 +1,4 @@
-"""A logger for what pywatt itself has to report of a worker, out of reach of the application's logging configuration.
+"""A logger for pywatt's own reports in a worker, out of reach of the application's logging configuration.
 
 `dictConfig` disables the loggers that exist, `logging.disable` all of them, and handlers can be removed, closed or
 raise. A report is therefore written straight to the pipe that was the worker's standard output when it started.
@@ -42,7 +42,7 @@ _output: _Output | None = None
 
 
 def open_reports(level: int, *, stdout: int = 1, stderr: int = 2) -> None:
-    """Write reports from this level of Python's logging on to what is standard output now, whatever becomes of it."""
+    """Write reports of this level (of Python's logging) or above to the present standard output, even once replaced."""
     global _output  # noqa: PLW0603
     _output = _Output(os.dup(stdout), level, frozenset((_identity(stdout), _identity(stderr))))
 
@@ -61,7 +61,7 @@ class Reporter(logging.Logger):
         self._chatters = name.partition(".")[0] in CHATTERERS
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's own name
-        """Tell whether a record of that level is written."""
+        """Return whether a record of that level is written."""
         if _output is None:
             return logging.getLogger(self.name).isEnabledFor(level)
         if self._chatters and _output.level > TRACE_LEVEL:

@@ -90,7 +90,7 @@ class RingWriter:
         self._number = 0
         self._file = -1
         self._torn = False
-        """Whether the last line could be written in part only."""
+        """True if the last line could be written in part only."""
 
     def write(self, batch: bytes) -> None:
         """Append whole lines. Raises OSError; the next ones may be taken again."""
@@ -154,7 +154,7 @@ class RingWriter:
 
 
 class RingReader:
-    """Reads line by line what is kept, and then, call by call, what has been added."""
+    """Reads the kept lines, and then, call by call, added ones."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

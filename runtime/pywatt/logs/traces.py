@@ -22,7 +22,7 @@ _CAUSES = (b"Caused by:",)
 
 
 class _Part(enum.Enum):
-    """Where in a text its last line stands."""
+    """The position of a text's last line within it."""
 
     LINE = "an ordinary line"
     STACK = "a Python stack, which an unindented line ends"
@@ -33,7 +33,7 @@ class _Part(enum.Enum):
 
 
 def _begins(line: bytes) -> _Part:
-    """Return what the first line of a text is."""
+    """Return the part of the text that its first line begins."""
     if line.startswith(_GROUP):
         return _Part.GROUP
     if line.startswith((_TRACEBACK, _SOURCE_LINE)):
@@ -78,7 +78,7 @@ class TraceJoiner:
 
     @property
     def pending(self) -> bool:
-        """Whether a text is held back because the next line may belong to it."""
+        """Return whether a text is held back because the next line may belong to it."""
         return bool(self._open)
 
     def feed(self, lines: Iterable[bytes]) -> list[bytes]:
@@ -101,7 +101,7 @@ class TraceJoiner:
         return done
 
     def rest(self) -> list[bytes]:
-        """Return what was held back, if anything."""
+        """Return the held text, if any."""
         lines, self._open, self._bytes, self._part = self._open, [], 0, _Part.LINE
         blank: list[bytes] = []
         while len(lines) > 1 and not lines[-1].strip():

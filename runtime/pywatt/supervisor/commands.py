@@ -1,4 +1,4 @@
-"""Carries out what the control API asks: each command is a task of its own, so none can hold up the app or another."""
+"""Carries out the commands of the control API, each in a task of its own, so none can hold up the app or another."""
 
 from __future__ import annotations
 

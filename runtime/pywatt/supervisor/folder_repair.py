@@ -1,6 +1,6 @@
-"""Makes the runtime folder again when it, or a socket in it, was removed while the app runs (by a tmp cleaner, say).
+"""Restores the runtime folder when it, or a socket in it, is removed while the app runs (by a tmp cleaner, say).
 
-Connections that are open go on. Nobody can open another one to a socket whose name is gone, so each worker that listens
+Open connections go on. No new one can be opened to a socket whose name is gone, so each worker that listens
 there is replaced, without a gap, and the control API too.
 """
 
@@ -28,7 +28,7 @@ class FolderRepair:
     """Looks at the folder once in each tick of the monitor: one system call while nothing has changed."""
 
     def __init__(self, supervisor: Supervisor, folder: RuntimeFolder, announce: Callable[[], None]) -> None:
-        """`announce` writes what the app tells of itself into the folder."""
+        """`announce` writes the app's metadata into the folder."""
         self._supervisor = supervisor
         self._folder = folder
         self._announce = announce
@@ -39,7 +39,7 @@ class FolderRepair:
         """Ticks until the next attempt, after a failed one."""
 
     def look(self, tasks: TaskGroup) -> None:
-        """Look, and begin what is to be done in a task."""
+        """Check the folder, and start a repair as one of `tasks` if needed."""
         if self._rest:
             self._rest -= 1
             return
@@ -65,7 +65,7 @@ class FolderRepair:
             self._stamp = None  # to see whether that was all
 
     async def _make_again(self) -> None:
-        """Make again what is gone. Raises OSError, PywattError."""
+        """Restore missing parts. Raises OSError, PywattError."""
         self._folder.ensure()
         if self._lost_metadata():
             self._announce()

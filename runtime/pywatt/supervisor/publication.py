@@ -1,4 +1,4 @@
-"""Tells the workers what changes in the mesh table, and waits until they act on it."""
+"""Publishes changes of the mesh table to the workers, and waits until they have applied them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pywatt.supervisor.process.worker import Worker
 TOGETHER_SECONDS = 0.25
 """While the app starts, names are told to those who only resolve them so often."""
 ACKNOWLEDGE_SECONDS = 60.0
-"""How long to wait for a worker's reports; longer than the mesh clients take until they report (`Limits.drain`)."""
+"""Seconds to wait for a worker's reports; longer than the mesh clients take until they report (`Limits.drain`)."""
 
 
 class Published(Protocol):
@@ -42,7 +42,7 @@ class Publication:
         self.updated = anyio.Event()
         """Set, and replaced by another one, whenever something about a service or its workers may be different."""
         self.starting = True
-        """What each service reports with its start is told to those who only resolve names together."""
+        """While true, workers that only resolve names get the changes of several starts together."""
         self.stopping = False
         """Nothing matters to name resolution any more."""
         self._services = services
@@ -53,7 +53,7 @@ class Publication:
         self._acknowledged = anyio.Event()
 
     def changed(self, service_id: str) -> None:
-        """Send what has changed about a service, once for all changes of this turn of the loop."""
+        """Send the changes of a service, once for all changes of this turn of the loop."""
         self._different[service_id] = None
         if not self._flushing:
             self._flushing = True
@@ -66,7 +66,7 @@ class Publication:
         return self.versions.table.version
 
     def flush(self) -> None:
-        """Send what has changed now."""
+        """Send the changes now."""
         self._flushing = False
         different, self._different = self._different, {}
         known = [service for service_id in different if (service := self._services.get(service_id)) is not None]
@@ -84,7 +84,7 @@ class Publication:
         self.applied()  # whoever waits for a worker's report may be waiting for one that is gone
 
     def applied(self) -> None:
-        """Note that a worker has reported what it acts on."""
+        """Note that a worker has reported its version of the table."""
         self._acknowledged.set()
         self._acknowledged = anyio.Event()
 
@@ -93,7 +93,7 @@ class Publication:
         await self._reported(lambda worker: worker.applied >= version)
 
     async def drained(self, version: int) -> None:
-        """Wait until no call is in flight any more to what this version of the table dropped."""
+        """Wait until no call is in flight any more to an endpoint that this version of the table dropped."""
         await self._reported(lambda worker: worker.drained >= version)
 
     async def _reported(self, done: Callable[[Worker], bool]) -> None:

@@ -51,10 +51,10 @@ async def run_app(
     clock: Callable[[], float] = time.monotonic,
     rng: random.Random | None = None,
 ) -> None:
-    """Run the app until `stop` is set, then stop it gracefully; setting `force` as well kills what is left.
+    """Run the app until `stop` is set, then stop it gracefully; setting `force` as well kills the rest.
 
     `read_config` reads the configuration again, for a reload. `accompany` runs beside the app, from start to end.
-    `attend` takes what debuggers ask, where there is a terminal.
+    `attend` serves debuggers, where there is a terminal.
     Raises StartError when an address cannot be bound or a service does not get ready.
     """
     adopt_orphans()
@@ -139,7 +139,7 @@ async def _open_control(supervisor: Supervisor, folder: RuntimeFolder, listener:
 
 
 def _say_if_refused(supervisor: Supervisor, announce: Callable[[], None]) -> None:
-    """Tell what the app is; the app goes on when that cannot be written."""
+    """Write the app's metadata; the app goes on when that fails."""
     try:
         announce()
     except OSError as error:

@@ -89,14 +89,14 @@ class Service:
         # In development a page that is open in a browser is to find the new code soon.
         self._retiring = Retirement(config.id, app.mesh, self._stopping, linger=factory.production)
         self._held = False
-        """Whether no worker is started any more."""
+        """True if no worker is started any more."""
         self._changing = asyncio.Lock()
         self._http = True
         self._tasks: TaskGroup | None = None
         self._hindered = ""
-        """Why the last attempt to start workers failed."""
+        """The reason why the last attempt to start workers failed."""
         self.parked = False
-        """Whether the user has stopped it; another Service takes its place when it is started again."""
+        """True if the user has stopped it; another Service takes its place when it is started again."""
         if not config.http:
             self._refuse()
 
@@ -140,7 +140,7 @@ class Service:
             self.changed()
 
     def hold(self) -> None:
-        """Start no further worker, since the app is about to stop; those that serve go on until `stop`."""
+        """Start no further worker, since the app is about to stop; serving workers go on until `stop`."""
         self._held = True
         if not self.slots:
             self._stopping.set()
@@ -156,7 +156,7 @@ class Service:
         await self.ended.wait()
 
     async def park(self) -> None:
-        """Stop every worker until the service is started again; nobody connects to it meanwhile."""
+        """Stop every worker until the service is started again; its sockets refuse connections meanwhile."""
         self.parked = True
         await self.stop()
         self.slots.clear()
@@ -247,7 +247,7 @@ class Service:
         self._app.mesh.applied()
 
     def became_ready(self, worker: Worker) -> None:
-        """Take what a worker reported with its readiness."""
+        """Take the report of a worker that got ready."""
         assert worker.report is not None
         self._app.deadlocks.started(self.config.id)
         self._app.exported(self.config, worker.report.exports)
@@ -282,11 +282,11 @@ class Service:
 
     @property
     def serving(self) -> bool:
-        """Whether any worker takes calls."""
+        """Return whether any worker takes calls."""
         return any(slot.serving for slot in self.slots.values())
 
     def workers(self) -> list[Worker]:
-        """Return every worker that runs, those that start or retire included."""
+        """Return every running worker, starting and retiring ones included."""
         return [slot.worker for slot in self._all() if slot.worker is not None]
 
     def snapshot(self) -> MeshService:
@@ -305,7 +305,7 @@ class Service:
     # Slots.
 
     def _refuse(self) -> None:
-        """Have connections refused: nobody will ever accept, so they must not wait in the backlog."""
+        """Have connections refused: no worker will ever accept, so they must not wait in the backlog."""
         self._http = False
         self._loopback.shutdown(socket.SHUT_RDWR)
 

@@ -21,9 +21,9 @@ def mesh_service(
 ) -> MeshService:
     """Return a service's entry in the mesh table.
 
-    `port`: None when it answers no HTTP. `state`: known already, else what follows from the slots. `started`: every
+    `port`: None when it answers no HTTP. `state`: None derives it from the slots. `started`: every
     worker has been ready, or could not get ready. `successors`: slots that will take over when they serve.
-    `hindered`: why the last attempt to start workers failed, if it did.
+    `hindered`: the reason why the last attempt to start workers failed, if it did.
     """
     serving = [slot.worker for slot in slots if slot.worker is not None and slot.serving]
     reasons = [slot.why or slot.unready for slot in slots if slot.why or slot.unready]

@@ -45,7 +45,7 @@ class SlotHost(Protocol):
         ...
 
     def became_ready(self, worker: Worker) -> None:
-        """Take what a worker reported with its readiness."""
+        """Take the report of a worker that got ready."""
         ...
 
     async def run_probe(self, worker: Worker, probe: ProbeConfig) -> str:
@@ -87,7 +87,7 @@ class WorkerSlot:
         self.restarts = 0
         """Number of replacements of workers that ended by themselves."""
         self.starting = False
-        """Whether its worker is being started, or will be within SHORT_PAUSE seconds."""
+        """True if its worker is being started, or will be within SHORT_PAUSE seconds."""
         self._host = host
         self._retire = anyio.Event()
         self._may_not_linger = anyio.Event()
@@ -99,7 +99,7 @@ class WorkerSlot:
 
     @property
     def serving(self) -> bool:
-        """Whether its worker takes calls."""
+        """Return whether its worker takes calls."""
         return self.worker is not None and self.worker.serving
 
     @property
@@ -239,7 +239,7 @@ class WorkerSlot:
         return failure, ready_seconds, status.code
 
     def _wanted(self) -> bool:
-        """Whether a worker is to be started."""
+        """Return whether a worker is to be started."""
         return not self._retire.is_set() and not self._hold.is_set()
 
     def _name(self) -> str:

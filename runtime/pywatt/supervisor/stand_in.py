@@ -120,12 +120,12 @@ class StandIn:
 
 
 def _can_be_answered_for(service: MeshService) -> bool:
-    """Whether nobody accepts its connections; the sockets of one that was stopped are about to be closed."""
+    """Return whether nobody accepts its connections; the sockets of one that was stopped are about to be closed."""
     return service.failing and service.port is not None and service.state is not ServiceState.STOPPED
 
 
 class _Refusal(asyncio.Protocol):
-    """One client, whose first request is answered; what it sends after that is not read."""
+    """One client, whose first request is answered; further bytes are discarded."""
 
     def __init__(self, owner: StandIn, service_id: str) -> None:
         self._owner = owner

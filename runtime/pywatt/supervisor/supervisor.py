@@ -51,7 +51,7 @@ class Supervisor:
         self.config = config
         self.services: dict[str, Service] = {}
         self.failure: BaseException | None = None
-        """Why the app could not be started: a ServiceFailed."""
+        """The ServiceFailed that prevented the start of the app."""
         self._read_config = read_config
         self._factory = factory
         self._tasks: TaskGroup | None = None
@@ -67,7 +67,7 @@ class Supervisor:
         self._made = 0
         self._listeners: dict[str, socket.socket] = {}
         self.on_tick: list[Callable[[TaskGroup], None]] = []
-        """Called every few seconds, with a task group for what is to be done."""
+        """Called at every tick of the monitor, with a task group for longer work."""
         self.on_reload: list[Callable[[], None]] = []
         """Called when another configuration applies."""
         self.deadlocks = DeadlockDetector(self.services, say=self.say, clock=clock)
@@ -80,7 +80,7 @@ class Supervisor:
 
     @property
     def url(self) -> str | None:
-        """Where the app can be reached; None: it has no entrypoint."""
+        """The URL of the app; None: it has no entrypoint."""
         return public_url(self._public) if self._public else None
 
     # The life of the app.
@@ -112,7 +112,7 @@ class Supervisor:
             self.settled.set()
 
     async def stop(self) -> None:
-        """Stop the services, callers before the called, within the limit of the whole app; then kill what is left."""
+        """Stop the services, callers before callees, within the limit of the whole app; then kill the rest."""
         self.mesh.stopping = True
         for service in self.services.values():
             service.hold()
@@ -145,10 +145,10 @@ class Supervisor:
             return await anyio.to_thread.run_sync(self._read_config)
 
     async def reload(self, config: RuntimeConfig) -> ConfigDiff:
-        """Turn the running app into what the new configuration says, without a gap.
+        """Apply a new configuration to the running app without a gap.
 
-        Raises StartError when an address cannot be bound or a service does not get ready; what was changed until
-        then is changed back, and the app goes on as it was.
+        Raises StartError when an address cannot be bound or a service does not get ready; changes made until
+        then are undone, and the app goes on as it was.
         """
         async with self._reloading:
             with self._translated():
@@ -201,7 +201,7 @@ class Supervisor:
             raise StartError(f"pywatt itself failed: {type(error).__name__}: {error}") from error
 
     async def park(self, service_ids: Sequence[str]) -> list[str]:
-        """Stop services until they are started again; return those that ran."""
+        """Stop services until they are started again; return the ids of the stopped ones."""
         async with self._reloading:
             wanted = [service_id for service_id in service_ids if not self.services[service_id].parked]
             async with anyio.create_task_group() as stops:
@@ -215,7 +215,7 @@ class Supervisor:
             return wanted
 
     async def resume(self, service_ids: Sequence[str]) -> list[str]:
-        """Start services that were stopped, with those that they depend on; return which. Raises ServiceFailed."""
+        """Start stopped services with their dependencies; return the ids of the started ones. Raises ServiceFailed."""
         async with self._reloading:
             wanted = self._parked_before(service_ids)
             services = []

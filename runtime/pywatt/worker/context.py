@@ -1,4 +1,4 @@
-"""What a worker of any service type gets from pywatt: the real ServiceContext."""
+"""The real ServiceContext, which workers of every service type get."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from pywatt.worker.launch_message import LaunchMessage
 from pywatt.worker.probe_function import call_probe_function
 
 EXIT_ORPHAN = 70
-"""The supervisor is gone: EX_SOFTWARE of sysexits.h, never seen by anybody but the kernel."""
+"""The supervisor is gone: EX_SOFTWARE of sysexits.h, only seen by the kernel."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -114,7 +114,7 @@ class WorkerContext:
 
     @property
     def stopping(self) -> bool:
-        """Whether the worker was asked to end."""
+        """Return whether the worker was asked to end."""
         return self._stop.done()
 
     def attach(self, channel: Channel) -> None:
@@ -191,7 +191,7 @@ class WorkerContext:
         self._send(Checked(check.id, await call_probe_function(check.hook)))
 
     def follow(self) -> None:
-        """Be told of every change of the table from now on: without that, only of those that `names_table` is for."""
+        """Receive every change of the table from now on: without that, only those that matter to `names_table`."""
         if not self._follows:
             self._follows = True
             self._mesh.apply(self._table)

@@ -45,11 +45,11 @@ def listen_for_editor() -> int:
 
 
 class TerminalText(io.TextIOBase):
-    """What a debugger reads and writes; takes the terminal when it is first used."""
+    """The input and output of a debugger; takes the terminal when it is first used."""
 
     def __init__(self, terminal: socket.socket) -> None:
         self.place = ""
-        """Where the program is, for the person at the terminal."""
+        """The place in the program, for the person at the terminal."""
         self._terminal = terminal
         self._connection: socket.socket | None = None
         self._read = io.StringIO().readline

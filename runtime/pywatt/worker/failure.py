@@ -1,4 +1,4 @@
-"""How a worker tells why it failed: the user's traceback without the frames of pywatt and the import machinery."""
+"""Tracebacks of failed workers: the user's frames without those of pywatt and the import machinery."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 def is_machinery(filename: str) -> bool:
-    """Whether a file is pywatt's or of what lies between it and the user's code."""
+    """Return whether a file is pywatt's or of what lies between it and the user's code."""
     return filename.startswith(_OWN_FOLDER) or any(part in filename for part in _MACHINERY)
 
 

@@ -30,7 +30,7 @@ class LaunchMessage:
     mark: int
     """Of its processes: see `pywatt.worker.process.mark`."""
     descriptors: tuple[str, ...]
-    """What each passed descriptor is: `channel`, `stdout`, `stderr`, `endpoint`, `loopback`, `public`."""
+    """Names of the passed descriptors: `channel`, `stdout`, `stderr`, `endpoint`, `loopback`, `public`, `terminal`."""
 
     def to_bytes(self) -> bytes:
         """Return the form that travels to the forkserver."""
@@ -38,7 +38,7 @@ class LaunchMessage:
 
     @staticmethod
     def from_bytes(data: bytes) -> LaunchMessage:
-        """Read what `to_bytes` made; only ever fed by the supervisor over its own socket pair."""
+        """Read the result of `to_bytes`; only ever fed by the supervisor over its own socket pair."""
         spec = pickle.loads(data)  # noqa: S301 - our own supervisor wrote it, over a private socket pair
         assert isinstance(spec, LaunchMessage)
         return spec

@@ -1,4 +1,4 @@
-"""Calls a function of the application by which it tells how it is."""
+"""Calls a probe function of the application."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pywatt.worker.failure import root_cause
 
 
 async def call_probe_function(target: str) -> str:
-    """Call `module:function`, async or not; return what is wrong, or nothing.
+    """Call `module:function`, async or not; return the reported problem, or nothing.
 
-    It says so by returning false or, as in the original, `{"status": false, "body": ...}`; or by raising.
+    It reports one by returning false or, as in the original, `{"status": false, "body": ...}`; or by raising.
     """
     module, _, attribute = target.partition(":")
     try:

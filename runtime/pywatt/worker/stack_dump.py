@@ -26,7 +26,7 @@ def waiting() -> dict[str, object]:
 
 
 def _users_lines(task: asyncio.Task[object]) -> tuple[str, ...]:
-    """Return the task's stack without what pywatt itself has around the user's code; nothing if none is the user's."""
+    """Return the task's stack without pywatt's frames around the user's code; nothing if none is the user's."""
     frames = list(_frames(task.get_coro()))
     first = next((index for index, frame in enumerate(frames) if not is_machinery(frame.f_code.co_filename)), None)
     if first is None:
@@ -38,7 +38,7 @@ def _users_lines(task: asyncio.Task[object]) -> tuple[str, ...]:
 
 
 def _frames(awaited: object) -> Iterator[FrameType]:
-    """Yield the frames of a coroutine and of what it awaits, the outermost first."""
+    """Yield the frames of a coroutine and of its chain of awaits, the outermost first."""
     while awaited is not None:
         for kind, inner in (("cr", "cr_await"), ("gi", "gi_yieldfrom"), ("ag", "ag_await")):
             frame = getattr(awaited, f"{kind}_frame", None)

@@ -1,4 +1,4 @@
-"""Scales services: samples the signals of their workers and carries out what the scaling policy decides."""
+"""Scales services: samples the signals of their workers and carries out the decisions of the scaling policy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ScaledService(Protocol):
 
     @property
     def serving(self) -> bool:
-        """Whether any worker takes calls."""
+        """Return whether any worker takes calls."""
         ...
 
     def workers(self) -> list[Worker]:

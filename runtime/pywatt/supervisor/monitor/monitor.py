@@ -196,7 +196,7 @@ def tick(services: Iterable[ServiceConfig]) -> float:
 
 
 def _is_asked(config: ServiceConfig) -> bool:
-    """Whether the service needs heartbeats of its workers; each of them wakes a worker up."""
+    """Return whether the service needs heartbeats of its workers; each of them wakes a worker up."""
     return config.watchdog is not None or config.scaling is not None or config.health.max_loop_delay is not None
 
 

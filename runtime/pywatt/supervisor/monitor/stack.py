@@ -1,4 +1,4 @@
-"""Has a running worker print what it is doing, whether or not its event loop still turns."""
+"""Makes a running worker print its stack, even when its event loop hangs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def stack_of(worker: Worker) -> list[str]:
 
 
 async def tasks_of(worker: Worker) -> list[str]:
-    """Return what the worker's tasks wait for, where they run code of the user's; nothing when its loop hangs."""
+    """Return the stacks of the worker's waiting tasks that run the user's code; nothing when its loop hangs."""
     try:
         async with asyncio.timeout(TASKS_SECONDS):
             told = await worker.check(_TASKS)

@@ -1,7 +1,7 @@
-"""Finds services that wait for each other while they start: none of them could ever get ready.
+"""Detects start deadlocks: services that wait for each other while they start, so that none ever gets ready.
 
-Who waits for whom is read from the kernel: a starting service that holds a connection to another starting one has
-called it, and nobody accepts there yet. So it is seen of programs in every language.
+The wait-for graph is read from the kernel: a starting service that holds a connection to another starting one has
+called it, and no worker accepts there yet. So it covers programs in every language.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Starting:
 
     id: str
     port: int | None
-    """Where it will accept."""
+    """The port on which it will accept."""
     pids: tuple[int, ...]
     """Its workers."""
     dependencies: tuple[str, ...]
@@ -52,7 +52,7 @@ class Candidate(Protocol):
 
     @property
     def serving(self) -> bool:
-        """Whether any worker takes calls."""
+        """Return whether any worker takes calls."""
         ...
 
     def workers(self) -> list[Worker]:
@@ -65,7 +65,7 @@ class Candidate(Protocol):
 
 
 def starting(service: Candidate) -> Starting | None:
-    """Return what a service is while it starts and nobody serves; None: it does not."""
+    """Return the view of a service that starts and does not serve yet; None: it does not start."""
     seen = service.snapshot()
     pids = tuple(worker.pid for worker in service.workers() if worker.state is WorkerState.STARTING)
     waiting = () if service.slots else service.config.dependencies
@@ -91,7 +91,7 @@ def find_cycle(waits: Mapping[str, Collection[str]]) -> Cycle | None:
 
 
 def describe(cycle: Cycle) -> str:
-    """Return what is wrong, in a sentence (pure)."""
+    """Describe the cycle in a sentence (pure)."""
     if len(cycle) == 1:
         return f'the service "{cycle[0]}" calls itself while it starts'
     steps = [f'"{one}" waits for "{other}"' for one, other in zip(cycle, (*cycle[1:], cycle[0]), strict=True)]
@@ -151,7 +151,7 @@ class DeadlockDetector:
         self._looks: Counter[Cycle] = Counter()
 
     async def run(self, changed: Callable[[], anyio.Event]) -> None:
-        """Look while anything starts, until cancelled; `changed` returns what is set when that may have changed."""
+        """Look while any service starts, until cancelled; `changed` returns an event that the next change sets."""
         while True:
             change = changed()
             if self._starting():

@@ -18,11 +18,11 @@ class ConfigDiff:
     removed: tuple[str, ...]
     """Callers first."""
     rebound: bool
-    """Whether the public address is another one."""
+    """True if the public address is another one."""
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is different."""
+        """Return whether nothing is different."""
         return not (self.added or self.changed or self.removed or self.rebound)
 
 

@@ -34,7 +34,7 @@ class HealthHistory:
     failed: int = 0
     """In a row."""
     last: float | None = None
-    """When the last one was, by the supervisor's clock."""
+    """Time of the last check, by the supervisor's clock."""
 
 
 def over_memory(used: int, limit: int, *, ready_seconds: float, grace_period: float) -> HealthDecision | None:

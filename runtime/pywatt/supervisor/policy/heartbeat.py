@@ -15,7 +15,7 @@ class HeartbeatState:
     gauges: Mapping[str, float] = field(default_factory=dict)
     """The gauges of the worker's last answer."""
     awaited: bool = False
-    """Whether a ping is unanswered."""
+    """True if a ping is unanswered."""
     _delay: float = 0.0
 
     @property

@@ -1,7 +1,7 @@
-"""When a worker that ended is started again (pure): OTP's restart types, exponential backoff with jitter.
+"""Restart policy of ended workers (pure): OTP's restart types, exponential backoff with jitter.
 
 A slot whose worker failed more often within a period than its intensity allows is in a crash loop: it is still tried,
-but rarely, until it has run stably or somebody steps in (a command, a changed file).
+but rarely, until it has run stably or the user steps in (a command, a changed file).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ JITTER = 0.2
 
 @dataclass(frozen=True, slots=True)
 class RestartHistory:
-    """What is remembered of a slot's failures."""
+    """The failures of a slot so far."""
 
     failures: int = 0
     """In a row, without a stable time between them."""
     times: tuple[float, ...] = ()
-    """When the failures within the policy's period happened, by the supervisor's clock."""
+    """Times of the failures within the policy's period, by the supervisor's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartAgain:
-    """Start a replacement after so many seconds."""
+    """Start a replacement after `delay` seconds."""
 
     delay: float
     crash_loop: bool
@@ -43,7 +43,7 @@ class GiveUp:
     """Start no replacement."""
 
     failed: bool
-    """Whether that is a failure, or the end that the service was made for."""
+    """True if that is a failure, or the end that the service was made for."""
 
 
 Decision = StartAgain | GiveUp
@@ -52,7 +52,7 @@ Decision = StartAgain | GiveUp
 def after_exit(
     history: RestartHistory, policy: RestartConfig, *, exit_code: int, ready_seconds: float, now: float, random: float
 ) -> tuple[RestartHistory, Decision]:
-    """Return the new history and what to do, for a worker that ended after it was ready for so long (0: never).
+    """Return the new history and the decision for an ended worker; `ready_seconds` is 0 if it was never ready.
 
     `random` is in [0, 1).
     """

@@ -1,4 +1,4 @@
-"""How many workers a service should have (pure). docs/workers.md states the rules."""
+"""Scaling policy: the number of workers of each service (pure). docs/workers.md states the rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DOWN_WINDOW = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the workers of a service did at one moment: the mean of each signal over them."""
+    """The load of a service at one moment: the mean of each signal over its workers."""
 
     at: float
     values: Mapping[Signal, float]
@@ -31,20 +31,20 @@ class Load:
     samples: tuple[Sample, ...] = ()
     """Oldest first; since the last change."""
     changed_at: float | None = None
-    """When the number of its workers changed last."""
+    """Time of the last change of the number of workers."""
     memory: int = 0
     """Bytes that its workers use together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What all services that scale may have together."""
+    """The shared budget of all services that scale."""
 
     workers: int
     memory: int
     """Bytes."""
     free_memory: int
-    """Bytes that nobody uses now."""
+    """Unused bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def kept(samples: Iterable[Sample], now: float) -> tuple[Sample, ...]:
 
 
 def decide(loads: Sequence[Load], budget: Budget, now: float) -> list[Change]:
-    """Return what to change now: one worker less for each idle service, one more for the one that needs it most."""
+    """Return the changes to make: one worker less for each idle service, one more where the pressure is highest."""
     changes = [change for load in loads if (change := _bound(load)) is not None]
     settled = [load for load in loads if all(load.id != change.id for change in changes) and _may_change(load, now)]
     idle = [load for load in settled if _idle(load, now)]
@@ -87,7 +87,7 @@ def _may_change(load: Load, now: float) -> bool:
 
 
 def _means(load: Load, window: float, now: float) -> Mapping[Signal, float]:
-    """Return the mean of each signal over the last so many seconds; nothing when not so much is known."""
+    """Return the mean of each signal over the last `window` seconds; nothing when the samples do not reach that far."""
     if not load.samples or load.samples[0].at > now - window:
         return {}
     means = {}
@@ -110,7 +110,7 @@ def _pressure(load: Load, now: float) -> tuple[float, str]:
 
 
 def _idle(load: Load, now: float) -> bool:
-    """Whether every signal is low, and would be low enough for one worker less."""
+    """Return whether every signal is low, and would be low enough for one worker less."""
     means = _means(load, DOWN_WINDOW, now)
     if load.workers <= load.config.minimum or not means:
         return False

@@ -1,4 +1,4 @@
-"""In which order services are stopped (pure): whoever calls or depends on another one goes first."""
+"""Stop order of services (pure): callers and dependents go first."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import enum
 
 
 class WorkerState(enum.Enum):
-    """Where one incarnation of a worker is in its life."""
+    """The state of one incarnation of a worker."""
 
     STARTING = "starting"
     READY = "ready"
@@ -15,7 +15,7 @@ class WorkerState(enum.Enum):
 
 
 class WorkerEvent(enum.Enum):
-    """What can happen to a worker."""
+    """The events in a worker's life."""
 
     REPORTED_READY = "reported ready"
     ASKED_TO_STOP = "asked to stop"

@@ -1,4 +1,4 @@
-"""What holds a worker up on purpose: pdb at the terminal of `pywatt dev`, or an editor."""
+"""Debuggers that hold a worker: pdb at the terminal of `pywatt dev`, or an editor."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Debuggers:
     """The debuggers of one worker."""
 
     port: int | None = None
-    """Where the worker listens for an editor."""
+    """The port on which the worker listens for an editor."""
     on_change: Callable[[], None] = lambda: None
     """Called when the worker begins or ends to be held."""
     _connections: set[socket.socket] = field(default_factory=set)
 
     @property
     def hold(self) -> bool:
-        """Whether one holds the worker, or an editor may: no sign of life can be expected of it then."""
+        """Return whether one holds the worker, or an editor may: no sign of life can be expected of it then."""
         return bool(self._connections) or self.port is not None
 
     def listen(self, port: int) -> None:
@@ -29,7 +29,7 @@ class Debuggers:
         self.on_change()
 
     def begin(self, connection: socket.socket) -> None:
-        """Note that a debugger holds the worker, which reads from this connection what to do."""
+        """Note that a debugger holds the worker and reads its commands from this connection."""
         self._connections.add(connection)
         self.on_change()
 
@@ -46,4 +46,4 @@ class Debuggers:
 
 
 Attend = Callable[[str, Debuggers, socket.socket], AbstractContextManager[None]]
-"""Takes what the debuggers of a worker of a service ask over a socket, until the context is left."""
+"""Serves the requests of a worker's debuggers over a socket, until the context is left."""

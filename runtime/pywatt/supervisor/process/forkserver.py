@@ -1,4 +1,4 @@
-"""The supervisor's side of the forkserver: launch it, tell it what to import, have workers forked."""
+"""The supervisor's side of the forkserver: launches it, has it import modules and fork workers."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from pywatt.worker.process.forkserver import ADOPT, FORGET, FORK, HEADER, PID, P
 from pywatt.worker.process.mark import new_app_mark, worker_mark
 
 BASE_PRELOAD = ("pywatt.worker.process.main", "pywatt.worker.asgi.serve")
-"""What every worker needs, whatever its type."""
+"""Modules that every worker needs."""
 SHORT_LIFE = 1.0
 """Seconds: one that lived for less is not launched again at once."""
 LOOK_SECONDS = 1.0
-"""Between two looks at a forkserver that has not done yet what it was asked for."""
+"""Seconds between two checks of a forkserver with an unfinished request."""
 IDLE_LOOKS = 10
-"""One that does nothing for so many of them hangs; one that imports uses the processor or the disk."""
+"""Number of idle checks after which it counts as hung; an import uses the processor or the disk."""
 MOST_LOOKS = 60
-"""After so many of them it hangs, whatever it does."""
+"""Number of checks after which it counts as hung in any case."""
 _PROGRAM = "import sys; from pywatt.worker.process.forkserver import serve; serve(*map(int, sys.argv[1:]))"
 
 
 class Forkserver:
-    """A process that forks workers from an interpreter which has already imported what they need.
+    """A process that forks workers from an interpreter with their imports already done.
 
     When it dies, is stopped or hangs, another one is launched; workers do not notice.
     """
@@ -98,13 +98,13 @@ class Forkserver:
             await self._send(ADOPT, PID.pack(pid))
 
     async def forget(self, pid: int) -> None:
-        """Tell it that this process has ended, so that its number may be somebody else's soon."""
+        """Tell it that this process has ended, so that its number may soon be reused."""
         async with self._turn():
             self._groups.discard(pid)
             await self._send(FORGET, PID.pack(pid))
 
     async def stay(self, reaper: Reaper, on_launch: Callable[[ExitStatus], None]) -> None:
-        """Launch it again whenever it ends, until cancelled: nobody else would end what this process leaves behind."""
+        """Launch it again whenever it ends, until cancelled: it ends the processes that a killed supervisor leaves."""
         loop = asyncio.get_running_loop()
         self._reaper = reaper
         self._exited = reaper.watch(self.pid)
@@ -169,7 +169,7 @@ class Forkserver:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Within this context, kill it when it is stopped or hangs: what waits for it then sees its end."""
+        """Within this context, kill it when it is stopped or hangs: a waiting request then sees its end."""
         loop = asyncio.get_running_loop()
         process, pid = self._process, self.pid
         looks, idle, used = 0, 0, 0.0

@@ -1,4 +1,4 @@
-"""What the supervisor needs of the kernel, and what to do when there is too little of it."""
+"""Kernel limits: the open files that the supervisor needs, and errors with hints when a limit is reached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PER_SERVICE = 1
 PER_WORKER = 3
 """The channel and the pipes of its output."""
 PER_CHANGE = 8
-"""While a worker is replaced: those of its successor, and what is handed to that one."""
+"""While a worker is replaced: the descriptors of its successor, and those passed to it."""
 _HINTS = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "the machine has too many open files (sysctl fs.file-max)",
@@ -37,9 +37,9 @@ def descriptors(config: RuntimeConfig) -> tuple[int, int]:
 
 
 def make_room(config: RuntimeConfig) -> None:
-    """Raise the soft limit of open files as far as the app needs it. Raises StartError when it must not be so high.
+    """Raise the soft limit of open files as far as the app needs it. Raises StartError when the hard limit is too low.
 
-    Only as far: what is started from now on inherits the limit, and programs that use select(2) need a low one.
+    Only as far: child processes inherit the limit, and programs that use select(2) need a low one.
     """
     least, wanted = descriptors(config)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -58,5 +58,5 @@ def make_room(config: RuntimeConfig) -> None:
 
 
 def cannot(what: str, error: OSError) -> StartError:
-    """Return the error for something that the kernel refused."""
+    """Return the error for a refusal of the kernel."""
     return StartError(f"{what}: {error.strerror or error}", hint=_HINTS.get(error.errno or 0, ""))

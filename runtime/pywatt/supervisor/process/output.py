@@ -1,4 +1,4 @@
-"""Reads what one worker prints and hands it on as log records; keeps the last lines for the error if it fails."""
+"""Reads the output of one worker as log records; keeps the last lines for the error if it fails."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ TAIL_LINES = 50
 TAIL_WIDTH = 2000
 """Characters of a line that are kept for the error."""
 DRAIN_SECONDS = 0.2
-"""How long after its end to wait for the rest of its output, which a grandchild may keep open."""
+"""Seconds after its end to wait for the rest of its output, which a grandchild may keep open."""
 JOIN_SECONDS = 0.05
-"""How long a line of standard error is held back, because the next one may belong to the same stack trace."""
+"""Seconds for which a line of standard error is held back, because the next may belong to the same stack trace."""
 
 Log = Callable[[LogRecord], None]
 

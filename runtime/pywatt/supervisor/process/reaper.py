@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
-    """How a process ended: an exit code, or minus the signal's number."""
+    """The exit status of a process: an exit code, or minus the signal's number."""
 
     code: int
 
@@ -25,7 +25,7 @@ class ExitStatus:
 
 
 class Reaper:
-    """Hands each child's exit status to whoever watches it."""
+    """Hands each child's exit status to its watcher."""
 
     def __init__(self) -> None:
         self._watched: dict[int, asyncio.Future[ExitStatus]] = {}

@@ -69,7 +69,7 @@ class Worker:
     ready_at: float | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     follows: bool = False
-    """Whether it is told of every change of the mesh table."""
+    """True if it is told of every change of the mesh table."""
     table: int = 0
     """Version of the mesh table that it was told last."""
     applied: int = 0
@@ -78,9 +78,9 @@ class Worker:
     """Version of the newest mesh table that none of its calls in flight contradicts."""
     channel: Channel | None = None
     kill_reason: str = ""
-    """Why the supervisor itself killed it."""
+    """The reason why the supervisor itself killed it."""
     unready: str = ""
-    """What its probes say against calling it although it has reported that it is ready."""
+    """The reason why its probes keep callers away although it has reported that it is ready."""
     heartbeat: HeartbeatState = field(default_factory=HeartbeatState)
     debuggers: Debuggers = field(default_factory=Debuggers)
     _checks: dict[int, asyncio.Future[str]] = field(default_factory=dict)
@@ -88,12 +88,12 @@ class Worker:
 
     @property
     def serving(self) -> bool:
-        """Whether calls may be sent to it."""
+        """Return whether calls may be sent to it."""
         return self.state is WorkerState.READY and not self.unready
 
     @property
     def calls(self) -> bool:
-        """Whether it may be calling others."""
+        """Return whether it may be calling others."""
         return self.state in (WorkerState.READY, WorkerState.STOPPING)
 
     async def has_exited(self) -> None:
@@ -147,7 +147,7 @@ class Worker:
                 raise ValueError(f"not a message for the supervisor: {type(message).__name__}")
 
     def take_nonsense(self, error: ValueError) -> None:
-        """End it, since nobody knows what it says."""
+        """End it, since its messages cannot be understood."""
         self._end(f"what came over its channel makes no sense: {error}")
 
     def lose_channel(self) -> None:
@@ -164,7 +164,7 @@ class Worker:
         self.kill()
 
     async def check(self, hook: str) -> str:
-        """Have it call a function of the application; return what that says is wrong, or nothing."""
+        """Have it call a function of the application; return the reported problem, or nothing."""
         check = Check(next(self._numbers), hook)
         answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._checks[check.id] = answered
@@ -176,7 +176,7 @@ class Worker:
             del self._checks[check.id]
 
     def answer(self, answer: Answer) -> None:
-        """Answer what it asked."""
+        """Answer its request."""
         if self.channel is not None and self.state is not WorkerState.EXITED:
             self.channel.send(answer)
 
@@ -187,13 +187,13 @@ class Worker:
             self.channel.send(Ping(time.monotonic()))
 
     def publish(self, versions: TableVersions) -> None:
-        """Tell it what has changed in the mesh table since it was told last."""
+        """Send it the changes of the mesh table since its last version."""
         if self.channel is not None and self.state is not WorkerState.EXITED:
             versions.told(self.channel.send(TableChanged(versions.delta(self.table).to_json())))
             self.table = versions.table.version
 
     async def stop(self, timeout: float, *, linger: bool = False) -> None:
-        """Ask it to end, wait so many seconds, then kill it with its process group; return when it is gone."""
+        """Ask it to end, kill it with its process group after `timeout` seconds; return when it is gone."""
         if self.state is WorkerState.EXITED:
             return
         starts = self.state is WorkerState.STARTING

@@ -66,7 +66,7 @@ class WorkerFactory:
     on_ask: OnAsk | None = None
     """Takes commands that workers of internal services ask for."""
     attend: Attend | None = None
-    """Takes what a worker's debuggers ask over a socket of their own; None: there is no terminal for them."""
+    """Serves a worker's debuggers over a socket of their own; None: there is no terminal for them."""
 
     @asynccontextmanager
     async def open_worker(
@@ -138,7 +138,7 @@ class _Forked:
 async def _fork(
     stack: AsyncExitStack, factory: WorkerFactory, spec: WorkerSpec, path: Path, wanted: Callable[[], bool]
 ) -> _Forked:
-    """Open a worker's pipes and sockets, and fork it; `stack` closes what stays open here.
+    """Open a worker's pipes and sockets, and fork it; `stack` closes the descriptors that stay open here.
 
     Raises StartError and OSError.
     """

@@ -1,4 +1,4 @@
-"""How a server lets go of its clients when it is asked to stop, so that none of them loses anything.
+"""Drains a server that is asked to stop, so that no client loses anything.
 
 Nothing is accepted any more, and every answer says `Connection: close` from now on. What happens to those who are there
 depends on whether another worker serves already (`StopRequest.linger`):
@@ -21,16 +21,16 @@ from pywatt.service_type import StopRequest
 IDLE_GRACE = 0.5
 """Seconds that unused connections stay open when there is no time to linger: for requests on their way."""
 GOODBYE = 1.0
-"""Seconds for clients to hear of the end of what would not end by itself."""
+"""Seconds for clients to be told of the end of endless responses."""
 GOODBYE_SHARE = 0.1
-"""What that may take of the whole time at most."""
+"""Largest share of the whole time for that."""
 
 
 class Drainable(Protocol):
     """A server that lets go step by step. Every step can be taken more than once."""
 
     def refuse(self) -> None:
-        """Accept no more connections; serve those that are open, and tell their clients to go with each answer."""
+        """Accept no more connections; serve the open ones, and ask their clients to close with each response."""
         ...
 
     async def none_left(self) -> None:
@@ -55,7 +55,7 @@ class Drainable(Protocol):
 
 
 class Stops(Protocol):
-    """What a server hears of its stop; a ServiceContext does."""
+    """The source of stop requests; a ServiceContext is one."""
 
     async def stop_requested(self) -> StopRequest:
         """Wait until the worker is asked to end."""
@@ -94,7 +94,7 @@ def _goodbye(request: StopRequest, share: float) -> float:
 
 
 async def _within(step: Awaitable[None], deadline: float) -> bool:
-    """Tell whether a step came to its end in time."""
+    """Return whether a step came to its end in time."""
     try:
         async with asyncio.timeout_at(deadline):
             await step

@@ -1,4 +1,4 @@
-"""What `serve_asgi` asks of an HTTP server, and the names of those it knows."""
+"""The interface between `serve_asgi` and an HTTP server, and the names of the known servers."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ class Listeners:
 
 
 def is_not_a_cancellation(record: logging.LogRecord) -> bool:
-    """Whether a log record tells of something else than a task that was cancelled, as a stop does at its limit."""
+    """Return whether a log record is about anything but a cancelled task; a stop cancels tasks at its limit."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -1,7 +1,7 @@
-"""Where a request came in, and from whom, as the gateway tells it: root path, scheme, client and server of a scope.
+"""Forwarding data of the gateway: root path, scheme, client and server of a scope.
 
-The gateway's `X-Forwarded-*` headers count only on a worker's own unix socket, which nobody outside the app reaches.
-What clients send under these names, the gateway takes out.
+The gateway's `X-Forwarded-*` headers count only on a worker's own unix socket, which only the app reaches.
+The gateway removes headers of these names that clients send.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pywatt.worker.asgi.lifespan import Scope
 
 UNIX_CLIENT = ("127.0.0.1", 0)
 UNIX_SERVER = ("127.0.0.1", 80)
-"""What a request over the unix socket is said to come from and go to: applications expect a host and a port."""
+"""Client and server in the scope of a request over the unix socket: applications expect a host and a port."""
 
 PROTO = b"x-forwarded-proto"
 """Of the gateway's headers the one that is never missing."""
@@ -27,7 +27,7 @@ _SECURE = frozenset({b"https", b"wss"})
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """What the gateway tells of a request."""
+    """The gateway's forwarding data of a request."""
 
     raw_prefix: bytes
     prefix: str
@@ -37,14 +37,14 @@ class Forwarded:
 
 
 def is_inside(transport: asyncio.BaseTransport) -> bool:
-    """Tell whether a connection is one over a unix socket."""
+    """Return whether a connection is one over a unix socket."""
     # Not by the client's address: it is unknown, too, when a client of a TCP port has left already.
     sock: socket.socket | None = transport.get_extra_info("socket")
     return sock is not None and sock.family == socket.AF_UNIX
 
 
 def forwarded(headers: Mapping[bytes, bytes]) -> Forwarded | None:
-    """Return what a request's headers tell, None when it does not come from the gateway."""
+    """Return the forwarding data in a request's headers; None when it does not come from the gateway."""
     proto = headers.get(PROTO)
     if proto is None:
         return None
@@ -53,7 +53,7 @@ def forwarded(headers: Mapping[bytes, bytes]) -> Forwarded | None:
 
 
 def place(scope: Scope, told: Forwarded) -> None:
-    """Put into a scope what the gateway tells of its request."""
+    """Put the gateway's forwarding data into a scope."""
     if told.client is not None:
         scope["client"] = told.client
     scope["server"] = told.server

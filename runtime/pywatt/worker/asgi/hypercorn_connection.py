@@ -1,4 +1,4 @@
-"""One connection of hypercorn: strict about what it lets in, bounded in time, and gone when its client is."""
+"""One connection of hypercorn: strict about requests, bounded in time, and closed when its client is."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class HypercornConnection(TCPServer):
         self._is_handling = False
         self._answering = False
         self._ended = False
-        """Whether nothing more is read: an answer may still go out, but no request is waited for."""
+        """True if nothing more is read: an answer may still go out, but no request is waited for."""
         self._gone = False
-        """Whether the client is gone or was refused: nothing is served or sent any more."""
+        """True if the client is gone or was refused: nothing is served or sent any more."""
 
     async def run(self) -> None:
         """Serve until the connection ends."""
@@ -81,7 +81,7 @@ class HypercornConnection(TCPServer):
     # What hypercorn calls.
 
     async def protocol_send(self, event: Event) -> None:
-        """Write what the protocol has to say."""
+        """Write an event of the protocol."""
         if isinstance(event, RawData):
             self._answering = self._answering or not event.data.startswith(CONTINUE)
             await self._write(event.data)
@@ -159,7 +159,7 @@ class HypercornConnection(TCPServer):
         await self._wait_for_turn()
 
     async def _refuse(self, error: RequestError) -> None:
-        """Answer a request that must not be served, and throw away what still comes."""
+        """Answer a request that must not be served, and discard further bytes."""
         if self._answering:
             self.writer.transport.abort()
             return
@@ -170,7 +170,7 @@ class HypercornConnection(TCPServer):
             await self._linger()
 
     async def _linger(self) -> None:
-        """Take what still comes, so that the client reads its answer. Raises OSError, RuntimeError."""
+        """Read further bytes, so that the client reads its response. Raises OSError, RuntimeError."""
         self._lingers_since = self._connections.now
         ended = asyncio.Event()
         transport = cast(asyncio.Transport, self.writer.transport)  # uvloop's is none, but does all that one does

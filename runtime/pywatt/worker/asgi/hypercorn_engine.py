@@ -1,6 +1,6 @@
-"""hypercorn, for services that want what only it has, such as HTTP/2 without TLS.
+"""hypercorn, for services that want its features, such as HTTP/2 without TLS.
 
-Its connections under a server of our own: hypercorn's closes whatever is idle as soon as it stops to accept.
+Its connections under a server of our own: hypercorn's closes idle connections as soon as it stops accepting.
 """
 
 from __future__ import annotations

@@ -20,11 +20,11 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Lifespan:
-    """The lifespan of one application; `run` belongs in a task of its own beside whoever awaits the other two."""
+    """The lifespan of one application; `run` belongs in a task of its own beside the one that awaits the other two."""
 
     def __init__(self, app: Application) -> None:
         self.state: dict[str, Any] = {}
-        """What the application put there for its requests to see."""
+        """The state that the application shares with its requests."""
         self._app = app
         self._events: asyncio.Queue[Message] = asyncio.Queue()
         self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -33,7 +33,7 @@ class Lifespan:
         self._is_ending = False
 
     async def run(self) -> None:
-        """Call the application. Raises what ends its lifespan while it serves."""
+        """Call the application. Raises an error that ends its lifespan while it serves."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         failure: BaseException | None = None
         try:
@@ -56,14 +56,14 @@ class Lifespan:
                 self._stopped.set_result(None)
 
     def begin(self) -> asyncio.Future[None]:
-        """Have the application start; return what is done when it has, or raises what made it fail."""
+        """Have the application start; return a future that is done when it has, or has the error that made it fail."""
         self._events.put_nowait({"type": "lifespan.startup"})
         # Whoever stops it meanwhile does not ask why it failed.
         self._started.add_done_callback(lambda started: started.cancelled() or started.exception())
         return self._started
 
     async def shutdown(self) -> None:
-        """Let the application end what it started. Raises what made it fail."""
+        """Have the application shut down. Raises the error that made it fail."""
         self._is_ending = True
         self._events.put_nowait({"type": "lifespan.shutdown"})
         await self._stopped

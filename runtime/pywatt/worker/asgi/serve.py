@@ -23,9 +23,9 @@ OpenEngine = Callable[[Streams, dict[str, Any], Listeners], AbstractAsyncContext
 
 
 async def serve_asgi(app: Application, context: ServiceContext, *, engine: EngineName = EngineName.UVICORN) -> None:
-    """Serve until the supervisor asks to stop, then finish what is in flight.
+    """Serve until the supervisor asks to stop, then finish the requests in flight.
 
-    What the application raises in its lifespan comes out in an ExceptionGroup. Raises MissingExtra when the engine is
+    Errors of the application's lifespan come out in an ExceptionGroup. Raises MissingExtra when the engine is
     not installed.
     """
     open_engine = _open_engine(engine)
@@ -48,7 +48,7 @@ async def serve_asgi(app: Application, context: ServiceContext, *, engine: Engin
 
 
 async def _started(lifespan: Lifespan, context: ServiceContext, tasks: asyncio.TaskGroup) -> bool:
-    """Wait until the application has started; False when it is asked to stop before. Raises what made it fail."""
+    """Wait until the application has started; False: asked to stop before. Raises the error that made it fail."""
     started, stopping = lifespan.begin(), tasks.create_task(context.stop_requested())
     await asyncio.wait((started, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

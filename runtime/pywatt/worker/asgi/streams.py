@@ -1,7 +1,7 @@
-"""What has no end of its own: WebSockets and server-sent events, which a stop has to end in the way their clients know.
+"""Endless responses, WebSockets and server-sent events, which a stop has to end in the way their clients know.
 
-An application that is wrapped here does not notice until then. Afterwards it is told that its client is gone, and what
-it still sends is dropped.
+An application that is wrapped here does not notice until then. Afterwards it is told that its client is gone, and
+further sends are dropped.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Streams:
         self._websockets: set[Stream] = set()
         self._refuses_websockets = False
         self.requests = 0
-        """How many were taken and not answered yet."""
+        """Number of requests that were taken and not answered yet."""
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for their answer, those left out that have no end of their own."""
+        """Number of requests in flight without the endless ones."""
         return self.requests - len(self._events)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -53,7 +53,7 @@ class Streams:
             self._events.discard(events)
 
     def events_of(self, head: Message, send: Send) -> Stream | None:
-        """Return what sends the parts of an answer from now on if they are server-sent events."""
+        """Return the stream that sends the rest of a response if it consists of server-sent events."""
         if not _is_event_stream(head):
             return None
         events = Stream(send)
@@ -65,7 +65,7 @@ class Streams:
         await asyncio.gather(*(stream.end(LAST_PART) for stream in self._events))
 
     async def close_websockets(self) -> None:
-        """Close every WebSocket, and those that open from now on."""
+        """Close every WebSocket, including new ones from now on."""
         self._refuses_websockets = True
         await asyncio.gather(*(self._close(websocket) for websocket in self._websockets))
 

@@ -1,7 +1,7 @@
 """The HTTP/1.1 protocol of workers: uvicorn's answers to requests that are read as strictly as the gateway reads them.
 
 Requests are read one at a time and begun one after the other, each in a turn of the loop of its own, and none while the
-client does not take what was written. So a connection holds no more than a request and what was read behind it, and
+client does not read its responses. So a connection holds no more than a request and the bytes read behind it, and
 none delays the others by more than one request.
 
 Plain requests, as nearly all are, take a shorter way to the application: docs/adr/0007.
@@ -42,11 +42,11 @@ from pywatt.worker.asgi.streams import Streams
 
 HEAD_PIECE = 4 * 1024
 BODY_PIECE = 256 * 1024
-"""Bytes that are read at once of what is held."""
+"""Held bytes that are read at once."""
 
 
 class WorkerState(ServerState):
-    """What the connections of one kind share."""
+    """Shared state of all connections of one kind."""
 
     def __init__(
         self, connections: Connections, tasks: set[asyncio.Task[None]], limits: ConnectionLimits | None = None
@@ -56,7 +56,7 @@ class WorkerState(ServerState):
         self.clock = connections
         self.limits = limits or ConnectionLimits()
         self.closes_connections = False
-        """Whether each answer says `Connection: close` from now on."""
+        """True if each answer says `Connection: close` from now on."""
         self.plain_reader = PlainReader()
         self.turns = Turns()
 
@@ -72,17 +72,17 @@ class WorkerProtocol(HttpToolsProtocol):
         state = self.server_state
         self.logger = reporter("uvicorn.error")
         self._is_inside = False
-        """Whether the connection is one over the unix socket."""
+        """True if the connection is one over the unix socket."""
         self.parser = None  # type: ignore[assignment]  # it is not uvicorn's callbacks that read here
         self._clock = state.clock
         self._reader = WholeRequestReader(state.limits.head)
         self._arrival = Arrival(state.limits)
         self._held = ByteQueue()
         self._at_rest = True
-        """Whether the next bytes may be a plain request: nothing is half read, held or kept from being written."""
+        """True if the next bytes may be a plain request: nothing is half read, held or kept from being written."""
         self._lingers = False
         self._waits = False
-        """Whether it is in line for its turn to read what is held."""
+        """True if it is in line for its turn to read what is held."""
         self._since = self._blocked_since = self._closing_since = math.inf
         self._read_plain = state.plain_reader.read
         assert isinstance(self.config.loaded_app, Streams)
@@ -199,7 +199,7 @@ class WorkerProtocol(HttpToolsProtocol):
             self.server_state.turns.add(self)
 
     def _go_on(self) -> None:
-        """Read what is held, as far as there is to be read now."""
+        """Read the held bytes as far as allowed now."""
         reader, held = self._reader, self._held
         if isinstance(self.cycle, PlainCycle):
             self.cycle.flush()  # the answer to HEAD is complete before its head is written
@@ -311,7 +311,7 @@ class WorkerProtocol(HttpToolsProtocol):
             self.on_response_complete()
 
     def _refuse(self, error: RequestError) -> None:
-        """Answer a request that must not be served, and read no further: nobody knows where the next one begins."""
+        """Answer a request that must not be served, and read no further: the begin of the next one is unknown."""
         cycle: RequestResponseCycle | None = self.cycle
         if self._arrival.in_body and cycle is not None:
             if cycle.response_started:

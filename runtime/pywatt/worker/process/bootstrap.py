@@ -1,7 +1,7 @@
-"""What another Python runs to be a worker: see `pywatt.worker.process.interpreter`.
+"""The bootstrap of a worker in another Python: see `pywatt.worker.process.interpreter`.
 
 Run as a script, by any version of Python 3 and where pywatt is not installed: so it imports nothing but the standard
-library until it has found that all it needs is there, and says what is missing otherwise.
+library until it has found all its requirements, and reports missing ones otherwise.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main(launch_message: int) -> int:
 
 
 def unusable(needed: Mapping[str, str]) -> str:
-    """Return why this interpreter cannot run a worker, and what to do about it; a blank when it can."""
+    """Return the reason why this interpreter cannot run a worker, with the remedy; a blank when it can."""
     if sys.version_info[:2] < LEAST_PYTHON:
         return "is Python {}.{}, but pywatt needs 3.11 or later".format(*sys.version_info)
     from importlib import metadata

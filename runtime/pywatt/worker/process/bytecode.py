@@ -1,7 +1,7 @@
 """Keeps Python from caching the bytecode of a file that was saved just now.
 
 The cache knows a file by its size and by the second in which it was saved (see `importlib`): if it was saved
-again within that second, and is as long as before, what was saved first would be run for ever.
+again within that second, and is as long as before, the older code would be run for ever.
 """
 
 from __future__ import annotations

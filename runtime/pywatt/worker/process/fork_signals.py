@@ -1,4 +1,4 @@
-"""What a child that the application forks must not inherit from its worker."""
+"""Resets the signal handlers that a forked child of the application must not inherit from its worker."""
 
 from __future__ import annotations
 

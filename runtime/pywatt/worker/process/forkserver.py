@@ -1,11 +1,11 @@
-"""The process that every worker is forked from: imports once what all of them need, then forks on request.
+"""The process that every worker is forked from: does their common imports once, then forks on request.
 
 It forks twice, so that each worker becomes a child of the supervisor (a subreaper), which then gets the worker's real
 exit status and keeps its workers when the forkserver dies. When the supervisor dies, the forkserver ends the process
-group of every worker that is left, and what has left those groups.
+group of every worker that is left, and descendants that have left those groups.
 
 Requests and answers are frames over a stream socket: `preload` takes module names, `fork` takes a LaunchMessage and
-descriptors and answers with the pid, `table` takes what has changed in the mesh table, `adopt` names process groups
+descriptors and answers with the pid, `table` takes changes of the mesh table, `adopt` names process groups
 that are not this forkserver's own and `forget` one that the supervisor saw end.
 """
 
@@ -43,12 +43,12 @@ GO = b"g"
 
 @dataclass
 class _Known:
-    """What the supervisor has told."""
+    """The supervisor's instructions so far."""
 
     groups: set[int] = field(default_factory=set)
     """Process groups to end when it is gone."""
     table: MeshTable = field(default_factory=partial(MeshTable, 0))
-    """What a worker knows of the app when it begins: it costs nothing to inherit."""
+    """The mesh table that a worker begins with: it costs nothing to inherit."""
 
 
 def serve(control: int, app_mark: int) -> None:

@@ -1,8 +1,8 @@
-"""Turning a freshly forked worker into one that runs in another Python: that of the service's own virtual environment,
+"""Replaces a freshly forked worker by another Python: that of the service's own virtual environment,
 or pywatt's own once more, for variables that a Python reads only when it starts.
 
-What the new program needs to know travels in a file in memory: a line of JSON, which any Python can read, then the
-pickled LaunchMessage. `pywatt.worker.process.bootstrap` is what it runs.
+The launch message of the new program travels in a file in memory: a line of JSON, which any Python can read, then the
+pickled LaunchMessage. It runs `pywatt.worker.process.bootstrap`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pywatt.worker.launch_message import LaunchMessage
 PACKAGES = ("pywatt", "pywatt_kafka", "pywatt_schemas", "pywatt_services")
 """Lent to the other interpreter; nothing else of this environment is."""
 NEEDED = ("anyio", "httptools", "uvicorn", "uvloop", "websockets")
-"""What a worker imports and the other environment must have."""
+"""Imports of a worker that the other environment must have."""
 _LEAST = re.compile(r"([\w-]+).*?>=([\d.]+)")
 SCRIPT = Path(__file__).with_name("bootstrap.py")
 

@@ -1,4 +1,4 @@
-"""What a freshly forked worker process does: becomes a process of its own, then serves its service."""
+"""The main function of a freshly forked worker: becomes a process of its own, then serves its service."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _run_service(spec: LaunchMessage, passed: Mapping[str, int], entry: EntryPoi
 
 
 def _serve(spec: LaunchMessage, sockets: dict[str, socket.socket], entry: EntryPoint, ending: ProcessExit) -> None:
-    """Import what is served, as any program is imported, then serve it in the event loop."""
+    """Import the service, as any program is imported, then serve it in the event loop."""
     resolver.install(lambda: spec.table)
     names = NamesFile()
     names.follow(spec.table)

@@ -21,7 +21,7 @@ _RLIMIT_LOCKS = 10
 _WORKER_BITS = 24
 _APP_BITS = 30
 MOST_ROUNDS = 100
-"""After so many looks, processes that still come up are left: they are made faster than they can be ended."""
+"""Number of rounds of killing after which further processes are left: they are made faster than they can be ended."""
 
 
 def new_app_mark(rng: random.Random) -> int:
@@ -40,7 +40,7 @@ def is_of_app(app: int) -> Callable[[int], bool]:
 
 
 def put_mark(mark: int, pid: int = 0) -> None:
-    """Mark a process (0: this one) and what it starts from now on. Where the limit cannot be set, nothing is marked."""
+    """Mark a process (0: this one) and its future children. Where the limit cannot be set, nothing is marked."""
     with suppress(OSError, ValueError):
         _, hard = resource.prlimit(pid, _RLIMIT_LOCKS)
         resource.prlimit(pid, _RLIMIT_LOCKS, (mark, hard))
@@ -52,7 +52,7 @@ def own_mark() -> int:
 
 
 def marked(wanted: Callable[[int], bool], *, but: Container[int] = ()) -> list[int]:
-    """Return the pids of the processes with such a mark, without those that have ended."""
+    """Return the pids of the running processes with such a mark."""
     return [
         pid
         for pid in procfs.pids()
@@ -61,7 +61,7 @@ def marked(wanted: Callable[[int], bool], *, but: Container[int] = ()) -> list[i
 
 
 def end_marked(wanted: Callable[[int], bool], *, but: Container[int] = ()) -> None:
-    """Kill the processes with such a mark, and those that they start meanwhile."""
+    """Kill the processes with such a mark, and the ones that they start meanwhile."""
     for _ in range(MOST_ROUNDS):
         pids = marked(wanted, but=but)
         if not pids:

@@ -1,6 +1,6 @@
-"""The end of a worker: its threads and exit handlers get what is left of the stop's time, as in any Python program.
+"""The exit of a worker: its threads and exit handlers get the rest of the stop's time, as in any Python program.
 
-The process then ends by `os._exit`. What has not come to an end shortly before the supervisor would kill the worker is
+The process then ends by `os._exit`. Anything that still runs shortly before the supervisor would kill the worker is
 named in the log and cut off.
 """
 
@@ -21,9 +21,9 @@ from pywatt.worker.failure import is_machinery
 FAILURE_GRACE = 1.0
 """Seconds that threads get when the service has failed: its next worker waits for their end."""
 MARGIN = 1.0
-"""Seconds before the supervisor's limit at which what still runs is cut off."""
+"""Seconds before the supervisor's limit at which the rest is cut off."""
 MARGIN_SHARE = 0.05
-"""What that may take of the whole time at most."""
+"""Largest share of the whole time for that."""
 MOST_NAMES = 10
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
@@ -31,7 +31,7 @@ logger = reporter("pywatt.worker")
 
 
 class Phase(enum.Enum):
-    """How far the worker's end has come."""
+    """The phases of a worker's end."""
 
     SERVING = enum.auto()
     THREADS = enum.auto()
@@ -55,7 +55,7 @@ class ProcessExit:
         self._thread: threading.Thread | None = None
 
     def end_within(self, limit: float, *, at_most: bool = False) -> None:
-        """Allow so many seconds from now on; `at_most`: unless less is left of what was allowed before."""
+        """Allow `limit` seconds from now on; `at_most`: unless less is left of the time allowed before."""
         with self._changed:
             margin = _margin(limit)
             deadline = self._clock() + limit - margin
@@ -93,7 +93,7 @@ def _margin(limit: float) -> float:
 
 
 def _unfinished(phase: Phase) -> Iterator[str]:
-    """Yield descriptions of what keeps this process from ending."""
+    """Yield descriptions of the threads and handlers that keep this process from ending."""
     main = threading.main_thread()
     if phase is Phase.THREADS:
         threads = [one for one in threading.enumerate() if one is not main and not one.daemon]

@@ -29,7 +29,7 @@ _CUSTOMIZE = frozenset({"sitecustomize", "usercustomize"})
 
 
 def need_new_interpreter(wanted: Mapping[str, str], running: Mapping[str, str], folder: Path) -> bool:
-    """Tell whether this process, started with the variables `running`, cannot be what it would be with `wanted`.
+    """Return whether a process started with the variables `running` needs a new interpreter for the variables `wanted`.
 
     `folder`: the working directory, to which the search path is relative.
     """
@@ -70,7 +70,7 @@ def open_output(descriptor: int, env: Mapping[str, str]) -> TextIO:
 
 
 def _hides(entries: Iterable[str], loaded: Iterable[str]) -> bool:
-    """Tell whether a folder of the search path holds a module that would be another one than a loaded one."""
+    """Return whether a folder of the search path holds a module that would be another one than a loaded one."""
     names = _CUSTOMIZE | {name.partition(".")[0] for name in loaded}
     for entry in entries:
         try:

@@ -1,7 +1,7 @@
 """A WSGI application as an ASGI application.
 
-One request runs in one thread and one context, from the call of the application to the `close()` of what it returned.
-What it sends waits for the client, what it reads is received as it reads it. A body of unknown length is received in
+One request runs in one thread and one context, from the call of the application to the `close()` of its result.
+Sending waits for the client, reading receives the body piece by piece. A body of unknown length is received in
 whole first: many frameworks, Django among them, read none without a Content-Length.
 """
 

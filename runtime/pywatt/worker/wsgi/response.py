@@ -24,7 +24,7 @@ logger = reporter("pywatt.worker")
 
 
 class Response:
-    """What the application makes of a request; sent from the event loop."""
+    """The application's response to a request; sent from the event loop."""
 
     def __init__(self, app: WsgiApplication, environ: dict[str, Any], body: RequestBody, send: Send) -> None:
         self._app = app
@@ -44,7 +44,7 @@ class Response:
         self._ended = False
 
     def run(self) -> None:
-        """Call the application and iterate over what it returns. Raises what it raises."""
+        """Call the application and iterate over its result. Raises the application's errors."""
         try:
             self._run()
         except (SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration) as error:
@@ -159,7 +159,7 @@ class Response:
 
 
 def _comes_of_leaving(error: BaseException | None) -> bool:
-    """Whether an exception is what the application made of a client that left."""
+    """Return whether the application raised an exception because its client left."""
     while error is not None and not isinstance(error, ClientLeft):
         error = error.__cause__ or error.__context__
     return error is not None

@@ -1,1 +1,1 @@
-"""What the connections of every engine have in common: limits, the clock, and how requests are refused."""
+"""Shared parts of every engine's connections: time limits, backpressure, error responses."""

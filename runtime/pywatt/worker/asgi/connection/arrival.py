@@ -1,4 +1,4 @@
-"""How long a client may take to send a request, to take an answer, and to do nothing."""
+"""Time limits of a connection: sending a request, reading a response, being idle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pywatt.http.request_error import RequestError
 
 
 class _Part(enum.Enum):
-    """What of a request is on its way."""
+    """The part of a request that is on its way."""
 
     NOTHING = enum.auto()
     HEAD = enum.auto()
@@ -29,12 +29,12 @@ class Arrival:
 
     @property
     def going_on(self) -> bool:
-        """Whether a request has begun to come, and is not complete."""
+        """Return whether a request has begun to come, and is not complete."""
         return self._part is not _Part.NOTHING
 
     @property
     def in_body(self) -> bool:
-        """Whether a request has been begun, and its body is not complete."""
+        """Return whether a request has been begun, and its body is not complete."""
         return self._part is _Part.BODY
 
     def head_goes_on(self, now: float) -> None:

@@ -17,7 +17,7 @@ PIECE = 16 * 1024
 HEAD_PIECE = 4 * 1024
 """Bytes that are read at once."""
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-"""What a connection begins with whose client knows that HTTP/2 is spoken here (RFC 9113 3.4)."""
+"""The preface of a client that knows that HTTP/2 is spoken here (RFC 9113 3.4)."""
 H2C = b"h2c"
 _CONNECTION = frozenset({b"connection", b"upgrade"})
 
@@ -39,14 +39,14 @@ class CheckedRequests:
         self.answered.set()
         self.arrival = Arrival(limits)
         self.unused = True
-        """Whether no request has come yet."""
+        """True if no request has come yet."""
         self._stream = stream
         self._reader = WholeRequestReader(limits.head)
         self._now = now
         self._answer_for_server = answer_for_server
         self._held = ByteQueue()
         self._is_raw = False
-        """Whether what follows is no HTTP/1, and is given out as it comes."""
+        """True if what follows is no HTTP/1, and is given out as it comes."""
 
     async def read(self) -> bytes:
         """Return some of a request, nothing once the client has left. Raises RequestError, OSError."""
@@ -79,7 +79,7 @@ class CheckedRequests:
         return bool(data)
 
     def _take(self) -> bytes:
-        """Return what can be given out of what is held."""
+        """Return the held bytes that may be given out."""
         reader, held = self._reader, self._held
         if self.unused and (start := held.first(len(PREFACE))) and PREFACE.startswith(start):
             if start != PREFACE:

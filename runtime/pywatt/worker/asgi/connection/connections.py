@@ -11,9 +11,9 @@ from pywatt.http.server.server import TICK
 
 
 class Connections(set[Any]):
-    """Tells when there is none, and has those that mind the time look at it about once a second.
+    """Tells when there is none, and has each check its time limits about once a second.
 
-    Without connections nobody looks: an idle process is not woken.
+    Without connections there is no timer: an idle process is not woken.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,7 +43,7 @@ class Connections(set[Any]):
             self.none_left.set()
 
     def tick(self) -> None:
-        """Look at the clock: close what took too long."""
+        """Check the time limits, and close the connection if one has passed."""
         self.now = self._clock()
         for connection in list(self):
             look = getattr(connection, "look_at_time", None)

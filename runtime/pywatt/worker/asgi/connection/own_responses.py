@@ -20,7 +20,7 @@ def error_response(error: RequestError, headers: list[Header]) -> bytes:
 
 
 def concerns_server(head: RequestHead) -> bool:
-    """Whether a request is about the server and no resource of it (RFC 9110 9.3.7). Raises RequestError."""
+    """Return whether a request is about the server and no resource of it (RFC 9110 9.3.7). Raises RequestError."""
     if head.path != ASTERISK:
         return False
     if head.has_body:

@@ -1,4 +1,4 @@
-"""Answers plain requests: uvicorn's cycle, with short ways for what nearly every application does.
+"""Answers plain requests: uvicorn's cycle, with short ways for the common case.
 
 The body is there from the beginning, so nothing has to be waited for. The head of an answer leaves together with the
 body that follows at once. Whatever is less common goes uvicorn's own way.
@@ -18,7 +18,7 @@ from pywatt.worker.asgi.streams import Stream, Streams
 JOINED_SIZE = 16 * 1024
 """Bytes of a body above which copying it behind its head costs more than a second write."""
 NOBODY_WAITS = asyncio.Event()
-"""Set by many and awaited by nobody: a cycle gets an event of its own only when its application waits."""
+"""An event that is set but never awaited: a cycle gets one of its own only when its application waits."""
 
 
 class PlainCycle(RequestResponseCycle):
@@ -34,7 +34,7 @@ class PlainCycle(RequestResponseCycle):
     chunked_encoding: bool | None = None
     expected_content_length = 0
     is_attended = False
-    """Whether somebody calls `flush` before the turn of the loop ends."""
+    """True if somebody calls `flush` before the turn of the loop ends."""
     held = b""
     """The head, for the body to follow at once."""
     _start: Message | None = None
@@ -61,7 +61,7 @@ class PlainCycle(RequestResponseCycle):
 
     @property
     def transport(self) -> asyncio.Transport:  # type: ignore[override]
-        """The connection; whoever reaches for it finds the head written that was held."""
+        """The connection; access to it writes the held head first."""
         self.flush()
         return self._transport
 

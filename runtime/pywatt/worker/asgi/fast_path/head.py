@@ -23,7 +23,7 @@ _lines: dict[Header, bytes] = {}
 
 
 def plain_head(status: Any, headers: list[Any]) -> Head | None:
-    """Return a head, or None for what uvicorn is to write, or to say what is wrong with it."""
+    """Return a head; None: uvicorn is to write it, or to report its fault."""
     try:
         key = (status, *headers)
         head = _heads.get(key)

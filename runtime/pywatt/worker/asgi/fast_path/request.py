@@ -1,8 +1,8 @@
-"""Reads the requests that nearly all are: one that came whole and alone, and asks for nothing but an answer.
+"""Reads plain requests, as nearly all are: one that came whole and alone, without Upgrade or Expect.
 
 The verdict is llhttp's here as anywhere; what makes this quick is that none of its callbacks is Python, and that a
-header block that came before is not read again (docs/adr/0007). What is not plain is left to `WholeRequestReader`:
-whatever that refuses, or sees otherwise, must not be plain.
+header block that came before is not read again (docs/adr/0007). Other requests are left to `WholeRequestReader`:
+a request that it refuses, or sees otherwise, must not be plain.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HOST_SIZE = 256
 """Bytes of a host above which it is not remembered."""
 
 PlainRequest = tuple[str, str, bytes, bytes, list[Header], Forwarded | None, bytes]
-"""Method, path, path as it was sent, query, headers with lower-case names, what the gateway tells in them, body."""
+"""Method, path, path as sent, query, headers with lower-case names, the gateway's forwarding data, body."""
 
 _Names = tuple[bytes, ...]
 _Shape = tuple[_Names, bytes, bytes, bytes, bool]
@@ -113,7 +113,7 @@ class PlainReader:
         return method.decode(), path, raw_path, query, headers, told, body
 
     def _is_host(self, host: bytes) -> bool:
-        """Tell whether it names a host, and remember that it does."""
+        """Return whether it names a host, and remember that it does."""
         if not is_authority(host):
             return False
         if len(host) <= HOST_SIZE:
@@ -130,7 +130,7 @@ class PlainReader:
 
 
 class _Callbacks:
-    """What llhttp finds, noted without a line of Python."""
+    """The findings of llhttp, noted without a line of Python."""
 
     def __init__(self, events: list[bytes], fields: dict[bytes, bytes]) -> None:
         self.on_message_begin = partial(events.append, _BEGIN)
@@ -140,7 +140,7 @@ class _Callbacks:
 
 
 class _Shapes(dict[_Names, _Shape | None]):
-    """What is to know of the names of all headers of a request; None: it is not plain."""
+    """The findings in the header names of a request; None: it is not plain."""
 
     def __missing__(self, sent: _Names) -> _Shape | None:
         names = tuple(name.lower() for name in sent)
