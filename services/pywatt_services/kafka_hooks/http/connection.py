@@ -1,4 +1,4 @@
-"""The server's side of one client's connection: requests in, one after the other, and their answers out.
+"""The server's side of one client's connection: requests in, one after the other, and their responses out.
 
 No ASGI here: a task, an event and three coroutines per request would cost more than publishing a record does.
 """
@@ -56,13 +56,13 @@ class HooksConnection(ServerConnection["HooksServer"]):
         _, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
         return bool(uid == os.geteuid())
 
-    def respond(self, answer: HttpResponse) -> None:
-        """Send the answer to the current request, then go on with the next."""
+    def respond(self, response: HttpResponse) -> None:
+        """Send the response to the current request, then go on with the next."""
         self._exchange = None
         if self.state is CLOSED:
             return
         keep = self._keeps_alive()
-        self._write_response(answer.status, answer.headers, answer.body, keep=keep)
+        self._write_response(response.status, response.headers, response.body, keep=keep)
         if keep:
             self._next()
         else:

@@ -1,4 +1,4 @@
-"""One HTTP request of a client, complete, and the one answer to it, now or later."""
+"""A whole HTTP request of a client, and its one response, now or later."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORWARDED = b"x-forwarded-proto"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asks. Its framing was checked and taken off."""
+    """A client's request. Its framing was checked and taken off."""
 
     method: str
     path: str
@@ -28,16 +28,16 @@ class Request:
     target: str = ""
     """As it was sent; for messages."""
     public: bool = False
-    """Whether it came over the app's public address."""
+    """True when it came over the app's public address."""
 
     @property
     def hops(self) -> int:
-        """How many workers of this service have passed it on."""
+        """The number of workers of this service that have passed it on."""
         return 0
 
     @property
     def from_outside(self) -> bool:
-        """Whether it comes from outside the app, be it through a gateway."""
+        """True when it comes from outside the app, also through a gateway."""
         return self.public or any(name == FORWARDED for name, _ in self.headers)
 
 
@@ -49,7 +49,7 @@ class PassedOn(Request):
 
     @property
     def hops(self) -> int:
-        """How many workers have passed it on."""
+        """The number of workers that have passed it on."""
         return self.times
 
 
@@ -62,7 +62,7 @@ class Downstream(Protocol):
 
 
 class HooksExchange:
-    """Gives one request its answer, unless its client goes away before."""
+    """Gives one request its response, unless its client goes away before."""
 
     __slots__ = ("_client", "_gone")
 
@@ -72,22 +72,22 @@ class HooksExchange:
 
     @property
     def open(self) -> bool:
-        """Whether the client still waits."""
+        """True while the client waits."""
         return self._client is not None
 
     @property
     def is_from_same_user(self) -> bool:
-        """Whether the client is a process of this user's that came over a unix socket: no other can claim that."""
+        """True when the client is a process of this user's that came over a unix socket: no other can claim that."""
         return self._client is not None and self._client.is_same_user
 
     def respond(self, response: HttpResponse) -> None:
-        """Send the answer, if the client still waits for one."""
+        """Send the response, if the client still waits for it."""
         client, self._client, self._gone = self._client, None, None
         if client is not None:
             client.respond(response)
 
     def on_gone(self, told: Callable[[], None]) -> None:
-        """Have `told` called when the client goes away before it was answered."""
+        """Call `told` when the client goes away before its response."""
         self._gone = told
 
     def abandon(self) -> None:
@@ -98,8 +98,8 @@ class HooksExchange:
 
 
 class Handler(Protocol):
-    """What answers requests."""
+    """Responds to requests."""
 
     def handle(self, request: Request, exchange: HooksExchange) -> None:
-        """Answer now, or keep the exchange and answer later."""
+        """Respond now, or keep the exchange and respond later."""
         ...

@@ -71,8 +71,8 @@ def bad_request(message: str) -> HttpResponse:
 
 def unknown_coding(message: str) -> HttpResponse:
     """Respond to a body with an unsupported content coding."""
-    answer = _error(415, "Unsupported Media Type", message, code="HTTP_ERROR_UNSUPPORTED_MEDIA_TYPE")
-    return HttpResponse(answer.status, (*answer.headers, (b"accept-encoding", b"gzip, deflate")), answer.body)
+    response = _error(415, "Unsupported Media Type", message, code="HTTP_ERROR_UNSUPPORTED_MEDIA_TYPE")
+    return HttpResponse(response.status, (*response.headers, (b"accept-encoding", b"gzip, deflate")), response.body)
 
 
 def invalid(errors: Sequence[Mapping[str, Any]]) -> HttpResponse:
@@ -91,9 +91,9 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> HttpResponse:
 
 def unauthorized(header: str | None) -> HttpResponse:
     """Answer a client that may not come in; `header`: where an API key is expected, None where a token would do."""
-    answer = _error(401, "Unauthorized", "An API key or a token is needed.", code="HTTP_ERROR_UNAUTHORIZED")
+    response = _error(401, "Unauthorized", "An API key or a token is needed.", code="HTTP_ERROR_UNAUTHORIZED")
     challenge = "Bearer" if header is None else f'ApiKey header="{header}"'
-    return HttpResponse(answer.status, (*answer.headers, (b"www-authenticate", challenge.encode())), answer.body)
+    return HttpResponse(response.status, (*response.headers, (b"www-authenticate", challenge.encode())), response.body)
 
 
 def no_keys() -> HttpResponse:
@@ -107,9 +107,9 @@ def other_request() -> HttpResponse:
     return _error(422, "Unprocessable Entity", message, code="HTTP_ERROR_UNPROCESSABLE_ENTITY")
 
 
-def replayed(answer: HttpResponse) -> HttpResponse:
-    """Repeat the first answer to a request with an idempotency key."""
-    return HttpResponse(answer.status, (*answer.headers, (b"idempotent-replayed", b"true")), answer.body)
+def replayed(response: HttpResponse) -> HttpResponse:
+    """Repeat the first response to a request with an idempotency key."""
+    return HttpResponse(response.status, (*response.headers, (b"idempotent-replayed", b"true")), response.body)
 
 
 def acknowledged(position: RecordPosition) -> HttpResponse:
@@ -172,7 +172,7 @@ def timed_out() -> HttpResponse:
 
 
 def reply_response(reply: Message) -> HttpResponse:
-    """Turn a reply into the answer that its client gets."""
+    """Turn a reply into the response that its client gets."""
     asked = first_header(reply.headers, STATUS_CODE)
     status = OK if asked is None else _status(asked)
     if status is None:
@@ -199,8 +199,8 @@ def _error(status: int, error: str, message: str, *, code: str) -> HttpResponse:
     return _json(status, {"code": code, "statusCode": status, "error": error, "message": message})
 
 
-def _later(answer: HttpResponse) -> HttpResponse:
-    return HttpResponse(answer.status, (*answer.headers, (b"retry-after", b"%d" % RETRY_AFTER)), answer.body)
+def _later(response: HttpResponse) -> HttpResponse:
+    return HttpResponse(response.status, (*response.headers, (b"retry-after", b"%d" % RETRY_AFTER)), response.body)
 
 
 def _json(status: int, document: Mapping[str, Any]) -> HttpResponse:
