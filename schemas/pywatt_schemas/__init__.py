@@ -34,7 +34,7 @@ def load(name: str) -> Mapping[str, Any]:
 
 
 def service_file(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema of a whole service file: a type's own keys, then those that every service file may have."""
+    """Return the schema of a whole service file: the keys of its type, then the keys common to all service files."""
     shared = load("service")
     return {
         **schema,

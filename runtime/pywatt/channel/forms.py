@@ -1,4 +1,4 @@
-"""The forms that the fields of a message may have, as predicates of what JSON has become (pure)."""
+"""Predicates for the fields of messages, applied to decoded JSON (pure)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable
 
 MOST = 2**63
-"""No number of ours comes near it."""
+"""Limit of numbers; real values are far below it."""
 _ADDRESS = re.compile(r"unix:[^\0]+|tcp:[^\0\s]+:([0-9]{1,5})")
 _HIGHEST_PORT = 65535
 
 
 def anything(_value: object) -> bool:
-    """Whatever JSON can say."""
+    """Any JSON value."""
     return True
 
 
@@ -59,7 +59,7 @@ def variables(value: object) -> bool:
 
 
 def address(value: object) -> bool:
-    """Where an endpoint is, in the form of `Endpoint.address`."""
+    """The address of an endpoint, in the form of `Endpoint.address`."""
     if not isinstance(value, str) or not text(value):
         return False
     match = _ADDRESS.fullmatch(value)
@@ -67,10 +67,10 @@ def address(value: object) -> bool:
 
 
 def mapping(value: object) -> bool:
-    """An object, about whose inside nothing is said."""
+    """An object with any content."""
     return isinstance(value, dict)
 
 
 def maybe(form: Callable[[object], bool]) -> Callable[[object], bool]:
-    """Return the form that also takes null."""
+    """Return the predicate that also accepts null."""
     return lambda value: value is None or form(value)

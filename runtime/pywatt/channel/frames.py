@@ -1,4 +1,4 @@
-"""Length-prefixed frames over a byte stream: four bytes of big-endian length, then so many bytes."""
+"""Length-prefixed frames over a byte stream: four bytes of big-endian length, then the payload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def frame(payload: bytes) -> bytes:
 
 
 class FrameReader:
-    """Cuts what a stream delivers, in pieces of any size, into frames."""
+    """Splits a stream, received in pieces of any size, into frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

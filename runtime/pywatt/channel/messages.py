@@ -1,4 +1,4 @@
-"""What the supervisor and a worker say to each other.
+"""Messages between the supervisor and a worker.
 
     worker -> supervisor    Ready  Degraded  Follow  TableApplied  TableDrained  Pong  Checked  Ask  Debugging
     supervisor -> worker    TableChanged  Stop  Ping  Check  Answer
@@ -18,7 +18,7 @@ from typing import Any
 from pywatt.channel import forms
 
 SHOWN_BYTES = 80
-"""How much of what is no message an error shows."""
+"""Bytes of an invalid message that an error shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Ready:
     """The worker takes work from now on."""
 
     http: bool = True
-    """Whether it answers HTTP on the sockets it was given."""
+    """True if it answers HTTP on the sockets it was given."""
     address: str | None = None
     """Its endpoint when that is not its unix socket, in the form of `Endpoint.address`."""
     exports: Mapping[str, str] = field(default_factory=dict)
@@ -35,28 +35,28 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Degraded:
-    """Something the service needs is away; None: it is back."""
+    """A dependency of the service is unavailable; None: it is available again."""
 
     reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class TableApplied:
-    """The worker makes its calls by this version of the mesh table from now on."""
+    """The worker uses this version of the mesh table from now on."""
 
     version: int
 
 
 @dataclass(frozen=True, slots=True)
 class TableDrained:
-    """No call to an endpoint which this version dropped is left, except those that take very long."""
+    """No calls to endpoints that this version removed are left, except very long ones."""
 
     version: int
 
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """The worker wants to be told of every change of the mesh table; a TableChanged comes at once."""
+    """The worker subscribes to changes of the mesh table; a TableChanged follows at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class TableChanged:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Finish what is in flight and exit within so many seconds."""
+    """The worker is to finish its requests and exit."""
 
     timeout: float
     linger: bool = False
@@ -84,25 +84,25 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """The supervisor asks for a sign of life."""
+    """The supervisor asks for a heartbeat."""
 
     sent: float
-    """When, by CLOCK_MONOTONIC."""
+    """Time of sending, by CLOCK_MONOTONIC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """The event loop of a worker turns."""
+    """The heartbeat of a worker's event loop."""
 
     delay: float
-    """Seconds that the ping had to wait for it."""
+    """Delay of the event loop in seconds."""
     gauges: Mapping[str, float] = field(default_factory=dict)
-    """What the worker measures: `waiting` requests, `kafkaLag` in records."""
+    """Measurements of the worker: `waiting` requests, `kafkaLag` in records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Call a function of the application, `module:function`; the Checked bears the same number."""
+    """The worker is to call a function of the application, `module:function`; the Checked has the same id."""
 
     id: int
     hook: str
@@ -110,16 +110,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the function says."""
+    """The result of a Check."""
 
     id: int
     problem: str
-    """What is wrong; blank: nothing."""
+    """The failure; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """An internal service asks for a command to be carried out; the Answer bears the same number."""
+    """An internal service requests a command; the Answer has the same id."""
 
     id: int
     command: str
@@ -128,12 +128,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of an Ask."""
+    """The result of an Ask."""
 
     id: int
     result: Any = None
     error: Mapping[str, Any] | None = None
-    """Why it failed, in the form of `pywatt.control.failure.to_json`."""
+    """Its failure, in the form of `pywatt.control.failure.to_json`."""
 
 
 Message = (
@@ -179,7 +179,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes) -> Message:
-    """Read what `encode` made. Raises ValueError for anything else."""
+    """Decode the result of `encode`. Raises ValueError for anything else."""
     try:
         document = json.loads(data)
         cls = _KINDS[document.pop("kind")]

@@ -28,7 +28,7 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def send(self, message: Message) -> int:
-        """Queue the message and return its bytes; to a peer that is gone it is dropped: its end is told elsewhere."""
+        """Queue the message and return its size in bytes; a message to a closed peer is dropped."""
         if self._transport is None or self._transport.is_closing():
             return 0
         data = frame(encode(message))

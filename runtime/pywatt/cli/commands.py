@@ -1,4 +1,4 @@
-"""The command group: our commands and those of the entry-point group `pywatt.commands`, imported when they are used."""
+"""The command group: built-in commands and those of the entry-point group `pywatt.commands`, imported on use."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _COMMANDS = {
     "validate": ("pywatt.cli.project.validate", "Check the app's config files without starting anything."),
 }
 _ALIASES = {"add": "create", "applications": "services", "init": "create"}
-"""The original's further names of commands."""
+"""Aliases of commands in the original."""
 ENTRY_POINT_GROUP = "pywatt.commands"
 EXIT_USAGE = 2
 
 
 class LazyGroup(click.Group):
-    """Imports a command only when it is run, so that each command starts fast."""
+    """A group that imports a command only when it is run, so that each command starts fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*_COMMANDS, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})

@@ -1,4 +1,4 @@
-"""The three descriptors that every program has, whatever the caller made of them."""
+"""Repairs the three standard descriptors, in whatever state the caller left them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pywatt.errors import EXIT_FAILURE
 
 _HIGHEST = 2
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
-"""How the place to which a command prints may fail."""
+"""Errors of a write to standard output that are reported without a traceback."""
 
 
 def open_standard_streams() -> None:
-    """Open /dev/null in place of each closed one (`pywatt start 1>&-`), as services do that are started at boot.
+    """Open /dev/null for each closed standard descriptor (`pywatt start 1>&-`), as daemons do.
 
     Else the next file or socket that is opened gets its number, and what is printed goes there. Characters that the
     encoding of an output lacks, and halves of characters, are printed as escapes from then on.
@@ -36,7 +36,7 @@ def open_standard_streams() -> None:
 
 
 def output_failed(error: OSError) -> int:
-    """Return the exit status of a command whose output cannot be written, and tell why. Raises any other error again.
+    """Report that the output of a command cannot be written, and return its exit status. Re-raises any other error.
 
     A reader that has seen enough (`pywatt logs | head`) is told nothing.
     """

@@ -1,4 +1,4 @@
-"""Finds the file an app is configured by, as the original does: in the folder or above it, never writing one."""
+"""Finds the config file of an app, as the original does: in the folder or above it, never writing one."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ FILE_NAMES = (
     *(f"{stem}.{extension}" for extension in FORMATS for stem in STEMS),
     *(f"{stem}.{suffix}.{extension}" for suffix in SUFFIXES for extension in FORMATS for stem in STEMS),
 )
-"""In the order in which a folder is searched."""
+"""Names of config files, in search order."""
 
 LISTS = ("web", "services", "applications")
-"""The three names of the list of services."""
+"""Names of the list of services."""
 ROOT_KEYS = (*LISTS, "autoload")
-"""A file with one of these is a root file."""
+"""Keys that make a file a root file."""
 _ROOT_TYPES = frozenset({"runtime", "wattpm", "@platformatic/runtime"})
 
 MISSPELT = 0.8
-"""How alike a key and one of ROOT_KEYS must be, from 0 to 1, for the one to be taken for the other."""
+"""Minimum similarity, from 0 to 1, of a key and one of ROOT_KEYS for the key to count as a misspelling."""
 
 _SCHEMA_URL = re.compile(
     r"""https?://(?:schemas\.)?platformatic\.dev/(?:
@@ -44,7 +44,7 @@ _SCHEMA_URL = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSource:
-    """What an app is configured by."""
+    """The document that configures an app."""
 
     document: Document
     """For a folder without a config file: an empty document whose `file` is the folder."""
@@ -82,7 +82,7 @@ def config_files(folder: Path) -> Iterator[Path]:
 
 
 def type_name(data: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the key that names the service type and the name: from `type`, `module` or `$schema`; else two blanks."""
+    """Return the key that names the service type (`type`, `module` or `$schema`) and the name, or two empty texts."""
     for key in ("type", "module"):
         value = data.get(key)
         if isinstance(value, str) and value:

@@ -1,4 +1,4 @@
-"""Where variables come from: the process's environment, `.env` files, and `env` blocks of the config.
+"""Reads variables from their sources: the process's environment, `.env` files, and `env` blocks of the config.
 
 A worker's environment is merged in this order, later ones winning: the root's `.env`, the service's envfile, the
 process's environment, the root's `env`, the service's `env`. As in the original, files never override the process.
@@ -27,7 +27,7 @@ ENV_FILE = ".env"
 def app_env_file(
     root: Document, folder: Path, cwd: Path, environ: Mapping[str, str], env_file: Path | None
 ) -> tuple[Path | None, dict[str, str]]:
-    """Return the app's env file and its variables. Raises ConfigError, also when a file that was named is missing."""
+    """Return the app's env file and its variables. Raises ConfigError, also if a file that is named is missing."""
     if env_file is not None:
         return absolute(env_file, cwd), read_env_file(absolute(env_file, cwd))
     block = root.data.get("runtime")
@@ -81,7 +81,7 @@ def read_env_file(file: Path, named_in: Document | None = None, key: KeyPath = (
 
 
 def _faults(binding: Binding) -> Iterator[tuple[str, str]]:
-    """Yield why a process cannot have the variable of a line, and what to write; nothing: it can."""
+    """Yield the problem of a line whose variable a process cannot have, and its hint."""
     if binding.error or (binding.key is not None and (not binding.key or "=" in binding.key)):
         value = binding.original.string.partition("=")[2].strip()
         if binding.error and value[:1] in ("'", '"'):

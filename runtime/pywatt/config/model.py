@@ -25,7 +25,7 @@ class LogLevel(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """Where the entrypoint listens. Original: `server.hostname`, `server.port`, `server.backlog`."""
+    """The address of the entrypoint. Original: `server.hostname`, `server.port`, `server.backlog`."""
 
     hostname: str = "127.0.0.1"
     port: int = 0
@@ -34,19 +34,19 @@ class ServerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShutdownConfig:
-    """Seconds that a graceful stop may take. Original: `gracefulShutdown.runtime`, `.application` (milliseconds)."""
+    """Limits of a graceful stop in seconds. Original: `gracefulShutdown.runtime`, `.application` (milliseconds)."""
 
     runtime: float = 30.0
     service: float = 10.0
     drain: float = 60.0
-    """Of a worker that has been replaced and that nothing waits for. Ours: `gracefulShutdown.drain`."""
+    """Limit for a worker that has been replaced and that nothing waits for. Ours: `gracefulShutdown.drain`."""
 
 
 DEFAULT_SHUTDOWN = ShutdownConfig()
 
 
 class RestartPolicy(enum.StrEnum):
-    """Which ends of a worker are followed by a new start: OTP's restart types."""
+    """OTP's restart types: the exits of a worker that are followed by a new start."""
 
     PERMANENT = "permanent"
     """Always."""
@@ -58,22 +58,22 @@ class RestartPolicy(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartConfig:
-    """Whether, and how soon, a worker that ended is replaced. Original: `restartOnError`."""
+    """Restart policy and backoff of a worker that has ended. Original: `restartOnError`."""
 
     policy: RestartPolicy = RestartPolicy.PERMANENT
     delay: float = 0.0
-    """Seconds before the first replacement; further ones back off exponentially."""
+    """Seconds before the first restart; later delays double."""
     longest_delay: float = 15.0
-    """Seconds between two starts that the backoff does not exceed."""
+    """Longest delay between two starts, in seconds."""
     intensity: int = 5
-    """How many failures within `period` are borne before the slot counts as being in a crash loop."""
+    """Failures within `period` that are tolerated before the slot is in a crash loop."""
     period: float = 60.0
     """Seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeConfig:
-    """A question that is asked of every worker again and again. Keys: `probes.startup`, `.liveness`, `.readiness`."""
+    """A check that each worker has to pass periodically. Keys: `probes.startup`, `.liveness`, `.readiness`."""
 
     http: str | None = None
     """Path that must answer 2xx or 3xx on the worker's own endpoint."""
@@ -84,50 +84,50 @@ class ProbeConfig:
     interval: float
     """Seconds."""
     timeout: float = 1.0
-    """Seconds that one answer may take."""
+    """Timeout of one check in seconds."""
     failure_threshold: int = 3
-    """Failures in a row that count."""
+    """Consecutive failures after which the probe has failed."""
     success_threshold: int = 1
-    """Successes in a row that make up for them."""
+    """Consecutive successes after which it has passed again."""
     initial_delay: float = 0.0
-    """Seconds before the first question."""
+    """Seconds before the first check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbesConfig:
-    """What is asked of a service's workers."""
+    """The probes of a service's workers."""
 
     startup: ProbeConfig | None = None
-    """Asked first; when it fails, the worker is killed and its start has failed."""
+    """Runs first; if it fails, the worker is killed and its start has failed."""
     liveness: ProbeConfig | None = None
-    """When it fails, the worker is killed and replaced."""
+    """If it fails, the worker is killed and replaced."""
     readiness: ProbeConfig | None = None
-    """While it fails, nobody calls the worker."""
+    """While it fails, no requests are sent to the worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthConfig:
-    """When a worker that still answers is replaced all the same. Original: `health`."""
+    """Limits beyond which a worker that still answers is replaced. Original: `health`."""
 
     interval: float = 30.0
     """Seconds between two checks of a worker."""
     grace_period: float = 30.0
-    """Seconds that a worker has been ready before it is checked."""
+    """Seconds for which a worker must have been ready before it is checked."""
     max_unhealthy_checks: int = 10
-    """Failed checks in a row after which it is replaced."""
+    """Consecutive failed checks after which it is replaced."""
     max_loop_delay: float | None = None
-    """Seconds by which its event loop may be late. Original: `health.maxEventLoopDelay` (milliseconds)."""
+    """Longest delay of its event loop in seconds. Original: `health.maxEventLoopDelay` (milliseconds)."""
     max_cpu: float | None = None
-    """Share of one core that it may use. Original: `health.maxELU`."""
+    """Largest share of one core that it may use. Original: `health.maxELU`."""
 
 
 class Signal(enum.StrEnum):
-    """What the number of a service's workers may follow; each is a mean over its workers. Ours: `workers.scaleOn`."""
+    """Signals for scaling, each a mean over the service's workers. Ours: `workers.scaleOn`."""
 
     CPU = "cpu"
     """Share of one core. Original: the event loop utilization (ELU)."""
     LOOP_DELAY = "loopDelay"
-    """Milliseconds that the event loop is late."""
+    """Delay of the event loop in milliseconds."""
     WAITING = "waiting"
     """Requests taken and not answered yet."""
     KAFKA_LAG = "kafkaLag"
@@ -136,17 +136,17 @@ class Signal(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """Bounds of a signal."""
+    """Bounds of a scaling signal."""
 
     up: float
     """Above it a worker is added."""
     down: float
-    """Below it one is taken away."""
+    """Below it a worker is removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalingConfig:
-    """How the number of a service's workers changes by itself. Original: `workers` with `dynamic: true`."""
+    """Automatic scaling of a service's workers. Original: `workers` with `dynamic: true`."""
 
     minimum: int = 1
     maximum: int | None = None
@@ -154,29 +154,29 @@ class ScalingConfig:
     cooldown: float = 20.0
     """Seconds between two changes."""
     grace_period: float = 30.0
-    """Seconds that a worker has been ready before what it does counts."""
+    """Seconds for which a worker must have been ready before its signals count."""
     signals: Mapping[Signal, Threshold] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildCommand:
-    """A program that makes what a service runs, run by `pywatt build` in the service's folder."""
+    """The build command of a service, run by `pywatt build` in the service's folder."""
 
     words: tuple[str, ...]
     """The program and its arguments."""
     expands: bool = False
-    """Whether `$NAME` in the words stands for a variable of the service's environment."""
+    """True if `$NAME` in the words stands for a variable of the service's environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchConfig:
-    """Which changed files of a service's folder mean new code, under `pywatt dev`. Original: `watch`."""
+    """Files of a service's folder whose changes restart it under `pywatt dev`. Original: `watch`."""
 
     enabled: bool = True
     allow: tuple[str, ...] = ()
     """Patterns as in .gitignore; none: the usual source and template files."""
     ignore: tuple[str, ...] = ()
-    """Patterns of files that do not count, beside those of .gitignore."""
+    """Patterns of files to ignore, in addition to .gitignore."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +216,7 @@ class ServiceConfig:
     """Seconds that a worker may take to end once another one serves in its place."""
     log_level: LogLevel = LogLevel.INFO
     stderr_level: LogLevel = LogLevel.ERROR
-    """Of text on its standard error that names no level. Ours: `logger.stderrLevel`."""
+    """Level of text on its standard error that names none. Ours: `logger.stderrLevel`."""
     preload: tuple[str, ...] = ()
     """Modules which the forkserver imports before it forks a worker of this service."""
     interpreter: Path | None = None
@@ -226,9 +226,9 @@ class ServiceConfig:
     build: BuildCommand | None = None
     watch: WatchConfig = WatchConfig()
     debugged: bool = False
-    """Whether its workers listen for an editor's debugger: `pywatt dev --debug`."""
+    """True if its workers listen for an editor's debugger: `pywatt dev --debug`."""
     http: bool = True
-    """Whether its workers may answer HTTP; False: its type knows beforehand that they do not."""
+    """False if its workers never answer HTTP, which its type knows beforehand."""
     internal: bool = False
     """Started by pywatt itself (the embedded broker), not listed by the user."""
 
@@ -239,7 +239,7 @@ class AutoloadConfig:
 
     path: Path
     exclude: frozenset[str] = frozenset()
-    """Names of folders that are none."""
+    """Names of folders that are not services."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,14 +265,14 @@ class RuntimeConfig:
     """Seconds within which each service must get ready; None: no limit."""
     shutdown: ShutdownConfig = ShutdownConfig()
     total_workers: int | None = None
-    """What all services that scale by themselves may have together; None: as many as there are cores."""
+    """Limit of the workers of all services that scale automatically; None: the number of cores."""
     total_memory: int | None = None
     """Bytes that their workers may use together; None: 90 % of the machine's or the container's memory."""
     autoload: AutoloadConfig | None = None
     env_files: tuple[Path, ...] = ()
-    """Files of variables that were read, but for a `.env` in a service's folder."""
+    """Env files that were read, except a `.env` in a service's folder."""
     warnings: tuple[str, ...] = ()
-    """Things to tell the user once, such as keys that are not supported yet."""
+    """Warnings for the user, such as of keys that are not supported yet."""
 
     def service(self, service_id: str) -> ServiceConfig:
         """Return the service with that id. Raises KeyError."""

@@ -38,7 +38,7 @@ VALIDATORS: tuple[Validator, ...] = (
     validators.check_entrypoint,
 )
 PREFLIGHT: tuple[Validator, ...] = (validators.check_programs_and_modules,)
-"""Validators that look beyond the config files, for `pywatt validate`: a start tells what it misses by itself."""
+"""Validators that look beyond the config files, for `pywatt validate`: a start reports missing programs by itself."""
 
 
 def load(

@@ -1,4 +1,4 @@
-"""What the root file says about the app as a whole, with defaults filled in and the `runtime` block hoisted."""
+"""Reads the app-wide settings of the root file, with defaults and with the `runtime` block hoisted."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _seconds(block: Mapping[str, Any], key: str, default: float) -> float:
 
 
 def hoisted(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document with the keys of its `runtime` block at the top, where a key that is there already wins."""
+    """Return the document with the keys of its `runtime` block moved to the top; existing keys take precedence."""
     flat = {name: value for name, value in data.items() if name != "runtime"}
     return _merged(data.get("runtime", {}), flat)
 
@@ -80,7 +80,7 @@ def log_level(data: Mapping[str, Any], key: str = "level") -> LogLevel | None:
 
 
 def watch_config(data: Mapping[str, Any], *, app_wide: bool) -> WatchConfig:
-    """Return what a service's document says of watching; nothing is watched when the root file says so."""
+    """Return the `watch` settings of a service's document; the root file can turn watching off for all services."""
     watch = data.get("watch", True)
     if isinstance(watch, bool):
         return WatchConfig(enabled=watch and app_wide)
@@ -92,7 +92,7 @@ def watch_config(data: Mapping[str, Any], *, app_wide: bool) -> WatchConfig:
 
 
 def _history_bytes(value: bool | Mapping[str, Any]) -> int:
-    """Return how much of the log is kept; the file says megabytes."""
+    """Return the size of the log history in bytes; the file has megabytes."""
     if isinstance(value, bool):
         return HISTORY_MEGABYTES * MEGABYTE if value else 0
     return int(value.get("maxSize", HISTORY_MEGABYTES) * MEGABYTE)

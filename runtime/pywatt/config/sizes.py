@@ -1,4 +1,4 @@
-"""Amounts of memory as the files say them: `512MB`, or a number of bytes."""
+"""Parses amounts of memory in config files: `512MB`, or a number of bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:I?B)?\s*", re.IGNOREC
 """The schemas have the same pattern."""
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 KIBI = 1024
-"""What each unit is of the next smaller one. Original: the same."""
+"""Factor between two units. Original: the same."""
 
 
 def size_in_bytes(value: str | float | None) -> int | None:

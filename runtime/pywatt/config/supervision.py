@@ -1,4 +1,4 @@
-"""What the files say about how a service's workers are kept: their number, restarts, limits, probes.
+"""Reads the supervision keys: number of workers, restarts, limits, probes.
 
 The same keys may stand in the root file for all services, in a service's own file, and in its entry of the root file:
 a layer each, of which a later one wins.
@@ -30,15 +30,15 @@ Layer: TypeAlias = Mapping[str, Any]
 
 KEYS = ("beforeStart", "health", "maxMemory", "probes", "restart", "restartOnError", "watchdog", "workers")
 MILLISECONDS = 1000
-"""Per second: the files say milliseconds, the model says seconds."""
+"""Per second: the files have milliseconds, the model has seconds."""
 LONGEST_DELAY = 300.0
 DEVELOPMENT_DELAY = 15.0
-"""Seconds between two starts of a worker that fails again and again, in production and in development."""
+"""Longest delay in seconds between two starts of a worker that keeps failing, in production and in development."""
 IMMEDIATE_RESTART = 10
 """Milliseconds below which a restart is immediate. Original: the same."""
 WATCHDOG = 30.0
 DEVELOPMENT_WATCHDOG = 60.0
-"""Seconds without a sign of life."""
+"""Seconds without a heartbeat, in production and in development."""
 
 STARTUP = ProbeConfig(interval=0.5, failure_threshold=60)
 LIVENESS = ProbeConfig(interval=10.0)
@@ -54,7 +54,7 @@ THRESHOLDS: Mapping[Signal, Threshold] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supervision:
-    """The result, for one service."""
+    """The merged supervision settings of one service."""
 
     workers: int
     scaling: ScalingConfig | None
@@ -67,12 +67,12 @@ class Supervision:
 
 
 def layer_of(data: Mapping[str, Any]) -> Layer:
-    """Return what a document or an entry says about this."""
+    """Return the supervision keys of a document or an entry."""
     return {name: data[name] for name in KEYS if data.get(name) is not None}
 
 
 def check_layer(layer: Layer, document: Document, above: KeyPath, diagnostics: Diagnostics) -> None:
-    """Note what contradicts itself in a layer; `above`: where in the document its keys stand."""
+    """Report contradictions in a layer; `above` is the key path of the layer in its document."""
     for name, probe in layer.get("probes", {}).items():
         if isinstance(probe, dict) and len({"http", "command", "hook"} & probe.keys()) != 1:
             hint = 'either "http": "/path", or "command": ["program", "argument"], or "hook": "module:function"'
@@ -94,7 +94,7 @@ def check_layer(layer: Layer, document: Document, above: KeyPath, diagnostics: D
 
 
 def supervision_of(layers: Iterable[Layer], *, production: bool) -> Supervision:
-    """Return what the layers amount to; in development a service has one worker, as in the original."""
+    """Return the merged layers, a later one winning; in development a service has one worker, as in the original."""
     below_first = list(layers)
     whole: dict[str, Any] = {}
     for layer in below_first:
@@ -120,12 +120,12 @@ def supervision_of(layers: Iterable[Layer], *, production: bool) -> Supervision:
 
 
 def total_memory(layer: Layer) -> int | None:
-    """Return what `workers.maxMemory` of the root file allows all services together."""
+    """Return the memory limit of all services together: `workers.maxMemory` of the root file, in bytes."""
     return size_in_bytes(_merged(layer, "workers").get("maxMemory"))
 
 
 def total_workers(layer: Layer) -> int | None:
-    """Return what `workers.total` of the root file allows all services together."""
+    """Return the worker limit of all services together: `workers.total` of the root file."""
     total: int | None = _merged(layer, "workers").get("total")
     return total
 

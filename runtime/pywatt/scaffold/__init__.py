@@ -1,1 +1,1 @@
-"""What `pywatt create` makes: templates, the files that come of them, and writing those all or not at all."""
+"""Creates apps for `pywatt create`: fills in templates and writes all files or none."""

@@ -1,4 +1,4 @@
-"""Which kinds of services there are templates for, and what a user means by `api=python:fastapi`."""
+"""Lists the templates of services, and parses `api=python:fastapi`."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ _NEW_SERVICE = re.compile(r"(?:(?P<id>[^=]*)=)?(?P<kind>[^:=]+)(?::(?P<name>[^:=
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """One way to begin a service."""
+    """A template for a new service."""
 
     kind: str
-    """What the user calls it: `python`, `worker`, `gateway`, ..."""
+    """Kind on the command line: `python`, `worker`, `gateway`, ..."""
     name: str = ""
-    """Which template of that kind; blank when there is only one."""
+    """Name among the templates of that kind; empty if there is only one."""
     title: str
     type: str
-    """The service type that it is of."""
+    """Its service type."""
     default_id: str
     http: bool = True
-    """Whether it answers HTTP."""
+    """True if it answers HTTP."""
     test: str = "log"
-    """Which test it gets when it can be asked from outside."""
+    """Template of its test, if clients can reach it."""
     requirements: tuple[str, ...] = ()
-    """What it needs to have installed, as lines of a requirements file."""
+    """Packages that it needs, as lines of a requirements file."""
     module: str = ""
-    """What it imports, to see whether that is installed here."""
+    """Module that it imports, to check whether its package is installed."""
     program: str = ""
-    """What must be on PATH."""
+    """Program that it needs on PATH."""
 
     @property
     def spelling(self) -> str:
-        """How it is named on the command line."""
+        """Its name on the command line."""
         return f"{self.kind}:{self.name}" if self.name else self.kind
 
     @property
     def folder(self) -> str:
-        """Where its files are among the templates."""
+        """Folder of its files among the templates."""
         return f"{self.kind}/{self.name}" if self.name else self.kind
 
 
@@ -107,7 +107,7 @@ class NewService:
 
 
 def parse_new_service(text: str) -> NewService:
-    """Return what `ID=KIND[:TEMPLATE]` or `KIND[:TEMPLATE]` asks for. Raises CreateRefused."""
+    """Parse `ID=KIND[:TEMPLATE]` or `KIND[:TEMPLATE]`. Raises CreateRefused."""
     found = _NEW_SERVICE.fullmatch(text.strip())
     if found is None:
         raise CreateRefused(f"cannot read --service {text}", hint="write ID=KIND[:TEMPLATE], as in api=python:fastapi")
@@ -140,7 +140,7 @@ def find_template(kind: str, name: str) -> Template:
 
 
 def id_problem(service_id: str, taken: Iterable[str] = ()) -> str:
-    """Return why this cannot be the id of a new service; a blank when it can."""
+    """Return why this cannot be the id of a new service; empty if it can."""
     if not ID.fullmatch(service_id):
         return f'"{service_id}" cannot be an id, which is {_WORDS_OF_ID}'
     if service_id in taken:
@@ -149,5 +149,5 @@ def id_problem(service_id: str, taken: Iterable[str] = ()) -> str:
 
 
 def is_installed(template: Template) -> bool:
-    """Whether the packages that the template imports are installed here."""
+    """Return whether the packages that the template imports are installed."""
     return not template.module or importlib.util.find_spec(template.module) is not None

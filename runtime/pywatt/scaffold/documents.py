@@ -14,7 +14,7 @@ from pywatt.scaffold.layout import KAFKA_HOOKS, Layout
 
 TOPIC = "events"
 EVENTS_URL = "EVENTS_URL"
-"""Where records go when the app has no service of ours that takes them."""
+"""Variable with the target of records if no new service of the app takes them."""
 LAG_LIMIT = 1000
 LINE_LENGTH = 80
 _RUNTIME = """\
@@ -25,7 +25,7 @@ _RUNTIME = """\
 
 
 def root_text(layout: Layout) -> str:
-    """Return the root file of a new app: with each service on a line of its own."""
+    """Return the root file of a new app, with each service on its own line."""
     lines = [f"    {one_line(entry(layout, service))}" for service in layout.new_services]
     blocks = [f'  "$schema": {json.dumps(f"./{FOLDER / ROOT_SCHEMA}.json")}']
     if layout.entrypoint is not None:
@@ -35,12 +35,12 @@ def root_text(layout: Layout) -> str:
 
 
 def entry(layout: Layout, service: NewService) -> dict[str, str]:
-    """Return what the root file says of a new service."""
+    """Return the entry of a new service in the root file."""
     return {"id": service.id, "path": layout.path(service).relative_to(layout.folder).as_posix()}
 
 
 def route(service: NewService) -> dict[str, Any]:
-    """Return what a gateway's file says of a new service."""
+    """Return the entry of a new service in a gateway's file."""
     return {"id": service.id, "proxy": {"prefix": f"/{service.id}"}}
 
 
@@ -91,7 +91,7 @@ def _group(layout: Layout, hooks: NewService) -> str:
 
 
 def _pretty(value: Any, margin: str = "") -> str:
-    """Return JSON as a person would write it: what is short, and has nothing but plain values in it, on one line."""
+    """Return JSON in the style of a person: short objects and lists of plain values are on one line."""
     if not isinstance(value, (dict, list)) or not value:
         return json.dumps(value, ensure_ascii=False)
     inner = f"{margin}  "

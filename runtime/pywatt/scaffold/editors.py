@@ -1,4 +1,4 @@
-"""The schemas as editors need them: in a folder of the app, and with placeholders allowed as the loader does."""
+"""Writes the schemas for editors: in a folder of the app, with placeholders allowed as in the loader."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCHEMAS = ("items", "additionalProperties", "not", "if", "then", "else")
 
 
 def schema_file(name: str) -> tuple[Path, str]:
-    """Return where in an app the schema of the root file (`watt`) or of a service type is, and what it says."""
+    """Return the path in an app and the text of the schema of the root file (`watt`) or of a service type."""
     if name == ROOT_SCHEMA:
         schema = pywatt_schemas.load("runtime")
     else:
@@ -30,7 +30,7 @@ def schema_file(name: str) -> tuple[Path, str]:
 
 
 def for_editors(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema with `{NAME}` allowed where it wants a number, a truth value, certain words, or a list."""
+    """Return the schema with `{NAME}` allowed in place of numbers, booleans, enumerations, patterns and lists."""
     made: dict[str, Any] = {}
     for key, value in schema.items():
         if key in _NAMED_SCHEMAS:

@@ -1,4 +1,4 @@
-"""Files that are to be written: which of them are, and all of them or none."""
+"""Compares planned files with the existing ones, and writes all of them or none."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pywatt.errors import CreateRefused
 
 
 class Mode(enum.Enum):
-    """What happens when a file is there already."""
+    """Treatment of a file that exists already."""
 
     NEW = "new"
-    """It is the user's: kept, unless they say otherwise."""
+    """A file of the user: kept unless the user wants it overwritten."""
     CHANGED = "changed"
-    """The content is that of the file, with something added."""
+    """The existing content with additions."""
     OURS = "ours"
-    """Nobody writes it but pywatt."""
+    """A file that only pywatt writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFile:
-    """A file as it is to be."""
+    """A file to write."""
 
     path: Path
     """Absolute."""
@@ -36,16 +36,16 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileChanges:
-    """What will be done."""
+    """The files to create, to change and to keep."""
 
     created: tuple[PlannedFile, ...]
     changed: tuple[PlannedFile, ...]
     kept: tuple[PlannedFile, ...]
-    """Files that are there with another content, and stay as they are."""
+    """Existing files with other content that stay as they are."""
 
 
 def compare_files(files: Iterable[PlannedFile], overwrite: Callable[[Path], bool]) -> FileChanges:
-    """Compare with what is there; `overwrite` decides about the user's own files. Raises CreateRefused."""
+    """Compare with the existing files; `overwrite` decides about the user's own files. Raises CreateRefused."""
     created: list[PlannedFile] = []
     changed: list[PlannedFile] = []
     kept: list[PlannedFile] = []
@@ -102,7 +102,7 @@ def _remove_folder(folder: Path) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raise CreateRefused when the folder is there, or above it something is, that is none."""
+    """Raise CreateRefused if the path, or one above it, is a file."""
     for each in (folder, *folder.parents):
         if os.path.lexists(each):
             if not each.is_dir():

@@ -1,4 +1,4 @@
-"""Adding to a JSON text without touching the rest of it: its order, its spaces and its lines stay (pure)."""
+"""Adds to a JSON text and keeps the rest of it: order, spaces and lines (pure)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_INDENT = "  "
 
 
 def append_item(text: str, key: KeyPath, item: Mapping[str, Any]) -> str:
-    """Return the text with an object added to the end of the list at `key`, in the manner of those before it."""
+    """Return the text with an object appended to the list at `key`, formatted like its neighbours."""
     offsets = dict(json_offsets(text))
     start, end = _value(text, offsets[key], named=True)
     count = len(json.loads(text[start:end]))
@@ -45,7 +45,7 @@ def insert_key(text: str, name: str, value: str) -> str:
 
 
 def _value(text: str, at: int, *, named: bool) -> tuple[int, int]:
-    """Return where the value begins and ends whose item, or whose key if it is `named`, is at an offset."""
+    """Return the start and end of the value of the item, or of the key if `named`, at an offset."""
     if named:
         _, at = scanstring(text, at + 1)
         at = text.index(":", at) + 1

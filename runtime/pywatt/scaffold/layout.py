@@ -1,4 +1,4 @@
-"""How the services of an app hang together: which one is public, what is in front of it, and where each is reached."""
+"""Plans the services of an app: the public one, the gateway, and the path of each."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class Layout:
     name: str
     new_services: tuple[NewService, ...]
     services_folder: Path
-    """Where the folders of new services go."""
+    """Parent folder of the new services."""
     present: RuntimeConfig | None = None
-    """The app as it is; None: it is new."""
+    """The existing app; None: the app is new."""
     entrypoint: str | None = None
     gateway: str | None = None
     """Id of the gateway in front of the others, new or not."""
 
     @property
     def kafka(self) -> bool:
-        """Whether the app has to do with Kafka."""
+        """True if the app uses Kafka."""
         named = self.present is not None and any(BROKERS_VARIABLE in service.env for service in self.present.services)
         return named or any(service.template.kind == KAFKA_HOOKS for service in self.new_services)
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Ids of the services that are there already."""
+        """Ids of the existing services."""
         if self.present is None:
             return ()
         return tuple(service.id for service in self.present.services if not service.internal)
@@ -50,13 +50,13 @@ class Layout:
         return self.services_folder / service.id
 
     def public_path(self, service: NewService) -> str | None:
-        """Return the prefix at which a new service is reached from outside; None: it is not."""
+        """Return the public prefix of a new service; None: it has no public path."""
         if not service.template.http or service.id == self.entrypoint:
             return "" if service.template.http else None
         return f"/{service.id}" if self.gateway is not None and self.gateway == self.entrypoint else None
 
     def event_target(self) -> str | None:
-        """Return the id of a service that takes what kafka-hooks delivers: a new one that our templates made so."""
+        """Return the id of a new service whose template accepts the deliveries of kafka-hooks."""
         return next((service.id for service in self.new_services if service.template.test == "http"), None)
 
 

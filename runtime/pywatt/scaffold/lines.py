@@ -1,4 +1,4 @@
-"""The files of an app that are lists of lines: made new, or with what is missing added at the end (pure)."""
+"""Creates or extends files that are lists of lines: `.env`, `.gitignore`, requirements (pure)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pywatt.scaffold.documents import EVENTS_URL, TOPIC
 from pywatt.scaffold.layout import BROKERS_VARIABLE, KAFKA_HOOKS, Layout
 
 IGNORED = (".env", ".venv/", "__pycache__/", "node_modules/", ".pywatt/*", "!.pywatt/schemas/")
-"""Lines of a .gitignore: of what pywatt keeps in the app's folder, editors need the schemas."""
+"""Lines of a .gitignore. Of pywatt's own files in the app's folder, editors need the schemas."""
 ROOT_VARIABLES = {"PLT_SERVER_HOSTNAME": "127.0.0.1", "PORT": "3042", "PLT_SERVER_LOGGER_LEVEL": "info"}
 _COMMENTS = {
     "PLT_SERVER_HOSTNAME": "Where the app listens.",
@@ -27,13 +27,13 @@ PINS = {
     "ruff": ">=0.9,<1",
     "starlette": ">=0.40,<2",
 }
-"""Which versions of a package a new app takes."""
+"""Version ranges of packages for a new app."""
 _VARIABLE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 _EXTRAS = re.compile(r"pywatt\[(.+)\]")
 
 
 def variables(layout: Layout) -> dict[str, str]:
-    """Return the variables that the files of the new services name."""
+    """Return the variables used in the files of the new services."""
     needed = dict(ROOT_VARIABLES) if layout.present is None else {}
     if any(service.template.kind == KAFKA_HOOKS for service in layout.new_services):
         needed[BROKERS_VARIABLE] = "embedded"
@@ -59,7 +59,7 @@ def ignore_text(text: str) -> str:
 
 
 def requirements(layout: Layout) -> list[str]:
-    """Return what the new services need to have installed; pywatt once, with all its extras."""
+    """Return the requirements of the new services; pywatt once, with all its extras."""
     wanted = [line for service in layout.new_services for line in service.template.requirements]
     extras = sorted({found[1] for line in wanted if (found := _EXTRAS.fullmatch(line))})
     packages = sorted({line for line in wanted if not _EXTRAS.fullmatch(line)})
@@ -73,14 +73,14 @@ def pinned(package: str) -> str:
 
 
 def requirements_text(text: str, needed: Sequence[str]) -> str:
-    """Return a requirements file with the lines that it lacks; one with a version counts as there."""
+    """Return a requirements file with the lines that it lacks; a package listed with any version is kept."""
     named = {re.split(r"[\s<>=!~;@]", line.lower(), maxsplit=1)[0] for line in text.splitlines()}
     there = named | {name.partition("[")[0] for name in named} | set(text.lower().splitlines())
     return _joined(text, [line for line in needed if not {line.lower(), _package(line)} & there])
 
 
 def undeclared(pyproject: str, needed: Sequence[str]) -> list[str]:
-    """Return the packages that the dependencies of a project lack; none when it declares no dependencies."""
+    """Return the packages missing from the dependencies of a project; empty if it declares no dependencies."""
     try:
         project = tomllib.loads(pyproject).get("project", {})
     except tomllib.TOMLDecodeError:
@@ -96,7 +96,7 @@ def _package(line: str) -> str:
 
 
 def _somebody(layout: Layout) -> str:
-    """Return the address of a service that may take records: one that is there, else a made-up one."""
+    """Return the address of a service that may take records: an existing python service, else a placeholder."""
     services = layout.present.services if layout.present else ()
     found = next((service.id for service in services if service.type == "python"), None)
     return f"http://{found}.plt.local" if found else "http://127.0.0.1:3000"

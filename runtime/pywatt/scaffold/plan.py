@@ -1,4 +1,4 @@
-"""All files of a new app, or all that change when an app gets a further service (reads, but writes nothing)."""
+"""Plans the files of a new app, or the changes of an app that gets more services; reads, but writes nothing."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ BYTE_ORDER_MARK = "\ufeff"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be written, and what is left for the user to do."""
+    """The files to write, and notes about steps left to the user."""
 
     layout: Layout
     files: tuple[PlannedFile, ...]
-    """In the order of writing: the files that make the others count come last."""
+    """In the order of writing: the files that refer to the others come last."""
     notes: tuple[str, ...]
 
 
@@ -81,7 +81,7 @@ def new_app(layout: Layout) -> Plan:
 
 
 def grown_app(layout: Layout, root: Document) -> Plan:
-    """Return the plan of an app that gets further services; `root` is its root file."""
+    """Return the plan of an app that gets more services; `root` is its root file."""
     draft = _Draft(layout)
     _add_services(draft)
     _add_variables(draft, root)
@@ -92,7 +92,7 @@ def grown_app(layout: Layout, root: Document) -> Plan:
 
 
 def services_folder(present: RuntimeConfig, root: Document) -> Path:
-    """Return where an app has the folders of its services: what most share, if they do."""
+    """Return the parent folder of an app's services: the one that all share, else the default."""
     if root.data.get("autoload") and not any(root.data.get(name) for name in LISTS):
         return absolute(Path(root.data["autoload"]["path"]), present.root)
     parents = {service.path.parent for service in present.services if not service.internal}
@@ -101,7 +101,7 @@ def services_folder(present: RuntimeConfig, root: Document) -> Path:
 
 
 def taken_ids(present: RuntimeConfig, root: Document) -> tuple[str, ...]:
-    """Return every id of an app, those of disabled services included."""
+    """Return every id of an app, including ids of disabled services."""
     listed = [entry["id"] for name in LISTS for entry in root.data.get(name, ()) if isinstance(entry.get("id"), str)]
     return tuple(dict.fromkeys([*listed, *(service.id for service in present.services)]))
 
@@ -123,7 +123,7 @@ def _add_lines(draft: _Draft, path: Path, content: str) -> None:
 
 
 def _text(path: Path) -> str:
-    """Return what is in a file of the user's, exactly; nothing when there is none."""
+    """Return the exact text of a file of the user; empty if there is none."""
     return path.read_bytes().decode() if path.is_file() else ""
 
 
@@ -159,7 +159,7 @@ def _add_requirements(draft: _Draft) -> None:
 
 
 def _wire_gateway(draft: _Draft) -> None:
-    """Have the gateway that is there lead to the new services, if it has a list of those that it leads to."""
+    """Add the new services to an existing gateway's route list, if it has one."""
     layout = draft.layout
     asked = [service for service in layout.new_services if service.template.http and service.id != layout.gateway]
     gateway = _present_service(layout, layout.gateway)
@@ -197,7 +197,7 @@ def _route_list(data: Mapping[str, Any]) -> tuple[KeyPath, list[Mapping[str, Any
 
 
 def _wire_root(draft: _Draft, root: Document) -> None:
-    """List the new services in the root file, and keep the entrypoint what it is."""
+    """Add the new services to the root file, and keep the entrypoint."""
     layout = draft.layout
     assert layout.present is not None
     lists = [name for name in root.data if name in LISTS]

@@ -1,4 +1,4 @@
-"""What makes an app a project: `pyproject.toml` with the settings of its tools, and a `Dockerfile`."""
+"""Creates the project files of an app: `pyproject.toml` with the settings of its tools, and a `Dockerfile`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pywatt.scaffold.lines import pinned, requirements, variables
 from pywatt.scaffold.rendering import render
 
 TOOLS = ("mypy", "pytest", "ruff")
-"""For development."""
+"""Development dependencies."""
 _EVERYWHERE = {"PLT_SERVER_HOSTNAME": "0.0.0.0"}
 _NO_NAME = re.compile(r"[^A-Za-z0-9]+")
 
 
 def project_files(layout: Layout) -> Iterator[PlannedFile]:
-    """Yield those that the folder does not have yet."""
+    """Yield the project files that the folder lacks."""
     values = {
         "name": _NO_NAME.sub("-", layout.name).strip("-").lower() or "app",
         "dependencies": _toml_list(requirements(layout)),

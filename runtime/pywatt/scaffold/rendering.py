@@ -1,4 +1,4 @@
-"""Reads the templates that are installed with pywatt and fills in their blanks, which look like `<<id>>`."""
+"""Reads the installed templates and fills in their blanks, such as `<<id>>`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _BLANK = re.compile(r"<<(\w+)>>")
 
 
 def render(name: str, values: Mapping[str, str]) -> str:
-    """Return the text of a template. Raises KeyError when it has a blank that there is no value for."""
+    """Return the text of a template. Raises KeyError for a blank without a value."""
     text = (FOLDER / f"{name}{SUFFIX}").read_text(encoding="utf-8")
     return _BLANK.sub(lambda blank: values[blank[1]], text)
 
 
 def render_folder(name: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of every file of a folder of templates; nothing when there is no such folder."""
+    """Yield the name and the text of every file in a folder of templates, if it exists."""
     for file in sorted((FOLDER / name).glob(f"*{SUFFIX}")):
         yield file.name.removesuffix(SUFFIX), render(f"{name}/{file.name.removesuffix(SUFFIX)}", values)

@@ -1,4 +1,4 @@
-"""The files of one new service: its code, its config, its test."""
+"""Creates the files of a new service: code, config, test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pywatt.scaffold.rendering import render, render_folder
 
 CONFIG = "platformatic.json"
 WORKS = {"worker", "command:shell"}
-"""Templates that say themselves that they run."""
+"""Templates whose programs log that they run."""
 
 
 def service_files(layout: Layout, service: NewService) -> Iterator[PlannedFile]:

@@ -18,7 +18,7 @@ __all__ = ["TYPE", "CommandType"]
 
 
 class CommandType:
-    """Runs a program, and leads connections to it."""
+    """Runs a program, and relays connections to it."""
 
     name = "command"
     aliases = ()
@@ -32,11 +32,11 @@ class CommandType:
         return load("command")
 
     def detect(self, folder: Path) -> bool:
-        """Never: no folder says by itself how its program is started."""
+        """Return False: the start command of a program cannot be detected."""
         return False
 
     def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
-        """Return the options. Raises OptionsError for a command that only a shell could run, or none at all."""
+        """Return the options. Raises OptionsError for a missing command, or one that needs a shell."""
         options = configure(document, placement)
         return Configured(options=options, build=build_command(document), http=options.http)
 
@@ -48,7 +48,7 @@ class CommandType:
         return missing_program(service.options, service)
 
     async def serve(self, options: CommandOptions, context: ServiceContext) -> None:
-        """Run the program until asked to stop. Raises ServiceFailed when it ends before."""
+        """Run the program until asked to stop. Raises ServiceFailed if it ends earlier."""
         from pywatt_services.command.serve import serve
 
         await serve(options, context)

@@ -21,17 +21,17 @@ _STARTED_BY = {PRODUCTION: "pywatt start", DEVELOPMENT: "pywatt dev"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandOptions:
-    """What to run and how to know that it is ready."""
+    """The program to run and its readiness check."""
 
     run: tuple[str, ...]
     """The program and its arguments."""
     expands: bool = False
-    """Whether `$NAME` in the arguments stands for a variable of the program's environment."""
+    """True if `$NAME` in the arguments stands for a variable of the program's environment."""
     http: bool = True
     port: int | None = None
-    """The port that the program always listens on; None: pywatt chooses one and tells it in PORT."""
+    """The port that the program always listens on; None: pywatt chooses one and passes it in PORT."""
     probe: str | None = None
-    """Path that answers 2xx or 3xx once the program is ready; None: ready when its port takes connections."""
+    """Path that answers 2xx or 3xx once the program is ready; None: it is ready when its port accepts connections."""
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -66,7 +66,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> CommandOptio
 
 
 def build_command(document: Mapping[str, Any]) -> BuildCommand | None:
-    """Return what `pywatt build` runs for the service, None for nothing. Raises OptionsError."""
+    """Return the build command of the service, or None. Raises OptionsError."""
     command, originals = _blocks(document)
     for key, run in (("command.build", command.get(BUILD)), ("application.commands.build", originals.get(BUILD))):
         if run:
@@ -76,19 +76,19 @@ def build_command(document: Mapping[str, Any]) -> BuildCommand | None:
 
 
 def _blocks(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return our block, of which a string or an array is the short form, and the original's."""
+    """Return pywatt's block, which may be written as a string or an array, and the original's."""
     command = document.get("command", {})
     originals: Mapping[str, Any] = document.get("application", {}).get("commands", {})
     return command if isinstance(command, Mapping) else {"run": command}, originals
 
 
 def _words(run: str | list[str], key: str) -> tuple[tuple[str, ...], bool]:
-    """Return program and arguments, and whether they were one line, in which variables count. Raises OptionsError."""
+    """Return program and arguments, and whether they were one line, in which variables expand. Raises OptionsError."""
     return (tuple(_split(run, key)), True) if isinstance(run, str) else (tuple(run), False)
 
 
 def _split(line: str, key: str) -> list[str]:
-    """Split a command line as a shell would. Raises OptionsError when it needs a shell for more than that."""
+    """Split a command line as a shell would. Raises OptionsError if it uses other features of a shell."""
     try:
         words = shlex.split(line)
     except ValueError as error:
@@ -105,5 +105,5 @@ def _split(line: str, key: str) -> list[str]:
 
 
 def _unquoted(line: str) -> str:
-    """Return what stands outside quotes, without what a backslash protects."""
+    """Return the parts of a line outside quotes, without escaped characters."""
     return _QUOTED.sub("", line)

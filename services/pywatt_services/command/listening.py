@@ -1,4 +1,4 @@
-"""Where the processes of a program listen, read from the kernel's tables in /proc (proc(5), proc_pid_net(5))."""
+"""Finds the addresses on which a program's processes listen, in /proc (proc(5), proc_pid_net(5))."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pywatt import procfs
 _TABLES = (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6))
 _LISTENING = "0A"
 _REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Where to call a program that listens on every address."""
+"""Address for calls to a program that listens on every address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Address:
 
 
 def listening_addresses(pid: int, proc: Path = procfs.PROC) -> tuple[Address, ...]:
-    """Return where a process and its descendants listen: one address for each port, in the order of the ports."""
+    """Return the addresses on which a process and its descendants listen: one for each port, in order of the ports."""
     inodes = set(procfs.socket_inodes(_family(pid, proc), proc))
     hosts: dict[int, str] = {}
     for inode, address in _table(pid, proc) if inodes else ():

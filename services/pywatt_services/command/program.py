@@ -22,7 +22,7 @@ from pywatt.worker.process.prctl import die_with_parent
 from pywatt_services.command.config import CommandOptions
 
 OTHERS_SHARE = 0.5
-"""Part of the limit of a stop after which the program's other processes get SIGTERM though the first one still runs."""
+"""Share of a stop's limit after which the program's other processes get SIGTERM although the first one still runs."""
 
 logger = logging.getLogger("pywatt.command")
 
@@ -38,12 +38,12 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Number of the process."""
+        """Process id."""
         return self._process.pid
 
     @property
     def outcome(self) -> str:
-        """How it ended, in words."""
+        """Describes how it ended."""
         status = self._process.returncode
         if status is None:
             return f"{self.name} is running"
@@ -55,12 +55,12 @@ class Program:
             return f"{self.name} was ended by signal {-status}"
 
     def reap(self) -> None:
-        """Take note of its end, which the kernel has reported."""
+        """Collect its exit status, after the kernel has reported its end."""
         self._process.wait()
         self.ended.set()
 
     async def stop(self, limit: float) -> None:
-        """Ask it to end with all its processes, wait so many seconds, then kill those that are left.
+        """Ask it and all its processes to end, wait for `limit` seconds, then kill the remaining ones.
 
         The first process is asked alone: a server that has children ends them itself, and in order. What is left when
         it has ended, or when half of the time has passed, is asked then: below a shell or npm, nobody else would.

@@ -1,4 +1,4 @@
-"""Waiting until a program that was just started takes connections, or answers a probe, and finding out where."""
+"""Waits until a program that was just started accepts connections or answers a probe, and finds its address."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from pywatt_services.command.listening import Address
 
 FIRST_PAUSE = 0.005
 LONGEST_PAUSE = 0.25
-"""Seconds between two attempts; they double from the first to the longest."""
+"""Seconds between two attempts: the first and the longest; the pause doubles."""
 PROBE_LIMIT = 5.0
-"""Seconds that one probe may take."""
+"""Timeout of one probe in seconds."""
 LOOK_PAUSE = 0.5
-"""Seconds between two looks at where a program listens that does not answer on its port."""
+"""Seconds between two checks of the addresses of a program that does not answer on its port."""
 SETTLED = 2.0
-"""Seconds for which it must have listened on another port before that is taken: its own one may still come."""
+"""Seconds for which it must have listened on another port before that is used: its own may still open."""
 SILENT = 10.0
-"""Seconds without any port of its own after which a program is told of: many a start takes some."""
+"""Seconds without an open port after which a program is reported: many starts take some."""
 GOOD = range(200, 400)
 
 logger = logging.getLogger("pywatt.command")
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
+    """Return a free loopback port."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -39,7 +39,7 @@ def free_port() -> int:
 
 
 def is_taken(port: int) -> bool:
-    """Whether somebody listens on a loopback port."""
+    """Return whether a loopback port accepts connections."""
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -52,7 +52,7 @@ def is_taken(port: int) -> bool:
 async def wait_until_ready(
     given: Address, probe: str | None, *, name: str, listening: Callable[[], Sequence[Address]]
 ) -> Address:
-    """Try until the program answers and return where; the caller sets the limit.
+    """Try until the program answers and return its address; the caller sets the limit.
 
     `given` is where it should; `listening` returns where it listens in truth.
     """
@@ -68,7 +68,7 @@ async def wait_until_ready(
 
 
 class Elsewhere:
-    """Looks for the one port of a program that does not care for the port it was given."""
+    """Finds the port of a program that ignores the port it was given."""
 
     def __init__(self, given: Address, name: str, listening: Callable[[], Sequence[Address]]) -> None:
         self._given = given
@@ -81,7 +81,7 @@ class Elsewhere:
         self._silent_since: float | None = None
 
     def look(self, now: float) -> Address | None:
-        """Return the address, once it is settled that there is only one."""
+        """Return the address once it is certain that there is only one."""
         if self._looked_at is None:
             self._looked_at = self._silent_since = now
         elif now - self._looked_at >= LOOK_PAUSE:

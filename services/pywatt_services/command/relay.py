@@ -1,4 +1,4 @@
-"""Connections to listening sockets led on to a program's address, byte by byte, with backpressure both ways."""
+"""Relays connections of listening sockets to a program's address, byte by byte, with backpressure both ways."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pywatt_services.command.listening import Address
 
 
 class Relay:
-    """Accepts connections and leads them on to one address of this machine."""
+    """Accepts connections and relays them to one address of this machine."""
 
     def __init__(self, address: Address, tasks: TaskGroup) -> None:
         self._address = address
@@ -26,7 +26,7 @@ class Relay:
         self._none_open.set()
 
     async def accept(self, listener: socket.socket) -> None:
-        """Accept until told to stop, then close the listening socket, which is the relay's from now on."""
+        """Accept until told to stop, then close the listening socket, which the relay owns from now on."""
         listener.setblocking(False)
         loop = asyncio.get_running_loop()
         with listener, anyio.CancelScope() as scope:
@@ -41,7 +41,7 @@ class Relay:
             scope.cancel()
 
     async def flushed(self, limit: float) -> None:
-        """Wait until no connection is open, so many seconds at most."""
+        """Wait until no connection is open, at most for the given seconds."""
         with anyio.move_on_after(limit):
             await self._none_open.wait()
 
@@ -66,7 +66,7 @@ class Relay:
 
 @asynccontextmanager
 async def relaying(address: Address, listeners: Iterable[socket.socket]) -> AsyncIterator[Relay]:
-    """Lead connections on while in the context; leaving it closes those that are left."""
+    """Relay connections while in the context; leaving it closes the remaining ones."""
     async with anyio.create_task_group() as tasks:
         relay = Relay(address, tasks)
         for listener in listeners:
@@ -76,7 +76,7 @@ async def relaying(address: Address, listeners: Iterable[socket.socket]) -> Asyn
 
 
 class _End(asyncio.Protocol):
-    """One end of a relayed connection: what it reads, the other end writes."""
+    """One end of a relayed connection: the other end writes the bytes that this one reads."""
 
     other: _End
 
@@ -84,11 +84,11 @@ class _End(asyncio.Protocol):
         self.closed = asyncio.Event()
         self.transport: asyncio.Transport | None = None
         self.early = b""
-        """What was read before the other end was open."""
+        """Forward the bytes that were read before the other end was open."""
         self.has_ended = False
 
     def close(self) -> None:
-        """Close this end once what it was given to write is sent."""
+        """Close this end once its queued bytes are sent."""
         if self.transport is not None:
             self.transport.close()
 

@@ -1,4 +1,4 @@
-"""Running a program in a worker: the worker stands in for it towards pywatt and the service's sockets."""
+"""Runs a program in a worker, which represents it to pywatt and holds the service's sockets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pywatt_services.command.relay import relaying
 
 HOST = "127.0.0.1"
 STOP_SHARE = 0.9
-"""Part of a stop's time after which a program that has not ended is killed: before the worker itself is."""
+"""Share of a stop's limit after which a program that has not ended is killed, before the worker itself is."""
 FLUSH_LIMIT = 0.5
 """Seconds for the last bytes of an ended program to reach their clients."""
 
 
 async def serve(options: CommandOptions, context: ServiceContext) -> None:
-    """Run the program until asked to stop. What makes it fail comes out as ServiceFailed in an ExceptionGroup."""
+    """Run the program until asked to stop. Raises an ExceptionGroup with ServiceFailed if it fails."""
     port = _port(options, context) if options.http else None
     env = {**context.env, **options.env}
     if port is not None:

@@ -27,11 +27,11 @@ class HealthType:
         return load("health")
 
     def detect(self, folder: Path) -> bool:
-        """Never: it is asked for by name."""
+        """Return False: the type has to be named."""
         return False
 
     def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
-        """Return the options. Raises OptionsError when a group is named without brokers, or brokers without a group."""
+        """Return the options. Raises OptionsError for a group without brokers, or brokers without a group."""
         return Configured(options=configure(document))
 
     async def serve(self, options: HealthOptions, context: ServiceContext) -> None:

@@ -22,16 +22,16 @@ class LagWatch:
     brokers: tuple[str, ...]
     groups: tuple[str, ...]
     threshold: int = DEFAULT_THRESHOLD
-    """Records that a partition may lag."""
+    """Largest lag of a partition, in records."""
     topics: Mapping[str, int] = field(default_factory=dict)
-    """The topics to watch, with the threshold of each; empty: all that a group reads, with the same one."""
+    """The topics to watch, with the threshold of each; empty: all topics of the group, with `threshold`."""
     interval: float = DEFAULT_INTERVAL
     """Seconds between two checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthOptions:
-    """What to watch besides the app's own services."""
+    """Consumer groups to watch besides the app's own services."""
 
     watches: tuple[LagWatch, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Watching the lag of consumer groups in the background, so that no request waits for Kafka."""
+"""Watches the lag of consumer groups in the background, so that no request waits for Kafka."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from pywatt_kafka.errors import KafkaError
 from pywatt_services.health.config import LagWatch
 
 CHECK_LIMIT = 15.0
-"""Seconds after which a check is given up; reading has a limit of its own, which tells more."""
+"""Timeout of a check in seconds; reading has its own limit, with a more precise error."""
 
 Lag = Mapping[str, Mapping[int, int]]
-"""Records by which each partition of each topic lags."""
+"""Lag of each partition of each topic, in records."""
 ReadLag = Callable[[Sequence[str], str, Sequence[str] | None], Awaitable[Lag]]
-"""Brokers, group, topics (None: those that the group has committed something for)."""
+"""Arguments: brokers, group, topics (None: all topics for which the group has committed offsets)."""
 Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupLag:
-    """What is known of one consumer group."""
+    """The latest known lag of a consumer group."""
 
     group: str
     watch: LagWatch
     lag: Lag = field(default_factory=dict)
-    """As of the last check that succeeded."""
+    """Result of the last successful check."""
     checked_at: float | None = None
     """Unix time of that check, in seconds."""
     failure: str = ""
-    """Why the last check failed, or empty."""
+    """The reason why the last check failed, or empty."""
 
 
 class LagMonitor:
-    """Reads the lag of all groups of one watch, again and again."""
+    """Reads the lag of all groups of one watch periodically."""
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ async def serve(options: HealthOptions, context: ServiceContext) -> None:
 
 
 def health_application(context: ServiceContext, monitors: Sequence[LagMonitor]) -> Application:
-    """Return the ASGI application; it answers from what is known at the moment and waits for nothing."""
+    """Return the ASGI application; it answers from the latest known state without waiting."""
 
     def answer(path: str) -> HealthResponse | None:
         match path.rstrip("/"):

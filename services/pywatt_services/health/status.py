@@ -12,11 +12,11 @@ from pywatt_services.health.lag import GroupLag
 
 
 class Status(enum.StrEnum):
-    """How an app, a service or a consumer group is."""
+    """The status of an app, a service or a consumer group."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
-    """It serves, but something that it needs is away or being replaced."""
+    """Serves, but a dependency is unavailable or being replaced."""
     UNHEALTHY = "unhealthy"
     """A service has failed for good, or a consumer group lags too far: somebody should look."""
 
@@ -32,12 +32,12 @@ _GRAVITY = list(Status)
 
 
 def worst(statuses: Iterable[Status]) -> Status:
-    """Return the gravest of them; healthy when there is none."""
+    """Return the worst status, or healthy if there is none."""
     return max(statuses, key=_GRAVITY.index, default=Status.HEALTHY)
 
 
 def status_of_group(known: GroupLag) -> Status:
-    """Unhealthy when a partition lags too far, degraded while that cannot be told."""
+    """Return unhealthy if a partition lags too far, degraded while the lag is unknown."""
     for topic, partitions in known.lag.items():
         if any(lag > known.watch.topics.get(topic, known.watch.threshold) for lag in partitions.values()):
             return Status.UNHEALTHY

@@ -35,11 +35,11 @@ class PythonType:
         return load("python")
 
     def detect(self, folder: Path) -> bool:
-        """Whether the folder holds a file by one of the usual names that defines an application."""
+        """Return whether a file in the folder, by one of the usual names, defines an application."""
         return find_application(folder) is not None
 
     def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
-        """Return the options. Raises OptionsError when it is not said, and not to be seen, what to serve."""
+        """Return the options. Raises OptionsError if no application is named or found."""
         options = configure(document, placement)
         interpreter = find_interpreter(document, placement)
         # Another interpreter shares nothing with the one that workers are forked from.
@@ -65,13 +65,13 @@ class PythonType:
         return missing_module(service.options, service)
 
     def prepare(self, options: PythonOptions) -> Prepared:
-        """Import the application. Raises whatever that raises."""
+        """Import the application. Raises any error of the import."""
         from pywatt_services.python.serve import prepare
 
         return prepare(options)
 
     async def serve(self, options: Prepared, context: ServiceContext) -> None:
-        """Serve the application that `prepare` imported. Raises whatever its start raises."""
+        """Serve the application that `prepare` imported. Raises any error of its start."""
         from pywatt_services.python.serve import serve
 
         await serve(options, context)

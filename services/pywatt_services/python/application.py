@@ -1,4 +1,4 @@
-"""Importing the application and finding out how it wants to be called."""
+"""Imports the application and detects its interface."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAIN = "main"
 
 @dataclass(frozen=True, slots=True)
 class AsgiApplication:
-    """Something to serve over HTTP."""
+    """An ASGI application."""
 
     app: Application
 
@@ -38,14 +38,14 @@ class MainFunction:
 
 @dataclass(frozen=True, slots=True)
 class AsyncFactory:
-    """Something that makes the application in the event loop."""
+    """A factory that creates the application in the event loop."""
 
     make: Callable[[], Awaitable[object]]
     where: str
     options: PythonOptions
 
     async def made(self) -> AsgiApplication:
-        """Return the application. Raises what the factory raises, StartError."""
+        """Return the application. Raises any error of the factory, StartError."""
         return _application(await self.make(), self.where, self.options)
 
 
@@ -77,7 +77,7 @@ def load_application(options: PythonOptions) -> AsgiApplication | MainFunction |
 
 
 def _imported(name: str) -> ModuleType:
-    """Import the module. Raises what the import raises; StartError when it is the module itself that is missing."""
+    """Import the module. Raises any error of the import; StartError if the module itself is missing."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -99,7 +99,7 @@ def _application(target: Any, where: str, options: PythonOptions) -> AsgiApplica
 
 
 def interface_of(app: object, where: str) -> Interface:
-    """Tell whether an object is called as ASGI 3 or as WSGI. Raises StartError when it cannot be told."""
+    """Return whether an object has the interface of ASGI 3 or of WSGI. Raises StartError if that is not clear."""
     if not callable(app):
         raise StartError(f"{where} is no application: it is {app!r}")
     two, three = _takes(app, 2), _takes(app, 3)
@@ -143,14 +143,14 @@ def _find(module: object, options: PythonOptions) -> tuple[Any, str]:
 
 
 def _needs_nothing(target: Callable[..., object]) -> bool:
-    """Whether it is a function that is called without arguments, which no application is."""
+    """Return whether it is a function without required arguments, which an application is not."""
     if inspect.isclass(target) or not _takes(target, 0):
         return False
     return not any(it.kind is it.VAR_POSITIONAL for it in inspect.signature(target).parameters.values())
 
 
 def _takes(target: Callable[..., object], count: int) -> bool:
-    """Whether it can be called with that many positional arguments; no, if it does not say."""
+    """Return whether it accepts that number of positional arguments; False if unknown."""
     try:
         inspect.signature(target).bind(*range(count))
     except (TypeError, ValueError):

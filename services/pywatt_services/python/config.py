@@ -19,7 +19,7 @@ DEFAULT_THREADS = 10
 
 
 class Interface(enum.StrEnum):
-    """How an application is called. Key: `python.interface`."""
+    """The interface of an application. Key: `python.interface`."""
 
     AUTO = "auto"
     ASGI = "asgi"
@@ -29,14 +29,14 @@ class Interface(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonOptions:
-    """What to serve and how."""
+    """The application to serve, and its server."""
 
     module: str
     attribute: str | None = None
     """Name of the application in the module; None: the first of the usual names that the module has."""
     interface: Interface = Interface.AUTO
     threads: int = DEFAULT_THREADS
-    """How many requests a WSGI application handles at once."""
+    """Number of requests that a WSGI application handles at once."""
     engine: EngineName = EngineName.UVICORN
 
 
@@ -68,7 +68,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> PythonOption
 
 
 def find_interpreter(document: Mapping[str, Any], placement: Placement) -> Path | None:
-    """Return the interpreter that the document names, else that of the service's own virtual environment, else None.
+    """Return the interpreter named in the document, else that of the service's virtual environment, else None.
 
     Raises OptionsError.
     """
@@ -90,7 +90,7 @@ def find_interpreter(document: Mapping[str, Any], placement: Placement) -> Path 
 
 
 def neglected(document: Mapping[str, Any], placement: Placement) -> Iterator[str]:
-    """Yield a warning for a virtual environment of the service's own in which no worker can run."""
+    """Yield a warning if no worker can run in the service's virtual environment."""
     if "interpreter" in document.get("python", {}):
         return
     own = find_environment(placement.path)

@@ -1,4 +1,4 @@
-"""Finding the application in a service's folder by reading its source, without running any of it."""
+"""Finds the application in a service's folder by reading its source, without running it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pywatt_services.python.django_project import find_project
 
 FILES = ("app.py", "main.py", "asgi.py", "wsgi.py")
 NAMES = ("app", "application", "create_app", "main")
-"""Names of an application, best first; `main` counts only as an `async def` and when there is nothing else."""
+"""Names of an application, best first; `main` counts only as an `async def` and if there is no other."""
 
 
 def find_application(folder: Path) -> tuple[str, str] | None:
-    """Return module and attribute of the application in a folder, None when there is none to be seen."""
+    """Return module and attribute of the application in a folder, or None."""
     defined = {file: set(_names(folder / file)) for file in FILES if (folder / file).is_file()}
     return _first(defined, NAMES[:-1]) or find_project(folder) or _first(defined, NAMES[-1:])
 
@@ -65,7 +65,7 @@ def _defined(statements: Iterable[ast.stmt]) -> Iterator[str]:
 
 
 def _is_script_guard(statement: ast.stmt) -> bool:
-    """Whether it is `if __name__ == "__main__":`, whose body does not run here."""
+    """Return whether it is `if __name__ == "__main__":`, whose body does not run here."""
     match statement:
         case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
             return True

@@ -1,4 +1,4 @@
-"""Django projects: which application `manage.py` leads to, read from source without running any of it."""
+"""Finds the application of a Django project via `manage.py`, by reading source without running it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
 APPLICATION_SETTINGS = ("ASGI_APPLICATION", "WSGI_APPLICATION")
-"""A project that has the first was made for it (by Channels); startproject writes the second."""
+"""Files in order of preference: a project has the first because of Channels; startproject writes the second."""
 
 
 def find_project(folder: Path) -> tuple[str, str] | None:
-    """Return module and attribute of the application of the Django project in a folder; None: there is none."""
+    """Return module and attribute of the application of the Django project in a folder, or None."""
     settings = next(_settings_modules(folder / "manage.py"), None)
     if settings is None:
         return None
@@ -36,7 +36,7 @@ def find_project(folder: Path) -> tuple[str, str] | None:
 
 
 def _settings_modules(file: Path) -> Iterator[str]:
-    """Yield what a file sets DJANGO_SETTINGS_MODULE to."""
+    """Yield the values to which a file sets DJANGO_SETTINGS_MODULE."""
     for node in ast.walk(_tree(file)):
         match node:
             case ast.Call(args=[*_, ast.Constant(value=name), ast.Constant(value=str(value))]) if (

@@ -1,4 +1,4 @@
-"""Django's static files: their public address, and in development the files themselves."""
+"""Adapts Django's static files: their public URL, and in development the files themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = reporter("pywatt.python")
 
 
 def at_home(app: Application, *, prefix: str, production: bool) -> Application:
-    """Return a Django application that is ready for its place; any other one as it is.
+    """Return a Django application adapted to its public path; any other application unchanged.
 
     `prefix`: the public path. Django remembers STATIC_URL as it was when somebody first asked: that has to be with the
     prefix. In development the static files are served too, as `runserver` does.
@@ -33,7 +33,7 @@ def at_home(app: Application, *, prefix: str, production: bool) -> Application:
 
 
 def _static_url(settings: Any, prefix: str) -> str:
-    """Have Django put the prefix in front of STATIC_URL, and return that."""
+    """Put the prefix in front of Django's STATIC_URL, and return the result."""
     from django.urls import get_script_prefix, set_script_prefix
 
     before = get_script_prefix()

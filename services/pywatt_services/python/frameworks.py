@@ -1,4 +1,4 @@
-"""Which well-known packages an application imports, read from its source: worth importing once for all services."""
+"""Finds the well-known packages that an application imports, to import them once for all services."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ FRAMEWORKS = frozenset(
         "starlette",
     }
 )
-"""Packages that cost much at import and start nothing (no thread, no connection), so that forking after it is safe."""
+"""Packages that are slow to import and start no threads or connections, so that forking after the import is safe."""
 
 
 def imported_frameworks(folder: Path, module: str) -> tuple[str, ...]:
-    """Return the well-known packages which the module's file imports at its top level, in alphabetical order."""
+    """Return the well-known packages that the module's file imports at its top level, in alphabetical order."""
     file = folder.joinpath(*module.split("."))
     file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
     try:

@@ -46,7 +46,7 @@ def missing_module(options: PythonOptions, service: ServiceConfig) -> Iterator[P
 
 
 def _import_path(service: ServiceConfig) -> list[str] | None:
-    """Return the folders in which the service's modules are; None: they cannot be told without running its Python."""
+    """Return the import path of the service; None: it cannot be determined without running its Python."""
     paths = [str(service.path)]
     paths += [str(service.path / each) for each in service.env.get("PYTHONPATH", "").split(os.pathsep) if each]
     if service.interpreter is None:
@@ -65,7 +65,7 @@ def _import_path(service: ServiceConfig) -> list[str] | None:
 
 
 def _find(name: str, paths: Sequence[str]) -> list[str] | None:
-    """Return the folders of a package's modules, empty for a module; None when there is neither."""
+    """Return the folders of a package's modules, an empty list for a module, None if neither exists."""
     namespace: list[str] = []
     for path in paths:
         spec = FileFinder(path, *_LOADERS).find_spec(name)

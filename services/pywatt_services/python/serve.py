@@ -1,4 +1,4 @@
-"""Running a Python application in a worker."""
+"""Runs a Python application in a worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Prepared:
 
 
 def prepare(options: PythonOptions) -> Prepared:
-    """Import the application, as a script would be: without an event loop. Raises whatever that raises."""
+    """Import the application without an event loop, like a script. Raises any error of the import."""
     try:
         return Prepared(load_application(options), options.engine)
     except RuntimeError as error:
@@ -37,7 +37,7 @@ def prepare(options: PythonOptions) -> Prepared:
 
 
 async def serve(prepared: Prepared, context: ServiceContext) -> None:
-    """Serve the application until asked to stop. Raises whatever its start raises."""
+    """Serve the application until asked to stop. Raises any error of its start."""
     context.gauge(KAFKA_LAG, _records_behind)
     application = prepared.application
     if isinstance(application, AsyncFactory):
@@ -53,14 +53,14 @@ async def serve(prepared: Prepared, context: ServiceContext) -> None:
 
 
 def _records_behind() -> float:
-    """Return how far the application's consumers are behind, if it has any of ours."""
+    """Return the lag of the application's consumers, if it has any of pywatt_kafka."""
     consumer = sys.modules.get("pywatt_kafka.consuming.consumer")
     behind: float = consumer.records_behind() if consumer is not None else 0
     return behind
 
 
 async def _run_main(function: MainFunction, context: ServiceContext) -> None:
-    """Run a `main()` until it ends or is asked to: then it is cancelled, and may take the stop's time to clean up."""
+    """Run a `main()` until it ends, or cancel it when asked to stop; it may use the time of the stop to clean up."""
 
     left: SystemExit | None = None
 

@@ -1,4 +1,4 @@
-"""The virtual environment in a service's folder, if it has one: `.venv` or `venv`."""
+"""Finds the virtual environment in a service's folder: `.venv` or `venv`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _LEAST_MINOR = 11
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualEnvironment:
-    """A virtual environment of a service's own."""
+    """The virtual environment of a service."""
 
     name: str
     interpreter: Path
     problem: str
-    """Why no worker can run in it; a blank when one can."""
+    """The reason why no worker can run in it; empty if one can."""
     remedy: str
-    """What makes it fit then."""
+    """The command that repairs it then."""
 
 
 def find_environment(folder: Path) -> VirtualEnvironment | None:
-    """Return that of a folder, None when there is none or when pywatt itself runs in it."""
+    """Return the virtual environment of a folder; None if there is none or if pywatt itself runs in it."""
     for name in NAMES:
         interpreter = folder / name / "bin" / "python"
         if not (folder / name / "pyvenv.cfg").is_file() or not os.access(interpreter, os.X_OK):
@@ -41,7 +41,7 @@ def find_environment(folder: Path) -> VirtualEnvironment | None:
 
 
 def _problem(environment: Path) -> tuple[str, str]:
-    """Return why no worker can run in an environment, and what makes it fit; nothing when one can.
+    """Return the reason why no worker can run in an environment, and the command that repairs it; empty if one can.
 
     Nothing of the environment is run: that would be the user's code.
     """
@@ -66,7 +66,7 @@ def _problem(environment: Path) -> tuple[str, str]:
 
 
 def _paths(packages: Path) -> list[Path]:
-    """Return the folder of packages and those that its .pth files add."""
+    """Return the folder of packages and the folders that its .pth files add."""
     paths = [packages]
     for file in packages.glob("*.pth"):
         lines = file.read_text("utf-8", "replace").splitlines()

@@ -1,4 +1,4 @@
-"""What a shell offers behind a command: names of apps, ids of services. What cannot be told at once is not offered."""
+"""Completes words in a shell: names of apps, ids of services. Apps that do not answer at once are left out."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pywatt.errors import ControlError
 
 QUICK_SECONDS = 1.0
 ACTING = ("inject", "restart")
-"""Commands with services that act on an app: for these the app must be named or be that of the folder."""
+"""Commands that change a running app: the app must be named or be the app of the folder."""
 
 
 def apps(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the names of the running apps."""
+    """Return the names of the running apps."""
     return matching((runtime.name for runtime in running()), incomplete)
 
 
 def services(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the ids of the app that is meant, and as the first word the names of the running apps too."""
+    """Return the ids of the selected app's services; for the first word also the names of the running apps."""
     words: Sequence[str] = context.params.get(parameter.name or "") or ()
     runtimes, cwd = running(), Path.cwd()
     guess = context.command.name not in ACTING
@@ -37,7 +37,7 @@ def services(context: click.Context, parameter: click.Parameter, incomplete: str
 
 
 def matching(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    """Return the words that begin with what was typed."""
+    """Return the words that begin with the typed text."""
     return [CompletionItem(word) for word in dict.fromkeys(words) if word.startswith(incomplete)]
 
 

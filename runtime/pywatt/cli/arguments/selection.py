@@ -1,4 +1,4 @@
-"""Which app, and which of its services, the words after a command mean: `[ID] [SERVICE...]`."""
+"""Selects a running app and its services by the words after a command: `[ID] [SERVICE...]`."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pywatt.errors import ConfigError, ControlError, NotKnown
 
 _ID = "ID is an app's pid, name or folder; without it, the app of this folder"
 ID_HELP = f"{_ID}, or the only one that runs, is meant."
-"""Of commands that look."""
+"""Help of read-only commands."""
 ACTING_ID_HELP = f"{_ID} is meant."
-"""Of commands that change something, which must not guess: the only app that runs may be another project's."""
+"""Help of commands that change an app. They must not guess: the only app that runs may be another project's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """A running app and the services of it that are meant."""
+    """A running app and its selected services."""
 
     client: ControlClient
     rows: Sequence[dict[str, Any]]
-    """The meant services, as the app tells of them; all but the internal ones when none was named."""
+    """The selected services as the control API reports them; all except internal ones if none was named."""
     named: bool
-    """Whether the user named services."""
+    """True if the user named services."""
 
     @property
     def runtime(self) -> Runtime:
@@ -37,12 +37,12 @@ class Selection:
 
 
 def find_app(wanted: str | None, *, guess: bool) -> ControlClient:
-    """Return the running app that is meant. Raises ControlError."""
+    """Return the selected app. Raises ControlError."""
     return ControlClient(choose(running(), wanted, Path.cwd(), guess=guess))
 
 
 def find_services(words: Sequence[str], *, guess: bool) -> Selection:
-    """Return the app and the services that are meant. Raises ControlError."""
+    """Return the selected app and services. Raises ControlError."""
     runtime, services = split(running(), words, Path.cwd(), _ids, guess=guess)
     client = ControlClient(runtime)
     rows = client.services()
@@ -56,7 +56,7 @@ def find_services(words: Sequence[str], *, guess: bool) -> Selection:
 
 
 def find_service(words: Sequence[str], *, guess: bool) -> tuple[ControlClient, dict[str, Any]]:
-    """Return the app and the one service that is meant. Raises ControlError."""
+    """Return the selected app and its one selected service. Raises ControlError."""
     selection = find_services(words, guess=guess)
     if selection.named and len(selection.rows) == 1:
         return selection.client, selection.rows[0]
@@ -72,7 +72,7 @@ def split(
     *,
     guess: bool,
 ) -> tuple[Runtime, Sequence[str]]:
-    """Return the app and the rest of the words: a first word that is a service of the implied app is no app's name.
+    """Return the app and the remaining words: a first word that is a service of the implied app is not an app's name.
 
     `ids` tells the services of an app, and whether they are internal. Raises ControlError.
     """
@@ -121,7 +121,7 @@ def _app_folder(cwd: Path) -> Path | None:
 
 
 def unknown_service(runtime: Runtime, service: str, ids: Mapping[str, bool]) -> NotKnown:
-    """Return the error for a word that is no service's id; it lists those that are not internal."""
+    """Return the error for an unknown service id; it lists the services that are not internal."""
     known = [name for name, internal in ids.items() if not internal]
     hint = suggest(service, known, kind="known ids", always_list=True)
     return NotKnown(f'the app "{runtime.name}" (pid {runtime.pid}) has no service "{service}"', hint=hint)

@@ -18,7 +18,7 @@ from pywatt.errors import ConfigError, NotKnown
 def split_words(
     words: Sequence[str], config: Path | None, env_file: Path | None
 ) -> tuple[Path | None, tuple[str, ...]]:
-    """Return the folder, if one is meant, and the services: a first word that is a service of the app is no folder."""
+    """Return the folder, if given, and the services: a first word that is a service of the app is not a folder."""
     if not words:
         return None, ()
     first = words[0]
@@ -70,7 +70,7 @@ def _are_in_files(
 
 
 def _how_to_add(services: Sequence[str], ids: Sequence[str], directory: Path | None, config: Path | None) -> str:
-    """Return how to have services in a running app that was started with these `ids` only."""
+    """Return how to add services to a running app that was started with these `ids` only."""
     options = [*([] if directory is None else [str(directory)]), *([] if config is None else ["-c", str(config)])]
     again = shlex.join(["pywatt", "start", *options, *ids, *services])
     return f"a running app takes in no service that it was started without: pywatt stop, then {again}"
@@ -92,7 +92,7 @@ def _has_app(config: Path | None) -> bool:
 
 
 def _is_service(word: str, config: Path | None, env_file: Path | None) -> bool:
-    """Whether the app here has a service of that name; an app that cannot be read is asked no further."""
+    """Return whether the app of the working directory has such a service; False if its files cannot be loaded."""
     from pywatt.config import load
 
     try:

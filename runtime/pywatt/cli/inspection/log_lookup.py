@@ -1,4 +1,4 @@
-"""Whose log `pywatt logs` means: of an app that runs, or of one that has run."""
+"""Finds the log for `pywatt logs`: of a running app, or of an app that has ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pywatt.logs.ring import History, RingReader, histories, history_of, segment
 
 
 def find_history(words: Sequence[str]) -> tuple[History, Sequence[str]]:
-    """Return whose log is meant, and the services that the rest of the words name. Raises ControlError.
+    """Return the selected app's log, and the services that the remaining words name. Raises ControlError.
 
     A first word that has logged something in the app of this folder is a service, no app's name.
     """
@@ -38,7 +38,7 @@ def find_history(words: Sequence[str]) -> tuple[History, Sequence[str]]:
 
 
 def _implied(cwd: Path, runtimes: Sequence[Runtime], kept: Sequence[History]) -> History | None:
-    """Return the app around this folder, else the only one that runs."""
+    """Return the app that the folder belongs to, else the only running app."""
     around = [*map(_of, runtimes), *kept]
     inside = [history for history in around if cwd.is_relative_to(history.root)]
     if inside:

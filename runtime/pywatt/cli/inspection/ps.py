@@ -1,4 +1,4 @@
-"""`pywatt ps`: the apps that run on this machine, and how they are."""
+"""`pywatt ps`: the running apps of this user, and their states."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pywatt.logs.terminal import for_terminal
 from pywatt.mesh.table import ServiceState
 
 ANSWER_SECONDS = 2.0
-"""Within which an app that is well tells how it is."""
+"""Timeout for the answer of one app in seconds."""
 ASKED_AT_ONCE = 16
 STARTING, SILENT = "starting", "no answer"
 _WORST_FIRST = (
@@ -35,14 +35,14 @@ _WORST_FIRST = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """How an app is."""
+    """The condition of an app."""
 
     state: str
-    """The worst state that one of its services is in."""
+    """The worst state among its services."""
     services: Mapping[str, str]
     """State of each service."""
     details: Sequence[str] = ()
-    """Why services are not well."""
+    """Reasons for bad states."""
 
 
 @click.command()
@@ -100,7 +100,7 @@ def _ask(runtime: Runtime) -> Condition:
 
 
 def condition_of(rows: Sequence[Mapping[str, Any]]) -> Condition:
-    """Return how an app with these services is (pure)."""
+    """Return the condition of an app with these services (pure)."""
     states = {row["id"]: row["state"] for row in rows}
     worst = next((state.value for state in _WORST_FIRST if state in states.values()), ServiceState.READY.value)
     details = [f"{row['id']} is in the state {row['state']}: {row['detail']}" for row in rows if row["detail"]]

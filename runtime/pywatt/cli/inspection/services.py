@@ -1,4 +1,4 @@
-"""`pywatt services`: the services of a running app, and how they are."""
+"""`pywatt services`: the services of a running app, and their states."""
 
 from __future__ import annotations
 

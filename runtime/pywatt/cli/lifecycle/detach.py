@@ -14,13 +14,13 @@ import click
 from pywatt.errors import StartError
 
 READY_FD = "PYWATT_READY_FD"
-"""Names the descriptor to which the app writes its URL once it is ready."""
+"""Environment variable with the descriptor to which the app writes its URL once it is ready."""
 _FLAGS = ("-d", "--detach")
 _MOST_LINES = 40
 
 
 def detach(arguments: Sequence[str]) -> None:
-    """Start the app, return when it is ready. Raises StartError with what it printed when it does not get ready."""
+    """Start the app and return when it is ready. Raises StartError with its output if it does not become ready."""
     words = [word for word in arguments if word not in _FLAGS]
     reader, writer = os.pipe()
     log = tempfile.TemporaryFile()  # noqa: SIM115 - the app keeps it open; its log is what `pywatt logs` shows
@@ -49,7 +49,7 @@ def detach(arguments: Sequence[str]) -> None:
 
 
 def tell_ready(url: str | None) -> None:
-    """Tell the command that started this app in the background, if one did, that it is ready."""
+    """Report the readiness of this app to the command that started it in the background, if one did."""
     number = os.environ.pop(READY_FD, "")
     if number.isdecimal() and Path(f"/proc/self/fd/{number}").exists():
         with os.fdopen(int(number), "w") as waiting:

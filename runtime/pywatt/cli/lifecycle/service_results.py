@@ -1,4 +1,4 @@
-"""Prints what became of a command that is carried out for several services, some of which may have failed."""
+"""Prints the result of a command for several services, some of which may have failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pywatt.errors import EXIT_FAILURE
 
 
 def print_results(result: Mapping[str, Any], done: Sequence[str], verb: str, *, as_json: bool) -> int:
-    """Print the outcome and return the exit status; failures go to standard error."""
+    """Print the results and return the exit status; failures go to standard error."""
     if as_json:
         print_json(result)
     elif done:

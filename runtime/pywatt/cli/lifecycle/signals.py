@@ -1,4 +1,4 @@
-"""What signals mean to a running app: stop, stop at once, read the configuration again."""
+"""Handles the signals of a running app: stop, stop at once, reload the configuration."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ async def obey_signals(stop: anyio.Event, force: anyio.Event, reload: Callable[[
 
 
 class Reloads:
-    """Hands the wish for a reload from the signal to the app, when that has started."""
+    """Passes reload requests from the signal handler to the app, once that has started."""
 
     def __init__(self) -> None:
         self._wanted = anyio.Event()
 
     def want(self) -> None:
-        """Have the configuration read again."""
+        """Request a reload."""
         self._wanted.set()
 
     async def serve(self, app: Supervisor) -> None:
-        """Reload the app as often as wanted, and tell the outcome in the log."""
+        """Reload the app for each request, and log the result."""
         await app.settled.wait()
         while True:
             await self._wanted.wait()
@@ -60,7 +60,7 @@ class Reloads:
 
 
 def _rendered(error: PywattError) -> str:
-    """Return an error as text, even where there is no descriptor left to import what renders it."""
+    """Return an error as text, also if there is no descriptor left to import the renderer."""
     try:
         from pywatt.cli.output.errors import render
     except (ImportError, OSError):

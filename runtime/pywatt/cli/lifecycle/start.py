@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pywatt.dev.session import DevSession
 
 UNHURRIED_SECONDS = 1.0
-"""How long the entrypoint serves alone before the services that still start are named."""
+"""Seconds for which the entrypoint serves alone before the services that are still starting are named."""
 
 _words = click.argument("words", metavar="[DIRECTORY] [SERVICE]...", nargs=-1)
 _port = click.option(
@@ -145,7 +145,7 @@ def _read(load_config: Callable[[], RuntimeConfig], editors: Editors) -> Runtime
 
 
 def _history(config: RuntimeConfig) -> tuple[History | None, str]:
-    """Return where the log is kept, None for nowhere; and what to warn of."""
+    """Return the location of the log, or None, and a warning."""
     if not config.log_history:
         return None, ""
     try:
@@ -235,7 +235,7 @@ async def _follow_files(app: Supervisor, session: DevSession, stop: Callable[[],
 
 
 async def _greet(config: RuntimeConfig, app: Supervisor) -> None:
-    """Tell where the app listens once every service has started, and before that when its entrypoint has to wait."""
+    """Log the app's URL once every service has started, or earlier if the entrypoint has to wait for others."""
     for warning in config.warnings:
         app.say(LogLevel.WARN, warning)
     entrypoint = app.services.get(config.entrypoint or "")

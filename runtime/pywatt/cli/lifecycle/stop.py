@@ -18,7 +18,7 @@ from pywatt.errors import ControlError, NotKnown
 from pywatt.procfs import start_ticks
 
 ASK_SECONDS = 2.0
-"""After which an app whose control API does not answer is sent the signal that Ctrl-C sends."""
+"""Seconds after which an app whose control API does not answer is sent SIGTERM."""
 DEFAULT_SECONDS = 60.0
 
 
@@ -60,7 +60,7 @@ def stop(words: tuple[str, ...], timeout: float, as_json: bool) -> None:
 
 
 def _target(words: Sequence[str]) -> tuple[ControlClient, Sequence[str]]:
-    """Return the app, and its services that are meant. An app that cannot tell its services can still be stopped."""
+    """Return the selected app and services. An app that cannot list its services can still be stopped."""
     if not words or (words[0].isdecimal() and len(words) == 1):
         return find_app(words[0] if words else None, guess=False), ()
     try:

@@ -1,4 +1,4 @@
-"""Turns an error into text for a terminal: what is wrong, where, and what to do, on one screen."""
+"""Renders an error for a terminal: the problem, its place and its fix, on one screen."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from pywatt.redaction import hide_in_text
 
 MOST_PROBLEMS = 8
 MOST_OUTPUT_LINES = 20
-"""So that the report fits on one screen."""
+"""Limits that keep the report on one screen."""
 
 Paint: TypeAlias = Callable[[str, str], str]
-"""Takes a text and the numbers of an ANSI style."""
+"""Styles a text with the numbers of an ANSI style."""
 
 _RED = "31;1"
 _BOLD = "1"
@@ -35,7 +35,7 @@ def show_error(error: PywattError) -> None:
 
 
 def render(error: PywattError, *, colour: bool = False, cwd: Path | None = None) -> str:
-    """Return an error as text, without a final newline; `cwd` is what file names are shown relative to."""
+    """Return an error as text without a final newline; file names are relative to `cwd`."""
     paint = _paint if colour else _plain
     folder = _here() if cwd is None else cwd
     if isinstance(error, ConfigError):
@@ -50,7 +50,7 @@ def render(error: PywattError, *, colour: bool = False, cwd: Path | None = None)
 
 
 def _here() -> Path:
-    """Return the working directory; one that was deleted is nowhere, so that file names are shown in full."""
+    """Return the working directory; if it was deleted, an empty path, so that file names are shown in full."""
     try:
         return Path.cwd()
     except OSError:
@@ -72,7 +72,7 @@ def _output(error: ServiceFailed, paint: Paint) -> Iterator[str]:
 
 
 def _config(problems: Sequence[Problem], folder: Path, paint: Paint) -> Iterator[str]:
-    """Yield the problems by file, in the order of their lines; a hint that several share is given once."""
+    """Yield the problems by file and line; a hint that consecutive problems share is shown once."""
     count = len(problems)
     yield f"{paint('error:', _RED)} {count} problem{'s' if count > 1 else ''} in the configuration"
     files = {file: rank for rank, file in enumerate(dict.fromkeys(problem.file for problem in problems))}

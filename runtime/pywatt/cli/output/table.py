@@ -1,4 +1,4 @@
-"""Tables and quantities for a person at a terminal, plain when piped."""
+"""Formats tables and quantities for a terminal; plain when piped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pywatt.logs.terminal import for_terminal
 
 _GAP = "  "
 _INDENT = "    "
-"""Of the rest of a row that is too long for the terminal."""
+"""Indent of the rest of a row that is too long for the terminal."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _MEGABYTE = 1024 * 1024
 
@@ -35,7 +35,7 @@ STATE_COLOURS = {
 
 
 def coloured() -> bool:
-    """Whether standard output shows colours."""
+    """Return whether standard output shows colours."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
@@ -47,7 +47,7 @@ def print_json(document: object) -> None:
 def print_table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], colours: Mapping[str, str] | None = None
 ) -> None:
-    """Print rows in columns as wide as they need; `colours`: of the cells with these texts, on a terminal."""
+    """Print rows in columns of sufficient width; `colours` are those of cells with these texts, on a terminal."""
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in layout(headers, rows, (colours or {}) if coloured() else None, columns):
         click.echo(line)
@@ -59,7 +59,7 @@ def layout(
     colours: Mapping[str, str] | None,
     columns: int | None = None,
 ) -> list[str]:
-    """Return the lines of a table (pure). What does not fit into `columns` of a terminal goes on below its row."""
+    """Return the lines of a table (pure). A row wider than `columns` continues on the next line."""
     rows = [[for_terminal(cell, colour=False) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (headers, *rows)) for column in range(len(headers))]
     parts = _folded(widths, columns)
@@ -72,7 +72,7 @@ def layout(
 
 
 def _folded(widths: Sequence[int], columns: int | None) -> list[slice]:
-    """Return which columns stand on each line of a row."""
+    """Return the columns on each line of a row."""
     parts, begin, used = [], 0, 0
     for number, width in enumerate(widths):
         more = used + len(_GAP) + width if number > begin else width
@@ -96,7 +96,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], colours: Mapping[str, str
 
 
 def counted(count: int, thing: str) -> str:
-    """Return a number with what it counts: `1 service`, `2 services` (pure)."""
+    """Return a number with its noun: `1 service`, `2 services` (pure)."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 

@@ -1,4 +1,4 @@
-"""Errors of click in the form of all others: what is wrong, and what to do."""
+"""Converts errors of click into pywatt's form: a problem and a fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def as_error(error: click.ClickException) -> PywattError:
 
 
 def plain(message: str) -> str:
-    """Return a sentence of click as our messages are written: without a capital, without a full stop (pure)."""
+    """Return a sentence of click in the style of pywatt's messages: no capital, no full stop (pure)."""
     first, second = message[:1], message[1:2]
     start = first.lower() if second.islower() or second == " " else first
     return f"{start}{message[1:]}".removesuffix(".")

@@ -24,7 +24,7 @@ from pywatt.scaffold.layout import grown_layout, new_layout
 from pywatt.scaffold.plan import Plan, grown_app, new_app, services_folder, taken_ids
 
 DEFAULT_SERVICES = ("gateway", "python")
-"""What a new app has when nothing is said."""
+"""Services of a new app by default."""
 
 
 @click.command()
@@ -146,7 +146,7 @@ def _report(plan: Plan, changes: FileChanges, *, new: bool) -> None:
 
 
 def _missing(plan: Plan) -> list[str]:
-    """Return what the services need that is not here."""
+    """Return notes about packages and programs that the services need and that are not installed."""
     templates = dict.fromkeys(service.template for service in plan.layout.new_services)
     packages = [line for template in templates if not is_installed(template) for line in template.requirements]
     programs = [each.program for each in templates if each.program and shutil.which(each.program) is None]

@@ -1,4 +1,4 @@
-"""What `pywatt create` asks on a terminal."""
+"""Questions that `pywatt create` asks on a terminal."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def ask_for_services(folder: Path, taken: Sequence[str], defaults: Sequence[NewS
 
 
 def confirm_overwriting(path: Path) -> bool:
-    """Ask whether a file of the user's is to be replaced. Raises click.Abort."""
+    """Ask whether to overwrite a file of the user. Raises click.Abort."""
     return click.confirm(f"{path} is there already, with other content. Overwrite it?", default=False)
 
 
 def confirm_writing(plan: Plan, changes: FileChanges) -> bool:
-    """Show what will be written, and ask whether it is to be. Raises click.Abort."""
+    """Show the files to write, and ask for confirmation. Raises click.Abort."""
     for word, files in (("create", changes.created), ("change", changes.changed), ("keep", changes.kept)):
         for file in files:
             click.echo(f"  {word} {file.path.relative_to(plan.layout.folder)}")

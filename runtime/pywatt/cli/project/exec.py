@@ -51,7 +51,7 @@ def exec_(service: str, command: tuple[str, ...]) -> int:
 
 
 def _live(service: str) -> Mapping[str, str]:
-    """Return the variables that the workers of the running app get; nothing when it does not run."""
+    """Return the variables of the workers of the running app; empty if it does not run."""
     apps = [app for app in implied(running(), Path.cwd(), guess=False) if app.ready]
     if len(apps) != 1:
         return {}

@@ -1,4 +1,4 @@
-"""What is wrong or worth saying, gathered over all files so that the user hears of everything at once."""
+"""Collects problems and warnings over all files, so that the user sees all of them at once."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ class Diagnostics:
         self._warnings: dict[str, None] = {}
 
     def problem(self, document: Document, key: KeyPath, message: str, hint: str = "") -> None:
-        """Note a problem at a key of a document."""
+        """Add a problem at a key of a document."""
         self._spoiled.add((document.file, key))
         self._problems.append(problem_at(document, key, message, hint))
 
     def add(self, problems: Iterable[Problem]) -> None:
-        """Note problems that already say where they are."""
+        """Add problems that already have a file and a line."""
         self._problems.extend(problems)
 
     def warn(self, document: Document, text: str) -> None:
-        """Note something the user should know about a document; the same text counts once."""
+        """Add a warning about a document; the same text is kept once."""
         file = document.file
         name = file.relative_to(self._folder) if file.is_relative_to(self._folder) else file
         self._warnings[f"{name}: {text}"] = None
 
     def spoiled(self, document: Document, key: KeyPath = ()) -> bool:
-        """Return whether a problem was noted at this key, below it or above it."""
+        """Return whether there is a problem at this key, below it or above it."""
         return any(file == document.file and key[: len(bad)] == bad[: len(key)] for file, bad in self._spoiled)
 
     def sound(self, document: Document, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the data without the values that have a problem; inside a list such a value becomes None."""
+        """Return the data without the values that have a problem; in a list such a value becomes None."""
         bad = {key for file, key in self._spoiled if file == document.file}
 
         def keep(value: Any, key: KeyPath) -> Any:

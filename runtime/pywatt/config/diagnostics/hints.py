@@ -9,18 +9,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 LIKENESS = 0.6
-"""How alike two words must be, from 0 to 1, to offer one for the other."""
+"""Minimum similarity of two words, from 0 to 1, to suggest one for the other."""
 
 _MOST_LISTED = 12
 _MISSPELT_PLURAL = re.compile(r"(?<=[^aeiou])ys\Z")
-"""As in "retrys": the singular would be more like it."""
+"""Plurals such as "retrys": by similarity alone, the singular would be suggested."""
 _NUMBERS = {"integer": "a whole number", "number": "a number"}
 _MILLISECONDS = "Milliseconds"
-"""How the description of a duration begins."""
+"""First word of the description of a duration."""
 
 
 def suggest(word: str, known: Iterable[str], *, kind: str, always_list: bool = False) -> str:
-    """Return a hint that asks for the nearest known word, if one is near, else lists them, the nearest of many."""
+    """Return a hint that suggests the nearest known word, or else lists the known words (of many, the nearest)."""
     names = sorted(known, key=lambda name: -_likeness(word, name))
     if not names:
         return ""
@@ -33,7 +33,7 @@ def suggest(word: str, known: Iterable[str], *, kind: str, always_list: bool = F
 
 
 def nearest(word: str, known: Iterable[str], *, likeness: float = LIKENESS) -> str | None:
-    """Return the known word most like this one, or None when none is as like as `likeness` (0 to 1)."""
+    """Return the known word most similar to this one, or None if none has the similarity `likeness` (0 to 1)."""
     by_lower = {name.lower(): name for name in known}
     plural = _MISSPELT_PLURAL.sub("ies", word.lower())
     if plural in by_lower:
@@ -47,7 +47,7 @@ def _likeness(word: str, name: str) -> float:
 
 
 def value_hint(schema: Mapping[str, Any], keyword: object, expected: str) -> str:
-    """Return what to do about a value that breaks the rule `keyword`; `expected`: what the schema allows, in words."""
+    """Return how to correct a value that breaks the rule `keyword`; `expected` describes the allowed values."""
     match keyword:
         case "minLength":
             what = "fill it in"
@@ -65,7 +65,7 @@ def value_hint(schema: Mapping[str, Any], keyword: object, expected: str) -> str
 
 
 def missing_key_hint(schema: Mapping[str, Any], name: str) -> str:
-    """Return what to add to an object that lacks a required key."""
+    """Return how to add a required key that an object lacks."""
     described = str(schema.get("properties", {}).get(name, {}).get("description", "")).partition(". ")[0].rstrip(".")
     if described[1:2].islower():
         described = described[:1].lower() + described[1:]
@@ -73,7 +73,7 @@ def missing_key_hint(schema: Mapping[str, Any], name: str) -> str:
 
 
 def _number(schema: Mapping[str, Any]) -> str:
-    """Return the kind, unit and limits of a number; nothing when the schema is for something else too."""
+    """Return the kind, unit and limits of a number, or an empty text if the schema allows other types too."""
     kind = schema.get("type")
     if not isinstance(kind, str) or kind not in _NUMBERS:
         return ""

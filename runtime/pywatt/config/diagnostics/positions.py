@@ -11,7 +11,7 @@ from pywatt.config.files.key_path import KeyPath
 
 
 def line_of(document: Document, key: KeyPath) -> int:
-    """Return the line of a key, or of the nearest one above it that the text has; 0 when it cannot be told."""
+    """Return the line of a key, or of its nearest parent that the text has; 0 if unknown."""
     if not document.text or not key:
         return 0
     if document.format is Format.JSON:
@@ -28,7 +28,7 @@ def line_of(document: Document, key: KeyPath) -> int:
 
 
 def _only_line(text: str, key: KeyPath) -> int:
-    """Return the line of a key's last name if the text has it in just one place: neither parser gives positions."""
+    """Return the line of a key's last name if the text has it in one place only: neither parser gives positions."""
     names = [part for part in key if isinstance(part, str)]
     if not names:
         return 0

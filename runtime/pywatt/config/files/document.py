@@ -1,4 +1,4 @@
-"""A parsed config file, and how it is read from disk."""
+"""Reads a config file from disk into a parsed document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pywatt.errors import ConfigError, Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A parsed file; `text` and `format` serve to find the line of a key when something is wrong."""
+    """A parsed file; `text` and `format` are kept to find the line of a key for an error."""
 
     file: Path
     data: dict[str, Any]

@@ -17,7 +17,7 @@ from pywatt.config.files.syntax_hints import json5_hint, json_hint, toml_hint
 
 
 class Format(enum.Enum):
-    """How a config file is written."""
+    """The format of a config file."""
 
     JSON = "JSON"
     JSON5 = "JSON5"
@@ -33,7 +33,7 @@ FORMATS = {
     "toml": Format.TOML,
     "tml": Format.TOML,
 }
-"""By file extension, in the order in which files are looked for."""
+"""Formats by file extension, in search order."""
 
 
 _OBJECT_HINTS = {
@@ -45,7 +45,7 @@ _OBJECT_HINTS = {
 
 
 def parse(text: str, form: Format) -> dict[str, Any]:
-    """Return the document that a text holds. Raises MalformedError."""
+    """Return the parsed text. Raises MalformedError."""
     data = _PARSERS[form](text)
     if not isinstance(data, dict):
         kind = "a list" if isinstance(data, list) else "nothing" if data is None else "a single value"
@@ -54,7 +54,7 @@ def parse(text: str, form: Format) -> dict[str, Any]:
 
 
 class _DuplicateKeyError(ValueError):
-    """An object has a key twice."""
+    """An object has the same key twice."""
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ _SCALAR = re.compile(r"[^,\]}\s]+")
 
 
 def first_duplicate(text: str) -> tuple[KeyPath, int]:
-    """Return the first key of a JSON text that is there twice, and the line of its second place."""
+    """Return the first key of a JSON text that appears twice, and the line of its second appearance."""
     seen: set[KeyPath] = set()
     for key, offset in json_offsets(text):
         if key in seen:

@@ -1,4 +1,4 @@
-"""A key's place inside a document, as the parts `("web", 2, "workers")` and as the text `web[2].workers`."""
+"""The path of a key in a document, as the parts `("web", 2, "workers")` and as the text `web[2].workers`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PART = re.compile(r'\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|\.?([^.\[\]]+)')
 
 
 def format_key_path(key: Iterable[str | int]) -> str:
-    """Return the text form of a key."""
+    """Return the text form of a key path."""
     text = ""
     for part in key:
         if isinstance(part, int):
@@ -27,7 +27,7 @@ def format_key_path(key: Iterable[str | int]) -> str:
 
 
 def parse_key_path(text: str, data: Any) -> KeyPath:
-    """Return the parts of a key's text form, as they are in `data`; `topics.0` is understood like `topics[0]`."""
+    """Return the parts of a key path's text form, as they are in `data`; `topics.0` is read like `topics[0]`."""
     parts: list[str | int] = []
     for index, quoted, plain in _PART.findall(text):
         part = index or plain or json.loads(f'"{quoted}"')

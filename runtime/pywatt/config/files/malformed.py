@@ -1,4 +1,4 @@
-"""The error for a text that its format does not allow."""
+"""The error for a text that breaks the rules of its format."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pywatt.config.files.key_path import KeyPath
 
 
 class MalformedError(ValueError):
-    """The text is not what its format allows."""
+    """A text breaks the rules of its format."""
 
     def __init__(self, message: str, *, line: int = 0, column: int = 0, key: KeyPath = (), hint: str = "") -> None:
         super().__init__(message)

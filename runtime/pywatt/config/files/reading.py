@@ -1,4 +1,4 @@
-"""Reads the files that a user names: ordinary ones, and FIFOs, through which secrets are handed over.
+"""Reads files that a user names: regular files, and FIFOs, which pass secrets.
 
 A FIFO (`-e <(sops -d secrets.env)`, or a password manager's `.env`) is read once for each reading of the configuration.
 """
@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 
 PATIENCE = 5.0
-"""Seconds within which somebody must write to a FIFO."""
+"""Seconds to wait for a writer of a FIFO."""
 MOST_BYTES = 16 * 1024 * 1024
 _CHUNK = 64 * 1024
 
 
 def is_there(file: Path) -> bool:
-    """Whether there is something to read, or to complain about; a folder is neither (`.env` is one in many projects).
+    """Return whether a path is a file of any kind; a folder is none (`.env` is one in many projects).
 
     Unlike Path.exists, this takes a folder above that may not be entered as one without the file.
     """
@@ -35,7 +35,7 @@ def absolute(path: Path, folder: Path) -> Path:
 
 
 def read_file(file: Path) -> bytes:
-    """Return the bytes of a file. Raises OSError, whose `strerror` tells what is wrong, also when nobody writes."""
+    """Return the bytes of a file. Raises OSError with a `strerror`, also if nothing is written to a FIFO in time."""
     # Without O_NONBLOCK, opening a FIFO waits for ever for somebody who writes.
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:

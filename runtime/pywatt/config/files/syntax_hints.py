@@ -1,4 +1,4 @@
-"""Words the `fix:` line of a syntax error, by what the parser of each format says (pure)."""
+"""Words the `fix:` line of a syntax error, based on the parser's message (pure)."""
 
 from __future__ import annotations
 

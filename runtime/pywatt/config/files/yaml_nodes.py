@@ -1,4 +1,4 @@
-"""YAML documents: no key twice, text keys only, and a bare `{NAME}` means the placeholder, not a mapping."""
+"""Parses YAML documents: no duplicate keys, text keys only; a bare `{NAME}` is a placeholder, not a mapping."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MERGE = "tag:yaml.org,2002:merge"
 _NAME = re.compile(r"[A-Za-z0-9_]+(:-.*)?", re.DOTALL)
 
 MOST_FROM_ALIASES = 10_000
-"""Values that aliases may add: a few lines of aliases in aliases make billions of them."""
+"""Limit of values that aliases may add: a few lines of nested aliases expand to billions."""
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's loader where PyYAML was built with it, several times faster."""
+"""libyaml's loader if PyYAML was built with it: several times faster."""
 
 
 def parse_yaml(text: str) -> Any:
-    """Return what a YAML text holds; an empty text holds an empty document. Raises MalformedError."""
+    """Return the parsed YAML text; an empty text is an empty document. Raises MalformedError."""
     loader = Loader(text)
     try:
         node = loader.get_single_node()
@@ -68,13 +68,13 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 
 class _Size:
-    """How many values a document has, those that aliases repeat counted each time."""
+    """Counts the values of a document; values that aliases repeat count each time."""
 
     def __init__(self, most: int) -> None:
         self._left = most
 
     def count(self, node: Any, key: KeyPath) -> None:
-        """Count one more. Raises MalformedError when there are too many."""
+        """Count a value. Raises MalformedError if there are too many."""
         self._left -= 1
         if self._left < 0:
             message = f"its aliases repeat more than {MOST_FROM_ALIASES:,} values"
@@ -83,7 +83,7 @@ class _Size:
 
 
 def _as_json(node: Any, key: KeyPath, above: tuple[Any, ...], size: _Size) -> Any:
-    """Return the node with what JSON does not have made text, placeholders restored and mistakes reported."""
+    """Return the node with types that JSON lacks turned into text, and placeholders restored. Raises MalformedError."""
     size.count(node, key)
     if node in above:
         message = "an alias points to something it is part of"
@@ -118,7 +118,7 @@ def _check_name(name: Any, key: KeyPath, seen: set[str]) -> None:
 
 
 def _placeholder(node: Any) -> str | None:
-    """Return `{NAME}` for the mapping that YAML makes of it, or None for anything else."""
+    """Return `{NAME}` for the mapping that YAML parses it into, or None for any other node."""
     if not isinstance(node, yaml.MappingNode) or not node.flow_style or len(node.value) != 1:
         return None
     name, value = node.value[0]
@@ -133,7 +133,7 @@ def _is_scalar(node: Any) -> bool:
 
 
 def _without_secret(said: str, text: str, line: int) -> str:
-    """Return what the parser says of a line without the value that it quotes, if that is a secret: `key: *s3cret`."""
+    """Return the parser's message without the value that it quotes, if that is a secret: `key: *s3cret`."""
     from pywatt.redaction import is_secret  # only a mistake pays for this import
 
     lines = text.splitlines()

@@ -1,4 +1,4 @@
-"""Brings a document into the types its schema wants, before it is validated.
+"""Coerces the values of a document to the types of its schema, before validation.
 
 Placeholders can only give strings, so a string becomes the number or boolean that the schema asks for, as in the
 original, and a list marked `x-pywatt-split` is split. What does not fit is left for the validator to report.
@@ -24,15 +24,15 @@ _BOOLEANS = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coerced:
-    """A document in the types its schema wants."""
+    """A document with coerced values."""
 
     data: Any
     later: Mapping[KeyPath, str]
-    """Keys that are accepted but do nothing, and why; without a reason a later version will support them."""
+    """Keys that are accepted but do nothing, with the reason; without one, a later version will support them."""
 
 
 def coerce(data: Any, schema: Schema) -> Coerced:
-    """Return the document with strings turned into what the schema wants, where they can be."""
+    """Return the document with strings converted to the types of the schema where possible."""
     later: dict[KeyPath, str] = {}
 
     def walk(value: Any, own: Schema | bool, key: KeyPath) -> Any:
@@ -54,7 +54,7 @@ def coerce(data: Any, schema: Schema) -> Coerced:
 
 
 def _branches(own: Schema | bool, schema: Schema) -> Iterator[Schema]:
-    """Yield a schema and all it refers to or offers as alternatives."""
+    """Yield a schema, the schemas that it refers to, and its alternatives."""
     if isinstance(own, bool):
         return
     yield own
@@ -87,7 +87,7 @@ def _property(branches: list[Schema], name: str) -> Schema | bool:
 
 
 def _split(value: Any, separator: str) -> Any:
-    """Return a list with each of its strings split; a lone string counts as a list of one."""
+    """Return a list with each of its strings split; a single string counts as a list of one."""
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list):

@@ -1,4 +1,4 @@
-r"""`{NAME}` and `{NAME:-default}` inside the strings of a document, replaced in one literal pass.
+r"""Replaces `{NAME}` and `{NAME:-default}` inside the strings of a document in one literal pass.
 
 `{{NAME}}` means the same, as in the original, and so does `${NAME}`, as in Docker Compose, whose further forms are
 known behind a `$`: `${NAME-default}`, `${NAME:?message}`, `${NAME?message}`, `${NAME:+text}` and `${NAME+text}`. A
@@ -19,30 +19,30 @@ from typing import Any, TypeAlias
 from pywatt.config.files.key_path import KeyPath
 
 Lookup: TypeAlias = Callable[[str], str | None]
-"""Gives the value of a variable, or None when it is not set."""
+"""Returns the value of a variable, or None if it is not set."""
 
 _START = re.compile(
     r"(?P<slashes>\\*)(?P<dollars>\$*)(?P<open>\{\{?)(?P<name>[0-9]*[A-Za-z_][A-Za-z0-9_]*)(?P<operator>:?[-?+])?"
 )
 _BRACE = re.compile(r"[{}]")
 _DEEPEST = 32
-"""Defaults inside defaults, after which braces are plain text."""
+"""Limit of nested defaults, beyond which braces are plain text."""
 
 
 def nothing(_: str) -> str | None:
-    """Look up no variable."""
+    """Return None for every variable."""
     return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unset:
-    """A placeholder whose variable is not set, and that has no default."""
+    """A placeholder without a default whose variable is not set."""
 
     name: str
     written: str
     """The placeholder, such as `${NAME:?message}`."""
     message: str = ""
-    """What `${NAME:?message}` says then."""
+    """The message of `${NAME:?message}`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,23 +50,23 @@ class _Placeholder:
     """A placeholder in a text."""
 
     start: int
-    """Of the placeholder, with its `$`."""
+    """Offset of the placeholder, with its `$`."""
     end: int
     name: str
     operator: str
-    """As in `:-`; empty: none."""
+    """Such as `:-`; empty: none."""
     operand: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expansion:
-    """A document after the pass."""
+    """A document with its placeholders replaced."""
 
     data: Any
     variables: Mapping[KeyPath, tuple[str, ...]]
-    """Which variables each string was made of."""
+    """The variables used in each string, by its key path."""
     missing: tuple[tuple[KeyPath, Unset], ...]
-    """Those that are not set and have no default; their placeholders are still in `data`."""
+    """Placeholders without value and default; they are still in `data`."""
 
 
 def expand(data: Any, lookup: Lookup, fallback: Lookup = nothing) -> Expansion:
@@ -96,7 +96,7 @@ def expand(data: Any, lookup: Lookup, fallback: Lookup = nothing) -> Expansion:
 def expand_text(
     text: str, lookup: Lookup, fallback: Lookup = nothing
 ) -> tuple[str, tuple[str, ...], tuple[Unset, ...]]:
-    """Return the text with its placeholders replaced, the names used, and what is not set."""
+    """Return the text with its placeholders replaced, the variables used, and the placeholders without a value."""
     used: list[str] = []
     unset: dict[str, Unset] = {}
 
@@ -148,7 +148,7 @@ def expand_text(
 
 
 def _placeholder(text: str, start: re.Match[str]) -> _Placeholder | None:
-    """Return the placeholder that begins there, None when it is plain text."""
+    """Return the placeholder that begins there, or None for plain text."""
     shell_like = start["dollars"] != ""
     operator = start["operator"] or ""
     if operator and operator != ":-" and not shell_like:
@@ -165,7 +165,7 @@ def _placeholder(text: str, start: re.Match[str]) -> _Placeholder | None:
 
 
 def _close(text: str, position: int) -> int | None:
-    """Return where the brace is that closes the one before `position`, None when there is none."""
+    """Return the offset of the brace that closes the one before `position`, or None."""
     depth = 0
     for brace in _BRACE.finditer(text, position):
         if brace[0] == "{":

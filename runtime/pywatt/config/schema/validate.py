@@ -1,4 +1,4 @@
-"""Checks a document against its JSON Schema and says what is wrong in words: key, what was found, what is expected.
+"""Validates a document against its JSON Schema and words each violation: key, found value, expected value.
 
 jsonschema takes some 50-100 ms to import, so it is imported here, inside the step, and not before.
 """
@@ -31,7 +31,7 @@ _LONGEST_VALUE = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One place where a document does not fit its schema."""
+    """A place where a document violates its schema."""
 
     key: KeyPath
     message: str
@@ -41,7 +41,7 @@ class Violation:
 def violations(
     data: Any, schema: Mapping[str, Any], variables: Mapping[KeyPath, tuple[str, ...]]
 ) -> tuple[Violation, ...]:
-    """Return every place where the document does not fit; `variables` says which strings came from the environment."""
+    """Return every violation of the schema; `variables` are those used in each string, by its key path."""
     from jsonschema import Draft202012Validator
 
     errors = Draft202012Validator(schema).iter_errors(data)
@@ -75,7 +75,7 @@ def _explain(error: ValidationError, variables: Mapping[KeyPath, tuple[str, ...]
 
 
 def _likely_branch(error: ValidationError) -> list[ValidationError]:
-    """Return the errors of the one alternative that the value was meant for: whose outer kind fits; else nothing."""
+    """Return the errors of the one alternative whose outer type fits the value, or an empty list."""
     branches: dict[Any, list[ValidationError]] = {}
     for child in error.context or ():
         branches.setdefault(child.schema_path[0], []).append(child)
@@ -137,7 +137,7 @@ def _violation(
 
 
 def _expected(schema: Any, error: ValidationError) -> str:
-    """Return what a schema allows, in words."""
+    """Describe the values that a schema allows."""
     if not isinstance(schema, dict):
         return "something else"
     if EXPECTS in schema:
@@ -166,7 +166,7 @@ def _resolved(branch: Any, error: ValidationError) -> Any:
 
 
 def _known_keys(name: str, known: Mapping[str, Any]) -> str:
-    """Return the nearest key, or else a list of those which do something."""
+    """Return a hint with the nearest key, or else with all supported keys."""
     if nearest(name, known) is not None:
         return suggest(name, known, kind="")
     supported = [key for key, schema in known.items() if schema is True or schema.get(SUPPORT) != LATER]

@@ -43,7 +43,7 @@ class Draft:
 
     @property
     def needs_broker(self) -> bool:
-        """Whether a service asks for the embedded broker."""
+        """True if a service asks for the embedded broker."""
         return any(
             service.made.needs_broker or service.config.env.get(BROKERS_VARIABLE, "").strip() == EMBEDDED
             for service in self.services

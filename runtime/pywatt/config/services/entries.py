@@ -30,7 +30,7 @@ class ServiceEntry:
 
     id: str
     key: KeyPath
-    """Of the entry in the root file."""
+    """Path of the entry in the root file."""
     path: Path
     config: str | None = None
     enabled: bool = True

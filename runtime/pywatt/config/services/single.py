@@ -17,7 +17,7 @@ from pywatt.errors import ConfigError, Problem
 from pywatt.service_type import ServiceType
 
 _ID = "main"
-"""Of the service, unless a package.json names it. Original: the same."""
+"""Default id of the service; a package.json may name it. Original: the same."""
 
 
 def check_is_app(source: AppSource, types: Mapping[str, ServiceType]) -> None:

@@ -1,4 +1,4 @@
-"""Which type a service is of: named in its file, or told by the keys there, or by what lies in its folder."""
+"""Detects the type of a service: named in its file, or recognised by the keys there or by the files in its folder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pywatt.errors import ConfigError, Problem
 from pywatt.service_type import ServiceType, load_type, registered
 
 OWN = frozenset({"control", "kafka-broker"})
-"""Types of services that pywatt adds to an app by itself."""
+"""Types of services that pywatt adds to an app itself."""
 
 
 class InstalledTypes(Mapping[str, ServiceType]):
-    """The service types of all installed packages, each imported when it is first asked for."""
+    """The service types of all installed packages, each imported on first use."""
 
     def __getitem__(self, name: str) -> ServiceType:
         """Return the type with that name. Raises KeyError, ConfigError."""
@@ -32,16 +32,16 @@ class InstalledTypes(Mapping[str, ServiceType]):
         return name in registered()
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names, in order of the alphabet."""
+        """Yield the names in alphabetical order."""
         return iter(sorted(registered()))
 
     def __len__(self) -> int:
-        """Return how many types there are."""
+        """Return the number of types."""
         return len(registered())
 
 
 class UnknownTypeError(ValueError):
-    """No type can be told for a service; `key` is the key that names a wrong one, or blank."""
+    """The type of a service cannot be detected; `key` is the key that names an unknown type, or empty."""
 
     def __init__(self, key: str, message: str, hint: str) -> None:
         super().__init__(message)
@@ -89,7 +89,7 @@ def _named(key: str, name: str, types: Mapping[str, ServiceType]) -> ServiceType
 
 
 def _fitting(data: Mapping[str, Any], types: Mapping[str, ServiceType]) -> list[str]:
-    """Return the types which know every key of the document that not all types share."""
+    """Return the types whose schemas have every key of the document that is not common to all types."""
     shared = pywatt_schemas.load("service")["properties"]
     own = {key for key in data if key not in shared}
     return [name for name in types if own <= set(types[name].schema.get("properties", ()))] if own else []
