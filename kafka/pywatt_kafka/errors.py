@@ -1,4 +1,4 @@
-"""Every error that pywatt_kafka raises on purpose.
+"""The errors of this library.
 
 KafkaError                 message, hint
 ├── KafkaUnavailable       no broker answered within the time allowed: try again later
@@ -17,13 +17,13 @@ from __future__ import annotations
 
 
 class KafkaError(Exception):
-    """Base of every error of this library."""
+    """Base class of all errors of this library."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        """What the user may do about it."""
+        """Suggested remedy."""
 
 
 class KafkaUnavailable(KafkaError):
@@ -47,11 +47,11 @@ class RecordTooLarge(KafkaError):
 
 
 class InvalidRecord(KafkaError):
-    """The topic takes no such record: a compacted one takes none without a key, others none with an odd timestamp."""
+    """The topic rejects the record: a compacted one without a key, others with an invalid timestamp."""
 
 
 class NotAuthorized(KafkaError):
-    """The broker refuses this client."""
+    """The broker rejects this client."""
 
 
 class CommitFailed(KafkaError):
@@ -59,7 +59,7 @@ class CommitFailed(KafkaError):
 
 
 class MissingDependency(KafkaError):
-    """Something optional is needed now and is not installed."""
+    """An optional package, or Java, is not installed."""
 
 
 class BrokerFailed(KafkaError):

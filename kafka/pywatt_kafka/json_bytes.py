@@ -28,7 +28,7 @@ def text_fields(name: str, value: bytes | None) -> dict[str, str | None]:
 
 
 def headers_by_name(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, Any]:
-    """Return the values of headers by name, as `text_or_base64` has them; a list where a name comes more than once."""
+    """Return the values of headers by name, in the form of `text_or_base64`; a list for a repeated name."""
     found: dict[str, list[Any]] = {}
     for name, value in headers:
         found.setdefault(name, []).append(text_or_base64(value))

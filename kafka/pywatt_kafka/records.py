@@ -1,4 +1,4 @@
-"""What goes in and comes out: records, their places, committed offsets."""
+"""Records that are written and read, their positions, and committed offsets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TopicPartition(NamedTuple):
 
 
 class RecordPosition(NamedTuple):
-    """Where the broker put a record."""
+    """The position of a written record."""
 
     topic: str
     partition: int
@@ -29,22 +29,22 @@ class RecordPosition(NamedTuple):
 
 
 class OutgoingRecord(NamedTuple):
-    """One record as it is to be written."""
+    """A record to write."""
 
     topic: str
     value: bytes | None
     key: bytes | None
     headers: list[Header]
     partition: int | None
-    """None: the key chooses it, without a key chance does."""
+    """None: the hash of the key chooses it; without a key, it is random."""
     timestamp: int | None
-    """Milliseconds since 1970 (UTC); None: when it is written."""
+    """Milliseconds since 1970 (UTC); None: the time of writing."""
     placed_by: bytes | None = None
-    """Chooses the partition as a key would, but is no part of the record."""
+    """Hashed instead of the key to choose the partition; not part of the record."""
 
 
 class Unstable(NamedTuple):
-    """The part of a partition that an open transaction keeps from readers of committed records."""
+    """The range of a partition that an open transaction hides from readers of committed records."""
 
     begin: int
     """The first offset of the oldest open transaction: reading goes no further (Kafka's last stable offset)."""
@@ -54,7 +54,7 @@ class Unstable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """A committed position: the offset of the next record to read, and a note of the committer's."""
+    """A committed position: the offset of the next record to read, with metadata."""
 
     offset: int
     metadata: str = ""
@@ -62,7 +62,7 @@ class Offset:
 
 
 class Message(NamedTuple):
-    """One record as it was read; a tuple, because there are many of them."""
+    """A record that was read; a tuple, as it is made for every record."""
 
     topic: str
     partition: int

@@ -1,4 +1,4 @@
-"""Keeps time for many things that all get the same time, with one timer for all of them."""
+"""Expires items after a fixed timeout, with one timer for all of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 COMPACT_AT = 1024
-"""Items from which on those that ended are looked for behind an older one that has not."""
+"""Number of items above which ended ones behind an open one are removed."""
 
 
 class TimeoutQueue(Generic[Item]):
-    """Tells of each item that has not ended in time."""
+    """Calls `expired` for each item that has not ended within a fixed timeout."""
 
     def __init__(self, seconds: float, *, ended: Callable[[Item], bool], expired: Callable[[Item], None]) -> None:
-        """`ended`: whether an item needs no watching any more. `expired`: called once for one that had its time."""
+        """`ended`: returns whether an item has ended. `expired`: called once for an item after its timeout."""
         self._seconds = seconds
         self._ended = ended
         self._expired = expired
@@ -29,7 +29,7 @@ class TimeoutQueue(Generic[Item]):
         return len(self._items)
 
     def add(self, item: Item) -> None:
-        """Begin to watch an item."""
+        """Add an item, whose timeout begins now."""
         loop = asyncio.get_running_loop()
         items, ended = self._items, self._ended
         while items and ended(items[0][1]):
@@ -42,7 +42,7 @@ class TimeoutQueue(Generic[Item]):
             self._timer = loop.call_later(self._seconds, self._expire_due, loop)
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Remove all items and cancel the timer."""
         self._items.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""How far a consumer group is behind."""
+"""Measures the lag of a consumer group: the records it has not committed yet."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ async def consumer_lag(
 ) -> Mapping[str, Mapping[int, int]]:
     """Return, per topic and partition, how many records the group has not committed yet.
 
-    `topics` None: those that the group has committed something for (the embedded broker cannot tell them: name them
-    there). Of a named topic every partition counts; one without a committed offset is behind by all its records.
-    A topic that does not exist is left out. `security`: as for Producer. Raises KafkaUnavailable or another KafkaError
+    `topics` None: all topics with an offset that the group committed (the embedded broker cannot list them: name them
+    there). Of a named topic every partition counts; one without a committed offset lags by all its records. A topic
+    that does not exist is left out. `security`: as for Producer. Raises KafkaUnavailable or another KafkaError
     within the timeout (seconds).
     """
     require_aiokafka()
@@ -99,7 +99,7 @@ async def _committed(admin: Any, group: str, topics: Iterable[str] | None) -> Ma
 
 
 async def _patiently(read: Callable[[], Awaitable[Mapping[Any, int]]]) -> Mapping[Any, int]:
-    """Try again while the group's coordinator is not there yet, as on a fresh broker."""
+    """Retry while the coordinator of the group is not available yet, as on a fresh broker."""
     while True:
         try:
             return await read()

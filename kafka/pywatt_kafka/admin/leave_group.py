@@ -1,7 +1,7 @@
-"""Takes a static member out of its consumer group.
+"""Removes a static member from its consumer group.
 
-No client library does: a static member is meant to come back, and until its session times out nobody gets its
-partitions. Whoever knows that it will not come back says so (KIP-345, LeaveGroup version 3).
+No client library does: a static member is expected to come back, and no other member gets its partitions until its
+session times out. This request ends the membership at once (KIP-345, LeaveGroup version 3).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pywatt_kafka.security.options import Security
 
 LIMIT = 5.0  # seconds
 BY_INSTANCE = ""
-"""The member id that a broker takes for: the one that has this instance id."""
+"""The member id that stands for the member with the given instance id."""
 
 
 async def leave_group(
@@ -33,10 +33,10 @@ async def leave_group(
     timeout: float = LIMIT,
     security: Security | None = None,
 ) -> None:
-    """Give the partitions of a static member that has ended to the rest of its group at once.
+    """Remove a static member that has ended, so that the rest of its group gets its partitions at once.
 
-    One that is not in the group is left where it is. Does nothing on a broker that does not know static members, as
-    the embedded one. Raises KafkaUnavailable, NotAuthorized or another KafkaError within the timeout (seconds).
+    Does nothing for a member that is not in the group, and on a broker without static members, as the embedded one.
+    Raises KafkaUnavailable, NotAuthorized or another KafkaError within the timeout (seconds).
     """
     require_aiokafka()
     from aiokafka import errors

@@ -20,17 +20,17 @@ from pywatt_kafka.security.options import Security
 LIMIT = 10.0  # seconds
 POLL_INTERVAL = 0.05  # seconds until a broker that is creating topics is asked again
 BROKERS_DEFAULT = -1
-"""Copies of a topic: as many as the brokers make of one for which nothing is said (`default.replication.factor`)."""
+"""Number of copies of a topic: the brokers' default (`default.replication.factor`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic."""
+    """A topic with its number of partitions and records."""
 
     name: str
     partitions: int
     records: int
-    """Offsets from its beginnings to its ends; fewer where it was compacted."""
+    """Offsets between the beginnings and the ends of its partitions; a compacted topic has fewer records."""
 
 
 async def list_topics(
@@ -39,7 +39,7 @@ async def list_topics(
     *,
     security: Security | None = None,
 ) -> Sequence[Topic]:
-    """Return the topics whose names are wanted, in the order of their names; Kafka's own are left out by default.
+    """Return the topics with a wanted name, sorted by name; by default all but Kafka's internal ones.
 
     `security`: as for Producer. Raises KafkaUnavailable or another KafkaError.
     """
@@ -77,10 +77,10 @@ async def ensure_topics(
     timeout: float = LIMIT,
     security: Security | None = None,
 ) -> frozenset[str]:
-    """Create those of the topics that do not exist; return once all of them can be written to.
+    """Create the missing topics; return once all of them can be written to.
 
-    Returns the names of those that were missing. Topics that exist are left as they are. `replication`: copies of each,
-    by default the brokers' default. The embedded broker creates topics with its own number of partitions. Raises
+    Returns the names of the missing topics. Existing topics are left unchanged. `replication`: copies of each topic, by
+    default the brokers' default. The embedded broker creates topics with its own number of partitions. Raises
     KafkaUnavailable, NotAuthorized, UnknownTopic (a name that is not allowed) or another KafkaError within the timeout
     (seconds). `security`: as for Producer.
     """

@@ -1,9 +1,9 @@
-"""aiokafka's queue of batches, which goes on after a batch that the broker refuses. Imports aiokafka.
+"""aiokafka's queue of batches, extended to continue after a batch that the broker rejects. Imports aiokafka.
 
-A refused batch leaves a gap in the sequence numbers of an idempotent producer, and the broker then takes no later batch
-of that partition. So the next epoch of the producer id begins, as in Java's client, in which every partition counts
-from 0 again. That is sound because aiokafka has one batch per partition on its way at most, which keeps its old numbers
-through all its attempts and ends before the partition's next one is sent.
+A rejected batch leaves a gap in the sequence numbers of an idempotent producer, and the broker then accepts no later
+batch of that partition. So the next epoch of the producer id begins, as in Java's client, in which every partition
+counts from 0 again. This is safe because aiokafka has at most one batch per partition in flight, which keeps its old
+numbers through all its attempts and ends before the partition's next one is sent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LAST_EPOCH = 2**15 - 1
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]
-    """A refusal that aiokafka has no name for, and so would tell as an unknown error."""
+    """The broker error INVALID_RECORD, which aiokafka lacks and would report as an unknown error."""
 
     errno = INVALID_RECORD
     message = "INVALID_RECORD"
@@ -52,7 +52,7 @@ RETRY_REASONS = {
 
 
 def _watch_retries() -> None:
-    """Have batches remember for what they are sent again: aiokafka only logs it."""
+    """Make batches record why they are retried: aiokafka only logs it."""
     original = SendProduceReqHandler._can_retry
     if hasattr(original, "__wrapped__"):
         return
@@ -68,7 +68,7 @@ def _watch_retries() -> None:
 
 
 def install(producer: Any) -> Accumulator:
-    """Give an AIOKafkaProducer that is not started yet a queue of this kind; return it."""
+    """Replace the queue of an AIOKafkaProducer that is not started yet; return the new one."""
     _watch_retries()
     made = Accumulator(producer._message_accumulator)
     producer._message_accumulator = producer._sender._message_accumulator = made
@@ -79,7 +79,7 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
     """The queue of one AIOKafkaProducer."""
 
     def __init__(self, plain: Any) -> None:
-        """`plain`: the one that it takes the place of."""
+        """`plain`: the queue that this one replaces."""
         super().__init__(
             plain._cluster,
             plain._batch_size,
@@ -90,7 +90,7 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
         )
         self._pending_batches = _Pending()
         self.retry_reasons: dict[str, str] = {}
-        """By topic, for what its last batch is sent again; of those for which that goes on."""
+        """Reason for which the last batch of a topic is being retried, by topic."""
 
     def _append_batch(self, builder: Any, tp: Any) -> Any:
         batch = _Batch(self, tp, builder)
@@ -100,7 +100,7 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
         return batch
 
     def resend(self, batch: _Batch, error: Exception) -> bool:
-        """Whether the records of a batch that the broker does not take are sent again, in other batches."""
+        """Put the records of a rejected batch into new batches where that helps; return whether it was done."""
         self._begin_epoch()
         if batch.future.done():
             return False
@@ -128,7 +128,7 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
             manager._pid_waiter = create_future()
 
     def _send_again(self, batch: _Batch, size: int) -> None:
-        """Put the records of a batch before all others of its partition, `size` in each batch, in their order."""
+        """Queue the records of a batch before all others of its partition, in their order, `size` records per batch."""
         records = list(zip(DefaultRecordBatch(bytes(batch.get_data_buffer())), batch.take_futures(), strict=True))
         parts = [self._part(batch, records[start : start + size]) for start in range(0, len(records), size)]
         self._batches[batch.tp].extendleft(reversed(parts))
@@ -146,37 +146,37 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
 
 
 class _Batch(MessageBatch):  # type: ignore[misc]
-    """Records that travel together."""
+    """A batch of records."""
 
     def __init__(self, accumulator: Accumulator, tp: Any, builder: Any) -> None:
         super().__init__(tp, builder, accumulator._batch_ttl, accumulator._linger_time)
         self._accumulator = accumulator
 
     def note(self, error: Exception) -> None:
-        """Remember for what the batch is sent again."""
+        """Record why the batch is retried."""
         self._accumulator.retry_reasons[self.tp.topic] = RETRY_REASONS.get(type(error)) or describe_error(error)
 
     def done(self, *arguments: Any, **options: Any) -> None:
-        """End what waits for the acknowledgement."""
+        """Complete the futures of the acknowledgements."""
         if self._accumulator.retry_reasons:
             self._accumulator.retry_reasons.pop(self.tp.topic, None)
         super().done(*arguments, **options)
 
     def take_futures(self) -> list[Any]:
-        """Return what the acknowledgements of the records are to end, and leave it to the caller."""
+        """Return the futures of the acknowledgements; the caller completes them from now on."""
         futures = [future for future, _ in self._msg_futures]
         self._msg_futures.clear()
         return futures
 
     def take(self, record: Any, future: Any) -> None:
-        """Add a record of another batch, with what its acknowledgement is to end."""
+        """Add a record of another batch, with the future of its acknowledgement."""
         metadata = self._builder.append(
             timestamp=record.timestamp, key=record.key, value=record.value, headers=record.headers
         )
         self._msg_futures.append((future, metadata))
 
     def failure(self, exception: Exception) -> None:
-        """Fail the records, unless they are sent again."""
+        """Fail the records, unless they go into new batches."""
         if self.retry_count and self._accumulator.resend(self, exception):
             return
         super().failure(exception)
@@ -184,7 +184,7 @@ class _Batch(MessageBatch):  # type: ignore[misc]
 
 
 class _Pending(set[Any]):
-    """Batches on their way. aiokafka removes one twice when it is given up during the pause before its next attempt."""
+    """Batches in flight. aiokafka removes one twice when it expires during the pause before its next attempt."""
 
     def remove(self, batch: Any) -> None:
         """Remove a batch, if it is there."""

@@ -1,4 +1,4 @@
-"""Why a broker did not let us in. aiokafka, when it connects for the first time, only says that it could not."""
+"""Records why a broker rejects connections. aiokafka's bootstrap reports only that it failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _seen: ContextVar[list[BaseException] | None] = ContextVar("seen", default=None)
 
 
 def watch_connecting() -> None:
-    """Have every failure to connect recorded for `connect_errors`; needs aiokafka."""
+    """Patch aiokafka to record every failure to connect for `connect_errors`."""
     from aiokafka import client, errors
 
     original = client.create_conn
@@ -36,7 +36,7 @@ def watch_connecting() -> None:
 
 @contextmanager
 def connect_errors() -> Iterator[list[BaseException]]:
-    """Give a list that gets what fails while something connects, in this task or in those that it starts."""
+    """Collect the failures to connect of this task, and of the tasks that it starts, in a list."""
     found: list[BaseException] = []
     token = _seen.set(found)
     try:
@@ -46,7 +46,7 @@ def connect_errors() -> Iterator[list[BaseException]]:
 
 
 def unreachable(brokers: Sequence[str], seen: Sequence[BaseException] = ()) -> KafkaError:
-    """Return the error that says which addresses were tried, and why in vain as far as that is known."""
+    """Return an error with the addresses that were tried, and the reason if it is known."""
     from aiokafka import errors
 
     addresses = ",".join(brokers)

@@ -17,12 +17,12 @@ from pywatt_kafka.errors import (
 
 INVALID_RECORD = 87  # the broker's code
 AIOKAFKA_ERRORS = (RuntimeError, AssertionError, ConnectionError)
-"""What aiokafka raises: its own errors are RuntimeErrors, arguments and states are asserted. (Not OSError: that would
-take a TimeoutError of ours with it.)"""
+"""The errors that aiokafka raises: its own are RuntimeErrors, arguments and states are asserted. (Not OSError: that
+would include a TimeoutError of our own.)"""
 
 
 def translate(error: BaseException, *, during: str) -> KafkaError:
-    """Return our error for one of aiokafka's."""
+    """Return the KafkaError for an error of aiokafka's."""
     from aiokafka import errors
 
     if isinstance(error, KafkaError):
@@ -57,7 +57,7 @@ def translate(error: BaseException, *, during: str) -> KafkaError:
 
 @contextmanager
 def translated(during: str) -> Iterator[None]:
-    """Turn what aiokafka raises into our errors."""
+    """Translate the errors of aiokafka that the block raises."""
     try:
         yield
     except AIOKAFKA_ERRORS as error:
@@ -65,7 +65,7 @@ def translated(during: str) -> Iterator[None]:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return what an error says, with its name if it does not say that itself."""
+    """Return the message of an error, with its class name unless the message contains it."""
     text = str(error)
     name = type(error).__name__
     return text if name in text else f"{name}: {text}".removesuffix(": ")

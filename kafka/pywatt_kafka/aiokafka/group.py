@@ -1,4 +1,4 @@
-"""One AIOKafkaConsumer as a group member: its rebalances, its errors, its end."""
+"""The group engine of aiokafka: rebalances, errors and shutdown of one AIOKafkaConsumer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("pywatt_kafka")
 REQUEST_MARGIN = 10.0  # seconds; a broker holds a join for as long as the slowest member may take
 HELD_FETCH = 0.05  # seconds that a fetch takes at most while a partition is paused
 TRY_AGAIN = "InvalidRequestError"
-"""The embedded broker's answer to a follower that syncs after its leader; the next attempt may work."""
+"""The embedded broker's error for a follower that syncs after its leader; the next attempt may succeed."""
 
 
 class AiokafkaGroup:
@@ -65,7 +65,7 @@ class AiokafkaGroup:
         self._sockets = Sockets(self._consumer._client)
 
     async def open(self) -> None:
-        """Connect; joining goes on in the background, and waits for no topic to exist."""
+        """Connect; joining continues in the background, and does not wait for topics to exist."""
         with bootstrap_errors(self._brokers):
             await self._sockets.open(self._consumer.start())
             delay_leader(self._consumer._coordinator, self._brokers, os.environ)
@@ -78,12 +78,12 @@ class AiokafkaGroup:
                 self._consumer.subscribe(pattern=rf"(?:{'|'.join(named)})\Z", listener=self)
 
     def stale(self) -> bool:
-        """No socket is up, a topic is missing, or there was an error."""
+        """Return whether no socket is connected, a topic is missing, or there was an error."""
         missing = any(self._consumer.partitions_for_topic(topic) is None for topic in self._settings.topics)
         return missing or self._last_error is not None or not self._sockets.any_live()
 
     async def check(self) -> None:
-        """Ask for the metadata of the topics, by which new topics and partitions are noticed too."""
+        """Ask for the metadata of the topics, which also detects new topics and partitions."""
         if self._last_error is not None:
             if time.monotonic() - self._last_error_at < ERROR_TTL:
                 raise self._last_error
@@ -91,18 +91,18 @@ class AiokafkaGroup:
         await refresh_metadata(self._consumer._client, self._brokers)
 
     def broken(self) -> bool:
-        """The task that speaks to the group has ended."""
+        """Return whether the coordinator task has ended."""
         return self._consumer._coordinator is not None and done(self._consumer._coordinator._coordination_task)
 
     async def close(self) -> None:
-        """Give up the partitions, leave the group, disconnect."""
+        """Revoke the partitions, leave the group, disconnect."""
         self._closing = True
         with anyio.move_on_after(self._membership.rebalance_timeout):
             await self.on_partitions_revoked(self._owned)
         await close_consumer(self._consumer, self._sockets)
 
     async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
-        """Return what came within the timeout. Raises KafkaError."""
+        """Return the records that arrive within the timeout (seconds). Raises KafkaError."""
         if self._listener_error is not None:
             error, self._listener_error = self._listener_error, None
             raise error
@@ -124,7 +124,7 @@ class AiokafkaGroup:
         return batches_from(batches)
 
     async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
-        """Read on at the known offsets, and for partitions without one at the committed offset or the beginning."""
+        """Seek to the known offsets; partitions without one seek to the committed offset or the beginning."""
         unknown = [partition for partition in partitions if partition not in known]
         committed = await self.committed(unknown)
         with translated("going back to the last delivered record"):
@@ -137,19 +137,19 @@ class AiokafkaGroup:
                     await self._consumer.seek_to_beginning(native(partition))
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        """Fetch nothing from these."""
+        """Stop fetching from these partitions."""
         for partition in self._owned.intersection(partitions):
             self._paused.add(partition)
             self._consumer.pause(native(partition))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        """Fetch from these again."""
+        """Resume fetching from these partitions."""
         for partition in self._owned.intersection(partitions):
             self._paused.discard(partition)
             self._consumer.resume(native(partition))
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Read on at that offset."""
+        """Continue reading at that offset."""
         with translated(f"seeking in {partition.topic}[{partition.partition}]"):
             self._consumer.seek(native(partition), offset)
 
@@ -175,7 +175,7 @@ class AiokafkaGroup:
         return {TopicPartition(*place): offset for place, offset in found.items()}
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
-        """Return what open transactions hold, as the last fetches reported."""
+        """Return the ranges that open transactions hold, as the last fetches reported."""
         found: dict[TopicPartition, Unstable] = {}
         assigned = {TopicPartition(*place) for place in self._consumer.assignment()}
         for place in assigned.intersection(partitions):
@@ -194,7 +194,7 @@ class AiokafkaGroup:
         return sum(max(0, end - known[place]) for place, end in ends.items() if end is not None and place in known)
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """Part of aiokafka's listener; it is called before it fetches anything of a new assignment."""
+        """Part of aiokafka's listener; called before anything of a new assignment is fetched."""
         places = list(assigned)
         self._owned = frozenset(TopicPartition(*place) for place in places)
         self._paused.clear()
@@ -215,6 +215,6 @@ class AiokafkaGroup:
     async def _notify(self, notified: Awaitable[None]) -> None:
         try:
             await notified
-        except Exception as error:
+        except Exception as error:  # aiokafka would only log it: the next fetch raises it instead
             logger.exception("the listener of consumer group %s failed", self._membership.group)
             self._listener_error = error

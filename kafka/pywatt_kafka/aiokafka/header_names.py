@@ -1,7 +1,7 @@
-"""Reads records whose headers have names that are no UTF-8, which Kafka allows and aiokafka fails at. Imports aiokafka.
+"""Reads records whose header names are not UTF-8, which Kafka allows and aiokafka fails on. Imports aiokafka.
 
-Such a record could never be read, nor anything behind it: whoever may write to a topic could stop all who read it. What
-is no UTF-8 in such a name becomes U+FFFD.
+Without this, such a record and all records after it could never be read: any writer of a topic could block all its
+readers. Bytes of a name that are not UTF-8 become U+FFFD.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
 LENGTH = slice(8, 12)
-"""Where a batch says how many bytes follow."""
+"""Position of the length of a batch: the number of bytes that follow."""
 MAGIC = 16
-"""Where a batch says of which format it is ..."""
+"""Position of the format version of a batch ..."""
 WITH_HEADERS = 2
-"""... and since which one records have headers."""
+"""... and the first version with record headers."""
 
 
 def install() -> None:
-    """Have all consumers read like this."""
+    """Patch aiokafka's fetcher, for all consumers."""
     fetcher.MemoryRecords = _Records
     fetcher.PartitionRecords = _PartitionRecords
 
 
 class _Records(MemoryRecords):  # type: ignore[misc]
-    """The records that a fetch returned for one partition; keeps their bytes, to be read again."""
+    """The fetched records of one partition; keeps their bytes, to read them again."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)  # pyright: ignore[reportAbstractUsage]
@@ -36,7 +36,7 @@ class _Records(MemoryRecords):  # type: ignore[misc]
 
 
 class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
-    """The records of one partition; reads on in another way where that fails."""
+    """The records of one partition; switches to the tolerant reader where parsing fails."""
 
     _records: Any
     _records_iterator: Any
@@ -57,7 +57,7 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 class _TolerantRecords:
-    """Reads batch by batch, in Python."""
+    """Parses batch by batch, in Python."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
@@ -68,7 +68,7 @@ class _TolerantRecords:
         return len(self._data) > self._at + MAGIC and self._at + MAGIC < self._end() <= len(self._data)
 
     def next_batch(self) -> Any:
-        """Return it."""
+        """Return the next batch."""
         batch, self._at = self._data[self._at : self._end()], self._end()
         if batch[MAGIC] < WITH_HEADERS:
             return MemoryRecords(bytes(batch)).next_batch()
@@ -88,12 +88,12 @@ class _TolerantBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
 
 
 class _TolerantBytes(bytearray):
-    """Bytes whose slices become text, whatever they hold."""
+    """Bytes whose slices always decode to text."""
 
     def __getitem__(self, key: Any) -> Any:
         found = super().__getitem__(key)
         return _TolerantBytes(found) if isinstance(key, slice) else found
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """As bytearray's, with U+FFFD for what makes no sense."""
+        """Decode as bytearray does, with U+FFFD for invalid bytes."""
         return super().decode(encoding, "replace")

@@ -1,6 +1,6 @@
-"""Has followers sync before their leader on the embedded broker, which refuses those that come after it.
+"""Delays the leader of a group on the embedded broker, which rejects followers that sync after their leader.
 
-Without it a group of several members there hardly ever gets all its partitions read.
+Without the delay, a group of several members rarely gets all its partitions assigned there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LEADER_DELAY = 0.2  # seconds
 
 
 def delay_leader(coordinator: Any, brokers: tuple[str, ...], environ: Mapping[str, str]) -> None:
-    """Have this member of a group, an aiokafka coordinator, wait when it leads and the brokers are the embedded one."""
+    """Make an aiokafka coordinator wait when it leads its group and the broker is the embedded one."""
     if not is_embedded(brokers, environ):
         return
     assign = coordinator._perform_assignment

@@ -14,7 +14,7 @@ from pywatt_kafka.records import OutgoingRecord
 
 
 class AiokafkaProducer:
-    """One AIOKafkaProducer."""
+    """A producer engine with one AIOKafkaProducer."""
 
     def __init__(self, brokers: tuple[str, ...], settings: ProducerSettings, security: Mapping[str, Any]) -> None:
         from aiokafka import AIOKafkaProducer
@@ -84,7 +84,7 @@ class AiokafkaProducer:
     def append(self, record: OutgoingRecord) -> asyncio.Future[Any] | None:
         """Add one record to its batch; return a future of its acknowledgement, or None when there is no room yet.
 
-        The first half of AIOKafkaProducer.send, without its coroutines: they cost more than all the rest.
+        Does the first half of AIOKafkaProducer.send without its coroutines, which cost more than all the rest.
         """
         topic, value, key, headers, partition, timestamp, placed_by = record
         producer, accumulator = self._producer, self._producer._message_accumulator

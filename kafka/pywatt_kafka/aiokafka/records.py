@@ -9,7 +9,7 @@ from pywatt_kafka.records import NO_TIMESTAMP, Message, TopicPartition
 
 
 def message_from(record: Any) -> Message:
-    """Return our Message for a ConsumerRecord."""
+    """Return the Message of a ConsumerRecord."""
     return Message(
         record.topic,
         record.partition,
@@ -22,7 +22,7 @@ def message_from(record: Any) -> Message:
 
 
 def batches_from(found: Mapping[Any, Sequence[Any]]) -> dict[TopicPartition, list[Message]]:
-    """Return our Messages for the ConsumerRecords of each partition, without calling into Python for each of them."""
+    """Return the Messages of each partition's ConsumerRecords, without a Python call per record."""
     new = tuple.__new__
     return {
         TopicPartition(topic, partition): [

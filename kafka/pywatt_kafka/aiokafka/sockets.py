@@ -1,8 +1,8 @@
-"""Opening and closing aiokafka's clients so that no socket and no task of theirs is left behind.
+"""Opens and closes aiokafka's clients without leaving a socket or task behind.
 
-aiokafka forgets a socket whose opening is cancelled, opens others after its client was closed, and lets cancellations
-of its own background tasks out of `stop`, which would look like ours. So what it opens is never cancelled in the
-middle, and each step of closing it has a task to itself.
+aiokafka loses a socket whose opening is cancelled, opens others after its client was closed, and lets cancellations of
+its own background tasks escape from `stop`, where they look like the caller's. So opening is never cancelled halfway,
+and each step of closing has a task of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Sockets:
-    """The sockets of one client of aiokafka's."""
+    """The sockets of one aiokafka client."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -33,23 +33,23 @@ class Sockets:
         client._get_conn = self._get
 
     def any_live(self) -> bool:
-        """Whether a connection is up."""
+        """Return whether a socket is connected."""
         return any(connection.connected() for connection in self._client._conns.values())
 
     async def open(self, step: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """Take a step that opens sockets. When the caller is cancelled it goes on, until `settle`."""
+        """Run a step that opens sockets. It continues after the caller is cancelled, until `settle`."""
         task = asyncio.ensure_future(step)
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
         return await asyncio.shield(task)
 
     async def settle(self) -> None:
-        """Wait for what is being opened, a moment at most."""
+        """Wait a limited time for sockets that are being opened."""
         for task in tuple(self._opening):
             await _end(task, GRACE)
 
     async def close(self) -> None:
-        """Close all of them, those too that were opened while the client was being closed."""
+        """Close all sockets, including those that were opened while the client was closing."""
         await finish(self._client.close(), CLOSE_LIMIT)
         await self.settle()
         await finish(self._client.close(), CLOSE_LIMIT)
@@ -64,15 +64,15 @@ class Sockets:
 
 
 async def finish(step: Coroutine[Any, Any, object], limit: float) -> bool:
-    """Take one of aiokafka's closing steps, for `limit` seconds at most; return whether it went well.
+    """Run one of aiokafka's closing steps for at most `limit` seconds; return whether it succeeded.
 
-    Nothing is raised, for nothing is left that the caller could do.
+    Raises nothing, as the caller can do nothing about a failure.
     """
     return await _end(asyncio.ensure_future(step), limit)
 
 
 async def complete_shielded(step: Coroutine[Any, Any, None]) -> None:
-    """Take a closing step to its end, even when the caller is cancelled meanwhile."""
+    """Run a closing step to its end, even when the caller is cancelled."""
     task = asyncio.ensure_future(step)
     try:
         await asyncio.shield(task)
@@ -83,7 +83,7 @@ async def complete_shielded(step: Coroutine[Any, Any, None]) -> None:
 
 
 async def close_consumer(consumer: Any, sockets: Sockets) -> None:
-    """Stop an AIOKafkaConsumer, and end what its `stop` does not come to when it waits too long or trips."""
+    """Stop an AIOKafkaConsumer, and end the tasks that its `stop` misses when it takes too long or fails."""
     await sockets.settle()
     coordinator, fetcher = consumer._coordinator, consumer._fetcher
     stopping = asyncio.ensure_future(consumer.stop())
@@ -102,9 +102,9 @@ async def close_consumer(consumer: Any, sockets: Sockets) -> None:
 
 
 async def _withdraw(client: Any, coordinator: Any) -> None:
-    """Take back a join: a new group answers only after seconds, in which it waits for further members.
+    """Cancel a pending join: a new group answers it only after seconds, while it waits for further members.
 
-    The member leaves, if the group has named it already, so that nobody waits for it; a static one stays.
+    A member that already has an id leaves, so that the group does not wait for it; a static one stays.
     """
     from aiokafka.client import ConnectionGroup
     from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest
@@ -119,7 +119,7 @@ async def _withdraw(client: Any, coordinator: Any) -> None:
 
 
 async def _end(task: asyncio.Future[Any], limit: float) -> bool:
-    """Wait for a task, cancel it after the limit; return whether it went well."""
+    """Wait for a task, cancel it after the limit (seconds); return whether it succeeded."""
     await asyncio.wait({task}, timeout=limit)
     if not task.done():
         task.cancel()

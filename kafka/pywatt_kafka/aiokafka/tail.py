@@ -1,4 +1,4 @@
-"""One AIOKafkaConsumer that reads every partition of its topics without a group."""
+"""The tail engine of aiokafka: reads every partition of its topics without a group."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENGINE_REQUEST_TIMEOUT = 10.0  # seconds
 
 
 class Positions:
-    """Where a reader is in each partition; outlives its engines."""
+    """The position of a reader in each partition; outlives its engines."""
 
     def __init__(self) -> None:
         self.next: dict[TopicPartition, int] = {}
@@ -60,18 +60,18 @@ class AiokafkaTail:
         self._sockets = Sockets(self._consumer._client)
 
     async def open(self) -> None:
-        """Connect and find the places to read from."""
+        """Connect and find the start positions."""
         with bootstrap_errors(self._brokers):
             await self._sockets.open(self._consumer.start())
         await self.check()
 
     def stale(self) -> bool:
-        """No socket is up, a topic is missing, or there was an error."""
+        """Return whether no socket is connected, a topic is missing, or there was an error."""
         missing = any(self._consumer.partitions_for_topic(topic) is None for topic in self._topics)
         return missing or self._last_error is not None or not self._sockets.any_live()
 
     async def check(self) -> None:
-        """Ask for the topics' metadata and take up partitions that are new."""
+        """Ask for the topics' metadata and assign new partitions."""
         error, self._last_error = self._last_error, None
         if error is not None:
             raise error
@@ -80,7 +80,7 @@ class AiokafkaTail:
         await self._follow()
 
     def broken(self) -> bool:
-        """It has no task that could end early."""
+        """Return False: this engine has no task that could end early."""
         return False
 
     async def close(self) -> None:
@@ -89,7 +89,7 @@ class AiokafkaTail:
         await close_consumer(self._consumer, self._sockets)
 
     async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
-        """Return what came within the timeout and move the positions behind it. Raises KafkaError."""
+        """Return the records that arrive within the timeout, and advance the positions. Raises KafkaError."""
         if self._closing:
             raise KafkaUnavailable("the connection is being closed")
         try:

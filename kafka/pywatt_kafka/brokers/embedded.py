@@ -1,7 +1,7 @@
 """A broker in memory: librdkafka's mock cluster (`rdkafka_mock.h`), which the package confluent-kafka carries.
 
-It speaks the real protocol, but keeps only 5 MB per partition and nothing beyond its own life, creates topics only by
-being asked for them, and serves groups of one member best. For trying out; never for load or delivery tests.
+It speaks the real protocol, but keeps only 5 MB per partition and nothing after it stops, creates topics only on
+request of their metadata, and serves groups of one member best. For trying out; never for load or delivery tests.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ MESSAGE_SIZE = 512
 
 
 class EmbeddedBroker:
-    """A broker in this process, on a loopback port of its own choice; a context manager.
+    """A broker in this process, on a free loopback port; a context manager.
 
     It starts threads: do not fork while one is open.
     """
 
     def __init__(self, nodes: int = 1) -> None:
-        """`nodes`: how many brokers the cluster has, each with a port of its own."""
+        """`nodes`: number of brokers in the cluster, each with a port of its own."""
         self._nodes = nodes
         self._library: ctypes.CDLL | None = None
         self._client: int | None = None
@@ -37,7 +37,7 @@ class EmbeddedBroker:
 
     @property
     def address(self) -> str:
-        """Its `host:port`, with commas between several; empty while it is not running."""
+        """The `host:port` of each node, separated by commas; empty while it is not running."""
         return self._address
 
     def __enter__(self) -> Self:
@@ -60,7 +60,7 @@ class EmbeddedBroker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop; everything written is gone."""
+        """Stop; all records are lost."""
         self._close()
 
     def _close(self) -> None:

@@ -1,7 +1,7 @@
 """Apache Kafka's jars: pinned by SHA-256, fetched once, kept in the cache folder.
 
-Where they come from, in this order: the Maven repository named by `PYWATT_MAVEN_URL`; the mirror of Maven Central in
-`~/.m2/settings.xml`; Maven itself, if `mvn` is installed, which knows the way to Maven Central.
+Sources, in this order: the Maven repository named by `PYWATT_MAVEN_URL`; the mirror of Maven Central in
+`~/.m2/settings.xml`; Maven itself, if `mvn` is installed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Jar:
     """One file of a Maven repository."""
 
     path: PurePosixPath
-    """group/artifact/version/file, as Maven lays repositories out."""
+    """Path in a Maven repository: group/artifact/version/file."""
     sha256: str
 
 
@@ -71,14 +71,15 @@ def _home() -> Path:
 
 
 def is_cached(version: str, environ: Mapping[str, str]) -> bool:
-    """Whether the jars of a Kafka version are on this machine already."""
+    """Return whether the jars of a Kafka version are on this machine already."""
     return _folder(version, environ).is_dir()
 
 
 def kafka_jars(version: str, environ: Mapping[str, str], *, home: Path | None = None) -> Path:
     """Return the folder that holds the jars of a Kafka version, fetching them the first time.
 
-    Raises MissingDependency when there is no way to fetch them, BrokerFailed when that fails. Safe when many do it.
+    Raises MissingDependency when there is no way to fetch them, BrokerFailed when fetching fails. Safe to call
+    concurrently.
     """
     jars = pinned(version)
     target = _folder(version, environ)
@@ -101,7 +102,7 @@ def _folder(version: str, environ: Mapping[str, str]) -> Path:
 
 
 def repository_url(environ: Mapping[str, str], settings: Path) -> str | None:
-    """Return the address of a Maven repository that stands in for Maven Central, if one is configured."""
+    """Return the URL of a Maven repository that replaces Maven Central, if one is configured."""
     if url := environ.get(MAVEN_URL_VARIABLE):
         return url
     try:

@@ -1,8 +1,8 @@
-"""Run as a program: becomes another program that is killed when its parent ends, however that ends.
+"""Run as a program: replaces itself with a command that the kernel kills when its parent ends, even by SIGKILL.
 
     python parent_watchdog.py PARENT_PID PROGRAM [ARGUMENT ...]
 
-A program of its own, because code of ours between fork and exec is not safe in a process with threads.
+A separate program, because Python code between fork and exec is not safe in a process with threads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(parent: int, command: list[str]) -> None:
-    """Tie this process to its parent and become the command."""
+    """Ask the kernel to kill this process with its parent, and execute the command."""
     if sys.platform == "linux":
         import ctypes
 

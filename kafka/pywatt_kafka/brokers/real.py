@@ -34,7 +34,7 @@ STOP_LIMIT = 20.0  # seconds for a controlled shutdown
 CONNECT_LIMIT = 5.0  # seconds
 HEAP = "512m"
 PORTS = range(20_000, 32_000)
-"""Below those that Linux gives to outgoing connections, one of which could take a port while its broker is away."""
+"""Below the ephemeral ports of Linux, as an outgoing connection could take a port while its broker is down."""
 PORT_ATTEMPTS = 20
 READY_LINE = b"Kafka Server started"
 LAST_LINES = 8  # shown when it does not start
@@ -50,11 +50,10 @@ JVM_OPTIONS = (
 
 
 class RealBroker:
-    """A Kafka broker in a process of its own; a context manager, in plain and in async code.
+    """A Kafka broker in a separate process; a context manager for sync and async code.
 
-    It listens on loopback, keeps its data in `data_dir` (a temporary folder if none is given), and ends with the
-    process that started it, even if that is killed. After `stop` or `kill`, `start` brings it back on the same port
-    with the same data.
+    It listens on loopback, keeps its data in `data_dir` (default: a temporary folder), and ends with the process that
+    started it, even if that is killed. After `stop` or `kill`, `start` restarts it on the same port with the same data.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class RealBroker:
         properties: Mapping[str, str] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        """`port` 0: a free one. `properties`: more lines for the broker's server.properties."""
+        """`port` 0: a free one. `properties`: additional settings for the broker's server.properties."""
         self._data_dir = data_dir
         self._temporary: str | None = None
         self._port = port
@@ -79,17 +78,17 @@ class RealBroker:
 
     @property
     def address(self) -> str:
-        """Its `host:port`."""
+        """The `host:port` of the broker."""
         return f"{LOOPBACK}:{self._port}"
 
     @property
     def pid(self) -> int | None:
-        """The broker's process; None while it is not running."""
+        """The pid of the broker; None while it is not running."""
         return None if self._process is None else self._process.pid
 
     @property
     def folder(self) -> Path:
-        """Where its data and its log file are."""
+        """The folder of its data and its log file."""
         if self._data_dir is None:
             raise BrokerFailed("a Kafka broker without a data folder of its own has none before it is started")
         return self._data_dir.absolute()
@@ -119,7 +118,7 @@ class RealBroker:
             await anyio.to_thread.run_sync(self.__exit__, kind, error, trace)
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises MissingDependency and BrokerFailed."""
+        """Start the broker and wait until it answers. Raises MissingDependency and BrokerFailed."""
         java = find_java(self._environ)
         jars = kafka_jars(self._version, self._environ)
         self._port = _free_port(self._port)
@@ -137,7 +136,7 @@ class RealBroker:
             raise
 
     def stop(self) -> None:
-        """Ask it to shut down, wait, and kill it if it does not; nothing happens if it is not running."""
+        """Shut the broker down, and kill it after STOP_LIMIT; does nothing if it is not running."""
         if self._process is None or self._pump is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -145,7 +144,7 @@ class RealBroker:
         self.kill()
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill the broker, as a crash would."""
         if self._process is not None and self._pump is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -153,7 +152,7 @@ class RealBroker:
         self._process = self._pump = None
 
     def wait(self) -> None:
-        """Wait until it has ended."""
+        """Wait until the broker has ended."""
         if self._pump is not None:
             self._pump.join()
 
@@ -223,7 +222,7 @@ class RealBroker:
             raise self._not_started(f"does not answer at {self.address} ({error})") from error
 
     def _run_process(self, command: list[str], facts: queue.Queue[subprocess.Popen[bytes] | OSError | bool]) -> None:
-        """Start the broker, copy its output to its log file, and tell when it is ready and when it has ended."""
+        """Start the broker, copy its output to its log file, and report when it is ready and when it has ended."""
         wrapper = [sys.executable, "-I", "-S", parent_watchdog.__file__, str(os.getpid()), *command]
         try:
             process = subprocess.Popen(
@@ -260,7 +259,7 @@ class RealBroker:
 
 
 def _free_port(wanted: int = 0, *, other_than: int = 0) -> int:
-    """Return a port that nobody listens on. Raises BrokerFailed when the wanted one is taken."""
+    """Return a free port. Raises BrokerFailed when the wanted one is taken."""
     reason: str | None = None
     drawn = secrets.SystemRandom().sample(PORTS, PORT_ATTEMPTS)
     attempts = [wanted] if wanted else [port for port in drawn if port != other_than]
@@ -279,12 +278,12 @@ def _free_port(wanted: int = 0, *, other_than: int = 0) -> int:
 
 
 def _is_informative(line: str) -> bool:
-    """Whether a line is more than a place in Java's stack."""
+    """Return whether a line of output is not part of a Java stack trace."""
     return not line.lstrip().startswith(("at ", "... "))
 
 
 def _cluster_id() -> str:
-    """Return a random id in Kafka's form: 16 bytes in base64, not starting with a dash."""
+    """Return a random cluster id: 16 bytes in base64, not starting with a dash."""
     while True:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not text.startswith("-"):

@@ -1,4 +1,4 @@
-"""Broker addresses: from what a config says to `host:port` strings."""
+"""Parses broker addresses of a config into `host:port` strings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pywatt_kafka.errors import KafkaError
 
 BROKERS_VARIABLE = "KAFKA_BROKERS"
 EMBEDDED = "embedded"
-"""Stands for the broker that pywatt starts itself and whose address it puts into `KAFKA_BROKERS`."""
+"""Stands for the broker that pywatt starts itself, whose address it sets as `KAFKA_BROKERS`."""
 
 EMBEDDED_VARIABLE = "PYWATT_EMBEDDED_BROKER"
 """The address of the embedded broker, in apps that have one."""
@@ -20,10 +20,10 @@ _ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%a-z]+\])(?::(?P<
 
 
 def brokers_from(value: str | Sequence[str] | None, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the addresses that a config value stands for.
+    """Return the broker addresses of a config value.
 
-    Every string may hold several addresses with commas between them; a port that is left out is 9092. `embedded` and
-    None stand for the variable `KAFKA_BROKERS`. Raises KafkaError when no address comes out.
+    Each string may hold several addresses, separated by commas; the default port is 9092. `embedded` and None stand for
+    the variable `KAFKA_BROKERS`. Raises KafkaError when there is no address.
     """
     given = [value] if isinstance(value, str) else list(value or ())
     addresses: list[str] = []

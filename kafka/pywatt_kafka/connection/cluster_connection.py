@@ -1,7 +1,7 @@
-"""Keeps one client of the cluster alive: opens it, watches it, replaces it, and tells how it stands.
+"""Keeps one client of the cluster connected: opens, checks and replaces it, and reports its status.
 
-The client underneath (an `Engine`) may fail to open, lose its brokers, or break for good. None of that reaches the
-user of a Producer or Consumer but as a status: the loop here goes on until it is cancelled.
+The client underneath (an `Engine`) may fail to open, lose its brokers, or break for good. The user of a Producer or
+Consumer sees that only as a status: the loop here continues until it is cancelled.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EngineT = TypeVar("EngineT", bound=Engine)
 
 
 class ClusterConnection(Generic[EngineT]):
-    """One engine kept alive, and its status; an async context manager that owns the task which does it."""
+    """Keeps one engine connected, in a task of its own; an async context manager."""
 
     _tasks: TaskGroup
 
@@ -79,12 +79,12 @@ class ClusterConnection(Generic[EngineT]):
 
     @property
     def status(self) -> ConnectionStatus:
-        """The newest status."""
+        """The current status."""
         return self._status
 
     @property
     def engine(self) -> EngineT | None:
-        """The open engine, whether its brokers answer or not; None while there is none."""
+        """The open engine, even while its brokers do not answer; None while there is none."""
         return self._engine
 
     async def connected(self) -> EngineT:
@@ -94,17 +94,17 @@ class ClusterConnection(Generic[EngineT]):
         return self._engine
 
     async def opened(self) -> EngineT:
-        """Wait until there is an engine, even if its brokers are away again; return it."""
+        """Wait until there is an open engine, even if its brokers do not answer; return it."""
         while self._engine is None:
             await self._changed.wait()
         return self._engine
 
     def start_soon(self, job: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
-        """Run something as long as the connection is kept; it is cancelled with it."""
+        """Start a task that is cancelled with the connection."""
         self._tasks.start_soon(job, *args)
 
     def check_soon(self) -> None:
-        """Check the cluster now: a call has just failed."""
+        """Check the cluster now instead of at the next interval, as after a failed call."""
         self._check_now.set()
 
     async def _run(self) -> None:
@@ -140,7 +140,7 @@ class ClusterConnection(Generic[EngineT]):
             retries += 1
 
     async def _watch(self, engine: EngineT) -> None:
-        """Return when the engine must be replaced."""
+        """Check the engine regularly; return when it must be replaced."""
         checked = self._clock()
         away_since: float | None = None
         while True:

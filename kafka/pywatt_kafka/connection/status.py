@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class ConnectionState(enum.Enum):
-    """How a client stands with its cluster."""
+    """State of a client's connection to its cluster."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
@@ -16,7 +16,7 @@ class ConnectionState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
-    """A state and, when it is `away`, the reason in words."""
+    """A state, and the reason when it is `away`."""
 
     state: ConnectionState
     reason: str = ""

@@ -30,20 +30,20 @@ ERROR_PAUSE = 0.5  # seconds
 
 
 class AssignmentListener(Protocol):
-    """Hears which partitions a consumer gets and gives up. Both are awaited before the group goes on."""
+    """Callbacks for the partitions of a consumer. Both are awaited before the group continues."""
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """These partitions are this member's now: the whole assignment, not a difference.
+        """Take the partitions that are now this member's: the whole assignment, not a difference.
 
-        No record of them is fetched before this returns, so that it may look at `committed` and `seek`.
+        No record of them is fetched before this returns, so that it may read `committed` and `seek`.
         """
         ...
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
-        """These partitions (all that were assigned) are given up when this returns; `commit` still works.
+        """Release these partitions, all that were assigned; they are given up when this returns. `commit` still works.
 
-        Must return within the rebalance timeout. The partitions may be lost already, then `commit` raises
-        CommitFailed. Also called when the consumer closes or replaces its connection.
+        Must return within the rebalance timeout. If the partitions are already lost, `commit` raises CommitFailed. Also
+        called when the consumer closes or replaces its connection.
         """
         ...
 
@@ -128,7 +128,7 @@ class Consumer:
         self._listener = listener
         self._assignment: frozenset[TopicPartition] = frozenset()
         self._next: dict[TopicPartition, int] = {}
-        """Offset after the last record handed out, per partition of this assignment."""
+        """Offset after the last returned record, by partition of this assignment."""
         self._rewind = False
         settings = GroupSettings(
             membership=membership,
@@ -149,27 +149,27 @@ class Consumer:
 
     @property
     def status(self) -> ConnectionStatus:
-        """How this consumer stands with its cluster."""
+        """The status of this consumer's connection."""
         return self._connection.status
 
     @property
     def connected(self) -> bool:
-        """Whether the cluster answers and the group gives no error."""
+        """True while the cluster answers and the group reports no error."""
         return self._connection.status.state is ConnectionState.CONNECTED
 
     @property
     def assignment(self) -> frozenset[TopicPartition]:
-        """The partitions that are this member's now."""
+        """The partitions that are assigned to this member."""
         return self._assignment
 
     @property
     def behind(self) -> int:
-        """How many records of its partitions were not handed out yet, as far as is known without asking."""
+        """Number of records of its partitions that were not returned yet, as far as known without a request."""
         engine = self._connection.engine
         return engine.behind(self._next) if engine is not None else 0
 
     async def wait_connected(self) -> None:
-        """Wait until the cluster answers, however long that takes."""
+        """Wait, without a limit, until the cluster answers."""
         await self._connection.connected()
 
     async def __aenter__(self) -> Self:
@@ -182,18 +182,18 @@ class Consumer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the listener give up its partitions, leave the group (a static member stays) and disconnect."""
+        """Let the listener release its partitions, leave the group (a static member stays) and disconnect."""
         _open.discard(self)
         await self._connection.__aexit__(kind, error, trace)
 
     async def fetch(
         self, *, timeout: float = FETCH_TIMEOUT, max_records: int = MAX_RECORDS
     ) -> Mapping[TopicPartition, Sequence[Message]]:
-        """Return the next records of every partition that is not paused; nothing when none came within the timeout.
+        """Return the next records of every partition that is not paused; empty if none arrive in the timeout.
 
-        Returns nothing while the brokers are away or the group is rebalancing. Must be called again and again: a
-        member that does not fetch for five minutes leaves the group. Keeps the order within each partition. One
-        caller at a time.
+        Returns nothing while the brokers do not answer or the group is rebalancing. Must be called regularly: a member
+        that does not fetch for five minutes leaves the group. Keeps the order within each partition. One caller at a
+        time.
         """
         try:
             async with asyncio.timeout(timeout + REBALANCE_GRACE):
@@ -215,7 +215,7 @@ class Consumer:
         return batches
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        """Yield the records of all partitions one by one, for ever."""
+        """Yield the records of all partitions one by one, without end."""
         while True:
             for partition, messages in (await self.fetch()).items():
                 for message in messages:
@@ -224,17 +224,17 @@ class Consumer:
                     yield message
 
     def pause(self, *partitions: TopicPartition) -> None:
-        """Fetch nothing more from these partitions, until they are resumed or revoked; ignores those of others."""
+        """Stop fetching from these partitions until they are resumed or revoked; ignores those of other members."""
         if (engine := self._connection.engine) is not None:
             engine.pause(self._assignment.intersection(partitions))
 
     def resume(self, *partitions: TopicPartition) -> None:
-        """Fetch from these partitions again."""
+        """Resume fetching from these partitions."""
         if (engine := self._connection.engine) is not None:
             engine.resume(self._assignment.intersection(partitions))
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Go on reading a partition at that offset. Raises CommitFailed if it is not this member's."""
+        """Continue reading a partition at that offset. Raises CommitFailed if it is not this member's."""
         engine = self._connection.engine
         if engine is None or partition not in self._assignment:
             raise CommitFailed(f"{partition.topic}[{partition.partition}] is not assigned to this consumer")
@@ -260,7 +260,7 @@ class Consumer:
             raise KafkaUnavailable(f"committing: {self.status.reason or 'no answer in time'}") from error
 
     async def commit_through(self, message: Message) -> None:
-        """Commit that this record and all before it in its partition are done. Raises as `commit` does."""
+        """Commit this record and all before it in its partition. Raises as `commit` does."""
         await self.commit({TopicPartition(message.topic, message.partition): Offset(message.offset + 1)})
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
@@ -277,7 +277,7 @@ class Consumer:
             raise KafkaUnavailable(f"reading committed offsets: {self.status.reason or 'no answer in time'}") from error
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Return the offset after the last record of each partition. Raises KafkaUnavailable in the request timeout."""
+        """Return the offset after each partition's last record. Raises KafkaUnavailable within the request timeout."""
         try:
             async with asyncio.timeout(self._request_timeout):
                 engine = await self._connection.opened()
@@ -287,7 +287,7 @@ class Consumer:
             raise KafkaUnavailable(f"finding the end: {self.status.reason or 'no answer in time'}") from error
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
-        """Return what open transactions hold of these partitions, as far as that is known; the others are left out.
+        """Return the ranges of these partitions that open transactions hold, as far as known.
 
         Raises KafkaUnavailable within the request timeout.
         """
@@ -318,5 +318,5 @@ _open: WeakSet[Consumer] = WeakSet()
 
 
 def records_behind() -> int:
-    """Return how far all consumers that are open in this process are behind."""
+    """Return the number of records that all open consumers of this process have not read yet."""
     return sum(consumer.behind for consumer in _open)

@@ -1,4 +1,4 @@
-"""Reads every partition of some topics without a group, from their ends on: for replies and for watching."""
+"""Reads every partition of some topics without a group, from their ends: for replies and for watching."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ MAX_RECORDS = 500
 
 
 class TailReader:
-    """Reads all partitions of its topics from where they ended when it started; an async context manager.
+    """Reads all partitions of its topics, from their ends at its start; an async context manager.
 
-    It belongs to no group, so every instance sees every record. A partition or topic that appears later is read from
-    its beginning. Entering it needs no live broker; after an outage it goes on where it was.
+    It belongs to no group, so every instance reads every record. A partition or topic that appears later is read from
+    its beginning. Entering it needs no live broker; after an outage it continues at its position.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class TailReader:
     ) -> None:
         """`brokers` as for `brokers_from`. `on_status` is called on every change of `status`, from the event loop.
 
-        `security` None: what the variables KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used.
+        `security` None: the variables KAFKA_SECURITY_PROTOCOL ... describe it. Raises KafkaError if it is unusable.
         """
         self._brokers = brokers_from(brokers, os.environ)
         self._topics = tuple(topics)
@@ -59,21 +59,21 @@ class TailReader:
 
     @property
     def status(self) -> ConnectionStatus:
-        """How this reader stands with its cluster."""
+        """The status of this reader's connection."""
         return self._connection.status
 
     @property
     def connected(self) -> bool:
-        """Whether the cluster answers."""
+        """True while the cluster answers."""
         return self._connection.status.state is ConnectionState.CONNECTED
 
     @property
     def ready(self) -> bool:
-        """Whether the place to start from is known."""
+        """True once the start positions are known."""
         return self._positions.known.is_set()
 
     async def wait_ready(self) -> None:
-        """Wait until the place to start from is known: a record written from now on is not missed."""
+        """Wait until the start positions are known: no record written afterwards is missed."""
         await self._positions.known.wait()
 
     async def __aenter__(self) -> Self:
@@ -91,9 +91,9 @@ class TailReader:
     async def fetch(
         self, *, timeout: float = FETCH_TIMEOUT, max_records: int = MAX_RECORDS
     ) -> Mapping[TopicPartition, Sequence[Message]]:
-        """Return the next records by partition; nothing when none came within the timeout (seconds).
+        """Return the next records by partition; empty if none arrive within the timeout (seconds).
 
-        Returns nothing while the brokers are away. One caller at a time.
+        Returns nothing while the brokers do not answer. One caller at a time.
         """
         try:
             async with asyncio.timeout(timeout + FETCH_GRACE):
@@ -107,7 +107,7 @@ class TailReader:
             return {}
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        """Yield the records of all partitions one by one, for ever."""
+        """Yield the records of all partitions one by one, without end."""
         while True:
             for messages in (await self.fetch()).values():
                 for message in messages:

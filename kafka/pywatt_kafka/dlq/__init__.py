@@ -1,1 +1,1 @@
-"""Dead letters: reading them, sending their records back to where they came from, deleting them."""
+"""Dead letters: decoding, listing, redriving and deleting them."""

@@ -25,9 +25,9 @@ class DeadLetterFormat(enum.Enum):
     """The shape of a dead letter's JSON."""
 
     ORIGINAL = "original"
-    """As @platformatic/kafka-hooks produces it: key, value, headers, topic, partition, offset, errors, retries."""
+    """The format of @platformatic/kafka-hooks: key, value, headers, topic, partition, offset, errors, retries."""
     SIMPLE = "simple"
-    """As its guide shows it: originalTopic, originalMessage, error, retryCount, timestamp."""
+    """The format of its guide: originalTopic, originalMessage, error, retryCount, timestamp."""
 
 
 class FailedAttempt(Protocol):
@@ -172,7 +172,7 @@ def _iso_time(seconds: float) -> str:
 
 
 def decode(message: Message) -> DeadLetter:
-    """Read a record of a dead-letter topic. Raises NotADeadLetter."""
+    """Decode a record of a dead-letter topic. Raises NotADeadLetter."""
     try:
         document = json.loads(message.value or b"")
         if not isinstance(document, dict):
@@ -234,7 +234,7 @@ def _target(document: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _milliseconds(text: Any) -> int | None:
-    """Return a time in milliseconds since 1970; None when it is not told."""
+    """Return a time in milliseconds since 1970; None if it is missing."""
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:
@@ -277,7 +277,7 @@ def _header(value: Any) -> bytes | None:
 
 
 def _seconds(text: Any, message: Message) -> float:
-    """Return when a letter was written: what it says itself, else its record's own time."""
+    """Return the time of a letter in seconds since 1970: its own field, else its record's timestamp."""
     try:
         return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:

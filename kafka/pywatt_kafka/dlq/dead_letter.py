@@ -15,48 +15,48 @@ class NotADeadLetter(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """One record that could not be delivered, and why."""
+    """A record that could not be delivered, and the reason."""
 
     partition: int
     offset: int
-    """Where the letter itself is."""
+    """Position of the letter itself."""
     since: float
-    """Seconds since 1970: when it was written."""
+    """Time of writing, seconds since 1970."""
     topic: str
-    """Where the record comes from, and the two that follow."""
+    """Origin of the record, with the next two fields."""
     origin_partition: int | None
     origin_offset: int | None
     origin_time: int | None
-    """The record's own time, milliseconds since 1970."""
+    """Timestamp of the record, milliseconds since 1970."""
     key: bytes | None
     value: bytes | None
     headers: tuple[Header, ...]
     error: str
-    """The last failure in words."""
+    """Description of the last failure."""
     status: int | None
-    """The last answer's; None when there was none, or it is not told."""
+    """Status of the last response; None without one, or if the letter lacks it."""
     attempts: int
     omitted: bool
-    """Whether the letter lacks key, value and headers, as the whole would have been too large."""
+    """The letter lacks key, value and headers, as the whole would have been too large."""
     target: str | None
-    """The URL that did not take the record, and what follows: None where a letter does not tell."""
+    """URL that rejected the record; this and the next fields are None if the letter lacks them."""
     target_id: str | None
     webhook_id: str | None
-    """The record's, where it comes from."""
+    """Id of the record in its original topic."""
 
     @property
     def place(self) -> tuple[int, int]:
-        """Where the letter itself is: partition and offset."""
+        """Position of the letter itself: partition and offset."""
         return self.partition, self.offset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which letters are meant; every condition that is given has to hold."""
+    """Selects letters; all given conditions must hold."""
 
     topic: str | None = None
     error: str | None = None
-    """A part of the error's words, in any case, or a status."""
+    """Part of the error message, case-insensitive, or a status."""
     key: bytes | None = None
     older_than: float | None = None
     """Seconds."""
@@ -65,7 +65,7 @@ class Filter:
     """Partition and offset of one letter."""
 
     def accepts(self, letter: DeadLetter, now: float) -> bool:
-        """Tell whether a letter is meant. `now`: seconds since 1970."""
+        """Return whether the filter selects a letter. `now`: seconds since 1970."""
         age = now - letter.since
         return (
             (self.topic is None or letter.topic == self.topic)

@@ -1,4 +1,4 @@
-"""Lengths of time in words, as on the command line: 90s, 15m, 12h, 7d."""
+"""Parses durations such as 90s, 15m, 12h and 7d."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([smhd])")
 
 
 def parse_duration(text: str) -> float:
-    """Return seconds. Raises ValueError that says how to write it."""
+    """Return a duration in seconds. Raises ValueError with the expected form."""
     match = _DURATION.fullmatch(text)
     seconds = float(match[1]) * UNITS[match[2]] if match is not None else LONGEST + 1
     if seconds > LONGEST:

@@ -1,4 +1,4 @@
-"""How a dead letter is shown, in a line or in full; the same on the command line and over HTTP."""
+"""The JSON of a dead letter for users, the same on the command line and over HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pywatt_kafka.json_bytes import text_or_base64
 
 
 def summary_document(found: FoundLetter) -> dict[str, Any]:
-    """Return what tells a letter from others."""
+    """Return the fields of a list entry."""
     letter = found.letter
     return {
         "partition": letter.partition,
@@ -29,7 +29,7 @@ def summary_document(found: FoundLetter) -> dict[str, Any]:
 
 
 def full_document(found: FoundLetter) -> dict[str, Any]:
-    """Return all that a letter says."""
+    """Return all fields of a letter."""
     letter = found.letter
     return {
         **summary_document(found),

@@ -1,4 +1,4 @@
-"""Reads a record where it comes from, for a letter that lacks it because the whole was too large."""
+"""Reads a record from its original topic, for a letter that lacks it because the whole was too large."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class OriginReader:
         self._consumer = consumer
 
     async def record_of(self, letter: DeadLetter) -> Message:
-        """Return the record of a letter. Raises KafkaError that says why it is not to be had."""
+        """Return the record of a letter. Raises KafkaError with the reason when it cannot be read."""
         if letter.origin_partition is None or letter.origin_offset is None:
             raise KafkaError("the letter lacks the record, which was too large, and does not say where it is")
         place = f"{letter.topic}[{letter.origin_partition}]@{letter.origin_offset}"

@@ -1,4 +1,4 @@
-"""Sends the records of letters back to where they come from, in the order that they had there."""
+"""Redrives letters: sends their records back to their original topics, in the order they had there."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ LARGEST_RECORD = 512 * 1024 * 1024  # bytes: the brokers are to decide
 KEPT_FAILURES = 100  # that an outcome tells of
 
 Progress = Callable[[DeadLetter, str], None]
-"""Hears of each letter that is meant, and what became of it."""
+"""Callback with each selected letter and its result."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of sending letters back."""
+    """The result of a redrive."""
 
     redriven: int = 0
     failed: int = 0
-    """Still to be sent back."""
+    """Letters that could not be sent back."""
     already_redriven: int = 0
-    """Sent back earlier, and left alone."""
+    """Letters that were skipped because an earlier redrive sent them back."""
     unreadable: int = 0
-    """Records in the topic that are no dead letters."""
+    """Records in the topic that are not dead letters."""
     remembered: bool = True
-    """False when the brokers cannot keep the list of letters that were sent back: it has too many gaps."""
+    """False if the list of redriven letters has too many gaps to be committed."""
     failures: list[tuple[DeadLetter, str]] = field(default_factory=list)
-    """The first letters that could not be sent back, and why."""
+    """The first letters that could not be sent back, with the reason."""
 
     def as_document(self) -> dict[str, object]:
-        """Return it as JSON has it."""
+        """Return the result as a JSON document."""
         return {
             "redriven": self.redriven,
             "failed": self.failed,
@@ -59,14 +59,14 @@ class Outcome:
         }
 
     def fail(self, letter: DeadLetter, why: str) -> None:
-        """Note a letter that could not be sent back."""
+        """Record a letter that could not be sent back."""
         self.failed += 1
         if len(self.failures) < KEPT_FAILURES:
             self.failures.append((letter, why))
 
 
 class _Record(NamedTuple):
-    """What a letter's record is to be written as."""
+    """The record to write for a letter."""
 
     key: bytes | None
     value: bytes | None
@@ -80,7 +80,7 @@ class _Record(NamedTuple):
 
 
 class Redrive:
-    """Writes the records of letters, several at once; an async context manager."""
+    """Writes the records of letters, several at a time; an async context manager."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Redrive:
         progress: Progress,
         sent: Callable[[DeadLetter], None],
     ) -> None:
-        """`to`: another topic. `rate`: records per second at most. `sent` hears what was acknowledged."""
+        """`to`: another topic. `rate`: limit of records per second. `sent`: called for each acknowledged letter."""
         self._brokers = brokers
         self._security = security
         self._outcome = outcome
@@ -114,11 +114,11 @@ class Redrive:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Disconnect; what was not flushed is not sent."""
+        """Disconnect; letters that were not flushed are not sent."""
         await self._stack.aclose()
 
     async def add(self, letter: DeadLetter) -> None:
-        """Send a letter back, now or with those that come next."""
+        """Send a letter back, at once or with the next ones."""
         try:
             record = await self._record_of(letter)
         except KafkaError as error:
@@ -130,7 +130,7 @@ class Redrive:
             await self.flush()
 
     async def flush(self) -> None:
-        """Send what waits, all at once, in its order: the producer keeps it within a partition."""
+        """Send all waiting records at once; the producer keeps their order within each partition."""
         begun = monotonic()
         waiting, self._waiting, self._size = self._waiting, [], 0
         problems = await asyncio.gather(*(self._send(letter, record) for letter, record in waiting))
@@ -149,7 +149,7 @@ class Redrive:
         self._progress(letter, f"NOT sent back: {why}")
 
     async def _record_of(self, letter: DeadLetter) -> _Record:
-        """Return what is to be written. Raises KafkaError when the letter lacks it and it is nowhere else."""
+        """Return the record to write. Raises KafkaError when it is neither in the letter nor readable at its origin."""
         key, value, headers = letter.key, letter.value, letter.headers
         if letter.omitted:
             if self._origin is None:
@@ -166,7 +166,7 @@ class Redrive:
         )
 
     async def _send(self, letter: DeadLetter, record: _Record) -> str | None:
-        """Send one record; return what went wrong."""
+        """Send one record; return the error message, or None."""
         topic = self._to or letter.topic
         key, value, headers, partition, placed_by = record
         try:

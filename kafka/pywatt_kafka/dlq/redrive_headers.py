@@ -1,7 +1,7 @@
-"""The headers that a record gets when it is sent back: for whom it is, and the id that it had first.
+"""The headers of a redriven record: its target, and the id of the original record.
 
-Only redriving writes them. A service takes neither of them from HTTP clients; who may write to a topic directly may
-claim them, so no more hangs on them than which of a topic's own targets deliver a record.
+Only a redrive writes them. A service accepts neither from HTTP clients, but any writer of a topic can set them: so they
+only select which of the topic's own targets deliver a record.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Iterable
 from pywatt_kafka.records import Header
 
 TARGET = "x-plt-kafka-hooks-redrive-target"
-"""The id of the target that did not take the record; the topic's others let it pass."""
+"""The id of the target that rejected the record; the topic's other targets skip it."""
 ORIGINAL_ID = "x-plt-kafka-hooks-original-id"
-"""The `webhook-id` that the record had where it was first: information for the target."""
+"""The `webhook-id` of the original record: information for the target."""
 REDRIVE_HEADERS = frozenset({TARGET, ORIGINAL_ID})
 
 
 def redrive_headers(headers: Iterable[Header], *, target: str | None, webhook_id: str | None) -> list[Header]:
-    """Return a record's headers for its way back; `target` None: all targets are to deliver it.
+    """Return the headers of a redriven record; `target` None: all targets deliver it.
 
-    A record that was sent back before keeps the id that it had first.
+    A record that was redriven before keeps the id of the original record.
     """
     headers = list(headers)
     first = next((value for name, value in headers if name == ORIGINAL_ID), None)

@@ -1,4 +1,4 @@
-"""In which order letters are sent back: that of their records where they come from."""
+"""Orders letters for a redrive as their records are in their original topics."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """One letter among others; small, as there may be many."""
+    """The position and origin of a letter; small, as there may be many."""
 
     since: float
-    """When it was written: seconds since 1970."""
+    """Time of writing, seconds since 1970."""
     place: tuple[int, int]
     """Partition and offset of the letter itself."""
     topic: str
-    """Where its record comes from, and the two that follow."""
+    """Origin of its record, with the next two fields."""
     partition: int | None
     offset: int | None
 
 
 def in_origin_order(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the letters so that those of each origin partition come in the order of their records.
+    """Return the letters sorted so that those of each origin partition follow the order of their records.
 
-    Beyond that they come as they were written, so that reading them goes forward through their topic: whichever
-    moments the letters of one origin partition have, they share them out among themselves.
+    Otherwise they stay in the order of writing, so that their topic is read forward: the letters of one origin
+    partition only swap their places among each other.
     """
     by_time = sorted(entries, key=lambda entry: (entry.since, entry.place))
     groups: defaultdict[tuple[str, int | None], list[Entry]] = defaultdict(list)

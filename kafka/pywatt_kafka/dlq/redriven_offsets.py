@@ -1,6 +1,6 @@
-"""Which letters of a partition were sent back already: kept as a committed offset and a note beside it.
+"""The redriven letters of a partition, stored as a committed offset with metadata.
 
-The offset is the first letter that was not; the note names those behind it that were, as ranges.
+The offset is that of the first letter that was not redriven; the metadata lists later ones that were, as ranges.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ MAX_NOTE = 4000  # bytes; the broker takes 4,096
 
 
 class RedrivenOffsets:
-    """The letters of one partition."""
+    """The redriven letters of one partition."""
 
     def __init__(self, position: int = 0, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        """`ranges`: first and last offset of each, beyond `position`, in order."""
+        """`ranges`: first and last offset of each range after `position`, in order."""
         self.position = position
         self._ranges = list(ranges)
 
     @classmethod
     def parse(cls, position: int, note: str) -> RedrivenOffsets:
-        """Read what `note` wrote; a note of somebody else's counts as none."""
+        """Parse the value of `note`; metadata in another form counts as empty."""
         try:
             pairs = [part.split("-") for part in note.split(",") if part]
             return cls(position, [(position + int(pair[0]), position + int(pair[-1])) for pair in pairs])
@@ -29,7 +29,7 @@ class RedrivenOffsets:
 
     @property
     def note(self) -> str:
-        """The ranges in text, relative to the position."""
+        """The ranges as text, relative to the position."""
         return ",".join(
             f"{first - self.position}-{last - self.position}" if last > first else str(first - self.position)
             for first, last in self._ranges
@@ -37,14 +37,14 @@ class RedrivenOffsets:
 
     @property
     def fits(self) -> bool:
-        """Whether the broker can keep the note."""
+        """True if the metadata is within the broker's limit."""
         return len(self.note) <= MAX_NOTE
 
     def __contains__(self, offset: int) -> bool:
         return offset < self.position or any(first <= offset <= last for first, last in self._ranges)
 
     def add(self, first: int, last: int | None = None) -> None:
-        """Note that a letter, or all from one to another, were sent back (or are none)."""
+        """Record a redriven letter, or a range of them; offsets without a letter may be included."""
         last = first if last is None else last
         if last < self.position:
             return

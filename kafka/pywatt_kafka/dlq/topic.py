@@ -1,4 +1,4 @@
-"""One dead-letter topic: look through it, send records back, delete letters. Works on all of its partitions."""
+"""One dead-letter topic, with all its partitions: lists, redrives and deletes its letters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
 
 GROUP_PREFIX = "pywatt-redrive-"
-"""Of the group in whose name the brokers keep which letters were sent back. It never has members."""
+"""Prefix of the group whose commits store the redriven letters. It never has members."""
 POLL = 1.0  # seconds
 QUIET_POLLS = 5  # without a record, after which a partition counts as read: its end may be a control record
 CHUNK = 100  # letters read at once by their places
@@ -37,7 +37,7 @@ KEPT_BYTES = 32 * 1024 * 1024  # of records that are remembered from looking thr
 
 @dataclass(frozen=True, slots=True)
 class FoundLetter:
-    """One letter, and whether its record was sent back before."""
+    """A letter of the topic, with its redrive state."""
 
     letter: DeadLetter
     redriven: bool
@@ -56,10 +56,10 @@ class DeadLetterTopic:
         self._places = places
         self._redriven: dict[int, RedrivenOffsets] = {}
         self.unreadable = 0
-        """Records that the last look came across which are no dead letters."""
+        """Number of records that the last listing skipped because they are not dead letters."""
 
     async def load(self) -> None:
-        """Read which letters were sent back before."""
+        """Load the offsets of redriven letters."""
         with translated(f"reading what was redriven of {self._topic}"):
             found = await self._consumer._coordinator.fetch_committed_offsets(list(self._places))
         self._redriven = {
@@ -70,14 +70,14 @@ class DeadLetterTopic:
         }
 
     async def bounds(self) -> Mapping[int, tuple[int, int]]:
-        """Return, per partition, the offset of the first letter and that after the last."""
+        """Return the offset of the first letter and the offset after the last, by partition."""
         with translated(f"finding the letters of {self._topic}"):
             starts = await self._consumer.beginning_offsets(list(self._places))
             ends = await self._consumer.end_offsets(list(self._places))
         return {place.partition: (starts[place], ends[place]) for place in self._places}
 
     async def letters(self, chosen: Filter, *, now: Callable[[], float] = time) -> AsyncGenerator[FoundLetter]:
-        """Yield the letters that are there now and are meant, in the order of each partition."""
+        """Yield the selected letters that exist now, in the order of each partition."""
         self.unreadable = 0
         async with aclosing(self._messages(_bounds_of_letter(await self.bounds(), chosen.place))) as messages:
             async for message in messages:
@@ -102,11 +102,11 @@ class DeadLetterTopic:
     ) -> Outcome:
         """Write the records of letters back to the topics they come from, with key, headers and value.
 
-        They go in the order of their origin, whatever partitions the letters lie in. A letter that lacks its record,
-        which was too large, has it read from its origin. Of several targets, the letter's alone delivers the record.
+        They are sent in the order of their origin, regardless of the letters' partitions. The record of a letter that
+        lacks it, as it was too large, is read from its origin. Only the target of the letter delivers the record again.
 
-        `to`: another topic. `again`: those too that were sent back before. `rate`: records per second at most. What was
-        acknowledged is remembered, also when this is broken off.
+        `to`: another topic. `again`: include letters that were redriven before. `rate`: limit of records per second.
+        Acknowledged letters are recorded as redriven, even if this is cancelled.
         """
         outcome = Outcome()
         entries: list[Entry] = []
@@ -149,12 +149,12 @@ class DeadLetterTopic:
         return outcome
 
     async def count(self, until: Mapping[int, int]) -> int:
-        """Return how many places there are below these offsets, by partition."""
+        """Return the number of offsets below these, over all partitions."""
         bounds = await self.bounds()
         return sum(max(0, offset - bounds[number][0]) for number, offset in until.items())
 
     async def purge(self, until: Mapping[int, int]) -> int:
-        """Delete the letters below these offsets, by partition; return how many places that frees."""
+        """Delete the letters below these offsets, by partition; return the number of deleted offsets."""
         from aiokafka import TopicPartition as Native
         from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
@@ -179,9 +179,9 @@ class DeadLetterTopic:
         return sum(offset - bounds[number][0] for number, offset in due.items())
 
     async def purgeable(self, *, redriven: bool = False, older_than: float | None = None) -> Mapping[int, int]:
-        """Return up to which offset the letters of each partition may go: Kafka deletes only from the oldest on.
+        """Return the offset below which the letters of each partition can be deleted: Kafka deletes only the oldest.
 
-        `redriven`: as far as all were sent back. `older_than`: as far as all were written before so many seconds.
+        `redriven`: as far as all were redriven. `older_than`: as far as all are older than this many seconds.
         """
         bounds = await self.bounds()
         until = {number: end for number, (_, end) in bounds.items()}
@@ -197,13 +197,13 @@ class DeadLetterTopic:
         return until
 
     def _record_sent(self, letter: DeadLetter) -> None:
-        """Note that a letter was sent back."""
+        """Record a letter as redriven."""
         self._redriven[letter.partition].add(letter.offset)
 
     async def _in_order(
         self, entries: Sequence[Entry], kept: Mapping[tuple[int, int], DeadLetter]
     ) -> AsyncGenerator[DeadLetter]:
-        """Yield letters in that order; those that were not kept are read again, some at a time."""
+        """Yield letters in the order of `entries`; those not in `kept` are read again, in chunks."""
         for begin in range(0, len(entries), CHUNK):
             places = [entry.place for entry in entries[begin : begin + CHUNK]]
             missing = await self._read_at([place for place in places if place not in kept])
@@ -214,7 +214,7 @@ class DeadLetterTopic:
                     yield missing[place]
 
     async def _read_at(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], DeadLetter]:
-        """Read single letters, going forward where one is not far behind another."""
+        """Read single letters; reads on, without a seek, to one that is near."""
         found: dict[tuple[int, int], DeadLetter] = {}
         for native in self._places:
             wanted = sorted(offset for partition, offset in places if partition == native.partition)
@@ -254,7 +254,7 @@ class DeadLetterTopic:
         return len(offsets) == len(self._places)
 
     async def _messages(self, bounds: Mapping[int, tuple[int, int]]) -> AsyncGenerator[Message]:
-        """Yield the records of all partitions up to their present ends."""
+        """Yield the records of all partitions up to their current ends."""
         open_ = {place: bounds[place.partition][1] for place in self._places if place.partition in bounds}
         for place in open_:
             self._consumer.seek(place, bounds[place.partition][0])
@@ -274,7 +274,7 @@ class DeadLetterTopic:
 def _bounds_of_letter(
     bounds: Mapping[int, tuple[int, int]], place: tuple[int, int] | None
 ) -> Mapping[int, tuple[int, int]]:
-    """Return the bounds of what has to be read for one letter, or for all."""
+    """Return the offsets to read for one letter, or for all."""
     if place is None:
         return bounds
     partition, offset = place

@@ -10,7 +10,7 @@ PARTITION_BYTES = 1024 * 1024  # of one partition in a fetch: both libraries' de
 
 
 class Isolation(enum.Enum):
-    """Which records of transactions a consumer reads."""
+    """The records of transactions that a consumer reads."""
 
     READ_COMMITTED = "read_committed"
     """Only committed ones; reading waits at the first record of an open transaction."""

@@ -29,10 +29,10 @@ MAX_REQUEST_BYTES = 1024 * 1024  # the broker's own default limit for a batch
 
 
 class Producer:
-    """Writes records; an async context manager, to be used once.
+    """Writes records; an async context manager for a single use.
 
-    Entering it needs no live broker: it connects in the background, keeps trying, and reconnects by itself. `send`
-    may be called by any number of tasks at once; their records travel in common batches.
+    Entering it needs no live broker: it connects in the background, retries, and reconnects by itself. `send` may be
+    called by any number of tasks at once; their records share batches.
 
         async with Producer("localhost:9092") as producer:
             position = await producer.send("orders", b"{}", key=b"customer-7")
@@ -56,10 +56,7 @@ class Producer:
         """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
 
         `idempotent` needs acks="all": retries inside the client write no record twice. `linger_ms`: milliseconds to
-        wait for more records of a batch. `request_timeout`: seconds after which a `send` gives up. `max_request_bytes`:
-        the largest record, with its headers; the broker has a limit of its own (`message.max.bytes`). `on_status` is
-        called on every change of `status`, from the event loop. `security` None: what the variables
-        KAFKA_SECURITY_PROTOCOL ... say. Raises KafkaError when it cannot be used. `engine`: the library underneath.
+        wait for more records of a batch. `request_timeout`: seconds after which a `send` fails. `max_request_bytes`:
         """
         self._brokers = brokers_from(brokers, os.environ)
         self._request_timeout = request_timeout
@@ -85,21 +82,21 @@ class Producer:
             request_timeout, ended=asyncio.Future.done, expired=_expire
         )
         self._queued: dict[str, int] = {}
-        """Records per topic that wait for a place in a batch."""
+        """Number of records that wait for room in a batch, by topic."""
         self._closed = False
 
     @property
     def status(self) -> ConnectionStatus:
-        """How this producer stands with its cluster."""
+        """The status of this producer's connection."""
         return self._connection.status
 
     @property
     def connected(self) -> bool:
-        """Whether the cluster answers."""
+        """True while the cluster answers."""
         return self._connection.status.state is ConnectionState.CONNECTED
 
     async def wait_connected(self) -> None:
-        """Wait until the cluster answers, however long that takes."""
+        """Wait, without a limit, until the cluster answers."""
         await self._connection.connected()
 
     async def __aenter__(self) -> Self:
@@ -111,7 +108,7 @@ class Producer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is still to be sent, for a few seconds at most, and disconnect."""
+        """Flush the remaining records, for a few seconds at most, and disconnect."""
         self._closed = True
         try:
             await self._connection.__aexit__(kind, error, trace)
@@ -129,13 +126,13 @@ class Producer:
         timestamp: int | None = None,
         placed_by: bytes | None = None,
     ) -> RecordPosition:
-        """Write one record and return where it is, once the broker has acknowledged it.
+        """Write one record and return its position, once the broker has acknowledged it.
 
-        Without `partition` the key chooses it (as Kafka's own clients do), without a key chance does; `placed_by`
-        chooses it in the key's place. `timestamp`: milliseconds since 1970; now if left out. Raises KafkaUnavailable
-        after the request timeout (NotAcknowledged if the record was sent: then it may be written all the same, at
-        once or later), UnknownTopic, UnknownPartition, RecordTooLarge, InvalidRecord, NotAuthorized, or another
-        KafkaError.
+        Without `partition`, the hash of the key chooses it, as in Kafka's own clients; without a key, it is random.
+        `placed_by` is hashed instead of the key. `timestamp`: milliseconds since 1970, by default now. Raises
+        KafkaUnavailable after the request timeout (NotAcknowledged if the record was sent: then it may still be
+        written, at once or later), UnknownTopic, UnknownPartition, RecordTooLarge, InvalidRecord, NotAuthorized, or
+        another KafkaError.
         """
         outcome: asyncio.Future[RecordPosition | KafkaError] = asyncio.get_running_loop().create_future()
 
@@ -163,9 +160,9 @@ class Producer:
         timestamp: int | None = None,
         placed_by: bytes | None = None,
     ) -> None:
-        """Write one record without waiting; `done` is called once, with what `send` would return or raise.
+        """Write one record without waiting; `done` is called once, with the result or error of `send`.
 
-        This costs no task and no timer. `done` may be called before this returns.
+        Costs no task and no timer. `done` may be called before this returns.
         """
         if value is None and key is None:
             done(KafkaError(f"topic {topic}: a record needs a value or a key"))
@@ -237,7 +234,7 @@ class Producer:
             done(_position(topic, delivery.result()))
 
     def _failure(self, topic: str, error: BaseException, *, sent: bool) -> KafkaError:
-        """Return our error for what went wrong with a record; `sent`: it may be on its way."""
+        """Return the KafkaError for a record that failed; `sent`: it may be in flight."""
         if isinstance(error, TimeoutError):
             reason = f"writing to topic {topic}: no acknowledgement within {self._request_timeout:g} s"
             engine = self._connection.engine

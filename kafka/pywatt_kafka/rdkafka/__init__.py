@@ -1,1 +1,1 @@
-"""The engine on librdkafka (the package confluent-kafka): it waits in threads and hands over what came in batches."""
+"""The engines of librdkafka (the package confluent-kafka): threads wait for it and pass results on in batches."""

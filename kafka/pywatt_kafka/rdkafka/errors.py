@@ -20,7 +20,7 @@ from pywatt_kafka.errors import (
 
 @contextmanager
 def translated(during: str) -> Iterator[None]:
-    """Turn what confluent-kafka raises into our errors."""
+    """Translate the errors of confluent-kafka that the block raises."""
     from confluent_kafka import KafkaException
 
     try:
@@ -32,7 +32,7 @@ def translated(during: str) -> Iterator[None]:
 
 
 def translate(error: Any, *, during: str) -> KafkaError:
-    """Return our error for one of librdkafka's."""
+    """Return the KafkaError for an error of librdkafka's."""
     from confluent_kafka import KafkaError as Native
 
     message = f"{during}: {error.str()}"

@@ -1,8 +1,8 @@
-"""One confluent-kafka Consumer as a group member: a thread uses it, what came is handed over batch by batch.
+"""The group engine of librdkafka: a thread uses one confluent-kafka Consumer, and passes records on in batches.
 
-Rebalances are heard in that thread, which waits there until the listener in the event loop has done with them. All
-partitions are given up and given anew (the assignor `roundrobin`, as aiokafka has it), so that members of both engines
-can be in one group, as they are while an app is reloaded with the other one.
+Rebalance callbacks run in that thread, which waits until the listener in the event loop has finished. Every rebalance
+revokes and reassigns all partitions (the assignor `roundrobin`, as in aiokafka), so that members of both engines can be
+in one group, as during a reload of an app with the other engine.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ Batches: TypeAlias = Mapping[TopicPartition, Sequence[Message]]
 
 
 class _RebalancedError(Exception):
-    """Goes from a rebalance callback through librdkafka to whoever polls."""
+    """Ends the current poll from inside a rebalance callback."""
 
 
 class RdkafkaGroup:
-    """One confluent-kafka Consumer that subscribes to those of its topics that exist."""
+    """A group engine with one confluent-kafka Consumer, subscribed to the existing topics among its own."""
 
     def __init__(self, brokers: tuple[str, ...], settings: GroupSettings, security: Security) -> None:
         self._brokers = brokers
@@ -62,11 +62,11 @@ class RdkafkaGroup:
         self._paused: set[TopicPartition] = set()
         """Partitions that the user has paused."""
         self._starts: dict[TopicPartition, int] | None = None
-        """Where to read on, while an assignment is being taken; else None."""
+        """Start offsets, while an assignment is being made; else None."""
         self._polling = False
         self._in_rebalance = False
         self._commits: list[tuple[frozenset[tuple[str, int, int]], Future[None]]] = []
-        """What is to be committed, until that is answered."""
+        """Commits without a response, with the partitions and offsets of each."""
         self._ends: dict[TopicPartition, int] = {}
         self._ends_at = 0.0
         self._last_error: KafkaError | None = None
@@ -75,18 +75,18 @@ class RdkafkaGroup:
         self._closing = False
 
     async def open(self) -> None:
-        """Connect; joining goes on in the background, and waits for no topic to exist."""
+        """Connect; joining continues in the background, and does not wait for topics to exist."""
         self._poller.start()
         await self._poller.call(self._make)
         await self.check()
 
     def stale(self) -> bool:
-        """No broker is connected, a topic is missing, or there was an error."""
+        """Return whether no broker is connected, a topic is missing, or there was an error."""
         missing = not self._subscribed.issuperset(self._settings.topics)
         return missing or self._last_error is not None or self._health.down
 
     async def check(self) -> None:
-        """Ask for the topics; subscribe anew when there are others than before."""
+        """Ask for the topics; subscribe again when they have changed."""
         from confluent_kafka import KafkaException
 
         if self._last_error is not None:
@@ -104,18 +104,18 @@ class RdkafkaGroup:
             await self._poller.call(self._subscribe)
 
     def broken(self) -> bool:
-        """The client has met an error after which it reads nothing more."""
+        """Return whether a fatal error has stopped the client for good."""
         return self._health.fatal
 
     async def close(self) -> None:
-        """Give up the partitions, leave the group (a static member stays), disconnect."""
+        """Revoke the partitions, leave the group (a static member stays), disconnect."""
         self._closing = True
         with anyio.move_on_after(self._membership.rebalance_timeout):
             await self._revoke(self._owned)
         await self._poller.end(self._end, CLOSE_LIMIT)
 
     async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
-        """Return what came within the timeout. Raises KafkaError."""
+        """Return the records that arrive within the timeout (seconds). Raises KafkaError."""
         if self._listener_error is not None:
             error, self._listener_error = self._listener_error, None
             raise error
@@ -124,24 +124,24 @@ class RdkafkaGroup:
         return await self._poller.fetch(timeout, max_records) or {}
 
     async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
-        """Nothing is to be done: a fetch that fails takes nothing out."""
+        """Do nothing: a failed fetch discards no records."""
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        """Fetch nothing from these."""
+        """Stop fetching from these partitions."""
         places = self._owned.intersection(partitions)
         self._paused |= places
         if places and self._starts is None:
             self._poller.call_soon(partial(self._set_paused, places, True))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        """Fetch from these again."""
+        """Resume fetching from these partitions."""
         places = self._owned.intersection(partitions)
         self._paused -= places
         if places and self._starts is None:
             self._poller.call_soon(partial(self._set_paused, places, False))
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Read on at that offset."""
+        """Continue reading at that offset."""
         if self._starts is not None:
             self._starts[partition] = offset
             return
@@ -175,11 +175,11 @@ class RdkafkaGroup:
         return await self._poller.call(partial(self._end_offsets, tuple(partitions)))
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
-        """Return what open transactions hold."""
+        """Return the ranges that open transactions hold."""
         return await self._poller.call(partial(self._unstable, tuple(partitions)))
 
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
-        """Return how many records follow the known offsets, by what the fetches until now have work."""
+        """Return how many records follow the known offsets, as the fetches so far reported."""
         ends = self._ends
         return sum(max(0, ends[place] - known[place]) for place in self._owned.intersection(known) if place in ends)
 
@@ -230,7 +230,7 @@ class RdkafkaGroup:
             self._consumer.close()
 
     def _commit(self, wanted: list[Any], committed: Future[None]) -> None:
-        """Begin to commit; in a rebalance, when the answer would not be heard, commit."""
+        """Start a commit; commit synchronously in a rebalance, when its callback would not be called."""
         with translated("committing"):
             if self._in_rebalance:
                 self._committed(committed, None, self._consumer.commit(offsets=wanted, asynchronous=False))
@@ -239,7 +239,7 @@ class RdkafkaGroup:
         self._commits.append((frozenset((each.topic, each.partition, each.offset) for each in wanted), committed))
 
     def _on_commit(self, error: Any, partitions: Sequence[Any]) -> None:
-        """Hear the answer to a commit, in the poller's thread."""
+        """Handle the result of a commit; called in the poller's thread."""
         places = frozenset((each.topic, each.partition, each.offset) for each in partitions)
         for index, (wanted, committed) in enumerate(self._commits):
             if wanted == places:
@@ -272,7 +272,7 @@ class RdkafkaGroup:
             self._record_error(error)
 
     def _poll(self, timeout: float, max_records: int) -> Batches:
-        """Wait for a record, then take what else is there; in the poller's thread. Raises KafkaError."""
+        """Wait for a record, then take all available ones; called in the poller's thread. Raises KafkaError."""
         if self._consumer is None or not self._subscribed:
             time.sleep(timeout)
             return {}
@@ -311,7 +311,7 @@ class RdkafkaGroup:
         self._ends = {place: found[1] for place, found in ends.items() if found is not None and found[1] >= 0}
 
     def _handle_error(self, error: Any) -> None:
-        """Keep an error for the status, unless it passes by itself."""
+        """Record an error for the status, unless it is transient."""
         from confluent_kafka import KafkaError as Native
 
         if error.code() in (Native._PARTITION_EOF, Native._MAX_POLL_EXCEEDED, Native.UNKNOWN_TOPIC_OR_PART):
@@ -342,7 +342,7 @@ class RdkafkaGroup:
         return found
 
     def _on_assign(self, consumer: Any, partitions: Sequence[Any]) -> None:
-        """Take an assignment; called in the thread that polls."""
+        """Make an assignment; called in the poller's thread."""
         from confluent_kafka import OFFSET_STORED
 
         places = frozenset(TopicPartition(each.topic, each.partition) for each in partitions)
@@ -355,27 +355,26 @@ class RdkafkaGroup:
         self._leave_poll()
 
     def _on_revoke(self, consumer: Any, partitions: Sequence[Any]) -> None:
-        """Give up an assignment; called in the thread that polls."""
+        """Revoke an assignment; called in the poller's thread."""
         self._run_in_loop(self._revoke(self._owned))
         with translated("giving up an assignment"):
             consumer.unassign()
         self._leave_poll()
 
     def _leave_poll(self) -> None:
-        """End the poll that the callback is part of.
+        """End the poll that called the current callback.
 
-        confluent-kafka loses its thread's state in a call that is made in a callback, and aborts at the next callback
-        of the same poll.
+        confluent-kafka loses its thread state when a callback calls it, and aborts at the next callback of that poll.
         """
         if self._polling:
             raise _RebalancedError
 
     def _run_in_loop(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have something done in the event loop, and wait for it in this thread."""
+        """Run a coroutine in the event loop, and wait for it in this thread."""
         self._in_rebalance = True
         try:
             self._poller.run_in_loop(work, self._membership.rebalance_timeout)
-        except Exception as error:
+        except Exception as error:  # librdkafka would not stop for it: the next fetch raises it instead
             logger.exception("the listener of consumer group %s failed", self._membership.group)
             self._listener_error = error
         finally:

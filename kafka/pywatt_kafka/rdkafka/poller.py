@@ -1,7 +1,7 @@
-"""The one thread that uses a confluent-kafka Consumer: calls from elsewhere wait for as long as it polls.
+"""The only thread that uses a confluent-kafka Consumer: calls from other threads would block during its polls.
 
-So whatever is to be done with it is a job of that thread, between two short polls. While a rebalance waits for the
-event loop, the thread goes on doing jobs: what the loop does then needs some.
+So every call of the Consumer is a job of that thread, run between two short polls. While a rebalance waits for the
+event loop, the thread continues to run jobs, as the listener in the loop needs some.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ Job = Callable[[], None]
 
 
 class Poller(Generic[BatchT]):
-    """Polls when somebody wants records, and now and then."""
+    """Runs jobs, and polls when a fetch waits for records or IDLE seconds have passed."""
 
     def __init__(self, poll: Callable[[float, int], BatchT]) -> None:
-        """`poll`: waits so many seconds for so many records; what it returns is false when there are none."""
+        """`poll`: waits at most the given seconds for the given number of records; returns a false value if none."""
         self._poll = poll
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._requested: tuple[asyncio.Future[BatchT], float, int] | None = None
         self._batch: asyncio.Future[BatchT] | None = None
-        """What somebody has asked for, until it is taken."""
+        """Result of the current fetch, until it is taken."""
         self._kept: BatchT | None = None
-        """What came when nobody had asked."""
+        """Records of a poll without a fetch."""
         self._ending = False
         self._last: Job = _wake
         self._thread = threading.Thread(target=self._run, name="rdkafka-poll", daemon=True)
 
     def start(self) -> None:
-        """Begin; called in the event loop."""
+        """Start the thread; called in the event loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     async def fetch(self, timeout: float, max_records: int) -> BatchT | None:
-        """Return what came within the timeout; None when nothing did. Raises what the poll raises."""
+        """Return the records that arrive within the timeout, or None. Raises the errors of the poll."""
         batch = self._batch
         if batch is None:
             batch = self._batch = self._loop.create_future()
@@ -57,7 +57,7 @@ class Poller(Generic[BatchT]):
         return batch.result()
 
     async def call(self, job: Callable[[], ResultT]) -> ResultT:
-        """Have a job done and return what it returns. Raises what it raises."""
+        """Run a job and return its result. Raises its errors."""
         done: asyncio.Future[ResultT] = self._loop.create_future()
 
         def work() -> None:
@@ -72,13 +72,13 @@ class Poller(Generic[BatchT]):
         return await done
 
     def call_soon(self, job: Job) -> None:
-        """Have a job done that cannot fail."""
+        """Run a job that cannot fail, without waiting for it."""
         self._jobs.put(job)
 
     def run_in_loop(self, work_in_loop: Coroutine[Any, Any, None], limit: float) -> None:
-        """Have something done in the event loop, and do jobs until it is; called by the thread itself.
+        """Run a coroutine in the event loop, and jobs until it ends; called by the thread itself.
 
-        Raises what it raises, and TimeoutError.
+        Raises its errors, and TimeoutError after `limit` seconds.
         """
         future = asyncio.run_coroutine_threadsafe(work_in_loop, self._loop)
         future.add_done_callback(lambda _: self._jobs.put(_wake))
@@ -92,7 +92,7 @@ class Poller(Generic[BatchT]):
             timer.cancel()
 
     async def end(self, job: Job, limit: float) -> None:
-        """Do a last job and end the thread, within so many seconds if it can."""
+        """Run a last job and end the thread; wait at most `limit` seconds for it."""
         if not self._thread.is_alive():
             return
         done: asyncio.Future[None] = self._loop.create_future()
@@ -119,7 +119,7 @@ class Poller(Generic[BatchT]):
         self._last()
 
     def _poll_once(self) -> None:
-        """Poll once; nobody's records are kept for whoever asks next."""
+        """Poll once; records without a fetch are kept for the next one."""
         if self._requested is None:
             untaken = self._batch is not None and self._batch.done()
             if self._kept is None and not untaken:
@@ -167,7 +167,7 @@ def _fail(future: asyncio.Future[Any], error: Exception) -> None:
 
 
 def _wake() -> None:
-    """Wake the thread."""
+    """Do nothing: a job that only wakes the thread."""
 
 
 def _cancel(future: Any) -> None:

@@ -34,7 +34,7 @@ class Acknowledged(NamedTuple):
 
 
 class RdkafkaProducer:
-    """One confluent-kafka Producer."""
+    """A producer engine with one confluent-kafka Producer."""
 
     def __init__(self, brokers: tuple[str, ...], settings: ProducerSettings, security: Security) -> None:
         self._brokers = brokers

@@ -27,10 +27,10 @@ def message_from(record: Any) -> Message:
 
 
 def _headers(record: Any) -> tuple[Header, ...]:
-    """Return a record's headers; none of them when one has a name that is no UTF-8.
+    """Return a record's headers; none of them when the name of one is not UTF-8.
 
-    confluent_kafka then makes tuples with holes, whose use ends the process, and leaves an exception behind that Python
-    only finds by chance: it has to be looked for before they are touched.
+    confluent_kafka then makes tuples with holes, whose use ends the process, and leaves an exception pending, which
+    Python raises only by chance: it must be raised before the tuples are used.
     """
     found = record.headers()
     if not found:

@@ -1,4 +1,4 @@
-"""A request that kafka-hooks wrote for one of its HTTP clients, and the reply to it. Wire names are the original's."""
+"""Requests that kafka-hooks writes for its HTTP clients, and their replies. Wire names are the original's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BYTES = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request, as it came over the topic."""
+    """One HTTP request, read from the topic."""
 
     message: Message
     correlation_id: bytes
@@ -48,28 +48,28 @@ class Call:
 
     @property
     def content_type(self) -> str:
-        """What the client says that its body is; empty when it says nothing."""
+        """The body's content type as sent by the client; empty if missing."""
         return self._text(CONTENT_TYPE)
 
     @property
     def content_encoding(self) -> str:
-        """How the client has coded its body, such as `gzip`; empty when it has not."""
+        """The body's content coding, such as `gzip`; empty if it has none."""
         return self._text(CONTENT_ENCODING)
 
     @property
     def params(self) -> Mapping[str, str]:
-        """The path's parameters."""
+        """The path parameters."""
         params: Mapping[str, str] = json.loads(self._text(PATH_PARAMS) or "{}")
         return params
 
     @property
     def query(self) -> Mapping[str, str | list[str]]:
-        """The query's fields; a list where a name came more than once."""
+        """The query fields; a list for a repeated name."""
         query: Mapping[str, str | list[str]] = json.loads(self._text(QUERY_STRING) or "{}")
         return query
 
     def json(self) -> Any:
-        """Return the body as JSON, without gzip if that is its coding. Raises ValueError."""
+        """Return the body as JSON, decompressed if it is gzip. Raises ValueError."""
         match self.content_encoding.strip().lower():
             case "" | "identity":
                 return json.loads(self.body)
@@ -84,18 +84,18 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to one request."""
+    """The reply to one request."""
 
     body: Any = None
-    """bytes and str as they are, None for no body, anything else as JSON."""
+    """bytes and str are sent unchanged, None is an empty body, anything else is sent as JSON."""
     status: int = 200
     content_type: str | None = None
-    """None: what fits the body."""
+    """None: chosen by the type of the body."""
     content_encoding: str | None = None
-    """How the body is coded, such as `gzip`; None: it is not."""
+    """Content coding of the body, such as `gzip`, or None."""
 
     def encoded(self) -> tuple[bytes, str]:
-        """Return the body's bytes and their content type. Raises TypeError, ValueError for what is no JSON."""
+        """Return the body's bytes and content type. Raises TypeError or ValueError if it cannot be encoded as JSON."""
         match self.body:
             case None:
                 body, content_type = b"", BYTES
@@ -120,7 +120,7 @@ def _inflated(body: bytes) -> bytes:
 
 
 def header_of(message: Message, name: str) -> bytes | None:
-    """Return the value of a record's first header of that name (lower case), whatever its own case."""
+    """Return the value of a record's first header with that name (lower case), ignoring case."""
     for other, value in message.headers:
         if other == name or other.lower() == name:
             return value

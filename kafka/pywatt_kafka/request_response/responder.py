@@ -1,4 +1,4 @@
-"""Answers the requests that kafka-hooks writes to a topic for its HTTP clients (`requestResponse`)."""
+"""Replies to the requests that kafka-hooks writes to a topic for its HTTP clients (`requestResponse`)."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ logger = logging.getLogger("pywatt_kafka")
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Any]]
 _ReplyRecord: TypeAlias = tuple[bytes, list[Header]]
-"""A reply's value and headers."""
+"""Value and headers of a reply's record."""
 
 
 class Responder:
-    """Has a function answer each request of a topic; an async context manager that works in the background.
+    """Replies to each request of a topic with a handler function; an async context manager with a background task.
 
         responder = Responder("process-requests", "process-responses", group="worker")
 
@@ -58,10 +58,9 @@ class Responder:
         async with responder:
             ...
 
-    What the function returns becomes the answer: a Reply, or the body of one. When it raises, or when its answer can
-    never be written (it is too large), the client gets a 500. A reply that the brokers do not take now is written again
-    while the client may wait. A request is done when its reply is acknowledged; after a crash it may be answered a
-    second time.
+    The handler returns a Reply, or the body of one. When it raises, or when its reply can never be written (it is too
+    large), the client gets a 500. A reply that the brokers do not accept now is retried while the client may wait. A
+    request is done when its reply is acknowledged; after a crash it may be handled a second time.
     """
 
     _tasks: asyncio.TaskGroup
@@ -84,9 +83,9 @@ class Responder:
     ) -> None:
         """`group`: members of one group share the requests. `brokers`: None: the variable `KAFKA_BROKERS`.
 
-        `concurrency`: requests in work at once. `max_age`: seconds after which a request is dropped and a reply not
-        written again, as nobody waits any more; None: every request is answered, and replies are written again for
-        30 s. `instance_id`, `session_timeout`, `security`: as for Consumer.
+        `concurrency`: limit of open requests. `max_age`: seconds after which a request is dropped and a reply is no
+        longer retried, as its client no longer waits; None: every request is handled, and replies are retried for 30 s.
+        `instance_id`, `session_timeout`, `security`: as for Consumer.
         """
         self._topic = request_topic
         self._response_topic = response_topic
@@ -102,17 +101,17 @@ class Responder:
         self._membership = Membership(group=group, instance_id=instance_id, session_timeout=session_timeout)
 
     def __call__(self, answer: Handler) -> Handler:
-        """Use this function (as a decorator)."""
+        """Set the handler function, as a decorator."""
         self._handler = answer
         return answer
 
     async def run(self) -> None:
-        """Handler until cancelled. Raises KafkaError when no function or no broker is given."""
+        """Reply to requests until cancelled. Raises KafkaError without a handler or a broker."""
         async with self:
             await anyio.sleep_forever()
 
     async def __aenter__(self) -> Self:
-        """Begin to answer; needs no live broker. Raises KafkaError when no function or no broker is given."""
+        """Start replying; needs no live broker. Raises KafkaError without a handler or a broker."""
         if self._handler is None:
             raise KafkaError(
                 f"the responder of {self._topic} has no function that answers", hint="decorate one with the responder"
@@ -131,7 +130,7 @@ class Responder:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take no more requests, let those in work end for a few seconds, disconnect."""
+        """Stop reading, let open requests finish within GRACE seconds, disconnect."""
         self._reading.cancel()
         with anyio.CancelScope(shield=True):
             await self._tasks.__aexit__(None, None, None)
@@ -206,7 +205,7 @@ class Responder:
     async def _reply_later(
         self, call: Call, held: _OpenRequests, producer: Producer, written: _ReplyRecord, error: KafkaError
     ) -> None:
-        """Go on with a reply that could not be written."""
+        """Retry a reply that could not be written."""
         asked = min(self._asked_at(call.message), self._clock())
         try:
             await self._write_again(call, written, producer, error, until=asked + self._reply_timeout)
@@ -215,7 +214,7 @@ class Responder:
             self._ended()
 
     def _asked_at(self, message: Message) -> float:
-        """Return when a request was written: now, if its record does not say."""
+        """Return the time of a request's record in seconds since 1970; now if it has no timestamp."""
         return message.timestamp / 1000 if message.timestamp >= 0 else self._clock()
 
     async def _handle(self, call: Call) -> _ReplyRecord:
@@ -230,7 +229,7 @@ class Responder:
     async def _write_again(
         self, call: Call, written: _ReplyRecord, producer: Producer, error: KafkaError, *, until: float
     ) -> None:
-        """Write a reply, again and again while somebody may wait for it; an error if it can never be written."""
+        """Retry a reply while its client may wait; write an error instead of a reply that can never be written."""
         attempts, hopeless, retries = 1, False, 0
         while True:
             if isinstance(error, (KafkaUnavailable, UnknownTopic)):
@@ -291,7 +290,7 @@ def _failed(message: str) -> Reply:
 
 
 def _reply_record(call: Call, reply: Reply) -> _ReplyRecord:
-    """Return a reply's record. Raises TypeError, ValueError for what is no JSON."""
+    """Return the record of a reply. Raises TypeError or ValueError if its body cannot be encoded as JSON."""
     body, content_type = reply.encoded()
     headers: list[Header] = [
         (CORRELATION_ID, call.correlation_id),
@@ -304,14 +303,14 @@ def _reply_record(call: Call, reply: Reply) -> _ReplyRecord:
 
 
 class _OpenRequests:
-    """The requests of one partition that are in work."""
+    """The open requests of one partition."""
 
     __slots__ = ("_taken", "committed", "position")
 
     def __init__(self) -> None:
         self._taken: dict[int, bool] = {}
         self.position: int | None = None
-        """The offset to commit: that of the oldest request in work."""
+        """The offset to commit: that of the oldest open request."""
         self.committed: int | None = None
 
     def take(self, offset: int) -> None:

@@ -1,4 +1,4 @@
-"""Tokens for SASL OAUTHBEARER: a fixed one, or one that a token endpoint gives for a client's credentials."""
+"""Tokens for SASL OAUTHBEARER: a fixed one, or one from a token endpoint for a client's credentials."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ REQUEST_LIMIT = 10.0  # seconds
 DEFAULT_LIFETIME = 300.0  # seconds of a token whose endpoint does not say
 LONGEST_LIFETIME = 86400.0  # seconds after which a token is renewed, whatever its endpoint says
 REUSE_FRACTION = 0.8
-"""Part of a token's life in which it is used again: it has to last while a connection is opened."""
+"""Fraction of a token's lifetime in which it is reused: it must still be valid when the connection is open."""
 RESPONSE_BYTES = 64 * 1024  # bytes
 
 
 class TokenSource(Protocol):
-    """Where tokens come from; a value that a process can be given."""
+    """A source of tokens; a value that can be passed to another process."""
 
     def provider(self) -> Any:
-        """Return what aiokafka asks for a token, in its own form."""
+        """Return a token provider for aiokafka."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FixedToken:
-    """A token that somebody else renews."""
+    """A token that is renewed elsewhere."""
 
     token: str = field(repr=False)
 
     def provider(self) -> Any:
-        """Return what gives it."""
+        """Return a provider of this token."""
         return _provider(_FixedProvider(self.token))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCredentials:
-    """OAuth 2.0's grant for programs (RFC 6749 section 4.4)."""
+    """The client credentials grant of OAuth 2.0 (RFC 6749 section 4.4)."""
 
     url: str
     client_id: str
@@ -50,7 +50,7 @@ class ClientCredentials:
     scope: str = ""
 
     def provider(self) -> Any:
-        """Return what fetches tokens and keeps them while they are good."""
+        """Return a provider that fetches tokens and reuses them while they are valid."""
         return _provider(RenewedToken(self))
 
 
@@ -63,7 +63,7 @@ class _FixedProvider:
 
 
 class RenewedToken:
-    """Gives a token, and gets another one in time."""
+    """A token provider that fetches a new token before the current one expires."""
 
     def __init__(self, credentials: ClientCredentials, clock: Callable[[], float] = time.monotonic) -> None:
         self._credentials = credentials
@@ -72,7 +72,7 @@ class RenewedToken:
         self._good_until = 0.0
 
     async def token(self) -> str:
-        """Return a token that is good for a while. Raises NotAuthorized."""
+        """Return a token that is still valid for some time. Raises NotAuthorized."""
         if self._clock() >= self._good_until:
             asked = self._clock()
             self._token, lifetime = await anyio.to_thread.run_sync(fetch, self._credentials, abandon_on_cancel=True)
