@@ -13,7 +13,7 @@ from pywatt.http.client.client import HttpClient
 from pywatt.mesh.client import Response
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
 from pywatt_services.kafka_hooks.http.peer_workers import PeerWorkers
-from pywatt_services.kafka_hooks.publishing.idempotency_shards import MEMORY, owner_of
+from pywatt_services.kafka_hooks.publishing.idempotency_shards import HANDOVER, owner_of
 
 pytestmark = pytest.mark.anyio
 
@@ -59,10 +59,10 @@ async def test_key_is_known_to_all_workers_and_to_those_that_follow(
         assert (await publish(first, topic, keys[1], bytes(BODY_LIMIT + 1)))[0] == 413
         forwarded = ("x-forwarded-proto", b"http")
         nothing = b'{"memories": [], "last": true}'
-        assert (await first.post(MEMORY, nothing, [forwarded])).status == 401
-        assert (await first.post(MEMORY, nothing)).status == 404  # over TCP it could be anybody
+        assert (await first.post(HANDOVER, nothing, [forwarded])).status == 401
+        assert (await first.post(HANDOVER, nothing)).status == 404  # over TCP it could be anybody
         async with HttpClient() as client:
-            over_unix = await PeerWorkers(client).post(first.endpoint.getsockname(), MEMORY, nothing)
+            over_unix = await PeerWorkers(client).post(first.endpoint.getsockname(), HANDOVER, nothing)
         assert over_unix is not None
         assert over_unix.status == 204
         async with run_hooks(document, before=first.table.services["kafka-hooks"]) as third:
