@@ -36,7 +36,7 @@ class FetchedKeys:
         self._fetching = False
         self._waiting: list[Callable[[], None]] = []
         self.failed = True
-        """Whether the last fetch failed, or there was none: then an unknown key proves nothing about a token."""
+        """True if the last fetch failed, or there was none: then an unknown key proves nothing about a token."""
 
     @property
     def newest(self) -> Sequence[TokenKey]:

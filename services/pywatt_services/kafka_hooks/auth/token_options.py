@@ -27,7 +27,7 @@ class TokenOptions:
     issuer: str | None = None
     audience: tuple[str, ...] = ()
     require_expiry: bool = True
-    """Whether a token must have an expiry time."""
+    """True if a token must have an expiry time."""
 
 
 def can_check_tokens() -> bool:

@@ -73,9 +73,9 @@ class OperationsOptions:
     """Access to `/metrics`, `/why` and `/dlq`."""
 
     dlq: bool = False
-    """Whether dead letters can be listed, redriven and deleted over HTTP."""
+    """True if dead letters can be listed, redriven and deleted over HTTP."""
     public: bool = False
-    """Whether requests from outside the app are answered too."""
+    """True if requests from outside the app are answered too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

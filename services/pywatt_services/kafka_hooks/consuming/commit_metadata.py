@@ -55,7 +55,7 @@ class Note:
 
     text: str
     complete: bool
-    """Whether the text holds all of the progress."""
+    """True if the text holds all of the progress."""
 
 
 def encode(position: int, shares: Mapping[int, Progress], *, limit: int = TEXT_LIMIT) -> Note:

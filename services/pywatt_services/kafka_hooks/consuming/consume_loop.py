@@ -37,7 +37,7 @@ REVOKE_GRACE = 2.0  # seconds that deliveries in flight get to end before their 
 
 
 class GroupConsumer(Protocol):
-    """The group member that is read from."""
+    """The group member to read from."""
 
     async def fetch(self, *, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]: ...
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None: ...
@@ -68,7 +68,7 @@ class DeliveryTarget(Protocol):
 
 
 class ConsumeLoop(Generic[ConsumerT]):
-    """Takes records in and has them delivered; listens to which partitions are ours."""
+    """Reads records and hands them to their targets; handles assigned and revoked partitions."""
 
     def __init__(
         self,
@@ -79,10 +79,10 @@ class ConsumeLoop(Generic[ConsumerT]):
         start_offsets: StartOffsets,
         on_refusal: Callable[[str | None], None] = lambda _: None,
     ) -> None:
-        """`make_consumer` is given this loop as the listener of the consumer that it makes; `targets` by topic.
+        """`make_consumer` takes this loop as the listener of the new consumer; `targets` by topic.
 
-        `buffered_records`: unfinished records of one partition at which reading from it pauses. `on_refusal` hears why
-        partitions are not read, or None.
+        `buffered_records`: unfinished records of one partition at which reading from it pauses. `on_refusal` is
+        told why partitions are not read, or None.
         """
         self.consumer = make_consumer(self)
         """Opened and closed by the caller."""
@@ -94,13 +94,13 @@ class ConsumeLoop(Generic[ConsumerT]):
         """Partitions that are not read because the committed offset is unknown."""
         self._held: dict[TopicPartition, PartitionState] = {}
         self._resting: dict[TopicPartition, PartitionState] = {}
-        """Partitions that were given up and may come back."""
+        """Revoked partitions, which may be assigned again."""
         self._room = asyncio.Event()
         self._committer = OffsetCommitter(self.consumer, lambda: self._held, self._make_room)
 
     @property
     def held(self) -> Mapping[TopicPartition, PartitionState]:
-        """The partitions that are ours."""
+        """The assigned partitions."""
         return self._held
 
     async def run(self) -> None:
@@ -118,7 +118,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         await self._committer.commit(self._held)
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Begin with these partitions, or go on with them; they are all that we have."""
+        """Start or resume these partitions, the whole assignment."""
         found = await self._committed(partitions)
         committed = found or {}
         new = partitions - committed.keys()
@@ -171,7 +171,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         return None
 
     def _begin(self, partition: TopicPartition, committed: Offset | None, start: int | None) -> PartitionState:
-        """Return a partition as a predecessor has left it, or from its beginning."""
+        """Return the state of a partition after its committed progress, or at its start."""
         before = NO_TARGETS_PROGRESS
         if committed is not None:
             start, before = committed.offset, decode(committed.offset, committed.metadata)
@@ -193,7 +193,7 @@ class ConsumeLoop(Generic[ConsumerT]):
             self.consumer.pause(held.place)
 
     def _refuse(self, refused: frozenset[TopicPartition], *, known: bool) -> None:
-        """Read nothing of these partitions, and say why."""
+        """Pause these partitions, and report the reason."""
         self._undecided = frozenset() if known else refused
         self.consumer.pause(*refused)
         reason = self._start_offsets.reason(refused, known=known)
@@ -202,7 +202,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         self._on_refusal(reason)
 
     async def _decide(self) -> None:
-        """Begin with those partitions of which it was not known whether the group has committed something."""
+        """Start the partitions whose committed offset was unknown."""
         undecided = self._undecided
         try:
             committed = await self.consumer.committed(undecided)
@@ -252,7 +252,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         self._read_on(held)
 
     def _read_on(self, held: PartitionState) -> None:
-        """Read on for the targets that have room, where each of them is; pause when none has."""
+        """Seek the next offset of the targets that have room; pause when none has."""
         offset = held.schedule_read()
         if offset is not None:
             self._seek(held, offset)

@@ -53,7 +53,7 @@ class HeldMemberId(Protocol):
 
     @property
     def has_successor(self) -> bool:
-        """Whether another worker of the same supervisor waits for it, or that cannot be known."""
+        """True if another worker of the same supervisor waits for it, or that cannot be known."""
         ...
 
 

@@ -73,7 +73,7 @@ class OffsetTracker:
 
     @property
     def position(self) -> int | None:
-        """The offset to commit: where a successor has to go on. None when nothing was taken yet."""
+        """The offset to commit, at which a successor resumes. None when nothing was taken yet."""
         return self._taken[0] if self._taken else self._next
 
     def progress(self, position: int) -> Progress:

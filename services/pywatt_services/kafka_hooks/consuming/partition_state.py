@@ -39,7 +39,7 @@ class Commit:
 
 
 class PartitionState:
-    """One partition while it is ours; once it is `lost` nothing of it counts any more.
+    """The state of one assigned partition; once it is `lost`, nothing of it counts.
 
     Each target of its topic has a share: its own progress. The partition is done as far as all of them are. A share
     that is full holds up no other: reading goes on without it, and goes back for it once it has room again.
@@ -115,7 +115,7 @@ class PartitionState:
         self.lost = False
         """Another member's now, or given up."""
         self.paused = False
-        """Whether reading is paused for want of room."""
+        """True if reading is paused for want of room."""
 
     def take(self, messages: Sequence[Message], share: OffsetTracker) -> Sequence[Message]:
         """Record that messages were read, in order; return those that the share's target has not received."""
@@ -195,7 +195,7 @@ class PartitionState:
         return self.next
 
     def _slice_is_over(self) -> bool:
-        """Whether another offset's time slice begins, while there are several to read at."""
+        """True if another offset's time slice begins, while there are several to read at."""
         return self._clock() - self._moved_at >= (IDLE_SLICE if self.next == self._moved_to else SLICE)
 
     def to_commit(self) -> Commit | None:
@@ -218,23 +218,23 @@ class PartitionState:
 
     @property
     def full(self) -> bool:
-        """Whether no share is read for."""
+        """True if no share is read for."""
         return len(self._full) == len(self.shares)
 
     @property
     def divided(self) -> bool:
-        """Whether some shares are not read for now."""
+        """True if some shares are not read for now."""
         return bool(self._full) or any(share.next != self.next for share in self.shares)
 
     @property
     def is_noted_at_length(self) -> bool:
-        """Whether a target or a key is far behind: encoding that with each commit costs more than it saves."""
+        """True if a target or a key is far behind: encoding that with each commit costs more than it saves."""
         far = self._limit * FAR_BEHIND
         return any(share.behind > far for share in self.shares) or (len(self.shares) > 1 and self.divided)
 
     @property
     def has_room(self) -> bool:
-        """Whether reading should resume for a share that was full: at half, so that it does not stutter."""
+        """True if reading should resume for a share that was full: at half, so that it does not stutter."""
         for share in self._full:  # asked for with every record that is done: a generator would cost twice this
             unfinished = share.unfinished
             if unfinished <= self._most and unfinished - share.behind <= self._half and self._has_room(share):

@@ -53,7 +53,7 @@ class _Refusal(NamedTuple):
     until: float
     cause: str
     is_tried: bool = False
-    """Whether its time is over, and `delivery` finds out whether it still holds."""
+    """True if its time is over, and `delivery` finds out whether it still holds."""
 
 
 @dataclass(frozen=True, slots=True)

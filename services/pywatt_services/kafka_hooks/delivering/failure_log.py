@@ -22,7 +22,7 @@ class FailureLog:
         self._attempts = attempts
         self._interval = interval
         self.failing = False
-        """Whether the last attempt failed."""
+        """True if the last attempt failed."""
         self._throttle = LogThrottle()
         self._untold = 0
         self._dead = 0

@@ -43,7 +43,7 @@ class KeyQueue(Generic[Item]):
         self.items: list[Item] = [item]
         self.state = RUNNABLE
         self.delayed = False
-        """Whether the head was parked before."""
+        """True if the head was parked before."""
 
     @property
     def head(self) -> Item:
@@ -82,7 +82,7 @@ class KeyQueues(Generic[Item]):
 
     @property
     def runnable(self) -> bool:
-        """Whether `take` would return a queue."""
+        """True if `take` would return a queue."""
         runnable = self._runnable
         while runnable and runnable[0].state is not RUNNABLE:
             runnable.popleft()

@@ -66,7 +66,7 @@ class TargetBreaker(Breaker):
             member.leave_alone()
 
     def succeeded(self) -> None:
-        """Note that an attempt showed the target to be alive: with an open breaker, all go on."""
+        """Note that an attempt showed the target to be alive; an open breaker closes, and all members go on."""
         before = self.state
         super().succeeded()
         if before is not BreakerState.CLOSED:
@@ -115,7 +115,7 @@ class TargetBreaker(Breaker):
 
     @property
     def _is_anybodys(self) -> bool:
-        """Whether one record may be tried, and no member has begun."""
+        """True if one record may be tried, and no member has begun."""
         return self.state is BreakerState.HALF_OPEN and self._trying is None
 
     def _pause_over(self) -> None:

@@ -32,7 +32,7 @@ class Request:
 
     @property
     def hops(self) -> int:
-        """The number of workers of this service that have passed it on."""
+        """The number of workers of this service that have forwarded it."""
         return 0
 
     @property
@@ -42,14 +42,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOn(Request):
-    """A request that another worker of this service got."""
+class ForwardedRequest(Request):
+    """A request that another worker of this service forwarded."""
 
     times: int = 1
 
     @property
     def hops(self) -> int:
-        """The number of workers that have passed it on."""
+        """The number of workers that have forwarded it."""
         return self.times
 
 

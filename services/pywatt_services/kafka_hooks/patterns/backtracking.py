@@ -41,7 +41,7 @@ class _Start:
 
     characters: Characters
     empty: bool
-    """Whether the text may be empty."""
+    """True if the text may be empty."""
 
 
 class _Analysis:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pywatt_kafka.json_bytes import latin1_bytes, latin1_text
-from pywatt_services.kafka_hooks.http.exchange import PassedOn, Request
+from pywatt_services.kafka_hooks.http.exchange import ForwardedRequest, Request
 from pywatt_services.kafka_hooks.http.responses import HttpResponse
 from pywatt_services.kafka_hooks.wire.headers import RawHeaders
 
@@ -41,11 +41,11 @@ def write_request(request: Request) -> bytes:
     return json.dumps(head).encode() + b"\n" + request.body
 
 
-def read_request(message: bytes) -> PassedOn:
+def read_request(message: bytes) -> ForwardedRequest:
     """Decode a request of `write_request`. Raises ValueError, KeyError, TypeError."""
     head, _, body = message.partition(b"\n")
     given = json.loads(head)
-    return PassedOn(
+    return ForwardedRequest(
         given["method"], given["path"], latin1_bytes(given["query"]), _headers(given["headers"]), body, given["target"],
         given["public"], int(given["hops"]),
     )  # fmt: skip

@@ -24,7 +24,7 @@ class BreakerPolicy:
 
 
 class BreakerState(enum.Enum):
-    """Whether attempts are made."""
+    """State of a circuit breaker: which attempts are made."""
 
     CLOSED = "closed"
     """All of them."""

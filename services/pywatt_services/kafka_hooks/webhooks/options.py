@@ -16,7 +16,7 @@ DEFAULT_DLQ = "plt-kafka-hooks-dlq"
 
 
 class Order(enum.Enum):
-    """Which records of a partition wait for one another."""
+    """Order of deliveries within a partition."""
 
     KEY = "key"
     """Records with the same key; those without a key do not wait."""
@@ -47,7 +47,7 @@ class WebhookOptions:
     url: str
     """May be a template."""
     allow_private: bool | None = None
-    """Whether a URL outside the app may lead to a private address; None: only if the URL shows it."""
+    """True if a URL outside the app may lead to a private address; None: only if the URL shows it."""
     method: str = "POST"
     headers: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     """Names in lower case. Not shown: a value may be a secret."""
@@ -61,9 +61,9 @@ class WebhookOptions:
     dlq: str | None = DEFAULT_DLQ
     """Topic of its dead letters; None: they are only logged."""
     include_attempt: bool = True
-    """Whether requests carry the number of the attempt."""
+    """True if requests carry the number of the attempt."""
     include_metadata: bool = True
-    """Whether requests carry topic, partition, offset, timestamp and the record's id."""
+    """True if requests carry topic, partition, offset, timestamp and the record's id."""
     signing_keys: tuple[SigningKey, ...] = ()
     """None: requests are not signed."""
     cloud_events: CloudEventOptions | None = None

@@ -89,7 +89,7 @@ class RetryPolicy:
     max_delay: float = 60.0
     """Limit of the growth."""
     respect_retry_after: bool = True
-    """Whether a Retry-After header delays the next attempt."""
+    """True if a Retry-After header delays the next attempt."""
     attempt_timeout: float = 30.0
     """Seconds for one attempt, the whole response included."""
     max_age: float | None = None
