@@ -44,7 +44,7 @@ EXIT_ORPHAN = 70
 class WorkerContext:
     """Connects a service's code with the supervisor's channel."""
 
-    spec: LaunchMessage
+    launch: LaunchMessage
     sockets: Mapping[str, socket.socket]
     tasks: TaskGroup
     _mesh: MeshClient
@@ -64,23 +64,23 @@ class WorkerContext:
 
     @property
     def service(self) -> ServiceConfig:
-        return self.spec.service
+        return self.launch.service
 
     @property
     def slot(self) -> int:
-        return self.spec.slot
+        return self.launch.slot
 
     @property
     def app_name(self) -> str:
-        return self.spec.app_name
+        return self.launch.app_name
 
     @property
     def production(self) -> bool:
-        return self.spec.production
+        return self.launch.production
 
     @property
     def base_path(self) -> str:
-        return self.spec.base_path
+        return self.launch.base_path
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -100,7 +100,7 @@ class WorkerContext:
 
     @property
     def server(self) -> ServerConfig:
-        return self.spec.server
+        return self.launch.server
 
     @property
     def mesh(self) -> MeshClient:

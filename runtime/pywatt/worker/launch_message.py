@@ -39,6 +39,6 @@ class LaunchMessage:
     @staticmethod
     def from_bytes(data: bytes) -> LaunchMessage:
         """Read the result of `to_bytes`; only ever fed by the supervisor over its own socket pair."""
-        spec = pickle.loads(data)  # noqa: S301 - our own supervisor wrote it, over a private socket pair
-        assert isinstance(spec, LaunchMessage)
-        return spec
+        message = pickle.loads(data)  # noqa: S301 - our own supervisor wrote it, over a private socket pair
+        assert isinstance(message, LaunchMessage)
+        return message

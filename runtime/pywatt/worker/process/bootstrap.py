@@ -36,9 +36,9 @@ class LentPackages:
         return importlib.util.spec_from_file_location(name, file, submodule_search_locations=[folder])
 
 
-def main(launch_message: int) -> int:
+def main(descriptor: int) -> int:
     """Read the launch message, check this interpreter, become the worker, and return its exit status."""
-    with open(launch_message, "rb") as file:
+    with open(descriptor, "rb") as file:
         header = json.loads(file.readline().decode())
         pickled = file.read()
     # This script's folder would lend its modules' names to imports of the user's.

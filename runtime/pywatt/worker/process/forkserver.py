@@ -95,13 +95,13 @@ def _preload(modules: list[str]) -> None:
     gc.freeze()
 
 
-def _fork_worker(spec: LaunchMessage, descriptors: list[int], sock: socket.socket, known: _Known) -> None:
+def _fork_worker(launch: LaunchMessage, descriptors: list[int], sock: socket.socket, known: _Known) -> None:
     """Fork a worker and answer with its pid, or with the negative number of the error that prevents it."""
     try:
-        if len(descriptors) != len(spec.descriptors):
+        if len(descriptors) != len(launch.descriptors):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))  # the kernel drops those that there is no room for
         with ExitStack() as pipes:
-            pid, go = _fork(spec, descriptors, sock.fileno(), pipes)
+            pid, go = _fork(launch, descriptors, sock.fileno(), pipes)
             known.groups.add(pid)
             sock.sendall(PID.pack(pid))
             with suppress(BrokenPipeError):  # it has ended already
@@ -115,7 +115,7 @@ def _fork_worker(spec: LaunchMessage, descriptors: list[int], sock: socket.socke
             os.close(descriptor)
 
 
-def _fork(spec: LaunchMessage, descriptors: list[int], control: int, pipes: ExitStack) -> tuple[int, FileIO]:
+def _fork(launch: LaunchMessage, descriptors: list[int], control: int, pipes: ExitStack) -> tuple[int, FileIO]:
     """Fork twice and return the pid of the grandchild, once the kernel has made it the supervisor's child.
 
     It waits for GO on the pipe whose other end is returned with it; `pipes` closes what this process opens. Raises
@@ -139,7 +139,7 @@ def _fork(spec: LaunchMessage, descriptors: list[int], control: int, pipes: Exit
         if go_reader.read(len(GO)) != GO:
             os._exit(EXIT_UNKNOWN)
         go_reader.close()
-        _become_worker(spec, descriptors)
+        _become_worker(launch, descriptors)
     pid_writer.close()
     go_reader.close()
     answer = pid_reader.read(PID.size)
@@ -156,12 +156,12 @@ def _pipe(pipes: ExitStack) -> tuple[FileIO, FileIO]:
     return pipes.enter_context(FileIO(reader, "r")), pipes.enter_context(FileIO(writer, "w"))
 
 
-def _become_worker(spec: LaunchMessage, descriptors: list[int]) -> NoReturn:
+def _become_worker(launch: LaunchMessage, descriptors: list[int]) -> NoReturn:
     status = 1
     try:
         from pywatt.worker.process.main import run
 
-        status = run(spec, descriptors)
+        status = run(launch, descriptors)
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
     except BaseException as error:  # noqa: BLE001 - the process ends here: never return to the forkserver's loop

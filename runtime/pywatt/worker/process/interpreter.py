@@ -28,27 +28,27 @@ _LEAST = re.compile(r"([\w-]+).*?>=([\d.]+)")
 SCRIPT = Path(__file__).with_name("bootstrap.py")
 
 
-def exec_interpreter(spec: LaunchMessage, passed: Mapping[str, int]) -> None:
+def exec_interpreter(launch: LaunchMessage, passed: Mapping[str, int]) -> None:
     """Replace this process by the service's interpreter, with these descriptors open; return when it cannot be run."""
-    named = spec.service.interpreter
+    named = launch.service.interpreter
     interpreter = str(named or sys.executable)
-    env = environment(spec.env, named) if named else dict(spec.env)
+    env = environment(launch.env, named) if named else dict(launch.env)
     header = {
         "packages": {name: str(folder) for name, folder in _folders().items()},
         "needed": _needed() if named else {},
-        "type": registered()[spec.service.type].value,
+        "type": registered()[launch.service.type].value,
         "passed": dict(passed),
-        "service": spec.service.id,
+        "service": launch.service.id,
     }
-    launch_message = os.memfd_create("pywatt-worker", 0)  # open across the exec
-    with open(launch_message, "wb", closefd=False) as file:
-        file.write(json.dumps(header).encode() + b"\n" + replace(spec, env=env).to_bytes())
-    os.lseek(launch_message, 0, os.SEEK_SET)
+    message = os.memfd_create("pywatt-worker", 0)  # open across the exec
+    with open(message, "wb", closefd=False) as file:
+        file.write(json.dumps(header).encode() + b"\n" + replace(launch, env=env).to_bytes())
+    os.lseek(message, 0, os.SEEK_SET)
     for descriptor in passed.values():
         os.set_inheritable(descriptor, True)
     try:
-        os.chdir(spec.service.path)  # relative paths in the variables that Python reads are relative to this one
-        os.execve(interpreter, [interpreter, str(SCRIPT), str(launch_message)], env)  # noqa: S606 - the user's own program
+        os.chdir(launch.service.path)  # relative paths in the variables that Python reads are relative to this one
+        os.execve(interpreter, [interpreter, str(SCRIPT), str(message)], env)  # noqa: S606 - the user's own program
     except OSError as error:
         print(f"cannot run the interpreter {interpreter}: {error.strerror}", file=sys.stderr)
 

@@ -46,55 +46,55 @@ EXIT_FAILURE = 1
 logger = reporter("pywatt.worker")
 
 
-def run(spec: LaunchMessage, descriptors: list[int]) -> int:
+def run(launch: LaunchMessage, descriptors: list[int]) -> int:
     """Run the worker to its end and return its exit status."""
-    passed = dict(zip(spec.descriptors, descriptors, strict=True))
+    passed = dict(zip(launch.descriptors, descriptors, strict=True))
     os.setsid()  # a process group of its own: signals of the terminal stay away, grandchildren can be ended with it
-    put_mark(spec.mark)
+    put_mark(launch.mark)
     die_with_parent()
-    if os.getppid() != spec.supervisor_pid:
+    if os.getppid() != launch.supervisor_pid:
         return EXIT_ORPHAN
-    _redirect_stdio(passed.pop("stdout"), passed.pop("stderr"), spec.env)
+    _redirect_stdio(passed.pop("stdout"), passed.pop("stderr"), launch.env)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    service = spec.service
-    if service.interpreter is not None or need_new_interpreter(spec.env, os.environ, service.path):
+    service = launch.service
+    if service.interpreter is not None or need_new_interpreter(launch.env, os.environ, service.path):
         from pywatt.worker.process.interpreter import exec_interpreter
 
-        exec_interpreter(spec, passed)
+        exec_interpreter(launch, passed)
         return EXIT_FAILURE  # it could not be run, and has said so
-    return _run_service(spec, passed, registered()[spec.service.type])
+    return _run_service(launch, passed, registered()[launch.service.type])
 
 
-def run_after_exec(spec: LaunchMessage, passed: Mapping[str, int], service_type: str) -> int:
+def run_after_exec(launch: LaunchMessage, passed: Mapping[str, int], service_type: str) -> int:
     """Run the worker in the interpreter that it has become by now; `service_type`: the type's entry point."""
-    _open_stdio(spec.env)
-    return _run_service(spec, passed, EntryPoint(spec.service.type, service_type, ENTRY_POINT_GROUP))
+    _open_stdio(launch.env)
+    return _run_service(launch, passed, EntryPoint(launch.service.type, service_type, ENTRY_POINT_GROUP))
 
 
-def _run_service(spec: LaunchMessage, passed: Mapping[str, int], entry: EntryPoint) -> int:
-    _enter_service(spec)
-    configure_logging(spec.service.log_level)
-    open_reports(python_level(spec.service.log_level))
+def _run_service(launch: LaunchMessage, passed: Mapping[str, int], entry: EntryPoint) -> int:
+    _enter_service(launch)
+    configure_logging(launch.service.log_level)
+    open_reports(python_level(launch.service.log_level))
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in passed.items()}
     ending = ProcessExit()
     try:
-        _serve(spec, sockets, entry, ending)
+        _serve(launch, sockets, entry, ending)
     except BaseException as error:  # noqa: BLE001 - the process ends here, and tells why
         cause = root_cause(error)
         ending.status = _status(cause)
         if ending.status and not isinstance(cause, _Terminated):
             _tell(cause)
     # The process ends by os._exit, which skips what Python does at its end.
-    ending.end_within(FAILURE_GRACE if ending.status else spec.service.shutdown, at_most=True)
+    ending.end_within(FAILURE_GRACE if ending.status else launch.service.shutdown, at_most=True)
     ending.finish()
     return ending.status
 
 
-def _serve(spec: LaunchMessage, sockets: dict[str, socket.socket], entry: EntryPoint, ending: ProcessExit) -> None:
+def _serve(launch: LaunchMessage, sockets: dict[str, socket.socket], entry: EntryPoint, ending: ProcessExit) -> None:
     """Import the service, as any program is imported, then serve it in the event loop."""
-    resolver.install(lambda: spec.table)
+    resolver.install(lambda: launch.table)
     names = NamesFile()
-    names.follow(spec.table)
+    names.follow(launch.table)
     os.environ[names_file.VARIABLE] = names.path
     os.register_at_fork(after_in_child=lambda: resolver.install(names_file.inherited_table()))
     loop = resolver.new_event_loop()
@@ -103,20 +103,20 @@ def _serve(spec: LaunchMessage, sockets: dict[str, socket.socket], entry: EntryP
     # An import blocks: nobody would read the supervisor's request to stop.
     signal.signal(signal.SIGTERM, _terminate)
     adapt_pdb(sockets.pop("terminal", None))
-    if spec.service.debugged:
+    if launch.service.debugged:
         sockets["channel"].sendall(frame(encode(Debugging(listen_for_editor()))))
     service_type: ServiceType = entry.load()
-    probes = spec.service.probes
+    probes = launch.service.probes
     hooks = any(probe and probe.hook for probe in (probes.startup, probes.liveness, probes.readiness))
     if not hooks and not imports_code(service_type):
-        sys.path.remove(str(spec.service.path))
-    options = spec.service.options
+        sys.path.remove(str(launch.service.path))
+    options = launch.service.options
     if isinstance(service_type, Prepares):
         options = service_type.prepare(options)
     if loop.is_closed():
         loop = resolver.new_event_loop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner, asyncio_runs_here():
-        runner.run(_serve_in_loop(spec, sockets, service_type, options, ending, names))
+        runner.run(_serve_in_loop(launch, sockets, service_type, options, ending, names))
 
 
 class _Terminated(SystemExit):
@@ -160,21 +160,21 @@ def _open_stdio(env: Mapping[str, str]) -> None:
     faulthandler.register(STACK_SIGNAL, all_threads=True)
 
 
-def _enter_service(spec: LaunchMessage) -> None:
+def _enter_service(launch: LaunchMessage) -> None:
     os.environ.clear()
-    os.environ.update(spec.env)
-    os.chdir(spec.service.path)
+    os.environ.update(launch.env)
+    os.chdir(launch.service.path)
     if sys.path and sys.path[0] == "":
         del sys.path[0]
-    sys.path.insert(0, str(spec.service.path))
-    make_good(spec.env, spec.service.path)
-    sys.argv = [f"pywatt {spec.service.id}"]
+    sys.path.insert(0, str(launch.service.path))
+    make_good(launch.env, launch.service.path)
+    sys.argv = [f"pywatt {launch.service.id}"]
     importlib.invalidate_caches()
     cache_settled_files_only()
 
 
 async def _serve_in_loop(
-    spec: LaunchMessage,
+    launch: LaunchMessage,
     sockets: dict[str, socket.socket],
     service_type: ServiceType,
     options: object,
@@ -184,17 +184,17 @@ async def _serve_in_loop(
     loop = asyncio.get_running_loop()
     async with MeshClient(MeshTable(0)) as mesh, anyio.create_task_group() as tasks:
         context = WorkerContext(
-            spec=spec,
+            launch=launch,
             sockets=sockets,
             tasks=tasks,
             _mesh=mesh,
-            _table=spec.table,
+            _table=launch.table,
             on_stop=ending.end_within,
             on_table=names.follow,
         )
         resolver.install(context.names_table)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, partial(context.request_stop, spec.service.shutdown))
+            loop.add_signal_handler(number, partial(context.request_stop, launch.service.shutdown))
         forget_signals_in_children()
         async with open_channel(sockets.pop("channel"), context.receive, context.channel_closed) as channel:
             context.attach(channel)
