@@ -133,7 +133,7 @@ class Answer:
     id: int
     result: Any = None
     error: Mapping[str, Any] | None = None
-    """Its failure, in the form of `pywatt.control.failure.to_json`."""
+    """Its failure, in the form of `pywatt.control.error_json.to_json`."""
 
 
 Message = (

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from pywatt.control.failure import from_json
-from pywatt.control.runtime import CONTROL_SOCKET, Runtime
+from pywatt.control.error_json import from_json
+from pywatt.control.metadata import CONTROL_SOCKET, Runtime
 from pywatt.errors import ControlError
 
 API = "/api/v1"

@@ -11,8 +11,8 @@ import anyio
 from pywatt.channel.messages import Answer, Ask
 from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.model import LogLevel
-from pywatt.control.failure import to_json
-from pywatt.control.runtime import Runtime
+from pywatt.control.error_json import to_json
+from pywatt.control.metadata import Runtime
 from pywatt.control.service import CONTROL_ID
 from pywatt.errors import ControlError, NotKnown, PywattError
 from pywatt.redaction import hide

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from anyio.abc import TaskGroup
 
 from pywatt.config.model import LogLevel
-from pywatt.control import runtime
-from pywatt.control.folder import RuntimeFolder
+from pywatt.control import metadata
+from pywatt.control.runtime_folder import RuntimeFolder
 from pywatt.control.service import CONTROL_ID, control_service
 from pywatt.errors import PywattError
 from pywatt.supervisor.process.sockets import open_endpoint
@@ -80,7 +80,7 @@ class FolderRepair:
         for service, worker in lost:
             await service.renew(worker)
         if self._lost_control():
-            listener = open_endpoint(self._folder.path / runtime.CONTROL_SOCKET)
+            listener = open_endpoint(self._folder.path / metadata.CONTROL_SOCKET)
             await self._supervisor.rebind_own(control_service(self._folder.path), listener)
 
     def _lost(self) -> list[tuple[Service, Worker]]:
@@ -97,10 +97,10 @@ class FolderRepair:
         ]
 
     def _lost_control(self) -> bool:
-        return CONTROL_ID in self._supervisor.services and not self._has(runtime.CONTROL_SOCKET)
+        return CONTROL_ID in self._supervisor.services and not self._has(metadata.CONTROL_SOCKET)
 
     def _lost_metadata(self) -> bool:
-        return not self._has(runtime.METADATA)
+        return not self._has(metadata.METADATA)
 
     def _has(self, name: str) -> bool:
         return (self._folder.path / name).exists()

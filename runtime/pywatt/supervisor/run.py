@@ -18,15 +18,15 @@ import anyio
 from pywatt import __version__
 from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, RuntimeConfig
-from pywatt.control import runtime
-from pywatt.control.folder import RuntimeFolder, runtime_folder
+from pywatt.control import metadata
+from pywatt.control.runtime_folder import RuntimeFolder, runtime_folder
 from pywatt.control.service import control_service
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.supervisor.commands import Commands
 from pywatt.supervisor.folder_repair import FolderRepair
 from pywatt.supervisor.process.debuggers import Attend
 from pywatt.supervisor.process.forkserver import Forkserver
-from pywatt.supervisor.process.kernel_limits import cannot, make_room
+from pywatt.supervisor.process.kernel_limits import raise_open_files_limit, refused
 from pywatt.supervisor.process.output import Log, now_ms
 from pywatt.supervisor.process.reaper import ExitStatus, open_reaper
 from pywatt.supervisor.process.sockets import open_endpoint
@@ -58,7 +58,7 @@ async def run_app(
     Raises StartError when an address cannot be bound or a service does not get ready.
     """
     adopt_orphans()
-    make_room(config)
+    raise_open_files_limit(config)
     commands = Commands(stop.set)
     started = now_ms()
     with runtime_folder(forkserver.app_mark) as folder, _open_control_socket(folder) as control:
@@ -119,7 +119,7 @@ def _tell_launch(supervisor: Supervisor, forkserver: Forkserver, status: ExitSta
 
 def _open_control_socket(folder: RuntimeFolder) -> socket.socket:
     with _translated(folder):
-        return open_endpoint(folder.path / runtime.CONTROL_SOCKET)
+        return open_endpoint(folder.path / metadata.CONTROL_SOCKET)
 
 
 @contextmanager
@@ -128,14 +128,14 @@ def _translated(folder: RuntimeFolder) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise cannot(f"cannot write into {folder.path}", error) from error
+        raise refused(f"cannot write into {folder.path}", error) from error
 
 
 async def _open_control(supervisor: Supervisor, folder: RuntimeFolder, listener: socket.socket) -> None:
     """Start the control API; without it the app runs all the same."""
     if not await supervisor.add_own(control_service(folder.path), listener):
         with suppress(OSError):
-            (folder.path / runtime.CONTROL_SOCKET).unlink()  # or commands would wait for an answer
+            (folder.path / metadata.CONTROL_SOCKET).unlink()  # or commands would wait for an answer
 
 
 def _say_if_refused(supervisor: Supervisor, announce: Callable[[], None]) -> None:
@@ -146,8 +146,8 @@ def _say_if_refused(supervisor: Supervisor, announce: Callable[[], None]) -> Non
         supervisor.say(LogLevel.ERROR, f"commands may not see what has changed: {error}")
 
 
-def _describe(supervisor: Supervisor, started: int) -> runtime.Runtime:
-    return runtime.describe(
+def _describe(supervisor: Supervisor, started: int) -> metadata.Runtime:
+    return metadata.describe(
         supervisor.config.name,
         supervisor.config.root,
         supervisor.url,
@@ -158,5 +158,5 @@ def _describe(supervisor: Supervisor, started: int) -> runtime.Runtime:
     )
 
 
-def _announce(describe: Callable[[], runtime.Runtime], folder: RuntimeFolder, *, ready: bool = True) -> None:
-    runtime.write(folder.path, replace(describe(), ready=ready))
+def _announce(describe: Callable[[], metadata.Runtime], folder: RuntimeFolder, *, ready: bool = True) -> None:
+    metadata.write(folder.path, replace(describe(), ready=ready))

@@ -17,7 +17,7 @@ from pywatt.errors import ServiceFailed, StartError
 from pywatt.supervisor.monitor.probe_runner import ProbeRunner
 from pywatt.supervisor.monitor.start_deadlocks import HINT
 from pywatt.supervisor.policy.restart import GiveUp, RestartHistory, after_exit
-from pywatt.supervisor.process.kernel_limits import cannot
+from pywatt.supervisor.process.kernel_limits import refused
 from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.process.worker_factory import WorkerFactory, WorkerSpec
 
@@ -249,7 +249,7 @@ class WorkerSlot:
     def _not_started(self, error: Exception) -> ServiceFailed:
         """Return the failure for an error of the supervisor's own."""
         if isinstance(error, OSError):
-            error = cannot("the kernel refuses what it needs", error)
+            error = refused("the kernel refuses what it needs", error)
         if isinstance(error, StartError):
             message = f"{self._name()} cannot be started: {error.message}"
             return ServiceFailed(self.config.id, message, hint=error.hint)

@@ -26,13 +26,13 @@ from pywatt.supervisor.monitor.monitor import Monitor
 from pywatt.supervisor.monitor.start_deadlocks import DeadlockDetector
 from pywatt.supervisor.policy.config_diff import ConfigDiff, config_diff
 from pywatt.supervisor.policy.stop_order import stop_levels
-from pywatt.supervisor.process.kernel_limits import cannot, make_room
+from pywatt.supervisor.process.kernel_limits import raise_open_files_limit, refused
 from pywatt.supervisor.process.output import now_ms
 from pywatt.supervisor.process.sockets import LOOPBACK, open_loopback, open_public, public_url, stop_listening
 from pywatt.supervisor.process.worker_factory import WorkerFactory
 from pywatt.supervisor.publication import Publication
 from pywatt.supervisor.service import Service
-from pywatt.supervisor.stand_in import StandIn
+from pywatt.supervisor.unavailable import UnavailableResponder
 
 
 class Supervisor:
@@ -75,7 +75,7 @@ class Supervisor:
             for service in config.services:
                 self._add(service)
         except OSError as error:
-            raise cannot("cannot open a socket for each service", error) from error
+            raise refused("cannot open a socket for each service", error) from error
         self.mesh.flush()
 
     @property
@@ -92,7 +92,7 @@ class Supervisor:
         """
         self._tasks = tasks
         tasks.start_soon(Monitor(self, self._clock).run)
-        tasks.start_soon(StandIn(self.mesh, self._sockets_of, self._clock).run)
+        tasks.start_soon(UnavailableResponder(self.mesh, self._sockets_of, self._clock).run)
         tasks.start_soon(self.deadlocks.run, lambda: self.mesh.updated)
         services = list(self.services.values())
         for service in services:
@@ -158,7 +158,7 @@ class Supervisor:
         change = config_diff(self.config, config)
         old, old_public = self.config, self._public
         undo: list[ServiceConfig] = []
-        make_room(config)
+        raise_open_files_limit(config)
         if change.rebound:
             self._public = open_public(config.server) if config.entrypoint else None
         self.config = config
@@ -194,7 +194,7 @@ class Supervisor:
         except PywattError:
             raise
         except OSError as error:
-            raise cannot("the configuration cannot be applied", error) from error
+            raise refused("the configuration cannot be applied", error) from error
         except Exception as error:
             trace = "".join(traceback.format_exception(error))
             self.say(LogLevel.ERROR, f"the configuration cannot be applied, since pywatt itself failed:\n{trace}")
@@ -347,7 +347,7 @@ class Supervisor:
         except OSError as error:
             for service in services:
                 self._forget(service.config.id)
-            raise cannot("cannot open a socket for each new service", error) from error
+            raise refused("cannot open a socket for each new service", error) from error
         self.mesh.flush()
         for service in services:
             self._run(service)

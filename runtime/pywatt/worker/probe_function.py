@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping
 from operator import attrgetter
 
-from pywatt.worker.failure import root_cause
+from pywatt.worker.user_traceback import root_cause
 
 
 async def call_probe_function(target: str) -> str:

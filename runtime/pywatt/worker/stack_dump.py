@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from types import FrameType
 
-from pywatt.worker.failure import is_machinery
+from pywatt.worker.user_traceback import is_machinery
 
 STACK_SIGNAL = signal.SIGRTMIN + 1
 """Makes a worker print the stack of each of its threads; programs do not use this signal for themselves."""

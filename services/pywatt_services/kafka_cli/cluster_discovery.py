@@ -27,7 +27,7 @@ def discover_clusters(folder: Path, environ: Mapping[str, str]) -> Sequence[Serv
 def _from_running_app(folder: Path) -> Sequence[ServiceCluster] | None:
     """Ask the app that runs here; return None when there is none. Raises ControlError."""
     from pywatt.control.client import ControlClient
-    from pywatt.control.find import implied, running
+    from pywatt.control.discovery import implied, running
 
     around = implied([app for app in running() if app.ready], folder, guess=False)
     if not around:

@@ -7,7 +7,7 @@ import pytest
 
 from pywatt.channel.messages import Answer
 from pywatt.control.api import control_application
-from pywatt.control.failure import to_json
+from pywatt.control.error_json import to_json
 from pywatt.errors import ConfigError, NotKnown, Problem, ServiceFailed
 
 pytestmark = pytest.mark.anyio

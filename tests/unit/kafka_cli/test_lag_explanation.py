@@ -11,7 +11,7 @@ import pytest
 from harness.kafka_cli import kafka
 
 from pywatt.cli.arguments import selection
-from pywatt.control.runtime import Runtime
+from pywatt.control.metadata import Runtime
 from pywatt_services.kafka_cli import lag_explanation
 
 HOLDER = {

@@ -9,8 +9,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from pywatt.control.client import ControlClient
-from pywatt.control.find import implied, named, running
-from pywatt.control.runtime import Runtime
+from pywatt.control.discovery import implied, named, running
+from pywatt.control.metadata import Runtime
 from pywatt.errors import ControlError
 
 QUICK_SECONDS = 1.0

@@ -9,8 +9,8 @@ from typing import Any
 
 from pywatt.config.diagnostics.hints import nearest, suggest
 from pywatt.control.client import ControlClient
-from pywatt.control.find import choose, implied, listed, named, not_running, running
-from pywatt.control.runtime import Runtime
+from pywatt.control.discovery import choose, implied, listed, named, not_running, running
+from pywatt.control.metadata import Runtime
 from pywatt.errors import ConfigError, ControlError, NotKnown
 
 _ID = "ID is an app's pid, name or folder; without it, the app of this folder"

@@ -14,7 +14,7 @@ import click
 from pywatt.cli.arguments import completions
 from pywatt.cli.arguments.selection import ACTING_ID_HELP, find_services
 from pywatt.cli.output.table import json_option, print_json
-from pywatt.control.find import named, running
+from pywatt.control.discovery import named, running
 from pywatt.errors import ControlError
 from pywatt.mesh.table import MESH_SUFFIX
 

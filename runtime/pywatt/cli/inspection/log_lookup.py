@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pywatt.control.find import NONE_RUNS, implied, listed, named, running
-from pywatt.control.runtime import Runtime
+from pywatt.control.discovery import NONE_RUNS, implied, listed, named, running
+from pywatt.control.metadata import Runtime
 from pywatt.errors import ControlError, NotKnown
 from pywatt.logs.ring import History, RingReader, histories, history_of, segments
 

@@ -12,8 +12,8 @@ import click
 
 from pywatt.cli.output.table import STATE_COLOURS, duration, json_option, print_json, print_table
 from pywatt.control.client import ControlClient
-from pywatt.control.find import running
-from pywatt.control.runtime import Runtime
+from pywatt.control.discovery import running
+from pywatt.control.metadata import Runtime
 from pywatt.errors import ControlError
 from pywatt.logs.terminal import for_terminal
 from pywatt.mesh.table import ServiceState

@@ -9,7 +9,7 @@ import click
 
 from pywatt.cli.output.errors import show_error
 from pywatt.cli.output.table import print_json
-from pywatt.control.failure import from_json
+from pywatt.control.error_json import from_json
 from pywatt.errors import EXIT_FAILURE
 
 

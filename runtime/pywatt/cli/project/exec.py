@@ -11,7 +11,7 @@ import click
 
 from pywatt.config.overrides import Overrides
 from pywatt.control.client import ControlClient
-from pywatt.control.find import implied, running
+from pywatt.control.discovery import implied, running
 from pywatt.errors import ControlError
 from pywatt.worker.process.interpreter import environment
 

@@ -36,7 +36,7 @@ def descriptors(config: RuntimeConfig) -> tuple[int, int]:
     return least, least + PER_CHANGE * services
 
 
-def make_room(config: RuntimeConfig) -> None:
+def raise_open_files_limit(config: RuntimeConfig) -> None:
     """Raise the soft limit of open files as far as the app needs it. Raises StartError when the hard limit is too low.
 
     Only as far: child processes inherit the limit, and programs that use select(2) need a low one.
@@ -57,6 +57,6 @@ def make_room(config: RuntimeConfig) -> None:
         )
 
 
-def cannot(what: str, error: OSError) -> StartError:
+def refused(what: str, error: OSError) -> StartError:
     """Return the error for a refusal of the kernel."""
     return StartError(f"{what}: {error.strerror or error}", hint=_HINTS.get(error.errno or 0, ""))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pywatt.config.model import ServerConfig
 from pywatt.errors import AddressInUse, StartError
-from pywatt.supervisor.process.kernel_limits import cannot
+from pywatt.supervisor.process.kernel_limits import refused
 
 LOOPBACK = "127.0.0.1"
 LOOPBACK_BACKLOG = 2048
@@ -31,7 +31,7 @@ def open_public(server: ServerConfig) -> socket.socket:
     try:
         sock = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise cannot(f"cannot listen on {where}", error) from error
+        raise refused(f"cannot listen on {where}", error) from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)

@@ -16,13 +16,13 @@ import anyio
 
 from pywatt.channel.stream import open_channel
 from pywatt.config.model import ServerConfig, ServiceConfig
-from pywatt.control.folder import RuntimeFolder
+from pywatt.control.runtime_folder import RuntimeFolder
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.mesh.table import Endpoint
 from pywatt.mesh.versions import TableVersions
 from pywatt.supervisor.process.debuggers import Attend, Debuggers
 from pywatt.supervisor.process.forkserver import Forkserver
-from pywatt.supervisor.process.kernel_limits import cannot
+from pywatt.supervisor.process.kernel_limits import refused
 from pywatt.supervisor.process.output import Log, WorkerOutput, open_output_pipes
 from pywatt.supervisor.process.reaper import ExitStatus, Reaper
 from pywatt.supervisor.process.sockets import open_endpoint
@@ -88,7 +88,7 @@ class WorkerFactory:
             try:
                 forked = await _fork(stack, self, spec, path, wanted)
             except OSError as error:
-                raise cannot("the kernel refuses what it needs", error) from error
+                raise refused("the kernel refuses what it needs", error) from error
             worker = Worker(
                 id=forked.endpoint_id,
                 slot=spec.slot,

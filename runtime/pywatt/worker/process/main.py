@@ -30,7 +30,6 @@ from pywatt.mesh.table import MeshTable
 from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, imports_code, registered, uses_mesh
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb, listen_for_editor
-from pywatt.worker.failure import root_cause, trim
 from pywatt.worker.launch_message import LaunchMessage
 from pywatt.worker.process.async_library import asyncio_runs_here
 from pywatt.worker.process.bytecode import cache_settled_files_only
@@ -40,6 +39,7 @@ from pywatt.worker.process.prctl import die_with_parent
 from pywatt.worker.process.process_exit import FAILURE_GRACE, ProcessExit
 from pywatt.worker.process.startup_variables import make_good, need_new_interpreter, open_output
 from pywatt.worker.stack_dump import STACK_SIGNAL
+from pywatt.worker.user_traceback import root_cause, trim
 
 EXIT_FAILURE = 1
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from pywatt.logs.reporter import reporter
-from pywatt.worker.failure import is_machinery
+from pywatt.worker.user_traceback import is_machinery
 
 FAILURE_GRACE = 1.0
 """Seconds that threads get when the service has failed: its next worker waits for their end."""

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 from harness.processes import wait_for_end
 
-from pywatt.control import runtime as runtimes
-from pywatt.control.find import running
-from pywatt.control.folder import RUNTIME_DIR, RuntimeFolder, belongs_to_us, runtime_folder
+from pywatt.control import metadata as runtimes
+from pywatt.control.discovery import running
+from pywatt.control.runtime_folder import RUNTIME_DIR, RuntimeFolder, belongs_to_us, runtime_folder
 from pywatt.errors import StartError
 from pywatt.worker.process.mark import new_app_mark
 
 MAKE = """
 import os, pathlib, sys
-from pywatt.control.folder import RuntimeFolder
+from pywatt.control.runtime_folder import RuntimeFolder
 folder = RuntimeFolder(pathlib.Path(sys.argv[1]))
 print(folder.path.name, flush=True)
 """.strip()
@@ -67,7 +67,7 @@ def test_processes_of_a_killed_app_are_killed_unless_this_one_is_among_them(base
     app = new_app_mark(random.Random())
     code = f"""
 import os, pathlib, subprocess, sys
-from pywatt.control.folder import RuntimeFolder
+from pywatt.control.runtime_folder import RuntimeFolder
 from pywatt.worker.process.mark import put_mark, worker_mark
 put_mark(worker_mark({app}, 1)); none = subprocess.DEVNULL
 folder = RuntimeFolder(pathlib.Path(sys.argv[1]), {app})

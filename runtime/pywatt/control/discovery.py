@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pywatt.config.diagnostics.hints import suggest
-from pywatt.control.folder import belongs_to_us, runtimes_folder
-from pywatt.control.runtime import Runtime, read
+from pywatt.control.metadata import Runtime, read
+from pywatt.control.runtime_folder import belongs_to_us, runtimes_folder
 from pywatt.errors import ConfigError, ControlError, NotKnown
 
 NONE_RUNS = "start one with `pywatt start`, or make one with `pywatt create`"

@@ -31,8 +31,8 @@ MOST_CLIENTS = 512
 RETRY_AFTER = (b"retry-after", b"1")
 
 
-class StandIn:
-    """Stands in for the failed services of one app."""
+class UnavailableResponder:
+    """Answers for the failed services of one app."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class StandIn:
         loop = asyncio.get_running_loop()
         servers = [
             # The loop closes what it is given; the backlog is that of all who share the socket.
-            await loop.create_server(lambda: _Refusal(self, service_id), sock=each.dup(), backlog=LOOPBACK_BACKLOG)
+            await loop.create_server(lambda: _Client(self, service_id), sock=each.dup(), backlog=LOOPBACK_BACKLOG)
             for each in listeners
         ]
         self._serving[service_id] = listeners, servers
@@ -124,10 +124,10 @@ def _can_be_answered_for(service: MeshService) -> bool:
     return service.failing and service.port is not None and service.state is not ServiceState.STOPPED
 
 
-class _Refusal(asyncio.Protocol):
+class _Client(asyncio.Protocol):
     """One client, whose first request is answered; further bytes are discarded."""
 
-    def __init__(self, owner: StandIn, service_id: str) -> None:
+    def __init__(self, owner: UnavailableResponder, service_id: str) -> None:
         self._owner = owner
         self._service_id = service_id
         self._head = b""

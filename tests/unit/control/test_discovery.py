@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pywatt.cli.arguments.selection import split
-from pywatt.control import runtime as runtimes
-from pywatt.control.find import choose, running
-from pywatt.control.runtime import Runtime
+from pywatt.control import metadata as runtimes
+from pywatt.control.discovery import choose, running
+from pywatt.control.metadata import Runtime
 from pywatt.errors import ControlError, NotKnown
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pywatt.control.failure import from_json, to_json
+from pywatt.control.error_json import from_json, to_json
 from pywatt.errors import AddressInUse, ConfigError, ControlError, NotKnown, Problem, PywattError, ServiceFailed
 
 ERRORS = [
