@@ -87,8 +87,8 @@ def undeclared(pyproject: str, needed: Sequence[str]) -> list[str]:
         return []
     if not isinstance(project, dict) or not isinstance(project.get("dependencies"), list):
         return []
-    declared = "".join(f"{line}\n" for line in project["dependencies"])
-    return requirements_text(declared, needed).removeprefix(declared).split()
+    listed = "".join(f"{line}\n" for line in project["dependencies"])
+    return requirements_text(listed, needed).removeprefix(listed).split()
 
 
 def _package(line: str) -> str:

@@ -97,5 +97,5 @@ def neglected(document: Mapping[str, Any], placement: Placement) -> Iterator[str
     if own is not None and own.problem:
         yield (
             f"the service {placement.id} does not use its virtual environment {own.name}, which {own.problem}"
-            f' (fix: {own.remedy}; or "python": {{"interpreter": false}}, which keeps it aside)'
+            f' (fix: {own.fix}; or "python": {{"interpreter": false}}, which keeps it aside)'
         )

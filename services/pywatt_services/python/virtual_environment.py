@@ -23,7 +23,7 @@ class VirtualEnvironment:
     interpreter: Path
     problem: str
     """The reason why no worker can run in it; empty if one can."""
-    remedy: str
+    fix: str
     """The command that repairs it then."""
 
 
@@ -35,8 +35,8 @@ def find_environment(folder: Path) -> VirtualEnvironment | None:
             continue
         if os.path.realpath(folder / name) == os.path.realpath(sys.prefix):
             return None
-        problem, remedy = _problem(folder / name)
-        return VirtualEnvironment(name=name, interpreter=interpreter, problem=problem, remedy=remedy)
+        problem, fix = _problem(folder / name)
+        return VirtualEnvironment(name=name, interpreter=interpreter, problem=problem, fix=fix)
     return None
 
 

@@ -92,7 +92,7 @@ def test_the_virtual_environment_of_a_service_is_used(tmp_path: Path, name: str)
 
 
 @pytest.mark.parametrize(
-    ("packages", "python", "told", "remedy"),
+    ("packages", "python", "told", "fix"),
     [
         (
             ("anyio", "uvicorn"),
@@ -105,13 +105,13 @@ def test_the_virtual_environment_of_a_service_is_used(tmp_path: Path, name: str)
     ],
 )
 def test_a_virtual_environment_that_is_not_used_is_told(
-    tmp_path: Path, packages: tuple[str, ...], python: str, told: str, remedy: str
+    tmp_path: Path, packages: tuple[str, ...], python: str, told: str, fix: str
 ) -> None:
     interpreter = environment(tmp_path, ".venv", packages, python)
     assert made(tmp_path).interpreter is None
     (warning,) = made(tmp_path).warnings
     assert told in warning
-    assert f"(fix: {remedy.format(interpreter)}" in warning
+    assert f"(fix: {fix.format(interpreter)}" in warning
     assert made(tmp_path, {"interpreter": False}).warnings == ()
 
 

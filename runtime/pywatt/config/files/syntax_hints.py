@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_Hints = Sequence[tuple[re.Pattern[str], str]]
+_Hints = Sequence[tuple[str, str]]
+"""Patterns, compiled only for an error, and the hint for a message in which each is found."""
 
-
-def _hints(*pairs: tuple[str, str]) -> _Hints:
-    return tuple((re.compile(pattern, re.IGNORECASE), hint) for pattern, hint in pairs)
-
-
-_JSON: _Hints = _hints(
+_JSON: _Hints = (
     (r"^NaN|Infinity", "write a number, or null"),
     ("',' delimiter", "put a comma between this and the value before it, or close the brackets that are open"),
     ("':' delimiter", "put a colon between the key and its value"),
@@ -23,7 +19,7 @@ _JSON: _Hints = _hints(
     ("escape", r"write \\ for a backslash"),
     ("extra data", "remove what follows the last }, or correct the brackets before it"),
 )
-_JSON5: _Hints = _hints(
+_JSON5: _Hints = (
     ("comma or", "put a comma between this and the value before it, or close the brackets that are open"),
     ("JSON5Value", "write a value: text in quotes, a number, true, false, null, [...] or {...}"),
     ("unclosed string", "end the text with the quote that it begins with"),
@@ -35,7 +31,7 @@ _JSON5: _Hints = _hints(
 )
 _JSON_OTHERWISE = "correct the file here, or the brackets, quotes and commas before it"
 
-_YAML: _Hints = _hints(
+_YAML: _Hints = (
     ("mapping values are not allowed", 'put quotes around a value that has ": " in it, or correct the indentation'),
     (r"expected ':'", "write NAME: VALUE, with a blank after the colon, and indent what belongs to it"),
     (r"expected ',' or '[\]}]'", "close the bracket that is open, or put a comma between its items"),
@@ -49,7 +45,7 @@ _YAML: _Hints = _hints(
 )
 _YAML_OTHERWISE = "correct the line, or indent it like its neighbours"
 
-_TOML: _Hints = _hints(
+_TOML: _Hints = (
     ("cannot (overwrite|declare|mutate)", "keep one of them"),
     ("'=' after a key", "write NAME = VALUE"),
     ("invalid value", "put quotes around text; write true, false or a number without quotes"),
@@ -88,4 +84,4 @@ def toml_hint(message: str) -> str:
 
 
 def _find(message: str, hints: _Hints, otherwise: str) -> str:
-    return next((hint for pattern, hint in hints if pattern.search(message)), otherwise)
+    return next((hint for pattern, hint in hints if re.search(pattern, message, re.IGNORECASE)), otherwise)

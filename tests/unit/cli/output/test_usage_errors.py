@@ -10,7 +10,7 @@ from pywatt.cli.output.usage_errors import as_error, plain
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message", "remedy"),
+    ("arguments", "message", "fix"),
     [
         (["stop", "--nope"], "no such option '--nope'", "pywatt stop [OPTIONS] [ID]"),
         (["nope"], 'there is no command "nope"', "pywatt --help"),
@@ -25,7 +25,7 @@ from pywatt.cli.output.usage_errors import as_error, plain
     ],
 )
 def test_a_wrong_use_is_told_in_the_one_form(
-    arguments: list[str], message: str, remedy: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, fix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments) == 2
     printed = capsys.readouterr()
@@ -34,10 +34,10 @@ def test_a_wrong_use_is_told_in_the_one_form(
     assert first.startswith("error: ")
     assert message in first
     assert second.startswith("fix: ")
-    assert remedy in second
+    assert fix in second
 
 
-def test_an_error_of_kafka_has_its_remedy_on_a_line_of_its_own(
+def test_an_error_of_kafka_has_its_fix_on_a_line_of_its_own(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("empty"))
