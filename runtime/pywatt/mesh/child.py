@@ -1,4 +1,4 @@
-"""Has a Python that a worker starts resolve the names of the app as well.
+"""Resolves the names of the app in the Python child processes of a worker.
 
 `pywatt_mesh.pth` imports this when the interpreter starts and a worker's variable is set: for a child of
 `multiprocessing` that is spawned, for its forkserver, and for a program in Python. It costs little until `socket` is

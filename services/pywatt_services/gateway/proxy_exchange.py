@@ -106,8 +106,8 @@ class ProxyExchange:
         self._key = handshake_key(request.headers) if request.websocket else b""
         self._head = b""
         self._body_length: int | None = 0
-        self._pending: list[bytes] = []
-        self._pending_size = 0
+        self._pending: list[bytes] | None = None
+        """Pieces of the body that came while there was no connection."""
         self._request_ended = False
         self._connection: ClientConnection | None = None
         self._dialing: asyncio.Task[None] | None = None
@@ -133,7 +133,7 @@ class ProxyExchange:
             self._base_path = outer_prefix(request) + self._base_path
         self._head = write_request_head(request, self._route, path, self._base_path, peer, self._body_length)
         if body:
-            self._pending.append(self._framed(body))
+            self._pending = [self._framed(body)]
             self._pending_size = len(body)
         connection = self._context.upstreams.take(self._route.destination)
         if connection is not None:
@@ -150,6 +150,9 @@ class ProxyExchange:
         if self._connection is not None:
             self._connection.write(data, ended=ended)
         elif data:
+            if self._pending is None:
+                self._pending = []
+                self._pending_size = 0
             self._pending.append(data)
             self._pending_size += len(data)
             if self._pending_size > MAX_PENDING and not ended:
@@ -339,10 +342,10 @@ class ProxyExchange:
         self._upstream_paused = False
         request = self._request
         data = self._head
-        had_body = bool(self._pending)
-        if had_body:
-            data = b"".join((data, *self._pending))
-            self._pending.clear()
+        pending = self._pending
+        if pending is not None:
+            data = b"".join((data, *pending))
+            self._pending = None
             self._downstream.resume_reading()
         connection.send(
             self,
@@ -351,7 +354,7 @@ class ProxyExchange:
             to_head=request.method == b"HEAD",
             upgradable=request.websocket,
         )
-        if request.expects_continue and not had_body and not self._request_ended:
+        if request.expects_continue and pending is None and not self._request_ended:
             self._downstream.write(CONTINUE)
 
     def _upgrade(self, head: ResponseHead) -> None:

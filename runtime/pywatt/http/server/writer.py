@@ -10,6 +10,7 @@ from pywatt.http.headers import Header, Headers
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 NEVER_SIZED = frozenset({204, 304})
 """Statuses whose responses have no Content-Length (RFC 9110 8.6)."""
+_END = (b"\r\n",)
 JSON: Header = (b"content-type", b"application/json; charset=utf-8")
 
 
@@ -34,7 +35,7 @@ def write_response_head(status: int, headers: Headers, *lines: bytes) -> bytes:
     for name, value in headers:
         parts += (name, b": ", value, b"\r\n")
     parts += lines
-    parts.append(b"\r\n")
+    parts += _END
     return b"".join(parts)
 
 
