@@ -85,7 +85,7 @@ class RequestReply:
         self._new_id = new_id
         self._throttle = throttle or LogThrottle()
         self._pending: dict[bytes, _PendingRequest] = {}
-        self._deadlines: dict[float, TimeoutQueue[_PendingRequest]] = {}
+        self._timeouts: dict[float, TimeoutQueue[_PendingRequest]] = {}
 
     @property
     def waiting(self) -> int:
@@ -153,7 +153,7 @@ class RequestReply:
         correlation_id = self._new_id()
         pending = _PendingRequest(correlation_id.encode(), exchange)
         self._pending[pending.correlation_id] = pending
-        self._deadline(route.timeout).add(pending)
+        self._timeout_queue(route.timeout).add(pending)
         exchange.on_gone(partial(self._forget, pending))
         headers = request_headers(correlation_id, params=params, query=request.query, headers=request.headers)
         if route.methods != ONLY_POST:
@@ -174,18 +174,18 @@ class RequestReply:
         pending.open = False
         self._pending.pop(pending.correlation_id, None)
 
-    def _deadline(self, timeout: float) -> TimeoutQueue[_PendingRequest]:
-        deadlines = self._deadlines.get(timeout)
-        if deadlines is None:
-            deadlines = self._deadlines[timeout] = TimeoutQueue(
+    def _timeout_queue(self, timeout: float) -> TimeoutQueue[_PendingRequest]:
+        timeouts = self._timeouts.get(timeout)
+        if timeouts is None:
+            timeouts = self._timeouts[timeout] = TimeoutQueue(
                 timeout, ended=lambda pending: not pending.open, expired=lambda pending: self._end(pending, timed_out())
             )
-        return deadlines
+        return timeouts
 
     def close(self) -> None:
         """Stop all timeouts."""
-        for deadlines in self._deadlines.values():
-            deadlines.close()
+        for timeouts in self._timeouts.values():
+            timeouts.close()
 
 
 def request_headers(

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
+from pywatt_kafka.dlq.codec import NO_ANSWER
 from pywatt_services.kafka_hooks.metrics.prometheus import Histogram
 
 BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds; the original's
-NO_ANSWER = 499  # the original's status for an attempt without an answer
 
 
 class TopicMetrics:

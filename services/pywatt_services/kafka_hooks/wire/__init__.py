@@ -1,1 +1,1 @@
-"""Translates between HTTP and Kafka: names of headers, content codings, bytes in JSON."""
+"""Translates between HTTP and Kafka: names of headers, content codings."""
