@@ -24,14 +24,14 @@ class Runtime:
     url: str | None
     """The URL from outside; None: it has no entrypoint."""
     version: str
-    """Of pywatt."""
+    """Version of pywatt."""
     started: int
     """Milliseconds since the epoch."""
     ticks: int
     """Start of its process in clock ticks: tells it from a later process with the same pid."""
     argv: tuple[str, ...]
     namespace: int = 0
-    """In which pid namespace the pid counts: the apps of several containers may share the folder around theirs."""
+    """The pid namespace of the pid: the apps of several containers may share the folder around theirs."""
     ready: bool = True
     """True if its services have started."""
     folder: Path = field(default=Path(), compare=False)

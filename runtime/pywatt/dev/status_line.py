@@ -30,7 +30,7 @@ _OUTDATED = (_RED, "✗ old code")
 def status_text(table: MeshTable, url: str | None, width: int, *, colour: bool, outdated: Collection[str] = ()) -> str:
     """Return the line for this state of the app, for a terminal of this many columns (pure).
 
-    Where the services do not all fit, the address comes first, those that are ready are only counted, and the keys go.
+    Where the services do not all fit, the address comes first, ready services are only counted, and the keys go.
     `outdated`: services that serve old code because the new one cannot start.
     """
     parts = _services(table, outdated)

@@ -8,7 +8,7 @@ import re
 from typing import Any, TypeGuard
 
 MOST_DEPTH = 100
-"""Of objects and arrays in each other: deeper ones meet the limits of the programs that read the log."""
+"""Largest nesting of objects and arrays: deeper ones meet the limits of the programs that read the log."""
 LATEST = 253_402_300_799_999
 """Milliseconds: the end of the year 9999, after which no calendar here has a date."""
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")

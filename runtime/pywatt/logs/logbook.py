@@ -28,7 +28,7 @@ from pywatt.logs.ring import History, RingWriter
 HIGH_BYTES, LOW_BYTES = 1024 * 1024, 256 * 1024
 """Reading stops when so much is waiting to be taken, and goes on when it is less than that."""
 STUCK_SECONDS = 1.0
-"""After so long without anything taken, a reader counts as stuck: the services must not wait for it any longer."""
+"""Seconds without any bytes taken after which a reader counts as stuck: services must not wait for it any longer."""
 CHECK_SECONDS = 0.02
 LINGER_SECONDS = 0.2
 """Seconds for which records are gathered before they are written to disk."""

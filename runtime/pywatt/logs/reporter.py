@@ -26,7 +26,7 @@ _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tup
 class _Output:
     descriptor: int
     level: int
-    """From which on records are written."""
+    """Lowest level of the records that are written."""
     consoles: frozenset[tuple[int, int]]
     """The files that were standard output and standard error, by device and inode."""
 

@@ -21,7 +21,7 @@ SEGMENTS = 4
 _SEGMENT = re.compile(r"log\.(\d+)\.ndjson")
 _UNSAFE = re.compile(r"[^\w.-]")
 _DIGITS = 12
-"""Of the hash of an app's root folder, which tells apps of one name apart."""
+"""Length of the hash of an app's root folder, which tells apps of one name apart."""
 _ABOUT = "app.json"
 """Says whose history it is."""
 _LINE_BREAK = ord("\n")

@@ -21,7 +21,7 @@ from pywatt.logs.reporter import reporter
 from pywatt.mesh.on_import import on_import
 
 RELEASE_SECONDS = 0.5
-"""After which the terminal is given back when a step has led to no further line, such as the last one of a request."""
+"""Seconds after which the terminal is given back when a step reaches no further line, as at the end of a request."""
 REMEDY = "only `pywatt dev` in a terminal lends it: run that, or attach an editor with `pywatt dev --debug SERVICE`"
 
 logger = reporter("pywatt.worker")

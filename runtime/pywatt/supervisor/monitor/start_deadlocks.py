@@ -22,7 +22,7 @@ from pywatt.supervisor.process.worker import Worker
 
 LOOK_SECONDS = 0.5
 SHARE = 0.1
-"""Of the time, at most, that looking may take: the kernel's table is long on a busy machine."""
+"""Largest share of the time for looking: the kernel's table is long on a busy machine."""
 PATIENCE = 4.0
 """Seconds for which a cycle must have stood before its services count as failed: the calls may have shorter limits."""
 _CONNECTED = "01"

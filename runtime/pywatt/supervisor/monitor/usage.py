@@ -11,7 +11,7 @@ import anyio.to_thread
 from pywatt import procfs
 
 WINDOW_SECONDS = 0.2
-"""Between the two looks that tell the present use of the processor."""
+"""Seconds between the two readings that give the present CPU usage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

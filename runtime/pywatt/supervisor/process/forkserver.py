@@ -50,9 +50,9 @@ class Forkserver:
         self._reaper: Reaper | None = None
         self._exited: asyncio.Future[ExitStatus] | None = None
         self._table_version = 0
-        """Of the mesh table that it has."""
+        """Version of its mesh table."""
         self.app_mark = new_app_mark(rng or random.Random())  # noqa: S311 - no secret
-        """Of all processes that the app starts: see `pywatt.worker.process.mark`."""
+        """The mark of all processes that the app starts: see `pywatt.worker.process.mark`."""
         self._marks = itertools.count()
         self._launch()
 

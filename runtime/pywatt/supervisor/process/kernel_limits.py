@@ -11,13 +11,13 @@ from pywatt.errors import StartError
 
 NO_ROOM = "raise the limit of processes (ulimit -u, the pids of the container) or of memory, whichever is used up"
 OWN_DESCRIPTORS = 48
-"""Of the supervisor itself: its standard streams, the log, the loop, the forkserver, the sockets of commands."""
+"""Open files of the supervisor itself: standard streams, log, loop, forkserver, command sockets."""
 PER_SERVICE = 1
 """Its loopback socket."""
 PER_WORKER = 3
 """The channel and the pipes of its output."""
 PER_CHANGE = 8
-"""While a worker is replaced: the descriptors of its successor, and those passed to it."""
+"""Open files while a worker is replaced: those of its successor, and those passed to it."""
 _HINTS = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "the machine has too many open files (sysctl fs.file-max)",

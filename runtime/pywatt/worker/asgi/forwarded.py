@@ -21,7 +21,7 @@ UNIX_SERVER = ("127.0.0.1", 80)
 """Client and server in the scope of a request over the unix socket: applications expect a host and a port."""
 
 PROTO = b"x-forwarded-proto"
-"""Of the gateway's headers the one that is never missing."""
+"""The one header that the gateway always sends."""
 _SECURE = frozenset({b"https", b"wss"})
 
 

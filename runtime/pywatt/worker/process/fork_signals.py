@@ -10,7 +10,7 @@ _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 def forget_signals_in_children() -> None:
-    """Give forked children the default handlers in place of those that the event loop has now.
+    """Give forked children the default handlers in place of the event loop's present ones.
 
     A child has no loop that would obey: `Process.terminate()` would have no effect on it.
     """
