@@ -6,9 +6,9 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from pywatt_kafka.records import Message
+from pywatt_kafka.records import Header, Message
 
 CORRELATION_ID = "x-plt-kafka-hooks-correlation-id"
 PATH_PARAMS = "x-plt-kafka-hooks-path-params"
@@ -22,6 +22,9 @@ INFLATED_LIMIT = 64 * 1024 * 1024  # bytes of a body without its content coding
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 BYTES = "application/octet-stream"
+
+ReplyRecord: TypeAlias = tuple[bytes, list[Header]]
+"""Value and headers of a reply's record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,24 @@ class Reply:
             case _:
                 body, content_type = json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode(), JSON
         return body, self.content_type or content_type
+
+
+def error_reply(message: str) -> Reply:
+    """Return a reply with status 500."""
+    return Reply({"statusCode": 500, "error": "Internal Server Error", "message": message}, 500)
+
+
+def reply_record(call: Call, reply: Reply) -> ReplyRecord:
+    """Return the record of a reply. Raises TypeError or ValueError if its body cannot be encoded as JSON."""
+    body, content_type = reply.encoded()
+    headers: list[Header] = [
+        (CORRELATION_ID, call.correlation_id),
+        (STATUS_CODE, b"%d" % reply.status),
+        (CONTENT_TYPE, content_type.encode()),
+    ]
+    if reply.content_encoding:
+        headers.append((CONTENT_ENCODING, reply.content_encoding.encode()))
+    return body, headers
 
 
 def _inflated(body: bytes) -> bytes:

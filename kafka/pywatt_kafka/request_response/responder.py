@@ -17,33 +17,32 @@ from pywatt_kafka.consuming.consumer import Consumer
 from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
 from pywatt_kafka.producing.producer import Producer
-from pywatt_kafka.records import Header, Message, Offset, RecordPosition, TopicPartition
+from pywatt_kafka.records import Message, Offset, RecordPosition, TopicPartition
 from pywatt_kafka.request_response.messages import (
-    CONTENT_ENCODING,
-    CONTENT_TYPE,
     CORRELATION_ID,
-    STATUS_CODE,
     Call,
     Reply,
+    ReplyRecord,
+    error_reply,
     header_of,
+    reply_record,
 )
+from pywatt_kafka.request_response.open_requests import OpenRequests
 from pywatt_kafka.security.options import Security
 
 CONCURRENCY = 64
 SESSION_TIMEOUT = 10.0  # seconds
 FETCH_TIMEOUT = 1.0  # seconds
 COMMIT_INTERVAL = 0.5  # seconds
-GRACE = 5.0  # seconds that requests in work get to end at a stop
-REPLY_TIMEOUT = 30.0  # seconds that a client waits for its reply, if nobody says how long: the default of kafka-hooks
-FIRST_PAUSE = 0.5  # seconds until a reply that could not be written is written again, doubled each time ...
+GRACE = 5.0  # seconds for open requests to finish at a stop
+REPLY_TIMEOUT = 30.0  # seconds that a client waits for its reply without `max_age`: the default of kafka-hooks
+FIRST_PAUSE = 0.5  # seconds until a failed reply is retried, doubled each time ...
 LONGEST_PAUSE = 4.0  # ... up to this
 
 logger = logging.getLogger("pywatt_kafka")
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Any]]
-_ReplyRecord: TypeAlias = tuple[bytes, list[Header]]
-"""Value and headers of a reply's record."""
 
 
 class Responder:
@@ -96,7 +95,7 @@ class Responder:
         self._handler: Handler | None = None
         self._running = 0
         self._room = asyncio.Event()
-        self._open: dict[TopicPartition, _OpenRequests] = {}
+        self._open: dict[TopicPartition, OpenRequests] = {}
         self._client_settings: dict[str, Any] = {"brokers": brokers, "client_id": client_id, "security": security}
         self._membership = Membership(group=group, instance_id=instance_id, session_timeout=session_timeout)
 
@@ -137,7 +136,7 @@ class Responder:
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Part of AssignmentListener."""
-        self._open = {partition: _OpenRequests() for partition in partitions}
+        self._open = {partition: OpenRequests() for partition in partitions}
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Part of AssignmentListener."""
@@ -168,48 +167,48 @@ class Responder:
     def _take(
         self, partition: TopicPartition, messages: Sequence[Message], producer: Producer, handlers: TaskGroup
     ) -> None:
-        held = self._open.get(partition)
-        if held is None:
+        requests = self._open.get(partition)
+        if requests is None:
             return  # given up meanwhile: its new owner reads them again
         for message in messages:
-            held.take(message.offset)
+            requests.take(message.offset)
             correlation_id = header_of(message, CORRELATION_ID)
             if not correlation_id:
                 logger.warning("a record of %s has no %s: nobody waits for an answer", message.topic, CORRELATION_ID)
-                held.finish(message.offset)
+                requests.finish(message.offset)
             elif self._max_age is not None and self._clock() - self._asked_at(message) > self._max_age:
-                held.finish(message.offset)
+                requests.finish(message.offset)
             else:
                 self._running += 1
-                handlers.start_soon(self._respond, Call(message, correlation_id), held, producer, handlers)
+                handlers.start_soon(self._respond, Call(message, correlation_id), requests, producer, handlers)
 
-    async def _respond(self, call: Call, held: _OpenRequests, producer: Producer, handlers: TaskGroup) -> None:
+    async def _respond(self, call: Call, requests: OpenRequests, producer: Producer, handlers: TaskGroup) -> None:
         try:
-            written = await self._handle(call)
+            record = await self._handle(call)
         except BaseException:
             self._ended()
             raise
 
         def replied(outcome: RecordPosition | KafkaError) -> None:
             if isinstance(outcome, RecordPosition):
-                held.finish(call.message.offset)
+                requests.finish(call.message.offset)
                 self._ended()
             elif self._is_over:
                 self._ended()  # uncommitted: it is answered again
             else:
-                handlers.start_soon(self._reply_later, call, held, producer, written, outcome)
+                handlers.start_soon(self._reply_later, call, requests, producer, record, outcome)
 
         # no task waits for what nearly always goes well
-        producer.post(self._response_topic, written[0], replied, headers=written[1])
+        producer.post(self._response_topic, record[0], replied, headers=record[1])
 
     async def _reply_later(
-        self, call: Call, held: _OpenRequests, producer: Producer, written: _ReplyRecord, error: KafkaError
+        self, call: Call, requests: OpenRequests, producer: Producer, record: ReplyRecord, error: KafkaError
     ) -> None:
         """Retry a reply that could not be written."""
         asked = min(self._asked_at(call.message), self._clock())
         try:
-            await self._write_again(call, written, producer, error, until=asked + self._reply_timeout)
-            held.finish(call.message.offset)
+            await self._retry_reply(call, record, producer, error, until=asked + self._reply_timeout)
+            requests.finish(call.message.offset)
         finally:
             self._ended()
 
@@ -217,17 +216,17 @@ class Responder:
         """Return the time of a request's record in seconds since 1970; now if it has no timestamp."""
         return message.timestamp / 1000 if message.timestamp >= 0 else self._clock()
 
-    async def _handle(self, call: Call) -> _ReplyRecord:
+    async def _handle(self, call: Call) -> ReplyRecord:
         assert self._handler is not None
         try:
             given = await self._handler(call)
-            return _reply_record(call, given if isinstance(given, Reply) else Reply(given))
+            return reply_record(call, given if isinstance(given, Reply) else Reply(given))
         except Exception:  # the user's code: it must not end the others' requests
             logger.exception("a request of %s could not be answered", self._topic)
-            return _reply_record(call, _failed("Internal Server Error"))
+            return reply_record(call, error_reply("Internal Server Error"))
 
-    async def _write_again(
-        self, call: Call, written: _ReplyRecord, producer: Producer, error: KafkaError, *, until: float
+    async def _retry_reply(
+        self, call: Call, record: ReplyRecord, producer: Producer, error: KafkaError, *, until: float
     ) -> None:
         """Retry a reply while its client may wait; write an error instead of a reply that can never be written."""
         attempts, hopeless, retries = 1, False, 0
@@ -244,8 +243,8 @@ class Responder:
                 if hopeless:
                     return
                 hopeless = True
-                written = _reply_record(call, _failed("The reply could not be written."))
-            body, headers = written
+                record = reply_record(call, error_reply("The reply could not be written."))
+            body, headers = record
             try:
                 await producer.send(self._response_topic, body, headers=headers)
                 return
@@ -271,7 +270,11 @@ class Responder:
             await self._commit()
 
     async def _commit(self) -> None:
-        due = {partition: held.position for partition, held in self._open.items() if held.position != held.committed}
+        due = {
+            partition: requests.position
+            for partition, requests in self._open.items()
+            if requests.position != requests.committed
+        }
         offsets = {partition: Offset(position) for partition, position in due.items() if position is not None}
         if not offsets:
             return
@@ -281,50 +284,5 @@ class Responder:
             logger.debug("not committed, some requests may be answered again: %s", error)
             return
         for partition, offset in offsets.items():
-            if (held := self._open.get(partition)) is not None:
-                held.committed = offset.offset
-
-
-def _failed(message: str) -> Reply:
-    return Reply({"statusCode": 500, "error": "Internal Server Error", "message": message}, 500)
-
-
-def _reply_record(call: Call, reply: Reply) -> _ReplyRecord:
-    """Return the record of a reply. Raises TypeError or ValueError if its body cannot be encoded as JSON."""
-    body, content_type = reply.encoded()
-    headers: list[Header] = [
-        (CORRELATION_ID, call.correlation_id),
-        (STATUS_CODE, b"%d" % reply.status),
-        (CONTENT_TYPE, content_type.encode()),
-    ]
-    if reply.content_encoding:
-        headers.append((CONTENT_ENCODING, reply.content_encoding.encode()))
-    return body, headers
-
-
-class _OpenRequests:
-    """The open requests of one partition."""
-
-    __slots__ = ("_taken", "committed", "position")
-
-    def __init__(self) -> None:
-        self._taken: dict[int, bool] = {}
-        self.position: int | None = None
-        """The offset to commit: that of the oldest open request."""
-        self.committed: int | None = None
-
-    def take(self, offset: int) -> None:
-        if not self._taken:
-            self.position = offset
-        self._taken[offset] = False
-
-    def finish(self, offset: int) -> None:
-        taken = self._taken
-        taken[offset] = True
-        while taken:
-            first, finished = next(iter(taken.items()))
-            if not finished:
-                self.position = first
-                return
-            del taken[first]
-            self.position = first + 1
+            if (requests := self._open.get(partition)) is not None:
+                requests.committed = offset.offset
