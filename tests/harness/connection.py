@@ -10,10 +10,10 @@ from typing import Any
 from pywatt.http.server.discard import Discard
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.fast_path.request import PlainReader
+from pywatt.worker.asgi.http_connection import HttpConnection, HttpListener
 from pywatt.worker.asgi.lifespan import Application, Receive, Scope, Send
 from pywatt.worker.asgi.streams import Streams
 from pywatt.worker.asgi.uvicorn_engine import _config
-from pywatt.worker.asgi.uvicorn_protocol import WorkerProtocol, WorkerState
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"
@@ -36,6 +36,12 @@ class MemoryTransport(asyncio.Transport):
     def ended(self) -> bool:
         """True if further incoming bytes are discarded."""
         return isinstance(self._protocol, Discard)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._protocol = protocol
@@ -92,10 +98,10 @@ class Connection:
         *,
         loop: Any = None,
         reader: PlainReader | None = None,
-        protocol_class: type[WorkerProtocol] = WorkerProtocol,
+        protocol_class: type[HttpConnection] = HttpConnection,
         connections: Connections | None = None,
     ) -> None:
-        self.state = WorkerState(Connections() if connections is None else connections, set())
+        self.state = HttpListener(Connections() if connections is None else connections, set())
         if reader is not None:
             self.state.plain_reader = reader
         self.streams = Streams(app)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from harness.connection import BODY, START, Connection, settle
 from pywatt.worker.asgi.fast_path.request import PlainReader, PlainRequest
+from pywatt.worker.asgi.http_connection import HttpConnection
 from pywatt.worker.asgi.lifespan import Message, Receive, Scope, Send
-from pywatt.worker.asgi.uvicorn_protocol import WorkerProtocol
 
 TURNS = 12
 """Turns of the loop after which everything possible has happened."""
@@ -86,14 +86,14 @@ async def serve(
     app: Scripted,
     reader: PlainReader,
     *,
-    protocol_class: type[WorkerProtocol] = WorkerProtocol,
+    protocol_class: type[HttpConnection] = HttpConnection,
     closing: bool = False,
     turns: int = TURNS,
 ) -> Served:
     """Feed pieces to a new connection, then lose the connection."""
     connection = Connection(app, reader=reader, protocol_class=protocol_class)
     state, transport = connection.state, connection.transport
-    state.closes_connections = closing
+    state.draining = closing
     for piece in pieces:
         if not transport.closed:
             connection.receive(piece)

@@ -1,4 +1,4 @@
-"""uvicorn's protocols under a server of our own: no idle ticks, no signal handlers, a gentle stop."""
+"""The engine `uvicorn`: pywatt's HTTP connections and uvicorn's WebSockets, under a server with a graceful stop."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pywatt.logs.reporter import reporter
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.drain import Drainable
 from pywatt.worker.asgi.engine import Listeners, is_not_a_cancellation
+from pywatt.worker.asgi.http_connection import DatedHttpConnection, HttpConnection, HttpListener
 from pywatt.worker.asgi.lifespan import Receive, Scope, Send
 from pywatt.worker.asgi.streams import Streams
-from pywatt.worker.asgi.uvicorn_protocol import DatedWorkerProtocol, WorkerProtocol, WorkerState
 from pywatt.worker.asgi.websocket import WorkerWebSocket
 
 CANCEL_LIMIT = 1.0
@@ -35,25 +35,25 @@ class _UvicornEngine:
         self._config = _config(streams)
         self._connections = Connections()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._states: list[WorkerState] = []
+        self._states: list[HttpListener] = []
         self._servers: list[asyncio.AbstractServer] = []
 
     async def listen(self) -> None:
         # The protocols of mesh and public connections note their default headers in different places.
         mesh, public = self._state(), self._state()
         for sock in self._listeners.mesh:
-            await self._listen(sock, WorkerProtocol, mesh)
+            await self._listen(sock, HttpConnection, mesh)
         if self._listeners.public is not None:
-            await self._listen(self._listeners.public, DatedWorkerProtocol, public)
+            await self._listen(self._listeners.public, DatedHttpConnection, public)
 
     def refuse(self) -> None:
         for state in self._states:
-            state.closes_connections = True
+            state.draining = True
         for server in self._servers:
             server.close()
         self._servers.clear()
         for connection in self._connections:
-            if isinstance(connection, WorkerProtocol):
+            if isinstance(connection, HttpConnection):
                 connection.announce_close()
 
     async def none_left(self) -> None:
@@ -64,7 +64,7 @@ class _UvicornEngine:
 
     async def close_idle(self) -> None:
         for connection in list(self._connections):
-            if isinstance(connection, WorkerProtocol):
+            if isinstance(connection, HttpConnection):
                 connection.shutdown()
 
     async def cut_off(self) -> None:
@@ -83,13 +83,13 @@ class _UvicornEngine:
             logger.removeFilter(is_not_a_cancellation)
             self._connections.close()
 
-    async def _listen(self, sock: socket.socket, protocol: type[WorkerProtocol], state: WorkerState) -> None:
+    async def _listen(self, sock: socket.socket, protocol: type[HttpConnection], state: HttpListener) -> None:
         make = partial(protocol, config=self._config, server_state=state, app_state=self._lifespan_state)
         loop = asyncio.get_running_loop()
         self._servers.append(await loop.create_server(make, sock=sock, backlog=self._listeners.backlog))
 
-    def _state(self) -> WorkerState:
-        state = WorkerState(self._connections, self._tasks)
+    def _state(self) -> HttpListener:
+        state = HttpListener(self._connections, self._tasks)
         self._states.append(state)
         return state
 
@@ -110,7 +110,7 @@ async def uvicorn_engine(streams: Streams, state: dict[str, Any], listeners: Lis
 def _config(streams: Streams) -> Config:
     config = Config(
         _never_called,
-        http=WorkerProtocol,
+        http=HttpConnection,
         ws=WorkerWebSocket,
         interface="asgi3",
         lifespan="off",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
 from pywatt.http.headers import Header, check_header
+from pywatt.http.server.writer import status_line
 
 KNOWN = 512
 """Heads, and lines of them, that are remembered."""
@@ -40,7 +39,7 @@ def plain_head(status: Any, headers: list[Any]) -> Head | None:
 
 def _read(status: int, headers: list[Header]) -> Head | None:
     length: int | None = None
-    head = STATUS_LINE[status]
+    head = status_line(status)
     for header in headers:
         line = _lines.get(header)
         if line is None:

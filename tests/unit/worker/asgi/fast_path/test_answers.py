@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pywatt.worker.asgi.fast_path import head as plain_head
+from pywatt.worker.asgi.http_connection import DatedHttpConnection
 from pywatt.worker.asgi.lifespan import Message
-from pywatt.worker.asgi.uvicorn_protocol import DatedWorkerProtocol
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -130,7 +130,7 @@ def _quiet() -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
-@pytest.mark.parametrize("how", [{}, {"closing": True}, {"protocol_class": DatedWorkerProtocol}], ids=str)
+@pytest.mark.parametrize("how", [{}, {"closing": True}, {"protocol_class": DatedHttpConnection}], ids=str)
 @pytest.mark.parametrize("options", [{}, {"turns": 1}, {"catches": True}], ids=str)
 @pytest.mark.parametrize("name", ANSWERS)
 def test_one_answer(name: str, options: dict[str, Any], how: dict[str, Any]) -> None:
