@@ -4,7 +4,7 @@
     supervisor -> worker    TableChanged  Stop  Ping  Check  Answer
 
 A message travels as one JSON object whose `kind` is the class name. The code of a service can write into its worker's
-channel, so `decode` takes nothing that is not of the form that the fields say.
+channel, so `decode` rejects messages whose fields fail their predicates.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pywatt.channel import forms
+from pywatt.channel import field_predicates as predicates
 
 SHOWN_BYTES = 80
 """Bytes of an invalid message that an error shows."""
@@ -153,23 +153,23 @@ Message = (
     | Debugging
 )
 
-_FORMS: dict[type[Message], Mapping[str, Callable[[object], bool]]] = {
-    Ready: {"http": forms.flag, "address": forms.maybe(forms.address), "exports": forms.variables},
-    Degraded: {"reason": forms.maybe(forms.text)},
+_PREDICATES: dict[type[Message], Mapping[str, Callable[[object], bool]]] = {
+    Ready: {"http": predicates.flag, "address": predicates.maybe(predicates.address), "exports": predicates.variables},
+    Degraded: {"reason": predicates.maybe(predicates.text)},
     Follow: {},
-    TableApplied: {"version": forms.count},
-    TableDrained: {"version": forms.count},
-    TableChanged: {"delta": forms.mapping},
-    Stop: {"timeout": forms.number, "linger": forms.flag},
-    Ping: {"sent": forms.number},
-    Pong: {"delay": forms.number, "gauges": forms.numbers},
-    Check: {"id": forms.count, "hook": forms.text},
-    Checked: {"id": forms.count, "problem": forms.text},
-    Ask: {"id": forms.count, "command": forms.text, "arguments": forms.mapping},
-    Debugging: {"port": forms.count},
-    Answer: {"id": forms.count, "result": forms.anything, "error": forms.maybe(forms.mapping)},
+    TableApplied: {"version": predicates.count},
+    TableDrained: {"version": predicates.count},
+    TableChanged: {"delta": predicates.mapping},
+    Stop: {"timeout": predicates.number, "linger": predicates.flag},
+    Ping: {"sent": predicates.number},
+    Pong: {"delay": predicates.number, "gauges": predicates.numbers},
+    Check: {"id": predicates.count, "hook": predicates.text},
+    Checked: {"id": predicates.count, "problem": predicates.text},
+    Ask: {"id": predicates.count, "command": predicates.text, "arguments": predicates.mapping},
+    Debugging: {"port": predicates.count},
+    Answer: {"id": predicates.count, "result": predicates.anything, "error": predicates.maybe(predicates.mapping)},
 }
-_KINDS = {cls.__name__: cls for cls in _FORMS}
+_KINDS = {cls.__name__: cls for cls in _PREDICATES}
 
 
 def encode(message: Message) -> bytes:
@@ -183,7 +183,7 @@ def decode(data: bytes) -> Message:
     try:
         document = json.loads(data)
         cls = _KINDS[document.pop("kind")]
-        fits = all(_FORMS[cls][name](value) for name, value in document.items())
+        fits = all(_PREDICATES[cls][name](value) for name, value in document.items())
         message = cls(**document)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a message: {data[:SHOWN_BYTES]!r}") from error

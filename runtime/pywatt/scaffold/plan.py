@@ -16,12 +16,12 @@ from pywatt.config.files.key_path import KeyPath
 from pywatt.config.files.reading import absolute
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.settings import hoisted
-from pywatt.scaffold.documents import entry, one_line, root_text, route
-from pywatt.scaffold.editors import ROOT_SCHEMA, schema_file
-from pywatt.scaffold.files import Mode, PlannedFile
-from pywatt.scaffold.insertion import append_item, insert_key
+from pywatt.scaffold.config_documents import entry, one_line, root_text, route
+from pywatt.scaffold.editor_schemas import ROOT_SCHEMA, schema_file
+from pywatt.scaffold.file_changes import Mode, PlannedFile
+from pywatt.scaffold.json_insertion import append_item, insert_key
 from pywatt.scaffold.layout import GATEWAY, WEB, Layout
-from pywatt.scaffold.lines import (
+from pywatt.scaffold.line_files import (
     env_text,
     ignore_text,
     pinned,
@@ -30,9 +30,9 @@ from pywatt.scaffold.lines import (
     undeclared,
     variables,
 )
-from pywatt.scaffold.project import TOOLS, project_files
+from pywatt.scaffold.project_files import TOOLS, project_files
 from pywatt.scaffold.rendering import render
-from pywatt.scaffold.services import service_files
+from pywatt.scaffold.service_files import service_files
 
 ROOT = "watt.json"
 BYTE_ORDER_MARK = "\ufeff"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from pywatt.scaffold.editors import for_editors, schema_file
+from pywatt.scaffold.editor_schemas import for_editors, schema_file
 from pywatt.service_type import registered
 
 NAMES = ["watt", *sorted(registered())]

@@ -19,7 +19,7 @@ from pywatt.config.files.document import Document, read_document
 from pywatt.config.files.reading import absolute
 from pywatt.errors import CreateRefused
 from pywatt.scaffold.catalogue import KINDS, NewService, is_installed, parse_new_service
-from pywatt.scaffold.files import FileChanges, compare_files, write
+from pywatt.scaffold.file_changes import FileChanges, compare_files, write
 from pywatt.scaffold.layout import grown_layout, new_layout
 from pywatt.scaffold.plan import Plan, grown_app, new_app, services_folder, taken_ids
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pywatt.scaffold.catalogue import TEMPLATES, NewService, Template, id_problem, is_installed
-from pywatt.scaffold.files import FileChanges
+from pywatt.scaffold.file_changes import FileChanges
 from pywatt.scaffold.plan import Plan
 
 _CHOICES = {str(number): template for number, template in enumerate(TEMPLATES, start=1)}

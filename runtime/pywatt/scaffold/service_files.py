@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pywatt.scaffold.catalogue import NewService
-from pywatt.scaffold.documents import service_text
-from pywatt.scaffold.files import PlannedFile
+from pywatt.scaffold.config_documents import service_text
+from pywatt.scaffold.file_changes import PlannedFile
 from pywatt.scaffold.layout import Layout
 from pywatt.scaffold.rendering import render, render_folder
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt.scaffold.insertion import append_item, insert_key
+from pywatt.scaffold.json_insertion import append_item, insert_key
 
 ITEM = {"id": "new", "path": "web/new"}
 

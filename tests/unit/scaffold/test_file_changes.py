@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pywatt.errors import CreateRefused
-from pywatt.scaffold.files import Mode, PlannedFile, compare_files, write
+from pywatt.scaffold.file_changes import Mode, PlannedFile, compare_files, write
 
 NOBODY = 65534
 

@@ -71,6 +71,6 @@ def mapping(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def maybe(form: Callable[[object], bool]) -> Callable[[object], bool]:
+def maybe(predicate: Callable[[object], bool]) -> Callable[[object], bool]:
     """Return the predicate that also accepts null."""
-    return lambda value: value is None or form(value)
+    return lambda value: value is None or predicate(value)

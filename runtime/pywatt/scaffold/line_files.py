@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 
 from pywatt import __version__
-from pywatt.scaffold.documents import EVENTS_URL, TOPIC
+from pywatt.scaffold.config_documents import EVENTS_URL, TOPIC
 from pywatt.scaffold.layout import BROKERS_VARIABLE, KAFKA_HOOKS, Layout
 
 IGNORED = (".env", ".venv/", "__pycache__/", "node_modules/", ".pywatt/*", "!.pywatt/schemas/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pywatt.scaffold.lines import IGNORED, env_text, ignore_text, requirements_text, undeclared
+from pywatt.scaffold.line_files import IGNORED, env_text, ignore_text, requirements_text, undeclared
 
 
 @pytest.mark.parametrize("before", ["PORT=1", "PORT=1\n", "export PORT = 1\n"])

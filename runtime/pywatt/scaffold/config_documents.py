@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pywatt.scaffold.catalogue import NewService
-from pywatt.scaffold.editors import FOLDER, ROOT_SCHEMA
+from pywatt.scaffold.editor_schemas import FOLDER, ROOT_SCHEMA
 from pywatt.scaffold.layout import KAFKA_HOOKS, Layout
 
 TOPIC = "events"

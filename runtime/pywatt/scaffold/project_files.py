@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pywatt.scaffold.files import PlannedFile
+from pywatt.scaffold.file_changes import PlannedFile
 from pywatt.scaffold.layout import Layout
-from pywatt.scaffold.lines import pinned, requirements, variables
+from pywatt.scaffold.line_files import pinned, requirements, variables
 from pywatt.scaffold.rendering import render
 
 TOOLS = ("mypy", "pytest", "ruff")
