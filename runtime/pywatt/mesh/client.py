@@ -106,22 +106,22 @@ class MeshClient(HttpClient):
             return await self._origin(destination).connect()
         begun = self._clock()
         retries = 0
-        refusals: dict[Pool, ConnectFailed] = {}
+        failures: dict[Pool, ConnectFailed] = {}
         while True:
             changed = self._changed
-            pools = [pool for pool in self._ready_pools(destination.id) if pool not in refusals]
+            pools = [pool for pool in self._ready_pools(destination.id) if pool not in failures]
             if not pools:
-                refusal = next(iter(refusals.values()), None)
+                failure = next(iter(failures.values()), None)
                 delay = backoff(retries, first=FIRST_RETRY, longest=LAST_RETRY)
-                await self._wait(destination.id, changed, begun, refusal, delay)
+                await self._wait(destination.id, changed, begun, failure, delay)
                 retries += 1
-                refusals.clear()
+                failures.clear()
                 continue
             pool = self._least_busy(pools)
             try:
                 connection = await pool.connect()
             except ConnectFailed as error:
-                refusals[pool] = error
+                failures[pool] = error
                 continue
             if not pool.retired:
                 return connection
@@ -179,10 +179,10 @@ class MeshClient(HttpClient):
         service_id: str,
         changed: asyncio.Event,
         begun: float,
-        refusal: ConnectFailed | None,
+        failure: ConnectFailed | None,
         delay: float,
     ) -> None:
-        """Wait for another table or, after a refusal, `delay`. Raises ServiceUnavailable."""
+        """Wait for another table or, after a failure, `delay`. Raises ServiceUnavailable."""
         if self._waiting >= self._mesh_limits.waiting:
             raise ServiceUnavailable(f"{self._waiting} calls wait for a ready worker already", hint="try again later")
         service = self._service(service_id)
@@ -190,15 +190,15 @@ class MeshClient(HttpClient):
         left = begun + limit - self._clock()
         self._waiting += 1
         try:
-            async with asyncio.timeout(left if refusal is None else min(left, delay)):
+            async with asyncio.timeout(left if failure is None else min(left, delay)):
                 await changed.wait()
         except TimeoutError:
-            if refusal is not None and self._clock() < begun + limit:
+            if failure is not None and self._clock() < begun + limit:
                 return
-            why = refusal.message if refusal else f"it is {service.state}" + (service.detail and f": {service.detail}")
+            why = failure.message if failure else f"it is {service.state}" + (service.detail and f": {service.detail}")
             raise ServiceUnavailable(
                 f"no worker of the service {service.id!r} took the call within {limit:g} s ({why})"
-            ) from refusal
+            ) from failure
         finally:
             self._waiting -= 1
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+from pywatt.http.server.errors import route_not_found
+from pywatt.http.server.writer import JSON
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.serve import Application, Receive, Scope, Send, serve_asgi
 from pywatt_services.health.config import HealthOptions
@@ -70,7 +72,11 @@ def health_application(context: ServiceContext, monitors: Sequence[LagMonitor]) 
         else:
             path = scope["path"].removeprefix(scope["root_path"])
             found = answer(path) if scope["method"] in METHODS else None
-            await _send_json(send, *(found or _not_found(scope["method"], path)))
+            if found is None:
+                await _send(send, HTTPStatus.NOT_FOUND, route_not_found(scope["method"], path))
+            else:
+                status, document = found
+                await _send(send, status, json.dumps(document).encode())
 
     return app
 
@@ -79,19 +85,9 @@ def _groups(monitors: Sequence[LagMonitor]) -> list[GroupLag]:
     return [known for monitor in monitors for known in monitor.groups]
 
 
-def _not_found(method: str, path: str) -> HealthResponse:
-    status = HTTPStatus.NOT_FOUND
-    return status, {
-        "message": f"Route {method}:{path} not found",
-        "error": status.phrase,
-        "statusCode": int(status),
-    }
-
-
-async def _send_json(send: Send, status: HTTPStatus, document: dict[str, Any]) -> None:
-    body = json.dumps(document).encode()
+async def _send(send: Send, status: HTTPStatus, body: bytes) -> None:
     headers = [
-        (b"content-type", b"application/json; charset=utf-8"),
+        JSON,
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     ]
