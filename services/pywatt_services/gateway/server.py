@@ -26,7 +26,7 @@ class GatewayLimits(ConnectionLimits):
 
 
 class GatewayServer(HttpServer[GatewayConnection]):
-    """All clients of one worker."""
+    """Serves the clients of one worker."""
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ Accept = Callable[[], asyncio.Protocol]
 
 
 class HttpServer(Generic[ClientT]):
-    """All clients of one worker."""
+    """Serves the clients of one worker."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The server's side of one client's connection: requests in, one after the other, and their responses out.
+"""The server's side of a client's connection: reads whole requests, one after the other, and writes their responses.
 
 No ASGI here: a task, an event and three coroutines per request would cost more than publishing a record does.
 """

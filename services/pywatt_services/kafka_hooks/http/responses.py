@@ -42,12 +42,12 @@ ACCEPTED = HttpResponse(202)
 
 
 def no_topic(topic: str) -> HttpResponse:
-    """Answer a publication to a topic that this service does not offer."""
+    """Respond to a publication to a topic that this service does not offer."""
     return _error(404, "Not Found", f"Topic {topic} not found.", code="HTTP_ERROR_NOT_FOUND")
 
 
 def no_route(method: str, target: str) -> HttpResponse:
-    """Answer a request for anything else."""
+    """Respond to a request without a route."""
     return HttpResponse(404, (JSON,), route_not_found(method, target))
 
 
@@ -65,7 +65,7 @@ def too_large() -> HttpResponse:
 
 
 def bad_request(message: str) -> HttpResponse:
-    """Answer a request that cannot become a record."""
+    """Respond to a request that cannot become a record."""
     return _error(400, "Bad Request", message, code="HTTP_ERROR_BAD_REQUEST")
 
 
@@ -90,7 +90,7 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> HttpResponse:
 
 
 def unauthorized(header: str | None) -> HttpResponse:
-    """Answer a client that may not come in; `header`: where an API key is expected, None where a token would do."""
+    """Respond to a client that is not admitted; `header`: where an API key is expected, None where a token would do."""
     response = _error(401, "Unauthorized", "An API key or a token is needed.", code="HTTP_ERROR_UNAUTHORIZED")
     challenge = "Bearer" if header is None else f'ApiKey header="{header}"'
     return HttpResponse(response.status, (*response.headers, (b"www-authenticate", challenge.encode())), response.body)
@@ -118,7 +118,7 @@ def acknowledged(position: RecordPosition) -> HttpResponse:
 
 
 def document(content: Mapping[str, Any], status: int = OK) -> HttpResponse:
-    """Answer with JSON."""
+    """Respond with JSON."""
     return _json(status, content)
 
 
@@ -162,7 +162,7 @@ def unavailable(message: str) -> HttpResponse:
 
 
 def too_many(message: str) -> HttpResponse:
-    """Answer a request for which there is no room now."""
+    """Respond to a request for which there is no room now."""
     return _later(_error(429, "Too Many Requests", message, code="HTTP_ERROR_TOO_MANY_REQUESTS"))
 
 

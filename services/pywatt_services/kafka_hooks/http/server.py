@@ -28,7 +28,7 @@ class HooksLimits(ConnectionLimits):
 
 
 class HooksServer(HttpServer[HooksConnection]):
-    """All clients of one worker."""
+    """Serves the clients of one worker."""
 
     def __init__(
         self,
