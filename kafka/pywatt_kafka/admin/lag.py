@@ -70,7 +70,7 @@ async def consumer_lag(
     lag: dict[str, dict[int, int]] = {}
     for place, offset in sorted(committed.items()):
         behind = ends[place] - (offset if offset >= 0 else starts[place])
-        # a topic that was made anew is shorter than what was committed of the old one
+        # a recreated topic may be shorter than the offset committed for the old one
         lag.setdefault(place.topic, {})[place.partition] = max(behind, 0)
     return lag
 

@@ -18,7 +18,7 @@ from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
 
 LIMIT = 10.0  # seconds
-POLL_INTERVAL = 0.05  # seconds until a broker that is creating topics is asked again
+POLL_INTERVAL = 0.05  # seconds between checks of topics that are being created
 BROKERS_DEFAULT = -1
 """Number of copies of a topic: the brokers' default (`default.replication.factor`)."""
 

@@ -105,13 +105,13 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
         if batch.future.done():
             return False
         if isinstance(error, (OutOfOrderSequenceNumber, UnknownProducerId)):
-            # The broker has lost what came before. It takes the first batch of an epoch in any case.
+            # The broker has lost the earlier batches. It always accepts the first batch of an epoch.
             if DefaultRecordBatch(bytes(batch.get_data_buffer())).base_sequence == 0:
                 return False
             self._send_again(batch, batch.record_count)
             return True
         if batch.record_count > 1 and isinstance(translate(error, during=""), (InvalidRecord, RecordTooLarge)):
-            self._send_again(batch, (batch.record_count + 1) // 2)  # halves find the one at fault
+            self._send_again(batch, (batch.record_count + 1) // 2)  # halving finds the rejected record
             return True
         return False
 
@@ -132,7 +132,7 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
         records = list(zip(DefaultRecordBatch(bytes(batch.get_data_buffer())), batch.take_futures(), strict=True))
         parts = [self._part(batch, records[start : start + size]) for start in range(0, len(records), size)]
         self._batches[batch.tp].extendleft(reversed(parts))
-        # for those who wait until all that was to be sent is sent
+        # for callers of flush
         parts[-1].future.add_done_callback(lambda _: batch.future.done() or batch.future.set_result(None))
 
     def _part(self, batch: _Batch, records: Sequence[tuple[Any, Any]]) -> _Batch:
@@ -180,7 +180,7 @@ class _Batch(MessageBatch):  # type: ignore[misc]
         if self.retry_count and self._accumulator.resend(self, exception):
             return
         super().failure(exception)
-        self.future.exception()  # else the loop complains that nobody has asked for it
+        self.future.exception()  # else the loop logs that nobody has retrieved it
 
 
 class _Pending(set[Any]):

@@ -45,7 +45,7 @@ def translate(error: BaseException, *, during: str) -> KafkaError:
             | errors.SaslAuthenticationFailed()
         ):
             return NotAuthorized(message)
-        case errors.OutOfOrderSequenceNumber() | errors.UnknownProducerId():  # the next batch is taken again
+        case errors.OutOfOrderSequenceNumber() | errors.UnknownProducerId():  # the broker accepts the next batch
             return KafkaUnavailable(message)
         case errors.KafkaTimeoutError() | errors.ProducerClosed() | errors.ConsumerStoppedError() | ConnectionError():
             return KafkaUnavailable(message)

@@ -23,7 +23,7 @@ from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 logger = logging.getLogger("pywatt_kafka")
 
 REQUEST_MARGIN = 10.0  # seconds; a broker holds a join for as long as the slowest member may take
-HELD_FETCH = 0.05  # seconds that a fetch takes at most while a partition is paused
+HELD_FETCH = 0.05  # longest fetch, in seconds, while a partition is paused
 TRY_AGAIN = "InvalidRequestError"
 """The embedded broker's error for a follower that syncs after its leader; the next attempt may succeed."""
 
@@ -110,8 +110,8 @@ class AiokafkaGroup:
             raise KafkaUnavailable("the connection is being closed")
         wanted: list[Any] = []
         if self._paused:
-            # Named, because what was prefetched for a paused partition is thrown away by a fetch that is for all. It
-            # hears nothing of one that is resumed meanwhile, so it must be short.
+            # With partitions named, as a fetch for all discards the prefetched records of paused partitions. It
+            # misses partitions that are resumed meanwhile, so it must be short.
             wanted = [native(partition) for partition in self._owned - self._paused]
             timeout = min(timeout, HELD_FETCH)
         try:

@@ -50,7 +50,7 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         except (UnicodeDecodeError, CorruptRecordException):
             if not isinstance(self._records, _Records):
                 raise
-            # From the beginning: what was handed out already is passed over by its offset.
+            # From the beginning: the fetcher skips the records already returned, by offset.
             self._records = _TolerantRecords(self._records.data)
             self._records_iterator = self._unpack_records()
             return next(self)

@@ -34,7 +34,7 @@ def _context(tls: Tls) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if tls.cert is not None:
         try:
-            # asked for a password it would wait at the terminal
+            # without a password it would ask for one at the terminal
             context.load_cert_chain(tls.cert, tls.key, tls.key_password or "")
         except OSError as error:
             files = tls.cert if tls.key is None else f"{tls.cert} with {tls.key}"

@@ -97,7 +97,7 @@ class AiokafkaTail:
                 found = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
         except KafkaError as error:
             self._last_error = error
-            self._seek(self._assigned)  # what it had taken out for other partitions in the same call is gone
+            self._seek(self._assigned)  # records that the call took for other partitions are lost
             raise
         batches = batches_from(found)
         for place, messages in batches.items():

@@ -16,7 +16,7 @@ from typing import Self
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
 
 RETAINED_BYTES = 5 * 1024 * 1024  # per partition; older records are dropped
-GATHERING = 100  # milliseconds that a new group waits for members; by default 3 s, so late the first record came
+GATHERING = 100  # milliseconds that a new group waits for members; the default of 3 s delays the first record
 PRODUCER = 0  # RD_KAFKA_PRODUCER
 MESSAGE_SIZE = 512
 

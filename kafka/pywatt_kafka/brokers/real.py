@@ -180,7 +180,7 @@ class RealBroker:
             "offsets.topic.num.partitions": "1",
             "transaction.state.log.num.partitions": "1",
             "group.initial.rebalance.delay.ms": "0",
-            # a node that was killed may come back as soon as the controller has missed it for so long (default 9000)
+            # a killed node may return after this time without heartbeats (default 9000)
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
             **self._properties,
@@ -231,7 +231,7 @@ class RealBroker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                start_new_session=True,  # Ctrl-C in a terminal is for us; we stop the broker in good order
+                start_new_session=True,  # Ctrl-C in a terminal goes to the parent, which shuts the broker down
             )
         except OSError as error:
             facts.put(error)

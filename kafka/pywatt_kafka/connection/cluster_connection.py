@@ -27,9 +27,9 @@ logger = logging.getLogger("pywatt_kafka")
 OPEN_LIMIT = 20.0  # seconds for one attempt to open a client
 FIRST_BACKOFF = 0.1  # seconds between attempts to open, doubled each time ...
 LONGEST_BACKOFF = 2.0  # ... up to this
-SOCKET_CHECK_INTERVAL = 0.5  # seconds between looks at the client's own sockets: costs no traffic
-CHECK_INTERVAL = 5.0  # seconds between questions to the cluster while all is well
-CHECK_LIMIT = 5.0  # seconds that a broker may take to answer such a question
+SOCKET_CHECK_INTERVAL = 0.5  # seconds between checks of the client's sockets, which cost no traffic
+CHECK_INTERVAL = 5.0  # seconds between metadata requests of a connected client
+CHECK_LIMIT = 5.0  # seconds for the response to such a request
 
 
 EngineT = TypeVar("EngineT", bound=Engine)

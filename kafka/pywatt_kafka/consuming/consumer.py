@@ -23,7 +23,7 @@ from pywatt_kafka.security.options import Security
 
 REQUEST_TIMEOUT = 10.0  # seconds
 MAX_RECORDS = 500
-REPLACE_AFTER = 30.0  # seconds without an answer: then the configured addresses are tried afresh
+REPLACE_AFTER = 30.0  # seconds without a response, after which the client reconnects to the configured addresses
 FETCH_TIMEOUT = 1.0  # seconds
 REBALANCE_GRACE = 0.5  # seconds beyond its timeout after which a fetch stops waiting for a rebalance
 ERROR_PAUSE = 0.5  # seconds
@@ -205,7 +205,7 @@ class Consumer:
         except TimeoutError:
             return {}
         except KafkaError:
-            # The engine keeps it for the status. What it had taken out for other partitions in that call is gone.
+            # The engine keeps it for the status. Records that the call took for other partitions are lost.
             self._rewind = True
             self._connection.check_soon()
             await asyncio.sleep(ERROR_PAUSE)
@@ -220,7 +220,7 @@ class Consumer:
             for partition, messages in (await self.fetch()).items():
                 for message in messages:
                     if partition not in self._assignment:
-                        break  # given up meanwhile: its new owner reads the rest
+                        break  # revoked meanwhile: its new owner reads the rest
                     yield message
 
     def pause(self, *partitions: TopicPartition) -> None:

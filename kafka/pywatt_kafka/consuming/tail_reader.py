@@ -19,7 +19,7 @@ from pywatt_kafka.records import Message, TopicPartition
 from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
 
-REPLACE_AFTER = 30.0  # seconds without an answer: then the configured addresses are tried afresh
+REPLACE_AFTER = 30.0  # seconds without a response, after which the client reconnects to the configured addresses
 FETCH_TIMEOUT = 1.0  # seconds
 FETCH_GRACE = 0.5  # seconds
 ERROR_PAUSE = 0.5  # seconds

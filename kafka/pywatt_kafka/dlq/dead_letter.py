@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pywatt_kafka.records import Header
 
-ERROR_WIDTH = 200  # characters of an error's words
+ERROR_WIDTH = 200  # characters of an error message in a list
 
 
 class NotADeadLetter(ValueError):

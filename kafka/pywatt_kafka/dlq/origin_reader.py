@@ -18,8 +18,8 @@ from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
 
 POLL = 1.0  # seconds
-QUIET_POLLS = 5  # without a record, after which there is none
-ROUNDING = 1  # milliseconds between a time and how a letter writes it
+QUIET_POLLS = 5  # polls without a record, after which there is none
+ROUNDING = 1  # milliseconds lost in a letter's timestamp
 
 
 class OriginReader:

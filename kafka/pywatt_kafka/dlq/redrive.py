@@ -19,10 +19,10 @@ from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.records import Header
 from pywatt_kafka.security.options import Security
 
-CHUNK = 100  # records sent back at once ...
-CHUNK_BYTES = 16 * 1024 * 1024  # ... and about so many bytes
-LARGEST_RECORD = 512 * 1024 * 1024  # bytes: the brokers are to decide
-KEPT_FAILURES = 100  # that an outcome tells of
+CHUNK = 100  # records that are sent at once ...
+CHUNK_BYTES = 16 * 1024 * 1024  # ... and their approximate bytes
+LARGEST_RECORD = 512 * 1024 * 1024  # bytes: the limit is left to the brokers
+KEPT_FAILURES = 100  # listed in an outcome
 
 Progress = Callable[[DeadLetter, str], None]
 """Callback with each selected letter and its result."""
@@ -174,7 +174,7 @@ class Redrive:
                 await self._producer.send(
                     topic, value, key=key, headers=headers, partition=partition, placed_by=placed_by
                 )
-            except UnknownPartition:  # the topic was made anew with fewer
+            except UnknownPartition:  # the topic was recreated with fewer partitions
                 await self._producer.send(topic, value, key=key, headers=headers, placed_by=placed_by)
         except KafkaError as error:
             return error.message

@@ -29,10 +29,10 @@ from pywatt_kafka.security.options import Security
 GROUP_PREFIX = "pywatt-redrive-"
 """Prefix of the group whose commits store the redriven letters. It never has members."""
 POLL = 1.0  # seconds
-QUIET_POLLS = 5  # without a record, after which a partition counts as read: its end may be a control record
-CHUNK = 100  # letters read at once by their places
-NEAR = 1000  # letters between two, up to which reading goes on from one to the other
-KEPT_BYTES = 32 * 1024 * 1024  # of records that are remembered from looking through the letters until they are sent
+QUIET_POLLS = 5  # polls without a record, after which a partition counts as read: its end may be a control record
+CHUNK = 100  # letters that are read at once
+NEAR = 1000  # largest distance of two letters that is read through instead of a seek
+KEPT_BYTES = 32 * 1024 * 1024  # of records that are kept in memory from listing until sending
 
 
 @dataclass(frozen=True, slots=True)

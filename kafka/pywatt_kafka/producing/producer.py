@@ -74,7 +74,7 @@ class Producer:
         self._connection = ClusterConnection(
             producer_factory(engine, self._brokers, settings, security_from(security, os.environ)),
             name=f"producer {client_id} of {','.join(self._brokers)}",
-            # by then every send that the old client still holds has been given up by its caller
+            # by then every send of the old client has timed out
             replace_after=request_timeout,
             on_status=on_status,
         )
@@ -183,7 +183,7 @@ class Producer:
                 self._timeouts.add(delivery)
                 delivery.add_done_callback(partial(self._delivered, topic, done))
                 return
-        self._queued[topic] = self._queued.get(topic, 0) + 1  # what comes after these records must wait behind them
+        self._queued[topic] = self._queued.get(topic, 0) + 1  # later records of the topic must wait behind these
         self._connection.start_soon(self._post_later, record, done)
 
     async def _post_later(
@@ -256,7 +256,7 @@ class Producer:
 
 
 def _position(topic: str, acknowledged: Any) -> RecordPosition:
-    if acknowledged is None:  # acks=0: nobody knows
+    if acknowledged is None:  # acks=0: unknown
         return RecordPosition(topic, -1, -1)
     return RecordPosition(topic, acknowledged.partition, acknowledged.offset)
 

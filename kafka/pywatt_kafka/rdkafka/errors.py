@@ -61,7 +61,7 @@ def translate(error: Any, *, during: str) -> KafkaError:
         Native.NOT_ENOUGH_REPLICAS_AFTER_APPEND, Native.COORDINATOR_NOT_AVAILABLE, Native.NOT_COORDINATOR,
         Native.COORDINATOR_LOAD_IN_PROGRESS, Native.REQUEST_TIMED_OUT, Native._TIMED_OUT_QUEUE,
         Native.OUT_OF_ORDER_SEQUENCE_NUMBER, Native.UNKNOWN_PRODUCER_ID,
-        Native._INVALID_DIFFERENT_RECORD,  # refused for the fault of another one in its batch
+        Native._INVALID_DIFFERENT_RECORD,  # rejected because of another record in its batch
     ):  # fmt: skip
         return KafkaUnavailable(message)
     return KafkaError(message)

@@ -31,10 +31,10 @@ from pywatt_kafka.security.options import Security
 logger = logging.getLogger("pywatt_kafka")
 
 CLOSE_LIMIT = 5.0  # seconds
-CALL_LIMIT = 5.0  # seconds for a question to the brokers; meanwhile nothing is read
-ENDS_INTERVAL = 1.0  # seconds between looks at how far partitions go
-QUEUED_RECORDS = 20_000  # per partition, at which nothing more is fetched ...
-QUEUE_BACKOFF = 10  # ms ... for so long; it is 1 s by default
+CALL_LIMIT = 5.0  # seconds for a request to the brokers, during which nothing is read
+ENDS_INTERVAL = 1.0  # seconds between updates of the ends of partitions
+QUEUED_RECORDS = 20_000  # per partition, above which fetching pauses ...
+QUEUE_BACKOFF = 10  # ms ... for this time; the default is 1 s
 QUEUED_KILOBYTES = 16 * 1024  # per partition
 INTERNAL = "__"
 
@@ -249,7 +249,7 @@ class RdkafkaGroup:
 
     def _committed(self, committed: Future[None], error: Any, partitions: Sequence[Any]) -> None:
         if committed.done():
-            return  # nobody waits any more
+            return  # the caller no longer waits
         failed = error or next((each.error for each in partitions if each.error is not None), None)
         if failed is None:
             committed.set_result(None)
@@ -294,10 +294,10 @@ class RdkafkaGroup:
         first: Any = None
         try:
             first = self._consumer.poll(timeout)
-            # work to wait it would do so until it has all of them
+            # with a timeout it would wait until it has all of them
             more = self._consumer.consume(max_records - 1, 0) if first is not None and max_records > 1 else ()
         except _RebalancedError:
-            return ()  # what was taken out before is read again
+            return ()  # the records of this poll are read again
         finally:
             self._polling = False
         return () if first is None else (first, *more)
@@ -334,7 +334,7 @@ class RdkafkaGroup:
         found: dict[TopicPartition, Unstable] = {}
         with translated("finding open transactions"):
             for place in partitions:
-                # Brokers tell where those may read to that asks; what fetches have work is where the partition ends.
+                # A request returns the last stable offset; the cached value is the end of the partition.
                 begin = self._consumer.get_watermark_offsets(native(place), timeout=CALL_LIMIT)[1]
                 end = self._consumer.get_watermark_offsets(native(place), cached=True)[1]
                 if 0 <= begin < end:

@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeVar
 ResultT = TypeVar("ResultT")
 BatchT = TypeVar("BatchT")
 
-SLICE = 0.05  # seconds of one poll: for so long a job may wait
-IDLE = 0.5  # seconds between polls while nobody wants anything: a member that does not poll is thrown out
+SLICE = 0.05  # seconds of one poll: the longest wait of a job
+IDLE = 0.5  # seconds between polls without a fetch: the group removes a member that does not poll
 
 Job = Callable[[], None]
 
@@ -49,7 +49,7 @@ class Poller(Generic[BatchT]):
         if batch is None:
             batch = self._batch = self._loop.create_future()
             self._jobs.put(lambda: self._request(batch, timeout, max_records))
-        # Not cancelled with its caller: what it brings is for the next one then.
+        # Not cancelled with its caller: the next one gets its records then.
         done, _ = await asyncio.wait({batch}, timeout=timeout + SLICE)
         if not done:
             return None
@@ -63,7 +63,7 @@ class Poller(Generic[BatchT]):
         def work() -> None:
             try:
                 result = job()
-            except Exception as error:  # noqa: BLE001  it is raised where the job comes from
+            except Exception as error:  # noqa: BLE001  it is raised in the caller of the job
                 self._post(partial(_fail, done, error))
             else:
                 self._post(partial(_answer, done, result))
@@ -103,7 +103,7 @@ class Poller(Generic[BatchT]):
             finally:
                 self._post(partial(_answer, done, None))
 
-        self._last = last  # not a job among others: those may be done in the middle of a rebalance
+        self._last = last  # not queued as a job: jobs may run in the middle of a rebalance
         self._ending = True
         self._jobs.put(_wake)
         await asyncio.wait({done}, timeout=limit)
@@ -125,7 +125,7 @@ class Poller(Generic[BatchT]):
             if self._kept is None and not untaken:
                 try:
                     self._kept = self._poll(0.0, 1) or None
-                except Exception:  # noqa: BLE001  it comes again when somebody asks
+                except Exception:  # noqa: BLE001  the next fetch raises it again
                     self._kept = None
             return
         future, timeout, max_records = self._requested

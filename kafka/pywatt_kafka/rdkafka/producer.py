@@ -23,7 +23,7 @@ CLOSE_LIMIT = 3.0  # seconds
 POLL_INTERVAL = 0.2  # seconds between checks of the thread whether to end
 TOPIC_RETRY = 0.1  # seconds between requests for a topic that does not exist yet
 QUEUED_RECORDS = 1_000_000
-CALLS = 4  # threads for questions to the brokers
+CALLS = 4  # threads for requests to the brokers
 
 
 class Acknowledged(NamedTuple):
@@ -139,7 +139,7 @@ class RdkafkaProducer:
                     "message.max.bytes": given.max_request_bytes,
                     "message.timeout.ms": int(given.request_timeout * 1000),
                     "queue.buffering.max.messages": QUEUED_RECORDS,
-                    "partitioner": "murmur2_random",  # where Kafka's own clients put a key; others are spread
+                    "partitioner": "murmur2_random",  # as Kafka's own clients; records without a key are spread
                     "error_cb": self._health.report,
                 }
             )

@@ -120,7 +120,7 @@ class Responder:
         self._consumer = consumer
         self._reading = anyio.CancelScope()
         self._is_over = False
-        # Not anyio's: that would cancel the requests in work together with whoever uses the responder.
+        # Not anyio's: that would cancel the open requests together with the task of the responder's user.
         self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()
         self._tasks.create_task(self._work(producer, consumer))
@@ -169,7 +169,7 @@ class Responder:
     ) -> None:
         requests = self._open.get(partition)
         if requests is None:
-            return  # given up meanwhile: its new owner reads them again
+            return  # revoked meanwhile: its new owner reads them again
         for message in messages:
             requests.take(message.offset)
             correlation_id = header_of(message, CORRELATION_ID)
@@ -194,11 +194,11 @@ class Responder:
                 requests.finish(call.message.offset)
                 self._ended()
             elif self._is_over:
-                self._ended()  # uncommitted: it is answered again
+                self._ended()  # uncommitted: it is handled again
             else:
                 handlers.start_soon(self._reply_later, call, requests, producer, record, outcome)
 
-        # no task waits for what nearly always goes well
+        # a callback instead of a task, as this nearly always succeeds
         producer.post(self._response_topic, record[0], replied, headers=record[1])
 
     async def _reply_later(

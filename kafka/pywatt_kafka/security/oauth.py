@@ -14,8 +14,8 @@ import anyio.to_thread
 from pywatt_kafka.errors import NotAuthorized
 
 REQUEST_LIMIT = 10.0  # seconds
-DEFAULT_LIFETIME = 300.0  # seconds of a token whose endpoint does not say
-LONGEST_LIFETIME = 86400.0  # seconds after which a token is renewed, whatever its endpoint says
+DEFAULT_LIFETIME = 300.0  # seconds, for a token without expires_in
+LONGEST_LIFETIME = 86400.0  # seconds after which a token is renewed in any case
 REUSE_FRACTION = 0.8
 """Fraction of a token's lifetime in which it is reused: it must still be valid when the connection is open."""
 RESPONSE_BYTES = 64 * 1024  # bytes
