@@ -99,8 +99,8 @@ class Waiting:
 
     is_same_user = True
 
-    def respond(self, answer: HttpResponse) -> None:
-        self.answer.set_result(answer)
+    def respond(self, response: HttpResponse) -> None:
+        self.answer.set_result(response)
 
 
 class Client:

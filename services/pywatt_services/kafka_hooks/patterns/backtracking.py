@@ -37,7 +37,7 @@ def check_backtracking(pattern: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """The possible beginnings of a matching text."""
+    """The possible first characters of a matching text."""
 
     characters: Characters
     empty: bool

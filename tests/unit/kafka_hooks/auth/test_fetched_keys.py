@@ -110,8 +110,8 @@ class Client:
 
     is_same_user = True
 
-    def respond(self, answer: HttpResponse) -> None:
-        self.statuses.append(answer.status)
+    def respond(self, response: HttpResponse) -> None:
+        self.statuses.append(response.status)
 
 
 async def test_request_that_waits_is_served_once_the_keys_are_there() -> None:

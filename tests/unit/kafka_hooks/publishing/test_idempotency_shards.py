@@ -52,8 +52,8 @@ class Client:
 
     is_same_user = True
 
-    def respond(self, answer: HttpResponse) -> None:
-        self.answers.put_nowait(answer)
+    def respond(self, response: HttpResponse) -> None:
+        self.answers.put_nowait(response)
 
 
 @dataclass

@@ -78,8 +78,8 @@ class Waiting:
 
     is_same_user = True
 
-    def respond(self, answer: HttpResponse) -> None:
-        self.answer = answer
+    def respond(self, response: HttpResponse) -> None:
+        self.answer = response
 
     @property
     def status(self) -> int:
