@@ -1,1 +1,1 @@
-"""One script per claim; each measures every party in one run, on one machine, and prints ratios."""
+"""One script per claim; each measures every contestant in one run, on one machine, and prints ratios."""

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import apps, publish, topic, turns
+from benchmarks.contestants import Contestant
 from benchmarks.load import requests
-from benchmarks.parties import Party
 from benchmarks.turns import Runner
 from benchmarks.webhooks import delivering_outside
 from pywatt_kafka.brokers.real import RealBroker
@@ -41,7 +41,7 @@ def _served(config: str, path: str, checkout: Path, _: str) -> Iterator[Callable
 @contextmanager
 def _published(checkout: Path, broker: str) -> Iterator[Callable[[], float]]:
     name = asyncio.run(topic.create(broker))
-    with _party(checkout).running(broker, name) as app:
+    with _contestant(checkout).running(broker, name) as app:
         url = f"{app.url}/topics/{name}"
         post = partial(requests, url, connections=CONNECTIONS, seconds=1, script=publish.BODY)
         with _in_turns(app, lambda: post().rate, warm_up=3) as turn:
@@ -79,8 +79,8 @@ def _in_turns(app: apps.App, measure: Callable[[], float], *, warm_up: int = 1) 
         runner.go_on()
 
 
-def _party(checkout: Path) -> Party:
-    return Party(
+def _contestant(checkout: Path) -> Contestant:
+    return Contestant(
         name=str(checkout),
         command=[str(checkout / ".venv/bin/pywatt"), "start", "-c", "watt.kafka.json"],
         folder=checkout / "benchmarks/app",
@@ -125,7 +125,7 @@ def compare_deliveries(checkouts: tuple[Path, Path], broker: str, count: int) ->
         for checkout in checkouts:
             name = asyncio.run(topic.create(broker))
             topic.fill(broker, name, records)
-            runner = stack.enter_context(delivering_outside(_party(checkout), broker, name))
+            runner = stack.enter_context(delivering_outside(_contestant(checkout), broker, name))
             runners[str(checkout)] = runner
             runner.warm_up()
         ours, theirs = turns.take(runners, count, SECONDS, records).values()

@@ -11,8 +11,8 @@ import argparse
 import signal
 
 from benchmarks import losses, publish, roundtrip, webhooks
+from benchmarks.contestants import print_python
 from benchmarks.load import SECONDS
-from benchmarks.parties import print_python
 from pywatt_kafka.brokers.real import RealBroker
 
 

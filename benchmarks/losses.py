@@ -20,7 +20,7 @@ from contextlib import contextmanager
 
 from benchmarks import topic
 from benchmarks.apps import App, AppError
-from benchmarks.parties import Party, parties
+from benchmarks.contestants import Contestant, contestants
 from pywatt_kafka.brokers.real import RealBroker
 
 RECORDS = 5000
@@ -95,29 +95,31 @@ def end(app: App, number: signal.Signals) -> None:
     app.process.wait(GRACE)
 
 
-def measure(party: Party, broker: str, records: int, number: signal.Signals) -> tuple[int, int]:
+def measure(contestant: Contestant, broker: str, records: int, number: signal.Signals) -> tuple[int, int]:
     """Return how many records were lost, and how many came more than once."""
     name = asyncio.run(topic.create(broker))
     topic.fill(broker, name, records)
     with taking() as target:
-        with party.running(broker, name, hook=target.url) as app:
+        with contestant.running(broker, name, hook=target.url) as app:
             wait_until(target, records // 2, app)
             end(app, number)
-        time.sleep(party.restart_pause)
+        time.sleep(contestant.restart_pause)
         try:
-            with party.running(broker, name, hook=target.url) as app:
+            with contestant.running(broker, name, hook=target.url) as app:
                 wait_until(target, records, app)
         except AppError as error:
-            print(f"{party.name:10} did not start again: {str(error).splitlines()[0]}")
+            print(f"{contestant.name:10} did not start again: {str(error).splitlines()[0]}")
         return records - len(target.bodies), sum(count - 1 for count in target.bodies.values())
 
 
 def compare(broker: str, records: int, kills: int, number: signal.Signals) -> None:
     """Measure everybody and print it."""
-    for party in parties():
+    for contestant in contestants():
         for _ in range(kills):
-            lost, twice = measure(party, broker, records, number)
-            print(f"{party.name:10} {number.name} in the middle of {records}: {lost} lost, {twice} delivered again")
+            lost, twice = measure(contestant, broker, records, number)
+            print(
+                f"{contestant.name:10} {number.name} in the middle of {records}: {lost} lost, {twice} delivered again"
+            )
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 python -m benchmarks.proxy [--seconds N]
 
-All parties run at the same time and are loaded in turn. The service is the same everywhere: one worker, plain ASGI.
+All contestants run at the same time and are loaded in turn. The service is the same everywhere: one worker, plain ASGI.
 """
 
 from __future__ import annotations
@@ -74,21 +74,21 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         bare = stack.enter_context(apps.running([apps.PYWATT, "start", "-c", "watt.bare.json"], APP))
         bare.wait_for("/hello")
-        parties = {"bare service": (bare, "/hello")}
-        parties["pywatt"] = (stack.enter_context(apps.running([apps.PYWATT, "start"], APP)), "/api/hello")
+        contestants = {"bare service": (bare, "/hello")}
+        contestants["pywatt"] = (stack.enter_context(apps.running([apps.PYWATT, "start"], APP)), "/api/hello")
         for program, template in (("nginx", NGINX), ("haproxy", HAPROXY)):
             if shutil.which(program):
-                parties[program] = (stack.enter_context(peer(program, template, bare.port, folder)), "/api/hello")
+                contestants[program] = (stack.enter_context(peer(program, template, bare.port, folder)), "/api/hello")
         if apps.ORIGINAL:
             command = apps.original_command(apps.ORIGINAL)
-            parties["original"] = (stack.enter_context(apps.running(command, Path(apps.ORIGINAL))), "/api/hello")
-        for app, path in parties.values():
+            contestants["original"] = (stack.enter_context(apps.running(command, Path(apps.ORIGINAL))), "/api/hello")
+        for app, path in contestants.values():
             app.wait_for(path)
 
         for connections in CONNECTIONS:
             loads = {
                 name: requests(app.url + path, connections=connections, seconds=seconds)
-                for name, (app, path) in parties.items()
+                for name, (app, path) in contestants.items()
             }
             for name, load in loads.items():
                 print(

@@ -12,8 +12,8 @@ import asyncio
 from pathlib import Path
 
 from benchmarks import topic
+from benchmarks.contestants import Contestant, contestants, print_ratio
 from benchmarks.load import SECONDS, Load, requests
-from benchmarks.parties import Party, parties, print_ratio
 from pywatt_kafka.brokers.real import RealBroker
 
 BODY = Path(__file__).with_suffix(".lua")
@@ -21,10 +21,10 @@ CONNECTIONS = 32
 WARM_UP = 2  # seconds
 
 
-def measure(party: Party, broker: str, seconds: int) -> Load:
+def measure(contestant: Contestant, broker: str, seconds: int) -> Load:
     """Publish to a new topic for that long."""
     name = asyncio.run(topic.create(broker))
-    with party.running(broker, name) as app:
+    with contestant.running(broker, name) as app:
         url = f"{app.url}/topics/{name}"
         requests(url, connections=CONNECTIONS, seconds=WARM_UP, script=BODY)
         return requests(url, connections=CONNECTIONS, seconds=seconds, script=BODY)
@@ -36,7 +36,7 @@ def compare(broker: str, seconds: int) -> None:
     asyncio.run(topic.publish(broker, name, senders=CONNECTIONS, seconds=WARM_UP))
     direct = asyncio.run(topic.publish(broker, name, senders=CONNECTIONS, seconds=seconds))
     print(f"{'aiokafka':10} {direct:8.0f} records/s, {CONNECTIONS} senders, acks=all, idempotent")
-    loads = {party.name: measure(party, broker, seconds) for party in parties()}
+    loads = {contestant.name: measure(contestant, broker, seconds) for contestant in contestants()}
     for name, load in loads.items():
         print(
             f"{name:10} {load.rate:8.0f} posts/s   p50 {load.p50:7.2f} ms   p99 {load.p99:7.2f} ms"

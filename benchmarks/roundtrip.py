@@ -12,8 +12,8 @@ import asyncio
 from pathlib import Path
 
 from benchmarks import topic
+from benchmarks.contestants import Contestant, contestants, print_ratio
 from benchmarks.load import SECONDS, Load, requests
-from benchmarks.parties import Party, parties, print_ratio
 from pywatt_kafka.brokers.real import RealBroker
 
 BODY = Path(__file__).with_name("publish.lua")
@@ -21,12 +21,12 @@ CLIENTS = (1, 32)
 WARM_UP = 2  # seconds
 
 
-def measure(party: Party, broker: str, seconds: int) -> dict[int, Load]:
+def measure(contestant: Contestant, broker: str, seconds: int) -> dict[int, Load]:
     """Ask for that long, with each number of clients."""
     name = asyncio.run(topic.create(broker))
     for suffix in ("requests", "responses"):
         asyncio.run(topic.create(broker, name=f"{name}-{suffix}"))
-    with party.running(broker, name) as app:
+    with contestant.running(broker, name) as app:
         url = f"{app.url}/echo"
         requests(url, connections=max(CLIENTS), seconds=WARM_UP, script=BODY)
         return {clients: requests(url, connections=clients, seconds=seconds, script=BODY) for clients in CLIENTS}
@@ -34,7 +34,7 @@ def measure(party: Party, broker: str, seconds: int) -> dict[int, Load]:
 
 def compare(broker: str, seconds: int) -> None:
     """Measure everybody and print it."""
-    loads = {party.name: measure(party, broker, seconds) for party in parties()}
+    loads = {contestant.name: measure(contestant, broker, seconds) for contestant in contestants()}
     for clients in CLIENTS:
         for name, by_clients in loads.items():
             load = by_clients[clients]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from benchmarks import apps
+from benchmarks.contestants import IN_APP
 from benchmarks.load import requests
-from benchmarks.parties import IN_APP
 from pywatt_kafka.brokers.real import RealBroker
 
 

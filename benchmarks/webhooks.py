@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from benchmarks import topic, turns
-from benchmarks.parties import Party, parties, print_python
+from benchmarks.contestants import Contestant, contestants, print_python
 from benchmarks.target import taking
 from benchmarks.turns import Runner
 from pywatt_kafka.brokers.real import RealBroker
@@ -28,25 +28,25 @@ READ = 300_000  # records, for the rate of reading alone
 
 
 @contextmanager
-def delivering_to_api(party: Party, broker: str, name: str) -> Iterator[Runner]:
+def delivering_to_api(contestant: Contestant, broker: str, name: str) -> Iterator[Runner]:
     """Run the app on a full topic, its webhooks going to its own service."""
 
     def count() -> int:
         counted: int = json.loads(app.get("/api/count")[1])["received"]
         return counted
 
-    with party.running(broker, name) as app:
+    with contestant.running(broker, name) as app:
         yield Runner(app=app, count=count)
 
 
 @contextmanager
-def delivering_outside(party: Party, broker: str, name: str) -> Iterator[Runner]:
+def delivering_outside(contestant: Contestant, broker: str, name: str) -> Iterator[Runner]:
     """As `delivering_to_api`, to a target of our own."""
-    with taking() as target, party.running(broker, name, hook=target.url()) as app:
+    with taking() as target, contestant.running(broker, name, hook=target.url()) as app:
         yield Runner(app=app, count=target.count)
 
 
-Delivering = Callable[[Party, str, str], AbstractContextManager[Runner]]
+Delivering = Callable[[Contestant, str, str], AbstractContextManager[Runner]]
 
 
 def compare(broker: str, partitions: int, count: int = TURNS, seconds: float = SECONDS) -> None:
@@ -57,11 +57,11 @@ def compare(broker: str, partitions: int, count: int = TURNS, seconds: float = S
         records = turns.records_for(count, seconds)
         with ExitStack() as stack:
             runners: dict[str, Runner] = {}
-            for party in parties():
+            for contestant in contestants():
                 name = asyncio.run(topic.create(broker, partitions=partitions))
                 topic.fill(broker, name, records)
-                runners[party.name] = stack.enter_context(delivering(party, broker, name))
-                runners[party.name].warm_up()
+                runners[contestant.name] = stack.enter_context(delivering(contestant, broker, name))
+                runners[contestant.name].warm_up()
             rates = turns.take(runners, count, seconds, records)
         for party_name, each in rates.items():
             median = statistics.median(each)

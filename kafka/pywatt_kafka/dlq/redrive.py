@@ -156,12 +156,12 @@ class Redrive:
                 self._origin = await self._stack.enter_async_context(open_origin(self._brokers, self._security))
             record = await self._origin.record_of(letter)
             key, value, headers = record.key, record.value, record.headers
-        elsewhere = self._to is not None
+        to_other_topic = self._to is not None
         return _Record(
             key,
             value,
-            redrive_headers(headers, target=None if elsewhere else letter.target_id, webhook_id=letter.webhook_id),
-            letter.origin_partition if key is None and not elsewhere else None,
+            redrive_headers(headers, target=None if to_other_topic else letter.target_id, webhook_id=letter.webhook_id),
+            letter.origin_partition if key is None and not to_other_topic else None,
             f"{letter.topic}/{letter.origin_partition}".encode() if key is None else None,
         )
 

@@ -57,9 +57,9 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, *_ = args
         if not (name.startswith("-") or ctx.resilient_parsing or self.get_command(ctx, name)):
-            from pywatt.config.diagnostics.hints import nearest  # only a mistake pays for this import
+            from pywatt.config.diagnostics.hints import closest_match  # only a mistake pays for this import
 
-            near = nearest(name, [*self.list_commands(ctx), *_ALIASES])
+            near = closest_match(name, [*self.list_commands(ctx), *_ALIASES])
             ctx.fail(f'there is no command "{name}"' + (f'; did you mean "{near}"?' if near else ""))
         return super().resolve_command(ctx, args)
 

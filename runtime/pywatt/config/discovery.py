@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pywatt_schemas
-from pywatt.config.diagnostics.hints import nearest
+from pywatt.config.diagnostics.hints import closest_match
 from pywatt.config.files.document import Document, read_document
 from pywatt.config.files.formats import FORMATS
 from pywatt.config.files.reading import absolute, is_there
@@ -102,7 +102,7 @@ def is_root(data: Mapping[str, Any]) -> bool:
         return True
     # `entrypoint` or a misspelt list make it a root file with a mistake in it, which should be reported as such
     own = [key for key in data if key not in pywatt_schemas.load("service")["properties"]]
-    return "entrypoint" in own or any(nearest(key, ROOT_KEYS, likeness=MISSPELT) for key in own)
+    return "entrypoint" in own or any(closest_match(key, ROOT_KEYS, likeness=MISSPELT) for key in own)
 
 
 def _found(document: Document) -> AppSource:

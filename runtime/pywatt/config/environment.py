@@ -36,8 +36,8 @@ def app_env_file(
         if isinstance(named, str):
             file = absolute(Path(expand_text(named, environ.get)[0]), folder)
             return file, read_env_file(file, root, key)
-    nearest = nearest_env_file(folder, cwd)
-    return nearest, read_env_file(nearest) if nearest else {}
+    closest_match = nearest_env_file(folder, cwd)
+    return closest_match, read_env_file(closest_match) if closest_match else {}
 
 
 def nearest_env_file(folder: Path, cwd: Path) -> Path | None:

@@ -62,7 +62,7 @@ def compare_files(files: Iterable[PlannedFile], overwrite: Callable[[Path], bool
                 wanted = file.mode is not Mode.NEW or overwrite(file.path)
                 (changed if wanted else kept).append(file)
         except OSError as error:
-            raise _refusal(file.path, error) from error
+            raise _refused(file.path, error) from error
     return FileChanges(created=tuple(created), changed=tuple(changed), kept=tuple(kept))
 
 
@@ -74,7 +74,7 @@ def write(files: Sequence[PlannedFile]) -> None:
                 _make_folder(file.path.parent, undo)
                 _write(file, undo)
             except OSError as error:
-                raise _refusal(file.path, error) from error
+                raise _refused(file.path, error) from error
         undo.pop_all()
 
 
@@ -110,5 +110,5 @@ def _check_folder(folder: Path) -> None:
             return
 
 
-def _refusal(path: Path, error: OSError) -> CreateRefused:
+def _refused(path: Path, error: OSError) -> CreateRefused:
     return CreateRefused(f"cannot write {path}: {error.strerror}", hint="nothing was written")

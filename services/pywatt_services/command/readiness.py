@@ -56,18 +56,18 @@ async def wait_until_ready(
 
     `given` is where it should; `listening` returns where it listens in truth.
     """
-    elsewhere = Elsewhere(given, name, listening)
+    warning = PortWarning(given, name, listening)
     async for _ in _attempts():
         if await _answers(given, probe):
             return given
-        other = elsewhere.look(asyncio.get_running_loop().time())
+        other = warning.look(asyncio.get_running_loop().time())
         if other is not None and await _answers(other, probe):
             logger.warning("%s listens on %s, not on %s as PORT and HOST say: it is reached there", name, other, given)
             return other
     raise AssertionError("attempts go on for ever")
 
 
-class Elsewhere:
+class PortWarning:
     """Finds the port of a program that ignores the port it was given."""
 
     def __init__(self, given: Address, name: str, listening: Callable[[], Sequence[Address]]) -> None:

@@ -15,7 +15,7 @@ class ConnectionHealth:
         """`degraded` is told a reason, or None when all is well again."""
         self._degraded = degraded
         self._statuses: dict[str, ConnectionStatus] = {}
-        self._refusal: str | None = None
+        self._refused_for: str | None = None
         self._changed = asyncio.Event()
 
     def watch(self, name: str) -> Callable[[ConnectionStatus], None]:
@@ -36,15 +36,15 @@ class ConnectionHealth:
 
     def refused(self, reason: str | None) -> None:
         """Set the reason for refusing work though Kafka is there; None: nothing is refused."""
-        if reason != self._refusal:
-            self._refusal = reason
+        if reason != self._refused_for:
+            self._refused_for = reason
             self._degraded(self.reason)
 
     @property
     def reason(self) -> str | None:
         """Reason for the service being degraded; None when it is not."""
         away = [status.reason for status in self._statuses.values() if status.state is ConnectionState.AWAY]
-        return f"Kafka is away: {away[0]}" if away else self._refusal
+        return f"Kafka is away: {away[0]}" if away else self._refused_for
 
     async def settled(self) -> None:
         """Wait until every client has connected or failed to for the first time."""

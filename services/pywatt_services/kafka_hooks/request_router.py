@@ -40,11 +40,11 @@ class RequestRouter:
         admin_api = self._admin_api
         asked = admin_api if admin_api is not None and admin_api.handles(request) else None
         if self._admission is not None and (asked is None or not asked.is_open(request)):
-            refusal = self._admission.refusal(request.headers)
-            if refusal is WAIT and self._admission.wait(partial(self._handle_again, request, exchange)):
+            rejection = self._admission.rejection(request.headers)
+            if rejection is WAIT and self._admission.wait(partial(self._handle_again, request, exchange)):
                 return
-            if refusal is not None:
-                exchange.respond(no_keys() if refusal is WAIT else refusal)
+            if rejection is not None:
+                exchange.respond(no_keys() if rejection is WAIT else rejection)
                 return
         if asked is not None:
             asked.handle(request, exchange)

@@ -16,7 +16,7 @@ from importlib.machinery import (
 )
 from pathlib import Path
 
-from pywatt.config.diagnostics.hints import nearest
+from pywatt.config.diagnostics.hints import closest_match
 from pywatt.config.model import ServiceConfig
 from pywatt.errors import Problem
 from pywatt_services.python.config import PythonOptions
@@ -79,7 +79,7 @@ def _find(name: str, paths: Sequence[str]) -> list[str] | None:
 
 def _hint(options: PythonOptions, folder: Path) -> str:
     known = [file.stem for file in folder.glob("*.py")]
-    near = nearest(options.module, known)
+    near = closest_match(options.module, known)
     if near is not None:
         return f'did you mean "{near}"?'
     found = find_application(folder)

@@ -83,7 +83,7 @@ def endless_service() -> Iterator[int]:
 
 
 @dataclass(frozen=True)
-class Site:
+class RunningApp:
     """A running app."""
 
     port: int
@@ -91,7 +91,7 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     files = gateway_and_api(API)
     marker = uuid.uuid4().hex
     with endless_service() as port:
@@ -104,23 +104,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield from run(folder, marker)
 
 
-def run(folder: Path, marker: str) -> Iterator[Site]:
+def run(folder: Path, marker: str) -> Iterator[RunningApp]:
     with run_pywatt(folder, env={MARKER: marker, "PORT": "0"}) as app:
-        site = Site(int(app.url.rstrip("/").rpartition(":")[2]), marker)
+        site = RunningApp(int(app.url.rstrip("/").rpartition(":")[2]), marker)
         median_latency(site.port, SMALL.encode())
         yield site
         assert app.stop() == 0
 
 
 @pytest.mark.parametrize(("name", "connections"), [("pipelining", 1), *((name, 4) for name in ATTACKS)])
-def test_nobody_else_feels(site: Site, name: str, connections: int) -> None:
+def test_nobody_else_feels(site: RunningApp, name: str, connections: int) -> None:
     memory = MemoryUsage.of(marked(site.marker))
     with under(ATTACKS[name], site.port, connections):
         assert_others_are_served(site.port, OWN.encode())
     memory.assert_bounded()
 
 
-def test_a_client_that_reads_nothing_holds_up_no_service(site: Site) -> None:
+def test_a_client_that_reads_nothing_holds_up_no_service(site: RunningApp) -> None:
     with under(ATTACKS["no reading of large answers"], site.port, 4):
         assert_others_are_served(site.port, SMALL.encode())
 
@@ -129,7 +129,7 @@ def test_a_client_that_reads_nothing_holds_up_no_service(site: Site) -> None:
 @pytest.mark.parametrize(
     "kind", ["informational", "fields", "trailers", "trailer", "extension", "answers", "chunks", "frames"]
 )
-def test_nobody_feels_a_service_that_never_comes_to_an_end(site: Site, kind: str, reads: bool) -> None:
+def test_nobody_feels_a_service_that_never_comes_to_an_end(site: RunningApp, kind: str, reads: bool) -> None:
     head = f"GET /endless/{kind} HTTP/1.1\r\n" + (HANDSHAKE if kind == "frames" else "Host: x\r\n\r\n")
     memory = MemoryUsage.of(marked(site.marker))
     with under(Attack(first=head, reads=reads), site.port, 4):

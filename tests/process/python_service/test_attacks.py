@@ -84,7 +84,7 @@ ATTACKS = {
 
 
 @dataclass(frozen=True)
-class Site:
+class RunningApp:
     """A running app whose entrypoint is the service."""
 
     port: int
@@ -92,7 +92,7 @@ class Site:
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     code, options = ENGINES[request.param]
     files: dict[str, str | dict[str, Any]] = {
         "watt.json": {
@@ -106,14 +106,14 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = write_files(tmp_path_factory.mktemp("app"), files)
     marker = uuid.uuid4().hex
     with run_pywatt(folder, env={MARKER: marker, "PORT": "0"}) as app:
-        site = Site(int(app.url.rstrip("/").rpartition(":")[2]), marker)
+        site = RunningApp(int(app.url.rstrip("/").rpartition(":")[2]), marker)
         median_latency(site.port, SMALL.encode())
         yield site
         assert app.stop() == 0
 
 
 @pytest.mark.parametrize(("name", "connections"), [("pipelining", 1), *((name, 4) for name in ATTACKS)])
-def test_nobody_else_feels(site: Site, name: str, connections: int) -> None:
+def test_nobody_else_feels(site: RunningApp, name: str, connections: int) -> None:
     memory = MemoryUsage.of(marked(site.marker))
     with under(ATTACKS[name], site.port, connections):
         assert_others_are_served(site.port, SMALL.encode())
@@ -121,7 +121,7 @@ def test_nobody_else_feels(site: Site, name: str, connections: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_application_that_goes_on_sending_when_its_client_has_left_holds_up_nobody(site: Site, method: str) -> None:
+def test_an_application_that_sends_after_its_client_has_left_holds_up_nobody(site: RunningApp, method: str) -> None:
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", site.port), timeout=30) as client:
             client.sendall(f"{method} /forever HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pywatt.config.diagnostics.hints import nearest, suggest
+from pywatt.config.diagnostics.hints import closest_match, suggest
 from pywatt.control.client import ControlClient
 from pywatt.control.discovery import choose, implied, listed, named, not_running, running
 from pywatt.control.metadata import Runtime
@@ -103,7 +103,7 @@ def _neither(
             hint = f'name its app too, as in "{runtime.name} {word}": {listed(runtimes)}'
             return ControlError(f'no app of this folder runs, whose service "{word}" could be', hint=hint)
     folder = _app_folder(cwd) if runtimes else None
-    if folder is not None and nearest(word, [runtime.name for runtime in runtimes]) is None:
+    if folder is not None and closest_match(word, [runtime.name for runtime in runtimes]) is None:
         message = f'the app of this folder, {folder}, does not run: it has no service "{word}" now'
         return NotKnown(message, hint="start it with `pywatt start`; `pywatt ps` shows the apps that run")
     return not_running(runtimes, word)

@@ -41,7 +41,7 @@ def detach(arguments: Sequence[str]) -> None:
             status = process.wait()
             log.seek(0)
             lines = log.read().decode("utf-8", "replace").splitlines()[-_MOST_LINES:]
-            raise StartError(_reason(lines, status), hint=_remedy(lines))
+            raise StartError(_reason(lines, status), hint=_hint(lines))
     url = line.strip()
     click.echo(f"Started (pid {process.pid})" + (f" at {url}." if url else "."))
     click.echo("`pywatt logs -f` shows its log, `pywatt stop` ends it.")
@@ -61,7 +61,7 @@ def _reason(lines: Sequence[str], status: int) -> str:
     return "\n".join(said).removeprefix("error: ") or f"the app ended with status {status}"
 
 
-def _remedy(lines: Sequence[str]) -> str:
+def _hint(lines: Sequence[str]) -> str:
     remedies = [line.removeprefix("fix: ") for line in lines if line.startswith("fix: ")]
     if remedies:
         return remedies[-1]

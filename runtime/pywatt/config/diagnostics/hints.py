@@ -20,11 +20,11 @@ _MILLISECONDS = "Milliseconds"
 
 
 def suggest(word: str, known: Iterable[str], *, kind: str, always_list: bool = False) -> str:
-    """Return a hint that suggests the nearest known word, or else lists the known words (of many, the nearest)."""
+    """Return a hint that suggests the closest known word, or else lists the known words (of many, the closest)."""
     names = sorted(known, key=lambda name: -_likeness(word, name))
     if not names:
         return ""
-    near = nearest(word, names)
+    near = closest_match(word, names)
     question = f'did you mean "{near}"?' if near is not None else ""
     listed = f"{kind}: {', '.join(sorted(names[:_MOST_LISTED]))}{', ...' if len(names) > _MOST_LISTED else ''}"
     if not question:
@@ -32,7 +32,7 @@ def suggest(word: str, known: Iterable[str], *, kind: str, always_list: bool = F
     return f"{question} {listed}" if always_list else question
 
 
-def nearest(word: str, known: Iterable[str], *, likeness: float = LIKENESS) -> str | None:
+def closest_match(word: str, known: Iterable[str], *, likeness: float = LIKENESS) -> str | None:
     """Return the known word most similar to this one, or None if none has the similarity `likeness` (0 to 1)."""
     by_lower = {name.lower(): name for name in known}
     plural = _MISSPELT_PLURAL.sub("ies", word.lower())

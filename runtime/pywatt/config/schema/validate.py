@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pywatt.config.diagnostics.hints import missing_key_hint, nearest, suggest, value_hint
+from pywatt.config.diagnostics.hints import closest_match, missing_key_hint, suggest, value_hint
 from pywatt.config.files.key_path import KeyPath
 from pywatt_schemas import EXPECTS, LATER, SUPPORT
 
@@ -127,7 +127,7 @@ def _violation(
     found = _found(error.instance, secret=any(is_secret(name) for name in (*own, *names)))
     schema: Any = error.schema
     options = [value for value in schema.get("enum", ()) if isinstance(value, str)]
-    meant = nearest(error.instance, options) if isinstance(error.instance, str) else None
+    meant = closest_match(error.instance, options) if isinstance(error.instance, str) else None
     hint = f'did you mean "{meant}"?' if meant else ""
     if not hint and names:
         hint = f"change the value of {' or '.join(names)}"
@@ -166,8 +166,8 @@ def _resolved(branch: Any, error: ValidationError) -> Any:
 
 
 def _known_keys(name: str, known: Mapping[str, Any]) -> str:
-    """Return a hint with the nearest key, or else with all supported keys."""
-    if nearest(name, known) is not None:
+    """Return a hint with the closest key, or else with all supported keys."""
+    if closest_match(name, known) is not None:
         return suggest(name, known, kind="")
     supported = [key for key, schema in known.items() if schema is True or schema.get(SUPPORT) != LATER]
     return suggest(name, supported, kind="known keys")

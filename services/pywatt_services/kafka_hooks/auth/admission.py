@@ -40,12 +40,12 @@ class Admission:
         self._tokens = None if token is None else Tokens(token, fetched or FixedKeys(token.keys), now=now)
         self._unauthorized = unauthorized(None if token is not None else options.header)
 
-    def refusal(self, headers: RawHeaders) -> HttpResponse | Later | None:
+    def rejection(self, headers: RawHeaders) -> HttpResponse | Later | None:
         """Return the response that refuses a client; None for one that is admitted.
 
         WAIT: that depends on newer keys, see `wait`.
         """
-        refusal: HttpResponse | Later = self._unauthorized
+        rejection: HttpResponse | Later = self._unauthorized
         for name, value in headers:
             # The digest takes the same time for every wrong key.
             if name == self._header and digest(value) in self._key_digests:
@@ -55,8 +55,8 @@ class Admission:
                 if check is TokenCheck.VALID:
                     return None
                 if check is not TokenCheck.INVALID:
-                    refusal = WAIT if check is TokenCheck.PENDING else no_keys()
-        return refusal
+                    rejection = WAIT if check is TokenCheck.PENDING else no_keys()
+        return rejection
 
     def wait(self, again: Callable[[], None]) -> bool:
         """Call `again` when the keys were fetched, or could not be; False: there is nothing to wait for."""

@@ -17,7 +17,7 @@ from pywatt_services.kafka_hooks.delivering.key_queues import KeyQueue
 from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
-from pywatt_services.kafka_hooks.webhooks.bundle import UnreadableResponse, refusals
+from pywatt_services.kafka_hooks.webhooks.bundle import UnreadableResponse, refused_records
 from pywatt_services.kafka_hooks.webhooks.egress import Call, WebhookClient, WebhookResponse
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker, WebhookRequest
@@ -134,7 +134,7 @@ class Caller:
                 return [self.judge(each, now, response) for each in deliveries]
             if isinstance(response, _StatusOnly):
                 raise UnreadableResponse(response.trouble)
-            refused = refusals(response.headers, response.body, len(deliveries))
+            refused = refused_records(response.headers, response.body, len(deliveries))
             return [
                 self._attempt(each, now, response, refused[index]) if index in refused else None
                 for index, each in enumerate(deliveries)

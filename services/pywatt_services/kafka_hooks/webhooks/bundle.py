@@ -45,7 +45,7 @@ def bundle_body(records: Iterable[tuple[Message, str, int]]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
-def refusals(headers: RawHeaders, body: bytes, count: int) -> Mapping[int, int]:
+def refused_records(headers: RawHeaders, body: bytes, count: int) -> Mapping[int, int]:
     """Return the statuses of the records that were not taken, by index; all of them when `failed` makes no sense.
 
     Raises UnreadableResponse for a body that may name them in a way that cannot be read.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.config.diagnostics.hints import nearest, value_hint
+from pywatt.config.diagnostics.hints import closest_match, value_hint
 from pywatt.errors import Problem
 
 API = {"id": "api", "path": "api"}
@@ -150,8 +150,8 @@ def test_remedies(schema: dict[str, Any], keyword: str, hint: str) -> None:
 
 
 def test_misspelt_plural_is_not_taken_for_the_singular() -> None:
-    assert nearest("retrys", ["retry", "retryDelay", "retries"]) == "retries"
-    assert nearest("delays", ["delay", "retries"]) == "delay"
+    assert closest_match("retrys", ["retry", "retryDelay", "retries"]) == "retries"
+    assert closest_match("delays", ["delay", "retries"]) == "delay"
 
 
 def test_wrong_value_names_its_variable(problem: Any) -> None:

@@ -35,7 +35,7 @@ class Gate:
         self.admission = Admission(options, now=lambda: self.now)
 
     def admits(self, *headers: tuple[bytes, bytes]) -> bool:
-        return self.admission.refusal([(b"host", b"a"), *headers]) is None
+        return self.admission.rejection([(b"host", b"a"), *headers]) is None
 
     def admits_token(self, token: str) -> bool:
         return self.admits((b"authorization", f"bearer  {token}".encode()))
@@ -52,9 +52,9 @@ def test_api_keys() -> None:
     assert not gate.admits((b"x-api-key", b"three"))
     assert not gate.admits((b"x-other", b"one"))
     assert not gate.admits_token("one")
-    refusal = gate.admission.refusal([])
-    assert isinstance(refusal, HttpResponse)
-    assert (refusal.status, dict(refusal.headers)[b"www-authenticate"]) == (401, b'ApiKey header="x-api-key"')
+    rejection = gate.admission.rejection([])
+    assert isinstance(rejection, HttpResponse)
+    assert (rejection.status, dict(rejection.headers)[b"www-authenticate"]) == (401, b'ApiKey header="x-api-key"')
     assert Gate({"apiKeys": ["one"], "header": "X-Key"}).admits((b"x-key", b"one"))
 
 
@@ -76,9 +76,9 @@ def test_shared_secret() -> None:
         "",
     ):
         assert not gate.admits_token(wrong)
-    refusal = gate.admission.refusal([])
-    assert isinstance(refusal, HttpResponse)
-    assert dict(refusal.headers)[b"www-authenticate"] == b"Bearer"
+    rejection = gate.admission.rejection([])
+    assert isinstance(rejection, HttpResponse)
+    assert dict(rejection.headers)[b"www-authenticate"] == b"Bearer"
 
 
 def test_one_of_several_credentials_is_enough() -> None:

@@ -77,8 +77,8 @@ class Issuer:
 
     def ask(self, id_: str) -> int:
         """Return the status of the rejection; 0 for an admission, 1 for a pending one."""
-        refusal: HttpResponse | Later | None = self.admission.refusal(shown(id_))
-        return 0 if refusal is None else refusal.status if isinstance(refusal, HttpResponse) else 1
+        rejection: HttpResponse | Later | None = self.admission.rejection(shown(id_))
+        return 0 if rejection is None else rejection.status if isinstance(rejection, HttpResponse) else 1
 
 
 @asynccontextmanager
@@ -96,7 +96,7 @@ async def test_who_comes_before_the_keys_waits_for_them() -> None:
     async with issuer() as i:
         seen: list[int] = []
         for _ in range(2):
-            assert i.admission.refusal(shown("a")) is WAIT
+            assert i.admission.rejection(shown("a")) is WAIT
             assert i.admission.wait(lambda: seen.append(i.ask("a")))
         await i.answer("a")
         assert seen == [0, 0]

@@ -42,7 +42,7 @@ def options(folder: Path, **settings: Any) -> tuple[AuthOptions | None, list[tup
 
 def admits(found: AuthOptions | None, token: str) -> bool:
     assert found is not None
-    return Admission(found, now=lambda: NOW).refusal([(b"authorization", f"Bearer {token}".encode())]) is None
+    return Admission(found, now=lambda: NOW).rejection([(b"authorization", f"Bearer {token}".encode())]) is None
 
 
 @pytest.mark.parametrize("algorithm", list(OF))

@@ -30,7 +30,7 @@ from pywatt_services.kafka_hooks.webhooks.bundle import (
     BundleOptions,
     UnreadableResponse,
     bundle_body,
-    refusals,
+    refused_records,
 )
 from pywatt_services.kafka_hooks.webhooks.options import Order, WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy
@@ -88,7 +88,7 @@ def test_headers_are_text_else_base64_and_a_list_where_a_name_comes_again() -> N
     ],
 )
 def test_answer_names_those_that_were_not_taken(body: bytes, refused: dict[int, int]) -> None:
-    assert refusals((), body, 3) == refused
+    assert refused_records((), body, 3) == refused
 
 
 GZIPPED = gzip.compress(b'{"failed": [0]}')
@@ -111,7 +111,7 @@ GZIPPED = gzip.compress(b'{"failed": [0]}')
     ids=range(10),
 )
 def test_coded_answer_is_decoded(codings: list[bytes], body: bytes, refused: dict[int, int]) -> None:
-    assert refusals([(b"content-encoding", coding) for coding in codings], body, 3) == refused
+    assert refused_records([(b"content-encoding", coding) for coding in codings], body, 3) == refused
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_answer_that_may_name_refused_records_and_cannot_be_read_is_told(
     headers: list[tuple[bytes, bytes]], body: bytes
 ) -> None:
     with pytest.raises(UnreadableResponse):
-        refusals(headers, body, 3)
+        refused_records(headers, body, 3)
 
 
 @fuzz
@@ -146,7 +146,7 @@ def test_answer_that_may_name_refused_records_and_cannot_be_read_is_told(
 )
 def test_any_answer_is_understood_or_refuses(codings: list[bytes], body: bytes) -> None:
     try:
-        refused = refusals([(b"content-encoding", coding) for coding in codings], body, 3)
+        refused = refused_records([(b"content-encoding", coding) for coding in codings], body, 3)
     except UnreadableResponse:
         return
     assert set(refused) <= {0, 1, 2}

@@ -17,7 +17,7 @@ IN_APP = "http://api.plt.local/hook"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Party:
+class Contestant:
     """One program with its version of the app: see `benchmarks/app`."""
 
     name: str
@@ -35,13 +35,13 @@ class Party:
             yield app
 
 
-def parties() -> list[Party]:
+def contestants() -> list[Contestant]:
     """Return all that can be measured here."""
-    found = [Party(name="pywatt", command=[apps.PYWATT, "start", "-c", "watt.kafka.json"], folder=APP)]
+    found = [Contestant(name="pywatt", command=[apps.PYWATT, "start", "-c", "watt.kafka.json"], folder=APP)]
     if apps.ORIGINAL:
         # Its dead member holds the group for its session timeout; a start before that gives up after two minutes.
         found.append(
-            Party(
+            Contestant(
                 name="original",
                 command=apps.original_command(apps.ORIGINAL),
                 folder=Path(apps.ORIGINAL),
