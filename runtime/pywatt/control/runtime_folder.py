@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -26,6 +27,7 @@ MARK = "mark"
 """File with the number that all processes of the app have: see `pywatt.worker.process.mark`."""
 NAME_BYTES = 4
 """Random bytes in a name, each of which is two characters."""
+_NAME = re.compile(rf"[0-9a-f]{{{2 * NAME_BYTES}}}")
 PRIVATE = 0o700
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -165,6 +167,8 @@ def _remove_left_over(base: Path) -> None:
     A supervisor and a forkserver that are killed in the same moment leave what their services have started.
     """
     for folder in base.iterdir():
+        if not _is_of_an_app(folder):
+            continue  # the variable may name a folder that holds other things too
         with suppress(OSError):
             lock = os.open(folder, _FLAGS)
             try:
@@ -173,6 +177,10 @@ def _remove_left_over(base: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(lock)
+
+
+def _is_of_an_app(folder: Path) -> bool:
+    return _NAME.fullmatch(folder.name) is not None and (folder / MARK).is_file()
 
 
 def _end_left_over(folder: Path) -> None:

@@ -13,7 +13,7 @@ ROOTS = ("schemas", "runtime", "kafka", "services")
 FOLDERS = {
     str(path.parent.relative_to(ROOT)) for root in ROOTS for path in (ROOT / root).glob("pywatt*/**/__init__.py")
 } - {str(path.parent.relative_to(ROOT)) for path in (ROOT / "runtime/pywatt/templates").rglob("__init__.py")}
-SECTIONS = dict(part.partition("\n")[::2] for part in PAGE.split("\n## "))
+SECTIONS = {title: text for title, _, text in (part.partition("\n") for part in PAGE.split("\n## "))}
 DRAWINGS = re.findall(r"(?s)```mermaid\n(.*?)```", PAGE)
 STARTS = ("", "runtime", "runtime/pywatt", "services/pywatt_services", "services/pywatt_services/kafka_hooks", "kafka")
 

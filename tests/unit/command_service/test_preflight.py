@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pywatt.config.model import ServiceConfig
+from pywatt.service_type import Preflight
 from pywatt_services.command import TYPE
 from pywatt_services.command.config import CommandOptions
 
@@ -14,7 +16,7 @@ from pywatt_services.command.config import CommandOptions
 def missing(folder: Path, program: str, *, expands: bool = True) -> list[str]:
     options = CommandOptions(run=(program, "x"), expands=expands, env={"TOOL": "./tool"})
     service = ServiceConfig(id="web", path=folder, type="command", options=options, env={"PATH": "/bin:/usr/bin"})
-    problems = list(TYPE.preflight(service))
+    problems = list(cast(Preflight, TYPE).preflight(service))
     assert all(problem.key == "command" and problem.hint for problem in problems)
     return [problem.message for problem in problems]
 

@@ -62,6 +62,17 @@ def test_what_was_left_over_is_removed_and_what_lives_is_not(base: Path) -> None
             assert first.path.exists()
 
 
+def test_folders_that_are_not_of_an_app_stay(base: Path) -> None:
+    base.mkdir(0o700)
+    others = [base / name for name in ("photos", "0123abcd", "7")]
+    for other in others:
+        other.mkdir()
+        (other / "file").touch()
+    with runtime_folder():
+        pass
+    assert all((other / "file").exists() for other in others)
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_processes_of_a_killed_app_are_killed_unless_this_one_is_among_them(base: Path, own: bool) -> None:
     app = new_app_mark(random.Random())

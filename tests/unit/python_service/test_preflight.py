@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pywatt.config.model import ServiceConfig
 from pywatt.errors import Problem
+from pywatt.service_type import Preflight
 from pywatt_services.python import TYPE
 from pywatt_services.python.config import PythonOptions
 
@@ -33,7 +35,7 @@ def missing(folder: Path, module: str, interpreter: Path | None = None) -> list[
         env={"PYTHONPATH": "lib"},
         interpreter=interpreter,
     )
-    return list(TYPE.preflight(service))
+    return list(cast(Preflight, TYPE).preflight(service))
 
 
 @pytest.mark.parametrize(
