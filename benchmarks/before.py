@@ -19,7 +19,7 @@ from benchmarks.contestants import Contestant
 from benchmarks.load import requests
 from benchmarks.turns import Runner
 from benchmarks.webhooks import delivering_outside
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 
 TURNS = 24
 SECONDS = 1.0

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks import apps, hooks, target, topic, turns
 from benchmarks.turns import Runner
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 
 KEYS = 1000
 ROUNDS = 4

@@ -13,7 +13,7 @@ import signal
 from benchmarks import losses, publish, roundtrip, webhooks
 from benchmarks.contestants import print_python
 from benchmarks.load import SECONDS
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from benchmarks import hooks, target, topic
 from benchmarks.target import Taken
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 
 KEYS = 1000
 CONCURRENCY = 100

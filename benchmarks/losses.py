@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from benchmarks import topic
 from benchmarks.apps import App, AppError
 from benchmarks.contestants import Contestant, contestants
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 
 RECORDS = 5000
 QUIET = 10.0  # seconds without a webhook after which the rest counts as lost

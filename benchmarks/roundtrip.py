@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks import topic
 from benchmarks.contestants import Contestant, contestants, print_ratio
 from benchmarks.load import SECONDS, Load, requests
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 
 BODY = Path(__file__).with_name("publish.lua")
 CLIENTS = (1, 32)

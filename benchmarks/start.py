@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks import apps
 from benchmarks.contestants import IN_APP
 from benchmarks.load import requests
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from benchmarks import topic, turns
 from benchmarks.contestants import Contestant, contestants, print_python
 from benchmarks.target import taking
 from benchmarks.turns import Runner
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 
 TURNS = 24
 SECONDS = 1.0

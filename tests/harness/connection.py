@@ -9,10 +9,10 @@ from typing import Any
 
 from pywatt.http.server.discard import Discard
 from pywatt.worker.asgi.connection.connections import Connections
+from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.fast_path.request import PlainReader
 from pywatt.worker.asgi.http_connection import HttpConnection, HttpListener
 from pywatt.worker.asgi.lifespan import Application, Receive, Scope, Send
-from pywatt.worker.asgi.streams import Streams
 from pywatt.worker.asgi.uvicorn_engine import _config
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars
 from pywatt_kafka.brokers.java import find_java
-from pywatt_kafka.brokers.real import RealBroker
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
 
 FETCH_AND_START = 300  # seconds; the first test of a session may have to fetch the jars

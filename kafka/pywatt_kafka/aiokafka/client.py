@@ -37,7 +37,7 @@ def require_aiokafka() -> None:
     if aiokafka_logger.level == logging.NOTSET:
         aiokafka_logger.setLevel(logging.CRITICAL + 1)
     watch_connecting()
-    from pywatt_kafka.aiokafka.header_names import install
+    from pywatt_kafka.aiokafka.non_utf8_headers import install
 
     install()
 

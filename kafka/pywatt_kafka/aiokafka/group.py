@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 
 from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, done, fetch_settings, refresh_metadata
+from pywatt_kafka.aiokafka.embedded_group_workaround import delay_leader
 from pywatt_kafka.aiokafka.errors import translated
-from pywatt_kafka.aiokafka.leader_delay import delay_leader
 from pywatt_kafka.aiokafka.records import batches_from, native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
 from pywatt_kafka.engine.settings import ERROR_TTL, METADATA_AGE, GroupSettings

@@ -21,7 +21,7 @@ import anyio
 from pywatt_kafka.engine.settings import ERROR_TTL, GroupSettings
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.rdkafka.client import CHECK_LIMIT, client_settings, fetch_settings
-from pywatt_kafka.rdkafka.connect_errors import ClientHealth
+from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translate, translated
 from pywatt_kafka.rdkafka.poller import Poller
 from pywatt_kafka.rdkafka.records import message_from, native

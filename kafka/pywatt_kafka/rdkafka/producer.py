@@ -14,7 +14,7 @@ import anyio
 from pywatt_kafka.engine.settings import FLUSH_LIMIT, ProducerSettings
 from pywatt_kafka.errors import KafkaUnavailable, UnknownPartition
 from pywatt_kafka.rdkafka.client import CHECK_LIMIT, client_settings
-from pywatt_kafka.rdkafka.connect_errors import ClientHealth
+from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translate, translated
 from pywatt_kafka.records import OutgoingRecord
 from pywatt_kafka.security.options import Security

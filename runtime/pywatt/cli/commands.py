@@ -29,7 +29,7 @@ _COMMANDS = {
     "scale": ("pywatt.cli.lifecycle.scale", "Run a service with another number of workers."),
     "schema": ("pywatt.cli.project.schema", "Print the JSON Schema of a config file."),
     "services": ("pywatt.cli.inspection.services", "Show the services of a running app."),
-    "stack": ("pywatt.cli.inspection.stack_dump", "Show what the workers of a service are doing."),
+    "stack": ("pywatt.cli.inspection.stack", "Show what the workers of a service are doing."),
     "start": ("pywatt.cli.lifecycle.start", "Start the app for production."),
     "stop": ("pywatt.cli.lifecycle.stop", "Stop a running app."),
     "validate": ("pywatt.cli.project.validate", "Check the app's config files without starting anything."),

@@ -16,7 +16,7 @@ from pywatt.config.discovery import find_app
 from pywatt.config.environment import app_env_file
 from pywatt.config.model import RuntimeConfig
 from pywatt.config.overrides import NO_OVERRIDES, Overrides, apply_overrides, select_profiles
-from pywatt.config.schema.steps import expand_document, validate_document
+from pywatt.config.schema.document_steps import expand_document, validate_document
 from pywatt.config.services import validators
 from pywatt.config.services.build import Draft, build, configure_services
 from pywatt.config.services.entries import listed_ids, service_entries

@@ -17,14 +17,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pywatt.errors import StartError
-from pywatt.worker.process.mark import end_marked, is_of_app, own_mark
+from pywatt.worker.process.descendant_mark import end_marked, is_of_app, own_mark
 
 RUNTIME_DIR = "PYWATT_RUNTIME_DIR"
 """Variable that names another folder for the sockets of running apps, where /tmp cannot be used."""
 LONGEST_RUNTIME_DIR = 80
 """Bytes: with an app's and a worker's name behind it, a socket's path must stay below 108."""
 MARK = "mark"
-"""File with the number that all processes of the app have: see `pywatt.worker.process.mark`."""
+"""File with the number that all processes of the app have: see `pywatt.worker.process.descendant_mark`."""
 NAME_BYTES = 4
 """Random bytes in a name, each of which is two characters."""
 _NAME = re.compile(rf"[0-9a-f]{{{2 * NAME_BYTES}}}")

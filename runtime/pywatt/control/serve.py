@@ -8,10 +8,10 @@ from typing import cast
 from pywatt.control.api import control_application
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.drain import drain
+from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.engine import Listeners
 from pywatt.worker.asgi.hypercorn_engine import hypercorn_engine
 from pywatt.worker.asgi.lifespan import Application, Lifespan
-from pywatt.worker.asgi.streams import Streams
 from pywatt.worker.context import WorkerContext
 
 DRAIN_SHARE = 0.5

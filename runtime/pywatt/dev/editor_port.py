@@ -17,9 +17,9 @@ from typing import Self
 
 import anyio
 
-from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.errors import StartError
+from pywatt.first_of import first_of
 from pywatt.supervisor.process.sockets import LOOPBACK
 from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.supervisor import Supervisor

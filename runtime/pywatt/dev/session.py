@@ -15,7 +15,6 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskGroup
 
-from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.dev.breakpoints import Breakpoints
 from pywatt.dev.editor_port import Editors
@@ -24,6 +23,7 @@ from pywatt.dev.restart_brake import RestartBrake
 from pywatt.dev.snapshot import modified
 from pywatt.dev.watcher import Watcher, wants_polling
 from pywatt.errors import PywattError, StartError
+from pywatt.first_of import first_of
 from pywatt.supervisor.supervisor import Supervisor
 
 

@@ -11,10 +11,10 @@ from functools import partial
 
 import anyio
 
-from pywatt.concurrency import first_of
 from pywatt.dev.keys import read_keys
 from pywatt.dev.session import DevSession
 from pywatt.dev.status_line import open_status_line
+from pywatt.first_of import first_of
 from pywatt.supervisor.supervisor import Supervisor
 
 LOOK_SECONDS = 1.0

@@ -20,10 +20,10 @@ from typing import TextIO
 from pywatt.config.model import LogLevel
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.logs.batches import BatchWriter
+from pywatt.logs.history import History, RingWriter
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.ndjson import to_line
 from pywatt.logs.output import open_output
-from pywatt.logs.ring import History, RingWriter
 
 HIGH_BYTES, LOW_BYTES = 1024 * 1024, 256 * 1024
 """Reading stops when so much is waiting to be taken, and goes on when it is less than that."""

@@ -10,10 +10,10 @@ from functools import partial
 from typing import Protocol, TextIO
 
 from pywatt.config.model import LogLevel
+from pywatt.logs.escapes import for_terminal
 from pywatt.logs.json_object import LATEST
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.ndjson import to_line
-from pywatt.logs.terminal import for_terminal
 
 _RESET, _DIM = "\x1b[0m", "\x1b[2m"
 _LEVEL_COLOURS = {

@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from pywatt.concurrency import first_of
+from pywatt.first_of import first_of
 from pywatt.supervisor.publication import Publication
 from pywatt.supervisor.slot import WorkerSlot
 

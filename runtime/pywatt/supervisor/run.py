@@ -16,11 +16,11 @@ from typing import Any
 import anyio
 
 from pywatt import __version__
-from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.control import metadata
 from pywatt.control.runtime_folder import RuntimeFolder, runtime_folder
 from pywatt.control.service import control_service
+from pywatt.first_of import first_of
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.supervisor.commands import Commands
 from pywatt.supervisor.folder_repair import FolderRepair
@@ -32,7 +32,7 @@ from pywatt.supervisor.process.reaper import ExitStatus, open_reaper
 from pywatt.supervisor.process.sockets import open_endpoint
 from pywatt.supervisor.process.worker_factory import WorkerFactory
 from pywatt.supervisor.supervisor import Supervisor
-from pywatt.worker.process.mark import end_marked, is_of_app
+from pywatt.worker.process.descendant_mark import end_marked, is_of_app
 from pywatt.worker.process.prctl import adopt_orphans
 
 

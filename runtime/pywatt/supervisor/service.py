@@ -13,9 +13,9 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup
 
-from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, ProbeConfig, ServerConfig, ServiceConfig
 from pywatt.errors import ServiceFailed
+from pywatt.first_of import first_of
 from pywatt.mesh.table import MeshService, ServiceState
 from pywatt.supervisor.monitor.probe_kinds import run_probe
 from pywatt.supervisor.monitor.start_deadlocks import DeadlockDetector

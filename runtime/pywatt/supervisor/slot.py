@@ -11,9 +11,9 @@ from typing import Protocol
 
 import anyio
 
-from pywatt.concurrency import first_of
 from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
 from pywatt.errors import ServiceFailed, StartError
+from pywatt.first_of import first_of
 from pywatt.supervisor.monitor.probe_runner import ProbeRunner
 from pywatt.supervisor.monitor.start_deadlocks import HINT
 from pywatt.supervisor.policy.restart import GiveUp, RestartHistory, after_exit

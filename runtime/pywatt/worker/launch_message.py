@@ -28,7 +28,7 @@ class LaunchMessage:
     """The mesh table at the time of the fork, which the forkserver knows and puts in."""
     supervisor_pid: int
     mark: int
-    """The mark of its processes: see `pywatt.worker.process.mark`."""
+    """The mark of its processes: see `pywatt.worker.process.descendant_mark`."""
     descriptors: tuple[str, ...]
     """Names of the passed descriptors: `channel`, `stdout`, `stderr`, `endpoint`, `loopback`, `public`, `terminal`."""
 

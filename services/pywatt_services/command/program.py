@@ -17,7 +17,7 @@ from functools import partial
 
 from pywatt.config.model import ServiceConfig
 from pywatt.errors import ServiceFailed
-from pywatt.worker.process.mark import end_marked, marked, new_app_mark, own_mark, put_mark, send
+from pywatt.worker.process.descendant_mark import end_marked, marked, new_app_mark, own_mark, put_mark, send
 from pywatt.worker.process.prctl import die_with_parent
 from pywatt_services.command.config import CommandOptions
 

@@ -13,11 +13,11 @@ from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead
 from pywatt.http.server.writer import CONTINUE, write_response_head
 from pywatt.http.websocket import accepts, handshake_key
-from pywatt_services.gateway.addresses import Addresses
 from pywatt_services.gateway.context import GatewayContext
 from pywatt_services.gateway.forwarding import UPGRADE, last_value, outer_prefix, write_request_head
 from pywatt_services.gateway.peer import Peer
 from pywatt_services.gateway.proxy_state import AWAITING, CONNECTING, ENDED, RESPONDING, TUNNEL, transition
+from pywatt_services.gateway.response_addresses import Addresses
 from pywatt_services.gateway.retry import may_retry
 from pywatt_services.gateway.routes import Route
 from pywatt_services.gateway.tunnel import Tunnel

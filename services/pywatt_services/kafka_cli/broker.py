@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
+from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.brokers.embedded import EmbeddedBroker
 from pywatt_kafka.brokers.jars import DEFAULT_VERSION, is_cached, versions
-from pywatt_kafka.brokers.real import RealBroker
 from pywatt_kafka.errors import BrokerFailed
 from pywatt_services.kafka_cli.errors import kafka_errors
 

@@ -37,7 +37,7 @@ from pywatt_services.kafka_hooks.auth.options import AuthOptions
 from pywatt_services.kafka_hooks.auth.token_options import can_check_tokens
 from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 from pywatt_services.kafka_hooks.connection_health import ConnectionHealth
-from pywatt_services.kafka_hooks.consuming.membership import legal_kafka_name
+from pywatt_services.kafka_hooks.consuming.member_id_lock import legal_kafka_name
 from pywatt_services.kafka_hooks.delivering.delivery_pipeline import DeliveryPipeline
 from pywatt_services.kafka_hooks.http.peer_workers import PeerWorkers, ask_peers
 from pywatt_services.kafka_hooks.http.routes import Routes

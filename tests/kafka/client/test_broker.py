@@ -20,8 +20,8 @@ from harness.kafka_cli import kafka
 from pywatt.errors import MissingExtra
 from pywatt.service_type import ServiceContext, StopRequest, load_type
 from pywatt_kafka import Consumer, KafkaError, Producer, TailReader, TopicPartition, consumer_lag, ensure_topics
+from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.brokers.embedded import EmbeddedBroker
-from pywatt_kafka.brokers.real import RealBroker
 from pywatt_kafka.connection.addresses import EMBEDDED_VARIABLE
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
 

@@ -32,7 +32,7 @@ from pywatt_kafka import (
     consumer_lag,
     ensure_topics,
 )
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.engine.settings import EngineName
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ import pytest
 from harness.hooks import RunHooks, Target
 
 from pywatt_kafka import Producer
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)]
 

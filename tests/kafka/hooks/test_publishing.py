@@ -14,8 +14,8 @@ from harness.hooks import LONG, Hooks, ReadRecords, RunHooks
 from harness.topics import COMPACTED, create_topic
 
 from pywatt_kafka import Consumer, Headers, ensure_topics
+from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.brokers.embedded import EmbeddedBroker
-from pywatt_kafka.brokers.real import RealBroker
 
 pytestmark = pytest.mark.anyio
 

@@ -36,9 +36,9 @@ from pywatt_kafka import (
     ensure_topics,
 )
 from pywatt_kafka.admin.topics import list_topics
+from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars
 from pywatt_kafka.brokers.java import find_java
-from pywatt_kafka.brokers.real import RealBroker
 from pywatt_kafka.engine.settings import EngineName
 
 pytestmark = pytest.mark.anyio

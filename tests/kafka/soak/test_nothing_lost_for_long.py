@@ -30,7 +30,7 @@ from harness.soak_check import Disturbance, Place, Run, Seen
 from harness.tcp_proxy import TcpProxy, tcp_proxy
 
 from pywatt_kafka import KafkaError, Producer, ensure_topics
-from pywatt_kafka.brokers.real import RealBroker
+from pywatt_kafka.brokers.apache import RealBroker
 
 SECONDS = float(os.environ.get("PYWATT_SOAK_SECONDS", "45"))
 SEED = int(os.environ.get("PYWATT_SOAK_SEED", str(random.randrange(1_000_000))))

@@ -27,7 +27,7 @@ ALLOWED = {
 }
 
 LAYERS: tuple[set[str], ...] = (
-    {"backoff", "concurrency", "procfs", "redaction", "testing"},
+    {"backoff", "first_of", "procfs", "redaction", "testing"},
     {"errors"},
     {"http"},
     {"mesh"},
@@ -158,7 +158,7 @@ def test_imports_that_run_back_are_found() -> None:
     assert runs_back("pywatt.config.settings", "pywatt.supervisor.service")
     assert runs_back("pywatt.config.model", "pywatt.config.pipeline")
     assert runs_back("pywatt.channel.stream", "pywatt.logs.lines")
-    assert not runs_back("pywatt.cli.output.table", "pywatt.logs.terminal")
+    assert not runs_back("pywatt.cli.output.table", "pywatt.logs.escapes")
     assert not runs_back("pywatt.config.pipeline", "pywatt.config.model")
     assert not runs_back("pywatt.mesh.client", "pywatt.mesh.table")
 

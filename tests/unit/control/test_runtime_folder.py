@@ -19,7 +19,7 @@ from pywatt.control import metadata as runtimes
 from pywatt.control.discovery import running
 from pywatt.control.runtime_folder import RUNTIME_DIR, RuntimeFolder, belongs_to_us, runtime_folder
 from pywatt.errors import StartError
-from pywatt.worker.process.mark import new_app_mark
+from pywatt.worker.process.descendant_mark import new_app_mark
 
 MAKE = """
 import os, pathlib, sys
@@ -79,7 +79,7 @@ def test_processes_of_a_killed_app_are_killed_unless_this_one_is_among_them(base
     code = f"""
 import os, pathlib, subprocess, sys
 from pywatt.control.runtime_folder import RuntimeFolder
-from pywatt.worker.process.mark import put_mark, worker_mark
+from pywatt.worker.process.descendant_mark import put_mark, worker_mark
 put_mark(worker_mark({app}, 1)); none = subprocess.DEVNULL
 folder = RuntimeFolder(pathlib.Path(sys.argv[1]), {app})
 print(subprocess.Popen(["sleep", "600"], stdout=none, stderr=none, start_new_session=True).pid, flush=True)
@@ -88,7 +88,7 @@ os._exit(0)
     done = subprocess.run([sys.executable, "-c", code, str(base)], capture_output=True, text=True, check=True)
     pid = int(done.stdout)
     try:
-        start = f"from pywatt.worker.process.mark import put_mark; put_mark({app if own else 0}); {MAKE}"
+        start = f"from pywatt.worker.process.descendant_mark import put_mark; put_mark({app if own else 0}); {MAKE}"
         subprocess.run([sys.executable, "-c", start, str(base)], check=True)
         assert wait_for_end([pid], 0 if own else 15) == ([pid] if own else [])
     finally:

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pywatt.config.model import LogLevel
+from pywatt.logs.history import RingReader, history_of
 from pywatt.logs.lines import MAX_LINE_BYTES, Stream
 from pywatt.logs.logbook import HIGH_BYTES, Logbook, open_logbook
 from pywatt.logs.output import PrettyLines
-from pywatt.logs.ring import RingReader, history_of
 from pywatt.supervisor.process.output import WorkerOutput, _Pipe
 
 PIPE_BYTES = 256 * 1024

@@ -15,9 +15,9 @@ import pytest
 
 from pywatt.config.model import LogLevel
 from pywatt.logs import logbook as module
+from pywatt.logs.history import History, RingReader, history_of
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.logbook import Logbook, open_logbook
-from pywatt.logs.ring import History, RingReader, history_of
 
 pytestmark = pytest.mark.anyio
 

@@ -12,13 +12,13 @@ import click
 
 from pywatt.cli.arguments import completions
 from pywatt.cli.arguments.selection import ID_HELP
-from pywatt.cli.inspection.log_lookup import find_history
+from pywatt.cli.inspection.history_lookup import find_history
 from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.model import LogLevel
 from pywatt.errors import NotKnown
+from pywatt.logs.history import RingReader
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.output import JsonLines, open_output
-from pywatt.logs.ring import RingReader
 from pywatt.logs.since import parse_since
 
 DEFAULT_LINES = 100

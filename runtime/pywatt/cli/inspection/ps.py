@@ -15,7 +15,7 @@ from pywatt.control.client import ControlClient
 from pywatt.control.discovery import running
 from pywatt.control.metadata import Runtime
 from pywatt.errors import ControlError
-from pywatt.logs.terminal import for_terminal
+from pywatt.logs.escapes import for_terminal
 from pywatt.mesh.table import ServiceState
 
 ANSWER_SECONDS = 2.0

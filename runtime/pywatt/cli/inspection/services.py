@@ -10,7 +10,7 @@ import click
 from pywatt.cli.arguments import completions
 from pywatt.cli.arguments.selection import ID_HELP, find_app
 from pywatt.cli.output.table import STATE_COLOURS, duration, json_option, megabytes, print_json, print_table
-from pywatt.logs.terminal import for_terminal
+from pywatt.logs.escapes import for_terminal
 
 
 @click.command(epilog=ID_HELP)

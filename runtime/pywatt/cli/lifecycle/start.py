@@ -15,7 +15,7 @@ import anyio
 import click
 
 from pywatt.cli.arguments.config_options import config_option, env_file_option
-from pywatt.cli.arguments.start_words import split_words, start_services
+from pywatt.cli.arguments.start_arguments import split_words, start_services
 from pywatt.cli.lifecycle.detach import detach as run_detached
 from pywatt.cli.lifecycle.detach import tell_ready
 from pywatt.cli.lifecycle.signals import Reloads, obey_signals
@@ -23,8 +23,8 @@ from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.config.overrides import Overrides
 from pywatt.dev.editor_port import Editors
 from pywatt.errors import NoHome, StartError
+from pywatt.logs.history import History, history_of
 from pywatt.logs.logbook import Logbook, open_logbook
-from pywatt.logs.ring import History, history_of
 from pywatt.supervisor.process.debuggers import Attend
 from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.run import run_app

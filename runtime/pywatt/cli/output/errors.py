@@ -12,7 +12,7 @@ import click
 
 from pywatt.cli.output.tracebacks import shorten_tracebacks
 from pywatt.errors import ConfigError, Problem, PywattError, ServiceFailed
-from pywatt.logs.terminal import for_terminal
+from pywatt.logs.escapes import for_terminal
 from pywatt.redaction import hide_in_text
 
 MOST_PROBLEMS = 8

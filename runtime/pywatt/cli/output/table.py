@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from pywatt.logs.terminal import for_terminal
+from pywatt.logs.escapes import for_terminal
 
 _GAP = "  "
 _INDENT = "    "

@@ -9,7 +9,7 @@ from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.files.key_path import parse_key_path
 from pywatt.config.services.build import BROKER, Draft
 from pywatt.config.services.entries import ServiceEntry
-from pywatt.config.services.requirements import check_packages
+from pywatt.config.services.installed_packages import check_packages
 from pywatt.config.services.topology import find_cycle
 from pywatt.config.supervision import check_layer
 from pywatt.service_type import Preflight

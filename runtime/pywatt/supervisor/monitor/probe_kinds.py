@@ -19,7 +19,7 @@ from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.reaper import Reaper
 from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.process.worker_factory import WorkerFactory
-from pywatt.worker.process.mark import put_mark
+from pywatt.worker.process.descendant_mark import put_mark
 
 MAX_OUTPUT = 400
 """Characters of a failed program's output that are reported."""

@@ -20,8 +20,8 @@ from pywatt.mesh.versions import TableVersions
 from pywatt.supervisor.process.kernel_limits import NO_ROOM
 from pywatt.supervisor.process.reaper import ExitStatus, Reaper
 from pywatt.worker.launch_message import LaunchMessage
+from pywatt.worker.process.descendant_mark import new_app_mark, worker_mark
 from pywatt.worker.process.forkserver import ADOPT, FORGET, FORK, HEADER, PID, PRELOAD, TABLE
-from pywatt.worker.process.mark import new_app_mark, worker_mark
 
 BASE_PRELOAD = ("pywatt.worker.process.main", "pywatt.worker.asgi.serve")
 """Modules that every worker needs."""
@@ -52,7 +52,7 @@ class Forkserver:
         self._table_version = 0
         """Version of its mesh table."""
         self.app_mark = new_app_mark(rng or random.Random())  # noqa: S311 - no secret
-        """The mark of all processes that the app starts: see `pywatt.worker.process.mark`."""
+        """The mark of all processes that the app starts: see `pywatt.worker.process.descendant_mark`."""
         self._marks = itertools.count()
         self._launch()
 

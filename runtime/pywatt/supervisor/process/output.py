@@ -16,7 +16,7 @@ import anyio
 from pywatt.config.model import LogLevel
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.logs.lines import Line, LineSplitter, LogRecord, Source, Stream, TextLevels, parse_line
-from pywatt.logs.traces import TraceJoiner
+from pywatt.logs.stack_traces import TraceJoiner
 
 TAIL_LINES = 50
 TAIL_WIDTH = 2000

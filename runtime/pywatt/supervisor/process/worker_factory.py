@@ -28,7 +28,7 @@ from pywatt.supervisor.process.reaper import ExitStatus, Reaper
 from pywatt.supervisor.process.sockets import open_endpoint
 from pywatt.supervisor.process.worker import OnAsk, Worker
 from pywatt.worker.launch_message import LaunchMessage
-from pywatt.worker.process.mark import end_marked
+from pywatt.worker.process.descendant_mark import end_marked
 
 NOT_PROBED = "its probes have not passed yet"
 

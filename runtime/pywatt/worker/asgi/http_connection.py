@@ -24,13 +24,13 @@ from pywatt.http.server.connection import NEVER, ServerConnection
 from pywatt.http.server.state import CLOSED, READING, WAITING
 from pywatt.http.server.turns import Turns
 from pywatt.http.whole_request import WholeRequestReader, sent_target
-from pywatt.worker.asgi.connection.arrival import Arrival
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.connection.own_responses import ALLOW, concerns_server
+from pywatt.worker.asgi.connection.request_timeouts import Arrival
+from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.fast_path.request import PlainReader
 from pywatt.worker.asgi.forwarded import UNIX_CLIENT, UNIX_SERVER, Forwarded, forwarded, is_inside, place
 from pywatt.worker.asgi.http_cycle import HIGH_WATER, HttpCycle
-from pywatt.worker.asgi.streams import Streams
 from pywatt.worker.asgi.websocket import WorkerWebSocket
 
 

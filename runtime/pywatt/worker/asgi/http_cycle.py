@@ -17,8 +17,8 @@ from pywatt.worker.asgi.fast_path.head import plain_head
 from pywatt.worker.asgi.lifespan import Application, Message, Scope
 
 if TYPE_CHECKING:
+    from pywatt.worker.asgi.endless_responses import Stream
     from pywatt.worker.asgi.http_connection import HttpConnection
-    from pywatt.worker.asgi.streams import Stream
 
 JOINED_SIZE = 16 * 1024
 """Bytes of a body above which copying it behind its head costs more than a second write."""

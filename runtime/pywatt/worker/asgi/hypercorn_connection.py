@@ -16,9 +16,9 @@ from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.server.discard import Discard
 from pywatt.http.server.turns import Turns
-from pywatt.worker.asgi.connection.checked_requests import CheckedRequests
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.connection.own_responses import error_response, options_answer
+from pywatt.worker.asgi.connection.strict_requests import CheckedRequests
 
 CONTINUE = b"HTTP/1.1 100"
 GOODBYE = 1.0

@@ -18,10 +18,10 @@ from pywatt.http.server.turns import Turns
 from pywatt.logs.reporter import reporter
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.drain import Drainable
+from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.engine import Listeners, is_not_a_cancellation
 from pywatt.worker.asgi.forwarded import UNIX_CLIENT, UNIX_SERVER
 from pywatt.worker.asgi.lifespan import Application, Receive, Scope, Send
-from pywatt.worker.asgi.streams import Streams
 
 try:
     from hypercorn.app_wrappers import ASGIWrapper

@@ -9,9 +9,9 @@ from typing import Any
 
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.drain import Drainable, drain
+from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.engine import EngineName, Listeners
 from pywatt.worker.asgi.lifespan import Application, Lifespan, Receive, Scope, Send
-from pywatt.worker.asgi.streams import Streams
 from pywatt.worker.heartbeat import WAITING
 
 __all__ = ["Application", "EngineName", "Receive", "Scope", "Send", "serve_asgi"]

@@ -14,10 +14,10 @@ from uvicorn import Config
 from pywatt.logs.reporter import reporter
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.drain import Drainable
+from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.engine import Listeners, is_not_a_cancellation
 from pywatt.worker.asgi.http_connection import DatedHttpConnection, HttpConnection, HttpListener
 from pywatt.worker.asgi.lifespan import Receive, Scope, Send
-from pywatt.worker.asgi.streams import Streams
 from pywatt.worker.asgi.websocket import WorkerWebSocket
 
 CANCEL_LIMIT = 1.0

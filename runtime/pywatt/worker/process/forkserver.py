@@ -28,7 +28,7 @@ from typing import NoReturn
 
 from pywatt.mesh.table import MeshTable
 from pywatt.worker.launch_message import LaunchMessage
-from pywatt.worker.process.mark import end_marked, is_of_app, put_mark
+from pywatt.worker.process.descendant_mark import end_marked, is_of_app, put_mark
 
 MAX_DESCRIPTORS = 8
 EXIT_UNKNOWN = 70

@@ -31,12 +31,12 @@ from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, import
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb, listen_for_editor
 from pywatt.worker.launch_message import LaunchMessage
-from pywatt.worker.process.async_library import asyncio_runs_here
 from pywatt.worker.process.bytecode import cache_settled_files_only
+from pywatt.worker.process.descendant_mark import put_mark
 from pywatt.worker.process.fork_signals import forget_signals_in_children
-from pywatt.worker.process.mark import put_mark
 from pywatt.worker.process.prctl import die_with_parent
 from pywatt.worker.process.process_exit import FAILURE_GRACE, ProcessExit
+from pywatt.worker.process.sniffio_hint import asyncio_runs_here
 from pywatt.worker.process.startup_variables import make_good, need_new_interpreter, open_output
 from pywatt.worker.stack_dump import STACK_SIGNAL
 from pywatt.worker.user_traceback import root_cause, trim

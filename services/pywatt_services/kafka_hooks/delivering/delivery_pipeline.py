@@ -27,7 +27,7 @@ from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_kafka.security.options import Security
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, KafkaHooksOptions
 from pywatt_services.kafka_hooks.consuming.consume_loop import ConsumeLoop
-from pywatt_services.kafka_hooks.consuming.membership import HeldMemberId, hold, legal_kafka_name, subscription_mark
+from pywatt_services.kafka_hooks.consuming.member_id_lock import HeldMemberId, hold, legal_kafka_name, subscription_mark
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.consuming.start_offsets import StartOffsets
 from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook

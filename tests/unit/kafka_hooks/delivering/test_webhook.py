@@ -33,9 +33,9 @@ from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord,
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.offset_tracker import OffsetTracker
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
-from pywatt_services.kafka_hooks.delivering.caller import REFUSAL_HOLDS
 from pywatt_services.kafka_hooks.delivering.key_queues import QueueState
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker, TargetBreakers
+from pywatt_services.kafka_hooks.delivering.target_caller import REFUSAL_HOLDS
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions

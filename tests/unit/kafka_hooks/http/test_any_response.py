@@ -210,7 +210,7 @@ async def test_mistake_of_ours_in_reading_an_answer_makes_a_failed_attempt(
     def broken(*_: object) -> float:
         raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr("pywatt_services.kafka_hooks.delivering.caller.retry_after", broken)
+    monkeypatch.setattr("pywatt_services.kafka_hooks.delivering.target_caller.retry_after", broken)
     refusal = b"HTTP/1.1 503 Odd\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
     letters = await outcome_of([[refusal]])
     assert [len(letter["errors"]) for letter in letters] == [2, 2]

@@ -26,7 +26,7 @@ from pywatt_kafka import (
     Tls,
     UnknownTopic,
 )
-from pywatt_kafka.rdkafka.connect_errors import ClientHealth
+from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translate
 from pywatt_kafka.rdkafka.security import security_settings
 

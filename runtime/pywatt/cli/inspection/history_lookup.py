@@ -9,7 +9,7 @@ from pathlib import Path
 from pywatt.control.discovery import NONE_RUNS, implied, listed, named, running
 from pywatt.control.metadata import Runtime
 from pywatt.errors import ControlError, NotKnown
-from pywatt.logs.ring import History, RingReader, histories, history_of, segments
+from pywatt.logs.history import History, RingReader, histories, history_of, segments
 
 
 def find_history(words: Sequence[str]) -> tuple[History, Sequence[str]]:

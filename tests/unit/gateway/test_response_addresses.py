@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pywatt_services.gateway.addresses import Addresses
 from pywatt_services.gateway.options import ProxyOptions
+from pywatt_services.gateway.response_addresses import Addresses
 from pywatt_services.gateway.routes import RouteTable
 
 

@@ -9,9 +9,9 @@ from pywatt.http.headers import LAST_CHUNK, Header, chunk, tokens, write_head
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.request import RequestHead
 from pywatt.http.whole_request import WholeRequestReader, sent_target
-from pywatt.worker.asgi.connection.arrival import Arrival
 from pywatt.worker.asgi.connection.byte_queue import ByteQueue
 from pywatt.worker.asgi.connection.own_responses import concerns_server
+from pywatt.worker.asgi.connection.request_timeouts import Arrival
 
 PIECE = 16 * 1024
 HEAD_PIECE = 4 * 1024

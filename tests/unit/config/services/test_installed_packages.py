@@ -25,7 +25,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = importlib.util.find_spec
     monkeypatch.setattr(
-        "pywatt.config.services.requirements.find_spec", lambda name: None if name in names else real(name)
+        "pywatt.config.services.installed_packages.find_spec", lambda name: None if name in names else real(name)
     )
     return names
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt.logs.traces import MAX_LINES, TraceJoiner
+from pywatt.logs.stack_traces import MAX_LINES, TraceJoiner
 
 
 def joined(text: str) -> list[str]:

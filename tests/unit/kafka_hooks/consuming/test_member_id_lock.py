@@ -14,8 +14,8 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from pywatt_services.kafka_hooks.consuming import membership
-from pywatt_services.kafka_hooks.consuming.membership import hold, subscription_mark
+from pywatt_services.kafka_hooks.consuming import member_id_lock as membership
+from pywatt_services.kafka_hooks.consuming.member_id_lock import hold, subscription_mark
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets")]
 
@@ -23,7 +23,7 @@ LONG = 10.0  # seconds
 
 HOLDER = """
 import asyncio, os
-from pywatt_services.kafka_hooks.consuming.membership import hold
+from pywatt_services.kafka_hooks.consuming.member_id_lock import hold
 async def main():
     async with hold("one", "GROUP", owner=OWNER) as held:
         print(held.instance_id, flush=True)

@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt.worker.process.mark import end_marked, is_of_app, marked, new_app_mark, own_mark, put_mark, worker_mark
+from pywatt.worker.process.descendant_mark import (
+    end_marked,
+    is_of_app,
+    marked,
+    new_app_mark,
+    own_mark,
+    put_mark,
+    worker_mark,
+)
 
 APP = new_app_mark(random.Random(1))
 
@@ -58,7 +66,7 @@ def test_a_mark_is_inherited_and_ends_those_who_have_it(sleeper: subprocess.Pope
 
 def test_a_limit_that_cannot_be_set_marks_nothing() -> None:
     code = (
-        "import resource; resource.setrlimit(10, (5, 5)); from pywatt.worker.process.mark import *; "
+        "import resource; resource.setrlimit(10, (5, 5)); from pywatt.worker.process.descendant_mark import *; "
         f"put_mark({APP}); print(own_mark())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

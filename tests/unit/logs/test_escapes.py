@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt.logs.terminal import for_terminal
+from pywatt.logs.escapes import for_terminal
 
 
 @pytest.mark.parametrize(

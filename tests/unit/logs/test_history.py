@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from pywatt.config.model import LogLevel
 from pywatt.errors import NoHome
+from pywatt.logs.history import SEGMENTS, History, RingReader, RingWriter, histories, history_of, segments, state_folder
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.ndjson import from_line, to_line
-from pywatt.logs.ring import SEGMENTS, History, RingReader, RingWriter, histories, history_of, segments, state_folder
 
 SIZE = 4000
 LINE = b"x" * 99 + b"\n"

@@ -8,7 +8,7 @@ from pywatt.cli.arguments import completions
 from pywatt.cli.arguments.selection import ID_HELP, find_service
 from pywatt.cli.output.table import json_option, print_json
 from pywatt.errors import EXIT_FAILURE
-from pywatt.logs.terminal import for_terminal
+from pywatt.logs.escapes import for_terminal
 
 
 @click.command(epilog=ID_HELP)
