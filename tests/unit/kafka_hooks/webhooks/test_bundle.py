@@ -347,7 +347,8 @@ async def test_answer_that_refuses_refuses_them_all() -> None:
 
 @pytest.mark.parametrize(("coding", "again"), [(b"gzip", "a"), (b"br", "ab")])
 async def test_coded_answer_is_read_or_takes_none(coding: bytes, again: str) -> None:
-    async with bench() as b:
+    # Two that are tried again may be due in different grains of the timers: a bundle waits for them, and for no more.
+    async with bench(records=2, wait=60.0 if len(again) > 1 else 0.0) as b:
         b.accept("ka", "lb")
         (await b.calls.get()).reply(failed=[0], coding=coding)
         call = await b.calls.get()
