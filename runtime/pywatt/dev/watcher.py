@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
@@ -48,7 +49,7 @@ class Watcher:
     ) -> None:
         """`since`: time from which on a save counts, in nanoseconds since the epoch. `warn` tells the user.
 
-        `report` yields the kernel's reports of folders.
+        `report` yields an empty set once it watches the folders, then the kernel's reports.
         """
         self.over = anyio.Event()
         """To be set at the end: no cancellation reaches the thread that waits for events."""
@@ -108,7 +109,6 @@ class Watcher:
 
     async def _events(self, watched: Snapshot) -> AsyncGenerator[set[Path]]:
         """Yield the paths that the kernel reports together; an empty set: anything may have changed."""
-        yield set()  # what was saved between the scan and the watch is reported by nobody
         if not self._polling:
             try:
                 async with aclosing(self._report(watched.folders, self.over)) as reported:
@@ -121,11 +121,30 @@ class Watcher:
                 self._polling = True
                 self._warn(_limit_reached(error, len(watched.folders)))
         while True:
-            await anyio.sleep(POLL_SECONDS)
             yield set()
+            await anyio.sleep(POLL_SECONDS)
+
+
+class _Stop:
+    """Event that ends one watch; also set when all watching is over."""
+
+    def __init__(self, over: anyio.Event) -> None:
+        self._over = over
+        self._ended = False
+
+    def set(self) -> None:
+        self._ended = True
+
+    def is_set(self) -> bool:
+        return self._ended or self._over.is_set()
 
 
 async def _reported(folders: Iterable[Path], over: anyio.Event) -> AsyncGenerator[set[Path]]:
+    """Yield the paths that the kernel reports together; first an empty set, once the folders are watched.
+
+    Nobody reports a change between the scan that found the folders and the watch.
+    """
+    stop = _Stop(over)
     watcher = awatch(
         *folders,
         watch_filter=None,
@@ -133,13 +152,26 @@ async def _reported(folders: Iterable[Path], over: anyio.Event) -> AsyncGenerato
         step=SETTLE,
         rust_timeout=SCAN_AGAIN,
         yield_on_timeout=True,
-        stop_event=over,
+        stop_event=stop,
         recursive=False,
         force_polling=False,
         ignore_permission_denied=True,
     )
-    async for changes in watcher:
-        yield {Path(path) for _, path in changes}
+    first = asyncio.ensure_future(anext(watcher))
+    try:
+        await asyncio.sleep(0)  # its first step begins to watch, and then waits in a thread
+        if not first.done():
+            yield set()
+        yield {Path(path) for _, path in await first}
+        async for changes in watcher:
+            yield {Path(path) for _, path in changes}
+    except StopAsyncIteration:
+        return  # it is over
+    finally:
+        stop.set()
+        with anyio.CancelScope(shield=True):
+            await asyncio.gather(first, return_exceptions=True)  # its thread looks at `stop` every few milliseconds
+            await watcher.aclose()
 
 
 def wants_polling(environ: Mapping[str, str]) -> bool:

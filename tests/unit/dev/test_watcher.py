@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from watchfiles import awatch
+from watchfiles.main import FileChange
 
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.dev.interest import Interest
@@ -61,6 +65,23 @@ async def test_a_save_between_two_watches_is_not_lost(tmp_path: Path) -> None:
     watcher = Watcher(lambda: interest(tmp_path), since=0, polling=False, warn=pytest.fail, report=report)
     async with aclosing(watcher.changes()) as changes:
         assert await anext(changes) == {tmp_path / "unseen.py"}
+
+
+async def test_a_save_just_before_the_kernel_watches_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def watch_late(*folders: Path, **options: Any) -> AsyncGenerator[set[FileChange]]:
+        (tmp_path / "unseen.py").touch()
+        async with aclosing(awatch(*folders, **options)) as changes:
+            async for change in changes:
+                yield change
+
+    monkeypatch.setattr("pywatt.dev.watcher.awatch", watch_late)
+    watcher = Watcher(lambda: interest(tmp_path), since=0, polling=False, warn=pytest.fail)
+    async with asyncio.timeout(20), aclosing(watcher.changes()) as changes:
+        assert await anext(changes) == {tmp_path / "unseen.py"}
+        (tmp_path / "seen.py").touch()
+        assert await anext(changes) == {tmp_path / "seen.py"}
 
 
 @pytest.mark.parametrize(("value", "wanted"), [("", False), ("false", False), ("true", True), ("1", True)])
