@@ -19,6 +19,11 @@ class ManualTurns(Turns):
             clock=lambda: 0.0,
         )
 
+    @property
+    def has_timers(self) -> bool:
+        """Whether a timer is set."""
+        return bool(self._timers)
+
     def pass_time(self) -> None:
         """Fire every timer that is set now."""
         timers = self._timers.copy()

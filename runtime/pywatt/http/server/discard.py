@@ -34,6 +34,8 @@ class Discard(asyncio.BufferedProtocol):
         self._ended = ended
         self._sends = False
         """True when bytes have come since the last look."""
+        self._looks = True
+        """True while a look is due; a silent client causes none."""
         transport.set_protocol(self)
         transport.resume_reading()
         call_later(PAUSE, self._look)
@@ -45,6 +47,9 @@ class Discard(asyncio.BufferedProtocol):
         """Receive more later."""
         self._sends = True
         self._transport.pause_reading()
+        if not self._looks:
+            self._looks = True
+            self._call_later(PAUSE, self._look)
 
     def eof_received(self) -> bool:
         self._end()
@@ -61,13 +66,13 @@ class Discard(asyncio.BufferedProtocol):
         self._protocol.resume_writing()
 
     def _look(self) -> None:
-        if self._transport.is_closing():
-            return
-        if not self._sends and self._transport.can_write_eof():
+        self._looks = self._sends and not self._transport.is_closing()
+        if self._looks:
+            self._sends = False
+            self._transport.resume_reading()
+            self._call_later(PAUSE, self._look)
+        elif self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
-        self._sends = False
-        self._transport.resume_reading()
-        self._call_later(PAUSE, self._look)
 
     def _end(self) -> None:
         if self._ended is not None:

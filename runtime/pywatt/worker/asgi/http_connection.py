@@ -49,7 +49,7 @@ class HttpListener(ServerState):
         self._clock = connections
         self.limits = limits or ConnectionLimits()
         self.draining = False
-        """Whether each response says `Connection: close`."""
+        """True when each response says `Connection: close`."""
         self.plain_reader = PlainReader()
         self.turns = turns or Turns()
 
@@ -80,7 +80,8 @@ class HttpConnection(ServerConnection[HttpListener]):
     def __init__(
         self, *, config: Config, server_state: HttpListener, app_state: dict[str, Any], _loop: Any = None
     ) -> None:
-        super().__init__(server_state, WholeRequestReader(server_state.limits.head), dated=self.is_dated)
+        self._requests = WholeRequestReader(server_state.limits.head)
+        super().__init__(server_state, self._requests, dated=self.is_dated)
         assert isinstance(config.loaded_app, Streams)
         self.streams = config.loaded_app
         self.tasks = server_state.tasks
@@ -96,7 +97,7 @@ class HttpConnection(ServerConnection[HttpListener]):
         self.writable: asyncio.Event | None = None
         """Set once more may be written; None while it may."""
         self._is_inside = False
-        """Whether the connection is one over the unix socket."""
+        """True for a connection over the unix socket."""
 
     # For the event loop.
 
@@ -156,7 +157,7 @@ class HttpConnection(ServerConnection[HttpListener]):
 
     @property
     def is_closing(self) -> bool:
-        """Whether what is written reaches nobody."""
+        """True when writes no longer reach the client."""
         return self._transport is None or self._transport.is_closing()
 
     async def drain(self) -> None:
@@ -269,7 +270,7 @@ class HttpConnection(ServerConnection[HttpListener]):
 
     def _begin_request(self, head: RequestHead, body: bytes, ended: bool) -> None:
         raw_path, query = sent_target(head.target)
-        path, headers = raw_path.decode(), self._reader.own_fields()  # type: ignore[attr-defined]
+        path, headers = raw_path.decode(), self._requests.own_fields()
         if "%" in path:
             path = unquote(path)
         told = forwarded(dict(headers)) if self._is_inside else None
@@ -322,7 +323,7 @@ class HttpConnection(ServerConnection[HttpListener]):
         """Hand the connection over to the protocol of WebSockets."""
         path, query = sent_target(head.target)
         lines = [b"GET ", path, query, b" HTTP/1.1\r\n"]
-        for name, value in self._reader.own_fields():  # type: ignore[attr-defined]
+        for name, value in self._requests.own_fields():
             lines += (name, b": ", value, b"\r\n")
         lines.append(b"\r\n")
         transport, rest = self._transport, bytes(self._held)

@@ -48,12 +48,12 @@ class HttpCycle:
 
     # How every cycle begins. As attributes of the class they cost a request nothing.
     more_body = False
-    """Whether more of the request's body is to come."""
+    """True while the request's body is incomplete."""
     expects_continue = False
     is_old = False
-    """Whether the client speaks HTTP/1.0, which knows no chunks: a body of unknown length ends with the connection."""
+    """True for HTTP/1.0, which has no chunks: a body of unknown length ends with the connection."""
     is_attended = False
-    """Whether somebody calls `flush` before the turn of the loop ends."""
+    """True while the connection calls `flush` before the turn of the loop ends."""
     disconnected = False
     response_started = False
     response_complete = False
@@ -62,6 +62,8 @@ class HttpCycle:
     _changed: asyncio.Event | None = None
     """Set when more of the body has come, or nothing will: made when the application waits."""
     _chunked = False
+    _until_close = False
+    """True when the response's body ends with the connection."""
     _left = 0
     """Bytes of the response's body that its Content-Length announces and that were not sent yet."""
     _start: Message | None = None
@@ -70,7 +72,7 @@ class HttpCycle:
 
     def __init__(self, connection: HttpConnection, scope: Scope, body: bytes, keep_alive: bool) -> None:
         self.scope = scope
-        self.body: bytes | None = body
+        self.body: bytes | bytearray | None = body
         """What the application has not received yet; None once it has received the end."""
         self.keep_alive = keep_alive
         self._connection = connection
@@ -84,8 +86,12 @@ class HttpCycle:
 
     def add_body(self, body: bytes, *, more: bool) -> None:
         """Pass on a part of the request's body."""
-        if body:
-            self.body = self.body + body if self.body else body
+        if body and self.body:
+            if type(self.body) is bytes:  # appending to it would copy it for each tiny chunk
+                self.body = bytearray(self.body)
+            self.body += body
+        elif body:
+            self.body = body
         self.more_body = more
         self.wake()
 
@@ -139,6 +145,8 @@ class HttpCycle:
         self.body = b"" if self.more_body else None
         if self.more_body:
             self._connection.resume_reading()
+        if type(body) is bytearray:
+            body = bytes(body)
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     async def send(self, message: Message) -> None:
@@ -226,8 +234,6 @@ class HttpCycle:
         head.append(b"\r\n")
         self._chunked = bool(chunked)
         return b"".join(head), length
-
-    _until_close = False
 
     def _send_body(self, message: Message) -> bool:
         """Write a part of the body; return whether more is to come. Raises RuntimeError."""

@@ -16,10 +16,11 @@ MAX_ABANDONED = 200
 Python cannot end a thread. If it was still counted, a few clients that leave such streams would hold up all others.
 """
 
-SWITCH_INTERVAL = 0.0005
+SWITCH_INTERVAL = 0.0001
 """Seconds after which a thread that waits for the interpreter gets it (Python's own default: 5 ms).
 
-A request changes threads three times. Each change waits this long while the event loop reads from other clients.
+A request changes threads three times. It must be shorter than the callbacks in which the event loop reads from other
+clients: after a callback that ends earlier the loop takes the interpreter again before the thread has woken.
 """
 
 logger = reporter("pywatt.worker")

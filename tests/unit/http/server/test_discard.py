@@ -73,6 +73,18 @@ async def test_a_client_that_goes_on_sending_is_not() -> None:
             assert transport.is_reading()
 
 
+async def test_a_silent_client_causes_no_timers_until_it_sends_again() -> None:
+    async with refused() as (_, transport, discard, turns, client):
+        turns.pass_time()
+        assert not turns.has_timers
+        discard.took = asyncio.Event()
+        await asyncio.get_running_loop().sock_sendall(client, b"x")
+        await discard.took.wait()
+        assert turns.has_timers
+        turns.pass_time()
+        assert transport.is_reading()
+
+
 async def test_the_protocol_that_was_replaced_hears_of_the_end() -> None:
     async with refused() as (protocol, _, _, _, client):
         client.close()

@@ -1,1 +1,1 @@
-"""The short way of plain HTTP/1.1 requests past uvicorn's callbacks."""
+"""Plain HTTP/1.1 requests and response heads, read and written from caches (docs/adr/0007)."""

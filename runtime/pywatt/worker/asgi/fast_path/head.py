@@ -1,4 +1,4 @@
-"""The heads of plain answers: of a known length, and with no header that tells of the connection."""
+"""The heads of plain responses: of a known length, without Connection and Transfer-Encoding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _lines: dict[Header, bytes] = {}
 
 
 def plain_head(status: Any, headers: list[Any]) -> Head | None:
-    """Return a head; None: uvicorn is to write it, or to report its fault."""
+    """Return a head; None for one that is not plain, or wrong."""
     try:
         key = (status, *headers)
         head = _heads.get(key)

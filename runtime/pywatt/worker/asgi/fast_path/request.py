@@ -21,7 +21,7 @@ from pywatt.http.target import BAD_PERCENT, PLAIN_TARGET, SENT_TARGET, is_author
 from pywatt.worker.asgi.forwarded import PROTO, Forwarded, forwarded
 
 SIZE_LIMIT = 64 * 1024
-"""Bytes; of larger bodies uvicorn stops to read until the application takes them."""
+"""Bytes of a request above which it is not plain: its body may have to wait for the application."""
 SHAPES = 256
 """Sequences of header names that are remembered."""
 NAMES_SIZE = 2048
