@@ -10,7 +10,7 @@ from pywatt_kafka.admin.leave_group import leave_group
 from pywatt_kafka.admin.topics import ensure_topics
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
-from pywatt_kafka.consuming.consumer import AssignmentListener, Consumer
+from pywatt_kafka.consuming.group_reader import AssignmentListener, GroupReader
 from pywatt_kafka.consuming.tail_reader import TailReader
 from pywatt_kafka.engine.fetching import Fetching, Isolation
 from pywatt_kafka.engine.membership import Membership
@@ -42,9 +42,9 @@ __all__ = [
     "CommitFailed",
     "ConnectionState",
     "ConnectionStatus",
-    "Consumer",
     "Fetching",
     "FixedToken",
+    "GroupReader",
     "Header",
     "Headers",
     "InvalidRecord",

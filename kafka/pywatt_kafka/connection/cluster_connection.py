@@ -1,7 +1,7 @@
 """Keeps one client of the cluster connected: opens, checks and replaces it, and reports its status.
 
 The client underneath (an `Engine`) may fail to open, lose its brokers, or break for good. The user of a Producer or
-Consumer sees that only as a status: the loop here continues until it is cancelled.
+GroupReader sees that only as a status: the loop here continues until it is cancelled.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from pywatt_kafka.backoff import backoff
-from pywatt_kafka.consuming.consumer import Consumer
+from pywatt_kafka.consuming.group_reader import GroupReader
 from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable, UnknownTopic
 from pywatt_kafka.producing.producer import Producer
@@ -84,7 +84,7 @@ class Responder:
 
         `concurrency`: limit of open requests. `max_age`: seconds after which a request is dropped and a reply is no
         longer retried, as its client no longer waits; None: every request is handled, and replies are retried for 30 s.
-        `instance_id`, `session_timeout`, `security`: as for Consumer.
+        `instance_id`, `session_timeout`, `security`: as for GroupReader.
         """
         self._topic = request_topic
         self._response_topic = response_topic
@@ -116,7 +116,9 @@ class Responder:
                 f"the responder of {self._topic} has no function that answers", hint="decorate one with the responder"
             )
         producer = Producer(**self._client_settings)
-        consumer = Consumer(**self._client_settings, membership=self._membership, topics=[self._topic], listener=self)
+        consumer = GroupReader(
+            **self._client_settings, membership=self._membership, topics=[self._topic], listener=self
+        )
         self._consumer = consumer
         self._reading = anyio.CancelScope()
         self._is_over = False
@@ -146,7 +148,7 @@ class Responder:
         for partition in partitions:
             self._open.pop(partition, None)
 
-    async def _work(self, producer: Producer, consumer: Consumer) -> None:
+    async def _work(self, producer: Producer, consumer: GroupReader) -> None:
         async with producer, consumer, anyio.create_task_group() as handlers:
             handlers.start_soon(self._commit_regularly)
             with self._reading:
@@ -156,7 +158,7 @@ class Responder:
             self._is_over = True
             handlers.cancel_scope.cancel()
 
-    async def _read(self, producer: Producer, consumer: Consumer, handlers: TaskGroup) -> None:
+    async def _read(self, producer: Producer, consumer: GroupReader, handlers: TaskGroup) -> None:
         while True:
             while (free := self._concurrency - self._running) <= 0:
                 await self._wait_for_one()

@@ -23,7 +23,7 @@ from pywatt.worker.heartbeat import KAFKA_LAG
 from pywatt_kafka.admin.topics import ensure_topics
 from pywatt_kafka.aiokafka.security import security_settings
 from pywatt_kafka.connection.addresses import brokers_from
-from pywatt_kafka.consuming.consumer import records_behind
+from pywatt_kafka.consuming.group_reader import records_behind
 from pywatt_kafka.consuming.tail_reader import TailReader
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.producing.producer import MAX_REQUEST_BYTES, Producer

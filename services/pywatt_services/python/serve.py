@@ -54,7 +54,7 @@ async def serve(prepared: Prepared, context: ServiceContext) -> None:
 
 def _records_behind() -> float:
     """Return the lag of the application's consumers, if it has any of pywatt_kafka."""
-    consumer = sys.modules.get("pywatt_kafka.consuming.consumer")
+    consumer = sys.modules.get("pywatt_kafka.consuming.group_reader")
     behind: float = consumer.records_behind() if consumer is not None else 0
     return behind
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from pywatt_kafka import Consumer, Producer, ensure_topics
-from pywatt_kafka.consuming.consumer import records_behind
+from pywatt_kafka import GroupReader, Producer, ensure_topics
+from pywatt_kafka.consuming.group_reader import records_behind
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ async def test_a_consumer_knows_how_far_it_is_behind(broker: str, topic: str) ->
             for number in range(RECORDS):
                 await producer.send(topic, str(number).encode(), key=str(number).encode())
         assert records_behind() == 0
-        async with Consumer(broker, group=f"{topic}-group", topics=[topic]) as consumer:
+        async with GroupReader(broker, group=f"{topic}-group", topics=[topic]) as consumer:
             taken = 0
             while taken < RECORDS:
                 taken += sum(map(len, (await consumer.fetch(timeout=0.2, max_records=30)).values()))

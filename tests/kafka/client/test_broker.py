@@ -19,7 +19,7 @@ from harness.kafka_cli import kafka
 
 from pywatt.errors import MissingExtra
 from pywatt.service_type import ServiceContext, StopRequest, load_type
-from pywatt_kafka import Consumer, KafkaError, Producer, TailReader, TopicPartition, consumer_lag, ensure_topics
+from pywatt_kafka import GroupReader, KafkaError, Producer, TailReader, TopicPartition, consumer_lag, ensure_topics
 from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.brokers.embedded import EmbeddedBroker
 from pywatt_kafka.connection.addresses import EMBEDDED_VARIABLE
@@ -36,7 +36,7 @@ async def round_trip(address: str, topic: str, value: bytes, *, group: str) -> l
         await producer.send(topic, value)
     values: list[bytes | None] = []
     with anyio.fail_after(LONG):
-        async with Consumer(address, group=group, topics=[topic]) as consumer:
+        async with GroupReader(address, group=group, topics=[topic]) as consumer:
             async for message in consumer:
                 await consumer.commit_through(message)
                 values.append(message.value)
@@ -82,7 +82,7 @@ async def test_a_group_of_several_members_reads_all_of_the_embedded_broker(
 ) -> None:
     monkeypatch.setenv(EMBEDDED_VARIABLE, embedded)
     await ensure_topics(embedded, ["shared"], partitions=4)
-    members: list[Consumer] = []
+    members: list[GroupReader] = []
     moved = asyncio.Event()
 
     class Listener:
@@ -93,7 +93,7 @@ async def test_a_group_of_several_members_reads_all_of_the_embedded_broker(
             moved.set()
 
     async def member() -> None:
-        async with Consumer(embedded, group="several", topics=["shared"], listener=Listener()) as consumer:
+        async with GroupReader(embedded, group="several", topics=["shared"], listener=Listener()) as consumer:
             members.append(consumer)
             while True:
                 await consumer.fetch()

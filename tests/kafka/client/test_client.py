@@ -1,4 +1,4 @@
-"""Producer, Consumer and TailReader against a real broker, its absence and its crashes."""
+"""Producer, GroupReader and TailReader against a real broker, its absence and its crashes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pywatt_kafka import (
     CommitFailed,
     ConnectionState,
     ConnectionStatus,
-    Consumer,
+    GroupReader,
     KafkaError,
     KafkaUnavailable,
     Message,
@@ -83,7 +83,7 @@ class Assignments:
                 await self._changed.wait()
 
 
-async def read(source: Consumer | TailReader, count: int) -> list[Message]:
+async def read(source: GroupReader | TailReader, count: int) -> list[Message]:
     messages: list[Message] = []
     with anyio.fail_after(LONG):
         while len(messages) < count:
@@ -100,7 +100,7 @@ async def write(broker: str, topic: str, values: Sequence[bytes], partition: int
 
 async def test_a_record_comes_back_as_it_was_sent(broker: str, topic: str) -> None:
     headers = [("content-type", b"text/plain"), ("empty", b""), ("none", None), ("content-type", b"again")]
-    async with Producer(broker) as producer, Consumer(broker, group=topic, topics=[topic]) as consumer:
+    async with Producer(broker) as producer, GroupReader(broker, group=topic, topics=[topic]) as consumer:
         position = await producer.send(topic, b"\x00\xff", key=b"k", headers=headers, timestamp=1_700_000_000_123)
         tombstone = await producer.send(topic, None, key=b"k", partition=position.partition)
         first, second = await read(consumer, 2)
@@ -110,7 +110,7 @@ async def test_a_record_comes_back_as_it_was_sent(broker: str, topic: str) -> No
 
 async def test_keys_choose_partitions_and_order_holds_within_one(broker: str, topic: str) -> None:
     await ensure_topics(broker, [topic], partitions=4)
-    async with Producer(broker) as producer, Consumer(broker, group=topic, topics=[topic]) as consumer:
+    async with Producer(broker) as producer, GroupReader(broker, group=topic, topics=[topic]) as consumer:
         await asyncio.gather(*(producer.send(topic, b"%d" % n, key=b"%d" % (n % 7)) for n in range(700)))
         messages = await read(consumer, 700)
     by_key: dict[bytes | None, list[Message]] = {}
@@ -137,11 +137,11 @@ async def test_errors_of_a_single_record_leave_the_producer_working(broker: str,
 async def test_reading_starts_at_the_committed_offset_and_else_at_the_earliest(broker: str, topic: str) -> None:
     await write(broker, topic, [b"0", b"1", b"2"])
     place = TopicPartition(topic, 0)
-    async with Consumer(broker, group=topic, topics=[topic]) as consumer:
+    async with GroupReader(broker, group=topic, topics=[topic]) as consumer:
         assert [message.value for message in await read(consumer, 3)] == [b"0", b"1", b"2"]
         assert await consumer.committed([place]) == {}
         await consumer.commit({place: Offset(1, "done: 2")})
-    async with Consumer(broker, group=topic, topics=[topic]) as consumer:
+    async with GroupReader(broker, group=topic, topics=[topic]) as consumer:
         assert [message.value for message in await read(consumer, 2)] == [b"1", b"2"]
         assert await consumer.committed([place]) == {place: Offset(1, "done: 2")}
 
@@ -150,7 +150,7 @@ async def test_iterating_yields_one_by_one_and_commits_on_demand(broker: str, to
     await write(broker, topic, [b"0", b"1", b"2"])
     with anyio.fail_after(LONG):
         for expected in (b"0", b"1"):
-            async with Consumer(broker, group=topic, topics=[topic]) as consumer:
+            async with GroupReader(broker, group=topic, topics=[topic]) as consumer:
                 async for message in consumer:
                     assert message.value == expected
                     await consumer.commit_through(message)
@@ -160,7 +160,7 @@ async def test_iterating_yields_one_by_one_and_commits_on_demand(broker: str, to
 async def test_a_topic_may_appear_after_its_consumer(broker: str, topics: Callable[[], str]) -> None:
     here, later = topics(), topics()
     await ensure_topics(broker, [here])
-    async with Consumer(broker, group=here, topics=[here, later]) as consumer:
+    async with GroupReader(broker, group=here, topics=[here, later]) as consumer:
         await write(broker, here, [b"here"])
         (message,) = await read(consumer, 1)
         assert message.value == b"here"
@@ -181,7 +181,7 @@ async def test_a_record_without_a_key_may_be_placed_as_if_it_had_one(
         assert [position.partition for position in placed] == [position.partition for position in keyed]
         assert len({position.partition for position in placed}) > 1
         assert (await producer.send(topic, b"v", placed_by=names[0], partition=4)).partition == 4
-    async with Consumer(broker, group=topic, topics=[topic]) as consumer:
+    async with GroupReader(broker, group=topic, topics=[topic]) as consumer:
         found = await read(consumer, 41)
     assert sum(message.key is None for message in found) == 21
 
@@ -190,10 +190,13 @@ async def test_the_group_shares_partitions_and_tells_each_member(broker: str, to
     await ensure_topics(broker, [topic], partitions=4)
     everything = frozenset(TopicPartition(topic, number) for number in range(4))
     one, two = Assignments(), Assignments()
-    async with Consumer(broker, group=topic, topics=[topic], listener=one) as first, anyio.create_task_group() as tasks:
+    async with (
+        GroupReader(broker, group=topic, topics=[topic], listener=one) as first,
+        anyio.create_task_group() as tasks,
+    ):
         tasks.start_soon(_keep_fetching, first)
         await one.until(lambda what, partitions: (what, partitions) == ("assigned", everything))
-        async with Consumer(broker, group=topic, topics=[topic], listener=two) as second:
+        async with GroupReader(broker, group=topic, topics=[topic], listener=two) as second:
             tasks.start_soon(_keep_fetching, second)
             await two.until(lambda what, partitions: what == "assigned" and len(partitions) == 2)
             await one.until(lambda what, partitions: what == "assigned" and len(partitions) == 2)
@@ -224,19 +227,19 @@ async def test_a_member_that_ends_while_it_joins_is_not_waited_for(broker: str, 
 
     busy = Busy()
     async with (
-        Consumer(broker, group=topic, topics=[topic], listener=busy, session_timeout=SESSION) as first,
+        GroupReader(broker, group=topic, topics=[topic], listener=busy, session_timeout=SESSION) as first,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(_keep_fetching, first)
         await busy.until(lambda what, partitions: (what, partitions) == ("assigned", everything))
-        async with Consumer(broker, group=topic, topics=[topic], session_timeout=SESSION):
+        async with GroupReader(broker, group=topic, topics=[topic], session_timeout=SESSION):
             await busy.until(lambda what, _: what == "revoked")
         busy.allowed.set()
         await busy.until(lambda what, partitions: (what, partitions) == ("assigned", everything))
         tasks.cancel_scope.cancel()
 
 
-async def _keep_fetching(consumer: Consumer) -> None:
+async def _keep_fetching(consumer: GroupReader) -> None:
     while True:
         await consumer.fetch()
 
@@ -245,7 +248,7 @@ async def test_no_record_is_fetched_before_the_listener_has_chosen_where_to_read
     await write(broker, topic, [b"0", b"1", b"2", b"3"])
 
     class Skip(Assignments):
-        consumer: Consumer
+        consumer: GroupReader
 
         async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
             assert await self.consumer.committed(partitions) == {}
@@ -253,7 +256,7 @@ async def test_no_record_is_fetched_before_the_listener_has_chosen_where_to_read
             await super().assigned(partitions)
 
     listener = Skip()
-    async with Consumer(broker, group=topic, topics=[topic], listener=listener) as consumer:
+    async with GroupReader(broker, group=topic, topics=[topic], listener=listener) as consumer:
         listener.consumer = consumer
         assert [message.value for message in await read(consumer, 2)] == [b"2", b"3"]
 
@@ -264,7 +267,7 @@ async def test_a_failing_listener_reaches_the_one_who_fetches(broker: str, topic
             raise LookupError("mine")
 
     await ensure_topics(broker, [topic])
-    async with Consumer(broker, group=topic, topics=[topic], listener=Broken()) as consumer:
+    async with GroupReader(broker, group=topic, topics=[topic], listener=Broken()) as consumer:
         with pytest.raises(LookupError, match="mine"):
             await read(consumer, 1)
 
@@ -272,7 +275,7 @@ async def test_a_failing_listener_reaches_the_one_who_fetches(broker: str, topic
 async def test_a_paused_partition_rests_until_it_is_resumed(broker: str, topic: str) -> None:
     await ensure_topics(broker, [topic], partitions=2)
     await write(broker, topic, [b"a"], partition=0)
-    async with Consumer(broker, group=topic, topics=[topic]) as consumer:
+    async with GroupReader(broker, group=topic, topics=[topic]) as consumer:
         await read(consumer, 1)
         resting = TopicPartition(topic, 0)
         consumer.pause(resting)
@@ -310,7 +313,7 @@ async def test_lag_counts_what_is_not_committed(broker: str, topics: Callable[[]
         topic: {0: 0, 1: 5},
         untouched: {0: 0, 1: 0},
     }
-    async with Consumer(broker, group=topic, topics=[topic]) as consumer:
+    async with GroupReader(broker, group=topic, topics=[topic]) as consumer:
         await read(consumer, 5)
         await consumer.commit({TopicPartition(topic, 1): Offset(3)})
     assert await consumer_lag(broker, topic) == {topic: {1: 2}}
@@ -333,7 +336,7 @@ async def test_clients_start_without_a_broker_and_work_once_it_is_there(kafka_at
     try:
         async with (
             Producer(broker.address, request_timeout=2.0, on_status=statuses[0]) as producer,
-            Consumer(broker.address, group="g", topics=["orders"], on_status=statuses[1]) as consumer,
+            GroupReader(broker.address, group="g", topics=["orders"], on_status=statuses[1]) as consumer,
             TailReader(broker.address, ["orders"], on_status=statuses[2]) as reader,
         ):
             for status in statuses:
@@ -359,7 +362,7 @@ async def test_clients_survive_a_broker_that_is_killed_and_comes_back(own_broker
     address = own_broker.address
     async with (
         Producer(address, request_timeout=LONG, on_status=statuses[0]) as producer,
-        Consumer(address, group="g", topics=["orders"], instance_id="g-app-0", on_status=statuses[1]) as consumer,
+        GroupReader(address, group="g", topics=["orders"], instance_id="g-app-0", on_status=statuses[1]) as consumer,
         TailReader(address, ["orders"], on_status=statuses[2]) as reader,
     ):
         with anyio.fail_after(LONG):
@@ -414,10 +417,10 @@ def frozen(broker: RealBroker) -> Iterator[None]:
 
 MEMBER = """
 import anyio, sys
-from pywatt_kafka import Consumer
 address, group, topic, instance = sys.argv[1:]
 async def main():
-    async with Consumer(address, group=group, topics=[topic], instance_id=instance, session_timeout=45.0) as consumer:
+    reader = GroupReader(address, group=group, topics=[topic], instance_id=instance, session_timeout=45.0)
+    async with reader as consumer:
         async for message in consumer:
             print(message.value.decode(), flush=True)
 anyio.run(main)
@@ -477,7 +480,7 @@ async def test_one_poisoned_partition_takes_nothing_from_the_others(
         return taken_out(self, max_records)
 
     monkeypatch.setattr(FetchResult, "getall", getall)
-    async with Consumer(broker, group=topic, topics=[topic]) as consumer:
+    async with GroupReader(broker, group=topic, topics=[topic]) as consumer:
         messages = await read(consumer, 15)
     assert sorted((message.partition, message.offset) for message in messages) == [
         (partition, offset) for partition in range(3) for offset in range(5)
@@ -486,7 +489,7 @@ async def test_one_poisoned_partition_takes_nothing_from_the_others(
 
 async def test_leaving_the_context_while_the_broker_is_away_is_quick(own_broker: RealBroker) -> None:
     statuses = Statuses()
-    async with Consumer(own_broker.address, group="g", topics=["orders"], on_status=statuses) as consumer:
+    async with GroupReader(own_broker.address, group="g", topics=["orders"], on_status=statuses) as consumer:
         await write(own_broker.address, "orders", [b"1"])
         await read(consumer, 1)
         await anyio.to_thread.run_sync(own_broker.kill)
@@ -497,7 +500,7 @@ async def test_leaving_the_context_while_the_broker_is_away_is_quick(own_broker:
 
 async def test_an_error_in_the_body_is_raised_as_it_is(broker: str, topic: str) -> None:
     async def body() -> None:
-        async with Producer(broker), Consumer(broker, group=topic, topics=[topic]), TailReader(broker, [topic]):
+        async with Producer(broker), GroupReader(broker, group=topic, topics=[topic]), TailReader(broker, [topic]):
             raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):

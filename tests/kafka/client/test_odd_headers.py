@@ -8,7 +8,7 @@ import sys
 import anyio
 import pytest
 
-from pywatt_kafka import Consumer, Header
+from pywatt_kafka import GroupReader, Header
 from pywatt_kafka.engine.settings import EngineName
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +51,7 @@ async def test_record_with_such_a_name_is_read(
     await anyio.run_process([sys.executable, "-c", WRITE, broker, topic, compression], env=env)
     found: list[tuple[bytes | None, tuple[Header, ...]]] = []
     with anyio.fail_after(LONG):
-        async with Consumer(broker, group=topic, topics=[topic], engine=engine) as consumer:
+        async with GroupReader(broker, group=topic, topics=[topic], engine=engine) as consumer:
             while len(found) < 4:
                 for messages in (await consumer.fetch(max_records=2)).values():
                     found += [(each.value, each.headers) for each in messages]

@@ -12,7 +12,7 @@ from aiokafka import TopicPartition as Native
 from aiokafka.producer.transaction_manager import PidAndEpoch
 from harness.topics import COMPACTED, SMALL, create_topic
 
-from pywatt_kafka import Consumer, InvalidRecord, KafkaError, Producer, RecordPosition, RecordTooLarge
+from pywatt_kafka import GroupReader, InvalidRecord, KafkaError, Producer, RecordPosition, RecordTooLarge
 from pywatt_kafka.aiokafka.accumulator import LAST_EPOCH
 from pywatt_kafka.engine.settings import EngineName
 
@@ -26,7 +26,7 @@ async def values(broker: str, topic: str, count: int) -> dict[int, list[bytes | 
     """Return the values of each partition of a topic once it has this number of records."""
     found: dict[int, list[bytes | None]] = {}
     with anyio.fail_after(LONG):
-        async with Consumer(broker, group=topic, topics=[topic]) as consumer:
+        async with GroupReader(broker, group=topic, topics=[topic]) as consumer:
             while sum(map(len, found.values())) < count:
                 for place, messages in (await consumer.fetch()).items():
                     found.setdefault(place.partition, []).extend(message.value for message in messages)

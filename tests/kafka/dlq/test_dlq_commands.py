@@ -11,7 +11,7 @@ import anyio
 import pytest
 from harness.kafka_cli import kafka
 
-from pywatt_kafka import Consumer, Message, Producer, ensure_topics
+from pywatt_kafka import GroupReader, Message, Producer, ensure_topics
 from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.dlq.dead_letter import Filter
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID
@@ -47,7 +47,7 @@ class Shell:
     async def read(self, topic: str, count: int) -> Sequence[Message]:
         found: list[Message] = []
         with anyio.fail_after(LONG):
-            async with Consumer(self.broker, group=f"reader-{topic}", topics=[topic]) as consumer:
+            async with GroupReader(self.broker, group=f"reader-{topic}", topics=[topic]) as consumer:
                 async for message in consumer:
                     found.append(message)
                     if len(found) == count:
@@ -148,7 +148,7 @@ def test_topics_and_lag(shell: Shell) -> None:
     assert shell.topic in shell.run("topics")
 
     async def commit() -> None:
-        async with Consumer(shell.broker, group=f"g-{shell.topic}", topics=[shell.topic]) as consumer:
+        async with GroupReader(shell.broker, group=f"g-{shell.topic}", topics=[shell.topic]) as consumer:
             async for message in consumer:
                 await consumer.commit_through(message)
                 break

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from pywatt_kafka import Consumer, Message, Producer, ensure_topics
+from pywatt_kafka import GroupReader, Message, Producer, ensure_topics
 from pywatt_kafka.dlq import topic as topic_module
 from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.dlq.dead_letter import Filter
@@ -32,7 +32,7 @@ def letter_for(message: Message, *, now: float = 0.0, whole: bool = True) -> byt
 async def read(broker: str, topic: str, count: int) -> Sequence[Message]:
     found: list[Message] = []
     with anyio.fail_after(LONG):
-        async with Consumer(broker, group=f"reader-{topic}", topics=[topic]) as consumer:
+        async with GroupReader(broker, group=f"reader-{topic}", topics=[topic]) as consumer:
             while len(found) < count:
                 for messages in (await consumer.fetch(timeout=1.0, max_records=count)).values():
                     found += messages

@@ -18,7 +18,7 @@ from pywatt.config.model import ServiceConfig
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
 from pywatt.service_type import Placement
-from pywatt_kafka import Consumer, Message, Producer
+from pywatt_kafka import GroupReader, Message, Producer
 from pywatt_services.kafka_hooks import TYPE
 from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 
@@ -92,7 +92,7 @@ async def read(broker: str, topic: str, count: int) -> list[Message]:
     """Return the first records of a topic."""
     found: list[Message] = []
     with anyio.fail_after(LONG):
-        async with Consumer(broker, group=f"reader-{topic}", topics=[topic]) as consumer:
+        async with GroupReader(broker, group=f"reader-{topic}", topics=[topic]) as consumer:
             async for message in consumer:
                 found.append(message)
                 if len(found) == count:

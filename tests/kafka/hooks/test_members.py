@@ -8,7 +8,7 @@ import anyio
 import pytest
 from harness.hooks import LONG, RunHooks, Target
 
-from pywatt_kafka import Consumer, Producer, TopicPartition, ensure_topics, leave_group
+from pywatt_kafka import GroupReader, Producer, TopicPartition, ensure_topics, leave_group
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)]
 
@@ -94,7 +94,7 @@ async def test_member_is_taken_out_of_its_group(broker: str, topic: str, engine:
     await ensure_topics(broker, [topic])
     for instance in ("one", "two"):
         with anyio.fail_after(LONG):
-            async with Consumer(
+            async with GroupReader(
                 broker,
                 group=topic,
                 topics=[topic],

@@ -13,7 +13,7 @@ import anyio
 import pytest
 from harness.hooks import LONG, Hooks, ReadRecords, Received, RunHooks, Target
 
-from pywatt_kafka import Consumer, Producer, ensure_topics
+from pywatt_kafka import GroupReader, Producer, ensure_topics
 from pywatt_services.kafka_hooks.webhooks.options import DEFAULT_DLQ
 
 pytestmark = pytest.mark.anyio
@@ -50,7 +50,7 @@ async def answering(
     seen: list[dict[str, Any]] = []
 
     async def answer() -> None:
-        async with Consumer(broker, group=f"answers-{topic}", topics=[topic]) as consumer:
+        async with GroupReader(broker, group=f"answers-{topic}", topics=[topic]) as consumer:
             async for message in consumer:
                 given = {name: (value or b"").decode() for name, value in message.headers}
                 seen.append(given)
@@ -136,7 +136,7 @@ async def test_dead_letter(broker: str, topic: str, run_hooks: RunHooks, read_re
 async def default_letter(broker: str, topic: str) -> dict[str, Any]:
     """Return the first letter from a topic in the default dead-letter topic, to which other tests write as well."""
     with anyio.fail_after(LONG):
-        async with Consumer(broker, group=f"letters-{topic}", topics=[DEFAULT_DLQ]) as consumer:
+        async with GroupReader(broker, group=f"letters-{topic}", topics=[DEFAULT_DLQ]) as consumer:
             async for message in consumer:
                 letter: dict[str, Any] = json.loads(message.value or b"")
                 if letter["topic"] == topic:

@@ -13,7 +13,7 @@ import pytest
 from harness.hooks import LONG, Hooks, ReadRecords, RunHooks
 from harness.topics import COMPACTED, create_topic
 
-from pywatt_kafka import Consumer, Headers, ensure_topics
+from pywatt_kafka import GroupReader, Headers, ensure_topics
 from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.brokers.embedded import EmbeddedBroker
 
@@ -143,7 +143,7 @@ async def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(
                     await anyio.wait_all_tasks_blocked()
                 over.set()
         found: dict[tuple[int, int], bytes | None] = {}
-        async with Consumer(own_broker.address, group=topic, topics=[topic]) as consumer:
+        async with GroupReader(own_broker.address, group=topic, topics=[topic]) as consumer:
             with anyio.fail_after(LONG):
                 while not found.keys() >= acknowledged.keys():
                     for messages in (await consumer.fetch()).values():

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from harness.hooks import LONG, ReadRecords, RunHooks
 
-from pywatt_kafka import Consumer, Headers, Message, Producer, ensure_topics
+from pywatt_kafka import GroupReader, Headers, Message, Producer, ensure_topics
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ async def worker(
     """Answer the requests of a topic like a user's service."""
 
     async def work() -> None:
-        async with Consumer(broker, group=f"worker-{topic}", topics=[topic]) as consumer:
+        async with GroupReader(broker, group=f"worker-{topic}", topics=[topic]) as consumer:
             async for message in consumer:
                 value, headers = reply(message)
                 correlation = [header for header in message.headers if header[0].endswith("correlation-id")]

@@ -24,7 +24,7 @@ from harness.terminal import command
 
 from pywatt_kafka import (
     ClientCredentials,
-    Consumer,
+    GroupReader,
     KafkaError,
     Mechanism,
     Producer,
@@ -155,7 +155,7 @@ async def test_every_client_gets_in(secured: str, tls: Tls, sasl: Sasl, topic: s
         assert topic in {each.name for each in await list_topics(secured, security=security)}
         async with (
             Producer(secured, security=security, engine=engine) as producer,
-            Consumer(secured, group=f"g-{topic}", topics=[topic], security=security, engine=engine) as consumer,
+            GroupReader(secured, group=f"g-{topic}", topics=[topic], security=security, engine=engine) as consumer,
             TailReader(secured, [topic], security=security) as tail,
         ):
             await tail.wait_ready()
@@ -210,7 +210,7 @@ async def test_kafka_hooks_is_secured_as_a_whole(
         assert not hooks.reasons or hooks.reasons[-1] is None
     security = Security(tls=tls, sasl=Sasl(mechanism=Mechanism.PLAIN, username="alice", password=PASSWORD))
     with anyio.fail_after(LONG):
-        async with Consumer(secured, group=f"r-{topic}", topics=[f"{topic}-dlq"], security=security) as letters:
+        async with GroupReader(secured, group=f"r-{topic}", topics=[f"{topic}-dlq"], security=security) as letters:
             async for letter in letters:
                 assert json.loads(letter.value or b"")["topic"] == topic
                 break

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 import anyio
 
-from pywatt_kafka.consuming.consumer import AssignmentListener
+from pywatt_kafka.consuming.group_reader import AssignmentListener
 from pywatt_kafka.errors import CommitFailed, KafkaError
 from pywatt_kafka.records import Message, Offset, TopicPartition
 from pywatt_services.kafka_hooks.consuming.commit_metadata import decode

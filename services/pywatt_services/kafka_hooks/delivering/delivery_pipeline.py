@@ -20,7 +20,7 @@ from pywatt.service_type import ServiceContext
 from pywatt_kafka.admin.leave_group import leave_group
 from pywatt_kafka.connection.addresses import is_embedded
 from pywatt_kafka.connection.status import ConnectionStatus
-from pywatt_kafka.consuming.consumer import Consumer
+from pywatt_kafka.consuming.group_reader import GroupReader
 from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import TopicPartition, Unstable
@@ -87,7 +87,7 @@ class DeliveryPipeline:
         self._largest_record = largest_record
         self._metrics = metrics
         self._is_embedded = is_embedded(brokers, context.env)
-        self._consume_loop: ConsumeLoop[Consumer] | None = None
+        self._consume_loop: ConsumeLoop[GroupReader] | None = None
         self._targets: Mapping[str, Sequence[Webhook]] = {}
 
     @property
@@ -143,7 +143,7 @@ class DeliveryPipeline:
         options = self._consumer
         session = min(options.session_timeout, EMBEDDED_SESSION if self._is_embedded else math.inf)
         consume_loop = ConsumeLoop(
-            lambda listener: Consumer(
+            lambda listener: GroupReader(
                 self._brokers,
                 membership=Membership(
                     group=options.group_id,

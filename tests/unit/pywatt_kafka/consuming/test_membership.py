@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pywatt_kafka import Consumer, Membership
+from pywatt_kafka import GroupReader, Membership
 
 MEMBERSHIP = Membership(group="billing", instance_id="a", session_timeout=6.0)
 
@@ -18,8 +18,8 @@ def test_heartbeats_fit_the_session() -> None:
 
 
 def test_both_forms_are_taken() -> None:
-    Consumer("a:1", membership=MEMBERSHIP, topics=["orders"])
-    Consumer("a:1", group="billing", instance_id="a", session_timeout=6.0, topics=["orders"])
+    GroupReader("a:1", membership=MEMBERSHIP, topics=["orders"])
+    GroupReader("a:1", group="billing", instance_id="a", session_timeout=6.0, topics=["orders"])
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_both_forms_are_taken() -> None:
 )
 def test_others_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(TypeError, match=message):
-        Consumer("a:1", **arguments)
+        GroupReader("a:1", **arguments)

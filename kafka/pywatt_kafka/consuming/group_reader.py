@@ -48,13 +48,13 @@ class AssignmentListener(Protocol):
         ...
 
 
-class Consumer:
+class GroupReader:
     """Reads topics as a member of a group; an async context manager.
 
     Nothing is committed by itself. Entering it needs no live broker: it connects in the background, keeps trying, and
     reconnects by itself. Reading starts at the committed offset, or at the earliest record where there is none.
 
-        async with Consumer("localhost:9092", group="billing", topics=["orders"]) as consumer:
+        async with GroupReader("localhost:9092", group="billing", topics=["orders"]) as consumer:
             async for message in consumer:
                 ...
                 await consumer.commit_through(message)
@@ -314,7 +314,7 @@ class Consumer:
             self._next = {}
 
 
-_open: WeakSet[Consumer] = WeakSet()
+_open: WeakSet[GroupReader] = WeakSet()
 
 
 def records_behind() -> int:
