@@ -21,7 +21,7 @@ RETRY_INTERVAL = 0.1  # seconds
 
 
 async def consumer_lag(
-    brokers: str | Sequence[str] | None,
+    bootstrap_brokers: str | Sequence[str] | None,
     group: str,
     topics: Iterable[str] | None = None,
     *,
@@ -39,7 +39,7 @@ async def consumer_lag(
     from aiokafka import AIOKafkaConsumer
     from aiokafka.admin import AIOKafkaAdminClient
 
-    addresses = brokers_from(brokers, os.environ)
+    addresses = brokers_from(bootstrap_brokers, os.environ)
     settings: dict[str, Any] = {
         "request_timeout_ms": int(timeout * 1000),
         **client_settings(addresses, security_from(security, os.environ)),

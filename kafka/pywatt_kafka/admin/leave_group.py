@@ -26,7 +26,7 @@ BY_INSTANCE = ""
 
 
 async def leave_group(
-    brokers: str | Sequence[str] | None,
+    bootstrap_brokers: str | Sequence[str] | None,
     group: str,
     instance_id: str,
     *,
@@ -42,7 +42,7 @@ async def leave_group(
     from aiokafka import errors
     from aiokafka.admin import AIOKafkaAdminClient
 
-    addresses = brokers_from(brokers, os.environ)
+    addresses = brokers_from(bootstrap_brokers, os.environ)
     admin: Any = AIOKafkaAdminClient(
         request_timeout_ms=int(timeout * 1000),
         **client_settings(addresses, security_from(security, os.environ)),

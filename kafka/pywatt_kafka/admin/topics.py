@@ -34,7 +34,7 @@ class Topic:
 
 
 async def list_topics(
-    brokers: str | Sequence[str] | None,
+    bootstrap_brokers: str | Sequence[str] | None,
     wanted: Callable[[str], bool] = lambda name: not name.startswith("__"),
     *,
     security: Security | None = None,
@@ -47,7 +47,7 @@ async def list_topics(
     from aiokafka import AIOKafkaConsumer
     from aiokafka import TopicPartition as Native
 
-    addresses = brokers_from(brokers, os.environ)
+    addresses = brokers_from(bootstrap_brokers, os.environ)
     consumer: Any = AIOKafkaConsumer(**client_settings(addresses, security_from(security, os.environ)))
     sockets = Sockets(consumer._client)
     try:
@@ -69,7 +69,7 @@ async def list_topics(
 
 
 async def ensure_topics(
-    brokers: str | Sequence[str] | None,
+    bootstrap_brokers: str | Sequence[str] | None,
     topics: Iterable[str],
     *,
     partitions: int = 1,
@@ -87,7 +87,7 @@ async def ensure_topics(
     require_aiokafka()
     from aiokafka.admin import AIOKafkaAdminClient
 
-    addresses = brokers_from(brokers, os.environ)
+    addresses = brokers_from(bootstrap_brokers, os.environ)
     wanted = sorted(set(topics))
     admin: Any = AIOKafkaAdminClient(
         request_timeout_ms=int(timeout * 1000),

@@ -38,7 +38,7 @@ def brokers_from(value: str | Sequence[str] | None, environ: Mapping[str, str]) 
     if not addresses:
         raise KafkaError(
             f"no Kafka broker is given: the config names none and {BROKERS_VARIABLE} is not set",
-            hint=f"set {BROKERS_VARIABLE}=host:9092, or `brokers` in the service's config",
+            hint=f"set {BROKERS_VARIABLE}=host:9092, or `brokers` in the config (in code: `bootstrap_brokers`)",
         )
     return tuple(dict.fromkeys(addresses))
 

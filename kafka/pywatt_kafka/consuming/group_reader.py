@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, Unpack, overload
 from weakref import WeakSet
 
 from pywatt_kafka.connection.addresses import brokers_from
+from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.engine.fetching import Fetching
@@ -65,12 +66,12 @@ class GroupReader:
     @overload
     def __init__(
         self,
-        brokers: str | Sequence[str] | None = None,
+        bootstrap_brokers: str | Sequence[str] | None = None,
         *,
         topics: Iterable[str] = (),
         pattern: str | None = None,
         listener: AssignmentListener | None = None,
-        client_id: str = "pywatt",
+        client_id: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         fetching: Fetching | None = None,
         security: Security | None = None,
@@ -82,13 +83,13 @@ class GroupReader:
     @overload
     def __init__(
         self,
-        brokers: str | Sequence[str] | None = None,
+        bootstrap_brokers: str | Sequence[str] | None = None,
         *,
         membership: Membership,
         topics: Iterable[str] = (),
         pattern: str | None = None,
         listener: AssignmentListener | None = None,
-        client_id: str = "pywatt",
+        client_id: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         fetching: Fetching | None = None,
         security: Security | None = None,
@@ -98,13 +99,13 @@ class GroupReader:
 
     def __init__(
         self,
-        brokers: str | Sequence[str] | None = None,
+        bootstrap_brokers: str | Sequence[str] | None = None,
         *,
         membership: Membership | None = None,
         topics: Iterable[str] = (),
         pattern: str | None = None,
         listener: AssignmentListener | None = None,
-        client_id: str = "pywatt",
+        client_id: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         fetching: Fetching | None = None,
         security: Security | None = None,
@@ -112,7 +113,7 @@ class GroupReader:
         engine: EngineName = "aiokafka",
         **member: Any,
     ) -> None:
-        """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
+        """`bootstrap_brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
 
         `pattern`: a regular expression that matches the whole names of further topics, which are read as soon as they
         exist. `request_timeout`: seconds. `fetching` None: the defaults. `on_status` is called on every change of
@@ -123,7 +124,7 @@ class GroupReader:
             membership = Membership(**member)
         elif member:
             raise TypeError(f"{', '.join(member)}: given beside membership")
-        self._brokers = brokers_from(brokers, os.environ)
+        self._brokers = brokers_from(bootstrap_brokers, os.environ)
         self._request_timeout = request_timeout
         self._listener = listener
         self._assignment: frozenset[TopicPartition] = frozenset()
@@ -134,7 +135,7 @@ class GroupReader:
             membership=membership,
             topics=tuple(topics),
             pattern=pattern,
-            client_id=client_id,
+            client_id=client_id_from(client_id, os.environ),
             fetching=fetching or Fetching(),
             assigned=self._assigned,
             revoked=self._revoked,

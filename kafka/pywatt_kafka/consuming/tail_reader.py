@@ -12,6 +12,7 @@ from pywatt_kafka.aiokafka.client import require_aiokafka
 from pywatt_kafka.aiokafka.security import security_settings
 from pywatt_kafka.aiokafka.tail import AiokafkaTail, Positions
 from pywatt_kafka.connection.addresses import brokers_from
+from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.errors import KafkaError
@@ -35,23 +36,24 @@ class TailReader:
 
     def __init__(
         self,
-        brokers: str | Sequence[str] | None = None,
+        bootstrap_brokers: str | Sequence[str] | None = None,
         topics: Iterable[str] = (),
         *,
-        client_id: str = "pywatt",
+        client_id: str | None = None,
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
     ) -> None:
-        """`brokers` as for `brokers_from`. `on_status` is called on every change of `status`, from the event loop.
+        """`bootstrap_brokers` as for `brokers_from`; `on_status` is called on every change of `status`, in the loop.
 
         `security` None: the variables KAFKA_SECURITY_PROTOCOL ... describe it. Raises KafkaError if it is unusable.
         """
-        self._brokers = brokers_from(brokers, os.environ)
+        self._brokers = brokers_from(bootstrap_brokers, os.environ)
         self._topics = tuple(topics)
+        name = client_id_from(client_id, os.environ)
         self._positions = Positions()
         settings = security_settings(security_from(security, os.environ))
         self._connection = ClusterConnection(
-            lambda: AiokafkaTail(self._brokers, self._topics, client_id, self._positions, settings),
+            lambda: AiokafkaTail(self._brokers, self._topics, name, self._positions, settings),
             name=f"reader of {', '.join(self._topics)} at {','.join(self._brokers)}",
             replace_after=REPLACE_AFTER,
             on_status=on_status,

@@ -284,7 +284,7 @@ def _bounds_of_letter(
 
 @asynccontextmanager
 async def open_dead_letter_topic(
-    brokers: str | Sequence[str] | None, topic: str, *, security: Security | None = None
+    bootstrap_brokers: str | Sequence[str] | None, topic: str, *, security: Security | None = None
 ) -> AsyncIterator[DeadLetterTopic]:
     """Open a dead-letter topic. `security`: as for Producer.
 
@@ -294,7 +294,7 @@ async def open_dead_letter_topic(
     from aiokafka import AIOKafkaConsumer
     from aiokafka import TopicPartition as Native
 
-    addresses = brokers_from(brokers, os.environ)
+    addresses = brokers_from(bootstrap_brokers, os.environ)
     consumer: Any = AIOKafkaConsumer(
         group_id=GROUP_PREFIX + topic,
         enable_auto_commit=False,

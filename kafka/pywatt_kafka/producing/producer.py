@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from pywatt_kafka.aiokafka.errors import AIOKAFKA_ERRORS, translate
 from pywatt_kafka.connection.addresses import brokers_from
+from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.engine.protocols import ProducerEngine
@@ -40,9 +41,9 @@ class Producer:
 
     def __init__(
         self,
-        brokers: str | Sequence[str] | None = None,
+        bootstrap_brokers: str | Sequence[str] | None = None,
         *,
-        client_id: str = "pywatt",
+        client_id: str | None = None,
         acks: Acks = "all",
         idempotent: bool = True,
         linger_ms: int = 0,
@@ -53,13 +54,15 @@ class Producer:
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
     ) -> None:
-        """`brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
+        """`bootstrap_brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
 
-        `idempotent` needs acks="all": retries inside the client write no record twice. `linger_ms`: milliseconds to
-        wait for more records of a batch. `request_timeout`: seconds after which a `send` fails. `max_request_bytes`:
+        `client_id` None: the variable `KAFKA_CLIENT_ID`, else `pywatt`. `idempotent` needs acks="all": retries inside
+        the client write no record twice. `linger_ms`: milliseconds to wait for more records of a batch.
+        `request_timeout`: seconds after which a `send` fails. `max_request_bytes`: limit of one request.
         """
-        self._brokers = brokers_from(brokers, os.environ)
+        self._brokers = brokers_from(bootstrap_brokers, os.environ)
         self._request_timeout = request_timeout
+        client_id = client_id_from(client_id, os.environ)
         settings = ProducerSettings(
             client_id=client_id,
             acks=acks,

@@ -71,16 +71,16 @@ class Responder:
         response_topic: str,
         *,
         group: str,
-        brokers: str | list[str] | None = None,
+        bootstrap_brokers: str | list[str] | None = None,
         concurrency: int = CONCURRENCY,
         max_age: float | None = None,
         instance_id: str | None = None,
         session_timeout: float = SESSION_TIMEOUT,
-        client_id: str = "pywatt",
+        client_id: str | None = None,
         security: Security | None = None,
         clock: Callable[[], float] = time,
     ) -> None:
-        """`group`: members of one group share the requests. `brokers`: None: the variable `KAFKA_BROKERS`.
+        """`group`: members of one group share the requests. `bootstrap_brokers`: None: the variable `KAFKA_BROKERS`.
 
         `concurrency`: limit of open requests. `max_age`: seconds after which a request is dropped and a reply is no
         longer retried, as its client no longer waits; None: every request is handled, and replies are retried for 30 s.
@@ -96,7 +96,11 @@ class Responder:
         self._running = 0
         self._room = asyncio.Event()
         self._open: dict[TopicPartition, OpenRequests] = {}
-        self._client_settings: dict[str, Any] = {"brokers": brokers, "client_id": client_id, "security": security}
+        self._client_settings: dict[str, Any] = {
+            "bootstrap_brokers": bootstrap_brokers,
+            "client_id": client_id,
+            "security": security,
+        }
         self._membership = Membership(group=group, instance_id=instance_id, session_timeout=session_timeout)
 
     def __call__(self, answer: Handler) -> Handler:

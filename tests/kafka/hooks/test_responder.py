@@ -35,7 +35,7 @@ def document(broker: str, topic: str, **more: Any) -> dict[str, Any]:
 
 
 def responder(broker: str, topic: str, answer: Callable[[Call], Awaitable[Any]], **more: Any) -> Responder:
-    made = Responder(topic, f"{topic}-responses", group=f"worker-{topic}", brokers=broker, **more)
+    made = Responder(topic, f"{topic}-responses", group=f"worker-{topic}", bootstrap_brokers=broker, **more)
     made(answer)
     return made
 
@@ -314,7 +314,7 @@ async def test_no_more_requests_are_in_work_than_allowed(broker: str, topic: str
 
 async def test_responder_without_a_function(broker: str, topic: str) -> None:
     with pytest.raises(KafkaError, match="no function"):
-        async with Responder(topic, topic, group="g", brokers=broker):
+        async with Responder(topic, topic, group="g", bootstrap_brokers=broker):
             pass
 
 
