@@ -33,15 +33,31 @@ from pywatt_kafka.request_response.messages import Call, Reply
 from pywatt_kafka.request_response.responder import Responder
 from pywatt_kafka.security.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.security.options import Mechanism, Sasl, Security, Tls
+from pywatt_kafka.serde.json_serde import Json
+from pywatt_kafka.serde.primitives import Bytes, String
+from pywatt_kafka.serde.protocols import Deserializer, Serde, Serializer
+from pywatt_kafka.serde.serializers import (
+    Deserializers,
+    Serializers,
+    bytes_deserializers,
+    bytes_serializers,
+    json_deserializers,
+    json_serializers,
+    string_deserializers,
+    string_serializers,
+)
 
 __all__ = [
     "AssignmentListener",
     "BrokerFailed",
+    "Bytes",
     "Call",
     "ClientCredentials",
     "CommitFailed",
     "ConnectionState",
     "ConnectionStatus",
+    "Deserializer",
+    "Deserializers",
     "Fetching",
     "FixedToken",
     "GroupReader",
@@ -49,6 +65,7 @@ __all__ = [
     "Headers",
     "InvalidRecord",
     "Isolation",
+    "Json",
     "KafkaError",
     "KafkaUnavailable",
     "Mechanism",
@@ -65,6 +82,10 @@ __all__ = [
     "Responder",
     "Sasl",
     "Security",
+    "Serde",
+    "Serializer",
+    "Serializers",
+    "String",
     "TailReader",
     "Tls",
     "TokenSource",
@@ -73,7 +94,13 @@ __all__ = [
     "UnknownTopic",
     "Unstable",
     "brokers_from",
+    "bytes_deserializers",
+    "bytes_serializers",
     "consumer_lag",
     "ensure_topics",
+    "json_deserializers",
+    "json_serializers",
     "leave_group",
+    "string_deserializers",
+    "string_serializers",
 ]

@@ -71,7 +71,7 @@ HOOKS_ALLOWED = {
 KAFKA = "pywatt_kafka"
 KAFKA_GROUND = {"backoff", "errors", "json_bytes", "records", "timeout_queue"}
 """Modules that import no others of the library; all may import them."""
-_CLIENT = KAFKA_GROUND | {"aiokafka", "connection", "engine", "libraries", "security"}
+_CLIENT = KAFKA_GROUND | {"aiokafka", "connection", "engine", "libraries", "security", "serde"}
 KAFKA_ALLOWED = {
     **{module: set[str]() for module in KAFKA_GROUND},
     "security": KAFKA_GROUND,
@@ -80,6 +80,7 @@ KAFKA_ALLOWED = {
     "aiokafka": KAFKA_GROUND | {"connection", "engine", "security"},
     "rdkafka": KAFKA_GROUND | {"engine", "security"},
     "libraries": KAFKA_GROUND | {"aiokafka", "engine", "rdkafka", "security"},
+    "serde": KAFKA_GROUND,
     "producing": _CLIENT,
     "consuming": _CLIENT,
     "request_response": KAFKA_GROUND | {"consuming", "engine", "producing", "security"},
