@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pywatt_kafka.brokers.apache import RealBroker
-from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars
+from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars, versions
 from pywatt_kafka.brokers.java import find_java
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
 
@@ -32,6 +32,24 @@ def broker(kafka_at_hand: None) -> Iterator[str]:
     """The address of the broker that all tests of this process share."""
     with RealBroker() as running:
         yield running.address
+
+
+@pytest.fixture(scope="session")
+def broker_4_2(kafka_at_hand: None) -> Iterator[str]:
+    """The address of a Kafka 4.2 broker with share groups, started when the first test asks for it."""
+    try:
+        kafka_jars("4.2", os.environ)
+    except (MissingDependency, BrokerFailed) as error:
+        pytest.skip(f"no Kafka 4.2: {error.message} ({error.hint})")
+    with RealBroker(version="4.2") as running:
+        yield running.address
+
+
+@pytest.fixture(params=versions())
+def each_broker(request: pytest.FixtureRequest) -> str:
+    """The address of a shared broker, for a test that runs once on each version of Kafka."""
+    address: str = request.getfixturevalue("broker" if request.param == DEFAULT_VERSION else "broker_4_2")
+    return address
 
 
 @pytest.fixture

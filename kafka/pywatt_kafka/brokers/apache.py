@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import queue
+import re
 import secrets
 import shutil
 import signal
@@ -24,7 +25,7 @@ from typing import Self
 import anyio
 
 from pywatt_kafka.brokers import parent_watchdog
-from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars
+from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars, release_of
 from pywatt_kafka.brokers.java import find_java
 from pywatt_kafka.errors import BrokerFailed
 
@@ -37,6 +38,7 @@ PORTS = range(20_000, 32_000)
 """Below the ephemeral ports of Linux, as an outgoing connection could take a port while its broker is down."""
 PORT_ATTEMPTS = 20
 READY_LINE = b"Kafka Server started"
+MISSING_CLASS = re.compile("ClassNotFoundException|NoClassDefFoundError|Invalid or corrupt jarfile")
 LAST_LINES = 8  # shown when it does not start
 JVM_OPTIONS = (
     "-Xms128m",
@@ -47,6 +49,21 @@ JVM_OPTIONS = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
 )
+KAFKA_4 = {
+    # share groups (KIP-932): one node cannot hold the default of three copies, and one partition starts faster than 50
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    # the consumer protocol (KIP-848) and share groups: members learn of each other in half a second, not in five
+    "group.consumer.heartbeat.interval.ms": "500",
+    "group.consumer.min.heartbeat.interval.ms": "500",
+    "group.consumer.min.session.timeout.ms": "6000",
+    "group.share.heartbeat.interval.ms": "500",
+    "group.share.min.heartbeat.interval.ms": "500",
+    "group.share.min.session.timeout.ms": "6000",
+    "group.share.min.record.lock.duration.ms": "1000",
+}
+"""Settings that Kafka 3.9 does not know."""
 
 
 class RealBroker:
@@ -65,13 +82,17 @@ class RealBroker:
         properties: Mapping[str, str] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        """`port` 0: a free one. `properties`: additional settings for the broker's server.properties."""
+        """`port` 0: a free one. `version`: 3.9 or 4.2. `properties`: additional settings for its server.properties.
+
+        Raises KafkaError for a version that is not pinned.
+        """
         self._data_dir = data_dir
         self._temporary: str | None = None
         self._port = port
-        self._version = version
+        self._version = release_of(version)
         self._properties = dict(properties or {})
         self._environ = dict(os.environ if environ is None else environ)
+        self._jars: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._pump: threading.Thread | None = None
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
@@ -120,7 +141,7 @@ class RealBroker:
     def start(self) -> None:
         """Start the broker and wait until it answers. Raises MissingDependency and BrokerFailed."""
         java = find_java(self._environ)
-        jars = kafka_jars(self._version, self._environ)
+        jars = self._jars = kafka_jars(self._version, self._environ)
         self._port = _free_port(self._port)
         if self._data_dir is None:
             self._temporary = tempfile.mkdtemp(prefix="pywatt-kafka-")
@@ -183,6 +204,7 @@ class RealBroker:
             # a killed node may return after this time without heartbeats (default 9000)
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
+            **(KAFKA_4 if self._version.startswith("4.") else {}),
             **self._properties,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -250,7 +272,8 @@ class RealBroker:
 
     def _not_started(self, what: str) -> BrokerFailed:
         said = "".join(f"\n  {line}" for line in self._last_lines)
-        return BrokerFailed(f"Kafka {self._version} at {self.address} {what}; its last words:{said}")
+        hint = f"the jars in {self._jars} are damaged: delete that folder" if MISSING_CLASS.search(said) else ""
+        return BrokerFailed(f"Kafka {self._version} at {self.address} {what}; its last words:{said}", hint=hint)
 
     def _discard(self) -> None:
         if self._temporary is not None:

@@ -7,14 +7,16 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
+from pywatt.cli.output.table import counted
 from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.brokers.embedded import EmbeddedBroker
-from pywatt_kafka.brokers.jars import DEFAULT_VERSION, is_cached, versions
+from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars, versions
+from pywatt_kafka.brokers.maven import Jar
 from pywatt_kafka.errors import BrokerFailed
 from pywatt_services.kafka_cli.errors import kafka_errors
 
@@ -24,7 +26,7 @@ from pywatt_services.kafka_cli.errors import kafka_errors
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder that keeps the broker's data. Without it everything is gone when the broker stops.",
+    help="Folder that keeps the data, apart for each version. Without it all is gone when the broker stops.",
 )
 @click.option("--version", type=click.Choice(versions()), default=DEFAULT_VERSION, show_default=True)
 @click.option("--embedded", is_flag=True, help="A small broker in memory instead of the real one (no Java needed).")
@@ -42,12 +44,16 @@ def start(port: int, data: Path | None, version: str, embedded: bool) -> None:
 
 
 def _run_real(port: int, data: Path | None, version: str) -> None:
-    if not is_cached(version, os.environ):
-        click.echo(f"Fetching Kafka {version}, about 45 MB ...", err=True)
-    with RealBroker(data, port=port, version=version) as broker:
+    kafka_jars(version, os.environ, on_fetch=lambda jars, folder: _say_fetching(version, jars, folder))
+    folder = data / f"kafka-{version}" if data is not None else None
+    with RealBroker(folder, port=port, version=version) as broker:
         click.echo(_usage(f"Kafka {version}", broker.address))
         _wait_for_signal_or(broker.wait)
         raise BrokerFailed(f"Kafka {version} at {broker.address} ended by itself; its log is {broker.folder}/kafka.log")
+
+
+def _say_fetching(version: str, jars: Sequence[Jar], folder: Path) -> None:
+    click.echo(f"Fetching Kafka {version} into {folder}: {counted(len(jars), 'jar')} ...", err=True)
 
 
 def _run_embedded() -> None:

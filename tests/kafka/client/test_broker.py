@@ -179,7 +179,7 @@ async def test_data_outlives_a_stop_and_a_kill_of_the_real_broker(own_broker: Re
 
 @pytest.mark.usefixtures("kafka_at_hand")
 async def test_the_other_pinned_version_works_too_and_its_temporary_folder_goes() -> None:
-    async with RealBroker(version="4.0.1") as broker:
+    async with RealBroker(version="4.2") as broker:
         assert await round_trip(broker.address, "orders", b"1", group="g") == [b"1"]
         folder = broker.folder
     assert not folder.exists()
@@ -200,6 +200,14 @@ def test_a_broker_that_does_not_start_shows_its_last_words(tmp_path: Path) -> No
         RealBroker(tmp_path, properties={"num.io.threads": "none"}),
     ):
         pass
+
+
+@pytest.mark.usefixtures("kafka_at_hand")
+def test_damaged_jars_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pywatt_kafka.brokers.apache.kafka_jars", lambda *_: tmp_path / "jars")
+    with pytest.raises(BrokerFailed, match="ClassNotFound") as caught, RealBroker(tmp_path):
+        pass
+    assert str(tmp_path / "jars") in caught.value.hint
 
 
 def lines_of(stream: IO[str]) -> Iterator[str]:
@@ -237,7 +245,7 @@ def test_the_command_prints_one_line_and_stops_on_a_signal(tmp_path: Path, numbe
         process.send_signal(number)
         assert list(output) == ["Stopped."]
         assert process.wait(LONG) == 0
-    assert (tmp_path / "kept" / "data" / "meta.properties").exists()
+    assert (tmp_path / "kept" / "kafka-3.9" / "data" / "meta.properties").exists()
     socket.create_server(address).close()  # nobody listens there any more
 
 

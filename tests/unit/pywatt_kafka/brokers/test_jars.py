@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from pywatt_kafka.brokers import jars
-from pywatt_kafka.brokers.jars import Jar, cache_folder, kafka_jars, pinned, project_file, repository_url, versions
+from pywatt_kafka.brokers.jars import MARKER, cache_folder, kafka_jars, pinned, release_of, versions
 from pywatt_kafka.brokers.java import find_java
+from pywatt_kafka.brokers.maven import Jar, project_file, repository_url
 from pywatt_kafka.errors import BrokerFailed, KafkaError, MissingDependency
 
 CONTENT = b"the jar"
@@ -37,12 +42,17 @@ def test_every_pinned_version_is_complete(version: str) -> None:
     listed = pinned(version)
     names = [jar.path.name for jar in listed]
     assert len(names) == len(set(names))
-    assert f"kafka_2.13-{version}.jar" in names
+    assert f"kafka_2.13-{release_of(version)}.jar" in names
     assert any(name.startswith("slf4j-simple") for name in names)
     for jar in listed:
         *_, artifact, number, name = jar.path.parts
         assert name == f"{artifact}-{number}.jar"
         assert re.fullmatch("[0-9a-f]{64}", jar.sha256)
+
+
+def test_a_version_is_named_by_its_minor_number_or_its_release() -> None:
+    assert versions() == ("3.9", "4.2")
+    assert release_of("4.2") == release_of("4.2.0") == "4.2.0"
 
 
 def test_a_version_that_is_not_pinned_is_refused() -> None:
@@ -58,11 +68,91 @@ def test_jars_are_fetched_once(one_jar: None, tmp_path: Path) -> None:
     assert kafka_jars("3.9.1", {"XDG_CACHE_HOME": environ["XDG_CACHE_HOME"]}, home=tmp_path) == folder
 
 
+def cached(folder: Path) -> tuple[dict[str, str], Path]:
+    """A complete cache, the environment that leads to it, and its only jar."""
+    environ = repository(folder)
+    return environ, kafka_jars("3.9.1", environ, home=folder) / SMALL.path.name
+
+
+BREAKAGES: dict[str, Callable[[Path], object]] = {
+    "an empty folder": lambda jar: [file.unlink() for file in jar.parent.iterdir()],
+    "a jar is missing": lambda jar: jar.unlink(),
+    "a jar is cut off": lambda jar: jar.write_bytes(CONTENT[:-1]),
+    "a jar of the same length": lambda jar: jar.write_bytes(b"the rat"),
+    "a jar that is not pinned": lambda jar: jar.with_name("other.jar").write_bytes(CONTENT),
+    "a marker that is cut off": lambda jar: jar.with_name(MARKER).write_text('{"thing'),
+    "no marker, and a killed fetch": lambda jar: (
+        jar.with_name(MARKER).unlink(),
+        jar.unlink(),
+        jar.with_name("part").mkdir(),
+        jar.with_name("part").joinpath(jar.name).write_bytes(b"half"),
+    ),
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES.values(), ids=BREAKAGES)
+def test_a_broken_cache_repairs_itself(one_jar: None, tmp_path: Path, breakage: Callable[[Path], object]) -> None:
+    environ, jar = cached(tmp_path)
+    breakage(jar)
+    assert kafka_jars("3.9.1", environ, home=tmp_path) == jar.parent
+    assert jar.read_bytes() == CONTENT
+    assert {file.name for file in jar.parent.iterdir()} == {jar.name, MARKER}
+
+
+def test_a_broken_cache_without_a_source_is_no_cache(one_jar: None, tmp_path: Path) -> None:
+    environ, jar = cached(tmp_path)
+    jar.write_bytes(b"")
+    with pytest.raises(MissingDependency, match="fetch"):
+        kafka_jars("3.9.1", {"XDG_CACHE_HOME": environ["XDG_CACHE_HOME"], "PATH": ""}, home=tmp_path)
+
+
+def test_a_complete_folder_without_a_marker_is_not_fetched_again(one_jar: None, tmp_path: Path) -> None:
+    environ, jar = cached(tmp_path)
+    jar.with_name(MARKER).unlink()
+    fetched: list[object] = []
+    kafka_jars("3.9.1", environ, home=tmp_path, on_fetch=lambda jars, _: fetched.append(jars))
+    assert not fetched
+    assert jar.with_name(MARKER).exists()
+
+
+def test_the_caller_learns_what_is_fetched_to_where(one_jar: None, tmp_path: Path) -> None:
+    environ, jar = cached(tmp_path)
+    jar.unlink()
+    fetched: list[object] = []
+    kafka_jars("3.9.1", environ, home=tmp_path, on_fetch=lambda *facts: fetched.append(facts))
+    assert fetched == [([SMALL], jar.parent)]
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(one_jar: None, tmp_path: Path) -> None:
+    environ = repository(tmp_path)
+    (tmp_path / "cache").write_text("a file, not a folder")
+    with pytest.raises(BrokerFailed, match=re.escape(str(tmp_path / "cache"))):
+        kafka_jars("3.9.1", environ, home=tmp_path)
+
+
+def test_processes_that_fetch_at_once_fetch_once(tmp_path: Path) -> None:
+    environ = repository(tmp_path)
+    program = f"""
+import os
+from pathlib import PurePosixPath
+from pywatt_kafka.brokers import jars
+jars.pinned = lambda version: (jars.Jar(PurePosixPath("{SMALL.path}"), "{SMALL.sha256}"),)
+jars.kafka_jars("3.9", os.environ, on_fetch=lambda *facts: print("fetched"))
+"""
+    command = [sys.executable, "-c", program]
+    started = [
+        subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    outputs = [process.communicate(timeout=60)[0] for process in started]
+    assert [process.returncode for process in started] == [0] * 4
+    assert sorted(outputs) == ["", "", "", "fetched\n"]
+
+
 def test_a_file_that_is_not_the_pinned_one_is_refused(one_jar: None, tmp_path: Path) -> None:
     environ = repository(tmp_path, b"something else")
     with pytest.raises(BrokerFailed, match="SHA-256"):
         kafka_jars("3.9.1", environ, home=tmp_path)
-    assert not (tmp_path / "cache" / "pywatt" / "kafka-3.9.1").exists()
+    assert list((tmp_path / "cache" / "pywatt" / "kafka-3.9.1").iterdir()) == []
 
 
 def test_a_repository_without_the_file_is_an_error_that_names_it(one_jar: None, tmp_path: Path) -> None:
