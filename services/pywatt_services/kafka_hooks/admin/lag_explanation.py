@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pywatt_kafka.json_bytes import text_or_base64
+from pywatt_kafka.processing.key_queues import KeyQueue, QueueState
 from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
-from pywatt_services.kafka_hooks.delivering.key_queues import KeyQueue, QueueState
 from pywatt_services.kafka_hooks.delivering.retry_topic import RetriedDelivery
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions

@@ -18,8 +18,8 @@ import anyio
 
 from pywatt_kafka.consuming.group_reader import AssignmentListener
 from pywatt_kafka.errors import CommitFailed, KafkaError
+from pywatt_kafka.processing.commit_metadata import decode
 from pywatt_kafka.records import Message, Offset, TopicPartition
-from pywatt_services.kafka_hooks.consuming.commit_metadata import decode
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.offset_committer import OffsetCommitter
 from pywatt_services.kafka_hooks.consuming.partition_state import NO_TARGETS_PROGRESS, PartitionState

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pywatt_kafka.processing.commit_metadata import AttemptRecord
+from pywatt_kafka.processing.offset_tracker import OffsetTracker
 from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord
-from pywatt_services.kafka_hooks.consuming.offset_tracker import OffsetTracker
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.egress import Call

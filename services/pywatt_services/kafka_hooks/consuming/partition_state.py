@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from pywatt_kafka.records import Message, Offset, TopicPartition
-from pywatt_services.kafka_hooks.consuming.commit_metadata import (
+from pywatt_kafka.processing.commit_metadata import (
     NO_PROGRESS,
     TEXT_LIMIT,
     AttemptRecord,
@@ -15,7 +14,8 @@ from pywatt_services.kafka_hooks.consuming.commit_metadata import (
     Progress,
     encode,
 )
-from pywatt_services.kafka_hooks.consuming.offset_tracker import OffsetTracker
+from pywatt_kafka.processing.offset_tracker import OffsetTracker
+from pywatt_kafka.records import Message, Offset, TopicPartition
 
 FAR_BEHIND = 1 / 8  # of the limit: records behind failed ones of their key from which on commits are made less often
 CROWD = 10  # times the limit: unfinished records with those behind one of their key that has failed

@@ -8,9 +8,9 @@ from typing import Any
 
 import anyio
 
+from pywatt_kafka.processing.key_queues import KeyQueue
 from pywatt_kafka.records import TopicPartition
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
-from pywatt_services.kafka_hooks.delivering.key_queues import KeyQueue
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions, weight

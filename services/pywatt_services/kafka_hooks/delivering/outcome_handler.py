@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import random
 from time import time
 
-from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord
+from pywatt_kafka.processing.commit_metadata import AttemptRecord
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.dead_letter_writer import DeadLetterWriter
 from pywatt_services.kafka_hooks.delivering.failure_log import FailureLog

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pywatt_kafka.processing.commit_metadata import AttemptRecord
+from pywatt_kafka.processing.key_queues import KeyQueue, KeyQueues
 from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
-from pywatt_services.kafka_hooks.delivering.key_queues import KeyQueue, KeyQueues
 from pywatt_services.kafka_hooks.delivering.retry_record import read_retry_record
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
 

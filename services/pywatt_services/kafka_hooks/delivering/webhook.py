@@ -10,15 +10,15 @@ from time import time
 from anyio.abc import TaskGroup
 
 from pywatt_kafka.dlq.codec import DeadLetterFormat
+from pywatt_kafka.processing.key_queues import KeyQueue, KeyQueues, QueueState
+from pywatt_kafka.processing.timers import Timers
 from pywatt_kafka.records import TopicPartition
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.dead_letter_writer import DeadLetterWriter, RecordWriter
 from pywatt_services.kafka_hooks.delivering.failure_log import FailureLog
-from pywatt_services.kafka_hooks.delivering.key_queues import KeyQueue, KeyQueues, QueueState
 from pywatt_services.kafka_hooks.delivering.outcome_handler import OutcomeHandler
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker
 from pywatt_services.kafka_hooks.delivering.target_caller import Caller
-from pywatt_services.kafka_hooks.delivering.timers import Timers
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState

@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from pywatt_kafka import CommitFailed, KafkaError, Message, Offset, TopicPartition
+from pywatt_kafka.processing.commit_metadata import AttemptRecord, Progress, encode
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, GivenOffset, StartAt
 from pywatt_services.kafka_hooks.consuming import consume_loop, offset_committer
-from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord, Progress, encode
 from pywatt_services.kafka_hooks.consuming.consume_loop import ConsumeLoop
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.start_offsets import StartOffsets

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pywatt_kafka.processing.commit_metadata import ATTEMPT_RECORDS_LIMIT, AttemptRecord
 from pywatt_kafka.records import Message, TopicPartition
-from pywatt_services.kafka_hooks.consuming.commit_metadata import ATTEMPT_RECORDS_LIMIT, AttemptRecord
 from pywatt_services.kafka_hooks.consuming.partition_state import CROWD, PartitionState
 
 PLACE = TopicPartition("orders", 0)

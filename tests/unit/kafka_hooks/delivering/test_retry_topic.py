@@ -15,8 +15,8 @@ from harness.webhook_client import WebhookClient
 
 from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
 from pywatt_kafka.dlq.codec import DeadLetterFormat
+from pywatt_kafka.processing.commit_metadata import AttemptRecord, Progress
 from pywatt_services.kafka_hooks.admin.lag_explanation import explain_lag
-from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord, Progress
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.delivering.retry_record import read_retry_record

@@ -28,12 +28,12 @@ from pywatt_kafka import (
 )
 from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.dlq.redrive_headers import ORIGINAL_ID, TARGET
+from pywatt_kafka.processing.commit_metadata import AttemptRecord, Progress
+from pywatt_kafka.processing.key_queues import QueueState
+from pywatt_kafka.processing.offset_tracker import OffsetTracker
 from pywatt_services.kafka_hooks.admin.lag_explanation import explain_lag
-from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord, Progress
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
-from pywatt_services.kafka_hooks.consuming.offset_tracker import OffsetTracker
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
-from pywatt_services.kafka_hooks.delivering.key_queues import QueueState
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker, TargetBreakers
 from pywatt_services.kafka_hooks.delivering.target_caller import REFUSAL_HOLDS
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pywatt_services.kafka_hooks.delivering.timers import GRAIN, Timers
+from pywatt_kafka.processing.timers import GRAIN, Timers
 
 pytestmark = pytest.mark.anyio
 

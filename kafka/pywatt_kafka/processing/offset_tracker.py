@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from pywatt_services.kafka_hooks.consuming.commit_metadata import NO_PROGRESS, AttemptRecord, Progress
+from pywatt_kafka.processing.commit_metadata import NO_PROGRESS, AttemptRecord, Progress
 
 SLACK = 1024  # finished offsets that may stay in the queue of taken ones before it is cleared of them
 

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from pywatt_services.kafka_hooks.delivering.key_queues import KeyQueue, KeyQueues, QueueState
+from pywatt_kafka.processing.key_queues import KeyQueue, KeyQueues, QueueState
 
 PARTITIONS = st.integers(0, 1)
 KEYS = st.sampled_from([b"a", b"b", b"c"])

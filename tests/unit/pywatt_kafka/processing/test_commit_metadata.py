@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt_services.kafka_hooks.consuming.commit_metadata import TEXT_LIMIT, AttemptRecord, Progress, decode, encode
+from pywatt_kafka.processing.commit_metadata import TEXT_LIMIT, AttemptRecord, Progress, decode, encode
 
 OFFSETS = st.integers(0, 2**62)
 STATUSES = st.none() | st.integers(100, 599)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt_services.kafka_hooks.consuming import offset_tracker as module
-from pywatt_services.kafka_hooks.consuming.commit_metadata import AttemptRecord, Progress
-from pywatt_services.kafka_hooks.consuming.offset_tracker import OffsetTracker
+from pywatt_kafka.processing import offset_tracker as module
+from pywatt_kafka.processing.commit_metadata import AttemptRecord, Progress
+from pywatt_kafka.processing.offset_tracker import OffsetTracker
 
 
 @given(st.data())
