@@ -13,12 +13,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka.errors import (
-    BrokerResponseError,
     NotEnoughReplicasAfterAppendError,
     NotEnoughReplicasError,
     OutOfOrderSequenceNumber,
     UnknownProducerId,
-    kafka_errors,
 )
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
 from aiokafka.producer.sender import SendProduceReqHandler
@@ -26,23 +24,10 @@ from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.util import create_future
 
-from pywatt_kafka.aiokafka.errors import INVALID_RECORD, describe_error, translate
+from pywatt_kafka.aiokafka.errors import describe_error, translate
 from pywatt_kafka.errors import InvalidRecord, RecordTooLarge
 
 LAST_EPOCH = 2**15 - 1
-
-
-class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]
-    """The broker error INVALID_RECORD, which aiokafka lacks and would report as an unknown error."""
-
-    errno = INVALID_RECORD
-    message = "INVALID_RECORD"
-
-    def __init__(self, words: str = "the topic takes no such record (a compacted one none without a key)") -> None:
-        super().__init__(words)
-
-
-kafka_errors.setdefault(INVALID_RECORD, InvalidRecordError)
 
 
 RETRY_REASONS = {

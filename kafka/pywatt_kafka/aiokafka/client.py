@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pywatt_kafka.aiokafka.connect_errors import connect_errors, unreachable, watch_connecting
-from pywatt_kafka.aiokafka.errors import translated
+from pywatt_kafka.aiokafka.errors import add_missing_errors, translated
 from pywatt_kafka.aiokafka.security import security_settings
 from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.errors import KafkaError, MissingDependency
@@ -36,6 +36,7 @@ def require_aiokafka() -> None:
     aiokafka_logger = logging.getLogger("aiokafka")
     if aiokafka_logger.level == logging.NOTSET:
         aiokafka_logger.setLevel(logging.CRITICAL + 1)
+    add_missing_errors()
     watch_connecting()
     from pywatt_kafka.aiokafka.non_utf8_headers import install
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pywatt_kafka.errors import (
-    CommitFailed,
-    InvalidRecord,
-    KafkaError,
-    KafkaUnavailable,
-    NotAuthorized,
-    RecordTooLarge,
-    UnknownTopic,
-)
+from pywatt_kafka.broker_errors import NAMES, RETRIABLE, broker_error
+from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable, NotAuthorized, RecordTooLarge
 
-INVALID_RECORD = 87  # the broker's code
 AIOKAFKA_ERRORS = (RuntimeError, AssertionError, ConnectionError)
 """The errors that aiokafka raises: its own are RuntimeErrors, arguments and states are asserted. (Not OSError: that
 would include a TimeoutError of our own.)"""
+
+
+def add_missing_errors() -> None:
+    """Teach aiokafka the errors of brokers that it lacks, which it would report as an unknown one."""
+    from aiokafka.errors import BrokerResponseError, kafka_errors
+
+    for number in NAMES.keys() - kafka_errors.keys():
+        name = NAMES[number]
+        fields = {"errno": number, "message": name, "retriable": name in RETRIABLE, "__module__": __name__}
+        kafka_errors[number] = type(name.title().replace("_", ""), (BrokerResponseError,), fields)
 
 
 def translate(error: BaseException, *, during: str) -> KafkaError:
@@ -29,27 +31,23 @@ def translate(error: BaseException, *, during: str) -> KafkaError:
         return error
     message = f"{during}: {describe_error(error)}"
     match error:
-        case errors.CommitFailedError() | errors.IllegalStateError() | errors.IllegalGenerationError():
+        case errors.BrokerResponseError():
+            return broker_error(NAMES.get(error.errno, ""), message)
+        case errors.ProducerFenced():
+            return broker_error("PRODUCER_FENCED", message)
+        case errors.CommitFailedError() | errors.IllegalStateError():
             return CommitFailed(message)
-        case errors.MessageSizeTooLargeError() | errors.RecordTooLargeError() | errors.RecordListTooLargeError():
-            return RecordTooLarge(message)
-        case errors.BrokerResponseError() if error.errno in (INVALID_RECORD, errors.InvalidTimestampError.errno):
-            return InvalidRecord(message)
-        case errors.UnknownTopicOrPartitionError() | errors.InvalidTopicError():
-            return UnknownTopic(message)
-        case (
-            errors.TopicAuthorizationFailedError()
-            | errors.GroupAuthorizationFailedError()
-            | errors.ClusterAuthorizationFailedError()
-            | errors.AuthenticationFailedError()
-            | errors.SaslAuthenticationFailed()
-        ):
-            return NotAuthorized(message)
-        case errors.OutOfOrderSequenceNumber() | errors.UnknownProducerId():  # the broker accepts the next batch
+        case errors.RecordTooLargeError():
+            return RecordTooLarge(message, code="MESSAGE_TOO_LARGE")
+        case errors.AuthenticationFailedError():
+            return NotAuthorized(message, code="SASL_AUTHENTICATION_FAILED")
+        case errors.KafkaTimeoutError():
+            return KafkaUnavailable(message, code="REQUEST_TIMED_OUT")
+        case errors.KafkaConnectionError() | errors.NodeNotReadyError() | ConnectionError():
+            return KafkaUnavailable(message, code="NETWORK_EXCEPTION")
+        case errors.ProducerClosed() | errors.ConsumerStoppedError():
             return KafkaUnavailable(message)
-        case errors.KafkaTimeoutError() | errors.ProducerClosed() | errors.ConsumerStoppedError() | ConnectionError():
-            return KafkaUnavailable(message)
-        case errors.KafkaError() if error.retriable or isinstance(error, errors.KafkaConnectionError):
+        case errors.KafkaError() if error.retriable:
             return KafkaUnavailable(message)
         case _:
             return KafkaError(message)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from pywatt_kafka.errors import (
-    CommitFailed,
-    InvalidRecord,
-    KafkaError,
-    KafkaUnavailable,
-    NotAuthorized,
-    RecordTooLarge,
-    UnknownPartition,
-    UnknownTopic,
-)
+from pywatt_kafka.broker_errors import NAMES, broker_error
+from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable, UnknownPartition
 
 
 @contextmanager
@@ -33,35 +26,36 @@ def translated(during: str) -> Iterator[None]:
 
 def translate(error: Any, *, during: str) -> KafkaError:
     """Return the KafkaError for an error of librdkafka's."""
+    message = f"{during}: {error.str()}"
+    named, unnamed = _own_errors()
+    number = error.code()
+    if name := NAMES.get(number) or named.get(number):
+        return broker_error(name, message)
+    return unnamed.get(number, KafkaUnavailable if error.retriable() else KafkaError)(message)
+
+
+@functools.cache
+def _own_errors() -> tuple[Mapping[int, str], Mapping[int, type[KafkaError]]]:
+    """Return the errors that librdkafka itself detects: brokers' names for them, and the class of those without one."""
     from confluent_kafka import KafkaError as Native
 
-    message = f"{during}: {error.str()}"
-    code = error.code()
-    if code in (
-        Native.REBALANCE_IN_PROGRESS, Native.ILLEGAL_GENERATION, Native.UNKNOWN_MEMBER_ID, Native.FENCED_INSTANCE_ID,
-        Native._ASSIGNMENT_LOST, Native._STATE, Native._WAIT_COORD,
-    ):  # fmt: skip
-        return CommitFailed(message)
-    if code in (Native.MSG_SIZE_TOO_LARGE, Native.RECORD_LIST_TOO_LARGE):
-        return RecordTooLarge(message)
-    if code in (Native.INVALID_RECORD, Native.INVALID_TIMESTAMP):
-        return InvalidRecord(message)
-    if code == Native._UNKNOWN_PARTITION:
-        return UnknownPartition(message)
-    if code in (Native.UNKNOWN_TOPIC_OR_PART, Native.TOPIC_EXCEPTION, Native._UNKNOWN_TOPIC):
-        return UnknownTopic(message)
-    if code in (
-        Native.TOPIC_AUTHORIZATION_FAILED, Native.GROUP_AUTHORIZATION_FAILED, Native.CLUSTER_AUTHORIZATION_FAILED,
-        Native.SASL_AUTHENTICATION_FAILED, Native._AUTHENTICATION,
-    ):  # fmt: skip
-        return NotAuthorized(message)
-    if error.retriable() or code in (
-        Native._TRANSPORT, Native._TIMED_OUT, Native._MSG_TIMED_OUT, Native._ALL_BROKERS_DOWN, Native._PURGE_QUEUE,
-        Native._PURGE_INFLIGHT, Native._QUEUE_FULL, Native._DESTROY, Native.NOT_ENOUGH_REPLICAS,
-        Native.NOT_ENOUGH_REPLICAS_AFTER_APPEND, Native.COORDINATOR_NOT_AVAILABLE, Native.NOT_COORDINATOR,
-        Native.COORDINATOR_LOAD_IN_PROGRESS, Native.REQUEST_TIMED_OUT, Native._TIMED_OUT_QUEUE,
-        Native.OUT_OF_ORDER_SEQUENCE_NUMBER, Native.UNKNOWN_PRODUCER_ID,
+    named = {
+        Native._TRANSPORT: "NETWORK_EXCEPTION",
+        Native._TIMED_OUT: "REQUEST_TIMED_OUT",
+        Native._MSG_TIMED_OUT: "REQUEST_TIMED_OUT",
+        Native._TIMED_OUT_QUEUE: "REQUEST_TIMED_OUT",
+        Native._AUTHENTICATION: "SASL_AUTHENTICATION_FAILED",
+        Native._AUTO_OFFSET_RESET: "OFFSET_OUT_OF_RANGE",
+        Native._FENCED: "PRODUCER_FENCED",
+        Native._UNKNOWN_TOPIC: "UNKNOWN_TOPIC_OR_PARTITION",
+    }
+    unavailable = (
+        Native._ALL_BROKERS_DOWN, Native._PURGE_QUEUE, Native._PURGE_INFLIGHT, Native._QUEUE_FULL, Native._DESTROY,
         Native._INVALID_DIFFERENT_RECORD,  # rejected because of another record in its batch
-    ):  # fmt: skip
-        return KafkaUnavailable(message)
-    return KafkaError(message)
+    )  # fmt: skip
+    unnamed: dict[int, type[KafkaError]] = {
+        Native._UNKNOWN_PARTITION: UnknownPartition,
+        **dict.fromkeys((Native._ASSIGNMENT_LOST, Native._STATE, Native._WAIT_COORD), CommitFailed),
+        **dict.fromkeys(unavailable, KafkaUnavailable),
+    }
+    return named, unnamed

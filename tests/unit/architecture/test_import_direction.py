@@ -69,11 +69,12 @@ HOOKS_ALLOWED = {
 }
 
 KAFKA = "pywatt_kafka"
-KAFKA_GROUND = {"backoff", "errors", "json_bytes", "records", "timeout_queue"}
-"""Modules that import no others of the library; all may import them."""
+KAFKA_GROUND = {"backoff", "broker_errors", "errors", "json_bytes", "records", "timeout_queue"}
+"""Modules that all may import, and that import nothing of the library but `errors`."""
 _CLIENT = KAFKA_GROUND | {"aiokafka", "connection", "engine", "libraries", "security", "serde"}
 KAFKA_ALLOWED = {
     **{module: set[str]() for module in KAFKA_GROUND},
+    "broker_errors": {"errors"},
     "security": KAFKA_GROUND,
     "engine": KAFKA_GROUND,
     "connection": KAFKA_GROUND | {"engine"},

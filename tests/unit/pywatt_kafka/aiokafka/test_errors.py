@@ -16,11 +16,12 @@ from pywatt_kafka import (
     RecordTooLarge,
     UnknownTopic,
 )
-from pywatt_kafka.aiokafka.accumulator import InvalidRecordError
-from pywatt_kafka.aiokafka.errors import translate, translated
+from pywatt_kafka.aiokafka.errors import add_missing_errors, translate, translated
 from pywatt_kafka.aiokafka.sockets import finish
 
 pytestmark = pytest.mark.anyio
+
+add_missing_errors()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.anyio
         (errors.InvalidTopicError("a b"), UnknownTopic),
         (errors.MessageSizeTooLargeError("2 MB"), RecordTooLarge),
         (errors.InvalidTimestampError(), InvalidRecord),
-        (InvalidRecordError(), InvalidRecord),
+        (errors.for_code(87)(), InvalidRecord),
         (errors.OutOfOrderSequenceNumber(), KafkaUnavailable),
         (errors.UnknownProducerId(), KafkaUnavailable),
         (errors.TopicAuthorizationFailedError("secret"), NotAuthorized),
