@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 
 from pywatt_kafka.backoff import backoff
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
@@ -39,6 +39,7 @@ class ClusterConnection(Generic[EngineT]):
     """Keeps one engine connected, in a task of its own; an async context manager."""
 
     _tasks: TaskGroup
+    _jobs: TaskGroup
 
     def __init__(
         self,
@@ -60,22 +61,34 @@ class ClusterConnection(Generic[EngineT]):
         self._status = ConnectionStatus(ConnectionState.CONNECTING)
         self._changed = asyncio.Event()
         self._check_now = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._is_entered = False
 
     async def __aenter__(self) -> Self:
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
-        self._tasks.start_soon(self._run)
+        self._is_entered = True
+        # A group of its own within: cancelling the outer one would cancel the body too.
+        self._jobs = anyio.create_task_group()
+        await self._tasks.start(self._live)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._jobs.cancel_scope.cancel()
         self._tasks.cancel_scope.cancel()
         if isinstance(error, asyncio.CancelledError):
             await self._tasks.__aexit__(kind, error, trace)
         else:
             # the group would wrap the body's own error into an ExceptionGroup
             await self._tasks.__aexit__(None, None, None)
+
+    async def stop(self) -> None:
+        """Close the engine and end the tasks, from any task; the connection cannot be used afterwards."""
+        if self._is_entered:
+            self._jobs.cancel_scope.cancel()
+            await self._stopped.wait()
 
     @property
     def status(self) -> ConnectionStatus:
@@ -101,11 +114,19 @@ class ClusterConnection(Generic[EngineT]):
 
     def start_soon(self, job: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
         """Start a task that is cancelled with the connection."""
-        self._tasks.start_soon(job, *args)
+        self._jobs.start_soon(job, *args)
 
     def check_soon(self) -> None:
         """Check the cluster now instead of at the next interval, as after a failed call."""
         self._check_now.set()
+
+    async def _live(self, *, task_status: TaskStatus[None]) -> None:
+        try:
+            async with self._jobs:
+                task_status.started()
+                self._jobs.start_soon(self._run)
+        finally:
+            self._stopped.set()
 
     async def _run(self) -> None:
         while True:

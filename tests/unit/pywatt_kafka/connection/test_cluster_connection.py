@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from pywatt_kafka.connection.cluster_connection import CHECK_INTERVAL, ClusterConnection
@@ -198,3 +199,21 @@ async def test_cancelling_the_body_closes_the_engine() -> None:
 
             tasks.start_soon(body)
     assert cluster.engines[0].closed
+
+
+async def test_it_may_be_stopped_by_another_task_while_its_body_goes_on() -> None:
+    cluster = Cluster()
+    async with cluster.connection() as connection:
+        with anyio.fail_after(LIMIT):
+            engine = await connection.connected()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(connection.stop)
+                tasks.start_soon(connection.stop)
+        assert engine.closed
+        await anyio.lowlevel.checkpoint()
+    with anyio.fail_after(LIMIT):
+        await connection.stop()
+
+
+async def test_stopping_a_connection_that_was_never_entered_does_nothing() -> None:
+    await Cluster().connection().stop()
