@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from pywatt.worker.asgi.serve import Receive, Scope, Send
+from pywatt.worker.asgi.serve_asgi import Receive, Scope, Send
 
 
 @dataclass

@@ -20,7 +20,7 @@ from pywatt.config.schema.document_steps import expand_document, validate_docume
 from pywatt.config.services import validators
 from pywatt.config.services.build import Draft, build, configure_services
 from pywatt.config.services.entries import listed_ids, service_entries
-from pywatt.config.services.service import LoadContext, load_service
+from pywatt.config.services.service_config import LoadContext, load_service
 from pywatt.config.services.single_service import app_part, check_is_app, service_part, single_entry
 from pywatt.config.services.type_detection import InstalledTypes
 from pywatt.config.settings import settings_of

@@ -1,4 +1,4 @@
-"""The service type `control`: the control API, which pywatt starts by itself once the app has started."""
+"""The service type `control` and its configuration: pywatt starts the control API itself once the app has started."""
 
 from __future__ import annotations
 

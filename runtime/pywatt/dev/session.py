@@ -18,9 +18,9 @@ from anyio.abc import TaskGroup
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.dev.breakpoints import Breakpoints
 from pywatt.dev.editor_port import Editors
-from pywatt.dev.interest import Interest
 from pywatt.dev.restart_brake import RestartBrake
 from pywatt.dev.snapshot import modified
+from pywatt.dev.watch_rules import WatchRules
 from pywatt.dev.watcher import Watcher, wants_polling
 from pywatt.errors import PywattError, StartError
 from pywatt.first_of import first_of
@@ -69,7 +69,7 @@ class DevSession:
         self._clock = clock
         self._warning: str | None = None
         self._watcher = Watcher(
-            self._interest, since=since, polling=wants_polling(os.environ), warn=partial(setattr, self, "_warning")
+            self._watch_rules, since=since, polling=wants_polling(os.environ), warn=partial(setattr, self, "_warning")
         )
 
     async def run(self) -> None:
@@ -104,13 +104,13 @@ class DevSession:
         restart.pause = pause
         restart.changed.set()
 
-    def _interest(self) -> Interest:
+    def _watch_rules(self) -> WatchRules:
         """Return the files of the app and of the configuration that waits for better code."""
         if self._refused is None:
-            return Interest(self._config, os.environ)
+            return WatchRules(self._config, os.environ)
         wanted = {service.id for service in self._refused.services}
         kept = [service for service in self._config.services if service.id not in wanted]
-        return Interest(replace(self._refused, services=(*self._refused.services, *kept)), os.environ)
+        return WatchRules(replace(self._refused, services=(*self._refused.services, *kept)), os.environ)
 
     async def _take(self, paths: AbstractSet[Path]) -> None:
         """Bring a set of changes into the app."""
@@ -121,7 +121,7 @@ class DevSession:
         changed: dict[str, set[Path]] = {}
         config = False
         for path in paths:
-            affected = self._watcher.interest.affected([path])
+            affected = self._watcher.watch_rules.affected([path])
             config = config or affected.config
             for service_id in affected.services:
                 changed.setdefault(service_id, set()).add(path)
@@ -166,7 +166,7 @@ class DevSession:
             change = await app.reload(config)
         except PywattError as error:
             self._refused = config
-            self._watcher.follow(self._interest, begun)
+            self._watcher.follow(self._watch_rules, begun)
             app.say(LogLevel.ERROR, f"the new configuration is not used: {self._render(error).removeprefix('error: ')}")
             return frozenset()
         refused, self._refused = self._refused, None
@@ -177,7 +177,7 @@ class DevSession:
             names += [f"-{service_id}" for service_id in change.removed]
             app.say(LogLevel.INFO, f"the configuration was read again: {', '.join(names) or 'the public address'}")
         self._config = app.config
-        self._watcher.follow(self._interest, begun)
+        self._watcher.follow(self._watch_rules, begun)
         return frozenset(service.id for service in (*change.added, *change.changed))
 
     async def _bring_up(self, service_id: str, restart: _Restart) -> None:

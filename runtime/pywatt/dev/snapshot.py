@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from pywatt.dev.interest import Interest
+from pywatt.dev.watch_rules import WatchRules
 
 Stamp: TypeAlias = tuple[int, int, int]
 """Modification time in nanoseconds, size and inode: one of them changes with every save. A folder: zeros."""
@@ -28,17 +28,17 @@ class Snapshot:
     """Each is watched by itself. The folders above a service's are among them, since they may be replaced."""
 
 
-def scan(interest: Interest, known: Container[Path] = ()) -> Snapshot:
+def scan(watch_rules: WatchRules, known: Container[Path] = ()) -> Snapshot:
     """Return the app's files and folders as they are now. A folder that is missing or cannot be read is left out.
 
     `known`: files that count, from an earlier scan; to ask for each costs most of a scan's time.
     """
-    found = _Scan(interest, known)
-    for folder in interest.folders:
+    found = _Scan(watch_rules, known)
+    for folder in watch_rules.folders:
         found.walk(folder)
-    for folder in interest.config_folders:
+    for folder in watch_rules.config_folders:
         found.list(folder)
-    for folder in (*interest.folders, *interest.config_folders):
+    for folder in (*watch_rules.folders, *watch_rules.config_folders):
         for above in folder.parents:
             found.enter(above)
     return Snapshot(found.files, found.folders)
@@ -84,11 +84,11 @@ def _stamp(status: os.stat_result) -> Stamp:
 
 
 class _Scan:
-    def __init__(self, interest: Interest, known: Container[Path]) -> None:
+    def __init__(self, watch_rules: WatchRules, known: Container[Path]) -> None:
         self.files: dict[Path, Stamp] = {}
         self.folders: dict[Path, Identity] = {}
         self._known = known
-        self._interest = interest
+        self._watch_rules = watch_rules
 
     def enter(self, folder: Path) -> Identity | None:
         """Note a folder; return its identity unless there is none or it was noted before."""
@@ -111,7 +111,7 @@ class _Scan:
         for entry in _entries(folder):
             path = Path(entry.path)
             if _is_folder(entry):
-                if self._interest.enters(path):
+                if self._watch_rules.enters(path):
                     self.walk(path, above | {identity})
             else:
                 self._note(path)
@@ -122,11 +122,11 @@ class _Scan:
         for entry in _entries(folder):
             path = Path(entry.path)
             self._note(path)
-            if self._interest.is_candidate(path) and _is_folder(entry):
+            if self._watch_rules.is_candidate(path) and _is_folder(entry):
                 self.list(path)
 
     def _note(self, path: Path) -> None:
-        if path in self._known or self._interest.concerns(path):
+        if path in self._known or self._watch_rules.concerns(path):
             stamp = stamp_of(path)
             if stamp is not None:
                 self.files[path] = stamp

@@ -12,8 +12,8 @@ import anyio
 import anyio.to_thread
 from watchfiles import awatch
 
-from pywatt.dev.interest import Interest, changes_rules
 from pywatt.dev.snapshot import Snapshot, changed_files, scan, stamp_of
+from pywatt.dev.watch_rules import WatchRules, changes_rules
 
 SETTLE = 20
 """Milliseconds without a further change after which changes are taken as one save."""
@@ -27,7 +27,7 @@ CLOCK_STEP = 20_000_000
 FORCE_POLLING = "WATCHFILES_FORCE_POLLING"
 """Environment variable of watchfiles, for file systems that report nothing."""
 
-Make = Callable[[], Interest]
+Make = Callable[[], WatchRules]
 Report = Callable[[Iterable[Path], anyio.Event], AsyncGenerator[set[Path]]]
 
 
@@ -40,7 +40,7 @@ class Watcher:
 
     def __init__(
         self,
-        make_interest: Make,
+        make_watch_rules: Make,
         *,
         since: int,
         polling: bool,
@@ -53,32 +53,32 @@ class Watcher:
         """
         self.over = anyio.Event()
         """To be set at the end: no cancellation reaches the thread that waits for events."""
-        self.interest = make_interest()
+        self.watch_rules = make_watch_rules()
         """The files that were looked for when the last changes were found."""
-        self._make_interest = make_interest
+        self._make_watch_rules = make_watch_rules
         self._since: int | None = since
         self._polling = polling
         self._report = report or _reported
         self._warn = warn
 
-    def follow(self, make_interest: Make, since: int) -> None:
+    def follow(self, make_watch_rules: Make, since: int) -> None:
         """Follow the files of another configuration, which was read at the time `since`."""
-        self._make_interest, self._since = make_interest, since
+        self._make_watch_rules, self._since = make_watch_rules, since
 
     async def changes(self) -> AsyncGenerator[set[Path]]:
         """Yield the files that changed together."""
         seen = Snapshot({}, {})
         while not self.over.is_set():
-            interest = self.interest = self._make_interest()
+            watch_rules = self.watch_rules = self._make_watch_rules()
             since = self._take_since()
-            watched = await anyio.to_thread.run_sync(scan, interest)
+            watched = await anyio.to_thread.run_sync(scan, watch_rules)
             changed = changed_files(seen, watched, since and since - CLOCK_STEP)
             seen = watched
             if changed:
                 yield changed
             async with aclosing(self._events(watched)) as events:
                 async for paths in events:
-                    now = await self._look(interest, seen, paths)
+                    now = await self._look(watch_rules, seen, paths)
                     changed, seen = changed_files(seen, now), now
                     if changed:
                         yield changed
@@ -91,11 +91,11 @@ class Watcher:
         since, self._since = self._since, None
         return since
 
-    async def _look(self, interest: Interest, seen: Snapshot, paths: set[Path]) -> Snapshot:
+    async def _look(self, watch_rules: WatchRules, seen: Snapshot, paths: set[Path]) -> Snapshot:
         """Return the files as they are after these events; no paths: after unknown ones."""
-        if not paths or any(path in seen.folders or (interest.holds(path) and path.is_dir()) for path in paths):
-            return await anyio.to_thread.run_sync(scan, interest, seen.files)
-        concerned = [path for path in paths if interest.concerns(path)]
+        if not paths or any(path in seen.folders or (watch_rules.holds(path) and path.is_dir()) for path in paths):
+            return await anyio.to_thread.run_sync(scan, watch_rules, seen.files)
+        concerned = [path for path in paths if watch_rules.concerns(path)]
         if not concerned:
             return seen
         files = dict(seen.files)

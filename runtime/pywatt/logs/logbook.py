@@ -19,7 +19,7 @@ from typing import TextIO
 
 from pywatt.config.model import LogLevel
 from pywatt.logs.backpressure import OutputBackpressure
-from pywatt.logs.batches import BatchWriter
+from pywatt.logs.batch_writer import BatchWriter
 from pywatt.logs.history import History, RingWriter
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.ndjson import to_line

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from pywatt.errors import UnknownService
 from pywatt.http.client.address import Address, Location, locate_url
-from pywatt.mesh.names import mesh_id
+from pywatt.mesh.resolver import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 
 

@@ -1,122 +1,70 @@
-"""`http://<id>.plt.local` for any HTTP client in a worker: name resolution answers for the names of the app.
-
-The answer is the service's loopback port, also when a URL names another one. Clients resolve names in few ways, each of
-which is adapted: `socket.getaddrinfo` (requests, urllib, everything on asyncio's own loop), uvloop's C code, anyio
-(httpx), which drops the port of an answer, and aiodns, which aiohttp prefers when it is installed. Child processes
-resolve the names as well: `pywatt.mesh.child_names`.
-"""
+"""Resolves `<id>.plt.local` to a service's loopback port, or to an error that lists the names there are."""
 
 from __future__ import annotations
 
-import os
 import socket
-from collections.abc import Callable
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, MutableMapping
 
-from pywatt.mesh.names import MeshNames, bypass_proxies
-from pywatt.mesh.on_import import on_import
-from pywatt.mesh.table import MeshTable
+from pywatt.mesh.table import MESH_SUFFIX, MeshService, MeshTable
 
-if TYPE_CHECKING:
-    import uvloop
-
-_system_getaddrinfo = socket.getaddrinfo
-_names: MeshNames | None = None
-"""Names are resolved per process, so this is too."""
+LOOPBACK = "127.0.0.1"
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_NO_PROXY = ("no_proxy", "NO_PROXY")
 
 
-def install(table: Callable[[], MeshTable]) -> None:
-    """Answer for the names of the app from now on; `table` returns its newest picture.
+class MeshResolver:
+    """Resolves the names of one app from its newest table."""
 
-    Must run before user code is imported, which may keep references of its own. A later call replaces the table.
-    """
-    global _names  # noqa: PLW0603
-    first = _names is None
-    _names = MeshNames(table)
-    bypass_proxies(os.environ)
-    if first:
-        socket.getaddrinfo = _getaddrinfo
-        on_import("anyio", _adapt_anyio)
-        on_import("uvloop", _adapt_uvloop)
-        on_import("aiohttp.resolver", _adapt_aiohttp)
+    def __init__(self, table: Callable[[], MeshTable]) -> None:
+        self._table = table
 
+    def address(self, host: object) -> tuple[str, int] | None:
+        """Return loopback address and port of a mesh name, None for any other host.
 
-def new_event_loop() -> uvloop.Loop:
-    """Return the event loop of a worker."""
-    import uvloop
+        Raises socket.gaierror when the app has no such service, or when it has no HTTP.
+        """
+        service_id = mesh_id(host)
+        if service_id is None:
+            return None
+        services = self._table().services
+        service = services.get(service_id)
+        if service is None:
+            raise socket.gaierror(
+                socket.EAI_NONAME, f"this app has no service {service_id!r}; it has: {_listed(services)}"
+            )
+        if service.port is None:
+            raise socket.gaierror(socket.EAI_NONAME, f"the service {service_id!r} does not answer HTTP")
+        return LOOPBACK, service.port
 
-    return uvloop.new_event_loop()
-
-
-def _getaddrinfo(
-    host: Any,
-    port: Any,
-    family: int = 0,
-    type: int = 0,  # noqa: A002
-    proto: int = 0,
-    flags: int = 0,
-) -> Any:
-    infos = _names.infos(host, family, type) if _names else None
-    return infos if infos is not None else _system_getaddrinfo(host, port, family, type, proto, flags)
-
-
-def _adapt_uvloop(module: ModuleType) -> None:
-    create_connection, getaddrinfo = module.Loop.create_connection, module.Loop.getaddrinfo
-
-    async def create_connection_mesh_too(
-        self: Any, protocol_factory: Callable[[], Any], host: Any = None, port: Any = None, **options: Any
-    ) -> Any:
-        address = _names.address(host) if _names else None
-        if address is not None:
-            if options.get("ssl") and options.get("server_hostname") is None:
-                options["server_hostname"] = host
-            host, port = address
-        return await create_connection(self, protocol_factory, host, port, **options)
-
-    async def getaddrinfo_mesh_too(
-        self: Any,
-        host: Any,
-        port: Any,
-        *,
-        family: int = 0,
-        type: int = 0,  # noqa: A002
-        proto: int = 0,
-        flags: int = 0,
-    ) -> Any:
-        infos = _names.infos(host, family, type) if _names else None
-        if infos is not None:
-            return infos
-        return await getaddrinfo(self, host, port, family=family, type=type, proto=proto, flags=flags)
-
-    module.Loop.create_connection = create_connection_mesh_too
-    module.Loop.getaddrinfo = getaddrinfo_mesh_too
+    def infos(self, host: object, family: int, kind: int) -> list[tuple[int, int, int, str, tuple[str, int]]] | None:
+        """Return what `socket.getaddrinfo` answers for a mesh name, None for any other host."""
+        address = self.address(host)
+        if address is None:
+            return None
+        if family not in (socket.AF_UNSPEC, socket.AF_INET) or kind not in (0, socket.SOCK_STREAM):
+            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} has TCP over IPv4 only")
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
 
 
-def _adapt_anyio(module: Any) -> None:
-    connect_tcp = module.connect_tcp
-
-    async def connect_tcp_mesh_too(remote_host: Any, remote_port: Any, **options: Any) -> Any:
-        address = _names.address(remote_host) if _names else None
-        if address is not None:
-            if (options.get("tls") or options.get("ssl_context")) and options.get("tls_hostname") is None:
-                options["tls_hostname"] = remote_host
-            remote_host, remote_port = address
-        return await connect_tcp(remote_host, remote_port, **options)
-
-    module.connect_tcp = connect_tcp_mesh_too
+def mesh_id(host: object) -> str | None:
+    """Return the service id in a host name, None when it is not a mesh name."""
+    if isinstance(host, (bytes, bytearray)):
+        host = bytes(host).decode("latin-1")
+    if not isinstance(host, str):
+        return None
+    name = host.rstrip(".").lower()
+    return name.removesuffix(MESH_SUFFIX) if name.endswith(MESH_SUFFIX) else None
 
 
-def _adapt_aiohttp(module: ModuleType) -> None:
-    resolve = module.AsyncResolver.resolve
+def bypass_proxies(environ: MutableMapping[str, str]) -> None:
+    """Keep HTTP clients from sending calls inside the app to the proxy that the environment names, if it names one."""
+    if not any(name in environ or name.upper() in environ for name in _PROXIES):
+        return
+    for name in _NO_PROXY:
+        hosts = environ.get(name, "")
+        if MESH_SUFFIX not in hosts.split(",") and hosts != "*":
+            environ[name] = f"{hosts},{MESH_SUFFIX}" if hosts else MESH_SUFFIX
 
-    async def resolve_mesh_too(self: Any, host: str, port: int = 0, family: int = socket.AF_INET) -> Any:
-        infos = _names.infos(host, family, socket.SOCK_STREAM) if _names else None
-        if infos is None:
-            return await resolve(self, host, port, family)
-        return [
-            {"hostname": host, "host": ip, "port": mesh_port, "family": kin, "proto": proto, "flags": 0}
-            for kin, _, proto, _, (ip, mesh_port) in infos
-        ]
 
-    module.AsyncResolver.resolve = resolve_mesh_too
+def _listed(services: Mapping[str, MeshService]) -> str:
+    return ", ".join(sorted(service.id for service in services.values() if not service.internal)) or "none"

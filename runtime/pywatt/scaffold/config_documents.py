@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pywatt.scaffold.app_plan import KAFKA_HOOKS, AppPlan
 from pywatt.scaffold.catalogue import NewService
 from pywatt.scaffold.editor_schemas import FOLDER, ROOT_SCHEMA
-from pywatt.scaffold.layout import KAFKA_HOOKS, Layout
 
 TOPIC = "events"
 EVENTS_URL = "EVENTS_URL"
@@ -24,19 +24,19 @@ _RUNTIME = """\
   }"""
 
 
-def root_text(layout: Layout) -> str:
+def root_text(app: AppPlan) -> str:
     """Return the root file of a new app, with each service on its own line."""
-    lines = [f"    {one_line(entry(layout, service))}" for service in layout.new_services]
+    lines = [f"    {one_line(entry(app, service))}" for service in app.new_services]
     blocks = [f'  "$schema": {json.dumps(f"./{FOLDER / ROOT_SCHEMA}.json")}']
-    if layout.entrypoint is not None:
-        blocks.append(f'  "entrypoint": {json.dumps(layout.entrypoint)}')
+    if app.entrypoint is not None:
+        blocks.append(f'  "entrypoint": {json.dumps(app.entrypoint)}')
     blocks += ['  "web": [\n' + ",\n".join(lines) + "\n  ]", _RUNTIME]
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 
 
-def entry(layout: Layout, service: NewService) -> dict[str, str]:
+def entry(app: AppPlan, service: NewService) -> dict[str, str]:
     """Return the entry of a new service in the root file."""
-    return {"id": service.id, "path": layout.path(service).relative_to(layout.folder).as_posix()}
+    return {"id": service.id, "path": app.path(service).relative_to(app.folder).as_posix()}
 
 
 def route(service: NewService) -> dict[str, Any]:
@@ -49,14 +49,14 @@ def one_line(document: Mapping[str, Any]) -> str:
     return f"{{ {json.dumps(document, ensure_ascii=False)[1:-1]} }}"
 
 
-def service_text(layout: Layout, service: NewService) -> str:
+def service_text(app: AppPlan, service: NewService) -> str:
     """Return the config file of a new service."""
-    schema = os.path.relpath(layout.folder / FOLDER / f"{service.template.type}.json", layout.path(service))
-    document = {"$schema": Path(schema).as_posix(), "type": service.template.type, **_options(layout, service)}
+    schema = os.path.relpath(app.folder / FOLDER / f"{service.template.type}.json", app.path(service))
+    document = {"$schema": Path(schema).as_posix(), "type": service.template.type, **_options(app, service)}
     return _pretty(document) + "\n"
 
 
-def _options(layout: Layout, service: NewService) -> dict[str, Any]:
+def _options(app: AppPlan, service: NewService) -> dict[str, Any]:
     match service.template.spelling:
         case "worker":
             return {"python": {"module": "main:main"}}
@@ -65,29 +65,29 @@ def _options(layout: Layout, service: NewService) -> dict[str, Any]:
         case "command:shell":
             return {"command": {"run": "sh job.sh", "http": False}}
         case "gateway":
-            routes = [{"id": service_id, "proxy": {"prefix": f"/{service_id}"}} for service_id in layout.others]
-            routes += [route(other) for other in layout.new_services if other.template.http and other.id != service.id]
+            routes = [{"id": service_id, "proxy": {"prefix": f"/{service_id}"}} for service_id in app.others]
+            routes += [route(other) for other in app.new_services if other.template.http and other.id != service.id]
             return {"gateway": {"applications": routes}}
         case "kafka-hooks":
-            target = layout.event_target()
+            target = app.event_target()
             url = f"http://{target}.plt.local/{TOPIC}" if target else f"{{{EVENTS_URL}}}"
             return {
                 "brokers": ["{KAFKA_BROKERS}"],
                 "topics": [{"topic": TOPIC, "url": url, "dlq": f"{TOPIC}-dlq"}],
-                "consumer": {"groupId": _group(layout, service)},
+                "consumer": {"groupId": _group(app, service)},
             }
         case "health":
-            hooks = next((other for other in layout.new_services if other.template.kind == KAFKA_HOOKS), None)
+            hooks = next((other for other in app.new_services if other.template.kind == KAFKA_HOOKS), None)
             if hooks is None:
                 return {}
-            lag = {"brokers": ["{KAFKA_BROKERS}"], "groupId": _group(layout, hooks), "topics": {TOPIC: LAG_LIMIT}}
+            lag = {"brokers": ["{KAFKA_BROKERS}"], "groupId": _group(app, hooks), "topics": {TOPIC: LAG_LIMIT}}
             return {"health": lag}
         case _:
             return {"python": {"module": "app:app"}}
 
 
-def _group(layout: Layout, hooks: NewService) -> str:
-    return f"{layout.name}-{hooks.id}"
+def _group(app: AppPlan, hooks: NewService) -> str:
+    return f"{app.name}-{hooks.id}"
 
 
 def _pretty(value: Any, margin: str = "") -> str:

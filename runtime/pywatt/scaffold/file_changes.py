@@ -66,6 +66,12 @@ def compare_files(files: Iterable[PlannedFile], overwrite: Callable[[Path], bool
     return FileChanges(created=tuple(created), changed=tuple(changed), kept=tuple(kept))
 
 
+def append_lines(text: str, added: Iterable[str]) -> str:
+    """Return a file's text with further lines."""
+    before = text if not text or text.endswith("\n") else f"{text}\n"
+    return before + "".join(f"{line}\n" for line in added)
+
+
 def write(files: Sequence[PlannedFile]) -> None:
     """Write the files in this order; when one cannot be written, undo the others. Raises CreateRefused."""
     with ExitStack() as undo:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pywatt.scaffold.app_plan import AppPlan
+from pywatt.scaffold.env_file import variables
 from pywatt.scaffold.file_changes import PlannedFile
-from pywatt.scaffold.layout import Layout
-from pywatt.scaffold.line_files import pinned, requirements, variables
 from pywatt.scaffold.rendering import render
+from pywatt.scaffold.requirements import pinned, requirements
 
 TOOLS = ("mypy", "pytest", "ruff")
 """Development dependencies."""
@@ -16,17 +17,17 @@ _EVERYWHERE = {"PLT_SERVER_HOSTNAME": "0.0.0.0"}
 _NO_NAME = re.compile(r"[^A-Za-z0-9]+")
 
 
-def project_files(layout: Layout) -> Iterator[PlannedFile]:
+def project_files(app: AppPlan) -> Iterator[PlannedFile]:
     """Yield the project files that the folder lacks."""
     values = {
-        "name": _NO_NAME.sub("-", layout.name).strip("-").lower() or "app",
-        "dependencies": _toml_list(requirements(layout)),
+        "name": _NO_NAME.sub("-", app.name).strip("-").lower() or "app",
+        "dependencies": _toml_list(requirements(app)),
         "tools": _toml_list([pinned(tool) for tool in TOOLS]),
-        "variables": "".join(f"ENV {name}={value}\n" for name, value in {**variables(layout), **_EVERYWHERE}.items()),
-        "port": variables(layout)["PORT"],
+        "variables": "".join(f"ENV {name}={value}\n" for name, value in {**variables(app), **_EVERYWHERE}.items()),
+        "port": variables(app)["PORT"],
     }
     for name in ("pyproject.toml", "Dockerfile", ".dockerignore"):
-        path = layout.folder / name
+        path = app.folder / name
         if not path.exists():
             yield PlannedFile(path=path, content=render(f"app/{name}", values))
 

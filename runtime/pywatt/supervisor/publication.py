@@ -9,7 +9,7 @@ from typing import Protocol
 import anyio
 
 from pywatt.mesh.table import MeshService
-from pywatt.mesh.versions import TableVersions
+from pywatt.mesh.table_versions import TableVersions
 from pywatt.supervisor.process.worker import Worker
 
 TOGETHER_SECONDS = 0.25

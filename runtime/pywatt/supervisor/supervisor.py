@@ -22,6 +22,7 @@ from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceCo
 from pywatt.errors import PywattError, ServiceFailed, StartError
 from pywatt.logs.lines import LogRecord
 from pywatt.mesh.table import MeshTable
+from pywatt.supervisor.fallback_server import UnavailableResponder
 from pywatt.supervisor.monitor.monitor import Monitor
 from pywatt.supervisor.monitor.start_deadlocks import DeadlockDetector
 from pywatt.supervisor.policy.config_diff import ConfigDiff, config_diff
@@ -32,7 +33,6 @@ from pywatt.supervisor.process.sockets import LOOPBACK, open_loopback, open_publ
 from pywatt.supervisor.process.worker_factory import WorkerFactory
 from pywatt.supervisor.publication import Publication
 from pywatt.supervisor.service import Service
-from pywatt.supervisor.unavailable import UnavailableResponder
 
 
 class Supervisor:

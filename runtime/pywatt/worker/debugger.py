@@ -18,7 +18,7 @@ from typing import Any
 
 from pywatt.errors import MissingExtra
 from pywatt.logs.reporter import reporter
-from pywatt.mesh.on_import import on_import
+from pywatt.mesh.import_hook import on_import
 
 RELEASE_SECONDS = 0.5
 """Seconds after which the terminal is given back when a step reaches no further line, as at the end of a request."""

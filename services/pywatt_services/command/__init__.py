@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pywatt.errors import Problem
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 from pywatt_schemas import load
-from pywatt_services.command.config import CommandOptions, build_command, configure
+from pywatt_services.command.options import CommandOptions, build_command, configure
 
 if TYPE_CHECKING:
     from pywatt.config.model import ServiceConfig

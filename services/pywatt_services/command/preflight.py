@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from pywatt.config.model import ServiceConfig
 from pywatt.errors import Problem
-from pywatt_services.command.config import CommandOptions
+from pywatt_services.command.options import CommandOptions
 
 
 def missing_program(options: CommandOptions, service: ServiceConfig) -> Iterator[Problem]:

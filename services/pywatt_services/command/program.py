@@ -19,7 +19,7 @@ from pywatt.config.model import ServiceConfig
 from pywatt.errors import ServiceFailed
 from pywatt.worker.process.descendant_mark import end_marked, marked, new_app_mark, own_mark, put_mark, send
 from pywatt.worker.process.prctl import die_with_parent
-from pywatt_services.command.config import CommandOptions
+from pywatt_services.command.options import CommandOptions
 
 OTHERS_SHARE = 0.5
 """Share of a stop's limit after which the program's other processes get SIGTERM although the first one still runs."""

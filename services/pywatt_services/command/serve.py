@@ -8,9 +8,9 @@ from typing import NoReturn
 
 from pywatt.errors import ServiceFailed
 from pywatt.service_type import ServiceContext
-from pywatt_services.command.config import CommandOptions
 from pywatt_services.command.connection_relay import relaying
 from pywatt_services.command.listening import Address, listening_addresses
+from pywatt_services.command.options import CommandOptions
 from pywatt_services.command.program import Program, running
 from pywatt_services.command.readiness import free_port, is_taken, wait_until_ready
 

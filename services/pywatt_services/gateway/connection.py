@@ -14,7 +14,7 @@ from pywatt.http.server.errors import error_body, route_not_found
 from pywatt.http.server.state import TUNNEL, WAITING
 from pywatt.http.server.writer import JSON
 from pywatt.http.target import ASTERISK
-from pywatt_services.gateway.peer import Peer, peer_of
+from pywatt_services.gateway.client_address import ClientAddress, client_address
 from pywatt_services.gateway.proxy_exchange import ProxyExchange
 from pywatt_services.gateway.routes import has_prefix
 
@@ -29,20 +29,20 @@ ALLOW: Header = (b"allow", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 class GatewayConnection(ServerConnection["GatewayServer"]):
     """The gateway's side of one connection."""
 
-    __slots__ = ("_exchange", "_peer")
+    __slots__ = ("_client_address", "_exchange")
 
     def __init__(self, server: GatewayServer) -> None:
         super().__init__(server, RequestReader(server.limits.head))
         self._exchange: ProxyExchange | None = None
-        self._peer = Peer(b"", False)
+        self._client_address = ClientAddress(b"", False)
 
     # For the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the client's address, and whether it is trusted."""
         super().connection_made(transport)
-        self._peer = peer_of(transport, self._server.trust_proxy)
-        if not self._peer.trusted:
+        self._client_address = client_address(transport, self._server.trust_proxy)
+        if not self._client_address.trusted:
             self._reader = RequestReader(self._server.limits.head, dropped=FORWARDED)
 
     def pause_writing(self) -> None:
@@ -115,7 +115,7 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
         if route is not None:
             exchange = ProxyExchange(self, server, head, route, base_path)
             self._exchange = exchange
-            exchange.start(path, self._peer, body, ended)
+            exchange.start(path, self._client_address, body, ended)
             return
         keep = self._keeps_alive()
         if path == ASTERISK:

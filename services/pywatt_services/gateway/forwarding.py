@@ -14,7 +14,7 @@ import re
 
 from pywatt.http.methods import WITH_BODY
 from pywatt.http.request import RequestHead
-from pywatt_services.gateway.peer import Peer
+from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.routes import Route
 
 UPGRADE = b"connection: Upgrade\r\nupgrade: websocket\r\n"
@@ -23,15 +23,15 @@ _PREFIX = re.compile(rb"(?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+")
 
 
 def write_request_head(
-    head: RequestHead, route: Route, path: bytes, base_path: bytes, peer: Peer, body_length: int | None
+    head: RequestHead, route: Route, path: bytes, base_path: bytes, client: ClientAddress, body_length: int | None
 ) -> bytes:
     """Return the head for the service. `base_path`: a prefix already taken off. `body_length`: None when not known."""
     headers = head.headers
     authority = head.authority
-    forwarded_for, host, proto = peer.address, authority, b"http"
-    if peer.trusted:
+    forwarded_for, host, proto = client.ip, authority, b"http"
+    if client.trusted:
         hops = [value for name, value in headers if name.lower() == b"x-forwarded-for"]
-        forwarded_for = b", ".join([*hops, peer.address] if peer.address else hops)
+        forwarded_for = b", ".join([*hops, client.ip] if client.ip else hops)
         host = last_value(head, b"x-forwarded-host") or host
         proto = last_value(head, b"x-forwarded-proto") or proto
         headers = [header for header in headers if header[0].lower() not in _OURS]

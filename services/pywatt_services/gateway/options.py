@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pywatt.errors import Problem
-from pywatt.mesh.names import mesh_id
+from pywatt.mesh.resolver import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement
 

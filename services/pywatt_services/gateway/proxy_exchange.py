@@ -13,9 +13,9 @@ from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead
 from pywatt.http.server.writer import CONTINUE, write_response_head
 from pywatt.http.websocket import accepts, handshake_key
-from pywatt_services.gateway.context import GatewayContext
+from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.forwarding import UPGRADE, last_value, outer_prefix, write_request_head
-from pywatt_services.gateway.peer import Peer
+from pywatt_services.gateway.protocols import GatewayContext
 from pywatt_services.gateway.proxy_state import AWAITING, CONNECTING, ENDED, RESPONDING, TUNNEL, transition
 from pywatt_services.gateway.response_addresses import Addresses
 from pywatt_services.gateway.retry import may_retry
@@ -123,15 +123,15 @@ class ProxyExchange:
 
     # From the client.
 
-    def start(self, path: bytes, peer: Peer, body: bytes, ended: bool) -> None:
+    def start(self, path: bytes, client: ClientAddress, body: bytes, ended: bool) -> None:
         """Send the request on. `body`: its first piece. `ended`: the body is complete."""
         request = self._request
         self._request_ended = ended
         self._body_length = len(body) if ended else None if request.chunked else request.content_length
-        if peer.trusted:
+        if client.trusted:
             self._trusted = True
             self._base_path = outer_prefix(request) + self._base_path
-        self._head = write_request_head(request, self._route, path, self._base_path, peer, self._body_length)
+        self._head = write_request_head(request, self._route, path, self._base_path, client, self._body_length)
         if body:
             self._pending = [self._framed(body)]
             self._pending_size = len(body)
@@ -276,10 +276,10 @@ class ProxyExchange:
             return
         tunnel.pass_on(data)
         if tunnel.rest:
-            self._context.turns.add(self)
+            self._context.fair_queue.add(self)
         self._steer()
 
-    def take_turn(self) -> None:
+    def read_held(self) -> None:
         """Pass more frames on."""
         if self.state is TUNNEL:
             rest, self._tunnel.rest = self._tunnel.rest, b""

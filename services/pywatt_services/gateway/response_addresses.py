@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pywatt.http.headers import Header
 from pywatt.http.response_reader import ADDRESSED
-from pywatt.mesh.names import mesh_id
+from pywatt.mesh.resolver import mesh_id
 from pywatt_services.gateway.routes import Route, RouteTable
 
 _WITH_AUTHORITY = re.compile(rb"((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)(?:[^/?#\\]*@)?([^/?#\\]*)(.*)", re.DOTALL)

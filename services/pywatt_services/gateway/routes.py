@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pywatt.mesh.address import Destination, locate
-from pywatt.mesh.names import mesh_id
+from pywatt.mesh.resolver import mesh_id
 from pywatt_services.gateway.options import ALL_ROUTES, ProxyOptions
 
 SLASH = ord("/")

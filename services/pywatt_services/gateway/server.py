@@ -9,11 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from pywatt.http.limits import ConnectionLimits
+from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.server import HttpServer, serving
 from pywatt.http.server.state import TUNNEL
-from pywatt.http.server.turns import Turns
 from pywatt_services.gateway.connection import GatewayConnection
-from pywatt_services.gateway.context import Upstreams
+from pywatt_services.gateway.protocols import Upstreams
 from pywatt_services.gateway.routes import RouteTable
 
 
@@ -36,12 +36,12 @@ class GatewayServer(HttpServer[GatewayConnection]):
         base_path: str = "/",
         trust_proxy: bool = False,
         limits: GatewayLimits = GatewayLimits(),
-        turns: Turns | None = None,
+        fair_queue: FairQueue | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`base_path`: taken off the paths that have it."""
-        super().__init__(turns=turns, clock=clock, wall_clock=wall_clock)
+        super().__init__(fair_queue=fair_queue, clock=clock, wall_clock=wall_clock)
         self.routes = routes
         self.upstreams = upstreams
         self.base_path = base_path.rstrip("/").encode()

@@ -8,7 +8,7 @@ from typing import Any
 
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 from pywatt_schemas import load
-from pywatt_services.health.config import HealthOptions, configure
+from pywatt_services.health.options import HealthOptions, configure
 
 __all__ = ["TYPE", "HealthType"]
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pywatt_kafka.errors import KafkaError
-from pywatt_services.health.config import LagWatch
+from pywatt_services.health.options import LagWatch
 
 CHECK_LIMIT = 15.0
 """Timeout of a check in seconds; reading has its own limit, with a more precise error."""

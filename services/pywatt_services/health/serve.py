@@ -16,9 +16,9 @@ from typing import Any
 from pywatt.http.server.errors import route_not_found
 from pywatt.http.server.writer import JSON
 from pywatt.service_type import ServiceContext
-from pywatt.worker.asgi.serve import Application, Receive, Scope, Send, serve_asgi
-from pywatt_services.health.config import HealthOptions
+from pywatt.worker.asgi.serve_asgi import Application, Receive, Scope, Send, serve_asgi
 from pywatt_services.health.lag import GroupLag, LagMonitor
+from pywatt_services.health.options import HealthOptions
 from pywatt_services.health.status import Status, health, readiness
 
 METHODS = ("GET", "HEAD")

@@ -17,8 +17,8 @@ from pywatt_kafka.dlq.json_view import full_document, summary_document
 from pywatt_kafka.dlq.redrive import Outcome
 from pywatt_kafka.dlq.topic import FoundLetter, open_dead_letter_topic
 from pywatt_kafka.json_bytes import text_or_base64
-from pywatt_services.kafka_cli.cluster_choice import Cluster
-from pywatt_services.kafka_cli.cluster_options import Command, cluster_options
+from pywatt_services.kafka_cli.cluster_precedence import Cluster
+from pywatt_services.kafka_cli.connection_options import Command, connection_options
 from pywatt_services.kafka_cli.errors import KafkaCommandError, run
 
 NAME = re.compile(r"(^|[-_.])(dlq|dead-?letters?)($|[-_.])", re.IGNORECASE)
@@ -66,7 +66,7 @@ def dlq() -> None:
 @click.argument("topic", required=False)
 @filters
 @click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, help="Letters at most.")
-@cluster_options
+@connection_options
 @json_option
 def list_letters(
     topic: str | None,
@@ -111,7 +111,7 @@ def list_letters(
 @dlq.command()
 @click.argument("topic")
 @click.argument("place", type=letter_place)
-@cluster_options
+@connection_options
 def show(topic: str, place: tuple[int, int], cluster: Cluster) -> None:
     """Print one letter in full, as JSON. PLACE is PARTITION@OFFSET."""
     found, _ = run(_letters(cluster, topic, Filter(place=place), 1))
@@ -128,7 +128,7 @@ def show(topic: str, place: tuple[int, int], cluster: Cluster) -> None:
 @click.option("--again", is_flag=True, help="Those too that were sent back before.")
 @click.option("--rate", type=click.FloatRange(0.1), help="Records per second at most.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
-@cluster_options
+@connection_options
 @json_option
 def redrive(
     topic: str,
@@ -174,7 +174,7 @@ def redrive(
 @click.option("--older-than", type=duration, help="As far as all are older than, such as 7d.")
 @click.option("--dry-run", is_flag=True, help="Only say how many would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@cluster_options
+@connection_options
 def purge(
     topic: str,
     everything: bool,

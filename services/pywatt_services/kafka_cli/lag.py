@@ -6,15 +6,15 @@ import click
 
 from pywatt.cli.output.table import json_option, print_json, print_table
 from pywatt_kafka.admin.lag import consumer_lag
-from pywatt_services.kafka_cli.cluster_choice import Cluster
-from pywatt_services.kafka_cli.cluster_options import cluster_options
+from pywatt_services.kafka_cli.cluster_precedence import Cluster
+from pywatt_services.kafka_cli.connection_options import connection_options
 from pywatt_services.kafka_cli.errors import run
 
 
 @click.command()
 @click.argument("group")
 @click.option("--topic", "topic_names", multiple=True, help="Only this topic; may be given several times.")
-@cluster_options
+@connection_options
 @json_option
 def lag(group: str, topic_names: tuple[str, ...], cluster: Cluster, as_json: bool) -> None:
     """Show how many records a consumer group has still to commit, by topic and partition."""

@@ -6,13 +6,13 @@ import click
 
 from pywatt.cli.output.table import json_option, print_json, print_table
 from pywatt_kafka.admin.topics import list_topics
-from pywatt_services.kafka_cli.cluster_choice import Cluster
-from pywatt_services.kafka_cli.cluster_options import cluster_options
+from pywatt_services.kafka_cli.cluster_precedence import Cluster
+from pywatt_services.kafka_cli.connection_options import connection_options
 from pywatt_services.kafka_cli.errors import run
 
 
 @click.command()
-@cluster_options
+@connection_options
 @json_option
 def topics(cluster: Cluster, as_json: bool) -> None:
     """List the topics, and how many records are in them."""

@@ -20,7 +20,7 @@ class KafkaHooksType:
     name = "kafka-hooks"
     aliases = ("@platformatic/kafka-hooks",)
     imports_code = False
-    preload = ("pywatt_services.kafka_hooks.service", "aiokafka")
+    preload = ("pywatt_services.kafka_hooks.serve", "aiokafka")
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -37,7 +37,7 @@ class KafkaHooksType:
 
     async def serve(self, options: KafkaHooksOptions, context: ServiceContext) -> None:
         """Run one worker. Raises MissingExtra, StartError."""
-        from pywatt_services.kafka_hooks.service import serve
+        from pywatt_services.kafka_hooks.serve import serve
 
         await serve(options, context)
 

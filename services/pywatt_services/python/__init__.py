@@ -10,9 +10,9 @@ from pywatt.errors import Problem
 from pywatt.service_type import Configured, Placement, Requirement, ServiceContext, ServiceType
 from pywatt.worker.asgi.engine import EngineName
 from pywatt_schemas import load
-from pywatt_services.python.config import Interface, PythonOptions, configure, find_interpreter, neglected
 from pywatt_services.python.detect import find_application
 from pywatt_services.python.frameworks import imported_frameworks
+from pywatt_services.python.options import Interface, PythonOptions, configure, find_interpreter, neglected
 
 if TYPE_CHECKING:
     from pywatt.config.model import ServiceConfig

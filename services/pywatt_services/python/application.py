@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pywatt.errors import StartError
 from pywatt.worker.asgi.lifespan import Application
-from pywatt_services.python.config import Interface, PythonOptions
 from pywatt_services.python.detect import NAMES
+from pywatt_services.python.options import Interface, PythonOptions
 
 if TYPE_CHECKING:
     from pywatt.worker.wsgi.response import WsgiApplication

@@ -19,8 +19,8 @@ from pathlib import Path
 from pywatt.config.diagnostics.hints import closest_match
 from pywatt.config.model import ServiceConfig
 from pywatt.errors import Problem
-from pywatt_services.python.config import PythonOptions
 from pywatt_services.python.detect import find_application
+from pywatt_services.python.options import PythonOptions
 
 _LOADERS = (
     (ExtensionFileLoader, EXTENSION_SUFFIXES),

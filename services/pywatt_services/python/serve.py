@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.engine import EngineName
-from pywatt.worker.asgi.serve import serve_asgi
+from pywatt.worker.asgi.serve_asgi import serve_asgi
 from pywatt.worker.heartbeat import KAFKA_LAG
 from pywatt_services.python.application import AsgiApplication, AsyncFactory, MainFunction, load_application
-from pywatt_services.python.config import PythonOptions
 from pywatt_services.python.django_static import at_home
+from pywatt_services.python.options import PythonOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,5 +126,7 @@ def test_an_interpreter_outside_of_an_app_starts_as_ever(variable: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], env={"PYWATT_MESH": variable}, capture_output=True, check=True
     )
-    assert done.stdout.decode().split() == (["pywatt.mesh.resolver", "True"] if variable else ["socket", "False"])
+    assert done.stdout.decode().split() == (
+        ["pywatt.mesh.resolver_patches", "True"] if variable else ["socket", "False"]
+    )
     assert done.stderr == b""

@@ -9,7 +9,7 @@ import pytest
 from harness.applications import Recorder
 from harness.context import PATIENCE, Worker, ready, settle
 
-from pywatt.worker.asgi.serve import EngineName, Receive, Scope, Send, serve_asgi
+from pywatt.worker.asgi.serve_asgi import EngineName, Receive, Scope, Send, serve_asgi
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from pywatt.errors import StartError
-from pywatt.worker.asgi.serve import Application, EngineName, Receive, Scope, Send, serve_asgi
+from pywatt.worker.asgi.serve_asgi import Application, EngineName, Receive, Scope, Send, serve_asgi
 
 pytestmark = pytest.mark.anyio
 

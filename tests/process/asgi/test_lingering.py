@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from pywatt.worker.asgi.drain import IDLE_GRACE
-from pywatt.worker.asgi.serve import EngineName, serve_asgi
+from pywatt.worker.asgi.serve_asgi import EngineName, serve_asgi
 
 pytestmark = pytest.mark.anyio
 

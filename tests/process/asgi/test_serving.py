@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect, unix_connect
 
 from pywatt.errors import MissingExtra
 from pywatt.service_type import ServiceContext
-from pywatt.worker.asgi.serve import Application, EngineName, serve_asgi
+from pywatt.worker.asgi.serve_asgi import Application, EngineName, serve_asgi
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from harness.context import PATIENCE, ready, settle
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from pywatt.worker.asgi.serve import EngineName, serve_asgi
+from pywatt.worker.asgi.serve_asgi import EngineName, serve_asgi
 
 pytestmark = pytest.mark.anyio
 

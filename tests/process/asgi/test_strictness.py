@@ -14,7 +14,7 @@ from harness.context import PATIENCE, Worker, exchange, ready
 from harness.verdicts import ACCEPTED, refused, request
 
 from pywatt.http.limits import HeadLimits
-from pywatt.worker.asgi.serve import EngineName, serve_asgi
+from pywatt.worker.asgi.serve_asgi import EngineName, serve_asgi
 from pywatt.worker.wsgi.bridge import WsgiBridge
 
 pytestmark = pytest.mark.anyio

@@ -16,7 +16,7 @@ from harness.context import PATIENCE, exchange, ready, settle
 
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.lifespan import Receive, Scope, Send
-from pywatt.worker.asgi.serve import serve_asgi
+from pywatt.worker.asgi.serve_asgi import serve_asgi
 
 pytestmark = pytest.mark.anyio
 

@@ -182,7 +182,7 @@ async def test_a_program_that_does_not_heed_is_killed(
 async def test_a_program_does_not_outlive_its_worker(run: list[str]) -> None:
     code = f"""
 import asyncio
-from pywatt_services.command.config import CommandOptions
+from pywatt_services.command.options import CommandOptions
 from pywatt_services.command.program import running
 import os
 async def main():

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask, request
 from harness.context import PATIENCE, Worker, exchange, ready
 
-from pywatt.worker.asgi.serve import EngineName, serve_asgi
+from pywatt.worker.asgi.serve_asgi import EngineName, serve_asgi
 from pywatt.worker.wsgi.bridge import WsgiBridge
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from pywatt.mesh.resolver import install, new_event_loop
+from pywatt.mesh.resolver_patches import install, new_event_loop
 from pywatt.mesh.table import MeshService, MeshTable, ServiceState
 
 

@@ -10,7 +10,7 @@ import pytest
 from pywatt.config.model import ServiceConfig
 from pywatt.service_type import Preflight
 from pywatt_services.command import TYPE
-from pywatt_services.command.config import CommandOptions
+from pywatt_services.command.options import CommandOptions
 
 
 def missing(folder: Path, program: str, *, expands: bool = True) -> list[str]:

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from pywatt.config.model import AutoloadConfig, RuntimeConfig, ServiceConfig, WatchConfig
-from pywatt.dev.interest import Interest
 from pywatt.dev.snapshot import Snapshot, changed_files, scan
+from pywatt.dev.watch_rules import WatchRules
 
 
-def interest(root: Path, *services: ServiceConfig, autoload: AutoloadConfig | None = None) -> Interest:
+def watch_rules(root: Path, *services: ServiceConfig, autoload: AutoloadConfig | None = None) -> WatchRules:
     config = RuntimeConfig(
         name="x", root=root, file=root / "watt.json", services=services, entrypoint=None, autoload=autoload
     )
-    return Interest(config, {})
+    return WatchRules(config, {})
 
 
 def api(root: Path, *ignore: str) -> ServiceConfig:
@@ -38,19 +38,19 @@ def root(tmp_path: Path) -> Path:
 def test_ignored_folders_are_not_entered(root: Path) -> None:
     write(root, ".gitignore", "api/build/out.py")
     (root / ".gitignore").write_text("build/\n")
-    found = scan(interest(root, api(root, "drafts/")))
+    found = scan(watch_rules(root, api(root, "drafts/")))
     assert {path.name for path in found.files} == {"watt.json", "app.py", "module.py"}
     below = {path.relative_to(root).as_posix() for path in found.folders if path.is_relative_to(root)}
     assert below == {".", "api", "api/deep", "api/deep/er"}
 
 
 def test_the_folders_above_are_watched_because_they_may_be_replaced(root: Path) -> None:
-    found = scan(interest(root, api(root)))
+    found = scan(watch_rules(root, api(root)))
     assert set(root.parents) < set(found.folders)
 
 
 def test_a_replaced_folder_is_a_change_of_its_files(root: Path) -> None:
-    watched = interest(root, api(root))
+    watched = watch_rules(root, api(root))
     before = scan(watched)
     shutil.copytree(root / "api", root / "copy")
     (root / "api").rename(root / "old")
@@ -65,7 +65,7 @@ def test_a_replaced_folder_is_a_change_of_its_files(root: Path) -> None:
 def test_a_new_folder_under_autoload_is_a_change_and_so_is_what_is_put_into_it(root: Path) -> None:
     write(root, "services/first/app.py")
     loaded = ServiceConfig(id="first", path=root / "services/first", type="python")
-    watched = interest(root, loaded, autoload=AutoloadConfig(path=root / "services", exclude=frozenset({"data"})))
+    watched = watch_rules(root, loaded, autoload=AutoloadConfig(path=root / "services", exclude=frozenset({"data"})))
     before = scan(watched)
     for name in ("second", "data", ".cache", "__pycache__"):
         (root / "services" / name).mkdir()
@@ -79,13 +79,13 @@ def test_a_new_folder_under_autoload_is_a_change_and_so_is_what_is_put_into_it(r
 def test_links_are_followed_but_not_in_circles(root: Path) -> None:
     (root / "api/linked").symlink_to(root / "other")
     (root / "api/round").symlink_to(root / "api")
-    found = scan(interest(root, api(root)))
+    found = scan(watch_rules(root, api(root)))
     assert root / "api/linked/x.py" in found.files
     assert len(found.files) < 20
 
 
 def test_a_known_file_needs_no_second_question(root: Path) -> None:
-    watched = interest(root, api(root))
+    watched = watch_rules(root, api(root))
     before = scan(watched)
     assert scan(watched, before.files) == before
 

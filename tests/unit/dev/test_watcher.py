@@ -13,14 +13,14 @@ from watchfiles import awatch
 from watchfiles.main import FileChange
 
 from pywatt.config.model import RuntimeConfig, ServiceConfig
-from pywatt.dev.interest import Interest
+from pywatt.dev.watch_rules import WatchRules
 from pywatt.dev.watcher import Watcher, wants_polling
 
 
-def interest(root: Path) -> Interest:
+def watch_rules(root: Path) -> WatchRules:
     service = ServiceConfig(id="api", path=root, type="python")
     config = RuntimeConfig(name="x", root=root, file=root / "watt.json", services=(service,), entrypoint=None)
-    return Interest(config, {})
+    return WatchRules(config, {})
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ async def test_a_limit_of_the_kernel_is_told_and_the_files_are_scanned(
         yield set()
 
     warnings: list[str] = []
-    watcher = Watcher(lambda: interest(tmp_path), since=0, polling=False, warn=warnings.append, report=report)
+    watcher = Watcher(lambda: watch_rules(tmp_path), since=0, polling=False, warn=warnings.append, report=report)
     async with aclosing(watcher.changes()) as changes:
         (tmp_path / "first.py").touch()
         assert await anext(changes) == {tmp_path / "first.py"}
@@ -62,7 +62,7 @@ async def test_a_save_between_two_watches_is_not_lost(tmp_path: Path) -> None:
             yield {tmp_path / "parts"}
         await anyio.sleep_forever()
 
-    watcher = Watcher(lambda: interest(tmp_path), since=0, polling=False, warn=pytest.fail, report=report)
+    watcher = Watcher(lambda: watch_rules(tmp_path), since=0, polling=False, warn=pytest.fail, report=report)
     async with aclosing(watcher.changes()) as changes:
         assert await anext(changes) == {tmp_path / "unseen.py"}
 
@@ -77,7 +77,7 @@ async def test_a_save_just_before_the_kernel_watches_is_not_lost(
                 yield change
 
     monkeypatch.setattr("pywatt.dev.watcher.awatch", watch_late)
-    watcher = Watcher(lambda: interest(tmp_path), since=0, polling=False, warn=pytest.fail)
+    watcher = Watcher(lambda: watch_rules(tmp_path), since=0, polling=False, warn=pytest.fail)
     async with asyncio.timeout(20), aclosing(watcher.changes()) as changes:
         assert await anext(changes) == {tmp_path / "unseen.py"}
         (tmp_path / "seen.py").touch()

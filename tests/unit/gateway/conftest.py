@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from harness.turns import ManualTurns
+from harness.fair_queue import ManualFairQueue
 
 from pywatt.errors import MeshError
 from pywatt.http.client.connection import IDLE, ClientConnection
@@ -163,13 +163,13 @@ class Scene:
         assert isinstance(configured, GatewayOptions)
         self.now = 1000.0
         self.upstreams = Upstreams()
-        self.turns = ManualTurns()
+        self.fair_queue = ManualFairQueue()
         self.server = GatewayServer(
             RouteTable(configured.proxies),
             self.upstreams,
             trust_proxy=configured.trust_proxy,
             limits=GatewayLimits(),
-            turns=self.turns,
+            fair_queue=self.fair_queue,
             clock=lambda: self.now,
             wall_clock=lambda: 0.0,
             **options,

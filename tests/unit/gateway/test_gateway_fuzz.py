@@ -116,9 +116,9 @@ def play(scene: Any, steps: list[tuple[str, bytes]]) -> None:
                 client.resume_writing()
                 slow = False
             case "turn":
-                scene.turns.give_one()
+                scene.fair_queue.give_one()
             case "all turns":
-                scene.turns.give_all()
+                scene.fair_queue.give_all()
             case "time":
                 scene.pass_time(1)
             case "long time":
@@ -141,7 +141,7 @@ def play(scene: Any, steps: list[tuple[str, bytes]]) -> None:
     for each in scene.upstreams.services:
         if not each.transport.closing:
             each.connection.resume_writing()
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     if client.state is READING and not transport.closing:
         assert not client._held  # nothing waits for something that does not come
         assert transport.reading or scene.upstreams.dialing
@@ -166,7 +166,7 @@ def test_a_service_never_gets_more_requests_than_were_sent(make_scene: Callable[
             continue
         sent += piece
         client.data_received(piece)
-        scene.turns.give_all()
+        scene.fair_queue.give_all()
         for service in scene.upstreams.services:
             if service.transport.closing or service.connection in scene.upstreams.idle:
                 continue

@@ -8,8 +8,8 @@ import pytest
 
 from pywatt.http.limits import MAX_HELD, RESUME_HELD, WRITE_BUFFER
 from pywatt.http.server.discard import Discard
+from pywatt.http.server.fair_queue import STEPS
 from pywatt.http.server.state import CLOSED, LINGERING, READING
-from pywatt.http.server.turns import STEPS
 
 Scene = Any  # conftest's; importing it would load it twice
 GET = b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -28,7 +28,7 @@ def test_requests_that_came_ahead_are_answered_one_in_each_turn_of_the_loop(scen
     client.data_received(OWN * 5)
     assert answers(transport) == 1
     for _ in range(4):
-        scene.turns.give_one()
+        scene.fair_queue.give_one()
         assert answers(transport) == 1
     assert client.idle
 
@@ -38,7 +38,7 @@ def test_connections_share_the_turns(scene: Scene) -> None:
     for client, transport in connections:
         client.data_received(OWN * 3)
         assert answers(transport) == 1
-    scene.turns.give_one()
+    scene.fair_queue.give_one()
     assert [answers(transport) for _, transport in connections] == [1] * STEPS + [0] * STEPS
 
 
@@ -50,7 +50,7 @@ def test_a_client_is_not_read_before_little_is_left_of_what_it_sent_ahead(scene:
     while left > RESUME_HELD:
         assert not transport.reading
         scene.service.send(OK)
-        scene.turns.give_one()
+        scene.fair_queue.give_one()
         left -= len(GET)
     assert transport.reading
     client.data_received(GET * (MAX_HELD // len(GET)))
@@ -62,14 +62,14 @@ def test_no_request_begins_while_the_client_does_not_take_its_answers(scene: Sce
     client.data_received(GET * 2)
     client.pause_writing()
     scene.service.send(OK)
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert scene.service.received().count(b"GET ") == 1
     assert not transport.reading
     client.data_received(OWN)
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert scene.service.received() == b""
     client.resume_writing()
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert scene.service.received().count(b"GET ") == 1
     assert transport.reading
     assert transport.high == WRITE_BUFFER
@@ -82,20 +82,20 @@ def test_a_body_goes_on_while_the_client_does_not_take_the_answer_to_it(scene: S
     client.pause_writing()
     assert transport.reading
     client.data_received(b"bcd")
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert scene.service.received().endswith(b"abcd")
 
 
 def test_what_came_ahead_does_not_make_a_slow_service_fast(scene: Scene) -> None:
     client, transport = scene.connect()
     client.data_received(OWN + b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"a" * 200_000)
-    scene.turns.give_one()
+    scene.fair_queue.give_one()
     scene.service.connection.pause_writing()
     taken = len(scene.service.received())
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert (scene.service.received(), transport.reading) == (b"", False)
     scene.service.connection.resume_writing()
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert len(scene.service.received()) + taken > 200_000
     assert transport.reading
 
@@ -108,7 +108,7 @@ def test_tiny_chunks_are_read_in_turns(scene: Scene) -> None:
     first = scene.service.received().count(b"a")
     assert 0 < first < 1000
     turns = 0
-    while scene.turns.give_one():
+    while scene.fair_queue.give_one():
         turns += 1
     assert turns > 50
     assert first + scene.service.received().count(b"a") == 10_000
@@ -155,7 +155,7 @@ def test_a_connection_on_which_requests_wait_for_their_turn_is_not_idle(scene: S
     client.data_received(OWN * 2)
     assert client.state is READING
     assert not client.idle
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert client.idle
     assert answers(transport) == 2
 
@@ -169,7 +169,7 @@ def test_what_is_thrown_away_comes_no_faster_than_others_are_served(scene: Scene
     for _ in range(3):
         discard.buffer_updated(READ)
         assert not transport.reading
-        scene.turns.pass_time()
+        scene.fair_queue.pass_time()
         assert transport.reading
     discard.buffer_updated(READ)
     scene.pass_time(3)

@@ -196,7 +196,7 @@ def test_pipelined_requests_are_answered_in_order(scene: Scene) -> None:
     assert scene.service.received().count(b"GET /") == 1
     assert transport.take() == b""
     scene.service.send(OK)
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     written = transport.take()
     assert written.index(b"200 OK") < written.index(b"404 Not Found")
     assert scene.service.received().count(b"GET /") == 1
@@ -315,7 +315,7 @@ def test_pipelining_client_has_to_wait(scene: Scene) -> None:
     client.data_received(b"X" * 70_000)
     assert not transport.reading
     scene.service.send(OK)
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert transport.reading
     assert b"HTTP/1.1 400 Bad Request" in transport.take()
 

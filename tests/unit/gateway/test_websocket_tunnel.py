@@ -91,7 +91,7 @@ def test_tiny_frames_of_a_service_are_passed_on_in_turns(scene: Scene) -> None:
     assert TINY.startswith(first)
     assert 0 < len(first) < 1000
     assert not scene.service.transport.reading
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert first + transport.take() == TINY
     assert scene.service.transport.reading
 
@@ -100,7 +100,7 @@ def test_tiny_frames_wait_for_a_slow_client(scene: Scene) -> None:
     client, transport = opened(scene)
     scene.service.send(TINY)
     client.pause_writing()
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert transport.take() == TINY
     assert not scene.service.transport.reading
     client.resume_writing()
@@ -109,7 +109,7 @@ def test_tiny_frames_wait_for_a_slow_client(scene: Scene) -> None:
     client.pause_writing()
     client.resume_writing()
     assert not scene.service.transport.reading
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert scene.service.transport.reading
 
 
@@ -119,7 +119,7 @@ def test_tiny_frames_before_the_end_of_a_service_arrive(scene: Scene) -> None:
     scene.service.close()
     assert transport.take() == TINY
     assert transport.closing
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
 
 
 def test_tiny_frames_go_nowhere_once_the_client_has_left(scene: Scene) -> None:
@@ -127,7 +127,7 @@ def test_tiny_frames_go_nowhere_once_the_client_has_left(scene: Scene) -> None:
     scene.service.send(TINY)
     transport.close()
     transport.take()
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert transport.take() == b""
 
 
@@ -138,7 +138,7 @@ def test_restart_is_told_between_tiny_frames(scene: Scene) -> None:
     client.close_websocket()
     assert transport.take() == CLOSE_SERVICE_RESTART
     assert len(first) % 3 == 0
-    scene.turns.give_all()
+    scene.fair_queue.give_all()
     assert transport.take() == b""
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from pywatt_kafka.errors import KafkaUnavailable, NotAuthorized
-from pywatt_services.health.config import LagWatch
 from pywatt_services.health.lag import Lag, LagMonitor
+from pywatt_services.health.options import LagWatch
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.mesh.table import MeshService, MeshTable, ServiceState
-from pywatt_services.health.config import LagWatch
 from pywatt_services.health.lag import GroupLag
+from pywatt_services.health.options import LagWatch
 from pywatt_services.health.status import Status, health, readiness, worst
 
 

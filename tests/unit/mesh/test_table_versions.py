@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState, TableDelta
-from pywatt.mesh.versions import TableVersions
+from pywatt.mesh.table_versions import TableVersions
 
 ids = st.sampled_from(["a", "b", "c", "d"])
 services = st.builds(

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from pywatt.errors import StartError
 from pywatt_services.python.application import interface_of
-from pywatt_services.python.config import Interface
+from pywatt_services.python.options import Interface
 
 
 async def asgi(scope: Any, receive: Any, send: Any) -> None: ...

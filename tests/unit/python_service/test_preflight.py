@@ -12,7 +12,7 @@ from pywatt.config.model import ServiceConfig
 from pywatt.errors import Problem
 from pywatt.service_type import Preflight
 from pywatt_services.python import TYPE
-from pywatt_services.python.config import PythonOptions
+from pywatt_services.python.options import PythonOptions
 
 POISON = "raise SystemExit('imported')"
 FILES = ("app.py", "package/__init__.py", "package/web.py", "spaces/deep/asgi.py", "lib/apart.py")

@@ -18,10 +18,10 @@ from pywatt.config.discovery import config_files, find_app, is_root
 from pywatt.config.files.document import Document, read_document
 from pywatt.config.files.reading import absolute
 from pywatt.errors import CreateRefused
+from pywatt.scaffold.app_plan import plan_grown_app, plan_new_app
 from pywatt.scaffold.catalogue import KINDS, NewService, is_installed, parse_new_service
 from pywatt.scaffold.file_changes import FileChanges, compare_files, write
-from pywatt.scaffold.layout import grown_layout, new_layout
-from pywatt.scaffold.plan import Plan, grown_app, new_app, services_folder, taken_ids
+from pywatt.scaffold.file_plan import FilePlan, files_of_grown_app, files_of_new_app, services_folder, taken_ids
 
 DEFAULT_SERVICES = ("gateway", "python")
 """Services of a new app by default."""
@@ -93,14 +93,14 @@ def _place(directory: Path | None, name: str | None) -> tuple[Path, Document | N
     return folder, None
 
 
-def _new(folder: Path, name: str, new_services: Sequence[NewService], *, ask: bool) -> Plan:
+def _new(folder: Path, name: str, new_services: Sequence[NewService], *, ask: bool) -> FilePlan:
     if not new_services:
         defaults = [parse_new_service(text) for text in DEFAULT_SERVICES]
         new_services = ask_for_services(folder, (), defaults) if ask else defaults
-    return new_app(new_layout(folder, name, new_services))
+    return files_of_new_app(plan_new_app(folder, name, new_services))
 
 
-def _grown(root: Document, new_services: Sequence[NewService], *, ask: bool) -> Plan:
+def _grown(root: Document, new_services: Sequence[NewService], *, ask: bool) -> FilePlan:
     present = load(root.file, cwd=Path.cwd(), environ=os.environ)
     taken = taken_ids(present, root)
     if not new_services:
@@ -110,7 +110,7 @@ def _grown(root: Document, new_services: Sequence[NewService], *, ask: bool) -> 
                 hint="say what to add: --service ID=KIND[:TEMPLATE]",
             )
         new_services = ask_for_services(present.root, taken, ())
-    return grown_app(grown_layout(present, taken, services_folder(present, root), new_services), root)
+    return files_of_grown_app(plan_grown_app(present, taken, services_folder(present, root), new_services), root)
 
 
 def _overwriting(*, force: bool, ask: bool) -> Callable[[Path], bool]:
@@ -119,11 +119,11 @@ def _overwriting(*, force: bool, ask: bool) -> Callable[[Path], bool]:
     return confirm_overwriting
 
 
-def _document(plan: Plan, changes: FileChanges) -> dict[str, Any]:
-    folder = plan.layout.folder
+def _document(plan: FilePlan, changes: FileChanges) -> dict[str, Any]:
+    folder = plan.app.folder
     return {
         "folder": str(folder),
-        "services": [service.id for service in plan.layout.new_services],
+        "services": [service.id for service in plan.app.new_services],
         **{
             word: [_shown(file.path, folder) for file in files]
             for word, files in (("created", changes.created), ("changed", changes.changed), ("kept", changes.kept))
@@ -132,8 +132,8 @@ def _document(plan: Plan, changes: FileChanges) -> dict[str, Any]:
     }
 
 
-def _report(plan: Plan, changes: FileChanges, *, new: bool) -> None:
-    folder = plan.layout.folder
+def _report(plan: FilePlan, changes: FileChanges, *, new: bool) -> None:
+    folder = plan.app.folder
     for word, files in (("created", changes.created), ("changed", changes.changed), ("kept", changes.kept)):
         for file in files:
             note = " (it was there already; --force overwrites it)" if word == "kept" else ""
@@ -145,9 +145,9 @@ def _report(plan: Plan, changes: FileChanges, *, new: bool) -> None:
         click.echo(f"next     {'' if here else f'cd {_shown(folder, Path.cwd())} && '}pywatt dev")
 
 
-def _missing(plan: Plan) -> list[str]:
+def _missing(plan: FilePlan) -> list[str]:
     """Return notes about packages and programs that the services need and that are not installed."""
-    templates = dict.fromkeys(service.template for service in plan.layout.new_services)
+    templates = dict.fromkeys(service.template for service in plan.app.new_services)
     packages = [line for template in templates if not is_installed(template) for line in template.requirements]
     programs = [each.program for each in templates if each.program and shutil.which(each.program) is None]
     notes = []

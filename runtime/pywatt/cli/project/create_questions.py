@@ -9,7 +9,7 @@ import click
 
 from pywatt.scaffold.catalogue import TEMPLATES, NewService, Template, id_problem, is_installed
 from pywatt.scaffold.file_changes import FileChanges
-from pywatt.scaffold.plan import Plan
+from pywatt.scaffold.file_plan import FilePlan
 
 _CHOICES = {str(number): template for number, template in enumerate(TEMPLATES, start=1)}
 
@@ -35,11 +35,11 @@ def confirm_overwriting(path: Path) -> bool:
     return click.confirm(f"{path} is there already, with other content. Overwrite it?", default=False)
 
 
-def confirm_writing(plan: Plan, changes: FileChanges) -> bool:
+def confirm_writing(plan: FilePlan, changes: FileChanges) -> bool:
     """Show the files to write, and ask for confirmation. Raises click.Abort."""
     for word, files in (("create", changes.created), ("change", changes.changed), ("keep", changes.kept)):
         for file in files:
-            click.echo(f"  {word} {file.path.relative_to(plan.layout.folder)}")
+            click.echo(f"  {word} {file.path.relative_to(plan.app.folder)}")
     return click.confirm("Write that?", default=True)
 
 

@@ -10,7 +10,7 @@ from pywatt.config.diagnostics.diagnostics import Diagnostics
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.services.entries import ServiceEntry, autoload_config
 from pywatt.config.services.installed_packages import check_packages
-from pywatt.config.services.service import ConfiguredService, LoadContext, LoadedService, configure_service
+from pywatt.config.services.service_config import ConfiguredService, LoadContext, LoadedService, configure_service
 from pywatt.config.services.topology import public_paths
 from pywatt.config.supervision import restart_of, total_memory, total_workers
 from pywatt.service_type import Placement

@@ -1,8 +1,8 @@
 """The server's side of a connection: reads requests one after the other, and closes it when a client is too slow.
 
 At most one request is served at a time. Bytes that come behind it are held; above a limit the client is not read. The
-next request begins once the response before it was written, the client takes its responses, and it is this
-connection's turn (`pywatt.http.server.turns`). Subclasses say only what to do with a head and with pieces of a body.
+next request begins once the response before it was written, the client takes its responses, and the queue
+(`pywatt.http.server.fair_queue`) has come to this connection. Subclasses serve heads and pieces of bodies.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.discard import Discard
 from pywatt.http.server.errors import error_body
+from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.state import CLOSED, LINGERING, READING, TUNNEL, WAITING
-from pywatt.http.server.turns import Turns
 from pywatt.http.server.writer import JSON, NEVER_SIZED, write_response_head
 
 HEAD_PIECE = 4 * 1024
@@ -48,7 +48,7 @@ class Server(Protocol):
     def limits(self) -> ConnectionLimits: ...
 
     @property
-    def turns(self) -> Turns: ...
+    def fair_queue(self) -> FairQueue: ...
 
     def opened(self, client: Any) -> None: ...
 
@@ -67,7 +67,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         "_blocked_since",
         "_dated",
         "_held",
-        "_in_line",
+        "_queued",
         "_reader",
         "_reading_paused",
         "_server",
@@ -92,7 +92,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         """True when the head of the current request was handed to the subclass."""
         self._unused = True
         """True until a request was served."""
-        self._in_line = False
+        self._queued = False
         self._asked_to_wait = False
         """True while no more of the request's body can be taken."""
         self._reading_paused = False
@@ -160,9 +160,9 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
 
     # For the line.
 
-    def take_turn(self) -> None:
+    def read_held(self) -> None:
         """Read held bytes: as far as one request goes, or a part of it."""
-        self._in_line = False
+        self._queued = False
         held = self._held
         if not held or not self._may_read():
             return
@@ -313,12 +313,12 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         self._since = self._server.now
         self.state = LINGERING
         if self._transport is not None:
-            Discard(self._transport, call_later=self._server.turns.call_later)
+            Discard(self._transport, call_later=self._server.fair_queue.call_later)
 
     def _go_on(self) -> None:
         """Get in line if more was sent, and see whether the client may send on."""
         if self._held and self._may_read():
-            self._wait_for_turn()
+            self._join_queue()
         self._steer()
 
     # Inside.
@@ -343,10 +343,10 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
             self._serving = True
             self._on_request(head, reader.take_body(), reader.complete)
 
-    def _wait_for_turn(self) -> None:
-        if not self._in_line:
-            self._in_line = True
-            self._server.turns.add(self)
+    def _join_queue(self) -> None:
+        if not self._queued:
+            self._queued = True
+            self._server.fair_queue.add(self)
 
     def _may_read(self) -> bool:
         """Tell whether held bytes may be read; a request that has begun to come is read to its end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from pywatt.http.server.turns import CallLater
+from pywatt.http.server.fair_queue import CallLater
 
 _BUFFER = bytearray(64 * 1024)
 """The buffer that all such connections receive into; it is never read."""

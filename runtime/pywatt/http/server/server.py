@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from email.utils import formatdate
 from typing import Generic, Protocol, TypeVar
 
-from pywatt.http.server.turns import Turns
+from pywatt.http.server.fair_queue import FairQueue
 
 TICK = 1.0
 """Seconds between two looks at the clock; so timeouts are kept to about a second, and cost a request nothing.
@@ -51,15 +51,15 @@ class HttpServer(Generic[ClientT]):
     def __init__(
         self,
         *,
-        turns: Turns | None = None,
+        fair_queue: FairQueue | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`turns`: the queue of the clients that send more than one request at once."""
+        """`fair_queue`: the queue of the clients that send more than one request at once."""
         self.clients: set[ClientT] = set()
         self.draining = False
         """True when every response says `Connection: close`."""
-        self.turns = Turns() if turns is None else turns
+        self.fair_queue = FairQueue() if fair_queue is None else fair_queue
         self.now = 0.0
         self.date = b""
         """A header line."""

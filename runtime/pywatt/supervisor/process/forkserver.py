@@ -16,14 +16,14 @@ from contextlib import contextmanager, suppress
 
 from pywatt import procfs
 from pywatt.errors import StartError
-from pywatt.mesh.versions import TableVersions
+from pywatt.mesh.table_versions import TableVersions
 from pywatt.supervisor.process.kernel_limits import NO_ROOM
 from pywatt.supervisor.process.reaper import ExitStatus, Reaper
 from pywatt.worker.launch_message import LaunchMessage
 from pywatt.worker.process.descendant_mark import new_app_mark, worker_mark
 from pywatt.worker.process.forkserver import ADOPT, FORGET, FORK, HEADER, PID, PRELOAD, TABLE
 
-BASE_PRELOAD = ("pywatt.worker.process.main", "pywatt.worker.asgi.serve")
+BASE_PRELOAD = ("pywatt.worker.process.main", "pywatt.worker.asgi.serve_asgi")
 """Modules that every worker needs."""
 SHORT_LIFE = 1.0
 """Seconds: one that lived for less is not launched again at once."""

@@ -32,7 +32,7 @@ from pywatt.channel.messages import (
 )
 from pywatt.channel.stream import Channel
 from pywatt.mesh.table import Endpoint
-from pywatt.mesh.versions import TableVersions
+from pywatt.mesh.table_versions import TableVersions
 from pywatt.supervisor.policy.heartbeat import HeartbeatState
 from pywatt.supervisor.policy.worker_state import WorkerEvent, WorkerState, transition
 from pywatt.supervisor.process.debuggers import Debuggers

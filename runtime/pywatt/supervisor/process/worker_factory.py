@@ -19,7 +19,7 @@ from pywatt.config.model import ServerConfig, ServiceConfig
 from pywatt.control.runtime_folder import RuntimeFolder
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.mesh.table import Endpoint
-from pywatt.mesh.versions import TableVersions
+from pywatt.mesh.table_versions import TableVersions
 from pywatt.supervisor.process.debuggers import Attend, Debuggers
 from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.kernel_limits import refused

@@ -16,14 +16,14 @@ from urllib.parse import unquote
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from pywatt.http.application_request_reader import ApplicationRequestReader, sent_target
 from pywatt.http.headers import Header, Headers
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.server.connection import NEVER, ServerConnection
+from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.state import CLOSED, READING, WAITING
-from pywatt.http.server.turns import Turns
-from pywatt.http.whole_request import WholeRequestReader, sent_target
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.connection.own_responses import ALLOW, concerns_server
 from pywatt.worker.asgi.connection.request_timeouts import Arrival
@@ -42,7 +42,7 @@ class HttpListener(ServerState):
         connections: Connections,
         tasks: set[asyncio.Task[None]],
         limits: ConnectionLimits | None = None,
-        turns: Turns | None = None,
+        fair_queue: FairQueue | None = None,
     ) -> None:
         super().__init__()
         self.connections, self.tasks = connections, tasks
@@ -51,7 +51,7 @@ class HttpListener(ServerState):
         self.draining = False
         """True when each response says `Connection: close`."""
         self.plain_reader = PlainReader()
-        self.turns = turns or Turns()
+        self.fair_queue = fair_queue or FairQueue()
 
     @property
     def now(self) -> float:
@@ -80,7 +80,7 @@ class HttpConnection(ServerConnection[HttpListener]):
     def __init__(
         self, *, config: Config, server_state: HttpListener, app_state: dict[str, Any], _loop: Any = None
     ) -> None:
-        self._requests = WholeRequestReader(server_state.limits.head)
+        self._requests = ApplicationRequestReader(server_state.limits.head)
         super().__init__(server_state, self._requests, dated=self.is_dated)
         assert isinstance(config.loaded_app, Streams)
         self.streams = config.loaded_app

@@ -15,7 +15,7 @@ from pywatt.http.limits import ConnectionLimits
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.server.discard import Discard
-from pywatt.http.server.turns import Turns
+from pywatt.http.server.fair_queue import FairQueue
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.connection.own_responses import error_response, options_answer
 from pywatt.worker.asgi.connection.strict_requests import CheckedRequests
@@ -28,11 +28,11 @@ GOODBYE = 1.0
 class HypercornConnection(TCPServer):
     """Serves one connection."""
 
-    def __init__(self, *args: Any, connections: Connections, limits: ConnectionLimits, turns: Turns) -> None:
+    def __init__(self, *args: Any, connections: Connections, limits: ConnectionLimits, fair_queue: FairQueue) -> None:
         """`args`: those of TCPServer."""
         super().__init__(*args)
         self._connections = connections
-        self._turns = turns
+        self._fair_queue = fair_queue
         self._turn: asyncio.Future[None] | None = None
         self._limits = limits
         self._requests = CheckedRequests(
@@ -105,7 +105,7 @@ class HypercornConnection(TCPServer):
                 self._is_handling = True
                 await self.protocol.handle(RawData(data))
                 self._is_handling = False
-                await self._wait_for_turn()  # what has come already is read without waiting
+                await self._join_queue()  # what has come already is read without waiting
         except RequestError as error:
             await self._refuse(error)
         except OSError:
@@ -117,16 +117,16 @@ class HypercornConnection(TCPServer):
 
     # For the line.
 
-    def take_turn(self) -> None:
+    def read_held(self) -> None:
         """Read on."""
         if self._turn is not None and not self._turn.done():
             self._turn.set_result(None)
 
     # Inside.
 
-    async def _wait_for_turn(self) -> None:
+    async def _join_queue(self) -> None:
         self._turn = asyncio.get_running_loop().create_future()
-        self._turns.add(self)
+        self._fair_queue.add(self)
         await self._turn
 
     async def _write(self, data: bytes) -> None:
@@ -156,7 +156,7 @@ class HypercornConnection(TCPServer):
         await self._write(options_answer(self._headers(), close=not head.keep_alive))
         if not head.keep_alive:
             self.writer.close()
-        await self._wait_for_turn()
+        await self._join_queue()
 
     async def _refuse(self, error: RequestError) -> None:
         """Answer a request that must not be served, and discard further bytes."""
@@ -174,7 +174,7 @@ class HypercornConnection(TCPServer):
         self._lingers_since = self._connections.now
         ended = asyncio.Event()
         transport = cast(asyncio.Transport, self.writer.transport)  # uvloop's is none, but does all that one does
-        Discard(transport, call_later=self._turns.call_later, ended=ended.set)
+        Discard(transport, call_later=self._fair_queue.call_later, ended=ended.set)
         await ended.wait()
 
     def _headers(self) -> list[Header]:

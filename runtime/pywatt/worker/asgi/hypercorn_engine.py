@@ -14,7 +14,7 @@ from typing import Any
 
 from pywatt.errors import MissingExtra
 from pywatt.http.limits import ConnectionLimits
-from pywatt.http.server.turns import Turns
+from pywatt.http.server.fair_queue import FairQueue
 from pywatt.logs.reporter import reporter
 from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.drain import Drainable
@@ -49,7 +49,7 @@ class _HypercornEngine:
         self._limits = ConnectionLimits()
         self._connections: set[asyncio.Task[Any]] = set()
         self._open = Connections()
-        self._turns = Turns(steps=1)  # hypercorn takes many turns of the loop for each request
+        self._fair_queue = FairQueue(steps=1)  # hypercorn takes many turns of the loop for each request
         self._servers: list[asyncio.Server] = []
 
     async def listen(self) -> None:
@@ -103,7 +103,7 @@ class _HypercornEngine:
             writer,
             connections=self._open,
             limits=self._limits,
-            turns=self._turns,
+            fair_queue=self._fair_queue,
         )
 
 

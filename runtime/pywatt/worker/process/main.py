@@ -23,10 +23,10 @@ from pywatt.channel.stream import open_channel
 from pywatt.errors import PywattError
 from pywatt.logs.python import configure_logging, python_level, text_of
 from pywatt.logs.reporter import open_reports, reporter
-from pywatt.mesh import names_file, resolver
+from pywatt.mesh import resolver_patches
 from pywatt.mesh.client import MeshClient
-from pywatt.mesh.names_file import NamesFile
 from pywatt.mesh.table import MeshTable
+from pywatt.mesh.table_file import VARIABLE, TableFile, inherited_table
 from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, imports_code, registered, uses_mesh
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb, listen_for_editor
@@ -92,12 +92,12 @@ def _run_service(launch: LaunchMessage, passed: Mapping[str, int], entry: EntryP
 
 def _serve(launch: LaunchMessage, sockets: dict[str, socket.socket], entry: EntryPoint, ending: ProcessExit) -> None:
     """Import the service, as any program is imported, then serve it in the event loop."""
-    resolver.install(lambda: launch.table)
-    names = NamesFile()
-    names.follow(launch.table)
-    os.environ[names_file.VARIABLE] = names.path
-    os.register_at_fork(after_in_child=lambda: resolver.install(names_file.inherited_table()))
-    loop = resolver.new_event_loop()
+    resolver_patches.install(lambda: launch.table)
+    table_file = TableFile()
+    table_file.update(launch.table)
+    os.environ[VARIABLE] = table_file.path
+    os.register_at_fork(after_in_child=lambda: resolver_patches.install(inherited_table()))
+    loop = resolver_patches.new_event_loop()
     # For code that asks for "the" loop while it is imported: what it puts there runs once the service does.
     asyncio.set_event_loop(loop)
     # An import blocks: nobody would read the supervisor's request to stop.
@@ -114,9 +114,9 @@ def _serve(launch: LaunchMessage, sockets: dict[str, socket.socket], entry: Entr
     if isinstance(service_type, Prepares):
         options = service_type.prepare(options)
     if loop.is_closed():
-        loop = resolver.new_event_loop()
+        loop = resolver_patches.new_event_loop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner, asyncio_runs_here():
-        runner.run(_serve_in_loop(launch, sockets, service_type, options, ending, names))
+        runner.run(_serve_in_loop(launch, sockets, service_type, options, ending, table_file))
 
 
 class _Terminated(SystemExit):
@@ -179,7 +179,7 @@ async def _serve_in_loop(
     service_type: ServiceType,
     options: object,
     ending: ProcessExit,
-    names: NamesFile,
+    table_file: TableFile,
 ) -> None:
     loop = asyncio.get_running_loop()
     async with MeshClient(MeshTable(0)) as mesh, anyio.create_task_group() as tasks:
@@ -190,9 +190,9 @@ async def _serve_in_loop(
             _mesh=mesh,
             _table=launch.table,
             on_stop=ending.end_within,
-            on_table=names.follow,
+            on_table=table_file.update,
         )
-        resolver.install(context.names_table)
+        resolver_patches.install(context.names_table)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, partial(context.request_stop, launch.service.shutdown))
         forget_signals_in_children()

@@ -11,8 +11,8 @@ from functools import partial
 from types import MappingProxyType
 
 from pywatt.http.limits import ConnectionLimits
+from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.server import Accept, HttpServer, serving
-from pywatt.http.server.turns import Turns
 from pywatt_services.kafka_hooks.http.connection import HooksConnection
 from pywatt_services.kafka_hooks.http.exchange import Handler
 
@@ -38,7 +38,7 @@ class HooksServer(HttpServer[HooksConnection]):
         body_limit: int,
         more_inside: Mapping[str, int] = MappingProxyType({}),
         limits: HooksLimits = HooksLimits(),
-        turns: Turns | None = None,
+        fair_queue: FairQueue | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -46,7 +46,7 @@ class HooksServer(HttpServer[HooksConnection]):
 
         `more_inside`: by path, the bytes by which the app's own workers may exceed that limit.
         """
-        super().__init__(turns=turns, clock=clock, wall_clock=wall_clock)
+        super().__init__(fair_queue=fair_queue, clock=clock, wall_clock=wall_clock)
         self.handler = handler
         self.body_limit = body_limit
         self.more_inside = more_inside

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness.turns import ManualTurns
+from harness.fair_queue import ManualFairQueue
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,9 +98,14 @@ class Peer:
         self.requests: list[Request] = []
         self.exchanges: list[HooksExchange] = []
         self._answer = answer
-        self.turns = ManualTurns()
+        self.fair_queue = ManualFairQueue()
         self.server = HooksServer(
-            self, body_limit=LIMIT, turns=self.turns, clock=lambda: self.now, wall_clock=lambda: 0.0, **options
+            self,
+            body_limit=LIMIT,
+            fair_queue=self.fair_queue,
+            clock=lambda: self.now,
+            wall_clock=lambda: 0.0,
+            **options,
         )
         self.transport = Transport()
         self.connection = HooksConnection(self.server, public=False)
@@ -117,7 +122,7 @@ class Peer:
         """Send bytes and return the response bytes."""
         before = len(self.transport.sent)
         self.connection.data_received(data)
-        self.turns.give_all()
+        self.fair_queue.give_all()
         return self.transport.sent[before:]
 
     def pass_time(self, seconds: float) -> None:
@@ -174,7 +179,7 @@ def test_pipelined_requests_are_answered_in_order_however_they_arrive(cuts: list
         peer.send(STREAM[begin:end])
     for number in range(3):
         peer.exchanges[number].respond(ACCEPTED)
-        peer.turns.give_all()
+        peer.fair_queue.give_all()
     assert [request.body for request in peer.requests] == [b"abc", b"def", b""]
     assert peer.transport.sent == YES + YES + LAST_YES
     assert peer.transport.closed
@@ -185,7 +190,7 @@ def test_next_request_waits_for_the_answer() -> None:
     assert peer.send(HEAD + b"\r\n" + HEAD + b"\r\n") == b""
     assert len(peer.requests) == 1
     peer.exchanges[0].respond(ACCEPTED)
-    peer.turns.give_all()
+    peer.fair_queue.give_all()
     assert (len(peer.requests), peer.transport.sent) == (2, YES)
 
 
@@ -196,7 +201,7 @@ def test_client_that_sends_on_and_on_has_to_wait() -> None:
     assert not peer.transport.reading
     while len(peer.requests) < 2001:
         peer.exchanges[-1].respond(ACCEPTED)
-        peer.turns.give_all()
+        peer.fair_queue.give_all()
         assert peer.transport.reading == (len((HEAD + b"\r\n") * (2001 - len(peer.requests))) <= RESUME_HELD)
 
 
@@ -207,7 +212,7 @@ def test_client_that_takes_no_answers_is_asked_nothing_more() -> None:
     peer.send(HEAD + b"\r\n" + HEAD + b"\r\n")
     assert peer.requests == []
     peer.connection.resume_writing()
-    peer.turns.give_all()
+    peer.fair_queue.give_all()
     assert (len(peer.requests), peer.transport.reading) == (2, True)
     peer.connection.pause_writing()
     peer.pass_time(61)
@@ -231,7 +236,7 @@ def test_requests_that_came_ahead_are_answered_one_in_each_turn_of_the_loop() ->
     peer.connection.data_received((HEAD + b"\r\n") * 3)
     for number in (1, 2, 3):
         assert len(peer.requests) == number
-        peer.turns.give_one()
+        peer.fair_queue.give_one()
     assert peer.connection.idle
 
 

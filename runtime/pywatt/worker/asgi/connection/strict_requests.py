@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from pywatt.http.application_request_reader import ApplicationRequestReader, sent_target
 from pywatt.http.headers import LAST_CHUNK, Header, chunk, tokens, write_head
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.request import RequestHead
-from pywatt.http.whole_request import WholeRequestReader, sent_target
 from pywatt.worker.asgi.connection.byte_queue import ByteQueue
 from pywatt.worker.asgi.connection.own_responses import concerns_server
 from pywatt.worker.asgi.connection.request_timeouts import Arrival
@@ -41,7 +41,7 @@ class CheckedRequests:
         self.unused = True
         """True if no request has come yet."""
         self._stream = stream
-        self._reader = WholeRequestReader(limits.head)
+        self._reader = ApplicationRequestReader(limits.head)
         self._now = now
         self._answer_for_server = answer_for_server
         self._held = ByteQueue()

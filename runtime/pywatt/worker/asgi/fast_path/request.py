@@ -1,7 +1,7 @@
 """Reads plain requests, as nearly all are: one that came whole and alone, without Upgrade or Expect.
 
 The verdict is llhttp's here as anywhere; what makes this quick is that none of its callbacks is Python, and that a
-header block that came before is not read again (docs/adr/0007). Other requests are left to `WholeRequestReader`:
+header block that came before is not read again (docs/adr/0007). Other requests are left to `ApplicationRequestReader`:
 a request that it refuses, or sees otherwise, must not be plain.
 """
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from pywatt.config.model import RuntimeConfig, ServiceConfig, WatchConfig
-from pywatt.dev.interest import Affected, Interest
+from pywatt.dev.watch_rules import Affected, WatchRules
 
 
 @pytest.fixture
-def interest(tmp_path: Path) -> Interest:
+def watch_rules(tmp_path: Path) -> WatchRules:
     (tmp_path / ".gitignore").write_text("*.generated.py\n")
     services = [
         ServiceConfig(id="api", path=tmp_path / "api", type="python"),
@@ -24,7 +24,7 @@ def interest(tmp_path: Path) -> Interest:
     ]
     for service in services:
         service.path.mkdir()
-    return Interest(
+    return WatchRules(
         RuntimeConfig(name="x", root=tmp_path, file=tmp_path / "watt.json", services=tuple(services), entrypoint="api"),
         {},
     )
@@ -48,19 +48,19 @@ def interest(tmp_path: Path) -> Interest:
     ],
 )
 def test_a_file_concerns_the_service_whose_code_it_is(
-    interest: Interest, tmp_path: Path, changed: str, service: str | None
+    watch_rules: WatchRules, tmp_path: Path, changed: str, service: str | None
 ) -> None:
-    assert interest.affected([tmp_path / changed]).services == ({service} if service else set())
+    assert watch_rules.affected([tmp_path / changed]).services == ({service} if service else set())
 
 
 @pytest.mark.parametrize("changed", ["watt.json", ".env", "api/.env"])
-def test_config_and_variables_are_read_again(interest: Interest, tmp_path: Path, changed: str) -> None:
-    assert interest.affected([tmp_path / changed]) == Affected(config=True)
+def test_config_and_variables_are_read_again(watch_rules: WatchRules, tmp_path: Path, changed: str) -> None:
+    assert watch_rules.affected([tmp_path / changed]) == Affected(config=True)
 
 
-def test_changes_of_one_save_are_taken_together(interest: Interest, tmp_path: Path) -> None:
+def test_changes_of_one_save_are_taken_together(watch_rules: WatchRules, tmp_path: Path) -> None:
     changed = [tmp_path / "api/a.py", tmp_path / "api/b.py", tmp_path / "site/x.md"]
-    assert interest.affected(changed) == Affected(frozenset({"api", "site"}))
+    assert watch_rules.affected(changed) == Affected(frozenset({"api", "site"}))
 
 
 def test_files_of_variables_count_wherever_they_are(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_files_of_variables_count_wherever_they_are(tmp_path: Path) -> None:
         entrypoint=None,
         env_files=(file,),
     )
-    interest = Interest(config, {})
-    assert file.parent in interest.config_folders
-    assert interest.affected([file]) == Affected(config=True)
-    assert not interest.affected([file.with_name("other.env")])
+    watch_rules = WatchRules(config, {})
+    assert file.parent in watch_rules.config_folders
+    assert watch_rules.affected([file]) == Affected(config=True)
+    assert not watch_rules.affected([file.with_name("other.env")])

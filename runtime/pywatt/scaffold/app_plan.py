@@ -18,7 +18,7 @@ WEB = "web"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class AppPlan:
     """An app with its new services."""
 
     folder: Path
@@ -60,8 +60,8 @@ class Layout:
         return next((service.id for service in self.new_services if service.template.test == "http"), None)
 
 
-def new_layout(folder: Path, name: str, new_services: Sequence[NewService]) -> Layout:
-    """Return the layout of a new app. Several services that answer HTTP get a gateway. Raises CreateRefused."""
+def plan_new_app(folder: Path, name: str, new_services: Sequence[NewService]) -> AppPlan:
+    """Return the app of a new app. Several services that answer HTTP get a gateway. Raises CreateRefused."""
     _check_ids(new_services, ())
     asked = [service for service in new_services if service.template.http]
     gateways = [service.id for service in new_services if service.template.kind == GATEWAY]
@@ -70,7 +70,7 @@ def new_layout(folder: Path, name: str, new_services: Sequence[NewService]) -> L
         free = next(each for each in GATEWAY_IDS if each not in {service.id for service in new_services})
         added = (NewService(id=free, template=find_template(GATEWAY, "")),)
         gateways = [free]
-    return Layout(
+    return AppPlan(
         folder=folder,
         name=name,
         new_services=(*added, *new_services),
@@ -80,16 +80,16 @@ def new_layout(folder: Path, name: str, new_services: Sequence[NewService]) -> L
     )
 
 
-def grown_layout(
+def plan_grown_app(
     present: RuntimeConfig, taken: Sequence[str], services_folder: Path, new_services: Sequence[NewService]
-) -> Layout:
-    """Return the layout of an app that gets further services; `taken`: every id it has. Raises CreateRefused."""
+) -> AppPlan:
+    """Return the app of an app that gets further services; `taken`: every id it has. Raises CreateRefused."""
     _check_ids(new_services, taken)
     old = {service.id: service.type for service in present.services}
     new = [service.id for service in new_services if service.template.kind == GATEWAY]
     entrypoint = present.entrypoint or (new[0] if new else None)
     front = [service_id for service_id, name in old.items() if name == GATEWAY] + new
-    return Layout(
+    return AppPlan(
         folder=present.root,
         name=present.name,
         new_services=tuple(new_services),

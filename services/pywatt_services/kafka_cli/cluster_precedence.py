@@ -20,7 +20,7 @@ class ServiceCluster:
 
     service: str = ""
     """Id of the service."""
-    is_bridge: bool = False
+    is_kafka_hooks: bool = False
     """The service is a kafka-hooks service; others may use Kafka, or not."""
     brokers: tuple[str, ...] = ()
     """Brokers of its config; empty: the variable names them."""
@@ -58,7 +58,7 @@ def cluster_of(clusters: Sequence[ServiceCluster], service: str) -> ServiceClust
 
 def default_cluster(clusters: Sequence[ServiceCluster], brokers: Sequence[str]) -> ServiceCluster | None:
     """Return the cluster of a command without a service, but perhaps with brokers. Raises KafkaError."""
-    chosen = [each for each in clusters if each.is_bridge] or list(clusters[:1])
+    chosen = [each for each in clusters if each.is_kafka_hooks] or list(clusters[:1])
     if brokers and len(chosen) > 1:
         chosen = [each for each in chosen if set(brokers) <= set(_addresses(each))]
     different: list[ServiceCluster] = []

@@ -16,22 +16,16 @@ from pywatt.config.files.key_path import KeyPath
 from pywatt.config.files.reading import absolute
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.settings import hoisted
+from pywatt.scaffold.app_plan import GATEWAY, WEB, AppPlan
 from pywatt.scaffold.config_documents import entry, one_line, root_text, route
 from pywatt.scaffold.editor_schemas import ROOT_SCHEMA, schema_file
+from pywatt.scaffold.env_file import env_text, variables
 from pywatt.scaffold.file_changes import Mode, PlannedFile
+from pywatt.scaffold.gitignore import ignore_text
 from pywatt.scaffold.json_insertion import append_item, insert_key
-from pywatt.scaffold.layout import GATEWAY, WEB, Layout
-from pywatt.scaffold.line_files import (
-    env_text,
-    ignore_text,
-    pinned,
-    requirements,
-    requirements_text,
-    undeclared,
-    variables,
-)
 from pywatt.scaffold.project_files import TOOLS, project_files
 from pywatt.scaffold.rendering import render
+from pywatt.scaffold.requirements import pinned, requirements, requirements_text, undeclared
 from pywatt.scaffold.service_files import service_files
 
 ROOT = "watt.json"
@@ -39,10 +33,10 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class FilePlan:
     """The files to write, and notes about steps left to the user."""
 
-    layout: Layout
+    app: AppPlan
     files: tuple[PlannedFile, ...]
     """In the order of writing: the files that refer to the others come last."""
     notes: tuple[str, ...]
@@ -50,39 +44,39 @@ class Plan:
 
 @dataclass(slots=True)
 class _Draft:
-    layout: Layout
+    app: AppPlan
     files: list[PlannedFile] = field(default_factory=list)
     last: list[PlannedFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def finished(self) -> Plan:
-        return Plan(layout=self.layout, files=(*self.files, *self.last), notes=tuple(self.notes))
+    def finished(self) -> FilePlan:
+        return FilePlan(app=self.app, files=(*self.files, *self.last), notes=tuple(self.notes))
 
 
-def new_app(layout: Layout) -> Plan:
+def files_of_new_app(app: AppPlan) -> FilePlan:
     """Return the plan of a new app."""
-    draft = _Draft(layout)
-    folder = layout.folder
+    draft = _Draft(app)
+    folder = app.folder
     _add_services(draft)
-    _add_lines(draft, folder / ENV_FILE, env_text(_text(folder / ENV_FILE), variables(layout)))
+    _add_lines(draft, folder / ENV_FILE, env_text(_text(folder / ENV_FILE), variables(app)))
     sample = folder / f"{ENV_FILE}.sample"
-    draft.files.append(PlannedFile(path=sample, content=env_text("", variables(layout))))
+    draft.files.append(PlannedFile(path=sample, content=env_text("", variables(app))))
     _add_lines(draft, folder / ".gitignore", ignore_text(_text(folder / ".gitignore")))
     _add_lines(
-        draft, folder / "requirements.txt", requirements_text(_text(folder / "requirements.txt"), requirements(layout))
+        draft, folder / "requirements.txt", requirements_text(_text(folder / "requirements.txt"), requirements(app))
     )
     development = folder / "requirements-dev.txt"
     _add_lines(draft, development, requirements_text(_text(development), ["-r requirements.txt", *map(pinned, TOOLS)]))
-    draft.files.append(PlannedFile(path=folder / "README.md", content=_readme(layout)))
-    draft.files += project_files(layout)
-    draft.files.append(_schema(layout, ROOT_SCHEMA))
-    draft.last.append(PlannedFile(path=folder / ROOT, content=root_text(layout)))
+    draft.files.append(PlannedFile(path=folder / "README.md", content=_readme(app)))
+    draft.files += project_files(app)
+    draft.files.append(_schema(app, ROOT_SCHEMA))
+    draft.last.append(PlannedFile(path=folder / ROOT, content=root_text(app)))
     return draft.finished()
 
 
-def grown_app(layout: Layout, root: Document) -> Plan:
+def files_of_grown_app(app: AppPlan, root: Document) -> FilePlan:
     """Return the plan of an app that gets more services; `root` is its root file."""
-    draft = _Draft(layout)
+    draft = _Draft(app)
     _add_services(draft)
     _add_variables(draft, root)
     _add_requirements(draft)
@@ -107,15 +101,15 @@ def taken_ids(present: RuntimeConfig, root: Document) -> tuple[str, ...]:
 
 
 def _add_services(draft: _Draft) -> None:
-    for service in draft.layout.new_services:
-        draft.files += service_files(draft.layout, service)
-    for name in dict.fromkeys(service.template.type for service in draft.layout.new_services):
-        draft.files.append(_schema(draft.layout, name))
+    for service in draft.app.new_services:
+        draft.files += service_files(draft.app, service)
+    for name in dict.fromkeys(service.template.type for service in draft.app.new_services):
+        draft.files.append(_schema(draft.app, name))
 
 
-def _schema(layout: Layout, name: str) -> PlannedFile:
+def _schema(app: AppPlan, name: str) -> PlannedFile:
     path, content = schema_file(name)
-    return PlannedFile(path=layout.folder / path, content=content, mode=Mode.OURS)
+    return PlannedFile(path=app.folder / path, content=content, mode=Mode.OURS)
 
 
 def _add_lines(draft: _Draft, path: Path, content: str) -> None:
@@ -128,10 +122,10 @@ def _text(path: Path) -> str:
 
 
 def _add_variables(draft: _Draft, root: Document) -> None:
-    needed = variables(draft.layout)
+    needed = variables(draft.app)
     if not needed:
         return
-    folder = draft.layout.folder
+    folder = draft.app.folder
     named = hoisted(root.data).get("envfile")
     file = absolute(Path(named), folder) if isinstance(named, str) else nearest_env_file(folder, folder)
     if file is not None and not file.is_relative_to(folder):
@@ -146,23 +140,23 @@ def _add_variables(draft: _Draft, root: Document) -> None:
 
 
 def _add_requirements(draft: _Draft) -> None:
-    needed = requirements(draft.layout)
-    file = draft.layout.folder / "requirements.txt"
+    needed = requirements(draft.app)
+    file = draft.app.folder / "requirements.txt"
     if needed and file.is_file():
         _add_lines(draft, file, requirements_text(_text(file), needed))
     elif needed:
         draft.notes.append(f"the new services need these packages: {', '.join(needed)}")
-    lacking = undeclared(_text(draft.layout.folder / "pyproject.toml"), needed)
-    if lacking and draft.layout.present is not None:
+    lacking = undeclared(_text(draft.app.folder / "pyproject.toml"), needed)
+    if lacking and draft.app.present is not None:
         quoted = ", ".join(f'"{line}"' for line in lacking)
         draft.notes.append(f"add this to the dependencies in pyproject.toml: {quoted}")
 
 
 def _wire_gateway(draft: _Draft) -> None:
     """Add the new services to an existing gateway's route list, if it has one."""
-    layout = draft.layout
-    asked = [service for service in layout.new_services if service.template.http and service.id != layout.gateway]
-    gateway = _present_service(layout, layout.gateway)
+    app = draft.app
+    asked = [service for service in app.new_services if service.template.http and service.id != app.gateway]
+    gateway = _present_service(app, app.gateway)
     if gateway is None or gateway.file is None or not asked:
         return
     document = read_document(gateway.file)
@@ -198,28 +192,28 @@ def _route_list(data: Mapping[str, Any]) -> tuple[KeyPath, list[Mapping[str, Any
 
 def _wire_root(draft: _Draft, root: Document) -> None:
     """Add the new services to the root file, and keep the entrypoint."""
-    layout = draft.layout
-    assert layout.present is not None
+    app = draft.app
+    assert app.present is not None
     lists = [name for name in root.data if name in LISTS]
     loaded_by_folder = not lists and "autoload" in root.data
-    kept = layout.present.entrypoint if "entrypoint" not in root.data and layout.present.entrypoint else None
+    kept = app.present.entrypoint if "entrypoint" not in root.data and app.present.entrypoint else None
     if root.format is Format.JSON:
         text = root.text
-        for service in () if loaded_by_folder else layout.new_services:
-            text = append_item(text, (lists[-1],), entry(layout, service))
-        if kept is not None and _present_type(layout, kept) != GATEWAY:
+        for service in () if loaded_by_folder else app.new_services:
+            text = append_item(text, (lists[-1],), entry(app, service))
+        if kept is not None and _present_type(app, kept) != GATEWAY:
             text = insert_key(text, "entrypoint", kept)
         draft.last.append(PlannedFile(path=root.file, content=_with_mark(root.file, text), mode=Mode.CHANGED))
     else:
         if not loaded_by_folder:
-            entries = "".join(f"\n    {one_line(entry(layout, service))}" for service in layout.new_services)
+            entries = "".join(f"\n    {one_line(entry(app, service))}" for service in app.new_services)
             draft.notes.append(f"add this to the list `{lists[-1]}` in {root.file}:{entries}")
-        if kept is not None and _present_type(layout, kept) != GATEWAY:
+        if kept is not None and _present_type(app, kept) != GATEWAY:
             draft.notes.append(f'set "entrypoint" to "{kept}" in {root.file}: it was the only service until now')
-    new = [service.id for service in layout.new_services if service.template.kind == GATEWAY]
-    if new and layout.entrypoint not in new:
+    new = [service.id for service in app.new_services if service.template.kind == GATEWAY]
+    if new and app.entrypoint not in new:
         draft.notes.append(
-            f'"{layout.entrypoint}" still has the public address: set "entrypoint" to "{new[0]}" in {root.file.name}'
+            f'"{app.entrypoint}" still has the public address: set "entrypoint" to "{new[0]}" in {root.file.name}'
             " to have the gateway in front"
         )
 
@@ -229,27 +223,27 @@ def _with_mark(file: Path, text: str) -> str:
     return BYTE_ORDER_MARK + text if file.read_bytes().startswith(BYTE_ORDER_MARK.encode()) else text
 
 
-def _present_service(layout: Layout, service_id: str | None) -> ServiceConfig | None:
-    services: Iterator[ServiceConfig] = iter(layout.present.services if layout.present else ())
+def _present_service(app: AppPlan, service_id: str | None) -> ServiceConfig | None:
+    services: Iterator[ServiceConfig] = iter(app.present.services if app.present else ())
     return next((service for service in services if service.id == service_id), None)
 
 
-def _present_type(layout: Layout, service_id: str) -> str | None:
-    service = _present_service(layout, service_id)
+def _present_type(app: AppPlan, service_id: str) -> str | None:
+    service = _present_service(app, service_id)
     return service.type if service else None
 
 
-def _readme(layout: Layout) -> str:
+def _readme(app: AppPlan) -> str:
     rows = ["| service | what | public at |", "|---|---|---|"]
-    for service in layout.new_services:
-        public = layout.public_path(service)
+    for service in app.new_services:
+        public = app.public_path(service)
         at = "no" if public is None else f"`{public or '/'}`"
-        rows.append(f"| `{service.id}` | {service.template.title}, in `{entry(layout, service)['path']}` | {at} |")
-    port = variables(layout)["PORT"]
+        rows.append(f"| `{service.id}` | {service.template.title}, in `{entry(app, service)['path']}` | {at} |")
+    port = variables(app)["PORT"]
     listens = (
         f"It listens at http://127.0.0.1:{port} (`PORT` in `.env`)."
-        if layout.entrypoint
+        if app.entrypoint
         else "It listens nowhere: none of its services answers HTTP."
     )
-    values = {"name": layout.name, "version": __version__, "port": port, "listens": listens}
+    values = {"name": app.name, "version": __version__, "port": port, "listens": listens}
     return render("app/README.md", {**values, "services": "\n".join(rows)})

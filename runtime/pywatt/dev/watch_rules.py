@@ -41,8 +41,8 @@ class Affected:
         return self.config or bool(self.services)
 
 
-class Interest:
-    """Maps files to the services and the configuration of one app."""
+class WatchRules:
+    """The rules of one app: which files count, for which service, and which count as configuration."""
 
     def __init__(self, config: RuntimeConfig, environ: Mapping[str, str]) -> None:
         self._root = config.root

@@ -1,4 +1,4 @@
-"""The parts of a gateway that its exchanges share."""
+"""Protocols of the parts of a gateway that each proxied exchange uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pywatt.errors import MeshError
 from pywatt.http.client.connection import ClientConnection
-from pywatt.http.server.turns import Turns
+from pywatt.http.server.fair_queue import FairQueue
 from pywatt.mesh.address import Destination
 from pywatt_services.gateway.routes import RouteTable
 
@@ -28,7 +28,7 @@ class Upstreams(Protocol):
 
 
 class GatewayContext(Protocol):
-    """The gateway, as its exchanges see it."""
+    """The parts of a gateway that an exchange uses."""
 
     @property
     def upstreams(self) -> Upstreams:
@@ -46,7 +46,7 @@ class GatewayContext(Protocol):
         ...
 
     @property
-    def turns(self) -> Turns:
+    def fair_queue(self) -> FairQueue:
         """The queue for bytes that are more than one turn of the event loop allows."""
         ...
 

@@ -15,7 +15,8 @@ from pywatt.config.environment import nearest_env_file, read_env_file
 from pywatt.errors import PywattError
 from pywatt_kafka.connection.addresses import BROKERS_VARIABLE
 from pywatt_kafka.security.environment import PROTOCOL
-from pywatt_services.kafka_cli.cluster_choice import (
+from pywatt_services.kafka_cli.app_clusters import discover_clusters
+from pywatt_services.kafka_cli.cluster_precedence import (
     PREFIX,
     Cluster,
     ServiceCluster,
@@ -24,13 +25,12 @@ from pywatt_services.kafka_cli.cluster_choice import (
     given_brokers,
     resolve_cluster,
 )
-from pywatt_services.kafka_cli.cluster_discovery import discover_clusters
 from pywatt_services.kafka_cli.errors import kafka_errors
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def cluster_options(command: Command) -> Command:
+def connection_options(command: Command) -> Command:
     """Add the options --brokers and --service to a command, which gets its cluster as `cluster` instead."""
 
     @functools.wraps(command)

@@ -1,4 +1,4 @@
-"""Adapts modules of the standard library and of other packages, at once or at the moment they are imported."""
+"""Patches a module at once if it is loaded, else as soon as it is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shares a process among the connections that have sent more than one request at once.
+"""A queue that shares the event loop fairly among connections that have sent more than one request at once.
 
 A client that waits for each response is served when its request comes. Requests that were sent ahead wait in a queue:
 in each turn of the event loop some of them are served, one of each connection. So the number of requests that are there
@@ -22,10 +22,10 @@ BUDGET = 0.0002
 CallLater = Callable[[float, Callable[[], None]], object]
 
 
-class Waiting(Protocol):
+class QueuedConnection(Protocol):
     """A connection in the queue."""
 
-    def take_turn(self) -> None:
+    def read_held(self) -> None:
         """Read the next request, and enter the queue again for the one behind it."""
         ...
 
@@ -38,7 +38,7 @@ def _later(seconds: float, callback: Callable[[], None]) -> object:
     return asyncio.get_running_loop().call_later(seconds, callback)
 
 
-class Turns:
+class FairQueue:
     """The queue of connections with requests that were sent ahead."""
 
     def __init__(
@@ -53,14 +53,14 @@ class Turns:
 
         `call_soon` and `call_later`: schedule a call for the next turn of the event loop, and after seconds.
         """
-        self._line: deque[Waiting] = deque()
+        self._line: deque[QueuedConnection] = deque()
         self._scheduled = False
         self._steps = steps
         self._call_soon = call_soon
         self.call_later = call_later
         self._clock = clock
 
-    def add(self, connection: Waiting) -> None:
+    def add(self, connection: QueuedConnection) -> None:
         """Put a connection at the end."""
         self._line.append(connection)
         self._schedule()
@@ -75,7 +75,7 @@ class Turns:
         line, end = self._line, self._clock() + BUDGET
         try:
             for _ in range(min(self._steps, len(line))):
-                line.popleft().take_turn()
+                line.popleft().read_held()
                 if self._clock() > end:
                     break
         finally:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pywatt.config.model import BuildCommand
 from pywatt.service_type import OptionsError, Placement
 from pywatt_services.command import TYPE
-from pywatt_services.command.config import CommandOptions
+from pywatt_services.command.options import CommandOptions
 
 
 def options_of(document: dict[str, Any], *, production: bool = True) -> Any:

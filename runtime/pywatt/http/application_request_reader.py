@@ -1,4 +1,4 @@
-"""Reads requests for the application itself: as strictly as for the next hop, but keeping every field."""
+"""Reads requests for an application in this process: as strictly as for a next hop, but keeping every header field."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pywatt.http.target import ASTERISK, encode_target
 _ORIGIN = re.compile(rb"[^:/?#]+://[^/?#]*")
 
 
-class WholeRequestReader(RequestReader):
+class ApplicationRequestReader(RequestReader):
     """Reads one request after the other."""
 
     __slots__ = ("fields",)

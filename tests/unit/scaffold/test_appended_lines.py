@@ -1,10 +1,12 @@
-"""Files of lines: missing lines are added, existing lines stay."""
+"""`.env`, `.gitignore` and requirements: missing lines are added, existing lines stay."""
 
 from __future__ import annotations
 
 import pytest
 
-from pywatt.scaffold.line_files import IGNORED, env_text, ignore_text, requirements_text, undeclared
+from pywatt.scaffold.env_file import env_text
+from pywatt.scaffold.gitignore import IGNORED, ignore_text
+from pywatt.scaffold.requirements import requirements_text, undeclared
 
 
 @pytest.mark.parametrize("before", ["PORT=1", "PORT=1\n", "export PORT = 1\n"])

@@ -8,7 +8,7 @@ import pytest
 
 from pywatt_kafka import KafkaError, Mechanism, Sasl, Security, Tls
 from pywatt_kafka.security.options import NONE
-from pywatt_services.kafka_cli.cluster_choice import (
+from pywatt_services.kafka_cli.cluster_precedence import (
     Cluster,
     ServiceCluster,
     cluster_of,
@@ -20,7 +20,7 @@ from pywatt_services.kafka_cli.cluster_choice import (
 BLOCK = Security(tls=Tls(), sasl=Sasl(mechanism=Mechanism.PLAIN, username="app", password="p"))
 ENV_LOGIN = {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_USERNAME": "me", "KAFKA_SASL_PASSWORD": "m"}
 AS_ENV_LOGIN = Security(sasl=Sasl(mechanism=Mechanism.PLAIN, username="me", password="m"))
-HOOKS = ServiceCluster(service="hooks", is_bridge=True, brokers=("a:1", "b"), security=BLOCK)
+HOOKS = ServiceCluster(service="hooks", is_kafka_hooks=True, brokers=("a:1", "b"), security=BLOCK)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_named_by_the_user() -> None:
 
 def test_service_that_is_default_cluster() -> None:
     api = ServiceCluster(service="api", variables={"KAFKA_BROKERS": "x:1"})
-    twin = ServiceCluster(service="twin", is_bridge=True, brokers=("a:1", "b:9092"), security=BLOCK)
-    other = ServiceCluster(service="other", is_bridge=True, brokers=("o:1",))
+    twin = ServiceCluster(service="twin", is_kafka_hooks=True, brokers=("a:1", "b:9092"), security=BLOCK)
+    other = ServiceCluster(service="other", is_kafka_hooks=True, brokers=("o:1",))
     assert default_cluster([], ()) is None
     assert default_cluster([api], ()) is api
     assert default_cluster([api, HOOKS, twin], ()) is HOOKS, "both reach the same cluster in the same way"

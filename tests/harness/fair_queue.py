@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pywatt.http.server.turns import Turns
+from pywatt.http.server.fair_queue import FairQueue
 
 
-class ManualTurns(Turns):
+class ManualFairQueue(FairQueue):
     """Turns that the test gives; the clock stands still."""
 
     def __init__(self) -> None:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt.mesh.names import MeshNames, bypass_proxies, mesh_id
+from pywatt.mesh.resolver import MeshResolver, bypass_proxies, mesh_id
 from pywatt.mesh.table import MeshService, MeshTable, ServiceState
 
 
-def names(**ports: int | None) -> MeshNames:
+def names(**ports: int | None) -> MeshResolver:
     services = {name: MeshService(name, ServiceState.READY, port) for name, port in ports.items()}
-    return MeshNames(lambda: MeshTable(1, services))
+    return MeshResolver(lambda: MeshTable(1, services))
 
 
 @pytest.mark.parametrize("host", ["api.plt.local", "API.PLT.local", "api.plt.local.", b"api.plt.local"])
@@ -36,7 +36,7 @@ def test_what_only_looks_like_a_mesh_name_is_none(host: object) -> None:
 
 def test_the_newest_table_counts() -> None:
     ports = [1]
-    mesh = MeshNames(lambda: MeshTable(1, {"api": MeshService("api", ServiceState.READY, ports[-1])}))
+    mesh = MeshResolver(lambda: MeshTable(1, {"api": MeshService("api", ServiceState.READY, ports[-1])}))
     assert mesh.address("api.plt.local") == ("127.0.0.1", 1)
     ports.append(2)
     assert mesh.address("api.plt.local") == ("127.0.0.1", 2)

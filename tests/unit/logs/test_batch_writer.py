@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pywatt.logs.batches import BATCH_BYTES, BatchWriter
+from pywatt.logs.batch_writer import BATCH_BYTES, BatchWriter
 
 PATIENCE = 20.0
 

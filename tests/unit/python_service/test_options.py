@@ -14,7 +14,7 @@ from pywatt.service_type import Configured, OptionsError, Placement
 from pywatt.worker.asgi.engine import EngineName
 from pywatt.worker.process.interpreter import NEEDED
 from pywatt_services.python import TYPE
-from pywatt_services.python.config import Interface, PythonOptions
+from pywatt_services.python.options import Interface, PythonOptions
 
 
 def options_of(document: dict[str, Any], folder: Path) -> object:

@@ -1,6 +1,6 @@
-"""The names of the app's services for a worker's child processes: a file in memory that they open by its /proc.
+"""The mesh table for the child processes of a worker: a file in memory, opened through /proc.
 
-It always holds the names that the worker knows now, costs nothing on disk, and is gone with the worker.
+It holds the newest names that the worker knows, costs nothing on disk, and is gone with the worker.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from pywatt.mesh.table import MeshService, MeshTable, TableDelta
 VARIABLE = "PYWATT_MESH"
 
 
-class NamesFile:
-    """The worker's side."""
+class TableFile:
+    """Writes the file in the worker."""
 
     def __init__(self) -> None:
         self._descriptor = os.memfd_create("pywatt-mesh")
         self._written: list[tuple[str, int | None, bool]] = []
         self.path = f"/proc/{os.getpid()}/fd/{self._descriptor}"
 
-    def follow(self, table: MeshTable) -> None:
-        """Replace the picture if other names, or names with other ports, are in this one."""
+    def update(self, table: MeshTable) -> None:
+        """Replace the content if names or ports have changed."""
         names = [(service.id, service.port, service.internal) for service in table.services.values()]
         if names == self._written:
             return
         self._written = names
         services = (MeshService(it.id, it.state, it.port, internal=it.internal) for it in table.services.values())
-        picture = TableDelta(max(1, table.version), 0, tuple(services))
+        content = TableDelta(max(1, table.version), 0, tuple(services))
         # Another file under the same number: a reader has the old one or the new one, whole.
         replacement = os.memfd_create("pywatt-mesh")
         with open(replacement, "wb") as file:
-            file.write(json.dumps(picture.to_json()).encode())
+            file.write(json.dumps(content.to_json()).encode())
             file.flush()
             os.dup2(replacement, self._descriptor, inheritable=False)
 
@@ -50,7 +50,7 @@ def inherited_table() -> Callable[[], MeshTable]:
                 if (inode := os.fstat(file.fileno()).st_ino) != seen:
                     table, seen = MeshTable(0).after(TableDelta.from_json(json.load(file))), inode
         except (OSError, ValueError, KeyError):
-            pass  # the worker is gone: what it knew last still stands
+            pass  # the worker is gone: its last table still holds
         return table
 
     return newest

@@ -9,7 +9,7 @@ from typing import Any
 from pywatt.errors import ConfigError
 from pywatt_kafka.security.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.security.options import Mechanism, Sasl, Security, Tls
-from pywatt_services.kafka_cli.cluster_choice import PREFIX, ServiceCluster
+from pywatt_services.kafka_cli.cluster_precedence import PREFIX, ServiceCluster
 from pywatt_services.kafka_cli.errors import KafkaCommandError
 
 TYPE_NAME = "kafka-hooks"
@@ -48,7 +48,7 @@ def _from_document(service: Mapping[str, Any], env: Mapping[str, str]) -> Servic
     return _service_cluster(
         service["id"],
         env,
-        is_bridge=True,
+        is_kafka_hooks=True,
         brokers=options["brokers"],
         security=security_of(options["security"]),
         dead_letter_topics=[webhook["dlq"] for webhook in options["webhooks"]],
@@ -74,7 +74,7 @@ def _from_files(folder: Path, environ: Mapping[str, str]) -> Sequence[ServiceClu
         _service_cluster(
             service.id,
             service.env,
-            is_bridge=True,
+            is_kafka_hooks=True,
             brokers=options.brokers,
             security=options.security,
             dead_letter_topics=[webhook.dlq for webhook in options.webhooks],
@@ -90,7 +90,7 @@ def _service_cluster(
     service: str,
     env: Mapping[str, str],
     *,
-    is_bridge: bool = False,
+    is_kafka_hooks: bool = False,
     brokers: Iterable[str] = (),
     security: Security | None = None,
     dead_letter_topics: Iterable[str | None] = (),
@@ -98,7 +98,7 @@ def _service_cluster(
     variables = {name: value for name, value in env.items() if name.startswith(PREFIX)}
     return ServiceCluster(
         service=service,
-        is_bridge=is_bridge,
+        is_kafka_hooks=is_kafka_hooks,
         brokers=tuple(brokers),
         security=security,
         variables=variables,

@@ -11,7 +11,7 @@ import pytest
 
 from pywatt.service_type import OptionsError, Placement
 from pywatt_services.health import TYPE
-from pywatt_services.health.config import HealthOptions, LagWatch
+from pywatt_services.health.options import HealthOptions, LagWatch
 
 PLUGIN = "@platformatic/watt-plugin-kafka-health"
 
