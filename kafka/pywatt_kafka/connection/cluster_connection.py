@@ -96,6 +96,11 @@ class ClusterConnection(Generic[EngineT]):
         return self._status
 
     @property
+    def is_connected(self) -> bool:
+        """True while the cluster answers."""
+        return self._status.state is ConnectionState.CONNECTED
+
+    @property
     def engine(self) -> EngineT | None:
         """The open engine, even while its brokers do not answer; None while there is none."""
         return self._engine

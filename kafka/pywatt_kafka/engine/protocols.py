@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
-from pywatt_kafka.records import Message, Offset, OutgoingRecord, TopicPartition, Unstable
+from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.records import Message, Offset, OutgoingRecord, RecordPosition, TopicPartition, Unstable
+
+Acknowledge: TypeAlias = Callable[[RecordPosition | KafkaError], None]
+"""Receives the position of a written record, or the reason why it was not written."""
 
 
 class Engine(Protocol):
@@ -44,12 +47,19 @@ class ProducerEngine(Engine, Protocol):
         """Return why a topic's records are being retried; empty when they are not, or the library does not say."""
         ...
 
-    def append(self, record: OutgoingRecord) -> asyncio.Future[Any] | None:
-        """Add one record to its batch; return a future of its acknowledgement, or None when there is no room yet."""
+    def append(self, record: OutgoingRecord, done: Acknowledge) -> bool:
+        """Add one record to its batch; return False when its topic is not known yet or there is no room.
+
+        If it returns True, `done` is called once, in the event loop, at the latest after the request timeout. May raise
+        KafkaError for a record that can never be written.
+        """
         ...
 
-    async def append_later(self, record: OutgoingRecord) -> asyncio.Future[Any]:
-        """Add one record to its batch once the topic is known and there is room."""
+    async def ready(self, record: OutgoingRecord) -> None:
+        """Wait until the topic of a record is known and there may be room for it.
+
+        Raises KafkaError for a topic that cannot be written to.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.engine.membership import Membership
+from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import TopicPartition
 
 METADATA_AGE = 30_000  # ms; the connection's own checks refresh it sooner
@@ -33,6 +34,8 @@ class ProducerSettings:
     max_request_bytes: int
     request_timeout: float
     """Seconds."""
+    failure: Callable[[str, BaseException], KafkaError]
+    """Returns the error for a record of a topic that was sent, from the error of the library."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,21 +7,20 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from pywatt_kafka.aiokafka.errors import AIOKAFKA_ERRORS, translate
+from pywatt_kafka.aiokafka.errors import translate
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
-from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
-from pywatt_kafka.engine.protocols import ProducerEngine
+from pywatt_kafka.connection.status import ConnectionStatus
 from pywatt_kafka.engine.settings import Acks, Compression, EngineName, ProducerSettings
-from pywatt_kafka.errors import KafkaError, KafkaUnavailable, NotAcknowledged, UnknownTopic
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable, NotAcknowledged
 from pywatt_kafka.libraries import producer_factory, require
+from pywatt_kafka.producing.waiting_records import WaitingRecords
 from pywatt_kafka.records import Headers, OutgoingRecord, RecordPosition
 from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
-from pywatt_kafka.timeout_queue import TimeoutQueue
 
 REQUEST_TIMEOUT = 10.0  # seconds
 BATCH_BYTES = 128 * 1024  # collected per partition before a send waits
@@ -72,6 +71,7 @@ class Producer:
             batch_bytes=BATCH_BYTES,
             max_request_bytes=max_request_bytes,
             request_timeout=request_timeout,
+            failure=partial(self._failure, sent=True),
         )
         self._engine: EngineName = engine
         self._connection = ClusterConnection(
@@ -81,11 +81,7 @@ class Producer:
             replace_after=request_timeout,
             on_status=on_status,
         )
-        self._timeouts: TimeoutQueue[asyncio.Future[Any]] = TimeoutQueue(
-            request_timeout, ended=asyncio.Future.done, expired=_expire
-        )
-        self._queued: dict[str, int] = {}
-        """Number of records that wait for room in a batch, by topic."""
+        self._waiting = WaitingRecords(self._connection, request_timeout, failure=self._failure)
         self._closed = False
 
     @property
@@ -96,7 +92,7 @@ class Producer:
     @property
     def connected(self) -> bool:
         """True while the cluster answers."""
-        return self._connection.status.state is ConnectionState.CONNECTED
+        return self._connection.is_connected
 
     async def wait_connected(self) -> None:
         """Wait, without a limit, until the cluster answers."""
@@ -116,7 +112,7 @@ class Producer:
         try:
             await self._connection.__aexit__(kind, error, trace)
         finally:
-            self._timeouts.close()
+            self._waiting.close()
 
     async def send(
         self,
@@ -176,65 +172,14 @@ class Producer:
         listed = headers if isinstance(headers, list) else list(headers)
         record = OutgoingRecord(topic, value, key, listed, partition, timestamp, placed_by)
         engine = self._connection.engine
-        if engine is not None and self.connected and topic not in self._queued:
+        if engine is not None and topic not in self._waiting and self.connected:
             try:
-                delivery = engine.append(record)
-            except (*AIOKAFKA_ERRORS, KafkaError) as error:
+                if engine.append(record, done):
+                    return
+            except KafkaError as error:
                 done(self._failure(topic, error, sent=False))
                 return
-            if delivery is not None:
-                self._timeouts.add(delivery)
-                delivery.add_done_callback(partial(self._delivered, topic, done))
-                return
-        self._queued[topic] = self._queued.get(topic, 0) + 1  # later records of the topic must wait behind these
-        self._connection.start_soon(self._post_later, record, done)
-
-    async def _post_later(
-        self,
-        record: OutgoingRecord,
-        done: Callable[[RecordPosition | KafkaError], None],
-    ) -> None:
-        """Write a record that has to wait: for a connection, for the topic's metadata, or for room in a batch."""
-        topic = record.topic
-        engine: ProducerEngine | None = None
-        waiting = True
-        try:
-            async with asyncio.timeout(self._request_timeout):
-                engine = await self._connection.connected()
-                delivery = await engine.append_later(record)
-                self._unqueue(topic)
-                waiting = False
-                acknowledged = await delivery
-        except (TimeoutError, *AIOKAFKA_ERRORS, KafkaError) as error:
-            if isinstance(error, TimeoutError) and self.connected and engine is not None and not engine.knows(topic):
-                unknown = UnknownTopic(f"topic {topic} does not exist, and the broker does not create it")
-                unknown.__cause__ = error
-                done(unknown)
-            else:
-                done(self._failure(topic, error, sent=not waiting))
-        except asyncio.CancelledError:
-            done(KafkaUnavailable(f"writing to topic {topic}: the producer was closed"))
-            raise
-        else:
-            done(_position(topic, acknowledged))
-        finally:
-            if waiting:
-                self._unqueue(topic)
-
-    def _unqueue(self, topic: str) -> None:
-        self._queued[topic] -= 1
-        if not self._queued[topic]:
-            del self._queued[topic]
-
-    def _delivered(
-        self, topic: str, done: Callable[[RecordPosition | KafkaError], None], delivery: asyncio.Future[Any]
-    ) -> None:
-        if delivery.cancelled():
-            done(KafkaUnavailable(f"writing to topic {topic}: the producer was closed"))
-        elif (error := delivery.exception()) is not None:
-            done(self._failure(topic, error, sent=True))
-        else:
-            done(_position(topic, delivery.result()))
+        self._waiting.add(record, done)
 
     def _failure(self, topic: str, error: BaseException, *, sent: bool) -> KafkaError:
         """Return the KafkaError for a record that failed; `sent`: it may be in flight."""
@@ -256,13 +201,3 @@ class Producer:
         failure = NotAcknowledged(f"{reason}; {MAY_BE_WRITTEN}") if sent else KafkaUnavailable(reason)
         failure.__cause__ = error
         return failure
-
-
-def _position(topic: str, acknowledged: Any) -> RecordPosition:
-    if acknowledged is None:  # acks=0: unknown
-        return RecordPosition(topic, -1, -1)
-    return RecordPosition(topic, acknowledged.partition, acknowledged.offset)
-
-
-def _expire(delivery: asyncio.Future[Any]) -> None:
-    delivery.set_exception(TimeoutError())

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
 
+from pywatt_kafka.engine.protocols import Acknowledge
 from pywatt_kafka.engine.settings import FLUSH_LIMIT, ProducerSettings
-from pywatt_kafka.errors import KafkaUnavailable, UnknownPartition
+from pywatt_kafka.errors import UnknownPartition
 from pywatt_kafka.rdkafka.client import CHECK_LIMIT, client_settings
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translate, translated
-from pywatt_kafka.records import OutgoingRecord
+from pywatt_kafka.records import OutgoingRecord, RecordPosition
 from pywatt_kafka.security.options import Security
 
 CLOSE_LIMIT = 3.0  # seconds
@@ -26,11 +28,13 @@ QUEUED_RECORDS = 1_000_000
 CALLS = 4  # threads for requests to the brokers
 
 
-class Acknowledged(NamedTuple):
-    """The partition and offset of a written record."""
+BURST = 1000  # outcomes reported before the event loop gets a turn
+PARTITIONS_AGE = 1.0  # seconds for which a number of partitions is taken for the current one
+ANY_PARTITION = -1  # the partitioner chooses
+UNKNOWN_OFFSET = -1  # with acks=0
 
-    partition: int
-    offset: int
+_position = partial(tuple.__new__, RecordPosition)
+"""Makes a RecordPosition without the call into Python that its constructor is."""
 
 
 class RdkafkaProducer:
@@ -47,9 +51,13 @@ class RdkafkaProducer:
         self._calls = ThreadPoolExecutor(CALLS, thread_name_prefix="rdkafka-producer")
         self._listener: threading.Thread | None = None
         self._closing = False
-        self._done: deque[tuple[asyncio.Future[Any], Any, int, int]] = deque()
+        self._learned: dict[str, float] = {}
+        """Time of the last metadata of each known topic."""
+        self._failure = settings.failure
+        self._outcomes: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._woken = False
-        self._waiting: set[asyncio.Future[Any]] = set()
+        self._room = asyncio.Event()
+        self._room.set()
 
     async def open(self) -> None:
         """Connect."""
@@ -85,11 +93,8 @@ class RdkafkaProducer:
             with anyio.move_on_after(FLUSH_LIMIT + CLOSE_LIMIT):
                 await self._call(self._finish)
         self._calls.shutdown(wait=False)
-        self._settle()
-        for future in self._waiting:
-            if not future.done():
-                future.set_exception(KafkaUnavailable("the producer was closed"))
-        self._waiting.clear()
+        while self._outcomes:
+            self._settle()
 
     def retry_reason(self, topic: str) -> str:
         """Return nothing: librdkafka does not say why it retries."""
@@ -99,17 +104,35 @@ class RdkafkaProducer:
         """Return whether the topic is in the client's metadata."""
         return topic in self._partitions
 
-    def append(self, record: OutgoingRecord) -> asyncio.Future[Any] | None:
-        """Add one record to its batch; return a future of its acknowledgement, or None when there is no room yet."""
-        partitions = self._partitions.get(record.topic)
-        if partitions is None or self._closing or (record.partition is not None and record.partition >= partitions):
-            return None
-        return self._produce(record)
+    def append(self, record: OutgoingRecord, done: Acknowledge) -> bool:
+        """Add one record to librdkafka's queue; return False when its topic is not known or the queue is full."""
+        topic, value, key, headers, partition, timestamp, placed_by = record
+        partitions = self._partitions.get(topic)
+        if partitions is None or self._closing:
+            return False
+        if partition is None:
+            partition = ANY_PARTITION if placed_by is None else _partition_of(placed_by, partitions)
+        elif not 0 <= partition < partitions:
+            if self._loop.time() - self._learned[topic] > PARTITIONS_AGE:
+                return False
+            raise UnknownPartition(f"topic {topic} has no partition {partition}")
+        try:
+            if headers or timestamp is not None:
+                more = {} if timestamp is None else {"timestamp": timestamp}
+                self._produce(topic, value, key, partition, partial(self._delivered, done), headers=headers, **more)
+            else:  # arguments by position cost half as much
+                self._produce(topic, value, key, partition, partial(self._delivered, done))
+        except BufferError:
+            self._room.clear()
+            return False
+        except self._native_error as error:
+            raise translate(error.args[0], during=f"writing to topic {topic}") from error
+        return True
 
-    async def append_later(self, record: OutgoingRecord) -> asyncio.Future[Any]:
-        """Add one record to its batch once the topic is known."""
+    async def ready(self, record: OutgoingRecord) -> None:
+        """Wait until the topic of a record is known, and the queue has room."""
         topic, partition = record.topic, record.partition
-        while True:
+        while partition is not None or topic not in self._partitions:
             with translated(f"asking for topic {topic}"):
                 metadata = await self._call(partial(self._producer.list_topics, topic, timeout=CHECK_LIMIT))
             self._learn(metadata)
@@ -119,13 +142,12 @@ class RdkafkaProducer:
             if error is not None and error.code() in _permanent_errors():
                 raise translate(error, during=f"asking for topic {topic}")
             await asyncio.sleep(TOPIC_RETRY)
-        if partition is not None and partition >= self._partitions[topic]:
-            raise UnknownPartition(f"topic {topic} has no partition {partition}")
-        return self._produce(record)
+        await self._room.wait()
 
     def _make(self) -> None:
-        from confluent_kafka import Producer
+        from confluent_kafka import KafkaException, Producer
 
+        self._native_error = KafkaException
         given = self._settings
         with translated(f"connecting to {','.join(self._brokers)}"):
             self._producer = Producer(
@@ -143,50 +165,44 @@ class RdkafkaProducer:
                     "error_cb": self._health.report,
                 }
             )
-
-    def _produce(self, record: OutgoingRecord) -> asyncio.Future[Any]:
-        topic, value, key, headers, partition, timestamp, placed_by = record
-        if partition is None and placed_by is not None:
-            partition = _partition_of(placed_by, self._partitions[topic])
-        future: asyncio.Future[Any] = self._loop.create_future()
-        more: dict[str, Any] = {}
-        if partition is not None:
-            more["partition"] = partition
-        if timestamp is not None:
-            more["timestamp"] = timestamp
-        try:
-            with translated(f"writing to topic {topic}"):
-                self._producer.produce(
-                    topic, value, key, headers=headers, on_delivery=partial(self._delivered, future), **more
-                )
-        except BufferError as error:
-            raise KafkaUnavailable(f"writing to topic {topic}: too many records wait for the brokers") from error
-        self._waiting.add(future)
-        future.add_done_callback(self._waiting.discard)
-        return future
+        self._produce = self._producer.produce
 
     def _listen(self) -> None:
         while not self._closing:
             self._producer.poll(POLL_INTERVAL)
 
-    def _delivered(self, future: asyncio.Future[Any], error: Any, message: Any) -> None:
+    def _delivered(self, done: Acknowledge, error: Any, message: Any) -> None:
         """Receive an acknowledgement; called in the thread that polls."""
-        self._done.append((future, error, message.partition(), message.offset()))
+        if error is None:
+            offset = message.offset()
+            position = _position((message.topic(), message.partition(), offset if offset >= 0 else UNKNOWN_OFFSET))
+            self._outcomes.append((done, position))
+        else:
+            self._outcomes.append((partial(self._fail, done, message.topic()), error))
         if not self._woken:
             self._woken = True
             self._loop.call_soon_threadsafe(self._settle)
 
+    def _fail(self, done: Acknowledge, topic: str, error: Any) -> None:
+        """Report an error; called in the event loop."""
+        if error.code() == error._MSG_TIMED_OUT:
+            done(self._failure(topic, TimeoutError()))
+        else:
+            done(self._failure(topic, translate(error, during=f"writing to topic {topic}")))
+
     def _settle(self) -> None:
+        """Report a burst of outcomes; called in the event loop."""
         self._woken = False
-        done = self._done
-        while done:
-            future, error, partition, offset = done.popleft()
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(Acknowledged(partition, offset))
-            else:
-                future.set_exception(translate(error, during="writing"))
+        outcomes = self._outcomes
+        try:
+            for _ in range(min(BURST, len(outcomes))):
+                done, outcome = outcomes.popleft()
+                done(outcome)
+        finally:
+            self._room.set()
+            if outcomes and not self._woken:
+                self._woken = True
+                self._loop.call_soon(self._settle)
 
     def _finish(self) -> None:
         if self._listener is not None:
@@ -199,6 +215,7 @@ class RdkafkaProducer:
         for name, topic in metadata.topics.items():
             if topic.error is None and topic.partitions:
                 self._partitions[name] = len(topic.partitions)
+                self._learned[name] = self._loop.time()
 
     async def _call(self, function: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._calls, function)
