@@ -39,6 +39,7 @@ from pywatt_kafka.request_response.messages import Call, Reply
 from pywatt_kafka.request_response.responder import Responder
 from pywatt_kafka.security.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.security.options import Mechanism, Sasl, Security, Tls
+from pywatt_kafka.serde.bad_values import OnBadValue
 from pywatt_kafka.serde.json_serde import Json
 from pywatt_kafka.serde.primitives import Bytes, String
 from pywatt_kafka.serde.protocols import Deserializer, Serde, Serializer
@@ -84,6 +85,7 @@ __all__ = [
     "NotAuthorized",
     "Offset",
     "OffsetOutOfRange",
+    "OnBadValue",
     "Producer",
     "RecordPosition",
     "RecordTooLarge",
