@@ -45,7 +45,7 @@ async def consumer_lag(
         **client_settings(addresses, security_from(security, os.environ)),
     }
     admin: Any = AIOKafkaAdminClient(**settings)
-    reader: Any = AIOKafkaConsumer(**settings)
+    reader: Any = AIOKafkaConsumer(isolation_level="read_committed", **settings)
     admin_sockets, reader_sockets = Sockets(admin._client), Sockets(reader._client)
 
     async def close() -> None:
@@ -60,7 +60,7 @@ async def consumer_lag(
             committed = await _patiently(lambda: _committed(admin, group, topics))
             with translated(f"measuring the lag of group {group}"):
                 ends = await reader.end_offsets(list(committed))
-                starts = await reader.beginning_offsets([place for place, offset in committed.items() if offset < 0])
+                starts = await reader.beginning_offsets(list(committed))
     except TimeoutError as error:
         raise KafkaUnavailable(
             f"the lag of group {group} could not be measured at {','.join(addresses)} within {timeout:g} s"
@@ -69,7 +69,7 @@ async def consumer_lag(
         await complete_shielded(close())
     lag: dict[str, dict[int, int]] = {}
     for place, offset in sorted(committed.items()):
-        behind = ends[place] - (offset if offset >= 0 else starts[place])
+        behind = ends[place] - max(offset, starts[place])
         # a recreated topic may be shorter than the offset committed for the old one
         lag.setdefault(place.topic, {})[place.partition] = max(behind, 0)
     return lag

@@ -16,6 +16,7 @@ from pywatt_kafka.aiokafka.embedded_group_workaround import delay_leader
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import batches_from, native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
+from pywatt_kafka.engine.fetching import Isolation
 from pywatt_kafka.engine.settings import ERROR_TTL, METADATA_AGE, GroupSettings
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
@@ -187,11 +188,37 @@ class AiokafkaGroup:
                 found[place] = Unstable(begin, end)
         return found
 
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """Return the offset that the next record of each partition has or passes."""
+        subscription = self._consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is None or not assignment.active:
+            return {}
+        states = {TopicPartition(*place): assignment.state_value(place) for place in assignment.tps}
+        return {
+            place: state.position
+            for place, state in states.items()
+            if place in self._owned and state is not None and state.has_valid_position
+        }
+
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
         """Return how many records follow the known offsets, as the fetches so far reported."""
         # aiokafka's own view: during a rebalance it has fewer partitions than ours.
-        ends = {TopicPartition(*place): self._consumer.highwater(place) for place in self._consumer.assignment()}
-        return sum(max(0, end - known[place]) for place, end in ends.items() if end is not None and place in known)
+        positions = self.positions()
+        return sum(
+            max(0, end - max(known[place], positions.get(place, 0)))
+            for place in (TopicPartition(*each) for each in self._consumer.assignment())
+            if place in known and (end := self._end(place)) is not None
+        )
+
+    def _end(self, place: TopicPartition) -> int | None:
+        """Return the offset after the last record that may be read, as the last fetch reported it."""
+        if self._settings.fetching.isolation is Isolation.READ_COMMITTED:
+            stable: int | None = self._consumer.last_stable_offset(native(place))
+            if stable is not None and stable >= 0:
+                return stable
+        end: int | None = self._consumer.highwater(native(place))
+        return end
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         """Part of aiokafka's listener; called before anything of a new assignment is fetched."""

@@ -163,6 +163,18 @@ class GroupReader:
         """The partitions that are assigned to this member."""
         return self._assignment
 
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """Return the offset up to which all deliverable records of each partition were returned, where it is known.
+
+        It passes what `fetch` never returns: markers and records of aborted transactions, deleted and compacted
+        records. Committing it lets the lag of a group that has nothing left to do become 0. Call it between fetches.
+        """
+        engine = self._connection.engine
+        if engine is None or self._rewind:
+            return {}  # a failed fetch may have passed records that it did not return
+        positions = engine.positions()
+        return {place: offset for place, offset in positions.items() if place in self._assignment}
+
     @property
     def behind(self) -> int:
         """Number of records of its partitions that were not returned yet, as far as known without a request."""

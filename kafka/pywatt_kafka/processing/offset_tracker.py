@@ -42,6 +42,11 @@ class OffsetTracker:
         self._unfinished.add(offset)
         return True
 
+    def skip_to(self, offset: int) -> None:
+        """Note that there is no record from the next offset up to `offset`."""
+        if self._next is None or self._next < offset:
+            self._next = offset
+
     def finish(self, offset: int) -> None:
         """Note that the record at `offset`, taken before, needs no further work."""
         taken, unfinished = self._taken, self._unfinished

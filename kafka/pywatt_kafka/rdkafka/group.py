@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import anyio
 
@@ -22,23 +22,24 @@ from pywatt_kafka.engine.settings import ERROR_TTL, GroupSettings
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.rdkafka.client import CHECK_LIMIT, client_settings, fetch_settings
 from pywatt_kafka.rdkafka.client_health import ClientHealth
+from pywatt_kafka.rdkafka.drained import DrainedPartitions, EndReached, Polled
 from pywatt_kafka.rdkafka.errors import translate, translated
 from pywatt_kafka.rdkafka.poller import Poller
 from pywatt_kafka.rdkafka.records import message_from, native
+from pywatt_kafka.rdkafka.watermarks import CALL_LIMIT, end_offsets, known_ends, unstable_ranges
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.security.options import Security
 
 logger = logging.getLogger("pywatt_kafka")
 
 CLOSE_LIMIT = 5.0  # seconds
-CALL_LIMIT = 5.0  # seconds for a request to the brokers, during which nothing is read
 ENDS_INTERVAL = 1.0  # seconds between updates of the ends of partitions
 QUEUED_RECORDS = 20_000  # per partition, above which fetching pauses ...
 QUEUE_BACKOFF = 10  # ms ... for this time; the default is 1 s
 QUEUED_KILOBYTES = 16 * 1024  # per partition
 INTERNAL = "__"
 
-Batches: TypeAlias = Mapping[TopicPartition, Sequence[Message]]
+END_OF_PARTITION = -191  # librdkafka's code of the event
 
 
 class _RebalancedError(Exception):
@@ -56,7 +57,7 @@ class RdkafkaGroup:
         self._pattern = None if settings.pattern is None else re.compile(rf"(?:{settings.pattern})\Z")
         self._health = ClientHealth(brokers)
         self._consumer: Any = None
-        self._poller: Poller[Batches] = Poller(self._poll)
+        self._poller: Poller[Polled | None] = Poller(self._poll)
         self._subscribed: frozenset[str] = frozenset()
         self._owned: frozenset[TopicPartition] = frozenset()
         self._paused: set[TopicPartition] = set()
@@ -67,8 +68,9 @@ class RdkafkaGroup:
         self._in_rebalance = False
         self._commits: list[tuple[frozenset[tuple[str, int, int]], Future[None]]] = []
         """Commits without a response, with the partitions and offsets of each."""
-        self._ends: dict[TopicPartition, int] = {}
+        self._ends: Mapping[TopicPartition, int] = {}
         self._ends_at = 0.0
+        self._drained = DrainedPartitions()
         self._last_error: KafkaError | None = None
         self._last_error_at = 0.0
         self._listener_error: Exception | None = None
@@ -121,7 +123,11 @@ class RdkafkaGroup:
             raise error
         if self._closing:
             raise KafkaUnavailable("the connection is being closed")
-        return await self._poller.fetch(timeout, max_records) or {}
+        polled = await self._poller.fetch(timeout, max_records)
+        if polled is None:
+            return {}
+        self._drained.take(polled.ends)
+        return polled.batches
 
     async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
         """Do nothing: a failed fetch discards no records."""
@@ -145,7 +151,7 @@ class RdkafkaGroup:
         if self._starts is not None:
             self._starts[partition] = offset
             return
-        self._poller.call_soon(partial(self._seek, partition, offset))
+        self._poller.call_soon(partial(self._seek, partition, offset, self._drained.seek(partition)))
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         """Commit positions. Raises KafkaError; waits while the group rebalances."""
@@ -172,16 +178,22 @@ class RdkafkaGroup:
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return the offset after the last record of each partition."""
-        return await self._poller.call(partial(self._end_offsets, tuple(partitions)))
+        return await self._poller.call(partial(end_offsets, self._consumer, tuple(partitions)))
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
         """Return the ranges that open transactions hold."""
-        return await self._poller.call(partial(self._unstable, tuple(partitions)))
+        return await self._poller.call(partial(unstable_ranges, self._consumer, tuple(partitions)))
+
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """Return the offset at which each partition was found to have no further record."""
+        return self._drained.offsets
 
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
         """Return how many records follow the known offsets, as the fetches so far reported."""
-        ends = self._ends
-        return sum(max(0, ends[place] - known[place]) for place in self._owned.intersection(known) if place in ends)
+        ends, drained = self._ends, self._drained.offsets
+        # `ends` counts open transactions too; a drained partition has nothing that may be read
+        places = (place for place in self._owned.intersection(known) if drained.get(place, -1) < known[place])
+        return sum(max(0, ends[place] - known[place]) for place in places if place in ends)
 
     def _make(self) -> None:
         from confluent_kafka import Consumer
@@ -199,6 +211,7 @@ class RdkafkaGroup:
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
+            "enable.partition.eof": True,  # the only sign that what follows the last record is never returned
             "queued.min.messages": QUEUED_RECORDS,
             "fetch.queue.backoff.ms": QUEUE_BACKOFF,
             "queued.max.messages.kbytes": QUEUED_KILOBYTES,
@@ -264,30 +277,36 @@ class RdkafkaGroup:
         except KafkaError as error:
             logger.debug("a partition is given up already: %s", error)
 
-    def _seek(self, partition: TopicPartition, offset: int) -> None:
+    def _seek(self, partition: TopicPartition, offset: int, number: int) -> None:
         try:
             with translated(f"seeking in {partition.topic}[{partition.partition}]"):
                 self._consumer.seek(native(partition, offset))
         except KafkaError as error:
             self._record_error(error)
+        self._drained.carried_out(partition, number)
 
-    def _poll(self, timeout: float, max_records: int) -> Batches:
+    def _poll(self, timeout: float, max_records: int) -> Polled | None:
         """Wait for a record, then take all available ones; called in the poller's thread. Raises KafkaError."""
         if self._consumer is None or not self._subscribed:
             time.sleep(timeout)
-            return {}
+            return None
         with translated(f"reading as a member of {self._membership.group}"):
             records = self._records(timeout, max_records)
         batches: dict[TopicPartition, list[Message]] = {}
+        ends: dict[TopicPartition, EndReached] = {}
         for record in records:
             error = record.error()
             if error is not None:
-                self._handle_error(error)
+                if error.code() == END_OF_PARTITION:
+                    place = TopicPartition(record.topic(), record.partition())
+                    ends[place] = self._drained.end_reached(place, record.offset())
+                else:
+                    self._handle_error(error)
                 continue
             message = message_from(record)
             batches.setdefault(TopicPartition(message.topic, message.partition), []).append(message)
         self._refresh_ends()
-        return batches
+        return Polled(batches, ends) if batches or ends else None
 
     def _records(self, timeout: float, max_records: int) -> Sequence[Any]:
         self._polling = True
@@ -307,14 +326,13 @@ class RdkafkaGroup:
         if now - self._ends_at < ENDS_INTERVAL:
             return
         self._ends_at = now
-        ends = {place: self._consumer.get_watermark_offsets(native(place), cached=True) for place in self._owned}
-        self._ends = {place: found[1] for place, found in ends.items() if found is not None and found[1] >= 0}
+        self._ends = known_ends(self._consumer, self._owned)
 
     def _handle_error(self, error: Any) -> None:
         """Record an error for the status, unless it is transient."""
         from confluent_kafka import KafkaError as Native
 
-        if error.code() in (Native._PARTITION_EOF, Native._MAX_POLL_EXCEEDED, Native.UNKNOWN_TOPIC_OR_PART):
+        if error.code() in (Native._MAX_POLL_EXCEEDED, Native.UNKNOWN_TOPIC_OR_PART):
             return
         if error.code() == Native._FATAL:
             self._health.report(error)
@@ -322,24 +340,6 @@ class RdkafkaGroup:
 
     def _record_error(self, error: KafkaError) -> None:
         self._last_error, self._last_error_at = error, time.monotonic()
-
-    def _end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        with translated("finding where partitions end"):
-            return {
-                place: self._consumer.get_watermark_offsets(native(place), timeout=CALL_LIMIT)[1]
-                for place in partitions
-            }
-
-    def _unstable(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
-        found: dict[TopicPartition, Unstable] = {}
-        with translated("finding open transactions"):
-            for place in partitions:
-                # A request returns the last stable offset; the cached value is the end of the partition.
-                begin = self._consumer.get_watermark_offsets(native(place), timeout=CALL_LIMIT)[1]
-                end = self._consumer.get_watermark_offsets(native(place), cached=True)[1]
-                if 0 <= begin < end:
-                    found[place] = Unstable(begin, end)
-        return found
 
     def _on_assign(self, consumer: Any, partitions: Sequence[Any]) -> None:
         """Make an assignment; called in the poller's thread."""
@@ -383,6 +383,7 @@ class RdkafkaGroup:
     async def _assign(self, places: frozenset[TopicPartition]) -> None:
         self._owned = places
         self._paused.clear()
+        self._drained.assigned(places)
         self._starts = {}
         await self._settings.assigned(places)
 

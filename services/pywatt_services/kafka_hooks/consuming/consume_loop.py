@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 import anyio
@@ -30,6 +31,7 @@ logger = logging.getLogger("pywatt.kafka_hooks")
 FETCH_TIMEOUT = 1.0  # seconds
 TURN_TIMEOUT = 0.05  # seconds that a fetch takes while a target is not read for, so that it is soon read for again
 FETCH_RECORDS = 500
+SKIP_INTERVAL = 1.0  # seconds between two looks at the reader's positions while records come
 FULL_WAIT = 60.0  # seconds without a fetch while everything is full; the group forgets members after 300
 COMMITTED_LIMIT = 5.0  # seconds to read what the group has committed; meanwhile no heartbeat is sent
 COMMITTED_RETRY = 0.2  # seconds
@@ -43,6 +45,7 @@ class GroupConsumer(Protocol):
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None: ...
     async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]: ...
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]: ...
+    def positions(self) -> Mapping[TopicPartition, int]: ...
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
     def pause(self, *partitions: TopicPartition) -> None: ...
     def resume(self, *partitions: TopicPartition) -> None: ...
@@ -219,7 +222,14 @@ class ConsumeLoop(Generic[ConsumerT]):
                 target.release(partition)
         self._refuse(undecided - committed.keys(), known=True)
 
+    def _skip_undeliverable(self) -> None:
+        """Commit past what is never delivered: a partition with nothing else left would keep its lag for ever."""
+        for partition, position in self.consumer.positions().items():
+            if (held := self._held.get(partition)) is not None:
+                held.skip_to(position)
+
     async def _read(self) -> None:
+        skip_at = 0.0
         while True:
             if self._held and all(held.paused for held in self._held.values()):
                 # What aiokafka has prefetched for a paused partition is thrown away by a fetch: better not to fetch.
@@ -236,6 +246,10 @@ class ConsumeLoop(Generic[ConsumerT]):
             batches = await self.consumer.fetch(timeout=timeout, max_records=FETCH_RECORDS)
             for partition, messages in batches.items():
                 self._take(partition, messages)
+            now = monotonic()
+            if not batches or now >= skip_at:
+                skip_at = now + SKIP_INTERVAL
+                self._skip_undeliverable()
 
     def _take(self, partition: TopicPartition, messages: Sequence[Message]) -> None:
         held = self._held.get(partition)

@@ -139,6 +139,17 @@ class PartitionState:
         share.size += size
         return wanted
 
+    def skip_to(self, position: int) -> None:
+        """Note that no record is delivered between `next` and `position`, as after an aborted transaction."""
+        at = self.next
+        if at is not None and position <= at:
+            return
+        self.next = position
+        for share in self.shares:
+            if at is None or share.next is None or at <= share.next:  # the others have records of before to read yet
+                share.skip_to(position)
+        self._change()
+
     def finish(self, message: Message, share: OffsetTracker) -> None:
         """Note that a record needs no further work for one target."""
         share.finish(message.offset)

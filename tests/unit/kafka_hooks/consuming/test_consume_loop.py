@@ -34,6 +34,8 @@ class Consumer:
     errors: list[KafkaError] = field(default_factory=list)
     paused: set[TopicPartition] = field(default_factory=set)
     sought: dict[TopicPartition, int] = field(default_factory=dict)
+    reached: dict[TopicPartition, int] = field(default_factory=dict)
+    """Offsets that the reader has passed without returning a record."""
 
     async def fetch(self, *, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
         return await self.batches.get()
@@ -51,6 +53,9 @@ class Consumer:
         if self.errors:
             raise self.errors.pop(0)
         return dict.fromkeys(partitions, 7)
+
+    def positions(self) -> Mapping[TopicPartition, int]:
+        return self.reached
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self.sought[partition] = offset
@@ -162,6 +167,17 @@ async def test_commits_the_lowest_unfinished_offset(monkeypatch: pytest.MonkeyPa
         assert await b.consumer.commits.get() == {ZERO: 8}
         b.finish(8)
         assert await b.consumer.commits.get() == {ZERO: 9}
+
+
+async def test_commits_past_what_is_never_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch) as b:
+        b.consumer.give(ZERO, 5)
+        await b.take(1)
+        b.consumer.reached = {ZERO: 20, ONE: 150}
+        b.consumer.batches.put_nowait({})  # nothing arrives: both have been drained
+        assert await b.consumer.commits.get() == {ONE: 150, ZERO: 5}
+        b.finish(5)
+        assert await b.consumer.commits.get() == {ZERO: 20}
 
 
 async def test_many_records_are_committed_before_the_interval_is_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pywatt_kafka.processing.commit_metadata import ATTEMPT_RECORDS_LIMIT, AttemptRecord
 from pywatt_kafka.records import Message, TopicPartition
-from pywatt_services.kafka_hooks.consuming.partition_state import CROWD, PartitionState
+from pywatt_services.kafka_hooks.consuming.partition_state import CROWD, SLICE, PartitionState
 
 PLACE = TopicPartition("orders", 0)
 LIMIT = 4
@@ -186,3 +186,33 @@ def test_target_with_too_many_failed_records_for_a_note_holds_up_no_other() -> N
     b.partition.to_commit()
     b.now = 1.0
     assert b.partition.schedule_read() == records
+
+
+def test_what_is_never_delivered_is_passed_by_each_target_that_reads_there() -> None:
+    bench = Bench()
+    bench.read(range(LIMIT))
+    bench.finish(HEALTHY, range(LIMIT))
+    assert bench.partition.schedule_read() is None  # the dead one is full
+    bench.read(range(LIMIT, LIMIT + 2))
+    bench.finish(HEALTHY, range(LIMIT, LIMIT + 2))
+    bench.partition.skip_to(50)
+    dead, healthy = bench.partition.shares
+    assert (dead.next, healthy.next, healthy.position, bench.partition.next) == (LIMIT, 50, 50, 50)
+    bench.partition.skip_to(40)  # never back
+    assert bench.partition.next == 50
+    bench.finish(DEAD, range(LIMIT))
+    bench.now = SLICE
+    assert bench.partition.schedule_read() == LIMIT
+    assert bench.read(range(LIMIT, LIMIT + 2)) == ([LIMIT, LIMIT + 1], [])
+    bench.finish(DEAD, range(LIMIT, LIMIT + 2))
+    bench.partition.skip_to(50)
+    assert (commit := bench.partition.to_commit()) is not None
+    assert commit.offset.offset == 50
+
+
+def test_first_position_of_a_partition_is_committed_when_it_is_known() -> None:
+    partition = PartitionState(PLACE, limit=LIMIT, targets=[DEAD], changed=lambda _: None)
+    assert partition.to_commit() is None
+    partition.skip_to(2000)  # what was before is deleted
+    assert (commit := partition.to_commit()) is not None
+    assert commit.offset.offset == 2000
