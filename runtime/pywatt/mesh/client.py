@@ -54,7 +54,7 @@ class MeshClient(HttpClient):
         self._retiring: set[Pool] = set()
         self._changed = asyncio.Event()
         self._waiting = 0
-        self._turn = 0
+        self._round_robin = 0
         self._take_table(table)
 
     @property
@@ -92,7 +92,7 @@ class MeshClient(HttpClient):
             pools = self._services.get(destination.id)
             if not pools:
                 return None
-            self._turn += 1  # here only: `connect` goes on with the choice of the same turn
+            self._round_robin += 1  # here only: `connect` goes on with the same choice
             return (pools[0] if len(pools) == 1 else self._least_busy(pools)).take()
         pool = self._origins.get(destination)
         return pool.take() if pool is not None else None
@@ -203,4 +203,4 @@ class MeshClient(HttpClient):
             self._waiting -= 1
 
     def _least_busy(self, pools: list[Pool]) -> Pool:
-        return pools[least_busy([pool.in_flight for pool in pools], self._turn)]
+        return pools[least_busy([pool.in_flight for pool in pools], self._round_robin)]

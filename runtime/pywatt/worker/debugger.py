@@ -22,7 +22,7 @@ from pywatt.mesh.import_hook import on_import
 
 RELEASE_SECONDS = 0.5
 """Seconds after which the terminal is given back when a step reaches no further line, as at the end of a request."""
-REMEDY = "only `pywatt dev` in a terminal lends it: run that, or attach an editor with `pywatt dev --debug SERVICE`"
+HINT = "only `pywatt dev` in a terminal lends it: run that, or attach an editor with `pywatt dev --debug SERVICE`"
 
 logger = reporter("pywatt.worker")
 
@@ -140,7 +140,7 @@ def _adapt(module: ModuleType, terminal: socket.socket | None) -> None:
         def _is_passed_over(self, frame: FrameType | None) -> bool:
             if self._text is not None or self._is_remote or sys.stdin.isatty():
                 return False
-            logger.warning("the breakpoint at %s is passed over, since %s", _place(frame), REMEDY)
+            logger.warning("the breakpoint at %s is passed over, since %s", _place(frame), HINT)
             return True
 
     Pdb.__qualname__ = base.__qualname__

@@ -126,12 +126,12 @@ def _check_origin(proxy: ProxyOptions, where: str, services: Sequence[str]) -> I
     service = _local(proxy.origin)
     if service is None or service in (known.lower() for known in services):
         return
-    nearest = difflib.get_close_matches(service, services, n=1)
+    matches = difflib.get_close_matches(service, services, n=1)
     yield Problem(
         message=f"the gateway names the service {service!r}, which this app does not have",
         key=f"{where}.id",
-        hint=f"did you mean {nearest[0]!r}?"
-        if nearest
+        hint=f"did you mean {matches[0]!r}?"
+        if matches
         else f"the app's other services: {', '.join(services) or 'none'}",
     )
 

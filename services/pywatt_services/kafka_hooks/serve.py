@@ -137,7 +137,7 @@ class _ServiceWorker:
                     on_status=self._connection_health.watch(CONSUMER),
                     # it waits for its predecessor, which goes only when this worker is ready
                     on_waiting=lambda: self._connection_health.leave_out(CONSUMER),
-                    on_refusal=self._connection_health.refused,
+                    on_unread=self._connection_health.refused,
                     writer=producer,
                     largest_record=self._largest_record,
                     metrics=metrics,

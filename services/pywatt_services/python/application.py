@@ -159,6 +159,6 @@ def _takes(target: Callable[..., object], count: int) -> bool:
 
 
 def _from_wsgi(app: object, threads: int) -> Application:
-    from pywatt.worker.wsgi.bridge import WsgiBridge
+    from pywatt.worker.wsgi.asgi_adapter import AsgiAdapter
 
-    return WsgiBridge(cast("WsgiApplication", app), threads=threads)
+    return AsgiAdapter(cast("WsgiApplication", app), threads=threads)

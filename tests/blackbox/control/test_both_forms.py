@@ -54,7 +54,7 @@ SHOWN = {
     "stack": Seen(("stack", "api"), "worker 0 (pid"),
     "validate": Seen(("validate",), "is valid: 2 services"),
 }
-ELSEWHERE = {
+TESTED_IN_OTHER_FILES = {
     "dev": "test_dev_in_a_terminal, test_dev_piped",
     "start": "test_start_in_a_terminal, test_start_piped",
     "stop": "test_start_in_a_terminal, test_start_piped",
@@ -84,7 +84,7 @@ def leaves(each: click.Command, *names: str) -> Iterator[str]:
 
 
 def test_every_command_is_tested_in_both_forms() -> None:
-    assert set(leaves(pywatt)) == {*SHOWN, *ELSEWHERE}
+    assert set(leaves(pywatt)) == {*SHOWN, *TESTED_IN_OTHER_FILES}
 
 
 def test_every_command_is_in_the_docs() -> None:
@@ -207,21 +207,24 @@ def test_that_no_app_has_run_is_told(words: tuple[str, ...], tmp_path: Path) -> 
 def test_of_several_apps_one_has_to_be_named(
     shop: Path, env: dict[str, str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    other_folder = tmp_path_factory.mktemp("elsewhere")
     write_files(tmp_path, gateway_and_api())
     with running_shop(tmp_path, env) as second:
         for name in ASK_AN_APP:
-            done = command(elsewhere, *words_of(name), env=env)
+            done = command(other_folder, *words_of(name), env=env)
             assert done.status == 1
             assert any(told in done.err for told in ("2 apps run", "these do", "no app of this folder runs"))
             assert f"{second.process.pid} ({tmp_path.name} in {tmp_path})" in done.err
-        with terminal(elsewhere, "services", env=env) as screen:
+        with terminal(other_folder, "services", env=env) as screen:
             assert screen.wait() == 1
         assert "2 apps run: say which one" in screen.plain
-        with terminal(elsewhere, "services", str(second.process.pid), env=env) as screen:
+        with terminal(other_folder, "services", str(second.process.pid), env=env) as screen:
             assert screen.wait() == 0
         assert "gateway *" in screen.plain
-        assert [row["name"] for row in command(elsewhere, "ps", "--json", env=env).json] == [shop.name, tmp_path.name]
+        assert [row["name"] for row in command(other_folder, "ps", "--json", env=env).json] == [
+            shop.name,
+            tmp_path.name,
+        ]
 
 
 WRONG = [("env", "apy"), ("inject", "apy"), ("restart", "apy"), ("scale", "apy=2"), ("stack", "apy")]

@@ -52,17 +52,17 @@ def test_stop_ends_an_app_that_is_still_starting(start: Start, run: Run) -> None
 def test_commands_that_act_leave_the_app_of_another_folder_alone(
     start: Start, tmp_path_factory: pytest.TempPathFactory, run: Run
 ) -> None:
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    other_folder = tmp_path_factory.mktemp("elsewhere")
     with start(gateway_and_api()) as app:
         before = api_pid(app)
         for words in (["stop"], ["restart"], ["restart", "api"], ["reload"], ["scale", "api=2"], ["inject", "api"]):
-            done = command(elsewhere, *words)
+            done = command(other_folder, *words)
             assert (done.status, done.out) == (1, ""), words
             assert f"{app.process.pid} (" in done.err
             assert "fix:" in done.err
         assert api_pid(app) == before
         assert len(run("services", "--json").json[1]["workers"]) == 1
-        named = command(elsewhere, "restart", str(app.process.pid), "api")
+        named = command(other_folder, "restart", str(app.process.pid), "api")
         assert (named.status, named.out) == (0, "Restarted api.\n")
 
 

@@ -239,7 +239,7 @@ def test_of_several_apps_one_is_chosen_by_folder_name_or_pid(
     def only_api(app: RunningApp) -> int:
         return app.worker_pid("api")
 
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    other_folder = tmp_path_factory.mktemp("elsewhere")
     with start(gateway_and_api()) as first, start(gateway_and_api()) as second:
         assert first.url
         assert second.url
@@ -248,8 +248,8 @@ def test_of_several_apps_one_is_chosen_by_folder_name_or_pid(
         assert "2 apps run: say which one" in done.err
         assert str(first.process.pid) in done.err
         assert pid(tmp_path, str(first.process.pid), "api") == only_api(first)
-        assert pid(elsewhere, str(second.process.pid), "api") == only_api(second)
+        assert pid(other_folder, str(second.process.pid), "api") == only_api(second)
         assert second.stop() == 0
         assert pid(tmp_path / "web" / "api", "api") == only_api(first)
-        assert pid(elsewhere, tmp_path.name, "api") == only_api(first)
-        assert pid(elsewhere, str(tmp_path), "api") == only_api(first)
+        assert pid(other_folder, tmp_path.name, "api") == only_api(first)
+        assert pid(other_folder, str(tmp_path), "api") == only_api(first)

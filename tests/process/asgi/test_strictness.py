@@ -15,7 +15,7 @@ from harness.verdicts import ACCEPTED, refused, request
 
 from pywatt.http.limits import HeadLimits
 from pywatt.worker.asgi.serve_asgi import EngineName, serve_asgi
-from pywatt.worker.wsgi.bridge import WsgiBridge
+from pywatt.worker.wsgi.asgi_adapter import AsgiAdapter
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 @asynccontextmanager
 async def serving(kind: str) -> AsyncIterator[Worker]:
     engine = EngineName(kind.removeprefix("wsgi on "))
-    app: Any = WsgiBridge(echo, threads=2) if "wsgi" in kind else Recorder()
+    app: Any = AsgiAdapter(echo, threads=2) if "wsgi" in kind else Recorder()
     async with ready(lambda context: serve_asgi(app, context, engine=engine)) as worker:
         yield worker
 

@@ -15,7 +15,7 @@ from flask import Flask, request
 from harness.context import PATIENCE, Worker, exchange, ready
 
 from pywatt.worker.asgi.serve_asgi import EngineName, serve_asgi
-from pywatt.worker.wsgi.bridge import WsgiBridge
+from pywatt.worker.wsgi.asgi_adapter import AsgiAdapter
 
 pytestmark = pytest.mark.anyio
 
@@ -32,8 +32,8 @@ def engine(request: pytest.FixtureRequest) -> EngineName:
 
 @contextlib.asynccontextmanager
 async def serving(app: Any, engine: EngineName, threads: int = THREADS) -> AsyncIterator[Worker]:
-    bridge = WsgiBridge(app, threads=threads)
-    async with ready(lambda context: serve_asgi(bridge, context, engine=engine)) as worker:
+    application = AsgiAdapter(app, threads=threads)
+    async with ready(lambda context: serve_asgi(application, context, engine=engine)) as worker:
         yield worker
 
 

@@ -19,23 +19,23 @@ def app(pid: int, name: str = "shop", root: str = "/apps/shop") -> Runtime:
     )
 
 
-SHOP, BILLING, TWIN = app(11), app(12, "billing", "/apps/billing"), app(13)
+SHOP, BILLING, SAME_NAME = app(11), app(12, "billing", "/apps/billing"), app(13)
 INNER = app(14, "inner", "/apps/shop/inner")
-ELSEWHERE = Path("/elsewhere")
+OTHER_FOLDER = Path("/elsewhere")
 
 
 @pytest.mark.parametrize(
     ("apps", "wanted", "cwd", "expected"),
     [
-        ([SHOP, BILLING], "12", ELSEWHERE, BILLING),
-        ([SHOP, BILLING], "shop", ELSEWHERE, SHOP),
-        ([SHOP, BILLING], "/apps/billing", ELSEWHERE, BILLING),
+        ([SHOP, BILLING], "12", OTHER_FOLDER, BILLING),
+        ([SHOP, BILLING], "shop", OTHER_FOLDER, SHOP),
+        ([SHOP, BILLING], "/apps/billing", OTHER_FOLDER, BILLING),
         ([SHOP, BILLING], ".", Path("/apps/shop"), SHOP),
-        ([SHOP, TWIN], "13", ELSEWHERE, TWIN),
+        ([SHOP, SAME_NAME], "13", OTHER_FOLDER, SAME_NAME),
         ([SHOP, BILLING], None, Path("/apps/billing"), BILLING),
         ([SHOP, BILLING], None, Path("/apps/shop/web/api"), SHOP),
         ([SHOP, INNER], None, Path("/apps/shop/inner/web"), INNER),
-        ([SHOP], None, ELSEWHERE, SHOP),
+        ([SHOP], None, OTHER_FOLDER, SHOP),
     ],
 )
 def test_the_app_that_is_meant(apps: Sequence[Runtime], wanted: str | None, cwd: Path, expected: Runtime) -> None:
@@ -48,7 +48,7 @@ def test_the_app_that_is_meant(apps: Sequence[Runtime], wanted: str | None, cwd:
         ([], None, ["no app runs", "pywatt start"]),
         ([], "shop", ['no app runs, so "shop" means nothing', "pywatt start"]),
         ([SHOP, BILLING], None, ["2 apps run", "11 (shop in /apps/shop)", "12 (billing in /apps/billing)"]),
-        ([SHOP, TWIN], "shop", ["2 apps", '"shop"', "11", "13"]),
+        ([SHOP, SAME_NAME], "shop", ["2 apps", '"shop"', "11", "13"]),
         ([SHOP, BILLING], "biling", ['no app "biling"', 'did you mean "billing"?', "11 (shop"]),
         ([SHOP], "99", ['no app "99"', "11 (shop"]),
     ],
@@ -57,7 +57,7 @@ def test_what_is_told_when_none_or_several_are_meant(
     apps: Sequence[Runtime], wanted: str | None, told: Sequence[str]
 ) -> None:
     with pytest.raises(ControlError) as raised:
-        choose(apps, wanted, ELSEWHERE, guess=True)
+        choose(apps, wanted, OTHER_FOLDER, guess=True)
     for part in told:
         assert part in f"{raised.value.message} {raised.value.hint}"
 
@@ -65,7 +65,7 @@ def test_what_is_told_when_none_or_several_are_meant(
 def test_who_changes_an_app_does_not_guess_which() -> None:
     for apps in ([SHOP], [SHOP, BILLING]):
         with pytest.raises(ControlError) as raised:
-            choose(apps, None, ELSEWHERE, guess=False)
+            choose(apps, None, OTHER_FOLDER, guess=False)
         assert raised.value.message == "no app of this folder runs"
         assert "11 (shop in /apps/shop)" in raised.value.hint
     assert choose([SHOP, BILLING], None, Path("/apps/shop/web"), guess=False) == SHOP
@@ -93,7 +93,7 @@ def test_an_app_that_was_reached_by_a_link_is_that_of_its_folder(tmp_path: Path)
     (tmp_path / "link").symlink_to("real")
     linked = app(32, "linked", str(tmp_path / "link"))
     assert choose([linked], None, tmp_path / "real" / "web", guess=False) == linked
-    assert choose([linked], str(tmp_path / "real"), ELSEWHERE, guess=False) == linked
+    assert choose([linked], str(tmp_path / "real"), OTHER_FOLDER, guess=False) == linked
 
 
 @pytest.fixture

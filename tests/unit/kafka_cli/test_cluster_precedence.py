@@ -51,17 +51,17 @@ def test_choice(
     assert resolve_cluster(brokers, environ, own) == expected
 
 
-@pytest.mark.parametrize("reach", [HOOKS, ServiceCluster(variables={"KAFKA_BROKERS": "v:1", **ENV_LOGIN})])
-def test_what_the_app_logs_in_with_goes_to_its_own_brokers_only(reach: ServiceCluster) -> None:
-    cluster = resolve_cluster(("stranger:1",), {}, reach)
+@pytest.mark.parametrize("own", [HOOKS, ServiceCluster(variables={"KAFKA_BROKERS": "v:1", **ENV_LOGIN})])
+def test_what_the_app_logs_in_with_goes_to_its_own_brokers_only(own: ServiceCluster) -> None:
+    cluster = resolve_cluster(("stranger:1",), {}, own)
     assert cluster.security == NONE
     assert "stranger:1 is none of its brokers" in cluster.note
 
 
 def test_no_brokers_at_all() -> None:
-    for reach in (None, ServiceCluster()):
+    for own in (None, ServiceCluster()):
         with pytest.raises(KafkaError, match="no Kafka broker is given"):
-            resolve_cluster((), {}, reach)
+            resolve_cluster((), {}, own)
 
 
 def test_named_by_the_user() -> None:
@@ -72,11 +72,11 @@ def test_named_by_the_user() -> None:
 
 def test_service_that_is_default_cluster() -> None:
     api = ServiceCluster(service="api", variables={"KAFKA_BROKERS": "x:1"})
-    twin = ServiceCluster(service="twin", is_kafka_hooks=True, brokers=("a:1", "b:9092"), security=BLOCK)
+    same = ServiceCluster(service="same", is_kafka_hooks=True, brokers=("a:1", "b:9092"), security=BLOCK)
     other = ServiceCluster(service="other", is_kafka_hooks=True, brokers=("o:1",))
     assert default_cluster([], ()) is None
     assert default_cluster([api], ()) is api
-    assert default_cluster([api, HOOKS, twin], ()) is HOOKS, "both reach the same cluster in the same way"
+    assert default_cluster([api, HOOKS, same], ()) is HOOKS, "both reach the same cluster in the same way"
     assert default_cluster([HOOKS, other], ("o:1",)) is other
     assert default_cluster([HOOKS, other], ("z:1",)) is None
     with pytest.raises(KafkaError, match="the services hooks, other reach Kafka in different ways"):

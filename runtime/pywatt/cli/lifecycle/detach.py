@@ -62,7 +62,7 @@ def _reason(lines: Sequence[str], status: int) -> str:
 
 
 def _hint(lines: Sequence[str]) -> str:
-    remedies = [line.removeprefix("fix: ") for line in lines if line.startswith("fix: ")]
-    if remedies:
-        return remedies[-1]
+    hints = [line.removeprefix("fix: ") for line in lines if line.startswith("fix: ")]
+    if hints:
+        return hints[-1]
     return "" if any("fix: " in line for line in lines) else "see: pywatt logs"

@@ -89,10 +89,10 @@ class ClientConnection(asyncio.Protocol):
     """A connection of a pool."""
 
     __slots__ = (
-        "_in_turns",
         "_late",
         "_owner",
         "_paused",
+        "_piecewise",
         "_reader",
         "_reading_on",
         "_reading_paused",
@@ -118,7 +118,7 @@ class ClientConnection(asyncio.Protocol):
         self._reading_paused = False
         self._reading_on = False
         """True when the next piece is read in the next turn of the event loop."""
-        self._in_turns = False
+        self._piecewise = False
         """True when the response is read in small pieces, so that other connections get their turn."""
         self._late = bytearray()
         """Bytes of the response that are not read yet."""
@@ -138,7 +138,7 @@ class ClientConnection(asyncio.Protocol):
         self.state = BUSY
         self._receiver = receiver
         self._request_ended = ended
-        self._received = self._paused = self._in_turns = False
+        self._received = self._paused = self._piecewise = False
         self._reader.expect(to_head=to_head, upgradable=upgradable)
         if self._transport is None:
             # Lost between being taken and being used; the loop must turn once before the receiver may be told.
@@ -215,7 +215,7 @@ class ClientConnection(asyncio.Protocol):
                 self._close(abort=True)
             return
         self._received = True
-        if self._in_turns and (self._late or len(data) > PIECE):
+        if self._piecewise and (self._late or len(data) > PIECE):
             self._late += data
             self._read_on_soon()
             self._steer()
@@ -256,7 +256,7 @@ class ClientConnection(asyncio.Protocol):
         elif body or ended:
             receiver.on_body(body, ended)
         if reader.scattered:
-            self._in_turns = self._receiver is receiver
+            self._piecewise = self._receiver is receiver
 
     def eof_received(self) -> bool:
         """Let the transport close."""
@@ -268,7 +268,7 @@ class ClientConnection(asyncio.Protocol):
         if self._late:
             late = bytes(self._late)
             self._late.clear()
-            self._in_turns = False
+            self._piecewise = False
             self.data_received(late)
         self._owner.closed(self)
         state, receiver, reader = self.state, self._receiver, self._reader
@@ -306,10 +306,10 @@ class ClientConnection(asyncio.Protocol):
         piece = bytes(late[:PIECE])
         del late[:PIECE]
         receiver = self._receiver
-        self._in_turns = False
+        self._piecewise = False
         self.data_received(piece)
         if receiver is not None and self._receiver is receiver:
-            self._in_turns = True
+            self._piecewise = True
             self._read_on_soon()
         self._steer()
 

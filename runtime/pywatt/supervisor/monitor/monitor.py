@@ -64,7 +64,7 @@ class Monitor:
         self._app = app
         self._clock = clock
         self._usage: WeakKeyDictionary[Worker, WorkerUsage] = WeakKeyDictionary()
-        self._checks: WeakKeyDictionary[Worker, HealthHistory] = WeakKeyDictionary()
+        self._health: WeakKeyDictionary[Worker, HealthHistory] = WeakKeyDictionary()
         self._acted_on: set[Worker] = set()
         """Workers with an action in progress."""
         self._autoscaler = Autoscaler(app, clock, self._usage)
@@ -111,8 +111,8 @@ class Monitor:
         if config.max_memory is not None and usage.memory > config.max_memory:
             tasks.start_soon(self._weigh, worker, service, pids)
             return
-        self._checks[worker], decision = after_health_check(
-            self._checks.get(worker, _UNCHECKED),
+        self._health[worker], decision = after_health_check(
+            self._health.get(worker, _UNCHECKED),
             config.health,
             delay=heartbeat.delay,
             cpu=usage.cpu,

@@ -62,7 +62,7 @@ class Forkserver:
 
     async def preload(self, modules: Iterable[str]) -> None:
         """Have these modules imported before the next fork."""
-        async with self._turn():
+        async with self._exclusive():
             new = [module for module in dict.fromkeys(modules) if module not in self._preload]
             if new:
                 self._preload += new
@@ -76,7 +76,7 @@ class Forkserver:
         `wanted` is asked when its turn has come. Raises StartError when it is not wanted any more, or the forkserver
         cannot be kept alive; OSError when none can be launched.
         """
-        async with self._turn():
+        async with self._exclusive():
             for _attempt in range(2):
                 if not wanted():
                     raise StartError("it is not wanted any more")
@@ -93,13 +93,13 @@ class Forkserver:
 
     async def adopt(self, pid: int) -> None:
         """Have it end this process group, too, should this process be gone."""
-        async with self._turn():
+        async with self._exclusive():
             self._groups.add(pid)
             await self._send(ADOPT, PID.pack(pid))
 
     async def forget(self, pid: int) -> None:
         """Tell it that this process has ended, so that its number may soon be reused."""
-        async with self._turn():
+        async with self._exclusive():
             self._groups.discard(pid)
             await self._send(FORGET, PID.pack(pid))
 
@@ -115,7 +115,7 @@ class Forkserver:
                 await asyncio.sleep(SHORT_LIFE)
             while self._exited is exited:
                 try:
-                    async with self._turn():
+                    async with self._exclusive():
                         if self._exited is exited:
                             self._launch_anew()
                 except OSError:  # no descriptors or memory now
@@ -129,7 +129,7 @@ class Forkserver:
             signal.pidfd_send_signal(self._process, signal.SIGCONT)  # one that is stopped would stay for ever
         os.close(self._process)
 
-    def _turn(self) -> asyncio.Lock:
+    def _exclusive(self) -> asyncio.Lock:
         """Return the lock that keeps requests whole; made here because the process is launched before any loop runs."""
         if self._lock is None:
             self._lock = asyncio.Lock()

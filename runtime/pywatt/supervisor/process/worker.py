@@ -83,7 +83,7 @@ class Worker:
     """The reason why its probes keep callers away although it has reported that it is ready."""
     heartbeat: HeartbeatState = field(default_factory=HeartbeatState)
     debuggers: Debuggers = field(default_factory=Debuggers)
-    _checks: dict[int, asyncio.Future[str]] = field(default_factory=dict)
+    _function_probes: dict[int, asyncio.Future[str]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -135,7 +135,7 @@ class Worker:
                 self.on_applied()
             case Checked(number, problem):
                 # Nobody waits for an answer that took too long.
-                if (answered := self._checks.get(number)) is not None and not answered.done():
+                if (answered := self._function_probes.get(number)) is not None and not answered.done():
                     answered.set_result(problem)
             case Debugging(port):
                 self.debuggers.listen(port)
@@ -167,13 +167,13 @@ class Worker:
         """Have it call a function of the application; return the reported problem, or nothing."""
         check = Check(next(self._numbers), hook)
         answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._checks[check.id] = answered
+        self._function_probes[check.id] = answered
         try:
             if self.channel is not None and self.state is not WorkerState.EXITED:
                 self.channel.send(check)
             return await answered
         finally:
-            del self._checks[check.id]
+            del self._function_probes[check.id]
 
     def answer(self, answer: Answer) -> None:
         """Answer its request."""

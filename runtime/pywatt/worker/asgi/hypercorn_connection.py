@@ -33,7 +33,7 @@ class HypercornConnection(TCPServer):
         super().__init__(*args)
         self._connections = connections
         self._fair_queue = fair_queue
-        self._turn: asyncio.Future[None] | None = None
+        self._released: asyncio.Future[None] | None = None
         self._limits = limits
         self._requests = CheckedRequests(
             self.reader, limits, now=lambda: connections.now, answer_for_server=self._answer_for_server
@@ -119,15 +119,15 @@ class HypercornConnection(TCPServer):
 
     def read_held(self) -> None:
         """Read on."""
-        if self._turn is not None and not self._turn.done():
-            self._turn.set_result(None)
+        if self._released is not None and not self._released.done():
+            self._released.set_result(None)
 
     # Inside.
 
     async def _join_queue(self) -> None:
-        self._turn = asyncio.get_running_loop().create_future()
+        self._released = asyncio.get_running_loop().create_future()
         self._fair_queue.add(self)
-        await self._turn
+        await self._released
 
     async def _write(self, data: bytes) -> None:
         if self._gone:

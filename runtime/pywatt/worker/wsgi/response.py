@@ -50,7 +50,7 @@ class Response:
         except (SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration) as error:
             raise RuntimeError(f"the application raised {type(error).__name__}") from error
         except Exception as error:
-            if not _comes_of_leaving(error):
+            if not _is_disconnect(error):
                 raise
         finally:
             self._input.close()
@@ -158,7 +158,7 @@ class Response:
             await self._send(message)
 
 
-def _comes_of_leaving(error: BaseException | None) -> bool:
+def _is_disconnect(error: BaseException | None) -> bool:
     """Return whether the application raised an exception because its client left."""
     while error is not None and not isinstance(error, ClientLeft):
         error = error.__cause__ or error.__context__

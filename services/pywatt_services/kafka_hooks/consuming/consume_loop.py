@@ -29,7 +29,7 @@ from pywatt_services.kafka_hooks.consuming.start_offsets import StartOffsets
 logger = logging.getLogger("pywatt.kafka_hooks")
 
 FETCH_TIMEOUT = 1.0  # seconds
-TURN_TIMEOUT = 0.05  # seconds that a fetch takes while a target is not read for, so that it is soon read for again
+DIVIDED_FETCH_TIMEOUT = 0.05  # seconds of a fetch while some target is not read for, so that it soon is again
 FETCH_RECORDS = 500
 SKIP_INTERVAL = 1.0  # seconds between two looks at the reader's positions while records come
 FULL_WAIT = 60.0  # seconds without a fetch while everything is full; the group forgets members after 300
@@ -80,11 +80,11 @@ class ConsumeLoop(Generic[ConsumerT]):
         *,
         buffered_records: int,
         start_offsets: StartOffsets,
-        on_refusal: Callable[[str | None], None] = lambda _: None,
+        on_unread: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         """`make_consumer` takes this loop as the listener of the new consumer; `targets` by topic.
 
-        `buffered_records`: unfinished records of one partition at which reading from it pauses. `on_refusal` is
+        `buffered_records`: unfinished records of one partition at which reading from it pauses. `on_unread` is
         told why partitions are not read, or None.
         """
         self.consumer = make_consumer(self)
@@ -92,7 +92,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         self._targets = targets
         self._buffered_records = buffered_records
         self._start_offsets = start_offsets
-        self._on_refusal = on_refusal
+        self._on_unread = on_unread
         self._undecided: frozenset[TopicPartition] = frozenset()
         """Partitions that are not read because the committed offset is unknown."""
         self._held: dict[TopicPartition, PartitionState] = {}
@@ -202,7 +202,7 @@ class ConsumeLoop(Generic[ConsumerT]):
         reason = self._start_offsets.reason(refused, known=known)
         if reason is not None:
             logger.error("%s", reason)
-        self._on_refusal(reason)
+        self._on_unread(reason)
 
     async def _decide(self) -> None:
         """Start the partitions whose committed offset was unknown."""
@@ -241,8 +241,8 @@ class ConsumeLoop(Generic[ConsumerT]):
             timeout = FETCH_TIMEOUT
             for held in self._held.values():
                 if held.divided:
-                    self._read_on(held)  # here only: no fetch may be on its way while reading goes elsewhere
-                    timeout = TURN_TIMEOUT
+                    self._read_on(held)  # here only: no fetch may be on its way while the position changes
+                    timeout = DIVIDED_FETCH_TIMEOUT
             batches = await self.consumer.fetch(timeout=timeout, max_records=FETCH_RECORDS)
             for partition, messages in batches.items():
                 self._take(partition, messages)

@@ -180,7 +180,7 @@ class PartitionState:
                     self._full.discard(share)
             elif self._is_full(share):
                 self._full.add(share)
-        return self._go_elsewhere()
+        return self._next_position()
 
     def is_stale(self, offset: int) -> bool:
         """Tell whether a batch that begins there was fetched before the last seek; then seek `next` again.
@@ -193,7 +193,7 @@ class PartitionState:
         self._stale_batches = self._stale_batches - 1 if stale else 0
         return stale
 
-    def _go_elsewhere(self) -> int | None:
+    def _next_position(self) -> int | None:
         places = {share.next for share in self.shares if share not in self._full and share.next is not None}
         if self.next is None or not places:
             return None

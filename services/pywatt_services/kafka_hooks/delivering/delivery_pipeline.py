@@ -64,14 +64,14 @@ class DeliveryPipeline:
         client_id: str,
         on_status: Callable[[ConnectionStatus], None],
         on_waiting: Callable[[], None],
-        on_refusal: Callable[[str | None], None],
+        on_unread: Callable[[str | None], None],
         writer: RecordWriter,
         largest_record: int,
         metrics: DeliveryMetrics,
     ) -> None:
         """`on_status` is told the consumer's status, `on_waiting` that another worker must end before it is created.
 
-        `on_refusal` is told why partitions are not read, or None. `writer` takes the dead letters, of `largest_record`
+        `on_unread` is told why partitions are not read, or None. `writer` takes the dead letters, of `largest_record`
         bytes at most.
         """
         self._options = options
@@ -82,7 +82,7 @@ class DeliveryPipeline:
         self._client_id = client_id
         self._on_status = on_status
         self._on_waiting = on_waiting
-        self._on_refusal = on_refusal
+        self._on_unread = on_unread
         self._writer = writer
         self._largest_record = largest_record
         self._metrics = metrics
@@ -166,7 +166,7 @@ class DeliveryPipeline:
             targets,
             buffered_records=options.buffered_records,
             start_offsets=StartOffsets(options, from_the_first=targets.retry_topics),
-            on_refusal=self._on_refusal,
+            on_unread=self._on_unread,
         )
         self._consume_loop = consume_loop
         self._targets = targets

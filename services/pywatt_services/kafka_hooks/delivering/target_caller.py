@@ -27,10 +27,10 @@ from pywatt_services.kafka_hooks.wire.headers import RETRY_AFTER, RawHeaders
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
-REFUSAL_HOLDS = 0.05
-"""Seconds for which a refused connection answers for attempts with other records.
+CONNECT_FAILURE_SECONDS = 0.05
+"""Seconds for which a refused connection fails attempts with other records too.
 
-A dead target's records come due in bursts, and to knock for each of them would cost the other targets their time.
+A dead target's records come due in bursts, and connecting for each of them would cost the other targets their time.
 """
 
 KEPT_HEADERS = 8192  # bytes of an answer's headers that an attempt keeps, for the dead letter
@@ -48,12 +48,12 @@ class AttemptOwner(Protocol):
         ...
 
 
-class _Refusal(NamedTuple):
+class _ConnectFailure(NamedTuple):
     delivery: Delivery
     until: float
     cause: str
-    is_tried: bool = False
-    """True if its time is over, and `delivery` finds out whether it still holds."""
+    is_probed: bool = False
+    """True if its time is over, and the attempt of `delivery` shows whether it still holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,12 @@ class Caller:
         self._now = now
         self._requests = RequestMaker(options)
         self._shown = shown(options.url)
-        self._refusal: _Refusal | None = None
+        self._connect_failure: _ConnectFailure | None = None
         self._throttle = LogThrottle()
 
     def refused(self, delivery: Delivery) -> Attempt | None:
         """Return the failure of an attempt that need not be made: the target has just refused another record's."""
-        if self._refusal is None:
+        if self._connect_failure is None:
             return None
         now = self._now()
         cause = self._refused(delivery, now)
@@ -97,7 +97,7 @@ class Caller:
         """Send the head of a queue once, without a task; None when that cannot be done now: then `deliver` can."""
         delivery = queue.head
         now = self._now()
-        if self._refusal is not None and now < self._refusal.until:
+        if self._connect_failure is not None and now < self._connect_failure.until:
             return None
         attempt = _BegunAttempt(self, queue, owner, now)
         try:
@@ -159,11 +159,11 @@ class Caller:
                 timeout=self._options.retry.attempt_timeout,
             )
             status = response.status
-            self._refusal = None
+            self._connect_failure = None
             return response
         except ConnectFailed as error:
             cause = cause_of(error)
-            self._refusal = _Refusal(delivery, self._now() + REFUSAL_HOLDS, cause)
+            self._connect_failure = _ConnectFailure(delivery, self._now() + CONNECT_FAILURE_SECONDS, cause)
             return cause
         except MeshError as error:
             made = self.outcome(error)
@@ -225,15 +225,15 @@ class Caller:
 
     def _refused(self, delivery: Delivery, now: float) -> str | None:
         """Return the reason for which the target would most likely refuse an attempt; None if it may succeed."""
-        refusal = self._refusal
-        if refusal is None or refusal.delivery is delivery:
+        failure = self._connect_failure
+        if failure is None or failure.delivery is delivery:
             return None
-        if now < refusal.until:
-            return refusal.cause
-        # This one tries the target. The others still get the old answer meanwhile, or they would all knock; but not for
-        # longer than it takes to be refused: who is not may wait for an answer that is slow to come.
-        again = _Refusal(delivery, now + REFUSAL_HOLDS, refusal.cause, is_tried=True)
-        self._refusal = None if refusal.is_tried else again
+        if now < failure.until:
+            return failure.cause
+        # This one connects. The others fail meanwhile, or they would all connect; but not for longer than it takes
+        # to be refused: a connection that is made may wait long for its response.
+        again = _ConnectFailure(delivery, now + CONNECT_FAILURE_SECONDS, failure.cause, is_probed=True)
+        self._connect_failure = None if failure.is_probed else again
         return None
 
 

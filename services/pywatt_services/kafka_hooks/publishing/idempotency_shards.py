@@ -47,10 +47,10 @@ Handle: TypeAlias = Callable[[Request, HooksExchange], None]
 class ShardState(enum.Enum):
     """A worker's relation to the keys of its slot."""
 
-    AWAITING_HANDOVER = "heir"
+    AWAITING_HANDOVER = "awaiting handover"
     """The worker before it still has them."""
     OWNER = "owner"
-    HANDING_OVER = "leaving"
+    HANDING_OVER = "handing over"
     """It hands its keys over: new requests wait for that."""
     HANDED_OVER = "gone"
     """It has handed its keys over."""
@@ -202,7 +202,7 @@ class IdempotencyShards:
         except UnreachablePeer:
             response = None
             if waiting:
-                # It has died, and what it remembered with it.
+                # It has died, and its cache with it.
                 self._take_ownership()
                 here()
                 return

@@ -19,7 +19,7 @@ def app(pid: int, name: str = "shop", root: str = "/apps/shop") -> Runtime:
 
 
 SHOP, BILLING = app(11), app(12, "billing", "/apps/billing")
-ELSEWHERE = Path("/elsewhere")
+OTHER_FOLDER = Path("/elsewhere")
 SERVICES: Mapping[str, bool] = {"api": False, "gateway": False, "kafka-broker": True}
 
 
@@ -42,7 +42,7 @@ def services(_app: Runtime) -> Mapping[str, bool]:
 def test_the_first_word_is_a_service_or_an_app(
     apps: Sequence[Runtime], words: Sequence[str], expected: tuple[Runtime, Sequence[str]]
 ) -> None:
-    assert split(apps, words, ELSEWHERE, services, guess=True) == expected
+    assert split(apps, words, OTHER_FOLDER, services, guess=True) == expected
 
 
 def test_in_the_folder_of_an_app_its_services_are_meant_before_other_apps() -> None:
@@ -53,11 +53,11 @@ def test_in_the_folder_of_an_app_its_services_are_meant_before_other_apps() -> N
 
 def test_a_word_that_is_neither_is_told_with_both() -> None:
     with pytest.raises(NotKnown) as raised:
-        split([SHOP], ("gatway",), ELSEWHERE, services, guess=True)
+        split([SHOP], ("gatway",), OTHER_FOLDER, services, guess=True)
     assert 'no service "gatway"' in raised.value.message
     assert 'did you mean "gateway"? known ids: api, gateway' in raised.value.hint
     with pytest.raises(NotKnown, match='no app "gatway" runs'):
-        split([SHOP, BILLING], ("gatway",), ELSEWHERE, services, guess=True)
+        split([SHOP, BILLING], ("gatway",), OTHER_FOLDER, services, guess=True)
     with pytest.raises(NotKnown) as raised:
         split([SHOP, BILLING], ("gatway",), Path("/apps/shop"), services, guess=True)
     assert "12 (billing" in raised.value.hint
@@ -65,11 +65,11 @@ def test_a_word_that_is_neither_is_told_with_both() -> None:
 
 def test_who_changes_an_app_names_it_unless_it_is_that_of_the_folder() -> None:
     with pytest.raises(ControlError, match=r'service "api"') as raised:
-        split([SHOP], ("api",), ELSEWHERE, services, guess=False)
+        split([SHOP], ("api",), OTHER_FOLDER, services, guess=False)
     assert '"shop api"' in raised.value.hint
     with pytest.raises(NotKnown, match='no app "gatway" runs'):
-        split([SHOP], ("gatway",), ELSEWHERE, services, guess=False)
-    assert split([SHOP], ("shop", "api"), ELSEWHERE, services, guess=False) == (SHOP, ("api",))
+        split([SHOP], ("gatway",), OTHER_FOLDER, services, guess=False)
+    assert split([SHOP], ("shop", "api"), OTHER_FOLDER, services, guess=False) == (SHOP, ("api",))
 
 
 def test_an_app_that_does_not_run_is_not_taken_for_the_others(tmp_path: Path) -> None:

@@ -120,11 +120,11 @@ def test_key_that_cannot_be_used_is_named_with_its_file(
     source: str, content: str, message: str, hint: str, tmp_path: Path
 ) -> None:
     (tmp_path / "keys").write_text(content)
-    ((key, said, remedy),) = options(tmp_path, **{source: "keys"})[1]
+    ((key, said, hint_text),) = options(tmp_path, **{source: "keys"})[1]
     assert key == f"auth.jwt.{source}"
     assert said.startswith("keys cannot be used: ")
     assert message in said
-    assert hint in remedy
+    assert hint in hint_text
 
 
 @pytest.mark.parametrize(

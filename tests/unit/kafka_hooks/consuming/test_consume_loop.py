@@ -133,7 +133,7 @@ async def bench(
     buffered: int = 100,
     start_at: StartAt = StartAt.EARLIEST,
     offsets: Sequence[GivenOffset] = (),
-    refusals: list[str | None] | None = None,
+    reasons: list[str | None] | None = None,
     errors: Sequence[KafkaError] = (),
 ) -> AsyncIterator[Bench]:
     monkeypatch.setattr(consume_loop, "REVOKE_GRACE", 0.001)
@@ -147,7 +147,7 @@ async def bench(
         targets,
         buffered_records=buffered,
         start_offsets=StartOffsets(options),
-        on_refusal=(refusals if refusals is not None else []).append,
+        on_unread=(reasons if reasons is not None else []).append,
     )
     b = Bench(loop, target)
     async with asyncio.timeout(10), anyio.create_task_group() as tasks:
@@ -422,11 +422,11 @@ async def test_nothing_is_skipped_when_the_end_cannot_be_found(
 async def test_partition_without_a_committed_offset_is_not_read_when_that_is_a_mistake(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refusals: list[str | None] = []
-    async with bench(monkeypatch, start_at=StartAt.FAIL, refusals=refusals) as b:
+    reasons: list[str | None] = []
+    async with bench(monkeypatch, start_at=StartAt.FAIL, reasons=reasons) as b:
         assert set(b.loop.held) == {ONE}
         assert b.consumer.paused == {ZERO}
-        (reason,) = refusals
+        (reason,) = reasons
         assert reason is not None
         assert reason.startswith("orders[0]: not read, as the group hooks has committed nothing there")
         assert reason in caplog.text
@@ -436,7 +436,7 @@ async def test_partition_without_a_committed_offset_is_not_read_when_that_is_a_m
         assert set(b.taken) == {100}
         await b.loop.revoked(frozenset({ONE}))
         await b.loop.assigned(frozenset({ONE}))
-        assert refusals == [reason, None]
+        assert reasons == [reason, None]
 
 
 async def test_partition_is_not_read_before_it_is_known_what_was_committed_when_nothing_is_a_mistake(
@@ -445,7 +445,7 @@ async def test_partition_is_not_read_before_it_is_known_what_was_committed_when_
     for name in ("COMMITTED_LIMIT", "COMMITTED_RETRY"):
         monkeypatch.setattr(consume_loop, name, 0.001)
     there = asyncio.Event()
-    refusals: list[str | None] = []
+    reasons: list[str | None] = []
     ask = Consumer.committed
 
     async def committed(self: Consumer, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
@@ -454,9 +454,9 @@ async def test_partition_is_not_read_before_it_is_known_what_was_committed_when_
         return await ask(self, partitions)
 
     monkeypatch.setattr(Consumer, "committed", committed)
-    async with bench(monkeypatch, start_at=StartAt.FAIL, refusals=refusals) as b:
+    async with bench(monkeypatch, start_at=StartAt.FAIL, reasons=reasons) as b:
         assert not b.loop.held
-        assert refusals == [
+        assert reasons == [
             "orders[0], orders[1]: not read, as it is not known what the group hooks has committed there"
         ]
         there.set()
@@ -464,8 +464,8 @@ async def test_partition_is_not_read_before_it_is_known_what_was_committed_when_
         await b.take(1)
         assert set(b.taken) == {100}
         assert (b.consumer.paused, b.consumer.sought) == ({ZERO}, {ONE: 100})
-        assert refusals[-1] is not None
-        assert refusals[-1].startswith("orders[0]: not read, as the group hooks has committed nothing")
+        assert reasons[-1] is not None
+        assert reasons[-1].startswith("orders[0]: not read, as the group hooks has committed nothing")
 
 
 async def test_reading_begins_where_it_is_told_to(

@@ -35,7 +35,7 @@ from pywatt_services.kafka_hooks.admin.lag_explanation import explain_lag
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker, TargetBreakers
-from pywatt_services.kafka_hooks.delivering.target_caller import REFUSAL_HOLDS
+from pywatt_services.kafka_hooks.delivering.target_caller import CONNECT_FAILURE_SECONDS
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions
@@ -276,7 +276,7 @@ async def test_attempts_are_counted_and_then_the_record_is_a_dead_letter() -> No
 
 
 async def test_refused_connection_answers_for_the_records_that_come_due_with_it() -> None:
-    async with bench(retry=RetryPolicy(attempts=2, delay=2 * REFUSAL_HOLDS), concurrency=1) as b:
+    async with bench(retry=RetryPolicy(attempts=2, delay=2 * CONNECT_FAILURE_SECONDS), concurrency=1) as b:
         b.target.connected = False
         for key in (b"a", b"b", b"c"):
             b.accept(b"body", key)
@@ -295,7 +295,7 @@ async def test_one_record_tries_a_refusing_target_for_all() -> None:
         b.accept(b"first", b"a")
         await b.answer(error=ConnectFailed("cannot connect to api"))
         first = await b.target.calls.get()  # it may knock again
-        now = REFUSAL_HOLDS
+        now = CONNECT_FAILURE_SECONDS
         b.accept(b"trying", b"b")
         trying = await b.target.calls.get()
         b.accept(b"other", b"c")
@@ -303,7 +303,7 @@ async def test_one_record_tries_a_refusing_target_for_all() -> None:
         assert [error["message"] for error in letter["errors"]] == ["cannot connect to api"] * 3
         assert await b.finished.get() == 2
         assert b.target.calls.empty()
-        now = 2 * REFUSAL_HOLDS
+        now = 2 * CONNECT_FAILURE_SECONDS
         b.accept(b"later", b"d")  # by now the one that tries would have been refused: its answer is only slow
         assert (await b.answer()).body == b"later"
         assert await b.finished.get() == 3

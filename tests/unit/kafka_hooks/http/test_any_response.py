@@ -211,8 +211,8 @@ async def test_mistake_of_ours_in_reading_an_answer_makes_a_failed_attempt(
         raise RuntimeError("a mistake of ours")
 
     monkeypatch.setattr("pywatt_services.kafka_hooks.delivering.target_caller.retry_after", broken)
-    refusal = b"HTTP/1.1 503 Odd\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
-    letters = await outcome_of([[refusal]])
+    retry_later = b"HTTP/1.1 503 Odd\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+    letters = await outcome_of([[retry_later]])
     assert [len(letter["errors"]) for letter in letters] == [2, 2]
     assert "the answer cannot be read: a mistake of ours" in letters[0]["errors"][0]["message"]
     assert caplog.text.count("makes a failed attempt") == 4

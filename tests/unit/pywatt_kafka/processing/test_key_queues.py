@@ -14,7 +14,7 @@ KEYS = st.sampled_from([b"a", b"b", b"c"])
 Item = tuple[int, bytes, int]
 
 
-class LanesMachine(RuleBasedStateMachine):
+class KeyQueuesMachine(RuleBasedStateMachine):
     """Compares with a list per key."""
 
     running = Bundle("running")
@@ -112,8 +112,8 @@ class LanesMachine(RuleBasedStateMachine):
         assert self.behind == behind
 
 
-LanesMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-TestLanes = LanesMachine.TestCase
+KeyQueuesMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestKeyQueues = KeyQueuesMachine.TestCase
 
 
 def test_finish_of_a_queue_that_does_not_run_is_an_error() -> None:

@@ -8,9 +8,9 @@ from pywatt.http.headers import Header, check_header
 from pywatt.http.server.writer import status_line
 
 KNOWN = 512
-"""Heads, and lines of them, that are remembered."""
+"""Heads, and lines of them, that are cached."""
 KNOWN_SIZE = 512
-"""Bytes above which neither is remembered."""
+"""Bytes above which neither is cached."""
 LENGTH_DIGITS = 18
 BODILESS = (204, 304)
 

@@ -23,13 +23,13 @@ from pywatt.worker.asgi.forwarded import PROTO, Forwarded, forwarded
 SIZE_LIMIT = 64 * 1024
 """Bytes of a request above which it is not plain: its body may have to wait for the application."""
 SHAPES = 256
-"""Sequences of header names that are remembered."""
+"""Sequences of header names that are cached."""
 NAMES_SIZE = 2048
-"""Bytes of a sequence of names above which it is not remembered."""
+"""Bytes of a sequence of names above which it is not cached."""
 HOSTS = 256
-"""Hosts that are remembered."""
+"""Hosts that are cached."""
 HOST_SIZE = 256
-"""Bytes of a host above which it is not remembered."""
+"""Bytes of a host above which it is not cached."""
 
 PlainRequest = tuple[str, str, bytes, bytes, list[Header], Forwarded | None, bytes]
 """Method, path, path as sent, query, headers with lower-case names, the gateway's forwarding data, body."""
@@ -113,7 +113,7 @@ class PlainReader:
         return method.decode(), path, raw_path, query, headers, told, body
 
     def _is_host(self, host: bytes) -> bool:
-        """Return whether it names a host, and remember that it does."""
+        """Return whether it names a host, and cache that it does."""
         if not is_authority(host):
             return False
         if len(host) <= HOST_SIZE:
@@ -130,7 +130,7 @@ class PlainReader:
 
 
 class _Callbacks:
-    """The findings of llhttp, noted without a line of Python."""
+    """The results of llhttp, noted without a line of Python."""
 
     def __init__(self, events: list[bytes], fields: dict[bytes, bytes]) -> None:
         self.on_message_begin = partial(events.append, _BEGIN)
@@ -140,7 +140,7 @@ class _Callbacks:
 
 
 class _Shapes(dict[_Names, _Shape | None]):
-    """The findings in the header names of a request; None: it is not plain."""
+    """The facts of the header names of a request; None: it is not plain."""
 
     def __missing__(self, sent: _Names) -> _Shape | None:
         names = tuple(name.lower() for name in sent)

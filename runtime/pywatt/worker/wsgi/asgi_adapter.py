@@ -1,4 +1,4 @@
-"""A WSGI application as an ASGI application.
+"""Serves a WSGI application as an ASGI application.
 
 One request runs in one thread and one context, from the call of the application to the `close()` of its result.
 Sending waits for the client, reading receives the body piece by piece. A body of unknown length is received in
@@ -24,8 +24,8 @@ BUFFER_SIZE = 16 * 1024
 """Bytes of a body that are taken at once when less is read."""
 
 
-class WsgiBridge:
-    """Calls a WSGI application in threads."""
+class AsgiAdapter:
+    """An ASGI application that calls a WSGI application in threads."""
 
     def __init__(self, app: WsgiApplication, *, threads: int) -> None:
         self._app = app
