@@ -8,32 +8,30 @@ numbers through all its attempts and ends before the partition's next one is sen
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Sequence
 from typing import Any
 
 from aiokafka.errors import (
-    NotEnoughReplicasAfterAppendError,
-    NotEnoughReplicasError,
     OutOfOrderSequenceNumber,
     UnknownProducerId,
 )
-from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.producer.sender import SendProduceReqHandler
 from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, PidAndEpoch
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.util import create_future
 
-from pywatt_kafka.aiokafka.errors import describe_error, translate
-from pywatt_kafka.errors import InvalidRecord, RecordTooLarge
+from pywatt_kafka.aiokafka.batch import Batch
+from pywatt_kafka.aiokafka.errors import translate
+from pywatt_kafka.engine.protocols import Acknowledge
+from pywatt_kafka.engine.settings import ProducerSettings
+from pywatt_kafka.errors import InvalidRecord, KafkaUnavailable, RecordTooLarge
+from pywatt_kafka.records import OutgoingRecord
 
 LAST_EPOCH = 2**15 - 1
-
-
-RETRY_REASONS = {
-    NotEnoughReplicasError: "fewer replicas are in sync than min.insync.replicas asks for",
-    NotEnoughReplicasAfterAppendError: "fewer replicas have it than min.insync.replicas asks for",
-}
+EXPIRY_INTERVAL = 0.05  # seconds between checks for records that have waited too long
 
 
 def _watch_retries() -> None:
@@ -45,17 +43,17 @@ def _watch_retries() -> None:
     @functools.wraps(original)
     def can_retry(self: Any, error: Exception, batch: Any) -> bool:
         again = bool(original(self, error, batch))
-        if again and isinstance(batch, _Batch):
+        if again and isinstance(batch, Batch):
             batch.note(error)
         return again
 
     SendProduceReqHandler._can_retry = can_retry
 
 
-def install(producer: Any) -> Accumulator:
+def install(producer: Any, settings: ProducerSettings) -> Accumulator:
     """Replace the queue of an AIOKafkaProducer that is not started yet; return the new one."""
     _watch_retries()
-    made = Accumulator(producer._message_accumulator)
+    made = Accumulator(producer._message_accumulator, settings)
     producer._message_accumulator = producer._sender._message_accumulator = made
     return made
 
@@ -63,7 +61,7 @@ def install(producer: Any) -> Accumulator:
 class Accumulator(MessageAccumulator):  # type: ignore[misc]
     """The queue of one AIOKafkaProducer."""
 
-    def __init__(self, plain: Any) -> None:
+    def __init__(self, plain: Any, settings: ProducerSettings) -> None:
         """`plain`: the queue that this one replaces."""
         super().__init__(
             plain._cluster,
@@ -76,15 +74,76 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
         self._pending_batches = _Pending()
         self.retry_reasons: dict[str, str] = {}
         """Reason for which the last batch of a topic is being retried, by topic."""
+        self.failure = settings.failure
+        self.buffered = 0
+        """Bytes of the records in unfinished batches."""
+        self._limit = settings.buffer_bytes
+        self._timeout = settings.request_timeout
+        self._room = asyncio.Event()
+        self._room.set()
+        self._timer: asyncio.TimerHandle | None = None
 
-    def _append_batch(self, builder: Any, tp: Any) -> Any:
-        batch = _Batch(self, tp, builder)
+    def add(self, tp: Any, record: OutgoingRecord, done: Acknowledge) -> bool:
+        """Add a record to the last batch of its partition, or to a new one; return False if there is no room."""
+        if self.buffered >= self._limit or self._closed or self._exception is not None:
+            self._room.clear()
+            return False
+        _, value, key, headers, _, timestamp, _ = record
+        batches = self._batches.get(tp)
+        if batches and batches[-1].add(key, value, timestamp, headers, done):
+            return True
+        if self._timer is None:
+            self._timer = self._loop.call_later(EXPIRY_INTERVAL, self._expire)
+        batch = self._batch(tp, self.create_builder())
+        added = batch.add(key, value, timestamp, headers, done)
         self._batches[tp].append(batch)
         if not self._waiter_future.done():
             self._waiter_future.set_result(None)
-        return batch
+        return bool(added)
 
-    def resend(self, batch: _Batch, error: Exception) -> bool:
+    async def room(self) -> None:
+        """Wait until there is room for a record."""
+        await self._room.wait()
+
+    def made_room(self) -> None:
+        """Let those continue who wait for room, if there is some."""
+        if self.buffered < self._limit:
+            self._room.set()
+
+    async def flush(self) -> None:
+        """Send the records without waiting for more of their batches; return when they have an outcome."""
+        await self.flush_for_commit()
+
+    def end(self) -> None:
+        """Fail all records that are left: the producer is being closed."""
+        self.fail_all(KafkaUnavailable("the producer was closed"))
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self) -> None:
+        """Fail the records that have waited for too long, and drop the batches that only had such and were never sent.
+
+        (aiokafka keeps the batches of an idempotent producer for ever.)
+        """
+        self._timer = None
+        now = self._loop.time()
+        deadline = now + self._timeout
+        for tp, batches in list(self._batches.items()):
+            for batch in list(batches):
+                if batch.expire(now, deadline) and not batch.retry_count and not batch.is_empty():
+                    batches.remove(batch)
+                    batch.done_noack()
+            if not batches and self._batches.get(tp) is batches:
+                del self._batches[tp]
+        for batch in list(self._pending_batches):
+            batch.expire(now, deadline)
+        if self._batches or self._pending_batches:
+            self._timer = self._loop.call_later(EXPIRY_INTERVAL, self._expire)
+
+    def _batch(self, tp: Any, builder: Any) -> Batch:
+        return Batch(self, tp, builder, self._batch_ttl, self._linger_time)
+
+    def resend(self, batch: Batch, error: Exception) -> bool:
         """Put the records of a rejected batch into new batches where that helps; return whether it was done."""
         self._begin_epoch()
         if batch.future.done():
@@ -112,60 +171,22 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
             manager._pid_and_epoch = PidAndEpoch(NO_PRODUCER_ID, NO_PRODUCER_EPOCH)
             manager._pid_waiter = create_future()
 
-    def _send_again(self, batch: _Batch, size: int) -> None:
+    def _send_again(self, batch: Batch, size: int) -> None:
         """Queue the records of a batch before all others of its partition, in their order, `size` records per batch."""
-        records = list(zip(DefaultRecordBatch(bytes(batch.get_data_buffer())), batch.take_futures(), strict=True))
+        records = list(zip(DefaultRecordBatch(bytes(batch.get_data_buffer())), batch.take_callbacks(), strict=True))
         parts = [self._part(batch, records[start : start + size]) for start in range(0, len(records), size)]
         self._batches[batch.tp].extendleft(reversed(parts))
         # for callers of flush
         parts[-1].future.add_done_callback(lambda _: batch.future.done() or batch.future.set_result(None))
 
-    def _part(self, batch: _Batch, records: Sequence[tuple[Any, Any]]) -> _Batch:
+    def _part(self, batch: Batch, records: Sequence[tuple[Any, Any]]) -> Batch:
         # Twice the size: an odd order of timestamps could make these records longer than they were.
         builder = BatchBuilder(2 * self._batch_size, self._compression_type)
-        part = _Batch(self, batch.tp, builder)
-        for record, future in records:
-            part.take(record, future)
+        part = self._batch(batch.tp, builder)
+        for record, done in records:
+            part.take(record, done)
         builder.close()
         return part
-
-
-class _Batch(MessageBatch):  # type: ignore[misc]
-    """A batch of records."""
-
-    def __init__(self, accumulator: Accumulator, tp: Any, builder: Any) -> None:
-        super().__init__(tp, builder, accumulator._batch_ttl, accumulator._linger_time)
-        self._accumulator = accumulator
-
-    def note(self, error: Exception) -> None:
-        """Record why the batch is retried."""
-        self._accumulator.retry_reasons[self.tp.topic] = RETRY_REASONS.get(type(error)) or describe_error(error)
-
-    def done(self, *arguments: Any, **options: Any) -> None:
-        """Complete the futures of the acknowledgements."""
-        if self._accumulator.retry_reasons:
-            self._accumulator.retry_reasons.pop(self.tp.topic, None)
-        super().done(*arguments, **options)
-
-    def take_futures(self) -> list[Any]:
-        """Return the futures of the acknowledgements; the caller completes them from now on."""
-        futures = [future for future, _ in self._msg_futures]
-        self._msg_futures.clear()
-        return futures
-
-    def take(self, record: Any, future: Any) -> None:
-        """Add a record of another batch, with the future of its acknowledgement."""
-        metadata = self._builder.append(
-            timestamp=record.timestamp, key=record.key, value=record.value, headers=record.headers
-        )
-        self._msg_futures.append((future, metadata))
-
-    def failure(self, exception: Exception) -> None:
-        """Fail the records, unless they go into new batches."""
-        if self.retry_count and self._accumulator.resend(self, exception):
-            return
-        super().failure(exception)
-        self.future.exception()  # else the loop logs that nobody has retrieved it
 
 
 class _Pending(set[Any]):

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Mapping
-from functools import partial
-from typing import Any
+from random import random
+from typing import Any, NamedTuple
 
 from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, done, refresh_metadata
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.sockets import CLOSE_LIMIT, Sockets, finish
+from pywatt_kafka.engine.partitioning import partition_for
 from pywatt_kafka.engine.protocols import Acknowledge
 from pywatt_kafka.engine.settings import FLUSH_LIMIT, METADATA_AGE, ProducerSettings
-from pywatt_kafka.errors import KafkaUnavailable, UnknownPartition
-from pywatt_kafka.records import OutgoingRecord, RecordPosition
-from pywatt_kafka.timeout_queue import TimeoutQueue
+from pywatt_kafka.errors import RecordTooLarge, UnknownPartition
+from pywatt_kafka.records import Header, OutgoingRecord
+
+PARTITIONS_AGE = 1.0  # seconds for which a number of partitions is taken for the current one
+
+
+class _Partitions(NamedTuple):
+    """The partitions of a topic, as aiokafka names them."""
+
+    all: list[Any]
+    available: list[Any]
+    """Those with a leader; all if none has one."""
 
 
 class AiokafkaProducer:
@@ -23,6 +33,7 @@ class AiokafkaProducer:
     def __init__(self, brokers: tuple[str, ...], settings: ProducerSettings, security: Mapping[str, Any]) -> None:
         from aiokafka import AIOKafkaProducer
         from aiokafka import TopicPartition as Native
+        from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
         from pywatt_kafka.aiokafka.accumulator import install
 
@@ -41,14 +52,14 @@ class AiokafkaProducer:
             request_timeout_ms=int(settings.request_timeout * 1000),
             **security,
         )
-        self._accumulator = install(self._producer)
-        self._place = Native
-        self._failure = settings.failure
-        self._timeouts: TimeoutQueue[asyncio.Future[Any]] = TimeoutQueue(
-            settings.request_timeout, ended=asyncio.Future.done, expired=_expire
-        )
-        self._full: dict[str, Any] = {}
-        """The full batch that a record found last, by topic."""
+        self._accumulator = install(self._producer, settings)
+        self._cluster = self._producer.client.cluster
+        self._native = Native
+        self._size_of = DefaultRecordBatchBuilder.estimate_size_in_bytes
+        self._largest = settings.max_request_bytes
+        self._metadata: Any = None
+        """The metadata that `_topics` is made of; aiokafka replaces it as a whole."""
+        self._topics: dict[str, _Partitions] = {}
         self._sockets = Sockets(self._producer.client)
 
     async def open(self) -> None:
@@ -70,19 +81,15 @@ class AiokafkaProducer:
 
     async def close(self) -> None:
         """Flush for a limited time, fail the remaining records, disconnect."""
-        from aiokafka.errors import KafkaTimeoutError
-
         await self._sockets.settle()
         await finish(self._producer.flush(), FLUSH_LIMIT)
-        accumulator = self._producer._message_accumulator
-        accumulator.fail_all(KafkaTimeoutError("the producer was closed"))
-        for batches in (accumulator._pending_batches, *accumulator._batches.values()):
-            for batch in batches:
-                if not batch._drain_waiter.cancelled():
-                    batch._drain_waiter.exception()  # else the loop logs that nobody has retrieved it
+        self._accumulator.end()
         await finish(self._producer.stop(), CLOSE_LIMIT)
         await self._sockets.close()
-        self._timeouts.close()
+
+    async def flush(self) -> None:
+        """Send the records that are waiting for more of their batches; return when all have an outcome."""
+        await self._accumulator.flush()
 
     def retry_reason(self, topic: str) -> str:
         """Return why a topic's records are being retried; empty when they are not."""
@@ -90,58 +97,54 @@ class AiokafkaProducer:
 
     def knows(self, topic: str) -> bool:
         """Return whether the topic is in the client's metadata."""
-        return self._producer.client.cluster.partitions_for_topic(topic) is not None
+        return topic in self._cluster._partitions
 
     def append(self, record: OutgoingRecord, done: Acknowledge) -> bool:
         """Add one record to its batch; return False when its topic is not known yet or there is no room.
 
         Does the first half of AIOKafkaProducer.send without its coroutines, which cost more than all the rest.
         """
-        topic, value, key, headers, partition, timestamp, placed_by = record
-        producer, accumulator = self._producer, self._producer._message_accumulator
-        if accumulator._closed or accumulator._exception is not None or not self.knows(topic):
-            return False
-        self._check_partition(topic, partition)
-        with translated(f"writing to topic {topic}"):
-            producer._serialize(key, value, headers)  # checks the size
-        placing = key if placed_by is None else placed_by
-        place = self._place(topic, producer._partition(topic, partition, placing, value, placing, value))
-        batches = accumulator._batches.get(place)
-        batch = batches[-1] if batches else accumulator._append_batch(accumulator.create_builder(), place)
-        delivery: asyncio.Future[Any] | None = batch.append(key, value, timestamp, headers=headers)
-        if delivery is None:
-            self._full[topic] = batch
-            return False
-        self._timeouts.add(delivery)
-        delivery.add_done_callback(partial(self._delivered, topic, done))
-        return True
+        topic, value, key, headers, partition, _, placed_by = record
+        if self._metadata is not self._cluster._partitions:
+            self._metadata = self._cluster._partitions
+            self._topics.clear()
+        partitions = self._topics.get(topic)
+        if partitions is None:
+            if topic not in self._metadata:
+                return False
+            partitions = self._topics[topic] = self._partitions_of(topic)
+        if headers or len(value or b"") + len(key or b"") > self._largest // 2:
+            self._check_size(topic, key, value, headers)
+        if partition is not None:
+            if not 0 <= partition < len(partitions.all):
+                if time.time() * 1000 - self._cluster._last_successful_refresh_ms > PARTITIONS_AGE * 1000:
+                    return False
+                raise UnknownPartition(f"topic {topic} has no partition {partition}")
+            place = partitions.all[partition]
+        elif (placing := key if placed_by is None else placed_by) is not None:
+            place = partitions.all[partition_for(placing, len(partitions.all))]
+        else:
+            place = partitions.available[int(random() * len(partitions.available))]  # noqa: S311
+        return self._accumulator.add(place, record, done)
 
     async def ready(self, record: OutgoingRecord) -> None:
-        """Wait until the topic of a record is known and its batch has been sent."""
-        with translated(f"writing to topic {record.topic}"):
-            await self._producer.client._wait_on_metadata(record.topic)
-            full = self._full.pop(record.topic, None)
-            if full is not None:
-                await full.wait_drain()
+        """Wait until the topic of a record is known, and there is room."""
+        topic, partition = record.topic, record.partition
+        with translated(f"writing to topic {topic}"):
+            known = await self._producer.client._wait_on_metadata(topic)
+            if partition is not None and partition not in known:
+                await self._producer.client.force_metadata_update()
+        await self._accumulator.room()
 
-    def _delivered(self, topic: str, done: Acknowledge, delivery: asyncio.Future[Any]) -> None:
-        if delivery.cancelled():
-            done(KafkaUnavailable(f"writing to topic {topic}: the producer was closed"))
-        elif (error := delivery.exception()) is not None:
-            done(self._failure(topic, error))
-        else:
-            done(_position(topic, delivery.result()))
+    def _partitions_of(self, topic: str) -> _Partitions:
+        found = self._cluster._partitions[topic]
+        places = {number: self._native(topic, number) for number in sorted(found)}
+        available = [place for number, place in places.items() if found[number].leader != -1]
+        return _Partitions(list(places.values()), available or list(places.values()))
 
-    def _check_partition(self, topic: str, partition: int | None) -> None:
-        if partition is not None and partition not in self._producer.client.cluster.partitions_for_topic(topic):
-            raise UnknownPartition(f"topic {topic} has no partition {partition}")
-
-
-def _position(topic: str, acknowledged: Any) -> RecordPosition:
-    if acknowledged is None:  # acks=0: unknown
-        return RecordPosition(topic, -1, -1)
-    return RecordPosition(topic, acknowledged.partition, acknowledged.offset)
-
-
-def _expire(delivery: asyncio.Future[Any]) -> None:
-    delivery.set_exception(TimeoutError())
+    def _check_size(self, topic: str, key: bytes | None, value: bytes | None, headers: list[Header]) -> None:
+        size = self._size_of(key, value, headers)
+        if size > self._largest:
+            raise RecordTooLarge(
+                f"writing to topic {topic}: a record of {size} bytes is larger than max_request_bytes, {self._largest}"
+            )

@@ -31,6 +31,8 @@ class ProducerSettings:
     linger_ms: int
     compression: Compression | None
     batch_bytes: int
+    buffer_bytes: int
+    """Limit of the records that are not acknowledged yet; further ones wait for room."""
     max_request_bytes: int
     request_timeout: float
     """Seconds."""

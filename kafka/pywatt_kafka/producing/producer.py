@@ -23,7 +23,8 @@ from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
 
 REQUEST_TIMEOUT = 10.0  # seconds
-BATCH_BYTES = 128 * 1024  # collected per partition before a send waits
+BATCH_BYTES = 128 * 1024
+BUFFER_BYTES = 32 * 1024 * 1024  # of all partitions, before a send waits: as Kafka's Java client
 MAY_BE_WRITTEN = "the record may be written all the same"
 MAX_REQUEST_BYTES = 1024 * 1024  # the broker's own default limit for a batch
 
@@ -69,6 +70,7 @@ class Producer:
             linger_ms=linger_ms,
             compression=compression,
             batch_bytes=BATCH_BYTES,
+            buffer_bytes=BUFFER_BYTES,
             max_request_bytes=max_request_bytes,
             request_timeout=request_timeout,
             failure=partial(self._failure, sent=True),
