@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from harness.context import PATIENCE, Worker, exchange, ready, start
+from harness.output import collected_output
 
 from pywatt.errors import ServiceFailed
 from pywatt.service_type import Placement
@@ -34,16 +35,6 @@ def command(run: list[str] | str, **options: Any) -> partial[Any]:
 
 def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
-
-
-async def said(capfd: pytest.CaptureFixture[str], wanted: str) -> str:
-    """Return what the program printed once that holds the wanted text."""
-    output = ""
-    async with asyncio.timeout(PATIENCE):
-        while wanted not in output:
-            output += capfd.readouterr().out
-            await asyncio.sleep(0)
-    return output
 
 
 async def failure(worker: Worker) -> ServiceFailed:
@@ -102,10 +93,11 @@ async def test_it_is_ready_when_the_probe_passes() -> None:
         assert (await exchange(worker.port, get("/none"))).endswith(b"\r\n\r\n3")
 
 
-async def test_without_http_it_is_ready_at_once(capfd: pytest.CaptureFixture[str]) -> None:
-    async with ready(service("silent", http=False)) as worker:
-        assert worker.context.ready_with == {"http": False, "address": None, "exports": None}
-        await said(capfd, "pid")
+async def test_without_http_it_is_ready_at_once() -> None:
+    with collected_output() as output:
+        async with ready(service("silent", http=False)) as worker:
+            assert worker.context.ready_with == {"http": False, "address": None, "exports": None}
+            await output.until("pid")
 
 
 @pytest.mark.parametrize("http", [True, False])
@@ -161,18 +153,18 @@ async def test_a_fixed_port_is_used() -> None:
         assert worker.context.ready_with["address"] == f"tcp:127.0.0.1:{port}"
 
 
-async def test_a_stop_is_a_request_first(capfd: pytest.CaptureFixture[str]) -> None:
-    async with ready(service("polite")) as worker:
-        await worker.stop()
-    await said(capfd, "bye")
+async def test_a_stop_is_a_request_first() -> None:
+    with collected_output() as output:
+        async with ready(service("polite")) as worker:
+            await worker.stop()
+        await output.until("bye")
 
 
-async def test_a_program_that_does_not_heed_is_killed(
-    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    async with ready(service("stubborn", "silent", http=False)) as worker:
-        pid = int((await said(capfd, "\n")).split()[1])
-        await worker.stop(timeout=0.3)
+async def test_a_program_that_does_not_heed_is_killed(caplog: pytest.LogCaptureFixture) -> None:
+    with collected_output() as output:
+        async with ready(service("stubborn", "silent", http=False)) as worker:
+            pid = int((await output.until("\n")).split()[1])
+            await worker.stop(timeout=0.3)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert "did not end within 0.3 s after SIGTERM; it is killed" in caplog.text

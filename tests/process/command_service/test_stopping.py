@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import shutil
 import sys
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.context import PATIENCE, ready
+from harness.context import ready
+from harness.output import Output, collected_output
 from harness.processes import wait_for_end
 
 from pywatt.service_type import Placement
@@ -32,7 +32,7 @@ print("ready", flush=True)
 sys.stdin.read()
 """
 PARENT = f"""
-import signal, subprocess, sys
+import os, signal, subprocess, sys
 pipes = {{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}}
 child = subprocess.Popen([sys.executable, "-c", {COUNTING!r}], **pipes)
 child.stdout.readline()
@@ -43,7 +43,7 @@ def stop(*_):
     print(f"bye {{rest}}", flush=True)
     sys.exit(0)
 signal.signal(signal.SIGTERM, stop)
-print("pid", child.pid, flush=True)
+os.write(1, b"pid %d\\n" % child.pid)
 signal.pause()
 """
 DAEMON = f"""
@@ -63,17 +63,8 @@ def command(*run: str) -> partial[Any]:
     return partial(TYPE.serve, TYPE.configure({"command": {"run": list(run), "http": False}}, placement).options)
 
 
-async def until(capfd: pytest.CaptureFixture[str], wanted: str, output: str = "") -> str:
-    """Return what the programs have printed once that holds the wanted text."""
-    async with asyncio.timeout(PATIENCE):
-        while wanted not in output:
-            output += capfd.readouterr().out
-            await asyncio.sleep(0)
-    return output
-
-
-async def pid_in(capfd: pytest.CaptureFixture[str]) -> int:
-    return int((await until(capfd, "\n")).split()[1])
+async def pid_in(output: Output) -> int:
+    return int((await output.until("\n")).split()[1])
 
 
 @pytest.mark.parametrize(
@@ -88,51 +79,52 @@ async def pid_in(capfd: pytest.CaptureFixture[str]) -> int:
     ],
 )
 async def test_what_is_left_of_a_program_that_has_ended_is_asked(
-    run: tuple[str, ...], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    run: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with ready(command(*run)) as worker:
-        pid = await pid_in(capfd)
-        await worker.stop(timeout=LONG)
-        assert wait_for_end([pid], 0) == []
-        assert "| cat" in " ".join(run) or "bye" in capfd.readouterr().out
+    with collected_output() as output:
+        async with ready(command(*run)) as worker:
+            pid = await pid_in(output)
+            await worker.stop(timeout=LONG)
+            assert wait_for_end([pid], 0) == []
+            assert "| cat" in " ".join(run) or "bye" in output.read()
     assert "it is killed" not in caplog.text
 
 
-async def test_a_program_below_a_wrapper_that_waits_is_asked_in_time(
-    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    async with ready(command("sh", "-c", f"trap true TERM; {POLITE}; echo over")) as worker:
-        await pid_in(capfd)
-        await worker.stop(timeout=SHORT)
-        await until(capfd, "over")
+async def test_a_program_below_a_wrapper_that_waits_is_asked_in_time(caplog: pytest.LogCaptureFixture) -> None:
+    with collected_output() as output:
+        async with ready(command("sh", "-c", f"trap true TERM; {POLITE}; echo over")) as worker:
+            await pid_in(output)
+            await worker.stop(timeout=SHORT)
+            await output.until("over")
     assert "it is killed" not in caplog.text
 
 
-async def test_a_program_that_ends_its_children_itself_is_not_helped(capfd: pytest.CaptureFixture[str]) -> None:
-    async with ready(command(sys.executable, "-c", PARENT)) as worker:
-        await pid_in(capfd)
-        await worker.stop(timeout=LONG)
-        assert "asked" not in await until(capfd, "bye")
+async def test_a_program_that_ends_its_children_itself_is_not_helped() -> None:
+    with collected_output() as output:
+        async with ready(command(sys.executable, "-c", PARENT)) as worker:
+            await pid_in(output)
+            await worker.stop(timeout=LONG)
+            assert "asked" not in await output.until("bye")
 
 
-async def test_what_does_not_heed_is_killed_wherever_it_is(
-    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    async with ready(command("sh", "-c", f"env -i setsid {DEAF} & sleep 600")) as worker:
-        pid = await pid_in(capfd)
-        await worker.stop(timeout=SHORT)
-        assert wait_for_end([pid]) == []
+async def test_what_does_not_heed_is_killed_wherever_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    with collected_output() as output:
+        async with ready(command("sh", "-c", f"env -i setsid {DEAF} & sleep 600")) as worker:
+            pid = await pid_in(output)
+            await worker.stop(timeout=SHORT)
+            assert wait_for_end([pid]) == []
     assert "did not end within 0.9 s after SIGTERM; it is killed" in caplog.text
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
-async def test_a_server_that_npm_starts_is_asked(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+async def test_a_server_that_npm_starts_is_asked(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"name": "it", "scripts": {"start": "node server.js; echo"}}')
     (tmp_path / "server.js").write_text(
         "process.on('SIGTERM', () => { console.log('bye'); process.exit(0) });\n"
         "console.log('pid', process.pid); setInterval(() => {}, 1000);\n"
     )
-    async with ready(command("npm", "--silent", "--prefix", str(tmp_path), "start")) as worker:
-        await until(capfd, "pid")
-        await worker.stop(timeout=LONG)
-        await until(capfd, "bye")
+    with collected_output() as output:
+        async with ready(command("npm", "--silent", "--prefix", str(tmp_path), "start")) as worker:
+            await output.until("pid")
+            await worker.stop(timeout=LONG)
+            await output.until("bye")
