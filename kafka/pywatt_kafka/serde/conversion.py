@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeAlias, TypeVar
 
-from pywatt_kafka.errors import SerializationFailed
+from pywatt_kafka.errors import KafkaError, SerializationFailed
 from pywatt_kafka.records import Message
 from pywatt_kafka.serde.protocols import Field
 from pywatt_kafka.serde.serializers import Deserializers, Serializers
@@ -24,7 +24,7 @@ def to_bytes(
 ) -> KeyAndValue | Awaitable[KeyAndValue]:
     """Return the bytes of a record's key and value. A key that is None is not serialized: the record has none.
 
-    Raises SerializationFailed.
+    Raises SerializationFailed, and KafkaUnavailable or NotAuthorized of a schema registry.
     """
     field: Field = "key"
     key_bytes: Any = None
@@ -33,6 +33,9 @@ def to_bytes(
             key_bytes = serializers.key(key, topic, field)
         field = "value"
         value_bytes: Any = serializers.value(value, topic, field)  # type: ignore[arg-type]
+    except KafkaError:
+        _discard(key_bytes)
+        raise
     except Exception as error:
         _discard(key_bytes)
         raise _unwritable(error, topic, field) from error
@@ -51,6 +54,8 @@ async def _awaited_bytes(topic: str, key: Any, value: Any) -> KeyAndValue:
         if _is_awaitable(value):
             value = await value
         _require_bytes(value)
+    except KafkaError:
+        raise
     except Exception as error:
         raise _unwritable(error, topic, field) from error
     finally:
@@ -59,13 +64,20 @@ async def _awaited_bytes(topic: str, key: Any, value: Any) -> KeyAndValue:
 
 
 def from_bytes(deserializers: Deserializers[K, V], message: Message) -> tuple[K, V] | Awaitable[tuple[K, V]]:
-    """Return the key and value of a record. Raises SerializationFailed."""
+    """Return the key and value of a record.
+
+    Raises SerializationFailed for a bad record, and KafkaUnavailable or NotAuthorized of a schema registry, which say
+    nothing of the record: it can be read later.
+    """
     field: Field = "key"
     key: Any = None
     try:
         key = deserializers.key(message.key, message.topic, field, message.headers)
         field = "value"
         value: Any = deserializers.value(message.value, message.topic, field, message.headers)
+    except KafkaError:
+        _discard(key)
+        raise
     except Exception as error:
         _discard(key)
         raise _unreadable(error, message, field) from error
@@ -82,6 +94,8 @@ async def _awaited_objects(message: Message, key: Any, value: Any) -> tuple[Any,
         field = "value"
         if _is_awaitable(value):
             value = await value
+    except KafkaError:
+        raise
     except Exception as error:
         raise _unreadable(error, message, field) from error
     finally:
@@ -110,8 +124,6 @@ def _require_bytes(data: Any) -> None:
 
 
 def _unwritable(error: Exception, topic: str, field: Field) -> SerializationFailed:
-    if isinstance(error, SerializationFailed):
-        return error
     return SerializationFailed(
         f"the {field} for topic {topic} cannot be serialized: {_reason(error)}",
         topic=topic,

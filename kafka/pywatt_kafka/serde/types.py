@@ -5,13 +5,19 @@ Neither library is imported before a type asks for it.
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
 import sys
+import uuid
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar, get_args, is_typeddict
 
 from pywatt_kafka.errors import MissingDependency
 
 T = TypeVar("T")
+
+NATIVE = (bytes, dt.datetime, dt.date, dt.time, dt.timedelta, uuid.UUID, decimal.Decimal)
+"""Types that Avro has logical types for."""
 
 
 class TypeConverter(Protocol[T]):
@@ -28,7 +34,7 @@ class TypeConverter(Protocol[T]):
         ...
 
     def to_plain(self, data: T) -> Any:
-        """Return dicts, lists, strings, numbers, bytes. Raises TypeError or ValueError for other data."""
+        """Return dicts, lists, numbers, bytes, times ..., as Avro takes them. Raises TypeError or ValueError."""
         ...
 
     def from_plain(self, data: Any) -> T:
@@ -74,10 +80,10 @@ class _Msgspec(Generic[T]):
 
     def to_plain(self, data: T) -> Any:
         _check(data, self._class)
-        return self._library.to_builtins(data, builtin_types=(bytes,))
+        return self._library.to_builtins(data, builtin_types=NATIVE)
 
     def from_plain(self, data: Any) -> T:
-        return self._library.convert(data, self._kind)  # type: ignore[no-any-return]
+        return self._library.convert(data, self._kind, builtin_types=NATIVE)  # type: ignore[no-any-return]
 
     def json_schema(self) -> dict[str, Any]:
         return self._library.json.schema(self._kind)  # type: ignore[no-any-return]

@@ -81,7 +81,7 @@ KAFKA_ALLOWED = {
     "aiokafka": KAFKA_GROUND | {"connection", "engine", "security"},
     "rdkafka": KAFKA_GROUND | {"engine", "security"},
     "libraries": KAFKA_GROUND | {"aiokafka", "engine", "rdkafka", "security"},
-    "serde": KAFKA_GROUND,
+    "serde": KAFKA_GROUND | {"security"},
     "producing": _CLIENT,
     "processing": KAFKA_GROUND | {"dlq"},
     "consuming": _CLIENT | {"dlq", "processing", "producing"},

@@ -14,8 +14,7 @@ from pywatt_kafka.serde.protocols import Field
 
 pytestmark = pytest.mark.anyio
 
-NO_BYTES = cast("Any", lambda *given: "x")
-OTHER_FORM = cast("Any", lambda data: b"")
+
 RECORD = Message("orders", 3, 41, b"k", b"v", (("h", b"1"),), 0)
 
 
@@ -25,6 +24,14 @@ async def later(data: str, topic: str, field: Field) -> bytes:
 
 async def later_text(data: bytes | None, topic: str, field: Field, headers: Any) -> str:
     return f"{data!r} of {topic}.{field} with {dict(headers)}"
+
+
+def no_bytes(*given: Any) -> Any:
+    return "x"
+
+
+def other_form(data: Any) -> Any:
+    return b""
 
 
 async def fails(*given: Any) -> Any:
@@ -65,11 +72,11 @@ async def test_async_functions_are_awaited() -> None:
         ),
         (Serializers(key=fails, value=later), "the key for topic t cannot be serialized: LookupError: no such schema"),
         (
-            Serializers(key=String(), value=lambda *given: "x"),
+            Serializers(key=String(), value=no_bytes),
             "the value for .* the serializer returned no bytes but str",
         ),
         (
-            Serializers(key=String(), value=lambda data: b""),
+            Serializers(key=String(), value=cast("Any", other_form)),
             r"the value for topic t cannot be serialized: .*takes 1 pos",
         ),
     ],
