@@ -12,11 +12,13 @@ class ConnectionState(enum.Enum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     AWAY = "away"
+    FENCED = "fenced"
+    """Another client with the same static member id or transactional id has replaced it; it stays so."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
-    """A state, and the reason when it is `away`."""
+    """A state, and the reason when it is `away` or `fenced`."""
 
     state: ConnectionState
     reason: str = ""
