@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pywatt.http.server.discard import Discard
-from pywatt.worker.asgi.connection.connections import Connections
+from pywatt.http.server.open_connections import OpenConnections
 from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.fast_path.request import PlainReader
 from pywatt.worker.asgi.http_connection import HttpConnection, HttpListener
@@ -99,9 +99,9 @@ class Connection:
         loop: Any = None,
         reader: PlainReader | None = None,
         protocol_class: type[HttpConnection] = HttpConnection,
-        connections: Connections | None = None,
+        connections: OpenConnections[Any] | None = None,
     ) -> None:
-        self.state = HttpListener(Connections() if connections is None else connections, set())
+        self.state = HttpListener(OpenConnections() if connections is None else connections, set())
         if reader is not None:
             self.state.plain_reader = reader
         self.streams = Streams(app)

@@ -22,7 +22,7 @@ from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceCo
 from pywatt.errors import PywattError, ServiceFailed, StartError
 from pywatt.logs.lines import LogRecord
 from pywatt.mesh.table import MeshTable
-from pywatt.supervisor.fallback_server import UnavailableResponder
+from pywatt.supervisor.fallback_server import FallbackServer
 from pywatt.supervisor.monitor.monitor import Monitor
 from pywatt.supervisor.monitor.start_deadlocks import DeadlockDetector
 from pywatt.supervisor.policy.config_diff import ConfigDiff, config_diff
@@ -92,7 +92,7 @@ class Supervisor:
         """
         self._tasks = tasks
         tasks.start_soon(Monitor(self, self._clock).run)
-        tasks.start_soon(UnavailableResponder(self.mesh, self._sockets_of, self._clock).run)
+        tasks.start_soon(FallbackServer(self.mesh, self._sockets_of, self._clock).run)
         tasks.start_soon(self.deadlocks.run, lambda: self.mesh.updated)
         services = list(self.services.values())
         for service in services:

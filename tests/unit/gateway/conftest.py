@@ -181,7 +181,7 @@ class Scene:
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        self.server.tick()
+        self.server.clients.tick()
 
     @property
     def service(self) -> Service:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pywatt.errors import BadResponse, CallTimeout, ConnectionLost, MeshError
 from pywatt.http.client.address import Location
 from pywatt.http.client.connection import ClientConnection
-from pywatt.http.client.timeouts import TimeoutQueue
+from pywatt.http.client.timeout_queue import TimeoutQueue
 from pywatt.http.headers import HOP_BY_HOP, Headers, check_header, has_bad_value, is_token
 from pywatt.http.methods import IDEMPOTENT, WITH_BODY
 from pywatt.http.response_reader import ResponseHead

@@ -16,7 +16,7 @@ from pywatt.http.client.connection import ClientConnection
 from pywatt.http.client.dial import Admit
 from pywatt.http.client.limits import ClientLimits
 from pywatt.http.client.pool import Pool
-from pywatt.http.client.timeouts import TimeoutQueue
+from pywatt.http.client.timeout_queue import TimeoutQueue
 from pywatt.http.headers import Header
 
 SWEEP = 1.0

@@ -11,12 +11,7 @@ from email.utils import formatdate
 from typing import Generic, Protocol, TypeVar
 
 from pywatt.http.server.fair_queue import FairQueue
-
-TICK = 1.0
-"""Seconds between two looks at the clock; so timeouts are kept to about a second, and cost a request nothing.
-
-Without clients there is no timer: an idle process is not woken.
-"""
+from pywatt.http.server.open_connections import OpenConnections
 
 
 class ServedConnection(Protocol):
@@ -56,39 +51,24 @@ class HttpServer(Generic[ClientT]):
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`fair_queue`: the queue of the clients that send more than one request at once."""
-        self.clients: set[ClientT] = set()
+        self.clients: OpenConnections[ClientT] = OpenConnections(clock=clock, on_tick=self._renew)
         self.draining = False
         """True when every response says `Connection: close`."""
         self.fair_queue = FairQueue() if fair_queue is None else fair_queue
         self.now = 0.0
         self.date = b""
         """A header line."""
-        self._clock = clock
         self._wall_clock = wall_clock
-        self._client_left = asyncio.Event()
         self._listeners: list[asyncio.Server] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        """The event loop, while it serves."""
-        self._timer: asyncio.TimerHandle | None = None
-        self.tick()
-
-    def tick(self) -> None:
-        """Look at the clock: renew the date, enforce the timeouts."""
-        self.now = self._clock()
-        self.date = b"date: %b\r\n" % formatdate(self._wall_clock(), usegmt=True).encode()
-        for client in list(self.clients):
-            client.look_at_time(self.now)
+        self.clients.tick()
 
     def opened(self, client: ClientT) -> None:
         """Add a client. `now` and `date` are right from here on."""
-        if self._loop is not None and self._timer is None:
-            self._keep_ticking(self._loop)
         self.clients.add(client)
 
     def closed(self, client: ClientT) -> None:
         """Remove a client."""
         self.clients.discard(client)
-        self._client_left.set()
 
     # The steps of a stop: see `pywatt.worker.asgi.drain`.
 
@@ -101,8 +81,7 @@ class HttpServer(Generic[ClientT]):
     async def none_left(self) -> None:
         """Wait until every client has left."""
         while self.clients:
-            self._client_left.clear()
-            await self._client_left.wait()
+            await self.clients.none_left.wait()
 
     async def close_websockets(self) -> None:
         """Tell the clients of WebSockets that the service restarts; here there are none."""
@@ -122,17 +101,13 @@ class HttpServer(Generic[ClientT]):
             client.abort()
         await self.none_left()
 
-    def _keep_ticking(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.tick()
-        self._timer = loop.call_later(TICK, self._tick_on, loop)
-
-    def _tick_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
-        if self.clients:
-            self._keep_ticking(loop)
+    def _renew(self, now: float) -> None:
+        self.now = now
+        self.date = b"date: %b\r\n" % formatdate(self._wall_clock(), usegmt=True).encode()
 
     async def _listen(self, sock: socket.socket, accept: Accept, backlog: int) -> None:
-        loop = self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        self.clients.start(loop)
         own = sock.dup()  # the event loop closes what it is given
         if sock.family == socket.AF_UNIX:
             self._listeners.append(await loop.create_unix_server(accept, sock=own, backlog=backlog))
@@ -153,7 +128,6 @@ async def serving(
             await server._listen(sock, accept, backlog)
         yield
     finally:
-        if server._timer is not None:
-            server._timer.cancel()
         server.refuse()
         await server.cut_off()
+        server.clients.close()

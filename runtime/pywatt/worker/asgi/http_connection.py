@@ -23,8 +23,8 @@ from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.server.connection import NEVER, ServerConnection
 from pywatt.http.server.fair_queue import FairQueue
+from pywatt.http.server.open_connections import OpenConnections
 from pywatt.http.server.state import CLOSED, READING, WAITING
-from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.connection.own_responses import ALLOW, concerns_server
 from pywatt.worker.asgi.connection.request_timeouts import Arrival
 from pywatt.worker.asgi.endless_responses import Streams
@@ -39,7 +39,7 @@ class HttpListener(ServerState):
 
     def __init__(
         self,
-        connections: Connections,
+        connections: OpenConnections[Any],
         tasks: set[asyncio.Task[None]],
         limits: ConnectionLimits | None = None,
         fair_queue: FairQueue | None = None,

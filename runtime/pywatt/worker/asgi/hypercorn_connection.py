@@ -16,7 +16,7 @@ from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.server.discard import Discard
 from pywatt.http.server.fair_queue import FairQueue
-from pywatt.worker.asgi.connection.connections import Connections
+from pywatt.http.server.open_connections import OpenConnections
 from pywatt.worker.asgi.connection.own_responses import error_response, options_answer
 from pywatt.worker.asgi.connection.strict_requests import CheckedRequests
 
@@ -28,7 +28,13 @@ GOODBYE = 1.0
 class HypercornConnection(TCPServer):
     """Serves one connection."""
 
-    def __init__(self, *args: Any, connections: Connections, limits: ConnectionLimits, fair_queue: FairQueue) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        connections: OpenConnections[HypercornConnection],
+        limits: ConnectionLimits,
+        fair_queue: FairQueue,
+    ) -> None:
         """`args`: those of TCPServer."""
         super().__init__(*args)
         self._connections = connections

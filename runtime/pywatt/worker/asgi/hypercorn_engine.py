@@ -15,8 +15,8 @@ from typing import Any
 from pywatt.errors import MissingExtra
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
+from pywatt.http.server.open_connections import OpenConnections
 from pywatt.logs.reporter import reporter
-from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.drain import Drainable
 from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.engine import Listeners, is_not_a_cancellation
@@ -48,11 +48,12 @@ class _HypercornEngine:
         self._context = WorkerContext(None)
         self._limits = ConnectionLimits()
         self._connections: set[asyncio.Task[Any]] = set()
-        self._open = Connections()
+        self._open: OpenConnections[HypercornConnection] = OpenConnections()
         self._fair_queue = FairQueue(steps=1)  # hypercorn takes many turns of the loop for each request
         self._servers: list[asyncio.Server] = []
 
     async def listen(self) -> None:
+        self._open.start(asyncio.get_running_loop())
         public = [self._listeners.public] if self._listeners.public is not None else []
         for sock in (*self._listeners.mesh, *public):
             await self._listen(sock)

@@ -11,8 +11,8 @@ from typing import Any
 
 from uvicorn import Config
 
+from pywatt.http.server.open_connections import OpenConnections
 from pywatt.logs.reporter import reporter
-from pywatt.worker.asgi.connection.connections import Connections
 from pywatt.worker.asgi.drain import Drainable
 from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.engine import Listeners, is_not_a_cancellation
@@ -33,12 +33,13 @@ class _UvicornEngine:
         self._listeners = listeners
         self._lifespan_state = state
         self._config = _config(streams)
-        self._connections = Connections()
+        self._connections: OpenConnections[Any] = OpenConnections()
         self._tasks: set[asyncio.Task[None]] = set()
         self._states: list[HttpListener] = []
         self._servers: list[asyncio.AbstractServer] = []
 
     async def listen(self) -> None:
+        self._connections.start(asyncio.get_running_loop())
         # The protocols of mesh and public connections note their default headers in different places.
         mesh, public = self._state(), self._state()
         for sock in self._listeners.mesh:

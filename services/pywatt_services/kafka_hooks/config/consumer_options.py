@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pywatt_kafka.engine.fetching import Fetching, Isolation
-from pywatt_services.kafka_hooks.config.durations import MILLISECONDS, seconds
+from pywatt_services.kafka_hooks.config.milliseconds import MILLISECONDS, seconds
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, GivenOffset, StartAt
 from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 

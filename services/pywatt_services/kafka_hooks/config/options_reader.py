@@ -16,7 +16,7 @@ from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.errors import KafkaError
 from pywatt_services.kafka_hooks.auth.options import auth_options
 from pywatt_services.kafka_hooks.config.consumer_options import consumer_options
-from pywatt_services.kafka_hooks.config.durations import MILLISECONDS
+from pywatt_services.kafka_hooks.config.milliseconds import MILLISECONDS
 from pywatt_services.kafka_hooks.config.options import (
     EMBEDDED,
     ONLY_POST,

@@ -8,7 +8,7 @@ from typing import Any
 from pywatt.errors import MeshError
 from pywatt.mesh.address import ServiceAddress, locate, unknown_service
 from pywatt.service_type import Placement
-from pywatt_services.kafka_hooks.config.durations import MILLISECONDS, seconds
+from pywatt_services.kafka_hooks.config.milliseconds import MILLISECONDS, seconds
 from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 from pywatt_services.kafka_hooks.patterns.topic_patterns import check_pattern
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy

@@ -127,7 +127,7 @@ class Peer:
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        self.server.tick()
+        self.server.clients.tick()
 
 
 def later(_: Request) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from harness.connection import GET, Connection, Manual, answer, manual_app, settle
 
 from pywatt.http.limits import ConnectionLimits
-from pywatt.worker.asgi.connection.connections import Connections
+from pywatt.http.server.open_connections import OpenConnections
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +31,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.connections = Connections(clock=lambda: self.now)
+        self.connections: OpenConnections[Any] = OpenConnections(clock=lambda: self.now)
 
     def pass_by(self, seconds: float) -> None:
         end = self.now + seconds
@@ -193,13 +194,14 @@ async def test_an_answer_that_is_not_taken_is_cut_off(clock: Clock, manual: Manu
 
 @pytest.mark.parametrize("error", [None, ConnectionResetError()])
 async def test_without_connections_nobody_looks(error: Exception | None) -> None:
-    connections = Connections()
+    connections: OpenConnections[Any] = OpenConnections()
+    connections.start(asyncio.get_running_loop())
     connection = Connection(answer, connections=connections)
     connection.receive(GET)
     await settle(2)
     timer = connections._timer
     assert timer is not None
     connection.protocol.connection_lost(error)
-    connections._tick_on(asyncio.get_running_loop())
+    connections._tick_on()
     assert connections._timer is None
     timer.cancel()
