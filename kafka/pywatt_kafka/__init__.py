@@ -5,9 +5,12 @@ Importing it is light: aiokafka is loaded when the first client is made.
 
 from __future__ import annotations
 
+from pywatt_kafka.admin.admin import Admin
+from pywatt_kafka.admin.configs import Config
+from pywatt_kafka.admin.groups import Group, GroupDescription, GroupMember, OffsetReset
 from pywatt_kafka.admin.lag import consumer_lag
 from pywatt_kafka.admin.leave_group import leave_group
-from pywatt_kafka.admin.topics import ensure_topics
+from pywatt_kafka.admin.topics import NewTopic, Partition, Topic, TopicDescription, ensure_topics, list_topics
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.consuming.group_reader import AssignmentListener, GroupReader
@@ -55,6 +58,7 @@ from pywatt_kafka.serde.serializers import (
 )
 
 __all__ = [
+    "Admin",
     "AssignmentListener",
     "BrokerFailed",
     "Bytes",
@@ -62,6 +66,7 @@ __all__ = [
     "ClientClosed",
     "ClientCredentials",
     "CommitFailed",
+    "Config",
     "ConnectionState",
     "ConnectionStatus",
     "Deserializer",
@@ -69,6 +74,9 @@ __all__ = [
     "Fenced",
     "Fetching",
     "FixedToken",
+    "Group",
+    "GroupDescription",
+    "GroupMember",
     "GroupReader",
     "Header",
     "Headers",
@@ -81,11 +89,14 @@ __all__ = [
     "Membership",
     "Message",
     "MissingDependency",
+    "NewTopic",
     "NotAcknowledged",
     "NotAuthorized",
     "Offset",
     "OffsetOutOfRange",
+    "OffsetReset",
     "OnBadValue",
+    "Partition",
     "Producer",
     "RecordPosition",
     "RecordTooLarge",
@@ -101,6 +112,8 @@ __all__ = [
     "TailReader",
     "Tls",
     "TokenSource",
+    "Topic",
+    "TopicDescription",
     "TopicPartition",
     "TransactionAborted",
     "UnknownPartition",
@@ -115,6 +128,7 @@ __all__ = [
     "json_deserializers",
     "json_serializers",
     "leave_group",
+    "list_topics",
     "string_deserializers",
     "string_serializers",
 ]

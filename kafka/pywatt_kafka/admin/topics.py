@@ -1,26 +1,21 @@
-"""Lists topics with their number of records, and creates missing ones."""
+"""Lists, describes, creates and deletes topics."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import anyio
-
-from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, require_aiokafka
-from pywatt_kafka.aiokafka.connect_errors import unreachable
-from pywatt_kafka.aiokafka.errors import translate, translated
-from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
-from pywatt_kafka.connection.addresses import brokers_from
-from pywatt_kafka.security.environment import security_from
+from pywatt_kafka.admin.connection import LIMIT, raise_for
+from pywatt_kafka.admin.offsets import OffsetOperations
+from pywatt_kafka.errors import KafkaUnavailable
+from pywatt_kafka.records import TopicPartition
 from pywatt_kafka.security.options import Security
 
-LIMIT = 10.0  # seconds
-POLL_INTERVAL = 0.05  # seconds between checks of topics that are being created
 BROKERS_DEFAULT = -1
-"""Number of copies of a topic: the brokers' default (`default.replication.factor`)."""
+"""Number of copies or partitions of a topic: the brokers' default."""
+TOPIC_ALREADY_EXISTS = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,39 +28,194 @@ class Topic:
     """Offsets between the beginnings and the ends of its partitions; a compacted topic has fewer records."""
 
 
+@dataclass(frozen=True, slots=True)
+class NewTopic:
+    """A topic to create."""
+
+    name: str
+    partitions: int = BROKERS_DEFAULT
+    replication: int = BROKERS_DEFAULT
+    """Copies of each partition."""
+    configs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """One partition of a topic."""
+
+    number: int
+    leader: int | None
+    """Id of the broker that serves it; None while none does."""
+    replicas: Sequence[int]
+    in_sync_replicas: Sequence[int]
+    beginning: int | None
+    """Offset of its first record; None without a leader."""
+    end: int | None
+    """Offset after its last record; None without a leader."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicDescription:
+    """A topic with its partitions."""
+
+    name: str
+    is_internal: bool
+    partitions: Sequence[Partition]
+
+
+def is_not_internal(name: str) -> bool:
+    """Return whether a topic is none of Kafka's own (pure)."""
+    return not name.startswith("__")
+
+
+class TopicOperations(OffsetOperations):
+    """Operations on topics."""
+
+    async def list_topics(self, wanted: Callable[[str], bool] = is_not_internal) -> Sequence[Topic]:
+        """Return the topics with a wanted name, sorted by name; by default all but Kafka's internal ones."""
+
+        async def step() -> Sequence[Topic]:
+            found = [each for each in await self._metadata(None) if wanted(each["topic"])]
+            ranges = await self._ranges(found)
+            return [
+                Topic(
+                    each["topic"],
+                    len(each["partitions"]),
+                    sum(end - beginning for place, (beginning, end) in ranges.items() if place.topic == each["topic"]),
+                )
+                for each in sorted(found, key=_name)
+            ]
+
+        return await self._call("reading the list of topics", step)
+
+    async def describe_topics(self, topics: Iterable[str]) -> Sequence[TopicDescription]:
+        """Return topics with their partitions, sorted by name. Raises UnknownTopic for one that does not exist."""
+        names = sorted(set(topics))
+
+        async def step() -> Sequence[TopicDescription]:
+            found = sorted(await self._metadata(names), key=_name)
+            for each in found:
+                raise_for(each["error_code"], f"describing topic {each['topic']}")
+            ranges = await self._ranges(found)
+            return [_described(each, ranges) for each in found]
+
+        return await self._call(f"describing {', '.join(names)}", step)
+
+    async def create_topics(self, topics: Iterable[str | NewTopic]) -> None:
+        """Create topics; return once they can be written to. A name: with the brokers' default settings.
+
+        Raises UnknownTopic (a name that is not allowed), NotAuthorized or another KafkaError: for a topic that exists,
+        a config that does not, and so on. The embedded broker creates topics with its own number of partitions.
+        """
+        new = [NewTopic(each) if isinstance(each, str) else each for each in topics]
+        await self._create(new, existing_is_error=True)
+
+    async def ensure_topics(
+        self, topics: Iterable[str], *, partitions: int = 1, replication: int = BROKERS_DEFAULT
+    ) -> frozenset[str]:
+        """Create the missing topics; return their names once all of them can be written to.
+
+        Existing topics are left unchanged. Raises as `create_topics`.
+        """
+        wanted = frozenset(topics)
+        existing = await self._call("reading the list of topics", partial(self._metadata, None))
+        missing = wanted - {each["topic"] for each in existing}
+        await self._create([NewTopic(name, partitions, replication) for name in sorted(missing)])
+        return missing
+
+    async def delete_topics(self, topics: Iterable[str]) -> None:
+        """Delete topics with all their records; return once they are gone. Raises UnknownTopic for a missing one."""
+        from aiokafka.protocol.admin import DeleteTopicsRequest
+
+        names = sorted(set(topics))
+        if not names:
+            return
+
+        async def step() -> None:
+            answer = await self._send_to_controller(DeleteTopicsRequest(names, int(self._timeout * 1000)))
+            for topic, code in answer.topic_error_codes:
+                raise_for(code, f"deleting topic {topic}")
+
+        async def gone() -> None:
+            if left := {each["topic"] for each in await self._metadata(None)}.intersection(names):
+                raise KafkaUnavailable(f"{', '.join(sorted(left))} is still there")
+
+        await self._call(f"deleting {', '.join(names)}", step)
+        await self._call(f"waiting until {', '.join(names)} is deleted", gone)
+
+    async def create_partitions(self, topic: str, count: int) -> None:
+        """Give a topic more partitions: `count` in all. Keys move to other partitions: order ends at this point.
+
+        Raises UnknownTopic, or KafkaError when the topic has as many already.
+        """
+        from aiokafka.protocol.admin import CreatePartitionsRequest
+
+        anywhere: Any = None  # on which brokers, is the cluster's choice
+        request = CreatePartitionsRequest([(topic, (count, anywhere))], int(self._timeout * 1000), False)
+
+        async def step() -> None:
+            for _, code, detail in (await self._send_to_controller(request)).topic_errors:
+                raise_for(code, f"giving topic {topic} {count} partitions", detail)
+
+        await self._call(f"giving topic {topic} {count} partitions", step)
+        await self._settle([topic], count)
+
+    async def _create(self, topics: Sequence[NewTopic], *, existing_is_error: bool = False) -> None:
+        from aiokafka.protocol.admin import CreateTopicsRequest
+
+        if not topics:
+            return
+        names = [topic.name for topic in topics]
+        during = f"creating {', '.join(names)}"
+        new: list[Any] = [
+            (topic.name, topic.partitions, topic.replication, [], list(topic.configs.items())) for topic in topics
+        ]
+
+        async def step() -> None:
+            if self._is_embedded:  # it creates a topic when it is asked for its metadata
+                await self._metadata(names, create=True)
+                return
+            answer = await self._send_to_controller(CreateTopicsRequest(new, int(self._timeout * 1000), False))
+            for topic, code, *detail in answer.topic_errors:
+                if code != TOPIC_ALREADY_EXISTS or existing_is_error:
+                    raise_for(code, f"creating topic {topic}", *detail)
+
+        await self._call(during, step)
+        await self._settle(names)
+
+    async def _settle(self, topics: Sequence[str], partitions: int = 1) -> None:
+        """Wait until each topic has at least so many partitions, and each of them a leader."""
+
+        async def step() -> None:
+            for topic in await self._metadata(topics):
+                leaders = [part["leader"] for part in topic["partitions"]]
+                if topic["error_code"] or len(leaders) < partitions or min(leaders) < 0:
+                    raise KafkaUnavailable(f"topic {topic['topic']} is not ready yet")
+
+        await self._call("waiting for new topics", step)
+
+    async def _ranges(self, topics: Iterable[Mapping[str, Any]]) -> Mapping[TopicPartition, tuple[int, int]]:
+        """Return beginning and end of each partition that has a leader."""
+        places = [
+            TopicPartition(topic["topic"], part["partition"])
+            for topic in topics
+            for part in topic["partitions"]
+            if part["leader"] >= 0
+        ]
+        beginnings = await self._offsets(places, "earliest")
+        ends = await self._offsets(places, "latest")
+        return {place: (beginnings[place], ends[place]) for place in places}
+
+
 async def list_topics(
-    bootstrap_brokers: str | Sequence[str] | None,
-    wanted: Callable[[str], bool] = lambda name: not name.startswith("__"),
+    bootstrap_brokers: str | Sequence[str] | None = None,
+    wanted: Callable[[str], bool] = is_not_internal,
     *,
     security: Security | None = None,
 ) -> Sequence[Topic]:
-    """Return the topics with a wanted name, sorted by name; by default all but Kafka's internal ones.
-
-    `security`: as for Producer. Raises KafkaUnavailable or another KafkaError.
-    """
-    require_aiokafka()
-    from aiokafka import AIOKafkaConsumer
-    from aiokafka import TopicPartition as Native
-
-    addresses = brokers_from(bootstrap_brokers, os.environ)
-    consumer: Any = AIOKafkaConsumer(**client_settings(addresses, security_from(security, os.environ)))
-    sockets = Sockets(consumer._client)
-    try:
-        with bootstrap_errors(addresses):
-            await sockets.open(consumer.start())
-        with translated("reading the list of topics"):
-            names = sorted(filter(wanted, await consumer.topics()))
-            await consumer._client.set_topics(names)
-            places = [Native(name, number) for name in names for number in consumer.partitions_for_topic(name) or ()]
-            starts = await consumer.beginning_offsets(places)
-            ends = await consumer.end_offsets(places)
-    finally:
-        await complete_shielded(close_consumer(consumer, sockets))
-    return [
-        Topic(name, len(own), sum(ends[place] - starts[place] for place in own))
-        for name in names
-        for own in [[place for place in places if place.topic == name]]
-    ]
+    """Return the topics with a wanted name: `Admin.list_topics` with a connection of its own."""
+    async with TopicOperations(bootstrap_brokers, security=security) as admin:
+        return await admin.list_topics(wanted)
 
 
 async def ensure_topics(
@@ -77,69 +227,29 @@ async def ensure_topics(
     timeout: float = LIMIT,
     security: Security | None = None,
 ) -> frozenset[str]:
-    """Create the missing topics; return once all of them can be written to.
-
-    Returns the names of the missing topics. Existing topics are left unchanged. `replication`: copies of each topic, by
-    default the brokers' default. The embedded broker creates topics with its own number of partitions. Raises
-    KafkaUnavailable, NotAuthorized, UnknownTopic (a name that is not allowed) or another KafkaError within the timeout
-    (seconds). `security`: as for Producer.
-    """
-    require_aiokafka()
-    from aiokafka.admin import AIOKafkaAdminClient
-
-    addresses = brokers_from(bootstrap_brokers, os.environ)
-    wanted = sorted(set(topics))
-    admin: Any = AIOKafkaAdminClient(
-        request_timeout_ms=int(timeout * 1000),
-        **client_settings(addresses, security_from(security, os.environ)),
-    )
-    sockets = Sockets(admin._client)
-    try:
-        with anyio.fail_after(timeout):
-            with bootstrap_errors(addresses):
-                await sockets.open(admin.start())
-            with translated("reading the list of topics"):
-                missing = frozenset(wanted) - frozenset(await admin.list_topics())
-            if missing:
-                await _create(admin, sorted(missing), partitions, replication)
-                await _settle(admin, sorted(missing))
-            return missing
-    except TimeoutError as error:
-        raise unreachable(addresses) from error
-    finally:
-        await complete_shielded(sockets.close())
+    """Create the missing topics: `Admin.ensure_topics` with a connection of its own. `timeout`: in seconds."""
+    admin = TopicOperations(bootstrap_brokers, security=security, timeout=timeout)
+    async with admin.within(timeout):
+        return await admin.ensure_topics(topics, partitions=partitions, replication=replication)
 
 
-async def _create(admin: Any, topics: Sequence[str], partitions: int, replication: int) -> None:
-    from aiokafka import errors
-    from aiokafka.admin import NewTopic
+def _name(topic: Mapping[str, Any]) -> str:
+    name: str = topic["topic"]
+    return name
 
-    if admin._client.cluster.controller is None:
-        return  # the embedded broker has none: it creates a topic when it is asked for its metadata, as we do next
-    with translated(f"creating {', '.join(topics)}"):
-        response = await admin.create_topics(
-            [
-                # aiokafka takes -1 only together with assignments, of which an empty list says nothing
-                NewTopic(topic, partitions, replication, {} if replication == BROKERS_DEFAULT else None)
-                for topic in topics
-            ]
+
+def _described(topic: Mapping[str, Any], ranges: Mapping[TopicPartition, tuple[int, int]]) -> TopicDescription:
+    partitions = []
+    for part in sorted(topic["partitions"], key=lambda part: int(part["partition"])):
+        beginning, end = ranges.get(TopicPartition(topic["topic"], part["partition"]), (None, None))
+        partitions.append(
+            Partition(
+                number=part["partition"],
+                leader=part["leader"] if part["leader"] >= 0 else None,
+                replicas=tuple(part["replicas"]),
+                in_sync_replicas=tuple(part["isr"]),
+                beginning=beginning,
+                end=end,
+            )
         )
-    for topic, code, *detail in response.topic_errors:
-        error_type = errors.for_code(code)
-        if error_type not in (errors.NoError, errors.TopicAlreadyExistsError):
-            raise translate(error_type(*detail), during=f"creating topic {topic}")
-
-
-async def _settle(admin: Any, topics: Sequence[str]) -> None:
-    """Wait until each topic's partitions have a leader."""
-    while True:
-        with translated("waiting for new topics"):
-            described = await admin.describe_topics(list(topics))
-        if all(
-            topic["error_code"] == 0
-            and topic["partitions"]
-            and all(part["leader"] >= 0 for part in topic["partitions"])
-            for topic in described
-        ):
-            return
-        await anyio.sleep(POLL_INTERVAL)
+    return TopicDescription(topic["topic"], bool(topic.get("is_internal")), partitions)
