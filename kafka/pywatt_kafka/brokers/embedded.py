@@ -63,6 +63,29 @@ class EmbeddedBroker:
         """Stop; all records are lost."""
         self._close()
 
+    def create_topic(self, name: str, partitions: int) -> None:
+        """Create a topic. Raises BrokerFailed if it exists, or the broker is not running."""
+        if self._library is None or self._cluster is None:
+            raise BrokerFailed("the embedded Kafka broker is not running")
+        code = self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1)
+        if code:
+            reason = self._library.rd_kafka_err2str(code).decode()
+            raise BrokerFailed(f"topic {name} cannot be created on the embedded broker: {reason}")
+
+    def disconnect(self) -> None:
+        """Close all connections, and accept no more."""
+        for node in range(1, self._nodes + 1):
+            self._call("broker_set_down", node)
+
+    def accept(self) -> None:
+        """Accept connections again."""
+        for node in range(1, self._nodes + 1):
+            self._call("broker_set_up", node)
+
+    def _call(self, name: str, node: int) -> None:
+        if self._library is not None and self._cluster is not None:
+            getattr(self._library, f"rd_kafka_mock_{name}")(self._cluster, node)
+
     def _close(self) -> None:
         self._address = ""
         cluster, self._cluster = self._cluster, None
@@ -98,6 +121,10 @@ def _library() -> ctypes.CDLL:
         ("mock_cluster_destroy", None, (pointer,)),
         ("mock_cluster_bootstraps", text, (pointer,)),
         ("mock_group_initial_rebalance_delay_ms", None, (pointer, ctypes.c_int32)),
+        ("mock_topic_create", number, (pointer, text, number, number)),
+        ("mock_broker_set_down", number, (pointer, ctypes.c_int32)),
+        ("mock_broker_set_up", number, (pointer, ctypes.c_int32)),
+        ("err2str", text, (number,)),
     ):
         function = getattr(library, f"rd_kafka_{name}")
         function.restype, function.argtypes = result, arguments

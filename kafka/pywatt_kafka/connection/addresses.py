@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from pywatt_kafka.errors import KafkaError
 
@@ -66,6 +67,21 @@ def with_port(address: str) -> str:
     return address if port is not None else f"{address}:{DEFAULT_PORT}"
 
 
+_embedded_here: set[str] = set()
+"""Addresses of the embedded brokers in this process."""
+
+
+@contextmanager
+def embedded_at(address: str) -> Iterator[None]:
+    """Let `is_embedded` know of an embedded broker in this process."""
+    _embedded_here.add(address)
+    try:
+        yield
+    finally:
+        _embedded_here.discard(address)
+
+
 def is_embedded(brokers: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Return whether these brokers are the embedded broker of this app."""
-    return environ.get(EMBEDDED_VARIABLE) == ",".join(brokers)
+    """Return whether these brokers are the embedded broker of this app, or one in this process."""
+    address = ",".join(brokers)
+    return environ.get(EMBEDDED_VARIABLE) == address or address in _embedded_here

@@ -89,6 +89,7 @@ KAFKA_ALLOWED = {
     "admin": KAFKA_GROUND | {"aiokafka", "connection", "security"},
     "dlq": KAFKA_GROUND | {"aiokafka", "connection", "producing", "security"},
     "brokers": KAFKA_GROUND,
+    "testing": KAFKA_GROUND | {"brokers", "connection"},
 }
 """Folders and modules of the Kafka library: the two engines know nothing of each other."""
 

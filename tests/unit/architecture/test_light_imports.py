@@ -35,7 +35,9 @@ def test_service_type_is_light_and_named_as_registered(name: str) -> None:
     assert loaded & HEAVY == set()
 
 
-@pytest.mark.parametrize("module", ["pywatt", "pywatt.service_type", "pywatt.cli", "pywatt_schemas", "pywatt_kafka"])
+@pytest.mark.parametrize(
+    "module", ["pywatt", "pywatt.service_type", "pywatt.cli", "pywatt_schemas", "pywatt_kafka", "pywatt_kafka.testing"]
+)
 def test_module_on_the_way_to_the_first_worker_is_light(module: str) -> None:
     assert loaded_after(f"import {module}") & HEAVY == set()
 
