@@ -8,7 +8,6 @@ from __future__ import annotations
 from pywatt_kafka.admin.admin import Admin
 from pywatt_kafka.admin.configs import Config
 from pywatt_kafka.admin.groups import Group, GroupDescription, GroupMember, OffsetReset
-from pywatt_kafka.admin.lag import consumer_lag
 from pywatt_kafka.admin.leave_group import leave_group
 from pywatt_kafka.admin.topics import NewTopic, Partition, Topic, TopicDescription, ensure_topics, list_topics
 from pywatt_kafka.connection.addresses import brokers_from
@@ -36,6 +35,9 @@ from pywatt_kafka.errors import (
     UnknownTopic,
     WrongLoop,
 )
+from pywatt_kafka.lag.consumer_lag import consumer_lag
+from pywatt_kafka.lag.group_lag import GroupLag, PartitionLag
+from pywatt_kafka.lag.lag_reader import LagReader
 from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.records import Header, Headers, Message, Offset, RecordPosition, TopicPartition, Unstable
 from pywatt_kafka.request_response.messages import Call, Reply
@@ -76,6 +78,7 @@ __all__ = [
     "FixedToken",
     "Group",
     "GroupDescription",
+    "GroupLag",
     "GroupMember",
     "GroupReader",
     "Header",
@@ -85,6 +88,7 @@ __all__ = [
     "Json",
     "KafkaError",
     "KafkaUnavailable",
+    "LagReader",
     "Mechanism",
     "Membership",
     "Message",
@@ -97,6 +101,7 @@ __all__ = [
     "OffsetReset",
     "OnBadValue",
     "Partition",
+    "PartitionLag",
     "Producer",
     "RecordPosition",
     "RecordTooLarge",

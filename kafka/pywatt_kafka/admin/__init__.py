@@ -1,1 +1,1 @@
-"""Administration of a cluster: topics, consumer lag, group members."""
+"""Administration of a cluster: topics, group members."""

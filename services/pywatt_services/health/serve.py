@@ -33,7 +33,7 @@ async def serve(options: HealthOptions, context: ServiceContext) -> None:
         context.degraded(next((known.failure for known in _groups(monitors) if known.failure), None))
 
     if options.watches:
-        from pywatt_kafka.admin.lag import consumer_lag
+        from pywatt_kafka.lag.consumer_lag import consumer_lag
 
         monitors += [LagMonitor(watch, consumer_lag, report=report) for watch in options.watches]
     async with asyncio.TaskGroup() as tasks:

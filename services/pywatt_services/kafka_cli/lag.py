@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pywatt.cli.output.table import json_option, print_json, print_table
-from pywatt_kafka.admin.lag import consumer_lag
+from pywatt_kafka.lag.consumer_lag import consumer_lag
 from pywatt_services.kafka_cli.cluster_precedence import Cluster
 from pywatt_services.kafka_cli.connection_options import connection_options
 from pywatt_services.kafka_cli.errors import run

@@ -87,6 +87,7 @@ KAFKA_ALLOWED = {
     "consuming": _CLIENT | {"dlq", "processing", "producing"},
     "request_response": KAFKA_GROUND | {"consuming", "engine", "producing", "security"},
     "admin": KAFKA_GROUND | {"aiokafka", "connection", "security"},
+    "lag": KAFKA_GROUND | {"aiokafka", "connection", "security"},
     "dlq": KAFKA_GROUND | {"aiokafka", "connection", "producing", "security"},
     "brokers": KAFKA_GROUND,
     "testing": KAFKA_GROUND | {"brokers", "connection"},

@@ -1,0 +1,1 @@
+"""Consumer lag: its measurement, and verdicts by a sliding window of measurements."""

@@ -1,0 +1,58 @@
+"""The lag of a consumer group: values without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pywatt_kafka.records import TopicPartition
+
+MILLISECONDS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionLag:
+    """Offsets of one partition at the time of a measurement."""
+
+    committed: int | None
+    """Offset that the group committed; None: none."""
+    position: int
+    """Offset of the first record that the group has yet to process, or `end`.
+
+    Not below the log start, and past what is never delivered: markers, aborted, deleted and compacted records.
+    """
+    end: int
+    """The last stable offset: records behind it belong to open transactions, and nobody can read them yet."""
+    timestamp: int | None = None
+    """Timestamp of the record at `position` in Unix milliseconds; None: there is none, or it could not be read."""
+
+    @property
+    def records(self) -> int:
+        """Number of offsets from `position` to `end`."""
+        return max(0, self.end - self.position)
+
+    def seconds(self, now: float) -> float | None:
+        """Return the age of the record at `position` at the Unix time `now`; 0 without lag, None if not known."""
+        if not self.records:
+            return 0.0
+        return None if self.timestamp is None else max(0.0, now - self.timestamp / MILLISECONDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLag:
+    """A consumer group at the time of a measurement."""
+
+    group: str
+    known: bool
+    """False: the cluster knows neither a member nor a committed offset of the group."""
+    members: int | None = None
+    """Number of members; None: the cluster does not say it, as for groups of the consumer protocol (KIP-848)."""
+    partitions: Mapping[TopicPartition, PartitionLag] = field(default_factory=dict)
+    """By partition, in order."""
+
+    def records(self) -> Mapping[str, Mapping[int, int]]:
+        """Return the number of records by topic and partition."""
+        found: dict[str, dict[int, int]] = {}
+        for place, partition in self.partitions.items():
+            found.setdefault(place.topic, {})[place.partition] = partition.records
+        return found

@@ -1,0 +1,185 @@
+"""Measures the lag of consumer groups with one client that stays open."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+
+from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, require_aiokafka
+from pywatt_kafka.aiokafka.errors import translated
+from pywatt_kafka.aiokafka.group_requests import (
+    DEAD,
+    GroupDescription,
+    committed_offsets,
+    describe_group,
+    existing_partitions,
+    find_coordinator,
+    is_listed,
+)
+from pywatt_kafka.aiokafka.records import native
+from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
+from pywatt_kafka.connection.addresses import brokers_from
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.lag.first_record import FETCH_SETTINGS, FirstRecords
+from pywatt_kafka.lag.group_lag import GroupLag, PartitionLag
+from pywatt_kafka.records import TopicPartition
+from pywatt_kafka.security.environment import security_from
+from pywatt_kafka.security.options import Security
+
+LIMIT = 10.0  # seconds
+RETRY_INTERVAL = 0.1  # seconds
+
+ResultT = TypeVar("ResultT")
+
+
+class LagReader:
+    """Measures the lag of groups of one cluster, without joining them; an async context manager.
+
+    It connects with the first measurement, stays connected, and connects again after one that failed. One measurement
+    at a time; others wait.
+    """
+
+    def __init__(
+        self,
+        bootstrap_brokers: str | Sequence[str] | None = None,
+        *,
+        timeout: float = LIMIT,
+        security: Security | None = None,
+    ) -> None:
+        """`timeout`: seconds that one measurement may take. `security` None: as described by the variables
+        KAFKA_SECURITY_PROTOCOL ... Raises KafkaError when it cannot be used, and MissingDependency.
+        """
+        require_aiokafka()
+        self._brokers = brokers_from(bootstrap_brokers, os.environ)
+        self._timeout = timeout
+        self._settings: dict[str, Any] = {
+            "request_timeout_ms": int(timeout * 1000),
+            **FETCH_SETTINGS,
+            **client_settings(self._brokers, security_from(security, os.environ)),
+        }
+        self._consumer: Any = None
+        self._first_records: dict[str, FirstRecords] = {}
+        """By group, kept from measurement to measurement: a record that still has to be processed is read once."""
+        self._lock = anyio.Lock()
+
+    async def __aenter__(self) -> Self:
+        """Return itself: it connects later."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        await complete_shielded(self._close())
+
+    async def measure(self, group: str, topics: Iterable[str] | None = None) -> GroupLag:
+        """Return the lag of a group.
+
+        `topics` None: all topics with an offset that the group committed (the embedded broker cannot list them: name
+        them there). Of a named topic every partition counts; one without a committed offset lags by all its records. A
+        topic that does not exist is left out. Raises KafkaUnavailable or another KafkaError within the timeout.
+        """
+        async with self._lock:
+            try:
+                with anyio.fail_after(self._timeout):
+                    return await self._measure(group, None if topics is None else frozenset(topics))
+            except TimeoutError as error:
+                await complete_shielded(self._close())
+                raise KafkaUnavailable(
+                    f"the lag of group {group} could not be measured at {','.join(self._brokers)}"
+                    f" within {self._timeout:g} s"
+                ) from error
+            except BaseException:
+                await complete_shielded(self._close())
+                raise
+
+    async def _measure(self, group: str, topics: frozenset[str] | None) -> GroupLag:
+        deadline = time.monotonic() + self._timeout / 2
+        consumer = await self._opened()
+        client = consumer._client
+        offsets, state = await _patiently(lambda: self._group(client, group, topics))
+        known = any(offset >= 0 for offset in offsets.values()) or (state is not None and state.state != DEAD)
+        with translated(f"measuring the lag of group {group}"):
+            if not known and state is not None:  # a group of another protocol may look dead
+                known = await is_listed(client, await find_coordinator(client, group), group)
+            existing = await existing_partitions(client)
+            places = [place for place in sorted(offsets) if place.partition in existing.get(place.topic, ())]
+            natives = [native(place) for place in places]
+            ends = _by_place(await consumer.end_offsets(natives))
+            starts = _by_place(await consumer.beginning_offsets(natives))
+            # a recreated topic may be shorter than the offset committed for the old one
+            begins = {place: min(max(offsets[place], starts[place]), ends[place]) for place in places}
+            first = self._first_records.setdefault(group, FirstRecords())
+            await first.find(consumer, begins, ends, deadline)
+        return GroupLag(
+            group=group,
+            known=known,
+            members=None if state is None or (state.state == DEAD and known) else state.members,
+            partitions={
+                place: PartitionLag(
+                    committed=offsets[place] if offsets[place] >= 0 else None,
+                    position=min(first.position(place, begins[place]), ends[place]),
+                    end=ends[place],
+                    timestamp=first.timestamp(place),
+                )
+                for place in places
+            },
+        )
+
+    async def _group(
+        self, client: Any, group: str, topics: frozenset[str] | None
+    ) -> tuple[Mapping[TopicPartition, int], GroupDescription | None]:
+        """Return committed offsets, -1 for a partition of a named topic that has none, and the state of the group."""
+        wanted: list[TopicPartition] | None = None
+        with translated(f"reading what group {group} has committed"):
+            if topics is not None:
+                existing = await existing_partitions(client)
+                wanted = [
+                    TopicPartition(topic, number)
+                    for topic in topics.intersection(existing)
+                    for number in sorted(existing[topic])
+                ]
+            coordinator = await find_coordinator(client, group)
+            try:
+                found = {} if wanted == [] else await committed_offsets(client, coordinator, group, wanted)
+            except TypeError as error:
+                raise KafkaError(
+                    f"this broker cannot list what group {group} has committed", hint="name the topics"
+                ) from error
+            if wanted is not None and not found.keys() >= set(wanted):
+                raise KafkaUnavailable(f"the broker has not loaded group {group} yet")
+            return found, await describe_group(client, coordinator, group)
+
+    async def _opened(self) -> Any:
+        if self._consumer is None:
+            from aiokafka import AIOKafkaConsumer
+
+            consumer: Any = AIOKafkaConsumer(**self._settings)
+            self._sockets = Sockets(consumer._client)
+            self._consumer = consumer
+            with bootstrap_errors(self._brokers):
+                await self._sockets.open(consumer.start())
+        return self._consumer
+
+    async def _close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await close_consumer(consumer, self._sockets)
+
+
+def _by_place(found: Mapping[Any, int]) -> dict[TopicPartition, int]:
+    return {TopicPartition(*place): offset for place, offset in found.items()}
+
+
+async def _patiently(read: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Retry while the coordinator of the group is not available yet, as on a fresh broker."""
+    while True:
+        try:
+            return await read()
+        except KafkaUnavailable:
+            await anyio.sleep(RETRY_INTERVAL)
