@@ -12,7 +12,10 @@ from pywatt_kafka.admin.leave_group import leave_group
 from pywatt_kafka.admin.topics import NewTopic, Partition, Topic, TopicDescription, ensure_topics, list_topics
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
+from pywatt_kafka.consuming.consumer import Consumer
 from pywatt_kafka.consuming.group_reader import AssignmentListener, GroupReader
+from pywatt_kafka.consuming.stream import ConsumerStream
+from pywatt_kafka.consuming.stream_message import StreamMessage
 from pywatt_kafka.consuming.tail_reader import TailReader
 from pywatt_kafka.engine.fetching import Fetching, Isolation
 from pywatt_kafka.engine.membership import Membership
@@ -71,6 +74,8 @@ __all__ = [
     "Config",
     "ConnectionState",
     "ConnectionStatus",
+    "Consumer",
+    "ConsumerStream",
     "Deserializer",
     "Deserializers",
     "Fenced",
@@ -113,6 +118,7 @@ __all__ = [
     "SerializationFailed",
     "Serializer",
     "Serializers",
+    "StreamMessage",
     "String",
     "TailReader",
     "Tls",

@@ -18,7 +18,7 @@ from pywatt_kafka.aiokafka.records import batches_from, native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
 from pywatt_kafka.engine.fetching import Isolation
 from pywatt_kafka.engine.settings import ERROR_TTL, METADATA_AGE, GroupSettings
-from pywatt_kafka.errors import Fenced, KafkaError, KafkaUnavailable
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 
 logger = logging.getLogger("pywatt_kafka")
@@ -45,7 +45,6 @@ class AiokafkaGroup:
         self._last_error: KafkaError | None = None
         self._last_error_at = 0.0
         self._listener_error: Exception | None = None
-        self._fenced: Fenced | None = None
         self._closing = False
         slowest = max(member.session_timeout, member.rebalance_timeout)
         self._consumer: Any = AIOKafkaConsumer(
@@ -70,10 +69,7 @@ class AiokafkaGroup:
         """Connect; joining continues in the background, and does not wait for topics to exist."""
         with bootstrap_errors(self._brokers):
             await self._sockets.open(self._consumer.start())
-            if self._membership.instance_id is not None:
-                from pywatt_kafka.aiokafka.static_member import name_static_member
-
-                name_static_member(self._consumer._coordinator, self._note_fenced)
+            self._settings.opened(await self._present())
             delay_leader(self._consumer._coordinator, self._brokers, os.environ)
             # Subscribed only now: a start with topics fails when one of them does not exist, and waits for the group.
             settings = self._settings
@@ -82,6 +78,11 @@ class AiokafkaGroup:
             else:
                 named = [*map(re.escape, settings.topics), settings.pattern]
                 self._consumer.subscribe(pattern=rf"(?:{'|'.join(named)})\Z", listener=self)
+
+    async def _present(self) -> Mapping[str, int]:
+        """Return the number of partitions of each topic of the cluster; asking for all of them creates none."""
+        cluster = await self._consumer._client.fetch_all_metadata()
+        return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
 
     def stale(self) -> bool:
         """Return whether no socket is connected, a topic is missing, or there was an error."""
@@ -97,9 +98,7 @@ class AiokafkaGroup:
         await refresh_metadata(self._consumer._client, self._brokers)
 
     def broken(self) -> bool:
-        """Return whether the coordinator task has ended. Raises Fenced."""
-        if self._fenced is not None:
-            raise self._fenced
+        """Return whether the coordinator task has ended."""
         return self._consumer._coordinator is not None and done(self._consumer._coordinator._coordination_task)
 
     async def close(self) -> None:
@@ -116,8 +115,6 @@ class AiokafkaGroup:
             raise error
         if self._closing:
             raise KafkaUnavailable("the connection is being closed")
-        if self._fenced is not None:
-            raise self._fenced
         wanted: list[Any] = []
         if self._paused:
             # With partitions named, as a fetch for all discards the prefetched records of paused partitions. It
@@ -131,8 +128,6 @@ class AiokafkaGroup:
             if TRY_AGAIN not in str(error):
                 self._last_error, self._last_error_at = error, time.monotonic()
             raise
-        if self._fenced is not None:
-            raise self._fenced
         return batches_from(batches)
 
     async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
@@ -180,11 +175,23 @@ class AiokafkaGroup:
             found = await self._consumer._coordinator.fetch_committed_offsets([native(place) for place in partitions])
         return {TopicPartition(*place): Offset(offset.offset, offset.metadata) for place, offset in found.items()}
 
+    async def begin_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset of the first record of each partition."""
+        with translated("finding where partitions begin"):
+            found = await self._consumer.beginning_offsets([native(place) for place in partitions])
+        return {TopicPartition(*place): offset for place, offset in found.items()}
+
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return the offset after the last record of each partition."""
         with translated("finding where partitions end"):
             found = await self._consumer.end_offsets([native(place) for place in partitions])
         return {TopicPartition(*place): offset for place, offset in found.items()}
+
+    async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int | None]:
+        """Return the offset of the first record at or after each time (ms since 1970); None where there is none."""
+        with translated("finding offsets by time"):
+            found = await self._consumer.offsets_for_times({native(place): time for place, time in times.items()})
+        return {TopicPartition(*place): None if at is None else at.offset for place, at in found.items()}
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
         """Return the ranges that open transactions hold, as the last fetches reported."""
@@ -249,9 +256,6 @@ class AiokafkaGroup:
         await self._notify(self._settings.revoked(places))
         self._owned = frozenset()
         self._paused.clear()
-
-    def _note_fenced(self) -> None:
-        self._fenced = self._membership.fenced()
 
     async def _notify(self, notified: Awaitable[None]) -> None:
         try:

@@ -1,8 +1,7 @@
 """Keeps one client of the cluster connected: opens, checks and replaces it, and reports its status.
 
 The client underneath (an `Engine`) may fail to open, lose its brokers, or break for good. The user of a Producer or
-GroupReader sees that only as a status: the loop here continues until it is cancelled. Only a fenced client is not
-replaced: the new one would fence the client that took its place, which might do the same, without end.
+GroupReader sees that only as a status: the loop here continues until it is cancelled.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from pywatt_kafka.backoff import backoff
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.engine.protocols import Engine
-from pywatt_kafka.errors import Fenced, KafkaError
+from pywatt_kafka.errors import KafkaError
 
 logger = logging.getLogger("pywatt_kafka")
 
@@ -31,7 +30,6 @@ LONGEST_BACKOFF = 2.0  # ... up to this
 SOCKET_CHECK_INTERVAL = 0.5  # seconds between checks of the client's sockets, which cost no traffic
 CHECK_INTERVAL = 5.0  # seconds between metadata requests of a connected client
 CHECK_LIMIT = 5.0  # seconds for the response to such a request
-LEVELS = {ConnectionState.AWAY: logging.WARNING, ConnectionState.FENCED: logging.ERROR}
 
 
 EngineT = TypeVar("EngineT", bound=Engine)
@@ -60,7 +58,6 @@ class ClusterConnection(Generic[EngineT]):
         self._clock = clock
         self._rng = rng
         self._engine: EngineT | None = None
-        self._fenced: Fenced | None = None
         self._status = ConnectionStatus(ConnectionState.CONNECTING)
         self._changed = asyncio.Event()
         self._check_now = asyncio.Event()
@@ -109,18 +106,15 @@ class ClusterConnection(Generic[EngineT]):
         return self._engine
 
     async def connected(self) -> EngineT:
-        """Wait until the cluster answers; return the engine. Raises Fenced."""
+        """Wait until the cluster answers; return the engine."""
         while self._engine is None or self._status.state is not ConnectionState.CONNECTED:
-            self._check_fenced()
             await self._changed.wait()
         return self._engine
 
     async def opened(self) -> EngineT:
-        """Wait until there is an open engine, even if its brokers do not answer; return it. Raises Fenced."""
-        self._check_fenced()
+        """Wait until there is an open engine, even if its brokers do not answer; return it."""
         while self._engine is None:
             await self._changed.wait()
-            self._check_fenced()
         return self._engine
 
     def start_soon(self, job: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
@@ -139,21 +133,13 @@ class ClusterConnection(Generic[EngineT]):
         finally:
             self._stopped.set()
 
-    def _check_fenced(self) -> None:
-        if (error := self._fenced) is not None:
-            raise Fenced(error.message, hint=error.hint, code=error.code) from error
-
     async def _run(self) -> None:
-        while self._fenced is None:
+        while True:
             engine = await self._open()
             try:
                 self._engine = engine
                 self._set(ConnectionState.CONNECTED)
                 await self._watch(engine)
-            except Fenced as error:
-                self._fenced = error
-                self._set(ConnectionState.FENCED, str(error))
-                logger.error("Kafka %s: fix: %s", self._name, error.hint)
             finally:
                 with anyio.CancelScope(shield=True):
                     await engine.close()
@@ -167,7 +153,7 @@ class ClusterConnection(Generic[EngineT]):
                 with anyio.fail_after(OPEN_LIMIT):
                     await engine.open()
             except (KafkaError, TimeoutError) as error:
-                self._set(ConnectionState.AWAY, str(error) or f"no answer within {OPEN_LIMIT:g} s")
+                self._set(ConnectionState.AWAY, str(error) or f"no answer within {OPEN_LIMIT:g} s", error)
                 await engine.close()
             except BaseException:
                 with anyio.CancelScope(shield=True):
@@ -180,7 +166,7 @@ class ClusterConnection(Generic[EngineT]):
             retries += 1
 
     async def _watch(self, engine: EngineT) -> None:
-        """Check the engine regularly; return when it must be replaced. Raises Fenced."""
+        """Check the engine regularly; return when it must be replaced."""
         checked = self._clock()
         away_since: float | None = None
         while True:
@@ -199,24 +185,22 @@ class ClusterConnection(Generic[EngineT]):
             try:
                 with anyio.fail_after(CHECK_LIMIT):
                     await engine.check()
-            except Fenced:
-                raise
             except (KafkaError, TimeoutError) as error:
                 away_since = now if away_since is None else away_since
-                self._set(ConnectionState.AWAY, str(error) or f"no answer within {CHECK_LIMIT:g} s")
+                self._set(ConnectionState.AWAY, str(error) or f"no answer within {CHECK_LIMIT:g} s", error)
                 if now - away_since >= self._replace_after:
                     return
             else:
                 away_since = None
                 self._set(ConnectionState.CONNECTED)
 
-    def _set(self, state: ConnectionState, reason: str = "") -> None:
-        status = ConnectionStatus(state, reason)
+    def _set(self, state: ConnectionState, reason: str = "", error: Exception | None = None) -> None:
+        status = ConnectionStatus(state, reason, error if isinstance(error, KafkaError) else None)
         if status == self._status:
             self._wake()
             return
         if state is not self._status.state:
-            level = LEVELS.get(state, logging.INFO)
+            level = logging.WARNING if state is ConnectionState.AWAY else logging.INFO
             logger.log(level, "Kafka %s: %s%s", self._name, state.value, f" ({reason})" if reason else "")
         self._status = status
         self._wake()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self, Unpack, overload
+from typing import Any, Protocol, Self, TypeVar, Unpack, overload
 from weakref import WeakSet
 
 from pywatt_kafka.connection.addresses import brokers_from
@@ -15,8 +15,9 @@ from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.engine.membership import Membership, MembershipOptions
+from pywatt_kafka.engine.protocols import GroupEngine
 from pywatt_kafka.engine.settings import EngineName, GroupSettings
-from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError, KafkaUnavailable
+from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable
 from pywatt_kafka.libraries import group_factory, require
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.security.environment import security_from
@@ -28,6 +29,8 @@ REPLACE_AFTER = 30.0  # seconds without a response, after which the client recon
 FETCH_TIMEOUT = 1.0  # seconds
 REBALANCE_GRACE = 0.5  # seconds beyond its timeout after which a fetch stops waiting for a rebalance
 ERROR_PAUSE = 0.5  # seconds
+
+AnswerT = TypeVar("AnswerT")
 
 
 class AssignmentListener(Protocol):
@@ -131,15 +134,19 @@ class GroupReader:
         self._next: dict[TopicPartition, int] = {}
         """Offset after the last returned record, by partition of this assignment."""
         self._rewind = False
+        self._present: Mapping[str, int] | None = None
+        """Number of partitions of each topic when it first connected."""
         settings = GroupSettings(
             membership=membership,
             topics=tuple(topics),
             pattern=pattern,
             client_id=client_id_from(client_id, os.environ),
             fetching=fetching or Fetching(),
+            opened=self._opened,
             assigned=self._assigned,
             revoked=self._revoked,
         )
+        self._group_id = membership.group
         self._engine: EngineName = engine
         self._connection = ClusterConnection(
             group_factory(engine, self._brokers, settings, security_from(security, os.environ)),
@@ -157,6 +164,11 @@ class GroupReader:
     def connected(self) -> bool:
         """True while the cluster answers and the group reports no error."""
         return self._connection.status.state is ConnectionState.CONNECTED
+
+    @property
+    def group_id(self) -> str:
+        """The name of the group."""
+        return self._group_id
 
     @property
     def assignment(self) -> frozenset[TopicPartition]:
@@ -217,9 +229,6 @@ class GroupReader:
                 batches = await engine.fetch(timeout, max_records)
         except TimeoutError:
             return {}
-        except Fenced:
-            self._connection.check_soon()
-            raise
         except KafkaError:
             # The engine keeps it for the status. Records that the call took for other partitions are lost.
             self._rewind = True
@@ -231,13 +240,20 @@ class GroupReader:
         return batches
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        """Yield the records of all partitions one by one, without end."""
+        """Yield the records of all partitions one by one, without end. Raises NotAuthorized."""
         while True:
-            for partition, messages in (await self.fetch()).items():
+            batches = await self.fetch()
+            if not batches and (failure := self.status.failure) is not None:
+                raise failure
+            for partition, messages in batches.items():
                 for message in messages:
                     if partition not in self._assignment:
                         break  # revoked meanwhile: its new owner reads the rest
                     yield message
+
+    def appeared(self, partition: TopicPartition) -> bool:
+        """Return whether a partition did not exist yet when this reader first connected."""
+        return self._present is not None and partition.partition >= self._present.get(partition.topic, 0)
 
     def pause(self, *partitions: TopicPartition) -> None:
         """Stop fetching from these partitions until they are resumed or revoked; ignores those of other members."""
@@ -262,7 +278,6 @@ class GroupReader:
 
         Raises CommitFailed when a partition is no longer this member's or a rebalance keeps the group busy, and
         KafkaUnavailable when no broker answers; both within the request timeout, at once while the brokers are away.
-        Raises Fenced when another member has taken the place of this one, as do all other calls.
         """
         if self.status.state is ConnectionState.AWAY:
             raise KafkaUnavailable(f"committing: {self.status.reason}")
@@ -285,35 +300,41 @@ class GroupReader:
 
         Raises KafkaUnavailable within the request timeout.
         """
-        try:
-            async with asyncio.timeout(self._request_timeout):
-                engine = await self._connection.opened()
-                return await engine.committed(partitions)
-        except TimeoutError as error:
-            self._connection.check_soon()
-            raise KafkaUnavailable(f"reading committed offsets: {self.status.reason or 'no answer in time'}") from error
+        return await self._ask("reading committed offsets", lambda engine: engine.committed(partitions))
+
+    async def begin_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset of each partition's first record. Raises KafkaUnavailable within the request timeout."""
+        return await self._ask("finding the beginning", lambda engine: engine.begin_offsets(partitions))
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return the offset after each partition's last record. Raises KafkaUnavailable within the request timeout."""
-        try:
-            async with asyncio.timeout(self._request_timeout):
-                engine = await self._connection.opened()
-                return await engine.end_offsets(partitions)
-        except TimeoutError as error:
-            self._connection.check_soon()
-            raise KafkaUnavailable(f"finding the end: {self.status.reason or 'no answer in time'}") from error
+        return await self._ask("finding the end", lambda engine: engine.end_offsets(partitions))
+
+    async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int | None]:
+        """Return the offset of the first record at or after each time (ms since 1970); None where there is none.
+
+        Raises KafkaUnavailable within the request timeout.
+        """
+        return await self._ask("finding offsets by time", lambda engine: engine.offsets_at(times))
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
         """Return the ranges of these partitions that open transactions hold, as far as known.
 
         Raises KafkaUnavailable within the request timeout.
         """
+        return await self._ask("finding open transactions", lambda engine: engine.unstable(partitions))
+
+    async def _ask(self, during: str, ask: Callable[[GroupEngine], Awaitable[AnswerT]]) -> AnswerT:
         try:
             async with asyncio.timeout(self._request_timeout):
-                engine = await self._connection.opened()
-                return await engine.unstable(partitions)
+                return await ask(await self._connection.opened())
         except TimeoutError as error:
-            raise KafkaUnavailable(f"finding open transactions: {self.status.reason or 'no answer in time'}") from error
+            self._connection.check_soon()
+            raise KafkaUnavailable(f"{during}: {self.status.reason or 'no answer in time'}") from error
+
+    def _opened(self, present: Mapping[str, int]) -> None:
+        if self._present is None:
+            self._present = present
 
     async def _assigned(self, partitions: frozenset[TopicPartition]) -> None:
         self._assignment = partitions

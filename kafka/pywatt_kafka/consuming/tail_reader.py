@@ -109,8 +109,11 @@ class TailReader:
             return {}
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        """Yield the records of all partitions one by one, without end."""
+        """Yield the records of all partitions one by one, without end. Raises NotAuthorized."""
         while True:
-            for messages in (await self.fetch()).values():
+            batches = await self.fetch()
+            if not batches and (failure := self.status.failure) is not None:
+                raise failure
+            for messages in batches.values():
                 for message in messages:
                     yield message

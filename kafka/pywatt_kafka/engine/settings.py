@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -50,5 +50,7 @@ class GroupSettings:
     """Matches the whole names of further topics."""
     client_id: str
     fetching: Fetching
+    opened: Callable[[Mapping[str, int]], None]
+    """Called after connecting with the number of partitions of each topic that is read and exists."""
     assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]]
     revoked: Callable[[frozenset[TopicPartition]], Awaitable[None]]

@@ -20,13 +20,13 @@ import anyio
 
 from pywatt_kafka.engine.settings import ERROR_TTL, GroupSettings
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.rdkafka import watermarks
 from pywatt_kafka.rdkafka.client import CHECK_LIMIT, client_settings, fetch_settings
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.drained import DrainedPartitions, EndReached, Polled
 from pywatt_kafka.rdkafka.errors import translate, translated
 from pywatt_kafka.rdkafka.poller import Poller
 from pywatt_kafka.rdkafka.records import message_from, native
-from pywatt_kafka.rdkafka.watermarks import CALL_LIMIT, end_offsets, known_ends, unstable_ranges
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.security.options import Security
 
@@ -58,6 +58,8 @@ class RdkafkaGroup:
         self._health = ClientHealth(brokers)
         self._consumer: Any = None
         self._poller: Poller[Polled | None] = Poller(self._poll)
+        self._present: dict[str, int] = {}
+        """Number of partitions of each topic of the cluster."""
         self._subscribed: frozenset[str] = frozenset()
         self._owned: frozenset[TopicPartition] = frozenset()
         self._paused: set[TopicPartition] = set()
@@ -81,6 +83,7 @@ class RdkafkaGroup:
         self._poller.start()
         await self._poller.call(self._make)
         await self.check()
+        self._settings.opened(self._present)
 
     def stale(self) -> bool:
         """Return whether no broker is connected, a topic is missing, or there was an error."""
@@ -100,15 +103,14 @@ class RdkafkaGroup:
         except KafkaException as error:
             raise self._health.unreachable() from error
         self._health.answered()
+        self._present = {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
         there = frozenset(name for name, topic in metadata.topics.items() if topic.error is None and self._wants(name))
         if there != self._subscribed and not self._closing:
             self._subscribed = there
             await self._poller.call(self._subscribe)
 
     def broken(self) -> bool:
-        """Return whether a fatal error has stopped the client for good. Raises Fenced."""
-        if self._health.fenced:
-            raise self._membership.fenced()
+        """Return whether a fatal error has stopped the client for good."""
         return self._health.fatal
 
     async def close(self) -> None:
@@ -125,8 +127,6 @@ class RdkafkaGroup:
             raise error
         if self._closing:
             raise KafkaUnavailable("the connection is being closed")
-        if self._health.fenced:
-            raise self._membership.fenced()
         polled = await self._poller.fetch(timeout, max_records)
         if polled is None:
             return {}
@@ -166,27 +166,24 @@ class RdkafkaGroup:
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
         """Return committed positions with their metadata."""
-        wanted = [native(place) for place in partitions]
-        if not wanted:
-            return {}
-        with translated("reading committed offsets"):
-            found = await self._poller.call(partial(self._consumer.committed, wanted, timeout=CALL_LIMIT))
-        for each in found:
-            if each.error is not None:
-                raise translate(each.error, during="reading committed offsets")
-        return {
-            TopicPartition(each.topic, each.partition): Offset(each.offset, each.metadata or "")
-            for each in found
-            if each.offset >= 0
-        }
+        places = tuple(partitions)
+        return await self._poller.call(partial(watermarks.committed_offsets, self._consumer, places)) if places else {}
+
+    async def begin_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset of the first record of each partition."""
+        return await self._poller.call(partial(watermarks.begin_offsets, self._consumer, tuple(partitions)))
+
+    async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int | None]:
+        """Return the offset of the first record at or after each time (ms since 1970); None where there is none."""
+        return await self._poller.call(partial(watermarks.offsets_at, self._consumer, times))
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return the offset after the last record of each partition."""
-        return await self._poller.call(partial(end_offsets, self._consumer, tuple(partitions)))
+        return await self._poller.call(partial(watermarks.end_offsets, self._consumer, tuple(partitions)))
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
         """Return the ranges that open transactions hold."""
-        return await self._poller.call(partial(unstable_ranges, self._consumer, tuple(partitions)))
+        return await self._poller.call(partial(watermarks.unstable_ranges, self._consumer, tuple(partitions)))
 
     def positions(self) -> Mapping[TopicPartition, int]:
         """Return the offset at which each partition was found to have no further record."""
@@ -330,7 +327,7 @@ class RdkafkaGroup:
         if now - self._ends_at < ENDS_INTERVAL:
             return
         self._ends_at = now
-        self._ends = known_ends(self._consumer, self._owned)
+        self._ends = watermarks.known_ends(self._consumer, self._owned)
 
     def _handle_error(self, error: Any) -> None:
         """Record an error for the status, unless it is transient."""

@@ -1,0 +1,61 @@
+"""Turns fetched records into the items of a stream, and carries out the policy for bad values."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+from pywatt_kafka.consuming.assigned_partition import AssignedPartition
+from pywatt_kafka.consuming.stream_message import StreamMessage
+from pywatt_kafka.errors import SerializationFailed
+from pywatt_kafka.processing.dead_letter_writer import DeadLetterWriter, failure_of
+from pywatt_kafka.records import Message
+from pywatt_kafka.serde.bad_values import BadValuePolicy
+from pywatt_kafka.serde.conversion import from_bytes
+from pywatt_kafka.serde.serializers import Deserializers
+
+logger = logging.getLogger("pywatt_kafka")
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Decoder(Generic[K, V]):
+    """Deserializes the keys and values of one stream."""
+
+    def __init__(
+        self,
+        deserializers: Deserializers[K, V] | None,
+        policy: BadValuePolicy,
+        dead_letters: Callable[[], Awaitable[DeadLetterWriter]],
+    ) -> None:
+        """`deserializers` None: keys and values stay bytes. `dead_letters` returns the writer of dead letters."""
+        self.deserializers = deserializers
+        self._policy = policy
+        self._dead_letters = dead_letters
+
+    async def decode(self, partition: AssignedPartition, message: Message) -> StreamMessage[K, V] | None:
+        """Return the item of a record; None for one that is passed over. Raises SerializationFailed."""
+        topic, number, offset, key, value, headers, timestamp = message
+        fields: Any = key, value
+        if self.deserializers is not None:
+            try:
+                fields = from_bytes(self.deserializers, message)
+                if type(fields) is not tuple:
+                    fields = await fields
+            except SerializationFailed as error:
+                if self._policy.raises:
+                    raise
+                await self._pass_over(message, error)
+                return None
+        return StreamMessage(topic, number, offset, fields[0], fields[1], headers, timestamp, partition)
+
+    async def _pass_over(self, message: Message, error: SerializationFailed) -> None:
+        topic = self._policy.dead_letter_topic(message.topic)
+        if topic is None:
+            logger.warning("%s; skipped", error)
+        else:
+            writer = await self._dead_letters()
+            await writer.write(topic, message, [failure_of(error)], attempts=1)
+            logger.warning("%s; it is in %s now", error, topic)

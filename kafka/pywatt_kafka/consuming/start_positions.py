@@ -1,0 +1,52 @@
+"""Decides where reading of a newly assigned partition begins; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from pywatt_kafka.records import Offset, TopicPartition
+
+Mode: TypeAlias = Literal["committed", "earliest", "latest"]
+"""Where a stream begins: at what the group has committed, or at the first or after the last record regardless of it."""
+Fallback: TypeAlias = Literal["earliest", "latest", "fail"]
+"""Where a partition begins for which the group has committed nothing, or nothing that is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Where partitions begin."""
+
+    at: Mapping[TopicPartition, Offset]
+    """Those that begin at a committed offset."""
+    earliest: frozenset[TopicPartition]
+    latest: frozenset[TopicPartition]
+    refused: frozenset[TopicPartition]
+    """Those that must not be read."""
+
+
+def decide_starts(
+    partitions: Iterable[TopicPartition],
+    committed: Mapping[TopicPartition, Offset],
+    *,
+    mode: Mode,
+    fallback: Fallback,
+    appeared: Callable[[TopicPartition], bool],
+) -> Starts:
+    """Return where partitions begin; `appeared` returns whether one has appeared since the consumer started.
+
+    A partition that has appeared begins at its first record, as `latest` would lose those that were written before the
+    group noticed it.
+    """
+    at: dict[TopicPartition, Offset] = {}
+    sought: dict[str, set[TopicPartition]] = {"earliest": set(), "latest": set(), "fail": set()}
+    for place in partitions:
+        found = committed.get(place) if mode == "committed" else None
+        if found is not None:
+            at[place] = found
+        elif appeared(place):
+            sought["earliest"].add(place)
+        else:
+            sought[fallback if mode == "committed" else mode].add(place)
+    return Starts(at, frozenset(sought["earliest"]), frozenset(sought["latest"]), frozenset(sought["fail"]))

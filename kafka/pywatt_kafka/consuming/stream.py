@@ -1,0 +1,242 @@
+"""The stream of a consumer's records: an async iterator over the partitions that the group assigns to it."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from pywatt_kafka.connection.held_context import HeldContext
+from pywatt_kafka.connection.lifecycle import Lifecycle
+from pywatt_kafka.consuming.assigned_partition import AssignedPartition
+from pywatt_kafka.consuming.assignments import Assignments, lag_of
+from pywatt_kafka.consuming.commit_queue import CommitQueue
+from pywatt_kafka.consuming.decoding import Decoder
+from pywatt_kafka.consuming.group_reader import AssignmentListener, GroupReader
+from pywatt_kafka.consuming.start_positions import Fallback, Mode
+from pywatt_kafka.consuming.stream_message import StreamMessage
+from pywatt_kafka.errors import CommitFailed, KafkaError, SerializationFailed
+from pywatt_kafka.records import Message, Offset, TopicPartition
+
+logger = logging.getLogger("pywatt_kafka")
+
+FETCH_TIMEOUT = 1.0  # seconds
+FETCH_RECORDS = 500
+CLOSE_LIMIT = 5.0  # seconds for the last commits
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class ConsumerStream(Generic[K, V]):
+    """The records of some topics, read as a member of a group; made by `Consumer.consume`.
+
+        async for message in stream:
+            print(message.value)
+            await message.commit()
+
+    Keeps the order of each partition. The group keeps this member however long the body of the loop takes. Nothing is
+    committed by itself. One task at a time may read.
+    """
+
+    def __init__(
+        self,
+        make_reader: Callable[[AssignmentListener], GroupReader],
+        decoder: Decoder[K, V],
+        *,
+        mode: Mode,
+        fallback: Fallback,
+        rebalance_limit: float,
+    ) -> None:
+        """`make_reader` takes the listener of the new reader. `rebalance_limit`: as for CommitQueue."""
+        self._commits = CommitQueue(self._send, rebalance_limit=rebalance_limit)
+        self._assignments = Assignments(self._commits, mode=mode, fallback=fallback)
+        self._reader = reader = self._assignments.reader = make_reader(self._assignments)
+        self._decoder = decoder
+        self._context = HeldContext(self._live())
+        self._lifecycle = Lifecycle(f"stream of {reader.group_id}")
+        self._tasks: TaskGroup
+        self._fetched: deque[tuple[AssignedPartition, int, Iterator[Message]]] = deque()
+        """Records to hand out, with the epoch of their partition when they were fetched. The rest of the first ones is
+        kept when an iteration is left, for the next one."""
+        self._fetching = False
+
+    @property
+    def assignment(self) -> frozenset[TopicPartition]:
+        """The partitions that are assigned to this member."""
+        return self._reader.assignment
+
+    @property
+    def is_open(self) -> bool:
+        """True until it is closed."""
+        return self._lifecycle.loop is not None
+
+    @property
+    def connected(self) -> bool:
+        """True while the cluster answers and the group reports no error."""
+        return self._reader.connected
+
+    async def wait_assigned(self) -> None:
+        """Wait, without a limit, until the group has given this member its partitions and their start is known."""
+        self._lifecycle.check()
+        await self._assignments.decided.wait()
+
+    async def open(self) -> None:
+        """Join the group; called by `Consumer.consume`. Raises MissingDependency."""
+        self._lifecycle.begin()
+        await self._context.enter()
+
+    async def close(self) -> None:
+        """End the iteration, finish the commits under way and leave the group. Closing again does nothing."""
+        if self._lifecycle.end():
+            await self._context.leave()
+
+    async def __aiter__(self) -> AsyncIterator[StreamMessage[K, V]]:
+        """Yield the records one by one until the stream is closed.
+
+        Raises NotAuthorized, OffsetOutOfRange (with fallback="fail"), SerializationFailed, or another KafkaError that
+        waiting does not help against; iterating again continues at the same record.
+        """
+        self._lifecycle.check()
+        new, fetched = tuple.__new__, self._fetched
+        decode = None if self._decoder.deserializers is None else self._decoder.decode
+        while await self._ready():
+            partition, epoch, messages = fetched[0]
+            for message in messages:
+                if partition.epoch != epoch:
+                    break
+                if decode is None:
+                    item: Any = new(StreamMessage, (*message, partition))
+                else:
+                    item = await self._decoded(partition, message)
+                    if partition.epoch != epoch:
+                        break
+                partition.yielded = message
+                if item is not None:
+                    yield item
+            if fetched and fetched[0][2] is messages:
+                fetched.popleft()
+
+    async def seek(self, to: int | datetime | Literal["earliest", "latest"], *partitions: TopicPartition) -> None:
+        """Continue at an offset, at the first record of a time or later, or at either end of the log.
+
+        Without `partitions`, all that are assigned. Commits nothing. Raises CommitFailed for a partition that is not
+        this member's, and KafkaUnavailable.
+        """
+        self._lifecycle.check()
+        held = self._held(partitions)
+        for place, offset in (await self._offsets(to, held)).items():
+            if held[place] is self._assignments.held.get(place):
+                self._assignments.seek(held[place], offset)
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Stop reading these partitions, at once, until they are resumed or another member's; without any: all."""
+        self._lifecycle.check()
+        self._assignments.pause(partitions or tuple(self._assignments.held))
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Read these partitions again; without any: all."""
+        self._lifecycle.check()
+        self._assignments.resume(partitions or tuple(self._assignments.held))
+
+    async def lag(self) -> Mapping[TopicPartition, int]:
+        """Return the number of records of each assigned partition that were not read yet. Raises KafkaUnavailable."""
+        self._lifecycle.check()
+        held = dict(self._assignments.held)
+        if not held:
+            return {}
+        return lag_of(held, await self._reader.begin_offsets(held), await self._reader.end_offsets(held))
+
+    async def _ready(self) -> bool:
+        """Wait until there are records to hand out; return False when the stream is closed."""
+        fetched = self._fetched
+        while self._lifecycle.loop is not None:
+            while fetched:
+                partition, epoch, _ = fetched[0]
+                if partition.epoch == epoch:
+                    return True
+                fetched.popleft()
+            if self._fetching:
+                raise KafkaError("another task reads this stream", hint="read it in one task, or use process()")
+            self._fetching = True
+            try:
+                await self._fetch()
+            finally:
+                self._fetching = False
+        return False
+
+    async def _decoded(self, partition: AssignedPartition, message: Message) -> StreamMessage[K, V] | None:
+        try:
+            return await self._decoder.decode(partition, message)
+        except SerializationFailed:
+            partition.move(message.offset)  # it is the next one again
+            self._assignments.go_back(partition)
+            raise
+
+    async def _fetch(self) -> None:
+        assignments = self._assignments
+        await assignments.decide()
+        if (failure := assignments.refusal or self._reader.status.failure) is not None:
+            raise failure
+        before = {place: partition.epoch for place, partition in assignments.held.items()}
+        epoch = assignments.epoch
+        batches = await self._reader.fetch(timeout=FETCH_TIMEOUT, max_records=FETCH_RECORDS)
+        changed = assignments.epoch != epoch
+        for place, messages in batches.items():
+            partition = assignments.held.get(place)
+            if partition is None:
+                continue  # given up meanwhile: its new owner reads them again
+            if changed and before.get(place) != partition.epoch:
+                assignments.go_back(partition)  # they may have been fetched before
+                continue
+            position = partition.position
+            if position is not None and messages[0].offset < position:
+                partition = assignments.begin_again(partition)
+            self._fetched.append((partition, partition.epoch, iter(messages)))
+
+    async def _send(self, offsets: Mapping[TopicPartition, Offset]) -> None:
+        await self._reader.commit(offsets)
+
+    def _held(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, AssignedPartition]:
+        held = self._assignments.held
+        for place in places:
+            if place not in held:
+                raise CommitFailed(f"{place.topic}[{place.partition}] is not assigned to this consumer")
+        return {place: held[place] for place in places or held}
+
+    async def _offsets(
+        self, to: int | datetime | Literal["earliest", "latest"], held: Mapping[TopicPartition, AssignedPartition]
+    ) -> Mapping[TopicPartition, int]:
+        if isinstance(to, int):
+            if to < 0:
+                raise ValueError(f"an offset is 0 or more, not {to}")
+            return dict.fromkeys(held, to)
+        if not held:
+            return {}
+        if to == "earliest":
+            return await self._reader.begin_offsets(held)
+        ends = await self._reader.end_offsets(held)
+        if isinstance(to, datetime):
+            found = await self._reader.offsets_at(dict.fromkeys(held, round(to.timestamp() * 1000)))
+            return {place: end if (at := found.get(place)) is None else at for place, end in ends.items()}
+        return ends
+
+    @asynccontextmanager
+    async def _live(self) -> AsyncIterator[None]:
+        """Open the reader and send commits; close in the reverse order."""
+        async with anyio.create_task_group() as self._tasks:
+            self._tasks.start_soon(self._commits.run)
+            async with self._reader:
+                try:
+                    yield
+                finally:
+                    with anyio.move_on_after(CLOSE_LIMIT, shield=True):
+                        await self._commits.idle()
+            self._assignments.give_up()
+            self._tasks.cancel_scope.cancel()

@@ -1,0 +1,58 @@
+"""The items of a consumer's stream."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pywatt_kafka.consuming.assigned_partition import HELD, LOST, AssignedPartition
+from pywatt_kafka.records import Header, Offset, TopicPartition
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class StreamMessage(NamedTuple, Generic[K, V]):
+    """A record of a stream; a tuple, as it is made for every record."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: K
+    value: V
+    """As the deserializer returns it. Without one: bytes, or None for a tombstone."""
+    headers: tuple[Header, ...]
+    timestamp: int
+    """Milliseconds since 1970 (UTC); -1: the record has none."""
+    assigned: AssignedPartition
+    """The assignment that it was read in."""
+
+    def commit(self) -> Coroutine[Any, Any, None]:
+        """Commit this record and all before it in its partition; commits of several tasks travel in one request.
+
+        A commit below an earlier one does nothing, unless `seek` went back. During a rebalance it waits until the
+        partition is assigned again. Raises CommitFailed when the partition is another member's, which reads the
+        uncommitted records again, and KafkaUnavailable when no broker answers.
+        """
+        return self.assigned.commits.commit(self.assigned, Offset(self.offset + 1))
+
+    @property
+    def revoked(self) -> bool:
+        """True while the partition is not this member's: a rebalance is under way, or another member has it."""
+        return self.assigned.tenure is not HELD
+
+    @property
+    def lost(self) -> bool:
+        """True once another member has the partition, and reads this record again unless it was committed."""
+        return self.assigned.tenure is LOST
+
+    @property
+    def topic_partition(self) -> TopicPartition:
+        """The record's topic and partition."""
+        return self.assigned.place
+
+    def __repr__(self) -> str:
+        return (
+            f"StreamMessage(topic={self.topic!r}, partition={self.partition}, offset={self.offset}, key={self.key!r}, "
+            f"value={self.value!r}, headers={self.headers!r}, timestamp={self.timestamp})"
+        )
