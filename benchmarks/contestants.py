@@ -1,4 +1,4 @@
-"""Who is measured in the Kafka benchmarks: pywatt and, when ORIGINAL_APP is set, the original with the same app."""
+"""The contestants of the Kafka benchmarks: pywatt and, when ORIGINAL_APP is set, the original with the same app."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks import apps
 
 APP = apps.ROOT / "benchmarks/app"
 IN_APP = "http://api.plt.local/hook"
-"""Where webhooks go unless the benchmark takes them itself."""
+"""Target of webhooks unless the benchmark is the target itself."""
 
 
 @dataclass(frozen=True, kw_only=True)

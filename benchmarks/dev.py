@@ -1,4 +1,4 @@
-"""From a save to the new code answering, and what fails meanwhile: `pywatt dev` under a steady load.
+"""Measures the time from a save to the first response of the new code, and failures: `pywatt dev` under load.
 
 python -m benchmarks.dev [--saves N] [--rate N] [--pywatt COMMAND]
 
@@ -41,7 +41,7 @@ async def version():
 
 @dataclass
 class Seen:
-    """What the clients saw."""
+    """Results of the clients."""
 
     answers: int = 0
     failures: list[str] = field(default_factory=list)

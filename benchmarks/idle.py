@@ -1,4 +1,4 @@
-"""What an app with five services costs while nothing happens: CPU, context switches, memory.
+"""Measures an idle app with five services: CPU, context switches, memory.
 
 python -m benchmarks.idle [--seconds N] [--services N] [--pywatt COMMAND]
 
@@ -30,7 +30,7 @@ async def app(scope, receive, send):
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What processes have used."""
+    """Usage of processes."""
 
     cpu: float
     """Seconds."""

@@ -1,4 +1,4 @@
-"""What a dead target, or a poison key among 1,000, costs the records that have nothing to do with it.
+"""Measures the delay that a dead target, or a poison key among 1,000, causes to records of other targets and keys.
 
 python -m benchmarks.isolation [--rounds N] [--turns N] [--seconds N] [--case NAME ...] [--breaker]
 
@@ -39,7 +39,7 @@ class Case:
     name: str
     words: str
     same_topic: bool = False
-    """Whether the dead target gets the records of the healthy one too, else those of another topic."""
+    """True if the dead target gets the records of the healthy one too, else those of another topic."""
 
 
 CASES = (

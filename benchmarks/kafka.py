@@ -1,4 +1,4 @@
-"""Everything about Kafka in one run, for one table: webhooks, publishing, round trips, records lost per kill.
+"""Runs all Kafka benchmarks for one table: webhooks, publishing, round trips, records lost per kill.
 
 python -m benchmarks.kafka [--seconds N] [--turns N] [--kills N]
 

@@ -30,10 +30,10 @@ LEAST, MOST = 4_000, 40_000  # records of such a run
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What the target saw."""
+    """Results at the target."""
 
     seconds: float
-    """From the first delivery's begin to the last one's end."""
+    """Time from the begin of the first delivery to the end of the last."""
     rate: float
     lost: int
     again: int

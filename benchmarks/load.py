@@ -15,7 +15,7 @@ SCALE = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What one run of wrk saw."""
+    """Results of one run of wrk."""
 
     rate: float
     """Answers per second."""

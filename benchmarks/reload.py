@@ -1,4 +1,4 @@
-"""What clients lose while an app is restarted again and again: pywatt, uvicorn's own workers, nginx as the gateway.
+"""Counts failed requests while an app is restarted again and again: pywatt, uvicorn's workers, nginx as the gateway.
 
 python -m benchmarks.reload [--rounds N]
 
@@ -32,7 +32,7 @@ from harness.load_apps import API, loaded_app
 ROUNDS = 5
 SETTLE = 2.0  # seconds between two restarts
 PEERS_MIX = {kind: count for kind, count in MIX.items() if kind != "called"}
-"""Without the calls from service to service: the peers have one service."""
+"""The app without calls from service to service: the peers have one service."""
 
 NGINX = Template("""
 daemon off; worker_processes 1; pid $folder/nginx.pid; error_log stderr;

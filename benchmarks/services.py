@@ -32,12 +32,12 @@ class Start:
     """One start and stop."""
 
     seconds: float
-    """Until every service is ready."""
+    """Time until every service is ready."""
     stop: float
     """Seconds."""
     messages: int
     bytes: int
-    """Of the mesh table, to all processes together, until then."""
+    """Bytes of the mesh table sent to all processes together until then."""
 
 
 def write_app(folder: Path, services: int) -> None:

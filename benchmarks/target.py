@@ -50,12 +50,12 @@ class Target:
 
     @property
     def hanging(self) -> str:
-        """Where nothing is ever answered."""
+        """URL that never responds."""
         return f"http://127.0.0.1:{self.port}/hang"
 
     @property
     def poisoned(self) -> str:
-        """Where records with the key `key-0` are answered with 500, all others with 200."""
+        """URL at which records with the key `key-0` are answered with 500, all others with 200."""
         return f"http://127.0.0.1:{self.port}/poison"
 
     def count(self) -> int:

@@ -1,7 +1,7 @@
-"""Measures what several apps do side by side, in turns of a second or two: one runs, the others are stopped (SIGSTOP).
+"""Compares several apps that run in turns of a second or two: one runs, the others are stopped (SIGSTOP).
 
-A machine that is shared changes its speed within minutes by more than what is looked for. What lies seconds apart is
-comparable, and start-up, a topic's first fetches and what a process does at its end are in nobody's turn.
+A shared machine changes its speed within minutes by more than the differences to measure. Measurements seconds apart
+are comparable, and start-up, the first fetches of a topic and the end of a process are outside all turns.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Runner:
 
     app: App
     count: Callable[[], int]
-    """How many were done since its start."""
+    """Returns the number of operations since its start."""
 
     def stop(self) -> None:
         """Stop the whole process tree where it is."""

@@ -41,7 +41,7 @@ def delivering_to_api(contestant: Contestant, broker: str, name: str) -> Iterato
 
 @contextmanager
 def delivering_outside(contestant: Contestant, broker: str, name: str) -> Iterator[Runner]:
-    """As `delivering_to_api`, to a target of our own."""
+    """Measure as `delivering_to_api`, with a target outside the app."""
     with taking() as target, contestant.running(broker, name, hook=target.url()) as app:
         yield Runner(app=app, count=target.count)
 

@@ -59,7 +59,7 @@ _BARE_USER = re.compile(
 )
 """`user:password@host` without a scheme."""
 _ORACLE = re.compile(r"(?P<before>:(?:thin|oci8?):[^\s/@:]+/)[^\s@]+(?=@)", re.IGNORECASE)
-"""As in `jdbc:oracle:thin:scott/tiger@db`."""
+"""Login and password as in `jdbc:oracle:thin:scott/tiger@db`."""
 _URL_TOKEN = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,30}://)(?!\[hidden\])[^\s/:@?#]{20,}@", re.IGNORECASE)
 """So long a user without a password is a token, as in `https://ghp_...@github.com`."""
 _PAIR = re.compile(
@@ -71,13 +71,13 @@ _FLAG = re.compile(
     r"(?P<space>[ ]+)(?![-\s])\S+",
     re.IGNORECASE,
 )
-"""Of a command line, as in `--password s3cret`."""
+"""Option of a command line, as in `--password s3cret`."""
 _QUERY = re.compile(r"(?P<name>(?<=[?&])[^\s=&#?]+)=(?P<value>[^\s&;#,\[][^\s&;#]*)")
 """One pair of a URL's query; its name may be a word that tells of a secret only there, as in `?key=...`."""
 _TEMPLATE = re.compile(r"(?:\$?\{[^{}]*\})+")
-"""What stands for a value of a record or a variable, and is none itself."""
+"""A placeholder for a value of a record or a variable."""
 _CREDENTIALS = re.compile(r"(?P<scheme>\b(?:Bearer|Basic|Digest|Token)) +[\w+/=.~-]{6,}", re.IGNORECASE)
-"""As in a header `authorization`."""
+"""Credentials as in a header `authorization`."""
 _HEADER = re.compile(
     r"(?P<name>\b(?:proxy-)?authorization\s*:\s*(?:\w+[ ]+)?|\b(?:set-)?cookie\s*:\s*)(?!\[hidden\])[^\s\"']+",
     re.IGNORECASE,
@@ -95,7 +95,7 @@ _FORMS = re.compile(
     """,
     re.VERBOSE,
 )
-"""What tells by its form that it is a secret."""
+"""Secrets that are recognised by their form."""
 _HOOK = re.compile(
     r"""(?P<host>https?://(?:
             hooks\.slack(?:-gov)?\.com | (?:[\w-]+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks
@@ -115,7 +115,7 @@ _OUTSIDE = re.compile(
 
 
 def is_secret(name: str) -> bool:
-    """Whether a variable or key of that name holds a secret."""
+    """Return whether a variable or key of that name holds a secret."""
     if _PARTS.search(name):
         return True
     return name != _WORKING_FOLDER and any(map(_tells, (word.lower() for word in _WORD.findall(name))))
@@ -170,7 +170,7 @@ def hide(value: Any, name: str = "") -> Any:
 
 
 def _tells(word: str) -> bool:
-    """Whether a word of a name, in small letters, is that of a secret."""
+    """Return whether a word of a name, in small letters, is that of a secret."""
     return word not in _HARMLESS and (word in _WORDS or "key" in word or word.endswith(_ENDS))
 
 
@@ -200,7 +200,7 @@ def _hide_password(url: re.Match[str]) -> str:
 
 
 def _is_port(url: str, text: str) -> bool:
-    """Whether what stands behind a host and `:` is a port, as in `http://api:3000/@scope`."""
+    """Return whether the text behind a host and `:` is a port, as in `http://api:3000/@scope`."""
     return url.startswith(_WEB_SCHEMES) and _PORT.match(text) is not None
 
 

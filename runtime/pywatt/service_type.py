@@ -1,4 +1,4 @@
-"""What a service type is, and how one is found by name.
+"""The interface of service types, and their lookup by name.
 
 A type is an import-light value, registered under its name in the entry-point group `pywatt.service_types`. A third
 party's type has the same standing as the built-in ones. Frameworks and clients are imported in `serve`, in the child.
@@ -35,7 +35,7 @@ class OptionsError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """What a service type may know of its service while the config is loaded."""
+    """The facts about a service that its type gets while the config is loaded."""
 
     id: str
     path: Path
@@ -51,37 +51,37 @@ class Requirement:
     """An optional dependency that a service needs."""
 
     module: str
-    """What is imported."""
+    """Name that is imported."""
     package: str
     extra: str
-    """Of pywatt, which brings it."""
+    """Extra of pywatt that installs it."""
     needed_by: str
-    """Such as `engine "rdkafka"`."""
+    """The key and value that need it, such as `engine "rdkafka"`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
-    """What a service type made of a service's document."""
+    """The result of a service type's `configure`."""
 
     options: object
     """A frozen, picklable dataclass; handed to `serve` in the child."""
     calls: tuple[str, ...] = ()
     """Ids of services that this one calls. They are stopped after it; its start does not wait for them (calls do)."""
     public_paths: Mapping[str, str] = field(default_factory=dict)
-    """By id of a service that this one passes requests on to: the path below which it does, such as `/api` or `/`."""
+    """Path below which this service passes requests on, such as `/api` or `/`, by id of the service that gets them."""
     preload: tuple[str, ...] = ()
     """Modules worth importing once for all services, beyond those of the type (e.g. the user's web framework)."""
     needs_broker: bool = False
-    """Whether the options ask for the embedded broker, as the variable KAFKA_BROKERS=embedded does."""
+    """True if the options ask for the embedded broker, as the variable KAFKA_BROKERS=embedded does."""
     interpreter: Path | None = None
     """The Python that its workers run in; None: pywatt's own."""
     build: BuildCommand | None = None
     http: bool = True
     """False: its workers answer no HTTP, whatever happens. True: they do, or that is seen when they run."""
     requires: tuple[Requirement, ...] = ()
-    """What pywatt's own environment must have for it; what it lacks is a problem of the config."""
+    """Packages that pywatt's own environment must have for it; a missing one is a problem of the config."""
     warnings: tuple[str, ...] = ()
-    """Things to tell the user once."""
+    """Messages for the user, shown once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ class StopRequest:
 
 
 class ServiceContext(Protocol):
-    """What a worker of any type gets from pywatt."""
+    """The parts of pywatt that a worker of any type gets."""
 
     @property
     def service(self) -> ServiceConfig:
@@ -105,7 +105,7 @@ class ServiceContext(Protocol):
 
     @property
     def slot(self) -> int:
-        """Which of the service's workers this is: 0 .. workers-1, kept across restarts."""
+        """Number of this worker within its service: 0 .. workers-1, kept across restarts."""
         ...
 
     @property
@@ -125,7 +125,7 @@ class ServiceContext(Protocol):
 
     @property
     def env(self) -> Mapping[str, str]:
-        """This process's environment, with what other services exported (e.g. KAFKA_BROKERS)."""
+        """This process's environment, with the variables that other services exported (e.g. KAFKA_BROKERS)."""
         ...
 
     @property
@@ -155,7 +155,7 @@ class ServiceContext(Protocol):
 
     @property
     def table(self) -> MeshTable:
-        """The newest picture of the app."""
+        """The newest mesh table."""
         ...
 
     async def ready(
@@ -163,7 +163,7 @@ class ServiceContext(Protocol):
     ) -> None:
         """Report that this worker can take work. Called once.
 
-        `http`: whether it answers HTTP on its sockets. `address`: an endpoint other than its unix socket, in the form
+        `http`: True if it answers HTTP on its sockets. `address`: an endpoint other than its unix socket, in the form
         of `Endpoint.address`. `exports`: variables for the environment of every service started later.
         """
         ...
@@ -209,7 +209,7 @@ class ServiceType(Protocol):
         ...
 
     def detect(self, folder: Path) -> bool:
-        """Whether a folder without a telling config file is obviously a service of this type."""
+        """Return whether a folder without a config file that names a type is a service of this type."""
         ...
 
     def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
@@ -235,7 +235,7 @@ class Prepares(Protocol):
 
 @runtime_checkable
 class Preflight(Protocol):
-    """A service type that checks, without running or importing anything, that what its options name exists."""
+    """A service type that checks, without running or importing anything, that the names in its options exist."""
 
     def preflight(self, service: ServiceConfig) -> Iterable[Problem]:
         """Yield a problem for each program or module that does not exist, with its key as in OptionsError."""

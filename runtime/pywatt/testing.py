@@ -24,9 +24,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 __all__ = ["Answer", "App", "running"]
 
 PATIENCE = 60.0
-"""Seconds after which what has not happened counts as not happening."""
+"""Seconds after which a wait fails."""
 _STARTED = "pywatt has started"
-"""How an app without a public address says that it is ready."""
+"""The message of an app without a public address that it is ready."""
 
 
 @dataclass(frozen=True, slots=True)

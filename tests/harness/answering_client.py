@@ -68,7 +68,7 @@ class AnsweringClient(MeshClient):
     def __init__(
         self, answers: Sequence[Sequence[bytes]], *, connected: bool = True, limits: MeshLimits | None = None
     ) -> None:
-        """`connected`: whether there is an idle connection for every call."""
+        """`connected`: True if there is an idle connection for every call."""
         super().__init__(MeshTable(0), limits=limits or MeshLimits())
         self._answers: Iterator[Sequence[bytes]] = iter(answers)
         self._last: Sequence[bytes] = ()

@@ -21,7 +21,7 @@ class ManualFairQueue(FairQueue):
 
     @property
     def has_timers(self) -> bool:
-        """Whether a timer is set."""
+        """True if a timer is set."""
         return bool(self._timers)
 
     def pass_time(self) -> None:

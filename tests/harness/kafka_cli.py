@@ -21,7 +21,7 @@ class Finished:
 
 
 def kafka(*arguments: str, answer: str | None = None) -> Finished:
-    """Run a command; `answer`: what is typed."""
+    """Run a command; `answer`: the text that is typed."""
     result = CliRunner().invoke(pywatt, ["kafka", *arguments], input=answer)
     if isinstance(result.exception, PywattError):
         return Finished(result.exception.exit_status, result.stdout, f"{result.stderr}{render(result.exception)}\n")

@@ -103,7 +103,7 @@ app = Starlette(routes=[Route("/", call)], lifespan=lifespan)
 def loaded_app(*, engine: str = "uvicorn", version: str = "1", workers: int = 1, drain: int = 8000) -> Files:
     """Return an app with a gateway, `api`, and `caller`, which calls `api` with a client of its own.
 
-    `version`: what `api` answers to GET /fast. `drain`: milliseconds that a replaced worker may take to end.
+    `version`: the response of `api` to GET /fast. `drain`: milliseconds that a replaced worker may take to end.
     """
     return {
         "watt.json": root_file(version=version, workers=workers, drain=drain),

@@ -28,7 +28,7 @@ class Ready:
     http: bool = True
     """True if it answers HTTP on the sockets it was given."""
     address: str | None = None
-    """Its endpoint when that is not its unix socket, in the form of `Endpoint.address`."""
+    """The worker's endpoint if it is not its unix socket, in the form of `Endpoint.address`."""
     exports: Mapping[str, str] = field(default_factory=dict)
     """Variables for the environment of services that start later."""
 

@@ -47,7 +47,7 @@ class AppSource:
     """The document that configures an app."""
 
     document: Document
-    """For a folder without a config file: an empty document whose `file` is the folder."""
+    """The root document; for a folder without a config file an empty one whose `file` is the folder."""
     folder: Path
     is_root: bool
     """False: it describes a single service, which then is the whole app."""

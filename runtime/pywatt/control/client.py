@@ -17,7 +17,7 @@ from pywatt.errors import ControlError
 
 API = "/api/v1"
 QUICK_SECONDS = 10.0
-"""Within which a question is answered."""
+"""Seconds within which a question is answered."""
 _OK = 200
 
 

@@ -11,7 +11,7 @@ from pywatt.config.model import LogLevel, ServiceConfig
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 
 CONTROL_ID = "pywatt.control"
-"""With a dot, which the id of a user's service cannot have."""
+"""Has a dot, which the id of a user's service cannot have."""
 SHUTDOWN_SECONDS = 5.0
 
 

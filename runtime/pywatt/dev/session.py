@@ -158,7 +158,7 @@ class DevSession:
         return self._started
 
     async def _reload(self, app: Supervisor) -> frozenset[str]:
-        """Have the configuration read again; return the services that run their newest code now."""
+        """Reload the configuration; return the services that run their newest code now."""
         begun = time.time_ns()
         config = app.config
         try:

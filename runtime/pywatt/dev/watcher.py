@@ -52,7 +52,7 @@ class Watcher:
         `report` yields an empty set once it watches the folders, then the kernel's reports.
         """
         self.over = anyio.Event()
-        """To be set at the end: no cancellation reaches the thread that waits for events."""
+        """Set at the end: no cancellation reaches the thread that waits for events."""
         self.watch_rules = make_watch_rules()
         """The files that were looked for when the last changes were found."""
         self._make_watch_rules = make_watch_rules

@@ -28,16 +28,16 @@ class ConnectionLimits:
 
     head: HeadLimits = field(default_factory=HeadLimits)
     head_timeout: float = 30.0
-    """From the first byte of a head (of a new connection: from its start) to its end."""
+    """Time from the first byte of a head (of a new connection: from its start) to its end."""
     body_timeout: float = 60.0
-    """Without a byte of a request's body."""
+    """Time without a byte of a request's body."""
     body_rate: float = 240.0
     """Bytes per second of a body, on an average that is taken from `body_timeout` on, until the response begins; held
     by the servers of workers."""
     keep_alive: float = 75.0
-    """Without a further request: longer than any pool of ours keeps a connection, so that pools close first."""
+    """Time without a further request: longer than any pool of ours keeps a connection, so that pools close first."""
     write: float = 60.0
-    """That a client may leave bytes untaken which the kernel cannot hold, also when the connection is to close."""
+    """Time that a client may leave bytes untaken which the kernel cannot hold, also when the connection is to close."""
     linger: float = 2.0
-    """That a connection is read, and its bytes discarded, after a response that came before the request's end:
+    """Time that a connection is read, and its bytes discarded, after a response that came before the request's end:
     closing at once would destroy the response on its way."""

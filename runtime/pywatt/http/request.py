@@ -25,11 +25,11 @@ class RequestHead:
 
     method: bytes
     target: bytes
-    """As it was sent; for messages only."""
+    """The target as it was sent; for messages only."""
     path: bytes
-    """In normal form, or `*`."""
+    """The path in normal form, or `*`."""
     query: bytes
-    """With its `?`; empty without one."""
+    """The query with its `?`; empty without one."""
     authority: bytes
     """Host and port that the request is for; empty only in HTTP/1.0."""
     headers: list[Header]

@@ -86,7 +86,7 @@ class RequestReader:
         self._skipped = 0
         """Bytes of empty lines before the request line, which RFC 9112 2.2 allows."""
         self._lines = 0
-        """Of the head, as far as it was parsed."""
+        """Fields of the head, as far as it was parsed."""
         self._unshown = 0
         """Bytes of a method that is not complete, which llhttp has not seen."""
         self._passed: list[Header] = []
@@ -235,7 +235,7 @@ class RequestReader:
         self.head = head
 
     def _parse(self, piece: bytes, known: int) -> None:
-        """Have llhttp check a piece of the head; `known`: bytes of it that came before."""
+        """Check a piece of the head with llhttp; `known`: bytes of it that came before."""
         lines = self._lines
         self._lines += piece.count(b"\n")
         too_many = self._lines > self._limits.fields + 2  # with the request line and the empty one

@@ -46,11 +46,11 @@ class ResponseHead:
     """The body ends with the connection."""
     keep_alive: bool
     dated: bool
-    """Has a Date."""
+    """True with a Date."""
     upgrade: tuple[bytes, ...] = ()
     """The protocols that the Upgrade header names, in lower case."""
     addressed: bool = False
-    """Has a field of ADDRESSED."""
+    """True with a field of ADDRESSED."""
     _lower: tuple[Header, ...] | None = field(default=None, init=False, compare=False, repr=False)
 
     def lower_headers(self) -> tuple[Header, ...]:

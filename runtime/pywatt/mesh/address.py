@@ -18,7 +18,7 @@ class ServiceAddress:
     """Any ready worker of a service of this app."""
 
     id: str
-    """In lower case: names of hosts are case-insensitive."""
+    """Id in lower case: host names are case-insensitive."""
 
     def __str__(self) -> str:
         return f"{self.id}{MESH_SUFFIX}"

@@ -48,9 +48,9 @@ class MeshClient(HttpClient):
         self._mesh_limits = limits
         self._table = MeshTable(table.version - 1)
         self._pools: dict[str, Pool] = {}
-        """By id of the endpoint."""
+        """Pools by id of the endpoint."""
         self._services: dict[str, list[Pool]] = {}
-        """By id in lower case, as ServiceAddress has it."""
+        """Pools by service id in lower case, as ServiceAddress has it."""
         self._retiring: set[Pool] = set()
         self._changed = asyncio.Event()
         self._waiting = 0

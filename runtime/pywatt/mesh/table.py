@@ -18,13 +18,13 @@ class ServiceState(enum.StrEnum):
     DEGRADED = "degraded"
     """Ready, but its worker reports that something it needs is away (e.g. Kafka)."""
     NOT_READY = "not-ready"
-    """Its workers run, but their readiness probe says that they are not to be called."""
+    """Workers run, but their readiness probe fails."""
     RESTARTING = "restarting"
     CRASH_LOOP = "crash-loop"
-    """Its workers fail again and again; the next start is some time away."""
+    """Workers fail again and again; the next start is some time away."""
     FAILED = "failed"
     FINISHED = "finished"
-    """Its work is done, as its restart policy allows."""
+    """The work is done, as the restart policy allows."""
     STOPPED = "stopped"
 
 

@@ -54,7 +54,7 @@ class Commands:
         }
 
     def take(self, ask: Ask, reply: Reply) -> None:
-        """Have a command carried out as soon as the app has started."""
+        """Run a command as soon as the app has started."""
         try:
             self._asked.put_nowait((ask, reply))
         except asyncio.QueueFull:

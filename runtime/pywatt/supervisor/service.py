@@ -305,7 +305,7 @@ class Service:
     # Slots.
 
     def _refuse(self) -> None:
-        """Have connections refused: no worker will ever accept, so they must not wait in the backlog."""
+        """Refuse connections: no worker will ever accept, so they must not wait in the backlog."""
         self._http = False
         self._loopback.shutdown(socket.SHUT_RDWR)
 
@@ -339,7 +339,7 @@ class Service:
         return failures[0] if failures else None
 
     def _hinder(self, failure: ServiceFailed | None) -> None:
-        """Have callers told why there are no workers, or nothing while they are about to be started."""
+        """Publish why there are no workers, or nothing while they are about to be started."""
         self._hindered = "" if failure is None else why_refused(failure, self.factory)
         self.changed()
 
@@ -383,7 +383,7 @@ class Service:
             self._tasks.start_soon(self._retiring.retire, old, self._tasks)
 
     async def _take_back(self, before: Mapping[int, WorkerSlot]) -> None:
-        """Have the slots that changed since `before` served by the present configuration again."""
+        """Return the slots that changed since `before` to the present configuration."""
         for number in [number for number, slot in self.slots.items() if slot is not before.get(number)]:
             if number in before:
                 try:

@@ -155,7 +155,7 @@ class WorkerSlot:
             self._host.changed()
 
     def retire(self, *, linger: bool = False) -> None:
-        """Have the worker stop and the slot left; `linger`: a successor serves, so connections may take their time."""
+        """Stop the worker and leave the slot; `linger`: a successor serves, so connections may take their time."""
         if not linger:
             self._may_not_linger.set()
         self._retire.set()
@@ -165,7 +165,7 @@ class WorkerSlot:
         self._hold.set()
 
     def recycle(self) -> None:
-        """Have the worker stopped and another one started in its place, because its environment has changed."""
+        """Replace the worker, because its environment has changed."""
         self._recycle.set()
 
     def hurry(self) -> None:

@@ -267,7 +267,7 @@ class Supervisor:
         return failure is None
 
     async def rebind_own(self, config: ServiceConfig, listener: socket.socket) -> None:
-        """Have a service of pywatt's own listen to another socket. Raises ServiceFailed."""
+        """Move a service of pywatt's own to another socket. Raises ServiceFailed."""
         old, self._listeners[config.id] = self._listeners[config.id], listener
         try:
             if not self.services[config.id].ended.is_set():

@@ -144,7 +144,7 @@ class WorkerContext:
         self.heartbeat.gauge(name, read)
 
     async def ask(self, command: str, arguments: Mapping[str, Any]) -> Answer:
-        """Have the supervisor carry out a command; only internal services may ask."""
+        """Ask the supervisor to run a command; only internal services may ask."""
         ask = Ask(next(self._asks), command, arguments)
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._asked[ask.id] = answered

@@ -28,12 +28,12 @@ logger = reporter("pywatt.worker")
 
 
 def adapt_pdb(terminal: socket.socket | None) -> None:
-    """Have the debuggers of this process use the supervisor's terminal; None: there is none."""
+    """Make the debuggers of this process use the supervisor's terminal; None: there is none."""
     on_import("pdb", lambda module: _adapt(module, terminal))
 
 
 def listen_for_editor() -> int:
-    """Have debugpy listen for an editor and return its loopback port. Raises MissingExtra."""
+    """Start debugpy for an editor and return its loopback port. Raises MissingExtra."""
     # No warning that breakpoints in modules which are part of the interpreter have no effect.
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     try:

@@ -94,12 +94,12 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
     # For the server.
 
     def close_websocket(self) -> None:
-        """Have a tunnel end."""
+        """End a tunnel."""
         if self._exchange is not None:
             self._exchange.close_websocket()
 
     def end_events(self) -> None:
-        """Have a stream of server-sent events end."""
+        """End a stream of server-sent events."""
         if self._exchange is not None:
             self._exchange.end_events()
 

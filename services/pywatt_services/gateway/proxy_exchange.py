@@ -319,7 +319,7 @@ class ProxyExchange:
         return Addresses(self._route, self._context.routes, self._base_path, authority).headers(head.headers)
 
     def _steer(self) -> None:
-        """Have the service send on, or wait."""
+        """Resume or pause reading from the service."""
         wait = self._downstream_is_slow or (self.state is TUNNEL and bool(self._tunnel.rest))
         if self._connection is None or wait is self._upstream_paused:
             return

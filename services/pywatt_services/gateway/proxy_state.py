@@ -15,7 +15,7 @@ class ProxyState(enum.Enum):
     RESPONDING = enum.auto()
     """The head of the response was passed on; its body goes on."""
     TUNNEL = enum.auto()
-    """After an upgrade: bytes both ways."""
+    """Bytes pass both ways, after an upgrade."""
     ENDED = enum.auto()
     """The response is complete, or the client is not waiting for it any more."""
 

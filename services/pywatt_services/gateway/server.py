@@ -22,7 +22,7 @@ class GatewayLimits(ConnectionLimits):
     """Timeouts of clients and services; durations in seconds."""
 
     response_timeout: float = 300.0
-    """From the end of a request to the head of its response. Original: `applicationTimeout`."""
+    """Time from the end of a request to the head of its response. Original: `applicationTimeout`."""
 
 
 class GatewayServer(HttpServer[GatewayConnection]):

@@ -130,7 +130,7 @@ def layer_of(name: str) -> int | None:
 
 
 def runs_back(importer: str, imported: str) -> bool:
-    """Whether an import leads to a higher layer, or to another part of the same one."""
+    """Return whether an import leads to a higher layer, or to another part of the same one."""
     own, other = layer_of(importer), layer_of(imported)
     if own is None or other is None:
         return False

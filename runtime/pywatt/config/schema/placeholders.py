@@ -54,7 +54,7 @@ class _Placeholder:
     end: int
     name: str
     operator: str
-    """Such as `:-`; empty: none."""
+    """The operator, such as `:-`; empty: none."""
     operand: str
 
 

@@ -45,7 +45,7 @@ class Location(Generic[DestinationT_co]):
 
     destination: DestinationT_co
     authority: bytes
-    """For the Host header."""
+    """Value of the Host header."""
     target: bytes
     """Path and query."""
     after_method: bytes = field(init=False)

@@ -47,7 +47,7 @@ class HttpClient:
         self._tasks = asyncio.TaskGroup()
         self._sweeper: asyncio.TimerHandle | None = None
         self._timeouts: dict[float, TimeoutQueue] = {}
-        """By the timeout of the calls, in seconds."""
+        """Queues by the timeout of their calls, in seconds."""
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()

@@ -77,7 +77,7 @@ class ClientState(enum.Enum):
     IDLE = enum.auto()
     BUSY = enum.auto()
     TUNNEL = enum.auto()
-    """After a 101: bytes both ways."""
+    """Bytes pass both ways, after a 101."""
     CLOSED = enum.auto()
 
 

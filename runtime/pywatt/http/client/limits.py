@@ -10,9 +10,9 @@ class ClientLimits:
     """Timeouts and sizes; durations in seconds, sizes in bytes."""
 
     connect: float = 5.0
-    """For one connection attempt."""
+    """Limit of one connection attempt."""
     idle: float = 55.0
-    """That an unused connection is kept; below the 75 s after which workers close it."""
+    """Time that an unused connection is kept; below the 75 s after which workers close it."""
     response_head: int = 64 * 1024
     response_body: int = 16 * 1024 * 1024
-    """That `request` takes into memory; streamed bodies have no limit."""
+    """Size of a body that `request` takes into memory; streamed bodies have no limit."""

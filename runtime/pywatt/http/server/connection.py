@@ -79,7 +79,7 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
     )
 
     def __init__(self, server: ServerT, reader: RequestReader, *, dated: bool = True) -> None:
-        """`dated`: whether the responses that it writes itself carry a date (RFC 9110 6.6.1)."""
+        """`dated`: True if the responses that it writes itself carry a date (RFC 9110 6.6.1)."""
         self._server = server
         self._dated = dated
         self._reader = reader

@@ -13,7 +13,7 @@ class ConnectionState(enum.Enum):
     WAITING = enum.auto()
     """The request is complete; its response is not."""
     TUNNEL = enum.auto()
-    """After an upgrade: bytes both ways."""
+    """Bytes pass both ways, after an upgrade."""
     LINGERING = enum.auto()
     """The last response was written; bytes that still come are discarded."""
     CLOSED = enum.auto()

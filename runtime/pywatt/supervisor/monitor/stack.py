@@ -13,9 +13,9 @@ from pywatt.supervisor.process.worker import Worker
 from pywatt.worker.stack_dump import STACK_SIGNAL
 
 DUMP_SECONDS = 3.0
-"""Within which a worker that can run at all has printed its stack."""
+"""Seconds within which a worker that can run at all has printed its stack."""
 TASKS_SECONDS = 1.0
-"""Within which an event loop that turns has told of its tasks."""
+"""Seconds within which a running event loop has reported its tasks."""
 _TASKS = "pywatt.worker.stack_dump:waiting"
 _DUMPS = ("Thread 0x", "Current thread 0x")
 

@@ -146,7 +146,7 @@ class DeadlockDetector:
         self._clock = clock
         self._waits = waits
         self.seen: dict[str, str] = {}
-        """By service: in which cycle it has been since it was last started."""
+        """The cycle that each service has been in since its last start."""
         self._since: dict[Cycle, float] = {}
         self._looks: Counter[Cycle] = Counter()
 

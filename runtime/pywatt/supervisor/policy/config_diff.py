@@ -14,7 +14,7 @@ class ConfigDiff:
 
     added: tuple[ServiceConfig, ...]
     changed: tuple[ServiceConfig, ...]
-    """With their new configuration, callees first."""
+    """Changed services with their new configuration, callees first."""
     removed: tuple[str, ...]
     """Callers first."""
     rebound: bool

@@ -32,7 +32,7 @@ class HealthHistory:
     """The health checks of a worker so far."""
 
     failed: int = 0
-    """In a row."""
+    """Number of checks in a row."""
     last: float | None = None
     """Time of the last check, by the supervisor's clock."""
 

@@ -25,7 +25,7 @@ class RestartHistory:
     """The failures of a slot so far."""
 
     failures: int = 0
-    """In a row, without a stable time between them."""
+    """Number of failures in a row, without a stable time between them."""
     times: tuple[float, ...] = ()
     """Times of the failures within the policy's period, by the supervisor's clock."""
 

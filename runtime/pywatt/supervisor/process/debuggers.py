@@ -39,7 +39,7 @@ class Debuggers:
         self.on_change()
 
     def quit(self) -> None:
-        """Have them read the end of their input, at which they quit."""
+        """Give them the end of their input, at which they quit."""
         for connection in self._connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

@@ -61,7 +61,7 @@ class Forkserver:
         return worker_mark(self.app_mark, next(self._marks))
 
     async def preload(self, modules: Iterable[str]) -> None:
-        """Have these modules imported before the next fork."""
+        """Import these modules before the next fork."""
         async with self._exclusive():
             new = [module for module in dict.fromkeys(modules) if module not in self._preload]
             if new:
@@ -92,7 +92,7 @@ class Forkserver:
             raise StartError("the forkserver ends as soon as it is started", hint="look at its output above")
 
     async def adopt(self, pid: int) -> None:
-        """Have it end this process group, too, should this process be gone."""
+        """Add a process group that it kills if this process is gone."""
         async with self._exclusive():
             self._groups.add(pid)
             await self._send(ADOPT, PID.pack(pid))

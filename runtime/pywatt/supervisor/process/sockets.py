@@ -79,7 +79,7 @@ def public_url(sock: socket.socket) -> str:
 
 
 def stop_listening(listener: socket.socket) -> None:
-    """Have connections refused from now on, and keep the address for the next `listen`."""
+    """Refuse connections from now on, and keep the address for the next `listen`."""
     address = listener.getsockname()
     with suppress(OSError):  # it did not listen
         listener.shutdown(socket.SHUT_RDWR)

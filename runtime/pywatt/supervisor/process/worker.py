@@ -164,7 +164,7 @@ class Worker:
         self.kill()
 
     async def check(self, hook: str) -> str:
-        """Have it call a function of the application; return the reported problem, or nothing."""
+        """Call a function of the application in the worker; return the reported problem, or nothing."""
         check = Check(next(self._numbers), hook)
         answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._function_probes[check.id] = answered

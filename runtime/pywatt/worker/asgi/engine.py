@@ -21,7 +21,7 @@ class Listeners:
     """The listening sockets of one worker; the engine owns them from now on."""
 
     mesh: tuple[socket.socket, ...]
-    """For callers inside the app."""
+    """Sockets for callers inside the app."""
     public: socket.socket | None
     backlog: int
 

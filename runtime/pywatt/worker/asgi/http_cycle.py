@@ -73,7 +73,7 @@ class HttpCycle:
     def __init__(self, connection: HttpConnection, scope: Scope, body: bytes, keep_alive: bool) -> None:
         self.scope = scope
         self.body: bytes | bytearray | None = body
-        """What the application has not received yet; None once it has received the end."""
+        """The part of the body that the application has not received yet; None once it has received the end."""
         self.keep_alive = keep_alive
         self._connection = connection
         connection.streams.requests += 1
@@ -101,7 +101,7 @@ class HttpCycle:
         self.wake()
 
     def wake(self) -> None:
-        """Have `receive` look again."""
+        """Wake `receive`."""
         if self._changed is not None:
             self._changed.set()
 

@@ -56,14 +56,14 @@ class Lifespan:
                 self._stopped.set_result(None)
 
     def begin(self) -> asyncio.Future[None]:
-        """Have the application start; return a future that is done when it has, or has the error that made it fail."""
+        """Start the application; return a future that is done when it has, or has the error that made it fail."""
         self._events.put_nowait({"type": "lifespan.startup"})
         # Whoever stops it meanwhile does not ask why it failed.
         self._started.add_done_callback(lambda started: started.cancelled() or started.exception())
         return self._started
 
     async def shutdown(self) -> None:
-        """Have the application shut down. Raises the error that made it fail."""
+        """Shut the application down. Raises the error that made it fail."""
         self._is_ending = True
         self._events.put_nowait({"type": "lifespan.shutdown"})
         await self._stopped

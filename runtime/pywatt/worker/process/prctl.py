@@ -23,5 +23,5 @@ def adopt_orphans() -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel send SIGKILL to this process when its parent ends (prctl(2), PR_SET_PDEATHSIG)."""
+    """Make the kernel send SIGKILL to this process when its parent ends (prctl(2), PR_SET_PDEATHSIG)."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def asyncio_runs_here() -> Iterator[None]:
-    """Have anyio know in callbacks, too, that asyncio runs them.
+    """Tell anyio in callbacks, too, that asyncio runs them.
 
     anyio asks sniffio if somebody has installed it (Litestar has), and sniffio looks for a task. A callback of a
     protocol is none, and anyio starts no task there any more.

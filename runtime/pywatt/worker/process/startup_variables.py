@@ -49,7 +49,7 @@ def search_path(env: Mapping[str, str], folder: Path) -> list[str]:
 
 
 def make_good(env: Mapping[str, str], folder: Path) -> None:
-    """Have the variables that can be obeyed now obeyed. `os.environ` holds them already."""
+    """Apply the variables that can take effect now. `os.environ` holds them already."""
     time.tzset()
     sys.dont_write_bytecode = sys.dont_write_bytecode or bool(env.get("PYTHONDONTWRITEBYTECODE"))
     sys.path[1:1] = [entry for entry in search_path(env, folder) if entry not in sys.path]

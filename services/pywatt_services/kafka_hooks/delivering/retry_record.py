@@ -17,7 +17,7 @@ from pywatt_services.kafka_hooks.webhooks.target_name import HEXADECIMAL, id_tex
 
 PREFIX = "x-plt-kafka-hooks-retry-"
 TOPIC, PARTITION, OFFSET, TIMESTAMP = (PREFIX + name for name in ("topic", "partition", "offset", "timestamp"))
-"""Of the record in its original topic; the first one begins the headers that are added here."""
+"""Headers with the place of the record in its original topic; the first one begins the headers that are added here."""
 ATTEMPTS = PREFIX + "attempts"
 """Number of attempts so far."""
 NOT_BEFORE = PREFIX + "not-before"

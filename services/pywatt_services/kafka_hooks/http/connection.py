@@ -36,7 +36,7 @@ class HooksConnection(ServerConnection["HooksServer"]):
     __slots__ = ("_exchange", "_pieces", "_public", "_size")
 
     def __init__(self, server: HooksServer, *, public: bool) -> None:
-        """`public`: whether the client comes from outside, where responses carry a date."""
+        """`public`: True if the client comes from outside, where responses carry a date."""
         super().__init__(server, RequestReader(server.limits.head), dated=public)
         self._public = public
         self._exchange: HooksExchange | None = None

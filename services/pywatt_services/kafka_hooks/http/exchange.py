@@ -19,14 +19,14 @@ class Request:
 
     method: str
     path: str
-    """In normal form, still percent-encoded, without the prefix that the app is mounted at."""
+    """The path in normal form, still percent-encoded, without the prefix that the app is mounted at."""
     query: bytes
-    """Without its `?`."""
+    """The query without its `?`."""
     headers: RawHeaders
     """Names in lower case; without the hop-by-hop ones and content-length."""
     body: bytes = b""
     target: str = ""
-    """As it was sent; for messages."""
+    """The target as it was sent; for messages."""
     public: bool = False
     """True when it came over the app's public address."""
 

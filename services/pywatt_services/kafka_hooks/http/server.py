@@ -22,9 +22,9 @@ class HooksLimits(ConnectionLimits):
     """Timeouts of kafka-hooks' clients; durations in seconds."""
 
     head_timeout: float = 75.0
-    """That a new connection may stay without a request."""
+    """Time that a new connection may stay without a request."""
     request_timeout: float = 60.0
-    """From the first byte of a request to its last."""
+    """Time from the first byte of a request to its last."""
 
 
 class HooksServer(HttpServer[HooksConnection]):

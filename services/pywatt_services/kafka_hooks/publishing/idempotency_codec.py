@@ -66,7 +66,7 @@ def pack(stored: Iterable[StoredResponse]) -> Iterator[tuple[list[StoredResponse
 
 
 def write_handover(stored: Sequence[StoredResponse], *, last: bool) -> bytes:
-    """Encode a handover; `last`: whether no further part follows."""
+    """Encode a handover; `last`: True if no further part follows."""
     known = [
         {
             "topic": each.topic, "key": latin1_text(each.key), "fingerprint": latin1_text(each.fingerprint),

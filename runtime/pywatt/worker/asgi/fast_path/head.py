@@ -15,7 +15,7 @@ LENGTH_DIGITS = 18
 BODILESS = (204, 304)
 
 Head = tuple[bytes, int | None]
-"""Its bytes, and the length that it announces."""
+"""Bytes of the head, and the length that it announces."""
 
 _heads: dict[tuple[Any, ...], Head] = {}
 _lines: dict[Header, bytes] = {}
