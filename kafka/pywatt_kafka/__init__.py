@@ -42,6 +42,7 @@ from pywatt_kafka.lag.consumer_lag import consumer_lag
 from pywatt_kafka.lag.group_lag import GroupLag, PartitionLag
 from pywatt_kafka.lag.lag_reader import LagReader
 from pywatt_kafka.producing.producer import Producer
+from pywatt_kafka.producing.record_fields import HeadersToSend, ProducerRecord
 from pywatt_kafka.records import Header, Headers, Message, Offset, RecordPosition, TopicPartition, Unstable
 from pywatt_kafka.request_response.messages import Call, Reply
 from pywatt_kafka.request_response.responder import Responder
@@ -88,6 +89,7 @@ __all__ = [
     "GroupReader",
     "Header",
     "Headers",
+    "HeadersToSend",
     "InvalidRecord",
     "Isolation",
     "Json",
@@ -108,6 +110,7 @@ __all__ = [
     "Partition",
     "PartitionLag",
     "Producer",
+    "ProducerRecord",
     "RecordPosition",
     "RecordTooLarge",
     "Reply",

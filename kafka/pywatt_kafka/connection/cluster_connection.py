@@ -59,6 +59,8 @@ class ClusterConnection(Generic[EngineT]):
         self._rng = rng
         self._engine: EngineT | None = None
         self._status = ConnectionStatus(ConnectionState.CONNECTING)
+        self.connected_engine: EngineT | None = None
+        """The engine while the cluster answers, else None."""
         self._changed = asyncio.Event()
         self._check_now = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -111,6 +113,14 @@ class ClusterConnection(Generic[EngineT]):
             await self._changed.wait()
         return self._engine
 
+    async def accepted(self) -> EngineT:
+        """Wait until the cluster answers; return the engine. Raises NotAuthorized while it rejects this client."""
+        while self._engine is None or self._status.state is not ConnectionState.CONNECTED:
+            if (error := self._status.failure) is not None:
+                raise type(error)(error.message, hint=error.hint, code=error.code) from error
+            await self._changed.wait()
+        return self._engine
+
     async def opened(self) -> EngineT:
         """Wait until there is an open engine, even if its brokers do not answer; return it."""
         while self._engine is None:
@@ -143,7 +153,7 @@ class ClusterConnection(Generic[EngineT]):
             finally:
                 with anyio.CancelScope(shield=True):
                     await engine.close()
-                self._engine = None
+                self._engine = self.connected_engine = None
 
     async def _open(self) -> EngineT:
         retries = 0
@@ -196,6 +206,7 @@ class ClusterConnection(Generic[EngineT]):
 
     def _set(self, state: ConnectionState, reason: str = "", error: Exception | None = None) -> None:
         status = ConnectionStatus(state, reason, error if isinstance(error, KafkaError) else None)
+        self.connected_engine = self._engine if state is ConnectionState.CONNECTED else None
         if status == self._status:
             self._wake()
             return

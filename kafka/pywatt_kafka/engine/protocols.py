@@ -62,6 +62,10 @@ class ProducerEngine(Engine, Protocol):
         """
         ...
 
+    async def flush(self) -> None:
+        """Send all records that were appended, without waiting for more of their batches, until each has an outcome."""
+        ...
+
 
 class GroupEngine(Engine, Protocol):
     """An engine that reads as a member of a consumer group."""

@@ -21,6 +21,10 @@ Acks: TypeAlias = Literal["all", 1, 0]
 Compression: TypeAlias = Literal["gzip", "snappy", "lz4", "zstd"]
 
 
+def _untranslated(topic: str, error: BaseException) -> KafkaError:
+    return KafkaError(f"writing to topic {topic}: {error}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProducerSettings:
     """Settings of a producer engine."""
@@ -36,7 +40,7 @@ class ProducerSettings:
     max_request_bytes: int
     request_timeout: float
     """Seconds."""
-    failure: Callable[[str, BaseException], KafkaError]
+    failure: Callable[[str, BaseException], KafkaError] = _untranslated
     """Returns the error for a record of a topic that was sent, from the error of the library."""
 
 

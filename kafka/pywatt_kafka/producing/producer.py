@@ -4,36 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
-from functools import partial
+from asyncio.events import _get_running_loop
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Generic, Self, overload
 
-from pywatt_kafka.aiokafka.errors import translate
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
-from pywatt_kafka.connection.cluster_connection import ClusterConnection
+from pywatt_kafka.connection.held_context import HeldContext
+from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.connection.status import ConnectionStatus
+from pywatt_kafka.engine.protocols import Acknowledge
 from pywatt_kafka.engine.settings import Acks, Compression, EngineName, ProducerSettings
-from pywatt_kafka.errors import KafkaError, KafkaUnavailable, NotAcknowledged
-from pywatt_kafka.libraries import producer_factory, require
-from pywatt_kafka.producing.waiting_records import WaitingRecords
+from pywatt_kafka.errors import ClientClosed, InvalidRecord, KafkaError
+from pywatt_kafka.libraries import require
+from pywatt_kafka.producing.outcomes import Outcomes
+from pywatt_kafka.producing.record_fields import HeadersToSend, ProducerRecord
+from pywatt_kafka.producing.record_maker import RecordMaker, empty, outgoing_record
+from pywatt_kafka.producing.record_writer import RecordWriter
+from pywatt_kafka.producing.waiting_records import WaitingRecord
 from pywatt_kafka.records import Headers, OutgoingRecord, RecordPosition
 from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
+from pywatt_kafka.serde.serializers import Serializers, bytes_serializers
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    K = TypeVar("K", default=bytes | None)
+    V = TypeVar("V", default=bytes | None)
+else:
+    from typing import TypeVar
+
+    K, V = TypeVar("K"), TypeVar("V")
 
 REQUEST_TIMEOUT = 10.0  # seconds
 BATCH_BYTES = 128 * 1024
 BUFFER_BYTES = 32 * 1024 * 1024  # of all partitions, before a send waits: as Kafka's Java client
-MAY_BE_WRITTEN = "the record may be written all the same"
 MAX_REQUEST_BYTES = 1024 * 1024  # the broker's own default limit for a batch
+TURN = 500  # records enqueued before the event loop gets a turn
 
 
-class Producer:
-    """Writes records; an async context manager for a single use.
+class Producer(Generic[K, V]):
+    """Writes records; an async context manager for a single use, or connected with `connect()` until `close()`.
 
     Entering it needs no live broker: it connects in the background, retries, and reconnects by itself. `send` may be
-    called by any number of tasks at once; their records share batches.
+    called by any number of tasks at once; their records share batches. The records of one topic are written in the
+    order of the calls.
 
         async with Producer("localhost:9092") as producer:
             position = await producer.send("orders", b"{}", key=b"customer-7")
@@ -44,25 +61,31 @@ class Producer:
         bootstrap_brokers: str | Sequence[str] | None = None,
         *,
         client_id: str | None = None,
+        serializers: Serializers[K, V] | None = None,
         acks: Acks = "all",
         idempotent: bool = True,
         linger_ms: int = 0,
         compression: Compression | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         max_request_bytes: int = MAX_REQUEST_BYTES,
+        buffer_bytes: int = BUFFER_BYTES,
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
     ) -> None:
         """`bootstrap_brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
 
-        `client_id` None: the variable `KAFKA_CLIENT_ID`, else `pywatt`. `idempotent` needs acks="all": retries inside
-        the client write no record twice. `linger_ms`: milliseconds to wait for more records of a batch.
-        `request_timeout`: seconds after which a `send` fails. `max_request_bytes`: limit of one request.
+        `client_id` None: the variable `KAFKA_CLIENT_ID`, else `pywatt`. `serializers` turn keys and values into bytes;
+        None: they are bytes. `idempotent` needs acks="all": retries inside the client write no record twice.
+        `linger_ms`: milliseconds to wait for more records of a batch. `request_timeout`: seconds after which a `send`
+        fails. `max_request_bytes`: limit of one record. `buffer_bytes`: limit of all records that are not acknowledged
+        yet; further ones wait for room.
         """
-        self._brokers = brokers_from(bootstrap_brokers, os.environ)
-        self._request_timeout = request_timeout
+        brokers = brokers_from(bootstrap_brokers, os.environ)
         client_id = client_id_from(client_id, os.environ)
+        self._engine: EngineName = engine
+        self._maker = RecordMaker(serializers or bytes_serializers)
+        self._lifecycle = Lifecycle(f"producer {client_id}")
         settings = ProducerSettings(
             client_id=client_id,
             acks=acks,
@@ -70,21 +93,19 @@ class Producer:
             linger_ms=linger_ms,
             compression=compression,
             batch_bytes=BATCH_BYTES,
-            buffer_bytes=BUFFER_BYTES,
+            buffer_bytes=buffer_bytes,
             max_request_bytes=max_request_bytes,
             request_timeout=request_timeout,
-            failure=partial(self._failure, sent=True),
         )
-        self._engine: EngineName = engine
-        self._connection = ClusterConnection(
-            producer_factory(engine, self._brokers, settings, security_from(security, os.environ)),
-            name=f"producer {client_id} of {','.join(self._brokers)}",
-            # by then every send of the old client has timed out
-            replace_after=request_timeout,
-            on_status=on_status,
-        )
-        self._waiting = WaitingRecords(self._connection, request_timeout, failure=self._failure)
-        self._closed = False
+        self._writer = RecordWriter(engine, brokers, settings, security_from(security, os.environ), on_status)
+        self._connection = self._writer.connection
+        self._write = self._writer.write
+        self._held = HeldContext(self._connection)
+        self._is_entered = False
+        self._since_turn = 0
+        self._lost: KafkaError | None = None
+        """The error of the first enqueued record that failed since the last flush."""
+        self._lost_count = 0
 
     @property
     def status(self) -> ConnectionStatus:
@@ -97,57 +118,167 @@ class Producer:
         return self._connection.is_connected
 
     async def wait_connected(self) -> None:
-        """Wait, without a limit, until the cluster answers."""
-        await self._connection.connected()
+        """Wait, without a limit, until the cluster answers. Raises NotAuthorized when it rejects this client."""
+        self._lifecycle.check()
+        await self._connection.accepted()
+
+    async def connect(self) -> None:
+        """Start connecting, as entering the context does, until `close()`; does nothing if it is connected.
+
+        Raises MissingDependency, ClientClosed, WrongLoop.
+        """
+        require(self._engine)
+        if self._lifecycle.begin():
+            await self._held.enter()
+
+    async def close(self) -> None:
+        """Flush the remaining records, for a few seconds at most, and disconnect. May be called again.
+
+        Raises WrongLoop.
+        """
+        self._lifecycle.end()
+        try:
+            await self._connection.stop()
+            await self._held.leave()
+        finally:
+            self._writer.waiting.close()
 
     async def __aenter__(self) -> Self:
-        """Start connecting. Raises MissingDependency."""
+        """Start connecting. Raises MissingDependency, ClientClosed, WrongLoop."""
         require(self._engine)
-        await self._connection.__aenter__()
+        if self._lifecycle.begin():
+            await self._connection.__aenter__()
+            self._is_entered = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Flush the remaining records, for a few seconds at most, and disconnect."""
-        self._closed = True
+        if not self._is_entered:  # connected by `connect`
+            await self.close()
+            return
+        self._lifecycle.end()
         try:
             await self._connection.__aexit__(kind, error, trace)
         finally:
-            self._waiting.close()
+            self._writer.waiting.close()
 
+    @overload
     async def send(
         self,
         topic: str,
-        value: bytes | None,
+        value: V,
         *,
-        key: bytes | None = None,
-        headers: Headers = (),
+        key: K | None = None,
+        headers: HeadersToSend = (),
         partition: int | None = None,
         timestamp: int | None = None,
         placed_by: bytes | None = None,
-    ) -> RecordPosition:
+    ) -> RecordPosition: ...
+    @overload
+    async def send(
+        self, *, messages: Iterable[ProducerRecord | Mapping[str, Any]]
+    ) -> list[RecordPosition | KafkaError]: ...
+    async def send(
+        self,
+        topic: Any = None,
+        value: Any = None,
+        *,
+        key: Any = None,
+        headers: HeadersToSend = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+        placed_by: bytes | None = None,
+        messages: Iterable[ProducerRecord | Mapping[str, Any]] | None = None,
+    ) -> RecordPosition | list[RecordPosition | KafkaError]:
         """Write one record and return its position, once the broker has acknowledged it.
 
         Without `partition`, the hash of the key chooses it, as in Kafka's own clients; without a key, it is random.
-        `placed_by` is hashed instead of the key. `timestamp`: milliseconds since 1970, by default now. Raises
-        KafkaUnavailable after the request timeout (NotAcknowledged if the record was sent: then it may still be
-        written, at once or later), UnknownTopic, UnknownPartition, RecordTooLarge, InvalidRecord, NotAuthorized, or
-        another KafkaError.
+        `placed_by` is hashed instead of the key. `timestamp`: milliseconds since 1970, by default now. `messages`:
+        write several records, and return a position or an error for each.
+
+        Raises SerializationFailed or InvalidRecord at once for a wrong key, value or other field; KafkaUnavailable
+        after the request timeout (NotAcknowledged if the record was sent: then it may still be written, at once or
+        later), UnknownTopic, UnknownPartition, RecordTooLarge, InvalidRecord, NotAuthorized, ClientClosed, WrongLoop,
+        or another KafkaError.
         """
-        outcome: asyncio.Future[RecordPosition | KafkaError] = asyncio.get_running_loop().create_future()
+        loop = self._lifecycle.loop
+        if loop is None or _get_running_loop() is not loop:
+            raise self._lifecycle.refusal()
+        if messages is not None:
+            return await self._send_all(messages)
+        made = self._maker.make(topic, value, key, headers, partition, timestamp, placed_by)
+        outcome: asyncio.Future[RecordPosition | KafkaError] = loop.create_future()
 
         def done(result: RecordPosition | KafkaError) -> None:
             if not outcome.done():
                 outcome.set_result(result)
 
-        self.post(
-            topic, value, done, key=key, headers=headers, partition=partition, timestamp=timestamp, placed_by=placed_by
+        waiting = (
+            self._write(made, done) if isinstance(made, OutgoingRecord) else await self._reserve(topic, made, done)
         )
-        result = await outcome
+        if waiting is None:
+            result = await outcome
+        else:
+            try:
+                result = await outcome
+            except asyncio.CancelledError:
+                self._writer.waiting.discard(waiting)
+                raise
         if isinstance(result, KafkaError):
             raise result
         return result
+
+    async def enqueue(
+        self,
+        topic: str,
+        value: V,
+        *,
+        key: K | None = None,
+        headers: HeadersToSend = (),
+        partition: int | None = None,
+        timestamp: int | None = None,
+        on_delivery: Callable[[RecordPosition | KafkaError], None] | None = None,
+    ) -> None:
+        """Write one record, and wait only until there is room for it: `flush` waits for its acknowledgement.
+
+        `on_delivery` is called once with its position or error; `flush` raises the errors of records without one.
+        Raises SerializationFailed, InvalidRecord, ClientClosed and WrongLoop as `send` does.
+        """
+        loop = self._lifecycle.loop
+        if loop is None or _get_running_loop() is not loop:
+            raise self._lifecycle.refusal()
+        made = self._maker.make(topic, value, key, headers, partition, timestamp, None)
+        done = self._count_lost if on_delivery is None else on_delivery
+        waiting = (
+            self._write(made, done) if isinstance(made, OutgoingRecord) else await self._reserve(topic, made, done)
+        )
+        if waiting is None:
+            self._since_turn += 1
+            if self._since_turn >= TURN:
+                self._since_turn = 0
+                await asyncio.sleep(0)
+            return
+        try:
+            await waiting.left()
+        except asyncio.CancelledError:
+            self._writer.waiting.discard(waiting)
+            raise
+
+    async def flush(self) -> None:
+        """Wait until all records that were sent or enqueued so far are acknowledged, or have failed.
+
+        Raises the KafkaError of the first record enqueued without `on_delivery` that failed since the last flush, with
+        the number of all such in a note.
+        """
+        self._lifecycle.check()
+        await self._writer.flush()
+        lost, count = self._lost, self._lost_count
+        self._lost, self._lost_count = None, 0
+        if lost is not None:
+            lost.add_note(f"records enqueued since the last flush that failed: {count}; this is the first error")
+            raise lost
 
     def post(
         self,
@@ -161,45 +292,77 @@ class Producer:
         timestamp: int | None = None,
         placed_by: bytes | None = None,
     ) -> None:
-        """Write one record without waiting; `done` is called once, with the result or error of `send`.
+        """Write one record of bytes without waiting; `done` is called once, with the result or error of `send`.
 
-        Costs no task and no timer. `done` may be called before this returns.
+        Costs no task and no timer, serializes nothing and does not wait for room. `done` may be called before this
+        returns. Raises WrongLoop.
         """
+        loop = self._lifecycle.loop
+        if loop is None or _get_running_loop() is not loop:
+            refusal = self._lifecycle.refusal()
+            if not isinstance(refusal, ClientClosed):
+                raise refusal
+            done(refusal)
+            return
+        if (value.__class__ is not bytes and value is not None) or (key.__class__ is not bytes and key is not None):
+            done(InvalidRecord(f"writing to topic {topic}: key and value must be bytes or None"))
+            return
         if value is None and key is None:
-            done(KafkaError(f"topic {topic}: a record needs a value or a key"))
+            done(empty(topic))
             return
-        if self._closed:
-            done(KafkaUnavailable(f"writing to topic {topic}: the producer is closed"))
-            return
-        listed = headers if isinstance(headers, list) else list(headers)
-        record = OutgoingRecord(topic, value, key, listed, partition, timestamp, placed_by)
-        engine = self._connection.engine
-        if engine is not None and topic not in self._waiting and self.connected:
-            try:
-                if engine.append(record, done):
-                    return
-            except KafkaError as error:
-                done(self._failure(topic, error, sent=False))
-                return
-        self._waiting.add(record, done)
+        listed = headers if headers.__class__ is list else list(headers)
+        self._write(outgoing_record((topic, value, key, listed, partition, timestamp, placed_by)), done)
 
-    def _failure(self, topic: str, error: BaseException, *, sent: bool) -> KafkaError:
-        """Return the KafkaError for a record that failed; `sent`: it may be in flight."""
-        if isinstance(error, TimeoutError):
-            reason = f"writing to topic {topic}: no acknowledgement within {self._request_timeout:g} s"
-            engine = self._connection.engine
-            if engine is not None and (retry_reason := engine.retry_reason(topic)):
-                reason += f" ({retry_reason})"
-        else:
-            translated = translate(error, during=f"writing to topic {topic}")
-            if not isinstance(translated, KafkaUnavailable):
-                if translated is not error:
-                    translated.__cause__ = error
-                return translated
-            reason = translated.message
-        self._connection.check_soon()
-        away = self.status.reason
-        reason = f"writing to topic {topic}: {away}" if away else reason
-        failure = NotAcknowledged(f"{reason}; {MAY_BE_WRITTEN}") if sent else KafkaUnavailable(reason)
-        failure.__cause__ = error
-        return failure
+    async def _reserve(self, topic: str, made: Awaitable[OutgoingRecord], done: Acknowledge) -> WaitingRecord:
+        """Hold the place of a record in its topic's queue until it is serialized."""
+        place = self._writer.waiting.add(topic, None, done)
+        await self._fill(place, made)
+        return place
+
+    async def _fill(self, place: WaitingRecord, made: Awaitable[OutgoingRecord]) -> None:
+        waiting = self._writer.waiting
+        try:
+            record = await made
+        except BaseException:
+            waiting.discard(place)
+            raise
+        waiting.fill(place, record)
+
+    async def _fill_or_report(self, place: WaitingRecord, made: Awaitable[OutgoingRecord]) -> None:
+        try:
+            await self._fill(place, made)
+        except KafkaError as error:
+            place.done(error)
+
+    async def _send_all(self, messages: Iterable[Mapping[str, Any]]) -> list[RecordPosition | KafkaError]:
+        outcomes = Outcomes()
+        places: list[WaitingRecord] = []
+        serializing: list[Awaitable[None]] = []
+        for number, message in enumerate(messages, 1):
+            done = outcomes.add()
+            try:
+                made = self._maker.make_from(message)
+            except KafkaError as error:
+                done(error)
+                continue
+            if not isinstance(made, OutgoingRecord):
+                place = self._writer.waiting.add(message["topic"], None, done)
+                serializing.append(self._fill_or_report(place, made))
+                places.append(place)
+            elif (waiting := self._write(made, done)) is not None:
+                places.append(waiting)
+            if number % TURN == 0 and not serializing:
+                await asyncio.sleep(0)
+        try:
+            await asyncio.gather(*serializing)
+            return await outcomes.all()
+        except asyncio.CancelledError:
+            for place in places:
+                self._writer.waiting.discard(place)
+            raise
+
+    def _count_lost(self, outcome: RecordPosition | KafkaError) -> None:
+        if isinstance(outcome, KafkaError):
+            self._lost_count += 1
+            if self._lost is None:
+                self._lost = outcome

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
@@ -25,21 +23,47 @@ class Failure(Protocol):
     def __call__(self, topic: str, error: BaseException, *, sent: bool) -> KafkaError: ...
 
 
-class _Waiting:
-    """One record in a queue; called with its outcome."""
+class WaitingRecord:
+    """A place in a topic's queue; called with the outcome of its record."""
 
-    __slots__ = ("done", "ended", "record", "sent")
+    __slots__ = ("_left", "done", "ended", "record", "sent", "topic")
 
-    def __init__(self, record: OutgoingRecord, done: Acknowledge) -> None:
+    def __init__(self, topic: str, record: OutgoingRecord | None, done: Acknowledge) -> None:
+        """`record` None: it is still being serialized."""
+        self.topic = topic
         self.record = record
         self.done = done
         self.ended = False
         self.sent = False
+        self._left: asyncio.Future[None] | None = None
 
     def __call__(self, outcome: RecordPosition | KafkaError) -> None:
         if not self.ended:
             self.ended = True
+            self.leave()
             self.done(outcome)
+
+    def leave(self) -> None:
+        """Let those continue who wait for this record to have left its queue."""
+        if self._left is not None and not self._left.done():
+            self._left.set_result(None)
+
+    async def left(self) -> None:
+        """Wait until the record was handed over, or has failed."""
+        if self.ended or self.sent:
+            return
+        if self._left is None:
+            self._left = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._left)
+
+
+class _Queue(deque[WaitingRecord]):
+    """The records of one topic that wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed = asyncio.Event()
+        """Set when a record was serialized, or needs no writing any more."""
 
 
 class WaitingRecords:
@@ -48,88 +72,120 @@ class WaitingRecords:
     def __init__(
         self, connection: ClusterConnection[ProducerEngine], request_timeout: float, *, failure: Failure
     ) -> None:
-        """`request_timeout`: seconds after which a record fails, from the moment it is added."""
+        """`request_timeout`: seconds after which a record fails unless the engine takes records of its topic."""
+        self.topics: dict[str, _Queue] = {}
+        """The topics of which records wait: later ones must wait behind them."""
         self._connection = connection
+        self._request_timeout = request_timeout
         self._failure = failure
-        self._queues: dict[str, deque[_Waiting]] = {}
-        self._timeouts: TimeoutQueue[_Waiting] = TimeoutQueue(
-            request_timeout, ended=lambda waiting: waiting.ended, expired=self._expire
+        self._progress: dict[str, float] = {}
+        """Time at which the engine last took a record of a topic from its queue."""
+        self._timeouts: TimeoutQueue[WaitingRecord] = TimeoutQueue(
+            request_timeout, ended=lambda waiting: waiting.ended or waiting.sent, expired=self._expire
         )
 
-    def __contains__(self, topic: str) -> bool:
-        """Return whether records of a topic wait: later ones must wait behind them."""
-        return topic in self._queues
-
-    def add(self, record: OutgoingRecord, done: Acknowledge) -> None:
-        """Add a record to the end of its topic's queue."""
-        waiting = _Waiting(record, done)
+    def add(self, topic: str, record: OutgoingRecord | None, done: Acknowledge) -> WaitingRecord:
+        """Add a record to the end of its topic's queue; None takes its place while it is being serialized."""
+        waiting = WaitingRecord(topic, record, done)
         self._timeouts.add(waiting)
-        queue = self._queues.get(record.topic)
+        queue = self.topics.get(topic)
         if queue is not None:
             queue.append(waiting)
-            return
-        queue = self._queues[record.topic] = deque((waiting,))
-        self._connection.start_soon(self._hand_over, record.topic, queue)
+            return waiting
+        queue = self.topics[topic] = _Queue()
+        queue.append(waiting)
+        self._connection.start_soon(self._hand_over, topic, queue)
+        return waiting
+
+    def fill(self, waiting: WaitingRecord, record: OutgoingRecord) -> None:
+        """Put the serialized record in its place."""
+        waiting.record = record
+        self._wake(waiting.topic)
+
+    def discard(self, waiting: WaitingRecord) -> None:
+        """Take a record back, unless the engine has it: its caller was cancelled, or it could not be serialized."""
+        if not waiting.sent and not waiting.ended:
+            waiting.ended = True
+            waiting.leave()
+            self._wake(waiting.topic)
+
+    async def drained(self) -> None:
+        """Wait until all records that wait now have been handed over, or have failed."""
+        for last in [queue[-1] for queue in self.topics.values() if queue]:
+            await last.left()
 
     def close(self) -> None:
         """Cancel the timer."""
         self._timeouts.close()
 
-    async def _hand_over(self, topic: str, queue: deque[_Waiting]) -> None:
+    def _wake(self, topic: str) -> None:
+        if (queue := self.topics.get(topic)) is not None:
+            queue.changed.set()
+
+    async def _hand_over(self, topic: str, queue: _Queue) -> None:
+        closed = f"writing to topic {topic}: the producer was closed"
         try:
-            try:
-                check_topic_name(topic)
-            except KafkaError as error:
-                _end(queue, partial(self._failure, topic, error, sent=False))
             while queue:
-                engine = await self._connection.connected()
-                if not queue:
-                    break
                 try:
-                    await engine.ready(queue[0].record)
+                    check_topic_name(topic)
+                    engine = await self._connection.accepted()
+                    if (first := _first(queue)) is None:
+                        break
+                    if first.record is None:
+                        queue.changed.clear()
+                        await queue.changed.wait()
+                        continue
+                    await engine.ready(first.record)
                 except KafkaUnavailable:
                     await asyncio.sleep(RETRY_PAUSE)
                     continue
                 except KafkaError as error:
-                    _end(queue, partial(self._failure, topic, error, sent=False))
+                    while queue:
+                        queue.popleft()(self._failure(topic, error, sent=False))
                     break
-                if not self._append(engine, topic, queue):
-                    await asyncio.sleep(0)
+                self._append(engine, topic, queue)
+                await asyncio.sleep(0)
         finally:
-            del self._queues[topic]
-            _end(queue, lambda: KafkaUnavailable(f"writing to topic {topic}: the producer was closed"))
+            del self.topics[topic]
+            self._progress.pop(topic, None)
+            while queue:
+                queue.popleft()(KafkaUnavailable(closed))
 
-    def _append(self, engine: ProducerEngine, topic: str, queue: deque[_Waiting]) -> bool:
-        """Append a burst of records; return whether the queue is empty."""
+    def _append(self, engine: ProducerEngine, topic: str, queue: _Queue) -> None:
+        """Append a burst of records, as far as the engine takes them."""
         for _ in range(BURST):
-            if not queue:
-                return True
-            waiting = queue[0]
-            if not waiting.ended:
-                try:
-                    if not engine.append(waiting.record, waiting):
-                        return False
-                except Exception as error:  # noqa: BLE001  it is this record's alone
-                    waiting(self._failure(topic, error, sent=False))
+            waiting = _first(queue)
+            if waiting is None or waiting.record is None:
+                break
+            try:
+                if not engine.append(waiting.record, waiting.done):
+                    return
+            except Exception as error:  # noqa: BLE001  it is this record's alone
+                waiting(self._failure(topic, error, sent=False))
+            else:
                 waiting.sent = True
+                waiting.leave()
             queue.popleft()
-        return not queue
+        self._progress[topic] = asyncio.get_running_loop().time()
 
-    def _expire(self, waiting: _Waiting) -> None:
-        topic = waiting.record.topic
-        engine, connected = self._connection.engine, self._connection.is_connected
-        queue = self._queues.get(topic)
-        while queue and queue[0].ended:
-            queue.popleft()
-        if queue and queue[0] is waiting:
-            queue.popleft()
-        if not waiting.sent and connected and engine is not None and not engine.knows(topic):
-            unknown = UnknownTopic(f"topic {topic} does not exist, and the broker does not create it")
-            waiting(unknown)
+    def _expire(self, waiting: WaitingRecord) -> None:
+        topic = waiting.topic
+        engine = self._connection.engine
+        since = asyncio.get_running_loop().time() - self._request_timeout
+        if self._progress.get(topic, since) > since:  # its turn will come
+            self._timeouts.add(waiting)
+        elif self._connection.is_connected and engine is not None and not engine.knows(topic):
+            waiting(UnknownTopic(f"topic {topic} does not exist, and the broker does not create it"))
+            self._wake(topic)
         else:
-            waiting(self._failure(topic, TimeoutError(), sent=waiting.sent))
+            waiting(self._failure(topic, TimeoutError(), sent=False))
+            self._wake(topic)
 
 
-def _end(queue: deque[_Waiting], error: Callable[[], KafkaError]) -> None:
+def _first(queue: _Queue) -> WaitingRecord | None:
+    """Return the first record that is still to be written."""
     while queue:
-        queue.popleft()(error())
+        if not queue[0].ended:
+            return queue[0]
+        queue.popleft()
+    return None

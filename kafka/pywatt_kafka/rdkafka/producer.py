@@ -96,6 +96,13 @@ class RdkafkaProducer:
         while self._outcomes:
             self._settle()
 
+    async def flush(self) -> None:
+        """Send all records that were appended until each has an outcome."""
+        while len(self._producer):
+            await self._call(partial(self._producer.flush, CHECK_LIMIT))
+        while self._outcomes:  # noqa: ASYNC110  they are reported in bursts
+            await asyncio.sleep(0)
+
     def retry_reason(self, topic: str) -> str:
         """Return nothing: librdkafka does not say why it retries."""
         return ""
