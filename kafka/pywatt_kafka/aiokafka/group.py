@@ -18,7 +18,7 @@ from pywatt_kafka.aiokafka.records import batches_from, native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
 from pywatt_kafka.engine.fetching import Isolation
 from pywatt_kafka.engine.settings import ERROR_TTL, METADATA_AGE, GroupSettings
-from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.errors import Fenced, KafkaError, KafkaUnavailable
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 
 logger = logging.getLogger("pywatt_kafka")
@@ -45,6 +45,7 @@ class AiokafkaGroup:
         self._last_error: KafkaError | None = None
         self._last_error_at = 0.0
         self._listener_error: Exception | None = None
+        self._fenced: Fenced | None = None
         self._closing = False
         slowest = max(member.session_timeout, member.rebalance_timeout)
         self._consumer: Any = AIOKafkaConsumer(
@@ -69,6 +70,10 @@ class AiokafkaGroup:
         """Connect; joining continues in the background, and does not wait for topics to exist."""
         with bootstrap_errors(self._brokers):
             await self._sockets.open(self._consumer.start())
+            if self._membership.instance_id is not None:
+                from pywatt_kafka.aiokafka.static_member import name_static_member
+
+                name_static_member(self._consumer._coordinator, self._note_fenced)
             self._settings.opened(await self._present())
             delay_leader(self._consumer._coordinator, self._brokers, os.environ)
             # Subscribed only now: a start with topics fails when one of them does not exist, and waits for the group.
@@ -98,7 +103,9 @@ class AiokafkaGroup:
         await refresh_metadata(self._consumer._client, self._brokers)
 
     def broken(self) -> bool:
-        """Return whether the coordinator task has ended."""
+        """Return whether the coordinator task has ended. Raises Fenced."""
+        if self._fenced is not None:
+            raise self._fenced
         return self._consumer._coordinator is not None and done(self._consumer._coordinator._coordination_task)
 
     async def close(self) -> None:
@@ -115,6 +122,8 @@ class AiokafkaGroup:
             raise error
         if self._closing:
             raise KafkaUnavailable("the connection is being closed")
+        if self._fenced is not None:
+            raise self._fenced
         wanted: list[Any] = []
         if self._paused:
             # With partitions named, as a fetch for all discards the prefetched records of paused partitions. It
@@ -128,6 +137,8 @@ class AiokafkaGroup:
             if TRY_AGAIN not in str(error):
                 self._last_error, self._last_error_at = error, time.monotonic()
             raise
+        if self._fenced is not None:
+            raise self._fenced
         return batches_from(batches)
 
     async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
@@ -256,6 +267,9 @@ class AiokafkaGroup:
         await self._notify(self._settings.revoked(places))
         self._owned = frozenset()
         self._paused.clear()
+
+    def _note_fenced(self) -> None:
+        self._fenced = self._membership.fenced()
 
     async def _notify(self, notified: Awaitable[None]) -> None:
         try:

@@ -1,7 +1,8 @@
 """Keeps one client of the cluster connected: opens, checks and replaces it, and reports its status.
 
 The client underneath (an `Engine`) may fail to open, lose its brokers, or break for good. The user of a Producer or
-GroupReader sees that only as a status: the loop here continues until it is cancelled.
+GroupReader sees that only as a status: the loop here continues until it is cancelled. Only a fenced client is not
+replaced: the new one would fence the client that took its place, which might do the same, without end.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from pywatt_kafka.backoff import backoff
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.engine.protocols import Engine
-from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.errors import Fenced, KafkaError
 
 logger = logging.getLogger("pywatt_kafka")
 
@@ -30,6 +31,7 @@ LONGEST_BACKOFF = 2.0  # ... up to this
 SOCKET_CHECK_INTERVAL = 0.5  # seconds between checks of the client's sockets, which cost no traffic
 CHECK_INTERVAL = 5.0  # seconds between metadata requests of a connected client
 CHECK_LIMIT = 5.0  # seconds for the response to such a request
+LEVELS = {ConnectionState.AWAY: logging.WARNING, ConnectionState.FENCED: logging.ERROR}
 
 
 EngineT = TypeVar("EngineT", bound=Engine)
@@ -58,6 +60,7 @@ class ClusterConnection(Generic[EngineT]):
         self._clock = clock
         self._rng = rng
         self._engine: EngineT | None = None
+        self._fenced: Fenced | None = None
         self._status = ConnectionStatus(ConnectionState.CONNECTING)
         self.connected_engine: EngineT | None = None
         """The engine while the cluster answers, else None."""
@@ -108,13 +111,14 @@ class ClusterConnection(Generic[EngineT]):
         return self._engine
 
     async def connected(self) -> EngineT:
-        """Wait until the cluster answers; return the engine."""
+        """Wait until the cluster answers; return the engine. Raises Fenced."""
         while self._engine is None or self._status.state is not ConnectionState.CONNECTED:
+            self._check_fenced()
             await self._changed.wait()
         return self._engine
 
     async def accepted(self) -> EngineT:
-        """Wait until the cluster answers; return the engine. Raises NotAuthorized while it rejects this client."""
+        """Wait until the cluster answers; return the engine. Raises NotAuthorized or Fenced."""
         while self._engine is None or self._status.state is not ConnectionState.CONNECTED:
             if (error := self._status.failure) is not None:
                 raise type(error)(error.message, hint=error.hint, code=error.code) from error
@@ -122,9 +126,11 @@ class ClusterConnection(Generic[EngineT]):
         return self._engine
 
     async def opened(self) -> EngineT:
-        """Wait until there is an open engine, even if its brokers do not answer; return it."""
+        """Wait until there is an open engine, even if its brokers do not answer; return it. Raises Fenced."""
+        self._check_fenced()
         while self._engine is None:
             await self._changed.wait()
+            self._check_fenced()
         return self._engine
 
     def start_soon(self, job: Callable[..., Coroutine[Any, Any, None]], *args: object) -> None:
@@ -143,13 +149,21 @@ class ClusterConnection(Generic[EngineT]):
         finally:
             self._stopped.set()
 
+    def _check_fenced(self) -> None:
+        if (error := self._fenced) is not None:
+            raise Fenced(error.message, hint=error.hint, code=error.code) from error
+
     async def _run(self) -> None:
-        while True:
+        while self._fenced is None:
             engine = await self._open()
             try:
                 self._engine = engine
                 self._set(ConnectionState.CONNECTED)
                 await self._watch(engine)
+            except Fenced as error:
+                self._fenced = error
+                self._set(ConnectionState.FENCED, str(error), error)
+                logger.error("Kafka %s: fix: %s", self._name, error.hint)
             finally:
                 with anyio.CancelScope(shield=True):
                     await engine.close()
@@ -176,7 +190,7 @@ class ClusterConnection(Generic[EngineT]):
             retries += 1
 
     async def _watch(self, engine: EngineT) -> None:
-        """Check the engine regularly; return when it must be replaced."""
+        """Check the engine regularly; return when it must be replaced. Raises Fenced."""
         checked = self._clock()
         away_since: float | None = None
         while True:
@@ -195,6 +209,8 @@ class ClusterConnection(Generic[EngineT]):
             try:
                 with anyio.fail_after(CHECK_LIMIT):
                     await engine.check()
+            except Fenced:
+                raise
             except (KafkaError, TimeoutError) as error:
                 away_since = now if away_since is None else away_since
                 self._set(ConnectionState.AWAY, str(error) or f"no answer within {CHECK_LIMIT:g} s", error)
@@ -211,7 +227,7 @@ class ClusterConnection(Generic[EngineT]):
             self._wake()
             return
         if state is not self._status.state:
-            level = logging.WARNING if state is ConnectionState.AWAY else logging.INFO
+            level = LEVELS.get(state, logging.INFO)
             logger.log(level, "Kafka %s: %s%s", self._name, state.value, f" ({reason})" if reason else "")
         self._status = status
         self._wake()

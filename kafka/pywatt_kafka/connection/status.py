@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from pywatt_kafka.errors import KafkaError, NotAuthorized
+from pywatt_kafka.errors import Fenced, KafkaError, NotAuthorized
 
 
 class ConnectionState(enum.Enum):
@@ -14,11 +14,13 @@ class ConnectionState(enum.Enum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     AWAY = "away"
+    FENCED = "fenced"
+    """Another client with the same static member id or transactional id has replaced it; it stays so."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
-    """A state, and the reason when it is `away`."""
+    """A state, and the reason when it is `away` or `fenced`."""
 
     state: ConnectionState
     reason: str = ""
@@ -27,5 +29,5 @@ class ConnectionStatus:
 
     @property
     def failure(self) -> KafkaError | None:
-        """The error behind it, if waiting does not help against it: a wrong password, or a missing permission."""
-        return self.error if isinstance(self.error, NotAuthorized) else None
+        """The error behind it, if waiting does not help against it: a wrong password, a missing permission, a fence."""
+        return self.error if isinstance(self.error, NotAuthorized | Fenced) else None

@@ -17,7 +17,7 @@ from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.engine.membership import Membership, MembershipOptions
 from pywatt_kafka.engine.protocols import GroupEngine
 from pywatt_kafka.engine.settings import EngineName, GroupSettings
-from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable
+from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError, KafkaUnavailable
 from pywatt_kafka.libraries import group_factory, require
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.security.environment import security_from
@@ -229,6 +229,9 @@ class GroupReader:
                 batches = await engine.fetch(timeout, max_records)
         except TimeoutError:
             return {}
+        except Fenced:
+            self._connection.check_soon()
+            raise
         except KafkaError:
             # The engine keeps it for the status. Records that the call took for other partitions are lost.
             self._rewind = True
@@ -278,6 +281,7 @@ class GroupReader:
 
         Raises CommitFailed when a partition is no longer this member's or a rebalance keeps the group busy, and
         KafkaUnavailable when no broker answers; both within the request timeout, at once while the brokers are away.
+        Raises Fenced when another member has taken the place of this one, as do all other calls.
         """
         if self.status.state is ConnectionState.AWAY:
             raise KafkaUnavailable(f"committing: {self.status.reason}")

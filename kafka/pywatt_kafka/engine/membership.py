@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Required, TypedDict
 
+from pywatt_kafka.errors import Fenced
+
 SESSION_TIMEOUT = 45.0  # seconds
 HEARTBEAT_INTERVAL = 3.0  # seconds, or a third of the session timeout
 REBALANCE_TIMEOUT = 15.0  # seconds
@@ -15,8 +17,8 @@ class Membership:
     """One member of a consumer group. Durations are seconds.
 
     A static member, which has an `instance_id`, gets its partitions back at once after a crash, without a rebalance;
-    the id must be used by one living consumer at a time. Another member that is killed keeps its partitions from the
-    others for the session timeout.
+    the id must be used by one living consumer at a time: a second one fences the first. Another member that is killed
+    keeps its partitions from the others for the session timeout.
     """
 
     group: str
@@ -31,6 +33,15 @@ class Membership:
     def heartbeat(self) -> float:
         """Seconds between heartbeats."""
         return self.heartbeat_interval or min(HEARTBEAT_INTERVAL, self.session_timeout / 3)
+
+    def fenced(self) -> Fenced:
+        """Return the error of a static member that another one has replaced."""
+        return Fenced(
+            f"another member of consumer group {self.group} has taken the instance id {self.instance_id}; this one "
+            "has stopped reading",
+            hint="give each member an instance id of its own (groupInstanceId), or none; then start this one again",
+            code="FENCED_INSTANCE_ID",
+        )
 
 
 class MembershipOptions(TypedDict, total=False):

@@ -28,7 +28,10 @@ class Engine(Protocol):
         ...
 
     def broken(self) -> bool:
-        """Return whether this client can never work again and must be replaced."""
+        """Return whether this client can never work again and must be replaced.
+
+        Raises Fenced when another client has taken its place.
+        """
         ...
 
     async def close(self) -> None:

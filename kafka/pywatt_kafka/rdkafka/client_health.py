@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pywatt_kafka.errors import KafkaError, KafkaUnavailable, NotAuthorized
+from pywatt_kafka.errors import Fenced, KafkaError, KafkaUnavailable, NotAuthorized
+from pywatt_kafka.rdkafka.errors import translate
 
 
 class ClientHealth:
@@ -18,6 +19,8 @@ class ClientHealth:
         """No broker is connected, as far as reported."""
         self.fatal = False
         """The client can never work again."""
+        self.fenced = False
+        """It is fatal because another client has taken its static member id or transactional id."""
 
     def report(self, error: Any) -> None:
         """Record an error from librdkafka's callback; called in any thread."""
@@ -26,6 +29,7 @@ class ClientHealth:
         code = error.code()
         if error.fatal() or code == Native._FATAL:
             self.fatal = True
+            self.fenced = self.fenced or isinstance(translate(error, during=""), Fenced)
         if code == Native._ALL_BROKERS_DOWN:
             self.down = True
         elif code in (Native._AUTHENTICATION, Native.SASL_AUTHENTICATION_FAILED):

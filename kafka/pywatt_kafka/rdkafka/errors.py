@@ -29,9 +29,19 @@ def translate(error: Any, *, during: str) -> KafkaError:
     message = f"{during}: {error.str()}"
     named, unnamed = _own_errors()
     number = error.code()
-    if name := NAMES.get(number) or named.get(number):
+    if name := NAMES.get(number) or named.get(number) or _fatal_name(error):
         return broker_error(name, message)
     return unnamed.get(number, KafkaUnavailable if error.retriable() else KafkaError)(message)
+
+
+def _fatal_name(error: Any) -> str:
+    """Return the broker's error behind a fatal one, which librdkafka tells a consumer only in its text."""
+    from confluent_kafka import KafkaError as Native
+
+    if error.code() != Native._FATAL:
+        return ""
+    text = error.str()
+    return next((name for number, name in NAMES.items() if Native(number).str() in text), "")
 
 
 @functools.cache

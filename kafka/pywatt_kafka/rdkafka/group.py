@@ -110,7 +110,9 @@ class RdkafkaGroup:
             await self._poller.call(self._subscribe)
 
     def broken(self) -> bool:
-        """Return whether a fatal error has stopped the client for good."""
+        """Return whether a fatal error has stopped the client for good. Raises Fenced."""
+        if self._health.fenced:
+            raise self._membership.fenced()
         return self._health.fatal
 
     async def close(self) -> None:
@@ -127,6 +129,8 @@ class RdkafkaGroup:
             raise error
         if self._closing:
             raise KafkaUnavailable("the connection is being closed")
+        if self._health.fenced:
+            raise self._membership.fenced()
         polled = await self._poller.fetch(timeout, max_records)
         if polled is None:
             return {}

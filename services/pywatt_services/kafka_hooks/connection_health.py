@@ -43,6 +43,9 @@ class ConnectionHealth:
     @property
     def reason(self) -> str | None:
         """Reason for the service being degraded; None when it is not."""
+        for status in self._statuses.values():
+            if status.state is ConnectionState.FENCED:
+                return status.reason
         away = [status.reason for status in self._statuses.values() if status.state is ConnectionState.AWAY]
         return f"Kafka is away: {away[0]}" if away else self._refused_for
 

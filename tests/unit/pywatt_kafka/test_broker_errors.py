@@ -77,6 +77,13 @@ def test_class_and_retriability(name: str) -> None:
         assert (type(error), error.retriable) == KINDS[name]
 
 
+def test_a_fatal_error_of_librdkafka_is_the_one_that_its_text_names() -> None:
+    text = f"Fatal error: {Native(82).str()}: Fatal consumer error: {Native(82).str()}"
+    error = rdkafka_errors.translate(Native(Native._FATAL, text), during="reading")
+    assert (type(error), error.code) == (Fenced, "FENCED_INSTANCE_ID")
+    assert rdkafka_errors.translate(Native(Native._FATAL, "something else"), during="reading").code == ""
+
+
 def test_an_unknown_number_has_no_code() -> None:
     for error in translations(9999):
         assert (type(error), error.code, error.retriable) == (KafkaError, "", False)

@@ -18,7 +18,7 @@ from typing import Generic, Protocol, TypeVar
 import anyio
 
 from pywatt_kafka.consuming.group_reader import AssignmentListener
-from pywatt_kafka.errors import CommitFailed, KafkaError
+from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError
 from pywatt_kafka.processing.commit_metadata import decode
 from pywatt_kafka.records import Message, Offset, TopicPartition
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
@@ -243,7 +243,10 @@ class ConsumeLoop(Generic[ConsumerT]):
                 if held.divided:
                     self._read_on(held)  # here only: no fetch may be on its way while the position changes
                     timeout = DIVIDED_FETCH_TIMEOUT
-            batches = await self.consumer.fetch(timeout=timeout, max_records=FETCH_RECORDS)
+            try:
+                batches = await self.consumer.fetch(timeout=timeout, max_records=FETCH_RECORDS)
+            except Fenced:
+                return  # the consumer's status says so
             for partition, messages in batches.items():
                 self._take(partition, messages)
             now = monotonic()

@@ -19,7 +19,7 @@ from pywatt.errors import MissingExtra
 from pywatt.service_type import ServiceContext
 from pywatt_kafka.admin.leave_group import leave_group
 from pywatt_kafka.connection.addresses import is_embedded
-from pywatt_kafka.connection.status import ConnectionStatus
+from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.consuming.group_reader import GroupReader
 from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.errors import KafkaError
@@ -100,6 +100,10 @@ class DeliveryPipeline:
         """The partitions assigned to this worker."""
         return {} if self._consume_loop is None else self._consume_loop.held
 
+    @property
+    def _is_fenced(self) -> bool:
+        return self._consume_loop is not None and self._consume_loop.consumer.status.state is ConnectionState.FENCED
+
     async def lag(self) -> Mapping[TopicPartition, int]:
         """Return the number of uncommitted records of each assigned partition. Raises KafkaError."""
         held = self.held
@@ -126,17 +130,19 @@ class DeliveryPipeline:
         clients = WebhookClients(self._context.mesh)
         targets = self._make_targets(clients, tasks)
         instance_id = self._instance_id(subscription_mark(targets.names, targets.pattern))
-        group = f"{self._consumer.group_id}@{','.join(self._brokers)}"
         async with AsyncExitStack() as stack:
             held: HeldMemberId | None = None
             async with anyio.create_task_group() as waiting:
                 waiting.start_soon(self._cancel_at_stop, waiting.cancel_scope)
                 await begin.wait()
-                held = await stack.enter_async_context(hold(instance_id, group, waiting=self._on_waiting))
+                held = await stack.enter_async_context(
+                    hold(instance_id, self._consumer.group_id, waiting=self._on_waiting)
+                )
                 waiting.cancel_scope.cancel()
             if held is not None:
                 await self._run_as(held.instance_id, targets, clients, tasks)
-                if not held.has_successor and not self._is_embedded:
+                # A fenced member would take the id from the member that has it now.
+                if not (held.has_successor or self._is_embedded or self._is_fenced):
                     await self._leave(held.instance_id)
 
     async def _run_as(self, instance_id: str, targets: Targets, clients: WebhookClients, tasks: TaskGroup) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pywatt_kafka.connection.cluster_connection import CHECK_INTERVAL, ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
-from pywatt_kafka.errors import KafkaUnavailable
+from pywatt_kafka.errors import Fenced, KafkaUnavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -61,6 +61,7 @@ class FakeEngine:
         self._cluster = cluster
         self.checks = 0
         self.is_broken = False
+        self.is_fenced = False
         self.is_stale = False
         self.closed = False
 
@@ -78,6 +79,8 @@ class FakeEngine:
             raise KafkaUnavailable("gone")
 
     def broken(self) -> bool:
+        if self.is_fenced:
+            raise Fenced("replaced by another", hint="use another id", code="FENCED_INSTANCE_ID")
         return self.is_broken
 
     async def close(self) -> None:
@@ -217,3 +220,30 @@ async def test_it_may_be_stopped_by_another_task_while_its_body_goes_on() -> Non
 
 async def test_stopping_a_connection_that_was_never_entered_does_nothing() -> None:
     await Cluster().connection().stop()
+
+
+async def test_a_fenced_client_is_closed_and_not_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster()
+    async with cluster.connection() as connection:
+        with anyio.fail_after(LIMIT):
+            engine = await connection.connected()
+            waiting = asyncio.ensure_future(stay_connected(connection))
+            engine.is_fenced = True
+            connection.check_soon()
+            await cluster.until(lambda: engine.closed)
+            for call in (connection.opened(), connection.connected(), waiting):
+                with pytest.raises(Fenced, match="replaced by another") as caught:
+                    await call
+                assert (caught.value.hint, caught.value.code) == ("use another id", "FENCED_INSTANCE_ID")
+        assert connection.engine is None
+        assert connection.status == ConnectionStatus(ConnectionState.FENCED, "replaced by another")
+    assert cluster.engines == [engine]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert "fix: use another id" in caplog.records[-1].getMessage()
+
+
+async def stay_connected(connection: ClusterConnection[FakeEngine]) -> None:
+    """Ask for the engine until it is fenced."""
+    while True:
+        await connection.connected()
+        await anyio.lowlevel.checkpoint()
