@@ -41,6 +41,7 @@ from pywatt_kafka.errors import (
 from pywatt_kafka.lag.consumer_lag import consumer_lag
 from pywatt_kafka.lag.group_lag import GroupLag, PartitionLag
 from pywatt_kafka.lag.lag_reader import LagReader
+from pywatt_kafka.lag.verdict import Finding, LagRules, LagWindow, Verdict
 from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.producing.record_fields import HeadersToSend, ProducerRecord
 from pywatt_kafka.records import Header, Headers, Message, Offset, RecordPosition, TopicPartition, Unstable
@@ -81,6 +82,7 @@ __all__ = [
     "Deserializers",
     "Fenced",
     "Fetching",
+    "Finding",
     "FixedToken",
     "Group",
     "GroupDescription",
@@ -96,6 +98,8 @@ __all__ = [
     "KafkaError",
     "KafkaUnavailable",
     "LagReader",
+    "LagRules",
+    "LagWindow",
     "Mechanism",
     "Membership",
     "Message",
@@ -133,6 +137,7 @@ __all__ = [
     "UnknownPartition",
     "UnknownTopic",
     "Unstable",
+    "Verdict",
     "WrongLoop",
     "brokers_from",
     "bytes_deserializers",
