@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 import anyio
 
@@ -25,6 +26,18 @@ logger = logging.getLogger("pywatt_kafka")
 DECISION_LIMIT = 5.0  # seconds that the group waits for the start positions; reading waits longer
 DECISION_RETRY = 0.2  # seconds
 REVOKE_GRACE = 2.0  # seconds for the commits that are under way before partitions are given up
+
+
+class PartitionUser(Protocol):
+    """Works on the records of partitions."""
+
+    async def revoked(self, partitions: Iterable[AssignedPartition]) -> None:
+        """Stop working on these partitions, and commit."""
+        ...
+
+    def settled(self) -> None:
+        """Continue the partitions that are held again, and forget those that are lost."""
+        ...
 
 
 class Assignments:
@@ -49,6 +62,7 @@ class Assignments:
         """Set while an assignment is held whose start positions are known."""
         self.epoch = 0
         """Raised with each partition's."""
+        self.user: PartitionUser | None = None
         self.listeners: list[Callable[[str, frozenset[TopicPartition]], None]] = []
         """Told `assigned` or `revoked`, and the partitions."""
 
@@ -83,11 +97,13 @@ class Assignments:
             self._leave_place(partition)
             self._resting[partition.place] = partition
         self._tell("revoked", partitions)
+        if self.user is not None:
+            await self.user.revoked(leaving)
         with anyio.move_on_after(REVOKE_GRACE):
             await self._commits.idle()
         for partition in leaving:
             partition.tenure = RESTING
-        self._commits.changed()
+        self._changed()
 
     async def decide(self) -> None:
         """Begin the partitions whose start was not known, if it can be found now."""
@@ -180,7 +196,7 @@ class Assignments:
         self._refuse(starts.refused)
         self.decided.set()
         self.reader.pause(*self._paused.intersection(self.held))
-        self._commits.changed()
+        self._changed()
 
     def _begin(self, place: TopicPartition, committed: Offset | None, start: int | None) -> AssignedPartition:
         partition = self.held[place] = AssignedPartition(place, self._commits, committed=committed, start=start)
@@ -208,7 +224,12 @@ class Assignments:
     def _lose(self, partition: AssignedPartition) -> None:
         partition.tenure = LOST
         self._leave_place(partition)
+        self._changed()
+
+    def _changed(self) -> None:
         self._commits.changed()
+        if self.user is not None:
+            self.user.settled()
 
     def _tell(self, event: str, places: frozenset[TopicPartition]) -> None:
         for listener in self.listeners:

@@ -33,7 +33,7 @@ class Decoder(Generic[K, V]):
         """`deserializers` None: keys and values stay bytes. `dead_letters` returns the writer of dead letters."""
         self.deserializers = deserializers
         self._policy = policy
-        self._dead_letters = dead_letters
+        self.dead_letters = dead_letters
 
     async def decode(self, partition: AssignedPartition, message: Message) -> StreamMessage[K, V] | None:
         """Return the item of a record; None for one that is passed over. Raises SerializationFailed."""
@@ -56,6 +56,6 @@ class Decoder(Generic[K, V]):
         if topic is None:
             logger.warning("%s; skipped", error)
         else:
-            writer = await self._dead_letters()
+            writer = await self.dead_letters()
             await writer.write(topic, message, [failure_of(error)], attempts=1)
             logger.warning("%s; it is in %s now", error, topic)

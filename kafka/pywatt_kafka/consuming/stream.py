@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from functools import partial
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,7 +21,10 @@ from pywatt_kafka.consuming.assignments import Assignments, lag_of
 from pywatt_kafka.consuming.commit_queue import CommitQueue
 from pywatt_kafka.consuming.decoding import Decoder
 from pywatt_kafka.consuming.group_reader import AssignmentListener, GroupReader
+from pywatt_kafka.consuming.message_batch import MessageBatch
+from pywatt_kafka.consuming.processor import DRAIN_LIMIT, Handler, Order, Processor
 from pywatt_kafka.consuming.start_positions import Fallback, Mode
+from pywatt_kafka.consuming.stream_events import EventHandler, EventName, StreamEvents
 from pywatt_kafka.consuming.stream_message import StreamMessage
 from pywatt_kafka.errors import CommitFailed, KafkaError, SerializationFailed
 from pywatt_kafka.records import Message, Offset, TopicPartition
@@ -28,10 +33,12 @@ logger = logging.getLogger("pywatt_kafka")
 
 FETCH_TIMEOUT = 1.0  # seconds
 FETCH_RECORDS = 500
+BATCH_TIMEOUT = 1.0  # seconds
 CLOSE_LIMIT = 5.0  # seconds for the last commits
 
 K = TypeVar("K")
 V = TypeVar("V")
+Taken: TypeAlias = tuple[StreamMessage[K, V] | None, Message, AssignedPartition]
 
 
 class ConsumerStream(Generic[K, V]):
@@ -66,6 +73,11 @@ class ConsumerStream(Generic[K, V]):
         """Records to hand out, with the epoch of their partition when they were fetched. The rest of the first ones is
         kept when an iteration is left, for the next one."""
         self._fetching = False
+        self._processor: Processor[K, V] | None = None
+        self._events = StreamEvents(self._assignments)
+        self._reading: asyncio.Future[None] | None = None
+        """The task that reads for the handlers of `data`."""
+        self._closed = asyncio.Event()
 
     @property
     def assignment(self) -> frozenset[TopicPartition]:
@@ -96,6 +108,10 @@ class ConsumerStream(Generic[K, V]):
         """End the iteration, finish the commits under way and leave the group. Closing again does nothing."""
         if self._lifecycle.end():
             await self._context.leave()
+            self._closed.set()
+            if self._reading is not None and self._reading is not asyncio.current_task():
+                self._reading.cancel()
+                await asyncio.wait({self._reading})
 
     async def __aiter__(self) -> AsyncIterator[StreamMessage[K, V]]:
         """Yield the records one by one until the stream is closed.
@@ -122,6 +138,82 @@ class ConsumerStream(Generic[K, V]):
                     yield item
             if fetched and fetched[0][2] is messages:
                 fetched.popleft()
+
+    async def batches(self, size: int, timeout: float = BATCH_TIMEOUT) -> AsyncIterator[MessageBatch[K, V]]:
+        """Yield lists of up to `size` records, at most `timeout` seconds after the first of them, until closed.
+
+        `await batch.commit()` commits them all. Raises as the iteration does.
+        """
+        self._lifecycle.check()
+        clock = asyncio.get_running_loop().time
+        while self.is_open:
+            batch: MessageBatch[K, V] = MessageBatch()
+            deadline: float | None = None
+            while len(batch) < size and await self._ready(deadline):
+                batch.extend(item for item, _, _ in await self._items(size - len(batch)) if item is not None)
+                if deadline is None and batch:
+                    deadline = clock() + timeout
+            batch.drop_lost()
+            if batch and self.is_open:
+                yield batch
+
+    async def process(
+        self,
+        handler: Handler[K, V],
+        *,
+        concurrency: int = 50,
+        order: Order = "key",
+        retries: int = 3,
+        retry_delay: float = 1.0,
+        dlq: str | None = None,
+    ) -> None:
+        """Run a handler for each record, `concurrency` at a time, until the stream is closed; commits by itself.
+
+        `order`: records of one `key` (or of one `partition`) are handled one after the other; those without a key in
+        any order. A handler that raises is run again up to `retries` times, after `retry_delay` seconds, doubled each
+        time; meanwhile only the records of the same key wait. Then the record is written to the topic `dlq`; without
+        one, its error is raised here. A record is committed once it and all before it are done; what is done beyond
+        that travels in the commit's metadata and is not repeated after a crash. Raises as the iteration does.
+        """
+        self._lifecycle.check()
+        if self._processor is not None:
+            raise KafkaError("the stream is being processed already", hint="raise `concurrency` instead")
+        processor = self._processor = self._assignments.user = Processor(
+            self,
+            handler,
+            concurrency=concurrency,
+            order=order,
+            retries=retries,
+            retry_delay=retry_delay,
+            dlq=dlq,
+            letters=self._decoder.dead_letters,
+        )
+        try:
+            await processor.run()
+        finally:
+            self._processor = self._assignments.user = None
+
+    @overload
+    def on(self, event: EventName, handler: EventHandler) -> EventHandler: ...
+    @overload
+    def on(self, event: EventName) -> Callable[[EventHandler], EventHandler]: ...
+    def on(self, event: EventName, handler: EventHandler | None = None) -> Any:
+        """Call a handler, plain or async, for each event; usable as a decorator.
+
+        `data` begins to read, and awaits the handler for one record after the other. `error`: the error that has ended
+        reading, that of a handler included; without such a handler it is logged. `assigned`, `revoked`: partitions.
+        """
+        self._lifecycle.check()
+        if handler is None:
+            return partial(self.on, event)
+        self._events.add(event, handler)
+        if event == "data" and self._reading is None:
+            self._reading = asyncio.ensure_future(self._events.read(self))
+        return handler
+
+    async def wait_closed(self) -> None:
+        """Wait until the stream is closed, as a program does that has only handlers."""
+        await self._closed.wait()
 
     async def seek(self, to: int | datetime | Literal["earliest", "latest"], *partitions: TopicPartition) -> None:
         """Continue at an offset, at the first record of a time or later, or at either end of the log.
@@ -153,8 +245,49 @@ class ConsumerStream(Generic[K, V]):
             return {}
         return lag_of(held, await self._reader.begin_offsets(held), await self._reader.end_offsets(held))
 
-    async def _ready(self) -> bool:
-        """Wait until there are records to hand out; return False when the stream is closed."""
+    async def next_items(self) -> Sequence[Taken[K, V]] | None:
+        """Return the next records of one partition; None when the stream is closed. Part of Source."""
+        return await self._items(FETCH_RECORDS) if await self._ready() else None
+
+    def commit_soon(self, partition: AssignedPartition, offset: Offset) -> asyncio.Future[None] | None:
+        """Commit an offset with the next request. Part of Source."""
+        return self._commits.add(partition, offset)
+
+    def pause_full(self, place: TopicPartition) -> None:
+        """Stop reading a partition for want of room. Part of Source."""
+        self._assignments.pause([place])
+
+    def resume_full(self, place: TopicPartition) -> None:
+        """Read a partition again. Part of Source."""
+        self._assignments.resume([place])
+
+    async def _items(self, limit: int) -> Sequence[Taken[K, V]]:
+        """Take up to `limit` of the records that are at hand, with their items; None for those to be passed over."""
+        partition, epoch, messages = self._fetched[0]
+        decode = self._decoder.deserializers is not None
+        found: list[Taken[K, V]] = []
+        for message in messages:
+            if partition.epoch != epoch:
+                return found
+            item: Any = StreamMessage(*message, partition)
+            if decode:
+                try:
+                    item = await self._decoded(partition, message)
+                except SerializationFailed:
+                    if found:
+                        return found  # the next call raises it again
+                    raise
+                if partition.epoch != epoch:
+                    return found
+            partition.yielded = message
+            found.append((item, message, partition))
+            if len(found) == limit:
+                return found
+        self._fetched.popleft()
+        return found
+
+    async def _ready(self, deadline: float | None = None) -> bool:
+        """Wait until there are records to hand out; return False when the stream is closed, or at the deadline."""
         fetched = self._fetched
         while self._lifecycle.loop is not None:
             while fetched:
@@ -162,11 +295,16 @@ class ConsumerStream(Generic[K, V]):
                 if partition.epoch == epoch:
                     return True
                 fetched.popleft()
+            timeout = FETCH_TIMEOUT
+            if deadline is not None:
+                timeout = min(timeout, deadline - asyncio.get_running_loop().time())
+                if timeout <= 0:
+                    return False
             if self._fetching:
                 raise KafkaError("another task reads this stream", hint="read it in one task, or use process()")
             self._fetching = True
             try:
-                await self._fetch()
+                await self._fetch(timeout)
             finally:
                 self._fetching = False
         return False
@@ -174,19 +312,19 @@ class ConsumerStream(Generic[K, V]):
     async def _decoded(self, partition: AssignedPartition, message: Message) -> StreamMessage[K, V] | None:
         try:
             return await self._decoder.decode(partition, message)
-        except SerializationFailed:
+        except BaseException:  # a cancellation too
             partition.move(message.offset)  # it is the next one again
             self._assignments.go_back(partition)
             raise
 
-    async def _fetch(self) -> None:
+    async def _fetch(self, timeout: float) -> None:
         assignments = self._assignments
         await assignments.decide()
         if (failure := assignments.refusal or self._reader.status.failure) is not None:
             raise failure
         before = {place: partition.epoch for place, partition in assignments.held.items()}
         epoch = assignments.epoch
-        batches = await self._reader.fetch(timeout=FETCH_TIMEOUT, max_records=FETCH_RECORDS)
+        batches = await self._reader.fetch(timeout=timeout, max_records=FETCH_RECORDS)
         changed = assignments.epoch != epoch
         for place, messages in batches.items():
             partition = assignments.held.get(place)
@@ -236,6 +374,10 @@ class ConsumerStream(Generic[K, V]):
                 try:
                     yield
                 finally:
+                    if self._processor is not None:
+                        self._processor.stop()
+                        with anyio.move_on_after(DRAIN_LIMIT, shield=True):
+                            await self._processor.drained()
                     with anyio.move_on_after(CLOSE_LIMIT, shield=True):
                         await self._commits.idle()
             self._assignments.give_up()
