@@ -59,6 +59,11 @@ class AssignedPartition:
         self.floor = min(self.floor, offset)
         self._start = offset
 
+    def skip_to(self, offset: int) -> None:
+        """Note that there is no record from the position up to `offset`."""
+        self.yielded = None
+        self._start = offset
+
     def continues(self, committed: Offset | None) -> bool:
         """Return whether no other member has committed anything, if this is what the group has committed."""
         return committed == self.committed or (committed is not None and committed == self.sent)

@@ -31,6 +31,10 @@ REVOKE_GRACE = 2.0  # seconds for the commits that are under way before partitio
 class PartitionUser(Protocol):
     """Works on the records of partitions."""
 
+    def skipped(self, partition: AssignedPartition, offset: int) -> None:
+        """Note that nothing more is delivered before `offset`."""
+        ...
+
     async def revoked(self, partitions: Iterable[AssignedPartition]) -> None:
         """Stop working on these partitions, and commit."""
         ...
@@ -126,6 +130,19 @@ class Assignments:
         self._lose(partition)
         again = self.held[partition.place] = AssignedPartition(partition.place, self._commits)
         return again
+
+    def skip_undeliverable(self) -> None:
+        """Pass, and commit, what is never delivered: a partition with nothing else left would keep its lag for ever."""
+        for place, offset in self.reader.positions().items():
+            partition = self.held.get(place)
+            at = None if partition is None else partition.position
+            if partition is None or at is None or offset <= at:
+                continue
+            partition.skip_to(offset)
+            if self.user is not None:
+                self.user.skipped(partition, offset)
+            elif partition.committed is not None and partition.committed.offset == at:
+                self._commits.add(partition, Offset(offset))
 
     def seek(self, partition: AssignedPartition, offset: int) -> None:
         """Continue reading at that offset. Raises CommitFailed if a rebalance takes the partition away."""

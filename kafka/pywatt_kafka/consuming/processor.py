@@ -144,6 +144,13 @@ class Processor(Generic[K, V]):
         for partition in leaving:
             self._commit(partition)
 
+    def skipped(self, partition: AssignedPartition, offset: int) -> None:
+        """Note that nothing more is delivered before `offset`."""
+        tracker = self._trackers.get(partition)
+        if tracker is not None:
+            tracker.skip_to(offset)
+            self._note(partition)
+
     def settled(self) -> None:
         """Continue the partitions that were assigned again, and drop those that are lost."""
         for partition in list(self._trackers):

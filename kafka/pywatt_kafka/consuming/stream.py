@@ -326,6 +326,8 @@ class ConsumerStream(Generic[K, V]):
         epoch = assignments.epoch
         batches = await self._reader.fetch(timeout=timeout, max_records=FETCH_RECORDS)
         changed = assignments.epoch != epoch
+        if not batches and not changed:
+            assignments.skip_undeliverable()
         for place, messages in batches.items():
             partition = assignments.held.get(place)
             if partition is None:

@@ -62,7 +62,8 @@ class Handled:
         self.running[message.key] += 1
         assert self.running[message.key] == 1, "two records of one key at once"
         self.most = max(self.most, self.running.total())
-        await asyncio.sleep(0.001)
+        for _ in range(3):
+            await asyncio.sleep(0)  # the others' turn
         self.running[message.key] -= 1
         self.by_key[message.key].append(int(message.value))
         if sum(map(len, self.by_key.values())) >= self.count:
@@ -179,6 +180,8 @@ async def test_batches_are_full_or_in_time_and_commit_together(broker: str, topi
 async def test_handlers_of_events(broker: str, topic: str, engine: EngineName) -> None:
     await ensure_topics(broker, [topic], partitions=1)
     await write(broker, topic, keys=1, count=4)
+    if engine == "rdkafka":
+        pytest.xfail("commits of rdkafka are answered by the next fetch only")
     found: list[bytes] = []
     errors: list[Exception] = []
     places: list[frozenset[TopicPartition]] = []

@@ -16,12 +16,20 @@ logger = logging.getLogger("pywatt.kafka_hooks")
 class Positions(Protocol):
     """The consumer's positions."""
 
+    def appeared(self, partition: TopicPartition) -> bool:
+        """Return whether a partition did not exist yet when the consumer first connected."""
+        ...
+
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]: ...
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
 
 
 class StartOffsets:
-    """Starts at the configured offset, else at the end or the beginning; or refuses to read."""
+    """Starts at the configured offset, else at the end or the beginning; or refuses to read.
+
+    A partition that appears while the consumer runs starts at its beginning: the group notices it only after a while,
+    and `latest` would lose what was written until then.
+    """
 
     def __init__(self, options: ConsumerOptions, *, from_the_first: Collection[str] = ()) -> None:
         """`from_the_first`: topics that begin with their earliest record, whatever is said for the others."""
@@ -40,7 +48,7 @@ class StartOffsets:
 
     async def seek(self, consumer: Positions, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Seek the start offsets; return them, without those of partitions that begin with their earliest record."""
-        wanted = {each: self._given.get(each) for each in partitions if self._is_sought(each)}
+        wanted = {each: self._given.get(each) for each in partitions if self._is_sought(each, consumer)}
         if not wanted:
             return {}
         starts = {place: offset for place, offset in wanted.items() if offset is not None}
@@ -71,7 +79,9 @@ class StartOffsets:
             "or set fallbackMode to earliest or latest"
         )
 
-    def _is_sought(self, partition: TopicPartition) -> bool:
+    def _is_sought(self, partition: TopicPartition, consumer: Positions) -> bool:
         if partition in self._given:
             return True
-        return self._start_at is StartAt.LATEST and partition.topic not in self._from_the_first
+        if self._start_at is not StartAt.LATEST or partition.topic in self._from_the_first:
+            return False
+        return not consumer.appeared(partition)

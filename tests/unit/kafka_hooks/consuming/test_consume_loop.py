@@ -36,6 +36,8 @@ class Consumer:
     sought: dict[TopicPartition, int] = field(default_factory=dict)
     reached: dict[TopicPartition, int] = field(default_factory=dict)
     """Offsets that the reader has passed without returning a record."""
+    new: set[TopicPartition] = field(default_factory=set)
+    """Partitions that have appeared since the start."""
 
     async def fetch(self, *, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
         return await self.batches.get()
@@ -56,6 +58,9 @@ class Consumer:
 
     def positions(self) -> Mapping[TopicPartition, int]:
         return self.reached
+
+    def appeared(self, partition: TopicPartition) -> bool:
+        return partition in self.new
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self.sought[partition] = offset
@@ -409,6 +414,16 @@ async def test_latest_skips_only_where_nothing_is_committed(monkeypatch: pytest.
     async with bench(monkeypatch, start_at=StartAt.LATEST) as b:
         assert b.consumer.sought == {ZERO: 7}
         assert await b.consumer.commits.get() == {ZERO: 7}
+
+
+async def test_latest_begins_at_the_first_record_of_a_partition_that_appears(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench(monkeypatch, start_at=StartAt.LATEST) as b:
+        two = TopicPartition("orders", 2)
+        b.consumer.new.add(two)
+        await b.loop.revoked(frozenset({ZERO, ONE}))
+        await b.loop.assigned(frozenset({ZERO, ONE, two}))
+        assert two in b.loop.held
+        assert two not in b.consumer.sought
 
 
 async def test_nothing_is_skipped_when_the_end_cannot_be_found(
