@@ -21,7 +21,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-__all__ = ["Answer", "App", "running"]
+__all__ = ["App", "AppResponse", "running"]
 
 PATIENCE = 60.0
 """Seconds after which a wait fails."""
@@ -30,7 +30,7 @@ _STARTED = "pywatt has started"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AppResponse:
     """An HTTP response, whatever its status."""
 
     status: int
@@ -62,17 +62,17 @@ class App:
         self._opener = build_opener(ProxyHandler({}))
         self.url: str | None = None
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> AppResponse:
         """GET from the app's public address."""
         return self.request("GET", path, headers=headers)
 
-    def post(self, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+    def post(self, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> AppResponse:
         """POST to the app's public address."""
         return self.request("POST", path, body, headers)
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> AppResponse:
         """Send a request to the app's public address. Raises RuntimeError when it has none."""
         if self.url is None:
             raise RuntimeError('this app has no public address: name a service as "entrypoint" in its root file')
@@ -80,10 +80,10 @@ class App:
         request = Request(self.url + path, data=body, headers=sent, method=method)  # noqa: S310 - our own address
         try:
             with self._opener.open(request, timeout=self._patience) as response:
-                return Answer(response.status, dict(response.headers), response.read())
+                return AppResponse(response.status, dict(response.headers), response.read())
         except HTTPError as error:
             with error:
-                return Answer(error.code, dict(error.headers), error.read())
+                return AppResponse(error.code, dict(error.headers), error.read())
 
     def wait_for_log(self, text: str) -> dict[str, Any]:
         """Return the first line of the log whose message contains the text. Raises AssertionError."""

@@ -20,7 +20,7 @@ _OWN = frozenset({"level", "time", "msg", "pid", "hostname", "name", "worker"})
 """Keys that a record does not keep as further fields: its own, and those that the supervisor knows better."""
 
 
-class Stream(enum.StrEnum):
+class OutputStream(enum.StrEnum):
     """The stream that a line came from."""
 
     STDOUT = "stdout"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pywatt.config.model import LogLevel
 from pywatt.logs.history import RingReader, history_of
-from pywatt.logs.lines import MAX_LINE_BYTES, Stream
+from pywatt.logs.lines import MAX_LINE_BYTES, OutputStream
 from pywatt.logs.logbook import HIGH_BYTES, Logbook, open_logbook
 from pywatt.logs.output import PrettyLines
 from pywatt.supervisor.process.output import WorkerOutput, _Pipe
@@ -63,9 +63,9 @@ def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @settings(max_examples=EXAMPLES)
-@given(st.lists(lines, max_size=4), st.lists(st.integers(0, 10**7), max_size=5), st.sampled_from(list(Stream)))
+@given(st.lists(lines, max_size=4), st.lists(st.integers(0, 10**7), max_size=5), st.sampled_from(list(OutputStream)))
 def test_any_output_reaches_the_log_the_history_and_the_terminal(
-    odd: list[bytes], cuts: list[int], stream: Stream
+    odd: list[bytes], cuts: list[int], stream: OutputStream
 ) -> None:
     printed = b"\n".join([NEIGHBOURS[0], *odd, NEIGHBOURS[1], *odd, NEIGHBOURS[2]]) + b"\n"
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "shown").open("w+") as shown:
@@ -92,9 +92,9 @@ def test_any_output_reaches_the_log_the_history_and_the_terminal(
             assert "\r" not in text
 
 
-async def _print(printed: bytes, cuts: list[int], logbook: Logbook, stream: Stream) -> None:
+async def _print(printed: bytes, cuts: list[int], logbook: Logbook, stream: OutputStream) -> None:
     output = WorkerOutput(name="api", slot=0, log=logbook.write)
-    pipe = _Pipe(output, stream, LogLevel.ERROR if stream is Stream.STDERR else LogLevel.INFO)
+    pipe = _Pipe(output, stream, LogLevel.ERROR if stream is OutputStream.STDERR else LogLevel.INFO)
     for piece in pieces(printed, [*cuts, *range(0, len(printed), PIPE_BYTES)]):
         pipe.data_received(piece)
         # As the backpressure holds pipes back while outputs are behind.

@@ -34,8 +34,8 @@ _WORST_FIRST = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """The condition of an app."""
+class AppStatus:
+    """The state of an app and its services."""
 
     state: str
     """The worst state among its services."""
@@ -60,10 +60,10 @@ def ps(as_json: bool) -> None:
                 {
                     **runtime.to_json(),
                     "uptime": round(uptimes[runtime.pid], 3),
-                    "state": condition.state,
-                    "services": condition.services,
+                    "state": status.state,
+                    "services": status.services,
                 }
-                for runtime, condition in rows
+                for runtime, status in rows
             ]
         )
         return
@@ -74,34 +74,34 @@ def ps(as_json: bool) -> None:
         (
             str(runtime.pid),
             runtime.name,
-            condition.state,
+            status.state,
             runtime.version,
             duration(uptimes[runtime.pid]),
             runtime.url or "-",
             str(runtime.root),
         )
-        for runtime, condition in rows
+        for runtime, status in rows
     ]
     colours = {**STATE_COLOURS, SILENT: "red"}
     print_table(("PID", "NAME", "STATE", "VERSION", "UPTIME", "URL", "FOLDER"), cells, colours)
-    for runtime, condition in rows:
-        for detail in condition.details:
+    for runtime, status in rows:
+        for detail in status.details:
             click.echo(f"{runtime.name} (pid {runtime.pid}): {for_terminal(detail, colour=False)}")
 
 
-def _ask(runtime: Runtime) -> Condition:
+def _ask(runtime: Runtime) -> AppStatus:
     if not runtime.ready:
-        return Condition(state=STARTING, services={})
+        return AppStatus(state=STARTING, services={})
     try:
         rows = ControlClient(runtime).services(timeout=ANSWER_SECONDS)
     except ControlError:
-        return Condition(state=SILENT, services={})
-    return condition_of([row for row in rows if not row["internal"]])
+        return AppStatus(state=SILENT, services={})
+    return app_status([row for row in rows if not row["internal"]])
 
 
-def condition_of(rows: Sequence[Mapping[str, Any]]) -> Condition:
-    """Return the condition of an app with these services (pure)."""
+def app_status(rows: Sequence[Mapping[str, Any]]) -> AppStatus:
+    """Return the state of an app with these services (pure)."""
     states = {row["id"]: row["state"] for row in rows}
     worst = next((state.value for state in _WORST_FIRST if state in states.values()), ServiceState.READY.value)
     details = [f"{row['id']} is in the state {row['state']}: {row['detail']}" for row in rows if row["detail"]]
-    return Condition(state=worst, services=states, details=details)
+    return AppStatus(state=worst, services=states, details=details)

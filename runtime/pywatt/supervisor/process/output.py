@@ -15,7 +15,7 @@ import anyio
 
 from pywatt.config.model import LogLevel
 from pywatt.logs.backpressure import OutputBackpressure
-from pywatt.logs.lines import Line, LineSplitter, LogRecord, Source, Stream, TextLevels, parse_line
+from pywatt.logs.lines import Line, LineSplitter, LogRecord, OutputStream, Source, TextLevels, parse_line
 from pywatt.logs.stack_traces import TraceJoiner
 
 TAIL_LINES = 50
@@ -35,11 +35,11 @@ def now_ms() -> int:
 
 
 class _Pipe(asyncio.Protocol):
-    def __init__(self, output: WorkerOutput, stream: Stream, default: LogLevel) -> None:
+    def __init__(self, output: WorkerOutput, stream: OutputStream, default: LogLevel) -> None:
         self._output = output
         self._levels = TextLevels(default)
         self._lines = LineSplitter()
-        self._traces = TraceJoiner() if stream is Stream.STDERR else None
+        self._traces = TraceJoiner() if stream is OutputStream.STDERR else None
         self._timer: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
 
@@ -137,7 +137,7 @@ async def open_output_pipes(
     output = WorkerOutput(name=name, slot=slot, log=log)
     transports: list[asyncio.ReadTransport] = []
     try:
-        for stream, level in ((Stream.STDOUT, LogLevel.INFO), (Stream.STDERR, stderr_level)):
+        for stream, level in ((OutputStream.STDOUT, LogLevel.INFO), (OutputStream.STDERR, stderr_level)):
             reader, writer = os.pipe()
             output.writers += (writer,)
             pipe = _Pipe(output, stream, level)

@@ -17,7 +17,7 @@ from pywatt.http.server.writer import JSON
 from pywatt.worker.asgi.lifespan import Receive, Scope, Send
 from pywatt.worker.wsgi.environ import environ_of
 from pywatt.worker.wsgi.request_body import SPOOLED_SIZE, BodyTooLarge, ClientLeft, RequestBody
-from pywatt.worker.wsgi.response import Response, WsgiApplication
+from pywatt.worker.wsgi.response import WsgiApplication, WsgiResponse
 from pywatt.worker.wsgi.threads import Threads
 
 BUFFER_SIZE = 16 * 1024
@@ -90,7 +90,7 @@ class AsgiAdapter:
             raise failure
 
     async def _run(self, environ: dict[str, Any], body: RequestBody, send: Send) -> None:
-        response = Response(self._app, environ, body, send)
+        response = WsgiResponse(self._app, environ, body, send)
         context = contextvars.copy_context()
         async with self._threads.running(lambda: context.run(response.run)) as job:
             await asyncio.wait((job, response.last, body.left), return_when=asyncio.FIRST_COMPLETED)

@@ -23,7 +23,7 @@ LENGTH_DIGITS = 18
 logger = reporter("pywatt.worker")
 
 
-class Response:
+class WsgiResponse:
     """The application's response to a request; sent from the event loop."""
 
     def __init__(self, app: WsgiApplication, environ: dict[str, Any], body: RequestBody, send: Send) -> None:

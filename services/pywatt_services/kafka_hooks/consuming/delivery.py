@@ -9,7 +9,7 @@ from pywatt_kafka.processing.offset_tracker import OffsetTracker
 from pywatt_kafka.records import Message
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
-from pywatt_services.kafka_hooks.webhooks.egress import Call
+from pywatt_services.kafka_hooks.webhooks.egress import BegunCall
 from pywatt_services.kafka_hooks.webhooks.retry import Disposition
 
 KEPT_FAILURES = 10  # of the last attempts, for the dead letter
@@ -26,7 +26,7 @@ class Delivery:
     """Made by us or, as far as is known, by a worker before."""
     failures: tuple[Attempt, ...] = ()
     """The last ones, all of our own."""
-    call: Call | None = None
+    call: BegunCall | None = None
     """The call of its last attempt, if no task waited for it."""
     disposition: Disposition | None = None
     """Set when no attempt is left here; the dead letter or the record of the retry topic is still to be written. Also

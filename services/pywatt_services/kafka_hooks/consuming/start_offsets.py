@@ -13,7 +13,7 @@ from pywatt_services.kafka_hooks.config.options import ConsumerOptions, StartAt
 logger = logging.getLogger("pywatt.kafka_hooks")
 
 
-class Positions(Protocol):
+class ConsumerPositions(Protocol):
     """The consumer's positions."""
 
     def appeared(self, partition: TopicPartition) -> bool:
@@ -46,7 +46,9 @@ class StartOffsets:
             each for each in partitions if each not in self._given and each.topic not in self._from_the_first
         )
 
-    async def seek(self, consumer: Positions, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+    async def seek(
+        self, consumer: ConsumerPositions, partitions: Iterable[TopicPartition]
+    ) -> Mapping[TopicPartition, int]:
         """Seek the start offsets; return them, without those of partitions that begin with their earliest record."""
         wanted = {each: self._given.get(each) for each in partitions if self._is_sought(each, consumer)}
         if not wanted:
@@ -79,7 +81,7 @@ class StartOffsets:
             "or set fallbackMode to earliest or latest"
         )
 
-    def _is_sought(self, partition: TopicPartition, consumer: Positions) -> bool:
+    def _is_sought(self, partition: TopicPartition, consumer: ConsumerPositions) -> bool:
         if partition in self._given:
             return True
         if self._start_at is not StartAt.LATEST or partition.topic in self._from_the_first:

@@ -21,7 +21,7 @@ from pywatt_services.kafka_hooks.delivering.failure_log import FailureLog
 from pywatt_services.kafka_hooks.delivering.retry_record import retry_headers, retry_value
 from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
-from pywatt_services.kafka_hooks.webhooks.retry import DeadLetter, Postpone
+from pywatt_services.kafka_hooks.webhooks.retry import Postpone, SendToDlq
 from pywatt_services.kafka_hooks.webhooks.target_name import TargetName
 
 logger = logging.getLogger("pywatt.kafka_hooks")
@@ -75,7 +75,7 @@ class DeadLetterWriter:
         self._now = now
         self._throttle = LogThrottle()
 
-    async def write(self, delivery: Delivery, disposition: DeadLetter | Postpone) -> float | None:
+    async def write(self, delivery: Delivery, disposition: SendToDlq | Postpone) -> float | None:
         """Write the dead letter or retry record; return the seconds until the next step, None when it is done."""
         try:
             if isinstance(disposition, Postpone):
@@ -121,7 +121,7 @@ class DeadLetterWriter:
             return max(disposition.until - self._now(), 0.0)
         return None
 
-    async def _write_letter(self, delivery: Delivery, disposition: DeadLetter) -> None:
+    async def _write_letter(self, delivery: Delivery, disposition: SendToDlq) -> None:
         if self._topic is None:
             logger.error(
                 "%s is given up after %d attempts (%s) and has no dead-letter topic: key %r, last: %s",

@@ -14,10 +14,10 @@ from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.retry import (
-    DeadLetter,
     Postpone,
     Retry,
     RetryPolicy,
+    SendToDlq,
     StatusMeaning,
     Wait,
     asked_pause,
@@ -72,7 +72,7 @@ class OutcomeHandler:
         if until > self._now():
             delivery.disposition = Wait(until) if policy.topic is None else Postpone(until)
 
-    def dead_letter(self, delivery: Delivery, disposition: DeadLetter, cause: str, status: int | None = None) -> None:
+    def dead_letter(self, delivery: Delivery, disposition: SendToDlq, cause: str, status: int | None = None) -> None:
         """Make a record a dead letter without an attempt."""
         number = max(delivery.attempts, 1)
         delivery.failed(Attempt(number=number, requested_at=self._now(), status=status, cause=cause))

@@ -18,7 +18,7 @@ from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.bundle import UnreadableResponse, refused_records
-from pywatt_services.kafka_hooks.webhooks.egress import Call, WebhookClient, WebhookResponse
+from pywatt_services.kafka_hooks.webhooks.egress import BegunCall, WebhookClient, WebhookResponse
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker, WebhookRequest
 from pywatt_services.kafka_hooks.webhooks.retry import retry_after, succeeded
@@ -93,7 +93,7 @@ class Caller:
         self.metrics.ended(self.metrics.begun(), self.method, None)
         return self.judge(delivery, now, cause)
 
-    def begin(self, queue: KeyQueue[Delivery], owner: AttemptOwner) -> Call | None:
+    def begin(self, queue: KeyQueue[Delivery], owner: AttemptOwner) -> BegunCall | None:
         """Send the head of a queue once, without a task; None when that cannot be done now: then `deliver` can."""
         delivery = queue.head
         now = self._now()

@@ -24,12 +24,12 @@ from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.egress import WebhookClient
 from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions
-from pywatt_services.kafka_hooks.webhooks.retry import DeadLetter
+from pywatt_services.kafka_hooks.webhooks.retry import SendToDlq
 from pywatt_services.kafka_hooks.webhooks.target_name import named_target, target_name
 from pywatt_services.kafka_hooks.webhooks.templates import TemplateError
 
 CAUSE_TOMBSTONE = "a record without a value is not delivered here"
-TOMBSTONE, NO_URL = DeadLetter("tombstone"), DeadLetter("no_url")
+TOMBSTONE, NO_URL = SendToDlq("tombstone"), SendToDlq("no_url")
 
 
 class Webhook:

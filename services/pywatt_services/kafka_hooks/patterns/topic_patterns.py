@@ -17,7 +17,7 @@ REFERENCE = re.compile(r"\(\?P[<=]|\(\?\(|(?<!\\)(?:\\\\)*\\[1-9]")
 LEGAL_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
 
 
-class RequestReplyOptions(Protocol):
+class RequestReplyTopics(Protocol):
     """The two topics of an entry of `requestResponse`."""
 
     @property
@@ -44,7 +44,7 @@ def check_pattern(pattern: str) -> None:
         raise ValueError("groups cannot have names and cannot be referred to")
 
 
-def own_topics(webhooks: Iterable[WebhookOptions], replies: Iterable[RequestReplyOptions]) -> frozenset[str]:
+def own_topics(webhooks: Iterable[WebhookOptions], replies: Iterable[RequestReplyTopics]) -> frozenset[str]:
     """Return the topics that no pattern matches: to deliver this service's own output would make a loop."""
     exchanged = (topic for reply in replies for topic in (reply.request_topic, reply.response_topic))
     written = (topic for webhook in webhooks for topic in (webhook.dlq, webhook.retry.topic) if topic is not None)

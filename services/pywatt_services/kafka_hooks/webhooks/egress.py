@@ -75,7 +75,7 @@ class WebhookResponse(Protocol):
     def body(self) -> bytes: ...
 
 
-class Call(Protocol):
+class BegunCall(Protocol):
     """A call that was begun."""
 
     def end(self) -> None:
@@ -92,7 +92,7 @@ class WebhookClient(Protocol):
 
     def begin(
         self, method: str, url: str, done: Callable[[Outcome], None], *, lines: bytes, body: bytes, timeout: float
-    ) -> Call | None:
+    ) -> BegunCall | None:
         """Raises MeshError for a URL that cannot be called."""
         ...
 

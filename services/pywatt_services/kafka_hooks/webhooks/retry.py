@@ -107,7 +107,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class SendToDlq:
     """No further attempt; the reason in the original's words: `http_<status>` or `network_error`."""
 
     reason: str
@@ -127,8 +127,8 @@ class Wait:
     until: float
 
 
-Decision: TypeAlias = Retry | DeadLetter
-Disposition: TypeAlias = DeadLetter | Postpone | Wait
+Decision: TypeAlias = Retry | SendToDlq
+Disposition: TypeAlias = SendToDlq | Postpone | Wait
 """The next step of a record that is not an attempt, or comes before it."""
 
 
@@ -189,9 +189,9 @@ def pause_after(attempt: int, policy: RetryPolicy) -> float:
     return backoff(attempt - 1, first=policy.delay, longest=longest, factor=policy.factor)
 
 
-def dead_letter_of(status: int | None) -> DeadLetter:
+def dead_letter_of(status: int | None) -> SendToDlq:
     """Return the dead letter after a last attempt with that status, or without a response."""
-    return DeadLetter(NETWORK_ERROR if status is None else f"http_{status}")
+    return SendToDlq(NETWORK_ERROR if status is None else f"http_{status}")
 
 
 def is_trouble(status: int | None) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.cli.inspection.ps import condition_of
+from pywatt.cli.inspection.ps import app_status
 from pywatt.cli.output.table import STATE_COLOURS
 from pywatt.mesh.table import ServiceState
 
@@ -24,13 +24,13 @@ def row(service: str, state: str, detail: str = "") -> dict[str, Any]:
     ],
 )
 def test_an_app_is_as_well_as_its_worst_service(states: list[str], worst: str) -> None:
-    assert condition_of([row(f"s{number}", state) for number, state in enumerate(states)]).state == worst
+    assert app_status([row(f"s{number}", state) for number, state in enumerate(states)]).state == worst
 
 
 def test_what_is_wrong_is_told() -> None:
-    condition = condition_of([row("api", "ready"), row("job", "failed", "exit status 3")])
-    assert condition.services == {"api": "ready", "job": "failed"}
-    assert condition.details == ["job is in the state failed: exit status 3"]
+    status = app_status([row("api", "ready"), row("job", "failed", "exit status 3")])
+    assert status.services == {"api": "ready", "job": "failed"}
+    assert status.details == ["job is in the state failed: exit status 3"]
 
 
 def test_every_state_has_a_colour() -> None:

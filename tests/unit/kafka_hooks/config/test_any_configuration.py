@@ -23,7 +23,7 @@ from pywatt_services.kafka_hooks.patterns.topic_patterns import matches
 from pywatt_services.kafka_hooks.publishing.record_headers import RecordHeaders
 from pywatt_services.kafka_hooks.webhooks.breaker import Breaker
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker
-from pywatt_services.kafka_hooks.webhooks.retry import DeadLetter, Retry, decide, decide_uncounted
+from pywatt_services.kafka_hooks.webhooks.retry import Retry, SendToDlq, decide, decide_uncounted
 from pywatt_services.kafka_hooks.webhooks.templates import TemplateError
 
 PLACEMENT = Placement(id="kafka-hooks", path=Path("/app/web/kafka-hooks"), services=("gateway", "kafka-hooks", "api"))
@@ -211,8 +211,8 @@ def work_with(options: KafkaHooksOptions) -> None:
             for status in (None, 100, 409, 503, 999):
                 for draw in (0.0, 1.0):
                     decision = decide(status, attempt, policy, age=1.0, retry_after=5.0, draw=draw)
-                    assert isinstance(decision, DeadLetter) or 0 <= decision.after < math.inf
-                assert isinstance(decide_uncounted(status, policy, pause=1.0), Retry | DeadLetter)
+                    assert isinstance(decision, SendToDlq) or 0 <= decision.after < math.inf
+                assert isinstance(decide_uncounted(status, policy, pause=1.0), Retry | SendToDlq)
         if webhook.breaker is not None:
             Breaker(webhook.breaker).failed(1.0)
         maker = RequestMaker(webhook)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from pywatt_services.kafka_hooks.webhooks.retry import (
     RETRY_AFTER_LIMIT,
-    DeadLetter,
     Retry,
     RetryPolicy,
+    SendToDlq,
     StatusMeaning,
     StatusRules,
     decide,
@@ -35,7 +35,7 @@ def test_decision_depends_on_attempts_left(status: int | None, attempt: int, pol
     if attempt < policy.attempts:
         assert decision == Retry(policy.delay)
     else:
-        assert isinstance(decision, DeadLetter)
+        assert isinstance(decision, SendToDlq)
 
 
 @given(st.lists(STATUSES, min_size=10, max_size=10), POLICIES)
@@ -47,7 +47,7 @@ def test_a_record_gets_at_most_its_attempts(statuses: list[int | None], policy: 
 
 @pytest.mark.parametrize(("status", "reason"), [(None, "network_error"), (302, "http_302"), (503, "http_503")])
 def test_reason_is_in_the_originals_words(status: int | None, reason: str) -> None:
-    assert decide(status, 3, RetryPolicy()) == DeadLetter(reason)
+    assert decide(status, 3, RetryPolicy()) == SendToDlq(reason)
 
 
 @given(st.integers(100, 999))
@@ -70,7 +70,7 @@ def test_what_is_said_of_fewer_statuses_wins() -> None:
     assert {status for status in range(100, 600) if succeeded(status, policy)} == {
         *range(200, 300), 409, *range(503, 600),
     } - {204}  # fmt: skip
-    assert decide(404, 1, policy) == DeadLetter("http_404")
+    assert decide(404, 1, policy) == SendToDlq("http_404")
     assert decide(408, 1, policy) == Retry(1.0)
 
 
@@ -120,7 +120,7 @@ def test_target_may_ask_for_a_longer_pause(asked: float | None, respected: bool,
 @pytest.mark.parametrize(("age", "retried"), [(9.0, True), (9.1, False)])
 def test_record_that_would_be_too_old_is_not_tried_again(age: float, retried: bool) -> None:
     decision = decide(503, 1, RetryPolicy(max_age=10), age=age)
-    assert decision == (Retry(1.0) if retried else DeadLetter("http_503"))
+    assert decision == (Retry(1.0) if retried else SendToDlq("http_503"))
 
 
 @pytest.mark.parametrize(
@@ -169,15 +169,15 @@ def test_whose_fault_a_failure_is(status: int | None, trouble: bool) -> None:
         (0.0, 5.0, True, Retry(10.0)),
         (0.0, 20.0, True, Retry(20.0)),
         (0.0, 20.0, False, Retry(10.0)),
-        (0.0, 1e9, True, DeadLetter("http_503")),
+        (0.0, 1e9, True, SendToDlq("http_503")),
         (50.0, None, True, Retry(10.0)),
-        (50.1, None, True, DeadLetter("http_503")),
-        (40.1, 20.0, True, DeadLetter("http_503")),
+        (50.1, None, True, SendToDlq("http_503")),
+        (40.1, 20.0, True, SendToDlq("http_503")),
         (40.1, 20.0, False, Retry(10.0)),
     ],
 )
 def test_attempt_that_does_not_count_waits_as_long_as_the_breaker_or_the_target_says_unless_it_gets_too_old(
-    age: float, asked: float | None, respects: bool, decision: Retry | DeadLetter
+    age: float, asked: float | None, respects: bool, decision: Retry | SendToDlq
 ) -> None:
     policy = RetryPolicy(attempts=1, max_age=60.0, respect_retry_after=respects)
     assert decide_uncounted(503, policy, pause=10.0, age=age, retry_after=asked) == decision
