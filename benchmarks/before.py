@@ -27,7 +27,7 @@ CONNECTIONS = 32
 WHAT = ("start", "proxy", "publish", "webhooks")
 
 Measure = Callable[[Path, str], AbstractContextManager[Callable[[], float]]]
-"""Runs a checkout's app with a broker; what it yields measures one turn: a rate, or what one second holds."""
+"""Runs a checkout's app with a broker, and yields the function that measures one turn: operations per second."""
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def compare(checkouts: tuple[Path, Path], name: str, measure: Measure, broker: s
 
 
 def compare_deliveries(checkouts: tuple[Path, Path], broker: str, count: int) -> None:
-    """The same for webhooks, whose app does on its own what is counted."""
+    """Compare deliveries of webhooks, which an app makes without requests from outside."""
     records = turns.records_for(count, SECONDS)
     with ExitStack() as stack:
         runners: dict[str, Runner] = {}

@@ -101,7 +101,7 @@ async def ask(client: httpx.AsyncClient, seen: Seen) -> None:
 
 
 async def load(url: str, rate: int, seen: Seen) -> None:
-    """Ask so many times a second, whether answers come or not, until cancelled."""
+    """Send requests at a fixed rate, with or without responses, until cancelled."""
     async with httpx.AsyncClient(base_url=url, timeout=30) as client, asyncio.TaskGroup() as tasks:
         begun = time.perf_counter()
         number = 0

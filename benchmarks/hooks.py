@@ -1,4 +1,4 @@
-"""An app of one kafka-hooks service, for what is measured of it alone."""
+"""An app of one kafka-hooks service, for measurements of it alone."""
 
 from __future__ import annotations
 

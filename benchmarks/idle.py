@@ -54,7 +54,7 @@ def cost(pids: list[int]) -> Cost:
 
 
 def write_app(folder: Path, services: int, *, watchdog: bool) -> None:
-    """Write an app of so many ASGI services, the first of which is the entrypoint."""
+    """Write an app of `services` ASGI services, the first of which is the entrypoint."""
     names = [f"service{number}" for number in range(services)]
     document = {
         "web": [{"id": name, "path": name} for name in names],
@@ -70,7 +70,7 @@ def write_app(folder: Path, services: int, *, watchdog: bool) -> None:
 
 
 def measure(pywatt: str, services: int, seconds: float, *, watchdog: bool) -> None:
-    """Let the app be idle for so long; print what it costs per minute."""
+    """Leave the app idle; print its usage per minute."""
     with tempfile.TemporaryDirectory() as folder:
         write_app(Path(folder), services, watchdog=watchdog)
         with apps.running([pywatt, "start"], Path(folder)) as app:

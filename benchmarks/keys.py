@@ -68,7 +68,7 @@ def check(taken: list[Taken], records: int) -> Run:
 
 
 def measure(broker: str, to: target.Target, records: int, least: float, most: float) -> Run:
-    """Deliver a backlog to a target that works so many milliseconds per record."""
+    """Deliver a backlog to a target that takes a fixed time per record."""
     name = asyncio.run(topic.create(broker))
     topic.fill(broker, name, records, keys=KEYS)
     entry = {"topic": name, "url": to.url(least, most)}
@@ -78,7 +78,7 @@ def measure(broker: str, to: target.Target, records: int, least: float, most: fl
 
 
 def main() -> None:
-    """Measure pywatt; nobody else here has deliveries in the order of keys."""
+    """Measure pywatt; the original does not deliver in the order of keys."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=float, nargs="*", default=WORK)
     works: list[float] = parser.parse_args().work

@@ -1,4 +1,4 @@
-"""Drives an address with wrk and reads what it says."""
+"""Sends load to an address with wrk, and parses its report."""
 
 from __future__ import annotations
 

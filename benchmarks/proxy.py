@@ -65,7 +65,7 @@ def peer(program: str, template: Template, upstream: int, folder: Path) -> Itera
 
 
 def main() -> None:
-    """Measure whatever is installed."""
+    """Measure all proxies that are installed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=SECONDS)
     seconds = parser.parse_args().seconds

@@ -94,7 +94,7 @@ def nginx(folder: Path, upstream: int) -> Iterator[apps.App]:
 
 
 def main() -> None:
-    """Measure whatever is installed."""
+    """Measure all servers that are installed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     rounds = parser.parse_args().rounds

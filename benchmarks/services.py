@@ -41,7 +41,7 @@ class Start:
 
 
 def write_app(folder: Path, services: int) -> None:
-    """Write an app of a gateway and so many ASGI services."""
+    """Write an app of a gateway and `services` ASGI services."""
     names = [f"service{number}" for number in range(services)]
     document = {
         "web": [{"id": name, "path": name} for name in ("gateway", *names)],

@@ -45,7 +45,7 @@ class Target:
         self._pipe = pipe
 
     def url(self, least: float = 0.0, most: float = 0.0) -> str:
-        """Return where each webhook is between so many milliseconds of work."""
+        """Return the URL at which each webhook takes a time between these milliseconds."""
         return f"http://127.0.0.1:{self.port}/work/{least:g}/{most:g}"
 
     @property

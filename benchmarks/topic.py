@@ -1,4 +1,4 @@
-"""A topic on a real broker, filled fast, and read with aiokafka alone: the yardstick for what is built on it."""
+"""A topic on a real broker, filled fast, and read with aiokafka alone: the baseline for the code built on it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def create(broker: str, *, partitions: int = 1, name: str | None = None) -
 
 
 def fill(broker: str, name: str, records: int, *, keys: int | None = None) -> None:
-    """Write records with different bodies and so many keys, one after the other; None: all different."""
+    """Write records with different bodies and `keys` different keys in turn; None: all different."""
     failed: list[object] = []
 
     def delivered(error: object, _: object) -> None:

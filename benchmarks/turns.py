@@ -50,7 +50,7 @@ class Runner:
         self.stop()
 
     def measure(self, seconds: float) -> float:
-        """Let it run that long and return what it did per second."""
+        """Let it run for these seconds; return its operations per second."""
         self.go_on()
         time.sleep(SETTLE)
         begun, before = time.perf_counter(), self.count()

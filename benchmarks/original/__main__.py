@@ -1,4 +1,4 @@
-"""Puts the original's version of `benchmarks/app` into a folder and installs what it needs, Node itself included.
+"""Puts the original's version of `benchmarks/app` into a folder and installs its dependencies, with Node itself.
 
 python -m benchmarks.original FOLDER
 

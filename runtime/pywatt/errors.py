@@ -53,7 +53,7 @@ class Problem:
     hint: str = ""
 
     def __post_init__(self) -> None:
-        """Hide what is secret: a message may quote what the user wrote."""
+        """Hide secrets: a message may quote the user's text."""
         # Imported when there is a problem, so that an app without one does not pay for it.
         from pywatt.redaction import hide_in_text
 
@@ -93,7 +93,7 @@ class BuildFailed(PywattError):
 
 
 class CreateRefused(PywattError):
-    """`pywatt create` cannot make what it was asked for; nothing was written."""
+    """`pywatt create` cannot make the app or service; nothing was written."""
 
     exit_status = EXIT_CONFIG
 
@@ -110,7 +110,7 @@ class NoHome(PywattError):
 
 
 class ControlError(PywattError):
-    """A running app could not be found, or did not do what it was told."""
+    """A running app could not be found, or did not carry out a command."""
 
 
 class NotKnown(ControlError):

@@ -1,4 +1,4 @@
-"""Hides secrets in what is shown of an app: its configuration, its environment, errors and log lines (pure).
+"""Hides secrets in the output about an app: its configuration, its environment, errors and log lines (pure).
 
 A secret is told by the name that it stands under, by where it stands (the password of a URL), or by its form (a JWT).
 In doubt it is hidden: `--secrets` shows everything.
@@ -122,7 +122,7 @@ def is_secret(name: str) -> bool:
 
 
 def hide_in_text(text: str) -> str:
-    """Return the text with what is secret in it hidden: passwords in URLs, pairs and JSON, keys, tokens, webhooks."""
+    """Return the text with its secrets hidden: passwords in URLs, pairs and JSON, keys, tokens, webhooks."""
     text = _PEM.sub(HIDDEN, text)
     text = _hide_in_json(text)
     if "@" in text:
@@ -175,7 +175,7 @@ def _tells(word: str) -> bool:
 
 
 def _hide_in_value(text: str, name: str) -> str:
-    """Return a whole value with what is secret in it hidden."""
+    """Return a whole value with its secrets hidden."""
     if text.lstrip()[:1] in {"{", "["}:
         try:
             document = json.loads(text)

@@ -1,4 +1,4 @@
-"""Repairs the three standard descriptors, in whatever state the caller left them."""
+"""Repairs the three standard descriptors if the caller has closed or broken them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _LONGEST_CHARACTER = 4
 """Bytes in UTF-8."""
 _FURTHER_BYTE = range(0x80, 0xC0)
 _OWN = frozenset({"level", "time", "msg", "pid", "hostname", "name", "worker"})
-"""Keys that a record does not keep as further fields: its own, and those that the supervisor knows better."""
+"""Keys that are no further fields of a record: its level, time and message, and keys that the supervisor sets."""
 
 
 class OutputStream(enum.StrEnum):

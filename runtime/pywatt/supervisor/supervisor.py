@@ -188,7 +188,7 @@ class Supervisor:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Raise PywattError for whatever goes wrong: nothing that a reload does may end a running app."""
+        """Raise PywattError for any error: a reload must never end a running app."""
         try:
             yield
         except PywattError:

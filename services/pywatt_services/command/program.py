@@ -141,7 +141,7 @@ async def running(options: CommandOptions, env: Mapping[str, str], service: Serv
 
 
 async def _all_gone(pids: Iterable[int]) -> None:
-    """Wait until these processes have ended, whoever their parent is."""
+    """Wait until these processes, children or not, have ended."""
     loop = asyncio.get_running_loop()
     for pid in pids:
         with suppress(ProcessLookupError):

@@ -18,7 +18,7 @@ class Status(enum.StrEnum):
     DEGRADED = "degraded"
     """Serves, but a dependency is unavailable or being replaced."""
     UNHEALTHY = "unhealthy"
-    """A service has failed for good, or a consumer group lags too far: somebody should look."""
+    """A service has failed for good, or a consumer group lags too far: an operator should look."""
 
 
 _OF_STATE = {

@@ -50,7 +50,7 @@ class Drainable(Protocol):
         ...
 
     async def cut_off(self) -> None:
-        """End whatever is left."""
+        """End all that is left."""
         ...
 
 

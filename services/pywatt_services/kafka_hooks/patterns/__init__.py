@@ -1,1 +1,1 @@
-"""Regular expressions in configs: patterns for names of topics, and those that take too long."""
+"""Regular expressions in configs: patterns for topic names, and the check against slow ones."""

@@ -1,4 +1,4 @@
-"""Responses of the worker's own, in place of the application's."""
+"""Responses that the worker itself gives: to invalid requests, and to `OPTIONS *`."""
 
 from __future__ import annotations
 
