@@ -138,6 +138,7 @@ class Producer(Generic[K, V]):
         """
         self._lifecycle.end()
         try:
+            await self._writer.finish()
             await self._connection.stop()
             await self._held.leave()
         finally:
@@ -160,8 +161,10 @@ class Producer(Generic[K, V]):
             return
         self._lifecycle.end()
         try:
-            await self._connection.__aexit__(kind, error, trace)
+            if not isinstance(error, asyncio.CancelledError):
+                await self._writer.finish()
         finally:
+            await self._connection.__aexit__(kind, error, trace)
             self._writer.waiting.close()
 
     @overload

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import anyio
+
 from pywatt_kafka.aiokafka.errors import translate
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionStatus
 from pywatt_kafka.engine.protocols import Acknowledge, ProducerEngine
-from pywatt_kafka.engine.settings import EngineName, ProducerSettings
+from pywatt_kafka.engine.settings import FLUSH_LIMIT, EngineName, ProducerSettings
 from pywatt_kafka.errors import InvalidRecord, KafkaError, KafkaUnavailable, NotAcknowledged
 from pywatt_kafka.libraries import producer_factory
 from pywatt_kafka.producing.waiting_records import WaitingRecord, WaitingRecords
@@ -71,6 +73,12 @@ class RecordWriter:
                 await engine.flush()
         except TimeoutError:
             return  # every record has its outcome by now, even if the engine still tries to write it
+
+    async def finish(self) -> None:
+        """Give the records that wait for their turn a limited time to get it: the producer is being closed."""
+        if self.connection.connected_engine is not None:
+            with anyio.move_on_after(FLUSH_LIMIT):
+                await self.waiting.drained()
 
     def failure(self, topic: str, error: BaseException, *, sent: bool) -> KafkaError:
         """Return the KafkaError for a record that failed; `sent`: it may be in flight."""
