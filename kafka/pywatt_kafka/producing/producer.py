@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio.events import _get_running_loop
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, overload
 
@@ -14,14 +14,14 @@ from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.held_context import HeldContext
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.connection.status import ConnectionStatus
-from pywatt_kafka.engine.protocols import Acknowledge
 from pywatt_kafka.engine.settings import Acks, Compression, EngineName, ProducerSettings
 from pywatt_kafka.errors import ClientClosed, InvalidRecord, KafkaError
 from pywatt_kafka.libraries import require
-from pywatt_kafka.producing.outcomes import Outcomes
 from pywatt_kafka.producing.record_fields import HeadersToSend, ProducerRecord
 from pywatt_kafka.producing.record_maker import RecordMaker, empty, outgoing_record
+from pywatt_kafka.producing.record_sender import TURN, Outcome, RecordSender
 from pywatt_kafka.producing.record_writer import RecordWriter
+from pywatt_kafka.producing.turns import HALF
 from pywatt_kafka.producing.waiting_records import WaitingRecord
 from pywatt_kafka.records import Headers, OutgoingRecord, RecordPosition
 from pywatt_kafka.security.environment import security_from
@@ -42,7 +42,6 @@ REQUEST_TIMEOUT = 10.0  # seconds
 BATCH_BYTES = 128 * 1024
 BUFFER_BYTES = 32 * 1024 * 1024  # of all partitions, before a send waits: as Kafka's Java client
 MAX_REQUEST_BYTES = 1024 * 1024  # the broker's own default limit for a batch
-TURN = 500  # records enqueued before the event loop gets a turn
 
 
 class Producer(Generic[K, V]):
@@ -101,6 +100,8 @@ class Producer(Generic[K, V]):
         self._connection = self._writer.connection
         self._write = self._writer.write
         self._held = HeldContext(self._connection)
+        self._sender = RecordSender(self._maker, self._writer)
+        self._turns = self._sender.turns
         self._is_entered = False
         self._since_turn = 0
         self._lost: KafkaError | None = None
@@ -138,11 +139,11 @@ class Producer(Generic[K, V]):
         """
         self._lifecycle.end()
         try:
-            await self._writer.finish()
+            await self._sender.finish()
             await self._connection.stop()
             await self._held.leave()
         finally:
-            self._writer.waiting.close()
+            self._sender.end()
 
     async def __aenter__(self) -> Self:
         """Start connecting. Raises MissingDependency, ClientClosed, WrongLoop."""
@@ -162,10 +163,10 @@ class Producer(Generic[K, V]):
         self._lifecycle.end()
         try:
             if not isinstance(error, asyncio.CancelledError):
-                await self._writer.finish()
+                await self._sender.finish()
         finally:
             await self._connection.__aexit__(kind, error, trace)
-            self._writer.waiting.close()
+            self._sender.end()
 
     @overload
     async def send(
@@ -210,17 +211,24 @@ class Producer(Generic[K, V]):
         if loop is None or _get_running_loop() is not loop:
             raise self._lifecycle.refusal()
         if messages is not None:
-            return await self._send_all(messages)
-        made = self._maker.make(topic, value, key, headers, partition, timestamp, placed_by)
-        outcome: asyncio.Future[RecordPosition | KafkaError] = loop.create_future()
+            return await self._sender.send_all(messages)
+        outcome: Outcome = loop.create_future()
+        waiting: WaitingRecord | None = None
+        turns = self._turns
+        turns.left = left = turns.left - 1
+        if left < HALF and turns.spend(loop):
+            turns.waiting.append((topic, value, key, headers, partition, timestamp, placed_by, outcome))
+        else:
+            made = self._maker.make(topic, value, key, headers, partition, timestamp, placed_by)
 
-        def done(result: RecordPosition | KafkaError) -> None:
-            if not outcome.done():
-                outcome.set_result(result)
+            def done(result: RecordPosition | KafkaError) -> None:
+                if not outcome.done():
+                    outcome.set_result(result)
 
-        waiting = (
-            self._write(made, done) if isinstance(made, OutgoingRecord) else await self._reserve(topic, made, done)
-        )
+            if isinstance(made, OutgoingRecord):
+                waiting = self._write(made, done)
+            else:
+                waiting = await self._sender.reserve(topic, made, done)
         if waiting is None:
             result = await outcome
         else:
@@ -252,10 +260,14 @@ class Producer(Generic[K, V]):
         loop = self._lifecycle.loop
         if loop is None or _get_running_loop() is not loop:
             raise self._lifecycle.refusal()
+        if self._turns.waiting:
+            await self._turns.reached()
         made = self._maker.make(topic, value, key, headers, partition, timestamp, None)
         done = self._count_lost if on_delivery is None else on_delivery
         waiting = (
-            self._write(made, done) if isinstance(made, OutgoingRecord) else await self._reserve(topic, made, done)
+            self._write(made, done)
+            if isinstance(made, OutgoingRecord)
+            else await self._sender.reserve(topic, made, done)
         )
         if waiting is None:
             self._since_turn += 1
@@ -276,7 +288,7 @@ class Producer(Generic[K, V]):
         the number of all such in a note.
         """
         self._lifecycle.check()
-        await self._writer.flush()
+        await self._sender.flush()
         lost, count = self._lost, self._lost_count
         self._lost, self._lost_count = None, 0
         if lost is not None:
@@ -313,56 +325,11 @@ class Producer(Generic[K, V]):
         if value is None and key is None:
             done(empty(topic))
             return
+        if self._turns.waiting:
+            self._turns.waiting.append((topic, value, key, headers, partition, timestamp, placed_by, done))
+            return
         listed = headers if headers.__class__ is list else list(headers)
         self._write(outgoing_record((topic, value, key, listed, partition, timestamp, placed_by)), done)
-
-    async def _reserve(self, topic: str, made: Awaitable[OutgoingRecord], done: Acknowledge) -> WaitingRecord:
-        """Hold the place of a record in its topic's queue until it is serialized."""
-        place = self._writer.waiting.add(topic, None, done)
-        await self._fill(place, made)
-        return place
-
-    async def _fill(self, place: WaitingRecord, made: Awaitable[OutgoingRecord]) -> None:
-        waiting = self._writer.waiting
-        try:
-            record = await made
-        except BaseException:
-            waiting.discard(place)
-            raise
-        waiting.fill(place, record)
-
-    async def _fill_or_report(self, place: WaitingRecord, made: Awaitable[OutgoingRecord]) -> None:
-        try:
-            await self._fill(place, made)
-        except KafkaError as error:
-            place.done(error)
-
-    async def _send_all(self, messages: Iterable[Mapping[str, Any]]) -> list[RecordPosition | KafkaError]:
-        outcomes = Outcomes()
-        places: list[WaitingRecord] = []
-        serializing: list[Awaitable[None]] = []
-        for number, message in enumerate(messages, 1):
-            done = outcomes.add()
-            try:
-                made = self._maker.make_from(message)
-            except KafkaError as error:
-                done(error)
-                continue
-            if not isinstance(made, OutgoingRecord):
-                place = self._writer.waiting.add(message["topic"], None, done)
-                serializing.append(self._fill_or_report(place, made))
-                places.append(place)
-            elif (waiting := self._write(made, done)) is not None:
-                places.append(waiting)
-            if number % TURN == 0 and not serializing:
-                await asyncio.sleep(0)
-        try:
-            await asyncio.gather(*serializing)
-            return await outcomes.all()
-        except asyncio.CancelledError:
-            for place in places:
-                self._writer.waiting.discard(place)
-            raise
 
     def _count_lost(self, outcome: RecordPosition | KafkaError) -> None:
         if isinstance(outcome, KafkaError):
