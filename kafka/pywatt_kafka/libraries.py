@@ -33,8 +33,15 @@ def producer_factory(
     native_security = security_settings(security)
     if engine == "rdkafka":
         from pywatt_kafka.rdkafka.producer import RdkafkaProducer
+        from pywatt_kafka.rdkafka.transactions import TransactionalRdkafkaProducer
 
+        if settings.transactional_id is not None:
+            return lambda: TransactionalRdkafkaProducer(brokers, settings, security)
         return lambda: RdkafkaProducer(brokers, settings, security)
+    if settings.transactional_id is not None:
+        from pywatt_kafka.aiokafka.transactions import TransactionalAiokafkaProducer
+
+        return lambda: TransactionalAiokafkaProducer(brokers, settings, native_security)
     return lambda: AiokafkaProducer(brokers, settings, native_security)
 
 

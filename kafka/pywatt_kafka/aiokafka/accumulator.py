@@ -50,10 +50,10 @@ def _watch_retries() -> None:
     SendProduceReqHandler._can_retry = can_retry
 
 
-def install(producer: Any, settings: ProducerSettings) -> Accumulator:
-    """Replace the queue of an AIOKafkaProducer that is not started yet; return the new one."""
+def install(producer: Any, settings: ProducerSettings, kind: type[Accumulator] | None = None) -> Accumulator:
+    """Replace the queue of an AIOKafkaProducer that is not started yet; return the new one, of the class `kind`."""
     _watch_retries()
-    made = Accumulator(producer._message_accumulator, settings)
+    made = (kind or Accumulator)(producer._message_accumulator, settings)
     producer._message_accumulator = producer._sender._message_accumulator = made
     return made
 

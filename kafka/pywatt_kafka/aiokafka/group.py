@@ -12,13 +12,14 @@ from typing import Any
 import anyio
 
 from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, done, fetch_settings, refresh_metadata
-from pywatt_kafka.aiokafka.embedded_group_workaround import delay_leader
+from pywatt_kafka.aiokafka.coordinator.embedded_group_workaround import delay_leader
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import batches_from, native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
 from pywatt_kafka.engine.fetching import Isolation
+from pywatt_kafka.engine.membership import GroupMember
 from pywatt_kafka.engine.settings import ERROR_TTL, METADATA_AGE, GroupSettings
-from pywatt_kafka.errors import Fenced, KafkaError, KafkaUnavailable
+from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError, KafkaUnavailable
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 
 logger = logging.getLogger("pywatt_kafka")
@@ -70,10 +71,7 @@ class AiokafkaGroup:
         """Connect; joining continues in the background, and does not wait for topics to exist."""
         with bootstrap_errors(self._brokers):
             await self._sockets.open(self._consumer.start())
-            if self._membership.instance_id is not None:
-                from pywatt_kafka.aiokafka.static_member import name_static_member
-
-                name_static_member(self._consumer._coordinator, self._note_fenced)
+            self._extend(self._consumer._coordinator)
             self._settings.opened(await self._present())
             delay_leader(self._consumer._coordinator, self._brokers, os.environ)
             # Subscribed only now: a start with topics fails when one of them does not exist, and waits for the group.
@@ -230,6 +228,18 @@ class AiokafkaGroup:
             if place in self._owned and state is not None and state.has_valid_position
         }
 
+    def member(self) -> GroupMember:
+        """Return the member with its current generation."""
+        coordinator = self._consumer._coordinator
+        if not coordinator.member_id or coordinator.generation < 0:
+            raise CommitFailed(f"this consumer is no member of group {self._membership.group} now")
+        return GroupMember(
+            group=self._membership.group,
+            generation=coordinator.generation,
+            member_id=coordinator.member_id,
+            instance_id=self._membership.instance_id,
+        )
+
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
         """Return how many records follow the known offsets, as the fetches so far reported."""
         # aiokafka's own view: during a rebalance it has fewer partitions than ours.
@@ -267,6 +277,14 @@ class AiokafkaGroup:
         await self._notify(self._settings.revoked(places))
         self._owned = frozenset()
         self._paused.clear()
+
+    def _extend(self, coordinator: Any) -> None:
+        from pywatt_kafka.aiokafka.coordinator.stable_offsets import check_committed_offsets
+        from pywatt_kafka.aiokafka.coordinator.static_member import name_static_member
+
+        check_committed_offsets(coordinator, stable=self._settings.fetching.isolation is Isolation.READ_COMMITTED)
+        if self._membership.instance_id is not None:
+            name_static_member(coordinator, self._note_fenced)
 
     def _note_fenced(self) -> None:
         self._fenced = self._membership.fenced()

@@ -30,6 +30,9 @@ class _Partitions(NamedTuple):
 class AiokafkaProducer:
     """A producer engine with one AIOKafkaProducer."""
 
+    accumulator_class: Any = None
+    """None: the plain one."""
+
     def __init__(self, brokers: tuple[str, ...], settings: ProducerSettings, security: Mapping[str, Any]) -> None:
         from aiokafka import AIOKafkaProducer
         from aiokafka import TopicPartition as Native
@@ -43,6 +46,8 @@ class AiokafkaProducer:
             metadata_max_age_ms=METADATA_AGE,
             retry_backoff_ms=RETRY_BACKOFF,
             client_id=settings.client_id,
+            transactional_id=settings.transactional_id,
+            transaction_timeout_ms=int(settings.transaction_timeout * 1000),
             acks=settings.acks,
             enable_idempotence=settings.idempotent,
             linger_ms=settings.linger_ms,
@@ -52,7 +57,7 @@ class AiokafkaProducer:
             request_timeout_ms=int(settings.request_timeout * 1000),
             **security,
         )
-        self._accumulator = install(self._producer, settings)
+        self._accumulator = install(self._producer, settings, self.accumulator_class)
         self._cluster = self._producer.client.cluster
         self._native = Native
         self._size_of = DefaultRecordBatchBuilder.estimate_size_in_bytes

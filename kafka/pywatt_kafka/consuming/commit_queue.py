@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import anyio
 
 from pywatt_kafka.consuming.assigned_partition import LOST, RESTING, AssignedPartition
+from pywatt_kafka.consuming.group_reader import GroupReader
 from pywatt_kafka.errors import CommitFailed, KafkaError
 from pywatt_kafka.records import Offset, TopicPartition
 
@@ -32,6 +33,9 @@ class _Entry:
 
 class CommitQueue:
     """Commits offsets, one request at a time; a commit never moves a partition back."""
+
+    reader: GroupReader
+    """The member of the group whose offsets these are."""
 
     def __init__(
         self, send: Callable[[Mapping[TopicPartition, Offset]], Awaitable[None]], *, rebalance_limit: float

@@ -14,7 +14,7 @@ from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.engine.fetching import Fetching
-from pywatt_kafka.engine.membership import Membership, MembershipOptions
+from pywatt_kafka.engine.membership import GroupMember, Membership, MembershipOptions
 from pywatt_kafka.engine.protocols import GroupEngine
 from pywatt_kafka.engine.settings import EngineName, GroupSettings
 from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError, KafkaUnavailable
@@ -294,6 +294,15 @@ class GroupReader:
             if self.connected:
                 raise CommitFailed("committing: the group is rebalancing") from error
             raise KafkaUnavailable(f"committing: {self.status.reason or 'no answer in time'}") from error
+
+    def group_member(self) -> GroupMember:
+        """Return the member with its current generation, for a transaction that commits its offsets.
+
+        Raises CommitFailed while it is not in the group.
+        """
+        if (engine := self._connection.engine) is None:
+            raise CommitFailed(f"committing: {self.status.reason or 'not connected'}")
+        return engine.member()
 
     async def commit_through(self, message: Message) -> None:
         """Commit this record and all before it in its partition. Raises as `commit` does."""

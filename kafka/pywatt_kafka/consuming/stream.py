@@ -64,7 +64,7 @@ class ConsumerStream(Generic[K, V]):
         """`make_reader` takes the listener of the new reader. `rebalance_limit`: as for CommitQueue."""
         self._commits = CommitQueue(self._send, rebalance_limit=rebalance_limit)
         self._assignments = Assignments(self._commits, mode=mode, fallback=fallback)
-        self._reader = reader = self._assignments.reader = make_reader(self._assignments)
+        self._reader = reader = self._assignments.reader = self._commits.reader = make_reader(self._assignments)
         self._decoder = decoder
         self._context = HeldContext(self._live())
         self._lifecycle = Lifecycle(f"stream of {reader.group_id}")

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pywatt_kafka.consuming.assigned_partition import HELD, LOST, AssignedPartition
+from pywatt_kafka.consuming.group_reader import GroupReader
 from pywatt_kafka.records import Header, Offset, TopicPartition
 
 K = TypeVar("K")
@@ -45,6 +46,11 @@ class StreamMessage(NamedTuple, Generic[K, V]):
     def lost(self) -> bool:
         """True once another member has the partition, and reads this record again unless it was committed."""
         return self.assigned.tenure is LOST
+
+    @property
+    def reader(self) -> GroupReader:
+        """The member of the group that has read it: `Producer.transaction` commits in its name."""
+        return self.assigned.commits.reader
 
     @property
     def topic_partition(self) -> TopicPartition:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Required, TypedDict
+from typing import Any, Required, TypedDict
 
 from pywatt_kafka.errors import Fenced
 
@@ -52,3 +52,15 @@ class MembershipOptions(TypedDict, total=False):
     session_timeout: float
     heartbeat_interval: float | None
     rebalance_timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMember:
+    """A member of a consumer group at one generation; brokers reject offsets that it commits at a later one."""
+
+    group: str
+    generation: int = -1
+    member_id: str = ""
+    instance_id: str | None = None
+    native: Any = None
+    """The same as librdkafka keeps it: it shows none of the other fields."""

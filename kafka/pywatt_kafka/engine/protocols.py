@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
+from pywatt_kafka.engine.membership import GroupMember
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import Message, Offset, OutgoingRecord, RecordPosition, TopicPartition, Unstable
 
@@ -98,6 +99,10 @@ class GroupEngine(Engine, Protocol):
 
         It passes what is never returned: markers and records of aborted transactions, deleted and compacted records.
         """
+        ...
+
+    def member(self) -> GroupMember:
+        """Return the member with its current generation. Raises CommitFailed while it is not in the group."""
         ...
 
     def behind(self, known: Mapping[TopicPartition, int]) -> int: ...

@@ -13,6 +13,7 @@ from pywatt_kafka.records import TopicPartition
 
 METADATA_AGE = 30_000  # ms; the connection's own checks refresh it sooner
 ERROR_TTL = 3.0  # seconds for which an error counts against the status
+TRANSACTION_TIMEOUT = 60.0  # seconds, both libraries' default
 FLUSH_LIMIT = 3.0  # seconds to send the remaining records when a producer is closed
 
 EngineName: TypeAlias = Literal["aiokafka", "rdkafka"]
@@ -40,6 +41,9 @@ class ProducerSettings:
     max_request_bytes: int
     request_timeout: float
     """Seconds."""
+    transactional_id: str | None = None
+    transaction_timeout: float = TRANSACTION_TIMEOUT
+    """Seconds after which the brokers abort a transaction."""
     failure: Callable[[str, BaseException], KafkaError] = _untranslated
     """Returns the error for a record of a topic that was sent, from the error of the library."""
 

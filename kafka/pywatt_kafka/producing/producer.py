@@ -6,6 +6,7 @@ import asyncio
 import os
 from asyncio.events import _get_running_loop
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, overload
 
@@ -14,13 +15,14 @@ from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.held_context import HeldContext
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.connection.status import ConnectionStatus
-from pywatt_kafka.engine.settings import Acks, Compression, EngineName, ProducerSettings
+from pywatt_kafka.engine.settings import TRANSACTION_TIMEOUT, Acks, Compression, EngineName, ProducerSettings
 from pywatt_kafka.errors import ClientClosed, InvalidRecord, KafkaError
 from pywatt_kafka.libraries import require
 from pywatt_kafka.producing.record_fields import HeadersToSend, ProducerRecord
 from pywatt_kafka.producing.record_maker import RecordMaker, empty, outgoing_record
 from pywatt_kafka.producing.record_sender import TURN, Outcome, RecordSender
 from pywatt_kafka.producing.record_writer import RecordWriter
+from pywatt_kafka.producing.transaction import ReadRecord, Transaction, TransactionalWriter
 from pywatt_kafka.producing.turns import HALF
 from pywatt_kafka.producing.waiting_records import WaitingRecord
 from pywatt_kafka.records import Headers, OutgoingRecord, RecordPosition
@@ -71,6 +73,8 @@ class Producer(Generic[K, V]):
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
+        transactional_id: str | None = None,
+        transaction_timeout: float = TRANSACTION_TIMEOUT,
     ) -> None:
         """`bootstrap_brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
 
@@ -78,7 +82,9 @@ class Producer(Generic[K, V]):
         None: they are bytes. `idempotent` needs acks="all": retries inside the client write no record twice.
         `linger_ms`: milliseconds to wait for more records of a batch. `request_timeout`: seconds after which a `send`
         fails. `max_request_bytes`: limit of one record. `buffer_bytes`: limit of all records that are not acknowledged
-        yet; further ones wait for room.
+        yet; further ones wait for room. `transactional_id`: records are written in transactions, see `transaction`; a
+        second producer with the same id fences the first. `transaction_timeout`: seconds after which the brokers abort
+        a transaction.
         """
         brokers = brokers_from(bootstrap_brokers, os.environ)
         client_id = client_id_from(client_id, os.environ)
@@ -95,8 +101,11 @@ class Producer(Generic[K, V]):
             buffer_bytes=buffer_bytes,
             max_request_bytes=max_request_bytes,
             request_timeout=request_timeout,
+            transactional_id=transactional_id,
+            transaction_timeout=transaction_timeout,
         )
-        self._writer = RecordWriter(engine, brokers, settings, security_from(security, os.environ), on_status)
+        writer = RecordWriter if transactional_id is None else TransactionalWriter
+        self._writer = writer(engine, brokers, settings, security_from(security, os.environ), on_status)
         self._connection = self._writer.connection
         self._write = self._writer.write
         self._held = HeldContext(self._connection)
@@ -294,6 +303,23 @@ class Producer(Generic[K, V]):
         if lost is not None:
             lost.add_note(f"records enqueued since the last flush that failed: {count}; this is the first error")
             raise lost
+
+    def transaction(self, batch: Iterable[ReadRecord] = ()) -> AbstractAsyncContextManager[Transaction]:
+        """Write what the body sends in one transaction, and commit it at the end; abort it if the body raises.
+
+            async with producer.transaction(batch):
+                for message in batch:
+                    await producer.send("totals", total(message.value))
+
+        `batch`: records of a stream, whose offsets are committed with it. Needs a `transactional_id`. One transaction
+        at a time. Raises, at the beginning or at the end: TransactionAborted, CommitFailed when a record's partition is
+        another member's, NotAcknowledged when it is unknown whether the commit was carried out, Fenced, or another
+        KafkaError. Except for NotAcknowledged, nothing of the transaction is visible then.
+        """
+        self._lifecycle.check()
+        if not isinstance(self._writer, TransactionalWriter):
+            raise KafkaError("this producer has no transactional_id", hint="Producer(transactional_id=...)")
+        return self._writer.transaction(batch, self._sender.flush)
 
     def post(
         self,

@@ -33,7 +33,7 @@ class RecordSender:
 
     async def reserve(self, topic: str, made: Awaitable[OutgoingRecord], done: Acknowledge) -> WaitingRecord:
         """Hold the place of a record in its topic's queue until it is serialized. Raises SerializationFailed."""
-        place = self._writer.waiting.add(topic, None, done)
+        place = self._writer.reserve(topic, done)
         await self._fill(place, made)
         return place
 
@@ -52,7 +52,7 @@ class RecordSender:
                 done(error)
                 continue
             if not isinstance(made, OutgoingRecord):
-                place = self._writer.waiting.add(message["topic"], None, done)
+                place = self._writer.reserve(message["topic"], done)
                 serializing.append(self._fill_or_report(place, made))
                 places.append(place)
             elif (waiting := self._writer.write(made, done)) is not None:
@@ -98,7 +98,7 @@ class RecordSender:
         if isinstance(made, OutgoingRecord):
             self._writer.write(made, done)
         else:
-            place = self._writer.waiting.add(arguments[0], None, done)
+            place = self._writer.reserve(arguments[0], done)
             self._writer.connection.start_soon(self._fill_or_report, place, made)
 
     async def _fill(self, place: WaitingRecord, made: Awaitable[OutgoingRecord]) -> None:

@@ -62,6 +62,10 @@ class RecordWriter:
                 return None
         return self.waiting.add(record[0], record, done)
 
+    def reserve(self, topic: str, done: Acknowledge) -> WaitingRecord:
+        """Hold the place of a record that is not serialized yet in the queue of its topic."""
+        return self.waiting.add(topic, None, done)
+
     async def flush(self) -> None:
         """Wait until all records that were written so far have an outcome."""
         await self.waiting.drained()

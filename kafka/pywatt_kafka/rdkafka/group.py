@@ -18,13 +18,16 @@ from typing import Any
 
 import anyio
 
+from pywatt_kafka.engine.membership import GroupMember
 from pywatt_kafka.engine.settings import ERROR_TTL, GroupSettings
+from pywatt_kafka.engine.topic_names import subscribed
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.rdkafka import watermarks
 from pywatt_kafka.rdkafka.client import CHECK_LIMIT, client_settings, fetch_settings
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.drained import DrainedPartitions, EndReached, Polled
 from pywatt_kafka.rdkafka.errors import translate, translated
+from pywatt_kafka.rdkafka.group_member import group_member
 from pywatt_kafka.rdkafka.poller import Poller
 from pywatt_kafka.rdkafka.records import message_from, native
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
@@ -37,7 +40,6 @@ ENDS_INTERVAL = 1.0  # seconds between updates of the ends of partitions
 QUEUED_RECORDS = 20_000  # per partition, above which fetching pauses ...
 QUEUE_BACKOFF = 10  # ms ... for this time; the default is 1 s
 QUEUED_KILOBYTES = 16 * 1024  # per partition
-INTERNAL = "__"
 
 END_OF_PARTITION = -191  # librdkafka's code of the event
 
@@ -104,7 +106,7 @@ class RdkafkaGroup:
             raise self._health.unreachable() from error
         self._health.answered()
         self._present = {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
-        there = frozenset(name for name, topic in metadata.topics.items() if topic.error is None and self._wants(name))
+        there = subscribed(self._present, self._settings.topics, self._pattern)
         if there != self._subscribed and not self._closing:
             self._subscribed = there
             await self._poller.call(self._subscribe)
@@ -193,6 +195,10 @@ class RdkafkaGroup:
         """Return the offset at which each partition was found to have no further record."""
         return self._drained.offsets
 
+    def member(self) -> GroupMember:
+        """Return the member with its current generation."""
+        return group_member(self._consumer, self._membership.group)
+
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
         """Return how many records follow the known offsets, as the fetches so far reported."""
         ends, drained = self._ends, self._drained.offsets
@@ -227,11 +233,6 @@ class RdkafkaGroup:
             settings["group.instance.id"] = member.instance_id
         with translated(f"connecting to {','.join(self._brokers)}"):
             self._consumer = Consumer(settings)
-
-    def _wants(self, topic: str) -> bool:
-        if topic in self._settings.topics:
-            return True
-        return self._pattern is not None and not topic.startswith(INTERNAL) and self._pattern.match(topic) is not None
 
     def _subscribe(self) -> None:
         topics = sorted(self._subscribed)

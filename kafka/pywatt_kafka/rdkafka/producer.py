@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -170,13 +171,20 @@ class RdkafkaProducer:
                     "queue.buffering.max.messages": QUEUED_RECORDS,
                     "partitioner": "murmur2_random",  # as Kafka's own clients; records without a key are spread
                     "error_cb": self._health.report,
+                    **self._more_settings(),
                 }
             )
         self._produce = self._producer.produce
 
+    def _more_settings(self) -> dict[str, Any]:
+        return {}
+
     def _listen(self) -> None:
         while not self._closing:
-            self._producer.poll(POLL_INTERVAL)
+            try:
+                self._producer.poll(POLL_INTERVAL)
+            except self._native_error as error:  # a fatal one
+                self._health.report(error.args[0])
 
     def _delivered(self, done: Acknowledge, error: Any, message: Any) -> None:
         """Receive an acknowledgement; called in the thread that polls."""
@@ -214,9 +222,10 @@ class RdkafkaProducer:
     def _finish(self) -> None:
         if self._listener is not None:
             self._listener.join()
-        self._producer.flush(FLUSH_LIMIT)
-        self._producer.purge()
-        self._producer.flush(CLOSE_LIMIT)
+        with suppress(self._native_error):  # a fatal one: the records have failed with it
+            self._producer.flush(FLUSH_LIMIT)
+            self._producer.purge()
+            self._producer.flush(CLOSE_LIMIT)
 
     def _learn(self, metadata: Any) -> None:
         for name, topic in metadata.topics.items():
