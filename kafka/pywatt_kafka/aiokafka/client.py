@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pywatt_kafka.aiokafka.connect_errors import connect_errors, unreachable, watch_connecting
+from pywatt_kafka.aiokafka.connect_errors import attempts_of, connect_errors, unreachable, watch_connecting
 from pywatt_kafka.aiokafka.errors import add_missing_errors, translated
 from pywatt_kafka.aiokafka.security import security_settings
 from pywatt_kafka.engine.fetching import Fetching
@@ -62,7 +62,8 @@ def fetch_settings(fetching: Fetching) -> dict[str, Any]:
 async def refresh_metadata(client: Any, brokers: tuple[str, ...]) -> None:
     """Ask the cluster for the metadata of the client's topics. Raises KafkaUnavailable when no broker answers."""
     if not await client.force_metadata_update():
-        raise unreachable(brokers)
+        attempts = attempts_of(client)
+        raise unreachable(brokers, attempts.failures, attempts.reached)
 
 
 @contextmanager

@@ -1,21 +1,36 @@
-"""Records why a broker rejects connections. aiokafka's bootstrap reports only that it failed."""
+"""Records why connections to brokers fail. aiokafka reports only that they did."""
 
 from __future__ import annotations
 
+import errno
 import functools
+import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
+from pywatt_kafka.connection.unreachable import unreachable_cluster
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable, NotAuthorized
 
-_seen: ContextVar[list[BaseException] | None] = ContextVar("seen", default=None)
+Failures = dict[str, BaseException]
+"""The last failure to connect, by address."""
+
+_seen: ContextVar[Failures | None] = ContextVar("seen", default=None)
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The connections of one client to the addresses that its cluster has named."""
+
+    failures: Failures = field(default_factory=dict)
+    reached: set[str] = field(default_factory=set)
 
 
 def watch_connecting() -> None:
-    """Patch aiokafka to record every failure to connect for `connect_errors`."""
+    """Patch aiokafka to record every failure to connect for `connect_errors` and `attempts_of`."""
     from aiokafka import client, errors
 
     original = client.create_conn
@@ -23,21 +38,36 @@ def watch_connecting() -> None:
         return
 
     @functools.wraps(original)
-    async def create_conn(*arguments: Any, **options: Any) -> Any:
+    async def create_conn(host: str, port: int, **options: Any) -> Any:
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        owner = getattr(options.get("on_close"), "__self__", None)  # the client, unless it is bootstrapping
+        attempts = None if owner is None else attempts_of(owner)
         try:
-            return await original(*arguments, **options)
+            connection = await original(host, port, **options)
         except (OSError, errors.KafkaError) as error:
             if (seen := _seen.get()) is not None:
-                seen.append(error)
+                seen[address] = error
+            if attempts is not None:
+                attempts.failures[address] = error
             raise
+        if attempts is not None:
+            attempts.failures.pop(address, None)
+            attempts.reached.add(address)
+        return connection
 
     client.create_conn = create_conn
 
 
+def attempts_of(client: Any) -> Attempts:
+    """Return the record of an aiokafka client's connections."""
+    found: Attempts = client.__dict__.setdefault("_pywatt_attempts", Attempts())
+    return found
+
+
 @contextmanager
-def connect_errors() -> Iterator[list[BaseException]]:
-    """Collect the failures to connect of this task, and of the tasks that it starts, in a list."""
-    found: list[BaseException] = []
+def connect_errors() -> Iterator[Failures]:
+    """Collect the failures to connect of this task, and of the tasks that it starts."""
+    found: Failures = {}
     token = _seen.set(found)
     try:
         yield found
@@ -45,31 +75,46 @@ def connect_errors() -> Iterator[list[BaseException]]:
         _seen.reset(token)
 
 
-def unreachable(brokers: Sequence[str], seen: Sequence[BaseException] = ()) -> KafkaError:
-    """Return an error with the addresses that were tried, and the reason if it is known."""
+def unreachable(
+    brokers: Sequence[str], seen: Mapping[str, BaseException] | None = None, reached: Collection[str] = ()
+) -> KafkaError:
+    """Return an error with the addresses that were tried, and the reasons as far as they are known."""
     from aiokafka import errors
 
-    addresses = ",".join(brokers)
-    for error in seen:
+    seen = seen or {}
+    for address, error in seen.items():
         if isinstance(error, (errors.AuthenticationFailedError, errors.SaslAuthenticationFailed)):
-            return NotAuthorized(f"{addresses} refuses this client: {error}", hint="check username, password and token")
+            return NotAuthorized(f"{address} refuses this client: {error}", hint="check username, password and token")
         if isinstance(error, (errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError)):
-            return NotAuthorized(f"{addresses} does not speak this SASL mechanism: {error}")
+            return NotAuthorized(f"{address} does not speak this SASL mechanism: {error}")
         if isinstance(error, ssl.SSLError):
             return KafkaUnavailable(
-                f"no TLS with {addresses}: {_reason(error)}",
-                hint="check ca, cert and key, or whether it wants TLS",
+                f"no TLS with {address}: {_tls_reason(error)}", hint="check ca, cert and key, or whether it wants TLS"
             )
-        if isinstance(error, errors.KafkaConnectionError):
+        if isinstance(error, errors.KafkaConnectionError) and _is_closed(error):
             return KafkaUnavailable(
-                f"{addresses} ends the connection", hint="it may want TLS, a client certificate or a SASL login"
+                f"{address} ends the connection", hint="it may want TLS, a client certificate or a SASL login"
             )
-    return KafkaUnavailable(
-        f"no Kafka broker answers at {addresses}", hint="start the broker, or correct KAFKA_BROKERS"
-    )
+    return unreachable_cluster(brokers, {address: _reason(error) for address, error in seen.items()}, reached)
 
 
-def _reason(error: ssl.SSLError) -> str:
+def _is_closed(error: BaseException) -> bool:
+    """Return whether a connection was made and then ended by the broker."""
+    return not isinstance(error.__cause__ or error.__context__, OSError)
+
+
+def _reason(error: BaseException) -> str:
+    cause = error if isinstance(error, OSError) else error.__cause__ or error.__context__ or error
+    if isinstance(cause, socket.gaierror):
+        return f"the name cannot be resolved ({cause.strerror})"
+    if isinstance(cause, ConnectionRefusedError) or f"Errno {errno.ECONNREFUSED}" in str(cause):  # of several addresses
+        return "connection refused"
+    if isinstance(cause, TimeoutError):
+        return "no answer"
+    return str(cause) or type(cause).__name__
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message}"
     return error.reason or str(error)

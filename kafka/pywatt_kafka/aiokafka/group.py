@@ -71,6 +71,7 @@ class AiokafkaGroup:
         """Connect; joining continues in the background, and does not wait for topics to exist."""
         with bootstrap_errors(self._brokers):
             await self._sockets.open(self._consumer.start())
+            await refresh_metadata(self._consumer._client, self._brokers)  # by the addresses that the brokers name
             self._extend(self._consumer._coordinator)
             self._settings.opened(await self._present())
             delay_leader(self._consumer._coordinator, self._brokers, os.environ)

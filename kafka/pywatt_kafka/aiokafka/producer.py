@@ -70,7 +70,14 @@ class AiokafkaProducer:
     async def open(self) -> None:
         """Connect and get a producer id."""
         with bootstrap_errors(self._brokers):
-            await self._sockets.open(self._producer.start())
+            await self._sockets.open(self._start())
+
+    async def _start(self) -> None:
+        """Start the producer; unlike its own `start`, fail if no broker is reached by the address that it names."""
+        client = self._producer.client
+        await client.bootstrap()
+        await refresh_metadata(client, self._brokers)
+        await self._producer._sender.start()
 
     def stale(self) -> bool:
         """Return whether no socket is connected."""

@@ -105,8 +105,8 @@ class RdkafkaProducer:
             await asyncio.sleep(0)
 
     def retry_reason(self, topic: str) -> str:
-        """Return nothing: librdkafka does not say why it retries."""
-        return ""
+        """Return what is wrong with advertised.listeners, if it is; else librdkafka does not say why it retries."""
+        return self._health.wrong_listener()
 
     def knows(self, topic: str) -> bool:
         """Return whether the topic is in the client's metadata."""

@@ -79,7 +79,7 @@ KAFKA_ALLOWED = {
     "engine": KAFKA_GROUND,
     "connection": KAFKA_GROUND | {"engine"},
     "aiokafka": KAFKA_GROUND | {"connection", "engine", "security"},
-    "rdkafka": KAFKA_GROUND | {"engine", "security"},
+    "rdkafka": KAFKA_GROUND | {"connection", "engine", "security"},
     "libraries": KAFKA_GROUND | {"aiokafka", "engine", "rdkafka", "security"},
     "serde": KAFKA_GROUND | {"security"},
     "producing": _CLIENT,
