@@ -12,10 +12,12 @@ import anyio
 
 from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, require_aiokafka
 from pywatt_kafka.aiokafka.connect_errors import unreachable
-from pywatt_kafka.aiokafka.errors import translate, translated
+from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.sockets import Sockets, complete_shielded
+from pywatt_kafka.broker_errors import NAMES, broker_error
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
+from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.records import TopicPartition
 from pywatt_kafka.security.environment import security_from
@@ -56,12 +58,13 @@ class AdminConnection:
         self._client_id = client_id_from(client_id, os.environ)
         self._security = security_from(security, os.environ)
         self._timeout = timeout
+        self._lifecycle = Lifecycle("Admin")
         self._native: Any = None
         self._sockets: Sockets | None = None
 
     async def connect(self) -> None:
-        """Connect; does nothing when connected. Raises KafkaUnavailable, NotAuthorized or another KafkaError."""
-        if self._native is not None:
+        """Connect; does nothing when connected. Raises KafkaUnavailable, NotAuthorized, ClientClosed, WrongLoop."""
+        if not self._lifecycle.begin():
             return
         require_aiokafka()
         from aiokafka.client import AIOKafkaClient
@@ -83,7 +86,8 @@ class AdminConnection:
         self._native, self._sockets = native, sockets
 
     async def close(self) -> None:
-        """Close; does nothing when closed."""
+        """Close; does nothing when closed. Raises WrongLoop."""
+        self._lifecycle.end()
         sockets, self._native, self._sockets = self._sockets, None, None
         if sockets is not None:
             await complete_shielded(sockets.close())
@@ -193,8 +197,9 @@ class AdminConnection:
 
     @property
     def _client(self) -> Any:
+        self._lifecycle.check()
         if self._native is None:
-            raise KafkaError("this Admin is not connected", hint="use `async with`, or await connect()")
+            raise self._lifecycle.refusal()
         return self._native
 
 
@@ -204,9 +209,6 @@ LEADER_NOT_AVAILABLE = 5
 
 def raise_for(code: int, during: str, detail: str | None = None) -> None:
     """Raise the KafkaError for the error code of a broker; 0 is none."""
-    from aiokafka import errors
-
     if code:
-        kind = errors.for_code(code)
-        known = kind.errno == code
-        raise translate(kind(*filter(None, [detail if known else f"error {code} {detail or ''}"])), during=during)
+        name = NAMES.get(code, "")
+        raise broker_error(name, f"{during}: {detail or name or f'error {code}'}")

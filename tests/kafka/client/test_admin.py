@@ -12,6 +12,7 @@ import pytest
 
 from pywatt_kafka import (
     Admin,
+    ClientClosed,
     Config,
     GroupReader,
     KafkaError,
@@ -285,14 +286,14 @@ async def test_the_embedded_broker_does_what_it_can(embedded: str) -> None:
 
 async def test_an_admin_is_used_between_connect_and_close(broker: str) -> None:
     admin = Admin(broker)
-    with pytest.raises(KafkaError, match="not connected"):
+    with pytest.raises(ClientClosed, match="not connected"):
         await admin.list_topics()
     await admin.connect()
     await admin.connect()
     await admin.list_topics()
     await admin.close()
     await admin.close()
-    with pytest.raises(KafkaError, match="not connected"):
+    with pytest.raises(ClientClosed, match="is closed"):
         await admin.list_topics()
 
 
