@@ -191,7 +191,7 @@ class AdminConnection:
         return described
 
     @property
-    def _is_embedded(self) -> bool:
+    def is_embedded(self) -> bool:
         """The broker is the embedded one, which has no controller."""
         return self._client.cluster.controller is None
 
@@ -205,10 +205,12 @@ class AdminConnection:
 
 UNKNOWN_TOPIC_OR_PARTITION = 3
 LEADER_NOT_AVAILABLE = 5
+PLAIN = {"UNKNOWN_TOPIC_OR_PARTITION": "there is no such topic or partition"}
+"""What brokers report without a word."""
 
 
 def raise_for(code: int, during: str, detail: str | None = None) -> None:
     """Raise the KafkaError for the error code of a broker; 0 is none."""
     if code:
         name = NAMES.get(code, "")
-        raise broker_error(name, f"{during}: {detail or name or f'error {code}'}")
+        raise broker_error(name, f"{during}: {detail or PLAIN.get(name, name) or f'error {code}'}")

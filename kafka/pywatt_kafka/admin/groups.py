@@ -100,7 +100,7 @@ class GroupOperations(OffsetOperations):
                     if answer["error_code"] not in (GROUP_ID_NOT_FOUND, UNSUPPORTED_VERSION):
                         raise_for(answer["error_code"], f"describing group {group}", answer["error_message"])
                         return _described(answer, kind)
-            raise KafkaError(f"there is no group {group}", hint="pywatt kafka groups lists them")
+            raise KafkaError(f"there is no group {group}", hint="`pywatt kafka groups` lists them")
 
         return await self._call(f"describing group {group}", step)
 
@@ -117,7 +117,7 @@ class GroupOperations(OffsetOperations):
     async def reset_offsets(
         self,
         group: str,
-        to: Position | int,
+        to: Position | int | Mapping[TopicPartition, int],
         *,
         topics: Iterable[str] | None = None,
         partitions: Iterable[TopicPartition] | None = None,
@@ -125,10 +125,13 @@ class GroupOperations(OffsetOperations):
     ) -> Sequence[OffsetReset]:
         """Commit other offsets for a group without members; return the changes, by topic and partition.
 
-        `to`: "earliest", "latest", a time, a time ago, or an offset (at least the beginning, at most the end of each
-        partition). `topics` and `partitions`: which; by default all that the group has committed. `dry_run`: change
-        nothing. Raises KafkaError when the group has members, or has committed nothing and no topic is named.
+        `to`: "earliest", "latest", a time, a time ago, or an offset, also one for each partition (at least its
+        beginning, at most its end). `topics` and `partitions`: which; by default all that the group has committed.
+        `dry_run`: change nothing. Raises KafkaError when the group has members, or has committed nothing and no topic
+        is named.
         """
+        if isinstance(to, Mapping):
+            partitions = to.keys()
         chosen = None if partitions is None else frozenset(partitions)
         named = {place.topic for place in chosen} if chosen is not None else None if topics is None else set(topics)
         before = await self.list_group_offsets(group, named)
@@ -151,7 +154,7 @@ class GroupOperations(OffsetOperations):
                 if code == NON_EMPTY_GROUP:
                     raise _has_members(name)
                 if code == GROUP_ID_NOT_FOUND:
-                    raise KafkaError(f"there is no group {name}", hint="pywatt kafka groups lists them")
+                    raise KafkaError(f"there is no group {name}", hint="`pywatt kafka groups` lists them")
                 raise_for(code, f"deleting group {name}")
 
         for group in sorted(set(groups)):
@@ -194,14 +197,15 @@ class GroupOperations(OffsetOperations):
         await self._call(during, step)
 
     async def _positions(
-        self, partitions: Iterable[TopicPartition], to: Position | int
+        self, partitions: Iterable[TopicPartition], to: Position | int | Mapping[TopicPartition, int]
     ) -> Mapping[TopicPartition, int]:
         places = sorted(partitions)
-        if not isinstance(to, int):
+        if not isinstance(to, int | Mapping):
             return await self.list_offsets(places, to)
+        offsets = to if isinstance(to, Mapping) else dict.fromkeys(places, to)
         beginnings = await self.list_offsets(places, "earliest")
         ends = await self.list_offsets(places, "latest")
-        return {place: min(max(to, beginnings[place]), ends[place]) for place in places}
+        return {place: min(max(offsets[place], beginnings[place]), ends[place]) for place in places}
 
     async def _commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         from aiokafka.protocol.commit import OffsetCommitRequest
@@ -217,7 +221,7 @@ class GroupOperations(OffsetOperations):
             for topic, parts in (await self._send_to_coordinator(group, request)).topics:
                 for number, code in parts:
                     if code == UNKNOWN_MEMBER_ID:
-                        raise _of_members_only(group) if self._is_embedded else _has_members(group)
+                        raise _of_members_only(group) if self.is_embedded else _has_members(group)
                     raise_for(code, f"{during} in {topic}[{number}]")
 
         await self._call(during, step)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from pywatt_kafka.admin.connection import AdminConnection, raise_for
+from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import TopicPartition
 
 Position: TypeAlias = Literal["earliest", "latest"] | datetime | timedelta
@@ -86,6 +87,8 @@ class OffsetOperations(AdminConnection):
         from aiokafka.protocol.offset import OffsetRequest
 
         time = timestamp_of(position)
+        if time >= 0 and self.is_embedded:
+            raise KafkaError("the embedded broker finds no offsets by time", hint="a real one: pywatt kafka start")
         found: dict[TopicPartition, int] = {}
 
         def request(topics: Mapping[str, Sequence[int]]) -> object:

@@ -172,7 +172,7 @@ class TopicOperations(OffsetOperations):
         ]
 
         async def step() -> None:
-            if self._is_embedded:  # it creates a topic when it is asked for its metadata
+            if self.is_embedded:  # it creates a topic when it is asked for its metadata
                 await self._metadata(names, create=True)
                 return
             answer = await self._send_to_controller(CreateTopicsRequest(new, int(self._timeout * 1000), False))

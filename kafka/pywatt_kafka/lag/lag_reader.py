@@ -24,7 +24,7 @@ from pywatt_kafka.aiokafka.group_requests import (
 from pywatt_kafka.aiokafka.records import native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
 from pywatt_kafka.connection.addresses import brokers_from
-from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.errors import KafkaUnavailable
 from pywatt_kafka.lag.first_record import FETCH_SETTINGS, FirstRecords
 from pywatt_kafka.lag.group_lag import GroupLag, PartitionLag
 from pywatt_kafka.records import TopicPartition
@@ -80,9 +80,9 @@ class LagReader:
     async def measure(self, group: str, topics: Iterable[str] | None = None) -> GroupLag:
         """Return the lag of a group.
 
-        `topics` None: all topics with an offset that the group committed (the embedded broker cannot list them: name
-        them there). Of a named topic every partition counts; one without a committed offset lags by all its records. A
-        topic that does not exist is left out. Raises KafkaUnavailable or another KafkaError within the timeout.
+        `topics` None: all topics with an offset that the group committed. Of a named topic every partition counts; one
+        without a committed offset lags by all its records. A topic that does not exist is left out. Raises
+        KafkaUnavailable or another KafkaError within the timeout.
         """
         async with self._lock:
             try:
@@ -147,10 +147,14 @@ class LagReader:
             coordinator = await find_coordinator(client, group)
             try:
                 found = {} if wanted == [] else await committed_offsets(client, coordinator, group, wanted)
-            except TypeError as error:
-                raise KafkaError(
-                    f"this broker cannot list what group {group} has committed", hint="name the topics"
-                ) from error
+            except TypeError:  # the embedded broker cannot list what a group has committed
+                every = [
+                    TopicPartition(topic, number)
+                    for topic, numbers in (await existing_partitions(client)).items()
+                    for number in sorted(numbers)
+                ]
+                found = await committed_offsets(client, coordinator, group, every) if every else {}
+                found = {place: offset for place, offset in found.items() if offset >= 0}
             if wanted is not None and not found.keys() >= set(wanted):
                 raise KafkaUnavailable(f"the broker has not loaded group {group} yet")
             return found, await describe_group(client, coordinator, group)

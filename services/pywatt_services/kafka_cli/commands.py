@@ -6,7 +6,17 @@ import importlib
 
 import click
 
-_COMMANDS = {"dlq": "dlq", "lag": "lag", "start": "broker", "topics": "topics", "why": "lag_explanation"}
+_COMMANDS = {
+    "consume": "records.consume",
+    "dlq": "dlq",
+    "groups": "groups",
+    "lag": "lag",
+    "produce": "records.produce",
+    "reset": "reset",
+    "start": "broker",
+    "topics": "topics",
+    "why": "lag_explanation",
+}
 """The module of each command."""
 
 
@@ -25,4 +35,4 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup)
 def kafka() -> None:
-    """Run a Kafka broker for development; look at topics, groups and dead letters."""
+    """Run a Kafka broker for development; read, write and manage topics, groups and dead letters."""

@@ -17,8 +17,8 @@ from pywatt_kafka.dlq.json_view import full_document, summary_document
 from pywatt_kafka.dlq.redrive import Outcome
 from pywatt_kafka.dlq.topic import FoundLetter, open_dead_letter_topic
 from pywatt_kafka.json_bytes import text_or_base64
-from pywatt_services.kafka_cli.cluster_precedence import Cluster
-from pywatt_services.kafka_cli.connection_options import Command, connection_options
+from pywatt_services.kafka_cli.cluster.connection_options import Command, connection_options
+from pywatt_services.kafka_cli.cluster.precedence import Cluster
 from pywatt_services.kafka_cli.errors import KafkaCommandError, run
 
 NAME = re.compile(r"(^|[-_.])(dlq|dead-?letters?)($|[-_.])", re.IGNORECASE)

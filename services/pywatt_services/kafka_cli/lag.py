@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from pywatt.cli.output.table import json_option, print_json, print_table
-from pywatt_kafka.lag.consumer_lag import consumer_lag
-from pywatt_services.kafka_cli.cluster_precedence import Cluster
-from pywatt_services.kafka_cli.connection_options import connection_options
-from pywatt_services.kafka_cli.errors import run
+from pywatt_kafka.lag.group_lag import GroupLag
+from pywatt_kafka.lag.lag_reader import LagReader
+from pywatt_services.kafka_cli.cluster.connection_options import connection_options
+from pywatt_services.kafka_cli.cluster.precedence import Cluster
+from pywatt_services.kafka_cli.errors import KafkaCommandError, run
 
 
 @click.command()
@@ -18,7 +19,17 @@ from pywatt_services.kafka_cli.errors import run
 @json_option
 def lag(group: str, topic_names: tuple[str, ...], cluster: Cluster, as_json: bool) -> None:
     """Show how many records a consumer group has still to commit, by topic and partition."""
-    found = run(consumer_lag(cluster.brokers, group, topic_names or None, security=cluster.security))
+
+    async def work() -> GroupLag:
+        async with LagReader(cluster.brokers, security=cluster.security) as reader:
+            return await reader.measure(group, topic_names or None)
+
+    measured = run(work())
+    if not measured.known:
+        if not topic_names:
+            raise KafkaCommandError(f"there is no group {group}", hint="`pywatt kafka groups` lists them")
+        click.echo(f"There is no group {group}: it has neither members nor commits.", err=True)
+    found = measured.records()
     if as_json:
         print_json(found)
         return

@@ -8,7 +8,7 @@ import pytest
 
 from pywatt_kafka import KafkaError, Mechanism, Sasl, Security, Tls
 from pywatt_kafka.security.options import NONE
-from pywatt_services.kafka_cli.cluster_precedence import (
+from pywatt_services.kafka_cli.cluster.precedence import (
     Cluster,
     ServiceCluster,
     cluster_of,

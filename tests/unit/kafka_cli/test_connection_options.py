@@ -11,8 +11,8 @@ import pytest
 
 from pywatt.errors import PywattError
 from pywatt_kafka.security.options import NONE
-from pywatt_services.kafka_cli.cluster_precedence import Cluster, ServiceCluster
-from pywatt_services.kafka_cli.connection_options import find_cluster
+from pywatt_services.kafka_cli.cluster.connection_options import find_cluster
+from pywatt_services.kafka_cli.cluster.precedence import Cluster, ServiceCluster
 from pywatt_services.kafka_cli.dlq import duration, letter_place
 
 
@@ -36,7 +36,7 @@ def test_brokers_come_from_the_option_the_environment_or_a_file(
     folder = tmp_path / "web"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("pywatt_services.kafka_cli.connection_options.discover_clusters", lambda *_: ())
+    monkeypatch.setattr("pywatt_services.kafka_cli.cluster.connection_options.discover_clusters", lambda *_: ())
     monkeypatch.setenv("KAFKA_BROKERS", "embedded")
     monkeypatch.setenv("KAFKA_SASL_USERNAME", "alice")
     with pytest.raises(PywattError, match="no embedded broker is running"):
@@ -61,7 +61,7 @@ def test_app_whose_config_is_wrong_is_told(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KAFKA_BROKERS", raising=False)
-    monkeypatch.setattr("pywatt_services.kafka_cli.connection_options.discover_clusters", broken)
+    monkeypatch.setattr("pywatt_services.kafka_cli.cluster.connection_options.discover_clusters", broken)
     with pytest.raises(PywattError, match="has 1 problem"):
         find_cluster(None)
     assert find_cluster("a:1").brokers == ("a:1",)

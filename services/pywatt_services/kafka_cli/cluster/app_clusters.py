@@ -9,7 +9,7 @@ from typing import Any
 from pywatt.errors import ConfigError
 from pywatt_kafka.security.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.security.options import Mechanism, Sasl, Security, Tls
-from pywatt_services.kafka_cli.cluster_precedence import PREFIX, ServiceCluster
+from pywatt_services.kafka_cli.cluster.precedence import PREFIX, ServiceCluster
 from pywatt_services.kafka_cli.errors import KafkaCommandError
 
 TYPE_NAME = "kafka-hooks"

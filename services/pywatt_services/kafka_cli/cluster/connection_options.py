@@ -15,8 +15,8 @@ from pywatt.config.environment import nearest_env_file, read_env_file
 from pywatt.errors import PywattError
 from pywatt_kafka.connection.addresses import BROKERS_VARIABLE
 from pywatt_kafka.security.environment import PROTOCOL
-from pywatt_services.kafka_cli.app_clusters import discover_clusters
-from pywatt_services.kafka_cli.cluster_precedence import (
+from pywatt_services.kafka_cli.cluster.app_clusters import discover_clusters
+from pywatt_services.kafka_cli.cluster.precedence import (
     PREFIX,
     Cluster,
     ServiceCluster,
