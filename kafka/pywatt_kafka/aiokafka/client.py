@@ -38,9 +38,10 @@ def require_aiokafka() -> None:
         aiokafka_logger.setLevel(logging.CRITICAL + 1)
     add_missing_errors()
     watch_connecting()
-    from pywatt_kafka.aiokafka.non_utf8_headers import install
+    from pywatt_kafka.aiokafka import non_utf8_headers, topic_creation
 
-    install()
+    non_utf8_headers.install()
+    topic_creation.install()
 
 
 def client_settings(brokers: Sequence[str], security: Security) -> dict[str, Any]:

@@ -16,16 +16,19 @@ from pywatt_kafka.aiokafka.coordinator.embedded_group_workaround import delay_le
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import batches_from, native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
+from pywatt_kafka.aiokafka.topic_creation import without_topic_creation
 from pywatt_kafka.engine.fetching import Isolation
 from pywatt_kafka.engine.membership import GroupMember
 from pywatt_kafka.engine.settings import ERROR_TTL, METADATA_AGE, GroupSettings
-from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError, KafkaUnavailable
+from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError, KafkaUnavailable, OffsetOutOfRange
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 
 logger = logging.getLogger("pywatt_kafka")
 
 REQUEST_MARGIN = 10.0  # seconds; a broker holds a join for as long as the slowest member may take
+LONGEST_HANDLER = 2**31 - 1  # ms without a fetch for which the group keeps the member: 24 days
 HELD_FETCH = 0.05  # longest fetch, in seconds, while a partition is paused
+EARLIEST = -2  # Kafka's timestamp that stands for the first record
 TRY_AGAIN = "InvalidRequestError"
 """The embedded broker's error for a follower that syncs after its leader; the next attempt may succeed."""
 
@@ -43,6 +46,8 @@ class AiokafkaGroup:
         self._owned: frozenset[TopicPartition] = frozenset()
         self._paused: set[TopicPartition] = set()
         """Partitions that the user has paused."""
+        self._sought: set[TopicPartition] = set()
+        """Partitions of this assignment whose position was sought."""
         self._last_error: KafkaError | None = None
         self._last_error_at = 0.0
         self._listener_error: Exception | None = None
@@ -60,7 +65,8 @@ class AiokafkaGroup:
             request_timeout_ms=int((slowest + REQUEST_MARGIN) * 1000),
             metadata_max_age_ms=METADATA_AGE,
             retry_backoff_ms=RETRY_BACKOFF,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",  # so that a position out of range is reported
+            max_poll_interval_ms=LONGEST_HANDLER,
             enable_auto_commit=False,
             **fetch_settings(settings.fetching),
             **security,
@@ -69,7 +75,7 @@ class AiokafkaGroup:
 
     async def open(self) -> None:
         """Connect; joining continues in the background, and does not wait for topics to exist."""
-        with bootstrap_errors(self._brokers):
+        with bootstrap_errors(self._brokers), without_topic_creation():
             await self._sockets.open(self._consumer.start())
             await refresh_metadata(self._consumer._client, self._brokers)  # by the addresses that the brokers name
             self._extend(self._consumer._coordinator)
@@ -132,6 +138,10 @@ class AiokafkaGroup:
         try:
             with translated(f"reading as a member of {self._membership.group}"):
                 batches = await self._consumer.getmany(*wanted, timeout_ms=int(timeout * 1000), max_records=max_records)
+        except OffsetOutOfRange as error:
+            for place, offset in getattr(error.__cause__, "args", ({},))[0].items():
+                self._settings.out_of_range(TopicPartition(*place), offset)
+            raise
         except KafkaError as error:
             if TRY_AGAIN not in str(error):
                 self._last_error, self._last_error_at = error, time.monotonic()
@@ -167,6 +177,7 @@ class AiokafkaGroup:
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Continue reading at that offset."""
+        self._sought.add(partition)
         with translated(f"seeking in {partition.topic}[{partition.partition}]"):
             self._consumer.seek(native(partition), offset)
 
@@ -266,9 +277,27 @@ class AiokafkaGroup:
         self._owned = frozenset(TopicPartition(*place) for place in places)
         self._paused.clear()
         self._consumer.pause(*places)
+        self._sought = set()
+        # Until something is sought. Without it, aiokafka would report each partition without a committed offset.
+        assignment = self._consumer._subscription.subscription.assignment
+        for place in places:
+            assignment.state_value(place).await_reset(EARLIEST)
         await self._notify(self._settings.assigned(self._owned))
+        await self._begin()
         for partition in self._owned - self._paused:
             self._consumer.resume(native(partition))
+
+    async def _begin(self) -> None:
+        """Begin at their committed offsets where the listener has sought nothing; without one, at the first record."""
+        unset = self._owned - self._sought
+        if not unset:
+            return
+        try:
+            for partition, offset in (await self.committed(unset)).items():
+                if partition not in self._sought:
+                    self.seek(partition, offset.offset)
+        except KafkaError as error:
+            self._listener_error = error  # the next fetch raises it, and its caller rewinds
 
     async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
         """Part of aiokafka's listener; also called by `close`."""

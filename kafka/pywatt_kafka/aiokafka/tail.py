@@ -10,6 +10,7 @@ from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, refres
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import batches_from
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
+from pywatt_kafka.aiokafka.topic_creation import without_topic_creation
 from pywatt_kafka.engine.settings import METADATA_AGE
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.records import Message, TopicPartition
@@ -61,7 +62,7 @@ class AiokafkaTail:
 
     async def open(self) -> None:
         """Connect and find the start positions."""
-        with bootstrap_errors(self._brokers):
+        with bootstrap_errors(self._brokers), without_topic_creation():
             await self._sockets.open(self._consumer.start())
         await self.check()
 

@@ -149,7 +149,7 @@ class Consumer(Generic[K, V]):
         self._stream: ConsumerStream[K, V] | None = None
         self._producer: HeldContext | None = None
         self._letters: DeadLetterWriter | None = None
-        self._reader(())  # so that a setting that cannot be used is reported now
+        self._reader((), "earliest")  # so that a setting that cannot be used is reported now
 
     @property
     def group_id(self) -> str:
@@ -222,7 +222,7 @@ class Consumer(Generic[K, V]):
         if not wanted:
             raise KafkaError("no topics to consume", hint="give `topics` to consume() or to the Consumer")
         stream = self._stream = ConsumerStream(
-            lambda listener: self._reader(wanted, listener),
+            lambda listener: self._reader(wanted, fallback, listener),
             Decoder(self._deserializers, self._policy, self._dead_letters),
             mode=mode,
             fallback=fallback,
@@ -238,9 +238,16 @@ class Consumer(Generic[K, V]):
         async for message in self.stream:
             yield message
 
-    def _reader(self, topics: Iterable[str], listener: AssignmentListener | None = None) -> GroupReader:
+    def _reader(
+        self, topics: Iterable[str], fallback: Fallback, listener: AssignmentListener | None = None
+    ) -> GroupReader:
         return GroupReader(
-            membership=self._membership, topics=topics, listener=listener, **self._client, **self._reading
+            membership=self._membership,
+            topics=topics,
+            fallback=fallback,
+            listener=listener,
+            **self._client,
+            **self._reading,
         )
 
     async def _dead_letters(self) -> DeadLetterWriter:

@@ -13,11 +13,13 @@ from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
+from pywatt_kafka.consuming.start_positions import Fallback
+from pywatt_kafka.consuming.stray_positions import StrayPositions
 from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.engine.membership import GroupMember, Membership, MembershipOptions
 from pywatt_kafka.engine.protocols import GroupEngine
 from pywatt_kafka.engine.settings import EngineName, GroupSettings
-from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError, KafkaUnavailable
+from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError, KafkaUnavailable, OffsetOutOfRange
 from pywatt_kafka.libraries import group_factory, require
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.security.environment import security_from
@@ -74,6 +76,7 @@ class GroupReader:
         topics: Iterable[str] = (),
         pattern: str | None = None,
         listener: AssignmentListener | None = None,
+        fallback: Fallback = "earliest",
         client_id: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         fetching: Fetching | None = None,
@@ -92,6 +95,7 @@ class GroupReader:
         topics: Iterable[str] = (),
         pattern: str | None = None,
         listener: AssignmentListener | None = None,
+        fallback: Fallback = "earliest",
         client_id: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         fetching: Fetching | None = None,
@@ -108,6 +112,7 @@ class GroupReader:
         topics: Iterable[str] = (),
         pattern: str | None = None,
         listener: AssignmentListener | None = None,
+        fallback: Fallback = "earliest",
         client_id: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         fetching: Fetching | None = None,
@@ -119,9 +124,11 @@ class GroupReader:
         """`bootstrap_brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
 
         `pattern`: a regular expression that matches the whole names of further topics, which are read as soon as they
-        exist. `request_timeout`: seconds. `fetching` None: the defaults. `on_status` is called on every change of
-        `status`, from the event loop. `security` None: the variables KAFKA_SECURITY_PROTOCOL ... describe it. Raises
-        KafkaError when it cannot be used. `engine`: the library underneath.
+        exist. `fallback`: where a partition continues whose position is not in its log: `earliest`, `latest`, or `fail`
+        (`fetch` raises OffsetOutOfRange). `request_timeout`: seconds. `fetching` None: the defaults. `on_status` is
+        called on every change of `status`, from the event loop. `security` None: the variables
+        KAFKA_SECURITY_PROTOCOL ... describe it. Raises KafkaError when it cannot be used. `engine`: the library
+        underneath.
         """
         if membership is None:
             membership = Membership(**member)
@@ -134,6 +141,7 @@ class GroupReader:
         self._next: dict[TopicPartition, int] = {}
         """Offset after the last returned record, by partition of this assignment."""
         self._rewind = False
+        self._strays = StrayPositions(fallback)
         self._present: Mapping[str, int] | None = None
         """Number of partitions of each topic when it first connected."""
         settings = GroupSettings(
@@ -145,6 +153,7 @@ class GroupReader:
             opened=self._opened,
             assigned=self._assigned,
             revoked=self._revoked,
+            out_of_range=self._strays.add,
         )
         self._group_id = membership.group
         self._engine: EngineName = engine
@@ -216,9 +225,8 @@ class GroupReader:
     ) -> Mapping[TopicPartition, Sequence[Message]]:
         """Return the next records of every partition that is not paused; empty if none arrive in the timeout.
 
-        Returns nothing while the brokers do not answer or the group is rebalancing. Must be called regularly: a member
-        that does not fetch for five minutes leaves the group. Keeps the order within each partition. One caller at a
-        time.
+        Returns nothing while the brokers do not answer or the group is rebalancing. Keeps the order within each
+        partition. Raises Fenced, and OffsetOutOfRange with the fallback `fail`. One caller at a time.
         """
         try:
             async with asyncio.timeout(timeout + REBALANCE_GRACE):
@@ -226,10 +234,16 @@ class GroupReader:
                 if self._rewind:
                     await engine.rewind(self._assignment, self._next)
                     self._rewind = False
-                batches = await engine.fetch(timeout, max_records)
+                if self._strays:
+                    self._next.update(await self._strays.recover(engine))
+                try:
+                    batches = await engine.fetch(timeout, max_records)
+                except OffsetOutOfRange:
+                    self._rewind = True
+                    return {}
         except TimeoutError:
             return {}
-        except Fenced:
+        except (Fenced, OffsetOutOfRange):
             self._connection.check_soon()
             raise
         except KafkaError:
@@ -352,6 +366,7 @@ class GroupReader:
     async def _assigned(self, partitions: frozenset[TopicPartition]) -> None:
         self._assignment = partitions
         self._next = {}
+        self._strays.clear()
         self._rewind = False
         if self._listener is not None:
             await self._listener.assigned(partitions)

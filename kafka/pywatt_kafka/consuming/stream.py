@@ -332,10 +332,10 @@ class ConsumerStream(Generic[K, V]):
             partition = assignments.held.get(place)
             if partition is None:
                 continue  # given up meanwhile: its new owner reads them again
-            if changed and before.get(place) != partition.epoch:
+            position = partition.position
+            if changed and position is not None and before.get(place, partition.epoch) != partition.epoch:
                 assignments.go_back(partition)  # they may have been fetched before
                 continue
-            position = partition.position
             if position is not None and messages[0].offset < position:
                 partition = assignments.begin_again(partition)
             self._fetched.append((partition, partition.epoch, iter(messages)))

@@ -62,3 +62,5 @@ class GroupSettings:
     """Called after connecting with the number of partitions of each topic that is read and exists."""
     assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]]
     revoked: Callable[[frozenset[TopicPartition]], Awaitable[None]]
+    out_of_range: Callable[[TopicPartition, int], None]
+    """Called with an offset to read that is not in its partition's log, before `fetch` raises OffsetOutOfRange."""
