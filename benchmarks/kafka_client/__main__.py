@@ -38,6 +38,8 @@ COMPARED = {  # with the bare program of the same form
     "produce rdkafka: enqueue": "produce rdkafka: bare produce",
     "produce rdkafka: post": "produce rdkafka: bare produce",
     "consume aiokafka: GroupReader": "consume aiokafka: bare getmany",
+    "consume aiokafka: Consumer async for": "consume aiokafka: bare getmany",
+    "consume rdkafka: Consumer async for": "consume rdkafka: bare consume",
     "consume rdkafka: GroupReader": "consume rdkafka: bare consume",
 }
 

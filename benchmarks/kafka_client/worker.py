@@ -28,6 +28,8 @@ PROGRAMS: Mapping[str, Callable[[Task], Any]] = {
     "consume aiokafka: bare async for": consuming.bare_aiokafka_iterated,
     "consume rdkafka: bare consume": consuming.bare_confluent,
     "consume aiokafka: GroupReader": consuming.group_reader("aiokafka"),
+    "consume aiokafka: Consumer async for": consuming.consumer("aiokafka"),
+    "consume rdkafka: Consumer async for": consuming.consumer("rdkafka"),
     "consume rdkafka: GroupReader": consuming.group_reader("rdkafka"),
 }
 BURSTS: Mapping[str, Callable[[Task], Any]] = {

@@ -38,10 +38,11 @@ def require_aiokafka() -> None:
         aiokafka_logger.setLevel(logging.CRITICAL + 1)
     add_missing_errors()
     watch_connecting()
-    from pywatt_kafka.aiokafka import non_utf8_headers, topic_creation
+    from pywatt_kafka.aiokafka import non_utf8_headers, records, topic_creation
 
     non_utf8_headers.install()
     topic_creation.install()
+    records.make_messages()
 
 
 def client_settings(brokers: Sequence[str], security: Security) -> dict[str, Any]:

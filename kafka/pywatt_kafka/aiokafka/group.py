@@ -14,7 +14,7 @@ import anyio
 from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, done, fetch_settings, refresh_metadata
 from pywatt_kafka.aiokafka.coordinator.embedded_group_workaround import delay_leader
 from pywatt_kafka.aiokafka.errors import translated
-from pywatt_kafka.aiokafka.records import batches_from, native
+from pywatt_kafka.aiokafka.records import AS_MESSAGES, native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
 from pywatt_kafka.aiokafka.topic_creation import without_topic_creation
 from pywatt_kafka.engine.fetching import Isolation
@@ -65,6 +65,7 @@ class AiokafkaGroup:
             request_timeout_ms=int((slowest + REQUEST_MARGIN) * 1000),
             metadata_max_age_ms=METADATA_AGE,
             retry_backoff_ms=RETRY_BACKOFF,
+            key_deserializer=AS_MESSAGES,
             auto_offset_reset="none",  # so that a position out of range is reported
             max_poll_interval_ms=LONGEST_HANDLER,
             enable_auto_commit=False,
@@ -148,7 +149,7 @@ class AiokafkaGroup:
             raise
         if self._fenced is not None:
             raise self._fenced
-        return batches_from(batches)
+        return {TopicPartition(*place): messages for place, messages in batches.items()}
 
     async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
         """Seek to the known offsets; partitions without one seek to the committed offset or the beginning."""

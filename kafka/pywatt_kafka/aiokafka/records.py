@@ -1,8 +1,12 @@
-"""Converts aiokafka's records into messages."""
+"""Converts aiokafka's records into messages.
+
+For consumers with `AS_MESSAGES` as key deserializer, it makes messages of fetched records directly: aiokafka makes an
+object of its own for each, which costs twice as much.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pywatt_kafka.records import NO_TIMESTAMP, Message, TopicPartition
@@ -49,3 +53,70 @@ def native(partition: TopicPartition) -> Any:
     from aiokafka import TopicPartition as Native
 
     return Native(*partition)
+
+
+def AS_MESSAGES(_key: bytes) -> bytes:  # noqa: N802  a mark, which aiokafka never calls
+    """Mark a consumer whose records are messages."""
+    raise NotImplementedError
+
+
+def make_messages() -> None:
+    """Let aiokafka make messages for the consumers that are marked."""
+    from aiokafka.consumer.fetcher import PartitionRecords
+
+    unpack = PartitionRecords._unpack_records
+    if getattr(unpack, "makes_messages", False):
+        return
+
+    def unpack_records(self: Any) -> Iterator[Any]:
+        return _messages(self) if self._key_deserializer is AS_MESSAGES else unpack(self)
+
+    unpack_records.makes_messages = True  # type: ignore[attr-defined]
+    PartitionRecords._unpack_records = unpack_records
+
+
+def _messages(fetched: Any) -> Iterator[Message]:
+    """Yield the messages of a partition, as `PartitionRecords._unpack_records` yields records."""
+    from aiokafka.consumer.fetcher import READ_COMMITTED
+    from aiokafka.errors import CorruptRecordException
+
+    topic, partition = fetched._tp
+    committed_only = fetched._isolation_level == READ_COMMITTED
+    batches, new = fetched._records, tuple.__new__
+    while batches.has_next():
+        batch = batches.next_batch()
+        if fetched._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"Invalid CRC - {fetched._tp}")
+        if committed_only and batch.producer_id is not None and _is_aborted(fetched, batch):
+            fetched.next_fetch_offset = batch.next_offset
+            continue
+        if batch.is_control_batch:
+            fetched.next_fetch_offset = batch.next_offset
+            continue
+        for record in batch:
+            offset = record.offset
+            if offset < fetched.next_fetch_offset:
+                continue
+            timestamp = record.timestamp
+            fetched.next_fetch_offset = offset + 1
+            yield new(
+                Message,
+                (
+                    topic,
+                    partition,
+                    offset,
+                    record.key,
+                    record.value,
+                    tuple(record.headers),
+                    NO_TIMESTAMP if timestamp is None else timestamp,
+                ),
+            )
+        fetched.next_fetch_offset = batch.next_offset
+
+
+def _is_aborted(fetched: Any, batch: Any) -> bool:
+    """Return whether a batch belongs to an aborted transaction."""
+    fetched._consume_aborted_up_to(batch.base_offset)
+    if batch.is_control_batch and fetched._contains_abort_marker(batch):
+        fetched._aborted_producers.discard(batch.producer_id)
+    return bool(batch.is_transactional and batch.producer_id in fetched._aborted_producers)
