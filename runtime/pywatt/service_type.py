@@ -7,7 +7,7 @@ party's type has the same standing as the built-in ones. Frameworks and clients 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -44,6 +44,13 @@ class Placement:
     left_out: frozenset[str] = frozenset()
     """Ids of further services of the files that are not run: disabled, or of a profile that is not chosen."""
     production: bool = True
+    routes: Mapping[str, str] = field(default_factory=dict)
+    """By path: the service, which pywatt itself adds, that a gateway passes the path on to; only the entrypoint has it.
+    """
+    plugin_path: str | None = None
+    """Path at the entrypoint that leads to this service, which pywatt adds for a plugin; None for the user's own."""
+    shadowed: str | None = None
+    """Id of the service that would get requests for that path otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +237,15 @@ class Prepares(Protocol):
 
     def prepare(self, options: Any) -> Any:
         """Return what `serve` gets in place of the options. Called once, in the worker's main thread."""
+        ...
+
+
+@runtime_checkable
+class IsPlugin(Protocol):
+    """A service type that the block `plugins` may name by one of its aliases."""
+
+    def plugin_path(self, plugins: Sequence[Mapping[str, Any]]) -> str:
+        """Return the path at the entrypoint that leads to the service of these items of `plugins`."""
         ...
 
 

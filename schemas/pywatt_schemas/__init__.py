@@ -6,6 +6,7 @@ built-in service type. Annotations of ours, which JSON Schema validators ignore:
 - `x-pywatt-support: later`: a key of the original that is accepted but does nothing yet; the loader warns once.
 - `x-pywatt-reason`: beside it, why the key will do nothing later either; the warning says it.
 - `x-pywatt-split: ","`: an array whose strings are split, so that one variable may hold several items.
+- `x-pywatt-include`: names of schemas whose `$defs` are added to this one's, when it is loaded.
 - `x-pywatt-expects`: what a valid value looks like, in words for the error message.
 """
 
@@ -24,12 +25,15 @@ LATER = "later"
 REASON = "x-pywatt-reason"
 SPLIT = "x-pywatt-split"
 EXPECTS = "x-pywatt-expects"
+INCLUDE = "x-pywatt-include"
 
 
 @cache
 def load(name: str) -> Mapping[str, Any]:
     """Return the schema with that name. Raises FileNotFoundError."""
-    schema: Mapping[str, Any] = json.loads(Path(__file__).with_name(f"{name}.json").read_bytes())
+    schema: dict[str, Any] = json.loads(Path(__file__).with_name(f"{name}.json").read_bytes())
+    for included in schema.pop(INCLUDE, ()):
+        schema["$defs"] = {**schema.get("$defs", {}), **load(included)["$defs"]}
     return schema
 
 

@@ -78,6 +78,9 @@ def _subset(config: RuntimeConfig, wanted: Collection[str]) -> RuntimeConfig:
         if service is not None and service.id not in kept:
             kept.add(service.id)
             pending += (*service.dependencies, *service.calls)
+    entry = services.get(config.entrypoint or "")
+    if entry is not None and entry.internal and kept.intersection(entry.calls):  # the gateway of a plugin
+        kept |= {entry.id, *(name for name in entry.calls if name in services and services[name].internal)}
     left = tuple(service for service in config.services if service.id in kept)
     left_out = config.left_out | {name for name in known if name not in kept}
     return replace(config, services=left, entrypoint=_entrypoint(config, left), left_out=left_out)
@@ -85,9 +88,9 @@ def _subset(config: RuntimeConfig, wanted: Collection[str]) -> RuntimeConfig:
 
 def _entrypoint(config: RuntimeConfig, left: Sequence[ServiceConfig]) -> str | None:
     """Return the app's own entrypoint if it is left, else the only service, else the only gateway, else None."""
-    own = [service for service in left if not service.internal]
-    if any(service.id == config.entrypoint for service in own):
+    if any(service.id == config.entrypoint for service in left):
         return config.entrypoint
+    own = [service for service in left if not service.internal]
     gateways = [service for service in own if service.type == GATEWAY]
     return next((found[0].id for found in (own, gateways) if len(found) == 1), None)
 

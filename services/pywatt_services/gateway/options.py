@@ -37,6 +37,8 @@ class ProxyOptions:
     """Puts addresses in response headers, above all Location, into their public form."""
     pass_host_header: bool = True
     """Passes the client's Host on to the service. Traefik: `passHostHeader`."""
+    plugin: bool = False
+    """True for a service that pywatt adds for a plugin; no other internal service is reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,12 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
         problems += _check_origin(proxy, where, others)
         problems += _check_routes(proxy, where)
     problems += _check_unique(proxies, f"{key}.{list_key}")
+    for path, target in placement.routes.items():
+        places = [index for index, proxy in enumerate(proxies) if (proxy.prefix, proxy.hostname) == (path, "")]
+        if not places:
+            proxies.append(_route_of_plugin(path, target))
+        elif _local(proxies[places[0]].origin) != target:
+            problems.append(_taken_by_user(path, proxies[places[0]].id, f"{key}.{list_key}[{places[0]}]"))
     if problems:
         raise OptionsError(*problems)
     local: dict[str, str] = {}
@@ -76,6 +84,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
         service = _local(proxy.origin)
         if service is not None:
             local.setdefault(service, proxy.prefix or "/")  # of several, the first counts
+    others += [service for service in placement.routes.values() if service not in others]
     return Configured(
         options=GatewayOptions(
             proxies=tuple(proxies), trust_proxy=document.get("server", {}).get("trustProxy", False) is True
@@ -102,6 +111,20 @@ def _proxy(entry: Mapping[str, Any]) -> ProxyOptions:
         rewrite_location=proxy.get("rewriteLocationHeader", True),
         # The certificate of an https origin is for its own name, and so is what it serves.
         pass_host_header=proxy.get("passHostHeader", not origin.lower().startswith("https:")),
+    )
+
+
+def _route_of_plugin(path: str, service: str) -> ProxyOptions:
+    return ProxyOptions(
+        id=service, prefix=path, rewrite_prefix=path, origin=f"http://{service}{MESH_SUFFIX}", plugin=True
+    )
+
+
+def _taken_by_user(path: str, service: str, where: str) -> Problem:
+    return Problem(
+        message=f"a plugin of the app answers {path}, and the gateway passes it on to {service!r}",
+        key=where,
+        hint=f'add "path" to the plugin\'s options, such as "{path}/kafka", or give {service!r} another prefix',
     )
 
 

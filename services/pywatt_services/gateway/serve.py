@@ -26,7 +26,7 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
     services = context.table.services.values()
     internal = {service.id for service in services if service.internal}
     server = GatewayServer(
-        RouteTable(proxy for proxy in options.proxies if proxy.id not in internal),
+        RouteTable(proxy for proxy in options.proxies if proxy.plugin or proxy.id not in internal),
         context.mesh,
         base_path=context.base_path,
         trust_proxy=options.trust_proxy,
@@ -49,7 +49,7 @@ async def _tell(proxies: Iterable[ProxyOptions], mesh: MeshClient) -> None:
     while left:
         for proxy in tuple(left):
             service = mesh.table.services.get(proxy.id)
-            if service is not None and (service.internal or service.port is None):
+            if service is not None and ((service.internal and not proxy.plugin) or service.port is None):
                 left.remove(proxy)
             elif service is None or service.endpoints:
                 left.remove(proxy)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pywatt.errors import Problem
-from pywatt.service_type import OptionsError
+from pywatt.service_type import Configured, OptionsError, Placement
+from pywatt_kafka.lag.verdict import LagRules
 
+EMBEDDED = "embedded"
+"""Stands for the broker inside the app; its address is in KAFKA_BROKERS."""
+PATH = "/health"
 PLUGIN = "@platformatic/watt-plugin-kafka-health"
 DEFAULT_THRESHOLD = 1000
 DEFAULT_INTERVAL = 30.0
@@ -21,12 +25,13 @@ class LagWatch:
 
     brokers: tuple[str, ...]
     groups: tuple[str, ...]
-    threshold: int = DEFAULT_THRESHOLD
-    """Largest lag of a partition, in records."""
-    topics: Mapping[str, int] = field(default_factory=dict)
-    """The topics to watch, with the threshold of each; empty: all topics of the group, with `threshold`."""
-    interval: float = DEFAULT_INTERVAL
-    """Seconds between two checks."""
+    rules: LagRules = field(default_factory=LagRules)
+    topics: tuple[str, ...] = ()
+    """The topics to watch; none: all topics of the group."""
+    unhealthy_if_stalled: bool = False
+    """False: a group that does not move is unhealthy only with a lag above its threshold."""
+    readiness: bool = False
+    """True: the app is not ready while the lag is unhealthy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +39,23 @@ class HealthOptions:
     """Consumer groups to watch besides the app's own services."""
 
     watches: tuple[LagWatch, ...] = ()
+    plugin_path: str | None = None
+    """Path at the entrypoint, for the block `plugins`: it answers with status and lag alone. None: a service."""
+    shadowed: str | None = None
+    """Id of the service that would get requests for that path otherwise."""
 
 
-def configure(document: Mapping[str, Any]) -> HealthOptions:
+def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     """Return the options of a document that passed the schema. Raises OptionsError."""
-    return HealthOptions(watches=tuple(_watch(key, block) for key, block in _blocks(document)))
+    watches = tuple(_watch(key, block) for key, block in _blocks(document))
+    options = HealthOptions(watches=watches, plugin_path=placement.plugin_path, shadowed=placement.shadowed)
+    return Configured(options=options, needs_broker=any(EMBEDDED in watch.brokers for watch in watches))
+
+
+def plugin_path(plugins: Sequence[Mapping[str, Any]]) -> str:
+    """Return the path at the entrypoint, which the first plugin that has one names."""
+    options = [plugin.get("options", {}) for plugin in plugins]
+    return next((str(block["path"]) for block in options if "path" in block), PATH)
 
 
 def _blocks(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -69,10 +86,19 @@ def _watch(key: str, block: Mapping[str, Any]) -> LagWatch:
                     hint='for instance {"brokers": ["{KAFKA_BROKERS}"], "groupId": "my-consumer-group"}',
                 )
             )
+    interval = block.get("checkInterval", block.get("interval", DEFAULT_INTERVAL * MILLISECONDS)) / MILLISECONDS
+    topics = block.get("topics", {})
+    late = block.get("timeLagThreshold")
     return LagWatch(
         brokers=brokers,
         groups=tuple(dict.fromkeys(groups)),
-        threshold=block.get("lagThreshold", block.get("maxAllowedLag", DEFAULT_THRESHOLD)),
-        topics=block.get("topics", {}),
-        interval=block.get("checkInterval", block.get("interval", DEFAULT_INTERVAL * MILLISECONDS)) / MILLISECONDS,
+        rules=LagRules(
+            interval=interval,
+            threshold=block.get("lagThreshold", block.get("maxAllowedLag", DEFAULT_THRESHOLD)),
+            topics=topics,
+            seconds=None if late is None else late / MILLISECONDS,
+        ),
+        topics=tuple(topics),
+        unhealthy_if_stalled=block.get("onStall") == "unhealthy",
+        readiness=block.get("readiness", False),
     )

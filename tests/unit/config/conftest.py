@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,16 +46,40 @@ class FakeType:
     def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
         if document.get("name") == "refused":
             raise OptionsError(Problem(message="that name is taken", key="name", hint="choose another name"))
-        calls = tuple(placement.services) if self.name == "gateway" else ()
-        return Configured(options=dict(document), calls=calls, needs_broker=document.get("hosts") == ["embedded"])
+        if self.name == "gateway":
+            calls = (*placement.services, *placement.routes.values())
+            paths = {**dict.fromkeys(placement.services, "/"), **{it: at for at, it in placement.routes.items()}}
+            return Configured(options=dict(document), calls=calls, public_paths=paths if placement.routes else {})
+        return Configured(options=dict(document), needs_broker=document.get("hosts") == ["embedded"])
 
     async def serve(self, options: Any, context: ServiceContext) -> None:
         raise AssertionError("no service runs here")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakePlugin(FakeType):
+    """A service type that the block `plugins` may name."""
+
+    def configure(self, document: Mapping[str, Any], placement: Placement) -> Configured:
+        for index, plugin in enumerate(document.get("plugins", ())):
+            if "groupId" not in plugin.get("options", {}):
+                key = f"plugins.{index}.options.groupId"
+                raise OptionsError(Problem(message="watching needs groupId", key=key, hint="name the group"))
+        options = {**document, "path": placement.plugin_path, "shadowed": placement.shadowed}
+        return Configured(options=options)
+
+    def plugin_path(self, plugins: Sequence[Mapping[str, Any]]) -> str:
+        return str(plugins[0].get("options", {}).get("path", "/health"))
+
+
 def fake_types() -> dict[str, ServiceType]:
     types: list[ServiceType] = [
         FakeType(name="gateway", schema=pywatt_schemas.load("gateway"), aliases=("composer",)),
+        FakePlugin(
+            name="health",
+            schema=pywatt_schemas.load("health"),
+            aliases=("@platformatic/watt-plugin-kafka-health",),
+        ),
         FakeType(name="kafka-broker"),
         FakeType(name="kafka-hooks", schema=pywatt_schemas.load("kafka-hooks")),
         FakeType(name="python", schema=OPEN_SCHEMA, aliases=("@platformatic/python",), marker="app.py"),

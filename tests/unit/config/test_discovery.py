@@ -90,7 +90,7 @@ def test_nothing_there(app: Any, problem: Any) -> None:
     found = problem({"readme.md": ""})
     assert found.message.startswith("there is no watt.json or platformatic.json here or in a folder above")
     assert "app.py" in found.hint
-    assert "gateway, kafka-hooks, python" in found.hint
+    assert "gateway, health, kafka-hooks, python" in found.hint
     assert [path.name for path in app.path.iterdir()] == ["readme.md"]
 
 

@@ -158,13 +158,6 @@ def test_embedded_broker_starts_first_and_all_wait_for_it(app: Any) -> None:
     assert config.entrypoint == "gateway"
 
 
-def test_plugins_block_is_accepted_with_a_warning(app: Any) -> None:
-    plugins = [{"package": "@platformatic/watt-plugin-kafka-health", "options": {"brokers": ["{KAFKA_BROKERS}"]}}]
-    root = {"web": [{"id": "api", "path": "web/api"}], "plugins": plugins}
-    config = app.load({**files(HOOKS), "watt.json": root}, ENV)
-    assert config.warnings == ("watt.json: plugins is not supported yet and does nothing",)
-
-
 def test_key_that_will_do_nothing_later_either_says_why(app: Any) -> None:
     hooks = {"type": "kafka-hooks", "brokers": ["a:1"], "topics": [{"topic": "t", "url": "http://api.plt.local/"}]}
     consumer = {"groupId": "g", "autocommit": 100}

@@ -62,6 +62,11 @@ class Diagnostics:
         """All warnings, in order."""
         return tuple(self._warnings)
 
+    @property
+    def failed(self) -> bool:
+        """True if there is any problem."""
+        return bool(self._problems)
+
     def raise_problems(self) -> None:
         """Raise ConfigError if there is any problem."""
         if self._problems:

@@ -60,6 +60,8 @@ def _branches(own: Schema | bool, schema: Schema) -> Iterator[Schema]:
     yield own
     if str(own.get("$ref", "")).startswith("#"):
         yield from _branches(_resolve(own["$ref"], schema), schema)
+    if "then" in own:
+        yield from _branches(own["then"], schema)
     for keyword in ("anyOf", "oneOf", "allOf"):
         for branch in own.get(keyword, ()):
             yield from _branches(branch, schema)

@@ -10,12 +10,18 @@ from pywatt.config.diagnostics.diagnostics import Diagnostics
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.services.entries import ServiceEntry, autoload_config
 from pywatt.config.services.installed_packages import check_packages
-from pywatt.config.services.service_config import ConfiguredService, LoadContext, LoadedService, configure_service
+from pywatt.config.services.plugins import GATEWAY, PluginService, plugin_services, take_plugins
+from pywatt.config.services.service_config import (
+    NO_ROUTES,
+    ConfiguredService,
+    LoadContext,
+    LoadedService,
+    configure_service,
+)
 from pywatt.config.services.topology import public_paths
 from pywatt.config.supervision import restart_of, total_memory, total_workers
 from pywatt.service_type import Placement
 
-GATEWAY = "gateway"
 BROKER = "kafka-broker"
 """Id and type of the broker that pywatt starts itself."""
 BROKERS_VARIABLE = "KAFKA_BROKERS"
@@ -35,6 +41,7 @@ class Draft:
     """All ids in the files, including those of disabled services and of invalid entries."""
     loaded: tuple[LoadedService, ...]
     services: tuple[ConfiguredService, ...]
+    plugins: tuple[PluginService, ...]
 
     @property
     def disabled(self) -> frozenset[str]:
@@ -61,13 +68,23 @@ def configure_services(
     """Return the app with each service configured; `listed` are the ids of all entries, including invalid ones."""
     enabled = tuple(entry.id for entry in entries if entry.enabled)
     disabled = frozenset(entry.id for entry in entries if not entry.enabled)
-    results = [configure_service(service, context, enabled, disabled, diagnostics) for service in loaded]
+    ids = tuple(dict.fromkeys((*listed, *(entry.id for entry in entries))))
+    loaded, plugins = take_plugins(context.root, data, loaded, ids, context, diagnostics)
+    entrypoint = _entrypoint(data, [(service.entry.id, service.type.name) for service in loaded])
+    routes = {plugin.path: plugin.id for plugin in plugins}
+    results = [
+        configure_service(
+            service, context, enabled, disabled, diagnostics, routes if service.entry.id == entrypoint else NO_ROUTES
+        )
+        for service in loaded
+    ]
     return Draft(
         context=context,
         data=data,
         entries=entries,
-        ids=tuple(dict.fromkeys((*listed, *(entry.id for entry in entries)))),
+        ids=ids,
         loaded=loaded,
+        plugins=plugins,
         services=tuple(result for result in results if result is not None),
     )
 
@@ -75,10 +92,17 @@ def configure_services(
 def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
     """Return the finished configuration. Raises ConfigError with all problems noted so far and found here."""
     context, settings = draft.context, draft.context.settings
-    entrypoint = _entrypoint(draft)
+    entrypoint = _entrypoint(draft.data, [(service.config.id, service.config.type) for service in draft.services])
     leads = {service.config.id: service.made.public_paths for service in draft.services}
+    configs = [service.config for service in draft.services]
+    if draft.plugins and not diagnostics.failed:
+        entry = next((service for service in draft.services if service.config.id == entrypoint), None)
+        added = plugin_services(draft.plugins, entry, [config.id for config in configs], context, diagnostics)
+        configs += added.services
+        entrypoint = added.entrypoint or entrypoint
+        leads.update(added.leads)
     paths = public_paths(leads, entrypoint, settings.base_path)
-    services = [replace(one.config, public_path=paths.get(one.config.id)) for one in draft.services]
+    services = [replace(config, public_path=paths.get(config.id)) for config in configs]
     if draft.needs_broker:
         services = _with_broker(services, draft, diagnostics)
     diagnostics.raise_problems()
@@ -102,15 +126,17 @@ def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
     )
 
 
-def _entrypoint(draft: Draft) -> str | None:
-    """Return the id named in the root file, else the only service, else the only gateway, else None."""
-    name = draft.data.get("entrypoint")
+def _entrypoint(data: Mapping[str, Any], services: Sequence[tuple[str, str]]) -> str | None:
+    """Return the id named in the root file, else the only service, else the only gateway, else None.
+
+    `services`: id and type of each.
+    """
+    name = data.get("entrypoint")
     if name is not None:
         return str(name)
-    services = [service.config for service in draft.services]
-    gateways = [service for service in services if service.type == GATEWAY]
-    only = next((found for found in (services, gateways) if len(found) == 1), None)
-    return only[0].id if only else None
+    ids = [service_id for service_id, _ in services]
+    gateways = [service_id for service_id, type_name in services if type_name == GATEWAY]
+    return next((found[0] for found in (ids, gateways) if len(found) == 1), None)
 
 
 def _with_broker(services: Sequence[ServiceConfig], draft: Draft, diagnostics: Diagnostics) -> list[ServiceConfig]:

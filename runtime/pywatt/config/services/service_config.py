@@ -25,6 +25,7 @@ from pywatt.errors import ConfigError
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement, ServiceType
 
+NO_ROUTES: Mapping[str, str] = {}
 _OWN_URL = "_URL"
 """Suffix of a variable that, unset in a service's file, is the service's own address. Original: the same."""
 
@@ -60,6 +61,8 @@ class LoadedService:
     stderr_level: LogLevel | None
     watch: WatchConfig
     supervision: Layer
+    plugins: Any = None
+    """Its block `plugins`, unless that is a key of its type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +125,7 @@ def load_service(
         stderr_level=log_level(data, "stderrLevel"),
         watch=watch_config(data, app_wide=context.settings.watch),
         supervision=layer_of({name: value for name, value in data.items() if name not in own_keys}),
+        plugins=None if "plugins" in own_keys else data.get("plugins"),
     )
 
 
@@ -131,10 +135,21 @@ def configure_service(
     ids: tuple[str, ...],
     left_out: frozenset[str],
     diagnostics: Diagnostics,
+    routes: Mapping[str, str] = NO_ROUTES,
 ) -> ConfiguredService | None:
-    """Return the service with its configuration, or None after a problem; `ids` are those of all enabled services."""
+    """Return the service with its configuration, or None after a problem; `ids` are those of all enabled services.
+
+    `routes`: as in Placement.
+    """
     entry = loaded.entry
-    placement = Placement(id=entry.id, path=entry.path, services=ids, left_out=left_out, production=context.production)
+    placement = Placement(
+        id=entry.id,
+        path=entry.path,
+        services=ids,
+        left_out=left_out,
+        production=context.production,
+        routes=routes,
+    )
     try:
         made = loaded.type.configure(loaded.own, placement)
     except OptionsError as error:
@@ -157,7 +172,7 @@ def configure_service(
         workers=supervision.workers,
         env=loaded.env,
         dependencies=entry.dependencies,
-        calls=tuple(name for name in made.calls if name in ids and name != entry.id),
+        calls=tuple(name for name in made.calls if name in (*ids, *routes.values()) and name != entry.id),
         preload=(*loaded.type.preload, *made.preload),
         interpreter=made.interpreter,
         before_start=supervision.before_start,

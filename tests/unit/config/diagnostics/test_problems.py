@@ -232,7 +232,7 @@ def test_type_that_cannot_be_told(problem: Any) -> None:
     found = problem({"watt.json": root(), "api/server.js": ""})
     assert (found.file, found.message) == ("api", "service api: cannot tell what kind of service this is")
     assert "app.py, main.py, asgi.py or wsgi.py" in found.hint
-    assert found.hint.endswith('"type": one of gateway, kafka-hooks, python')
+    assert found.hint.endswith('"type": one of gateway, health, kafka-hooks, python')
 
 
 def test_unknown_and_disabled_dependencies(app: Any) -> None:
