@@ -63,6 +63,7 @@ from pywatt_kafka.serde.serializers import (
     string_deserializers,
     string_serializers,
 )
+from pywatt_kafka.share_groups.share_consumer import ShareConsumer, SharedMessage
 
 __all__ = [
     "Admin",
@@ -125,6 +126,8 @@ __all__ = [
     "SerializationFailed",
     "Serializer",
     "Serializers",
+    "ShareConsumer",
+    "SharedMessage",
     "StreamMessage",
     "String",
     "TailReader",

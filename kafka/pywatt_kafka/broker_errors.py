@@ -83,7 +83,7 @@ CLASSES: Mapping[str, type[KafkaError]] = {
     **dict.fromkeys(
         (
             "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS", "FENCED_MEMBER_EPOCH",
-            "STALE_MEMBER_EPOCH",
+            "STALE_MEMBER_EPOCH", "INVALID_RECORD_STATE",
         ),
         CommitFailed,
     ),

@@ -10,6 +10,7 @@ from pywatt_kafka.aiokafka.producer import AiokafkaProducer
 from pywatt_kafka.aiokafka.security import security_settings
 from pywatt_kafka.engine.protocols import GroupEngine, ProducerEngine
 from pywatt_kafka.engine.settings import EngineName, GroupSettings, ProducerSettings
+from pywatt_kafka.engine.share_group import ShareGroupEngine, ShareSettings
 from pywatt_kafka.errors import MissingDependency
 from pywatt_kafka.security.options import Security
 
@@ -55,3 +56,16 @@ def group_factory(
 
         return lambda: RdkafkaGroup(brokers, settings, security)
     return lambda: AiokafkaGroup(brokers, settings, native_security)
+
+
+def share_group_factory(
+    brokers: tuple[str, ...], settings: ShareSettings, security: Security
+) -> Callable[[], ShareGroupEngine]:
+    """Return a function that makes engines of share groups: librdkafka's, the only ones."""
+
+    def make() -> ShareGroupEngine:
+        from pywatt_kafka.rdkafka.share_group import RdkafkaShareGroup
+
+        return RdkafkaShareGroup(brokers, settings, security)
+
+    return make

@@ -50,6 +50,19 @@ def client_settings(brokers: Sequence[str], security: Security) -> dict[str, Any
     return {"bootstrap_servers": ",".join(brokers), **security_settings(security)}
 
 
+async def broker_apis(brokers: tuple[str, ...], security: Security) -> frozenset[int]:
+    """Return the numbers of the requests that a broker answers. Raises KafkaError."""
+    from aiokafka.client import AIOKafkaClient
+
+    client: Any = AIOKafkaClient(**client_settings(brokers, security))
+    try:
+        with bootstrap_errors(brokers):
+            await client.bootstrap()
+            return frozenset(number for found in client._conns.values() for number in found._versions)
+    finally:
+        await client.close()
+
+
 def fetch_settings(fetching: Fetching) -> dict[str, Any]:
     """Return the fetch settings of an AIOKafkaConsumer."""
     return {

@@ -85,6 +85,7 @@ KAFKA_ALLOWED = {
     "producing": _CLIENT,
     "processing": KAFKA_GROUND | {"dlq"},
     "consuming": _CLIENT | {"dlq", "processing", "producing"},
+    "share_groups": _CLIENT,
     "request_response": KAFKA_GROUND | {"consuming", "engine", "producing", "security"},
     "admin": KAFKA_GROUND | {"aiokafka", "connection", "security"},
     "lag": KAFKA_GROUND | {"aiokafka", "connection", "security"},

@@ -1,0 +1,154 @@
+"""Share groups of Kafka 4.2: acknowledgement per record, redelivery, and what remains at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+import confluent_kafka.admin
+import pytest
+
+from pywatt_kafka import ClientClosed, CommitFailed, KafkaError, Producer, ShareConsumer, ensure_topics
+from pywatt_kafka.brokers.embedded import EmbeddedBroker
+
+pytestmark = pytest.mark.anyio
+
+LONG = 30.0  # seconds
+
+
+@pytest.fixture
+def broker(broker_4_2: str) -> str:
+    return broker_4_2
+
+
+@pytest.fixture
+async def group(broker: str, topic: str) -> str:
+    """A share group that reads its topics from the beginning."""
+    await ensure_topics(broker, [topic])  # of one partition: two members share two partitions by taking one each
+    name = f"share-{topic}"
+    configure(broker, name, {"share.auto.offset.reset": "earliest"})
+    return name
+
+
+def configure(broker: str, name: str, settings: Mapping[str, str]) -> None:
+    """Change the settings of a share group."""
+    native: Any = confluent_kafka.admin
+    entries = [
+        native.ConfigEntry(key, value, incremental_operation=native.AlterConfigOpType.SET)
+        for key, value in settings.items()
+    ]
+    resource = native.ConfigResource(native.ResourceType.GROUP, name, incremental_configs=entries)
+    admin = native.AdminClient({"bootstrap.servers": broker})
+    for changed in admin.incremental_alter_configs([resource]).values():
+        changed.result(LONG)
+
+
+async def fill(broker: str, topic: str, values: Sequence[bytes]) -> None:
+    async with Producer(broker) as producer:
+        for value in values:
+            await producer.send(topic, value)
+
+
+async def test_each_record_has_its_own_outcome(broker: str, topic: str, group: str) -> None:
+    values = [b"%d" % number for number in range(10)]
+    await fill(broker, topic, values)
+    delivered: Counter[bytes] = Counter()
+    with anyio.fail_after(LONG):
+        async with ShareConsumer(group, broker, topics=[topic]) as consumer:
+            async for message in consumer:
+                value = message.value or b""
+                delivered[value] += 1
+                assert message.delivery_count == delivered[value]
+                if value == b"3" and delivered[value] < 3:
+                    await message.release()
+                elif value == b"4":
+                    await message.reject()
+                else:
+                    await message.accept()
+                if len(delivered) == 10 and delivered[b"3"] == 3:
+                    break
+        await fill(broker, topic, [b"last"])
+        async with ShareConsumer(group, broker, topics=[topic]) as consumer:
+            async for message in consumer:
+                delivered[message.value or b""] += 1
+                await message.accept()
+                if message.value == b"last":
+                    break
+    assert delivered == {**dict.fromkeys(values, 1), b"3": 3, b"last": 1}
+
+
+async def test_what_has_no_outcome_at_the_end_is_delivered_to_others(broker: str, topic: str, group: str) -> None:
+    await fill(broker, topic, [b"0", b"1", b"2", b"3"])
+    done: list[bytes | None] = []
+    with anyio.fail_after(LONG):
+        async with ShareConsumer(group, broker, topics=[topic]) as first:
+            async for message in first:
+                if message.value == b"2":
+                    break
+                await message.accept()
+                done.append(message.value)
+        async with ShareConsumer(group, broker, topics=[topic]) as second:
+            async for message in second:
+                await message.accept()
+                done.append(message.value)
+                if len(done) == 4:
+                    break
+    assert sorted(value or b"" for value in done) == [b"0", b"1", b"2", b"3"]
+
+
+async def test_a_record_whose_lock_has_expired_is_delivered_again_and_the_late_outcome_fails(
+    broker: str, topic: str, group: str
+) -> None:
+    configure(broker, group, {"share.record.lock.duration.ms": "1000"})
+    await fill(broker, topic, [b"0"])
+    with anyio.fail_after(LONG):
+        async with (
+            ShareConsumer(group, broker, topics=[topic]) as slow,
+            ShareConsumer(group, broker, topics=[topic]) as other,
+        ):
+            late = await anext(aiter(slow))
+            message = await anext(aiter(other))
+            with pytest.raises(CommitFailed) as caught:
+                await late.accept()
+            assert caught.value.code == "INVALID_RECORD_STATE"
+            assert (message.value, message.delivery_count) == (b"0", 2)
+            await message.accept()
+
+
+async def test_members_share_one_partition(broker: str, topic: str, group: str) -> None:
+    async with (
+        Producer(broker) as producer,
+        ShareConsumer(group, broker, topics=[topic]) as first,
+        ShareConsumer(group, broker, topics=[topic]) as second,
+    ):
+        with anyio.fail_after(LONG):
+            await producer.send(topic, b"0")
+            held = await anext(aiter(first))
+            await producer.send(topic, b"1")
+            other = await anext(aiter(second))
+            assert (held.value, other.value) == (b"0", b"1")
+            for message in (other, held):
+                await message.accept()
+            assert (held.delivery_count, other.delivery_count) == (1, 1)
+
+
+async def test_use_after_closing_is_refused(broker: str, topic: str, group: str) -> None:
+    consumer = ShareConsumer(group, broker, topics=[topic])
+    with pytest.raises(ClientClosed):
+        async for _ in consumer:
+            pass
+    await consumer.connect()
+    await consumer.close()
+    await consumer.close()
+    with pytest.raises(ClientClosed):
+        await consumer.connect()
+
+
+async def test_brokers_without_share_groups_are_named() -> None:
+    with EmbeddedBroker() as broker:
+        async with ShareConsumer("g", broker.address, topics=["t"]) as consumer:
+            with pytest.raises(KafkaError, match="have no share groups") as caught, anyio.fail_after(LONG):
+                await anext(aiter(consumer))
+    assert caught.value.hint == "use Kafka 4.2, with the feature share.version on"
