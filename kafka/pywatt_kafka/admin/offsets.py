@@ -19,6 +19,8 @@ NO_OFFSET = -1
 READ_COMMITTED = 1
 CLIENT = -1
 """The replica id of what is no replica."""
+REFUSALS = {44: "its cleanup.policy is not delete"}
+"""Reasons for which a broker deletes no records, by error code."""
 TO_THE_END = -1
 """The offset before which all records are deleted."""
 
@@ -75,7 +77,7 @@ class OffsetOperations(AdminConnection):
             for answer in await self._send_to_leaders(before, request):
                 for topic, partitions, *_tags in answer.topics:
                     for number, beginning, code, *_ in partitions:
-                        raise_for(code, f"deleting records of {topic}[{number}]")
+                        raise_for(code, f"deleting records of {topic}[{number}]", REFUSALS.get(code))
                         beginnings[TopicPartition(topic, number)] = beginning
             return beginnings
 

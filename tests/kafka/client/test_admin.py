@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -17,6 +20,7 @@ from pywatt_kafka import (
     GroupReader,
     KafkaError,
     NewTopic,
+    OffsetOutOfRange,
     Producer,
     TopicPartition,
     UnknownTopic,
@@ -213,8 +217,12 @@ async def test_records_are_deleted_before_an_offset(each_broker: str, topic: str
         assert await admin.delete_records({place: 2}) == {place: 2}
         assert await admin.list_offsets([place], "earliest") == {place: 2}
         assert await admin.delete_records({place: "latest"}) == {place: 5}
-        with pytest.raises(KafkaError):
+        with pytest.raises(OffsetOutOfRange):
             await admin.delete_records({place: 50})
+        await admin.alter_configs("topic", topic, {"cleanup.policy": "compact"})
+        await configs_with(admin, topic, "cleanup.policy", "compact")
+        with pytest.raises(KafkaError, match=r"cleanup\.policy"):
+            await admin.delete_records({place: 5})
 
 
 async def test_groups_of_the_new_protocols_are_described_too(broker_4_2: str, topics: Callable[[], str]) -> None:
@@ -302,3 +310,19 @@ async def test_a_broker_that_answers_nothing_is_an_error_within_the_timeout() ->
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         with anyio.fail_after(LONG), pytest.raises(KafkaError, match=address):
             await ensure_topics(address, ["x"], timeout=0.5)
+
+
+async def test_the_example_of_the_documentation_runs(
+    broker: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KAFKA_BROKERS", broker)
+    page = Path(__file__).parents[3] / "docs" / "kafka-client.md"
+    section = page.read_text("utf-8").split("\n## Admin\n")[1].split("\n## ")[0]
+    (example,) = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(example, namespace)
+    await namespace["main"]()
+    printed = capsys.readouterr().out
+    assert "invoices 6 0" in printed
+    assert "invoices 5 None -> 0" in printed
+    assert "GroupDescription(name='billing', type='classic', state='Empty'" in printed
