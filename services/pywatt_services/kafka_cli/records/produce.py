@@ -6,7 +6,8 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import click
@@ -87,63 +88,82 @@ def produce(
                     if line or not as_records:
                         yield _parsed(line, f"line {number}", key_separator, as_records=as_records)
 
-    async def work() -> list[RecordPosition | KafkaError]:
+    async def work() -> _Outcome:
         async with aclosing(source()) as records:
-            return await _write(cluster, topic, partition, _complete(records, key, headers))
+            return await _write(cluster, topic, partition, _complete(records, key, headers), keep=as_json)
 
     try:
-        results = run(work())
+        outcome = run(work())
     except KeyboardInterrupt:
         raise click.exceptions.Exit(1) from None
-    failures = [each for each in results if isinstance(each, KafkaError)]
     if as_json:
-        print_json([_document(each) for each in results])
-    elif len(results) == 1 and isinstance(results[0], RecordPosition):
-        click.echo(f"1 record was written: {topic}[{results[0].partition}]@{results[0].offset}.")
-    elif len(results) > len(failures) or not results:
-        written = len(results) - len(failures)
-        click.echo(f"{counted(written, 'record')} {'was' if written == 1 else 'were'} written to {topic}.")
-    if failures:
-        first = failures[0]
-        raise KafkaCommandError(
-            first.message
-            if len(results) == 1
-            else f"{len(failures)} of {counted(len(results), 'record')} failed; the first: {first.message}",
-            hint=first.hint,
-        )
+        print_json([_document(outcome.kept[number]) for number in range(outcome.count)])
+    elif outcome.count == 1 and outcome.last is not None:
+        click.echo(f"1 record was written: {topic}[{outcome.last.partition}]@{outcome.last.offset}.")
+    elif outcome.written or not outcome.count:
+        verb = "was" if outcome.written == 1 else "were"
+        click.echo(f"{counted(outcome.written, 'record')} {verb} written to {topic}.")
+    if (failure := outcome.failure) is not None:
+        failed = f"{outcome.count - outcome.written} of {counted(outcome.count, 'record')} failed; the first:"
+        message = failure.message if outcome.count == 1 else f"{failed} {failure.message}"
+        raise KafkaCommandError(message, hint=failure.hint)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of the records. They are counted, not kept: standard input may have no end."""
+
+    count: int = 0
+    ended: int = 0
+    """Written or failed."""
+    written: int = 0
+    last: RecordPosition | None = None
+    failure: KafkaError | None = None
+    """The first one."""
+    kept: dict[int, RecordPosition | KafkaError] = field(default_factory=dict)
+    """Each position or error by the number of the record, if asked for."""
+
+    def add(self, number: int, result: RecordPosition | KafkaError, *, keep: bool) -> None:
+        self.ended += 1
+        if isinstance(result, KafkaError):
+            self.failure = self.failure or result
+        else:
+            self.written += 1
+            self.last = result
+        if keep:
+            self.kept[number] = result
 
 
 async def _write(
-    cluster: Cluster, topic: str, partition: int | None, records: AsyncIterator[Record]
-) -> list[RecordPosition | KafkaError]:
-    """Write records in their order; return the position or error of each. Raises KafkaError."""
-    results: dict[int, RecordPosition | KafkaError] = {}
+    cluster: Cluster, topic: str, partition: int | None, records: AsyncIterator[Record], *, keep: bool
+) -> _Outcome:
+    """Write records in their order. `keep` the position or error of each. Raises KafkaError."""
+    outcome = _Outcome()
     room = asyncio.Semaphore(OPEN)
     ended = asyncio.Event()
-    count = 0
 
     def done(number: int, result: RecordPosition | KafkaError) -> None:
-        results[number] = result
+        outcome.add(number, result, keep=keep)
         room.release()
         ended.set()
 
     async with Producer(cluster.brokers, security=cluster.security, linger_ms=LINGER) as producer:
         async for each in records:
             await room.acquire()
+            number, outcome.count = outcome.count, outcome.count + 1
             producer.post(
                 topic,
                 each.value,
-                lambda result, number=count: done(number, result),  # type: ignore[misc]
+                partial(done, number),
                 key=each.key,
                 headers=list(each.headers),
                 partition=partition,
                 timestamp=each.timestamp,
             )
-            count += 1
-        while len(results) < count:
+        while outcome.ended < outcome.count:
             ended.clear()
             await ended.wait()
-    return [results[number] for number in range(count)]
+    return outcome
 
 
 async def _complete(
