@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,8 +86,10 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
 
     def add(self, tp: Any, record: OutgoingRecord, done: Acknowledge) -> bool:
         """Add a record to the last batch of its partition, or to a new one; return False if there is no room."""
-        if self.buffered >= self._limit or self._closed or self._exception is not None:
+        if self.buffered >= self._limit:
             self._room.clear()
+            return False
+        if self._closed or self._exception is not None:
             return False
         _, value, key, headers, _, timestamp, _ = record
         batches = self._batches.get(tp)
@@ -102,8 +105,10 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
         return bool(added)
 
     async def room(self) -> None:
-        """Wait until there is room for a record."""
+        """Wait until there is room for a record. Raises KafkaUnavailable when this queue takes no more records."""
         await self._room.wait()
+        if self._closed or self._exception is not None:
+            raise KafkaUnavailable("the client failed and is being replaced")
 
     def made_room(self) -> None:
         """Let those continue who wait for room, if there is some."""
@@ -113,6 +118,13 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
     async def flush(self) -> None:
         """Send the records without waiting for more of their batches; return when they have an outcome."""
         await self.flush_for_commit()
+
+    def fail_all(self, exception: Exception) -> None:
+        """Fail all records that are left, and take no further ones; their callbacks may try to add some."""
+        self._exception = exception
+        for batch in [*itertools.chain.from_iterable(self._batches.values()), *self._pending_batches]:
+            batch.failure(exception)
+        self._room.set()
 
     def end(self) -> None:
         """Fail all records that are left: the producer is being closed."""

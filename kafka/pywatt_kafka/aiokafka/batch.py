@@ -94,6 +94,8 @@ class Batch(MessageBatch):  # type: ignore[misc]
     def take_callbacks(self) -> list[Acknowledge | None]:
         """Return the callbacks of the records; the caller calls them from now on."""
         waiting, self._waiting = self._waiting, []
+        self._deadlines.clear()
+        self._marked = self._expired = 0
         self._release()
         return waiting
 

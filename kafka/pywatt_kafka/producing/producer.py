@@ -150,9 +150,11 @@ class Producer(Generic[K, V]):
         try:
             await self._sender.finish()
             await self._connection.stop()
-            await self._held.leave()
         finally:
-            self._sender.end()
+            try:
+                await self._held.leave()
+            finally:
+                self._sender.end()
 
     async def __aenter__(self) -> Self:
         """Start connecting. Raises MissingDependency, ClientClosed, WrongLoop."""

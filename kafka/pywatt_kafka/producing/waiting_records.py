@@ -14,6 +14,7 @@ from pywatt_kafka.records import OutgoingRecord, RecordPosition
 from pywatt_kafka.timeout_queue import TimeoutQueue
 
 RETRY_PAUSE = 0.1  # seconds until an engine that could not take a record is asked again
+READY_LIMIT = 2.0  # seconds until it is looked whether the engine was replaced meanwhile
 BURST = 500  # records handed over before the event loop gets a turn
 
 
@@ -135,7 +136,10 @@ class WaitingRecords:
                         queue.changed.clear()
                         await queue.changed.wait()
                         continue
-                    await engine.ready(first.record)
+                    async with asyncio.timeout(READY_LIMIT):
+                        await engine.ready(first.record)
+                except TimeoutError:
+                    continue
                 except KafkaUnavailable:
                     await asyncio.sleep(RETRY_PAUSE)
                     continue
@@ -153,10 +157,11 @@ class WaitingRecords:
 
     def _append(self, engine: ProducerEngine, topic: str, queue: _Queue) -> None:
         """Append a burst of records, as far as the engine takes them."""
+        now = asyncio.get_running_loop().time()
         for _ in range(BURST):
             waiting = _first(queue)
             if waiting is None or waiting.record is None:
-                break
+                return
             try:
                 if not engine.append(waiting.record, waiting.done):
                     return
@@ -165,8 +170,8 @@ class WaitingRecords:
             else:
                 waiting.sent = True
                 waiting.leave()
+                self._progress[topic] = now
             queue.popleft()
-        self._progress[topic] = asyncio.get_running_loop().time()
 
     def _expire(self, waiting: WaitingRecord) -> None:
         topic = waiting.topic
