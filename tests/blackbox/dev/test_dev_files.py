@@ -104,9 +104,10 @@ def test_a_service_that_writes_into_its_folder_at_each_start_is_found_out(start:
         counts = []
         for version in ("v1", "v2"):
             seen = len(app.lines)
-            (tmp_path / "web/api/app.new").write_text(api(version, writes))
-            (tmp_path / "web/api/app.new").replace(tmp_path / "web/api/app.py")  # one save, however busy the machine
-            app.wait_for(lambda line: "serves after" in line["msg"] and "(app.py)" in line["msg"], after=seen)
+            (tmp_path / "app.new").write_text(api(version, writes))
+            (tmp_path / "app.new").replace(tmp_path / "web/api/app.py")  # one change, however busy the machine
+            # "(app.py and 1 more)" when the start that was found out was still under way
+            app.wait_for(lambda line: "serves after" in line["msg"] and "(app.py" in line["msg"], after=seen)
             assert app.get("/api/").text == version
             counts.append(starts(app))
         # The start for v1 wrote the file too, and led to no further start.
