@@ -22,19 +22,8 @@ def test_an_example_can_be_imported(example: str) -> None:
     exec(compile(example, "kafka-client.md", "exec", flags=0, dont_inherit=True), names)
 
 
-def test_every_section_is_there() -> None:
-    assert list(SECTIONS)[1:] == [
-        "Producer",
-        "Consumer",
-        "Values",
-        "Engines",
-        "Transactions",
-        "Admin",
-        "Testing",
-        "Commands",
-        "Lag and health",
-        "Errors",
-    ]
+def test_no_section_is_empty() -> None:
+    assert [title for title, text in SECTIONS.items() if not text.strip()] == []
 
 
 def test_every_error_is_in_the_table() -> None:
