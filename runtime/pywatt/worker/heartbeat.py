@@ -21,6 +21,11 @@ KAFKA_LAG = "kafkaLag"
 """Records of this worker's partitions that are not done yet."""
 
 
+def lag_gauge(service_id: str) -> str:
+    """Return the name of the gauge by which the health service reports the lag of a whole other service."""
+    return f"{KAFKA_LAG}:{service_id}"
+
+
 class Heartbeat:
     """Makes the answers."""
 

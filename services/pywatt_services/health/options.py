@@ -32,6 +32,8 @@ class LagWatch:
     """False: a group that does not move is unhealthy only with a lag above its threshold."""
     readiness: bool = False
     """True: the app is not ready while the lag is unhealthy."""
+    scale: str | None = None
+    """Id of the service whose number of workers follows the lag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class HealthOptions:
 
 def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     """Return the options of a document that passed the schema. Raises OptionsError."""
-    watches = tuple(_watch(key, block) for key, block in _blocks(document))
+    watches = tuple(_watch(key, block, placement) for key, block in _blocks(document))
     options = HealthOptions(watches=watches, plugin_path=placement.plugin_path, shadowed=placement.shadowed)
     return Configured(options=options, needs_broker=any(EMBEDDED in watch.brokers for watch in watches))
 
@@ -74,7 +76,16 @@ def _blocks(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
             )
 
 
-def _watch(key: str, block: Mapping[str, Any]) -> LagWatch:
+def _watch(key: str, block: Mapping[str, Any], placement: Placement) -> LagWatch:
+    scaled = block.get("scale")
+    if scaled is not None and scaled not in (*placement.services, *placement.left_out):
+        raise OptionsError(
+            Problem(
+                message=f"there is no service with the id {scaled!r}",
+                key=f"{key}.scale",
+                hint=f"the app's services: {', '.join(placement.services)}",
+            )
+        )
     groups = (*([block["groupId"]] if "groupId" in block else []), *block.get("groups", ()))
     brokers = tuple(block.get("brokers", ()))
     for missing, present in (("brokers", brokers), ("groupId", groups)):
@@ -101,4 +112,5 @@ def _watch(key: str, block: Mapping[str, Any]) -> LagWatch:
         topics=tuple(topics),
         unhealthy_if_stalled=block.get("onStall") == "unhealthy",
         readiness=block.get("readiness", False),
+        scale=block.get("scale"),
     )

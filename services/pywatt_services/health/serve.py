@@ -16,6 +16,7 @@ import json
 import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +26,7 @@ from pywatt.http.server.writer import JSON
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.serve_asgi import Application, Receive, Scope, Send, serve_asgi
+from pywatt.worker.heartbeat import lag_gauge
 from pywatt_services.health.lag import LagMonitor, WatchedGroup
 from pywatt_services.health.metrics import lag_families
 from pywatt_services.health.options import PATH, HealthOptions
@@ -55,6 +57,8 @@ async def serve(options: HealthOptions, context: ServiceContext) -> None:
                 reader = await stack.enter_async_context(LagReader(watch.brokers))
                 monitors.append(LagMonitor(watch, reader.measure, report=report))
         checks = [tasks.create_task(monitor.run()) for monitor in monitors]
+        for service_id in {watch.scale for watch in options.watches if watch.scale is not None}:
+            context.gauge(lag_gauge(service_id), partial(_records_for, service_id, monitors))
         if options.shadowed is not None:
             checks.append(tasks.create_task(warn_of_shadow(options.plugin_path or PATH, options.shadowed, context)))
         await serve_asgi(health_application(context, monitors, options.plugin_path), context)
@@ -135,6 +139,11 @@ async def warn_of_shadow(path: str, service_id: str, context: ServiceContext) ->
 
 def _groups(monitors: Sequence[LagMonitor]) -> list[WatchedGroup]:
     return [known for monitor in monitors for known in monitor.groups]
+
+
+def _records_for(service_id: str, monitors: Sequence[LagMonitor]) -> float:
+    groups = (known for known in _groups(monitors) if known.watch.scale == service_id)
+    return float(sum(finding.records for known in groups for finding in known.findings.values()))
 
 
 async def _send(send: Send, status: HTTPStatus, body: bytes, content_type: tuple[bytes, bytes] = JSON) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,35 @@ def test_problems(applications: list[dict[str, Any]], message: str, hint: str) -
     assert message in problem.message
     assert hint in problem.hint
     assert problem.key.startswith("gateway.applications")
+
+
+PLUGIN = replace(PLACEMENT, routes={"/health": "health"})
+
+
+def test_a_plugins_path_leads_to_its_service() -> None:
+    configured = TYPE.configure({"gateway": {"applications": [{"id": "api", "proxy": {"prefix": "/"}}]}}, PLUGIN)
+    assert isinstance(configured.options, GatewayOptions)
+    _, plugin = configured.options.proxies
+    assert (plugin.prefix, plugin.rewrite_prefix, plugin.origin) == ("/health", "/health", "http://health.plt.local")
+    assert plugin.plugin
+    assert configured.calls == ("api", "health")
+    assert configured.public_paths == {"api": "/", "health": "/health"}
+
+
+def test_a_users_route_is_not_shadowed_by_a_plugin() -> None:
+    document = {"gateway": {"applications": [{"id": "api", "proxy": {"prefix": "/health/"}}]}}
+    with pytest.raises(OptionsError) as raised:
+        TYPE.configure(document, PLUGIN)
+    (problem,) = raised.value.problems
+    assert problem.key == "gateway.applications[0]"
+    assert "'api'" in problem.message
+    assert '"/health/kafka"' in problem.hint
+
+
+def test_a_users_route_to_the_plugins_service_is_enough() -> None:
+    document = {"gateway": {"applications": [{"id": "health", "proxy": {"prefix": "/health"}}]}}
+    placement = replace(PLUGIN, services=("gateway", "health"))
+    configured = TYPE.configure(document, placement)
+    assert isinstance(configured.options, GatewayOptions)
+    (proxy,) = configured.options.proxies
+    assert not proxy.plugin

@@ -74,3 +74,14 @@ def test_what_is_missing_is_named(document: dict[str, Any], key: str) -> None:
     with pytest.raises(OptionsError) as raised:
         options_of(document)
     assert raised.value.problems[0].key == key
+
+
+def test_service_to_scale_must_exist() -> None:
+    lag = {"brokers": ["a:1"], "groupId": "x", "scale": "worker"}
+    placement = Placement(id="health", path=Path("/app"), services=("api", "worker"))
+    options = TYPE.configure({"health": lag}, placement).options
+    assert isinstance(options, HealthOptions)
+    assert options.watches[0].scale == "worker"
+    with pytest.raises(OptionsError) as raised:
+        options_of({"health": lag})
+    assert raised.value.problems[0].key == "health.scale"

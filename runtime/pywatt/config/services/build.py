@@ -97,7 +97,7 @@ def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
     configs = [service.config for service in draft.services]
     if draft.plugins and not diagnostics.failed:
         entry = next((service for service in draft.services if service.config.id == entrypoint), None)
-        added = plugin_services(draft.plugins, entry, [config.id for config in configs], context, diagnostics)
+        added = plugin_services(draft.plugins, entry, draft.ids, context, diagnostics)
         configs += added.services
         entrypoint = added.entrypoint or entrypoint
         leads.update(added.leads)

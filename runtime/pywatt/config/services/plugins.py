@@ -85,7 +85,7 @@ def take_plugins(
     for name, blocks in by_type.items():
         values = [block.value for block in blocks]
         service_type = types[name]
-        if not _are_sound(service_type, blocks, context, diagnostics):
+        if not _are_sound(service_type, blocks, ids, context, diagnostics):
             continue
         assert isinstance(service_type, IsPlugin)
         path = service_type.plugin_path(values)
@@ -102,12 +102,16 @@ def take_plugins(
 
 
 def _are_sound(
-    service_type: ServiceType, blocks: Sequence[PluginBlock], context: LoadContext, diagnostics: Diagnostics
+    service_type: ServiceType,
+    blocks: Sequence[PluginBlock],
+    ids: Sequence[str],
+    context: LoadContext,
+    diagnostics: Diagnostics,
 ) -> bool:
     """Return whether the type takes these blocks; reports its problems where the blocks are."""
     document = {PLUGINS: [block.value for block in blocks]}
     try:
-        service_type.configure(document, Placement(id=service_type.name, path=context.folder, services=()))
+        service_type.configure(document, Placement(id=service_type.name, path=context.folder, services=tuple(ids)))
     except OptionsError as error:
         for problem in error.problems:
             _, index, *rest = parse_key_path(problem.key, document)

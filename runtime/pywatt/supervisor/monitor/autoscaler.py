@@ -14,6 +14,7 @@ from pywatt.supervisor.monitor import cgroup
 from pywatt.supervisor.monitor.usage import WorkerUsage
 from pywatt.supervisor.policy.scaling import Budget, Change, Load, Sample, decide, kept
 from pywatt.supervisor.process.worker import Worker
+from pywatt.worker.heartbeat import lag_gauge
 
 MEMORY_SHARE = 0.9
 """Share of the available memory for all services that scale. Original: the same."""
@@ -122,9 +123,23 @@ class Autoscaler:
         means = {}
         for signal in scaling.signals:
             values = [value for worker in old if (value := self._value(worker, signal)) is not None]
-            if values:
+            measured = self._measured_lag(service.config.id) if signal is Signal.KAFKA_LAG else None
+            if measured is not None and old:
+                means[signal] = measured / len(old)
+            elif values:
                 means[signal] = sum(values) / len(values)
         return Sample(now, means)
+
+    def _measured_lag(self, service_id: str) -> float | None:
+        """Return the lag of a service's consumer groups as the health service measures it; None: it does not."""
+        name = lag_gauge(service_id)
+        reported = (
+            worker.heartbeat.gauges.get(name)
+            for service in self._app.services.values()
+            for worker in service.workers()
+            if service.config.id != service_id
+        )
+        return next((lag for lag in reported if lag is not None), None)
 
     def _value(self, worker: Worker, signal: Signal) -> float | None:
         match signal:
