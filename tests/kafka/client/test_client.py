@@ -417,6 +417,7 @@ def frozen(broker: RealBroker) -> Iterator[None]:
 
 MEMBER = """
 import anyio, sys
+from pywatt_kafka import GroupReader
 address, group, topic, instance = sys.argv[1:]
 async def main():
     reader = GroupReader(address, group=group, topics=[topic], instance_id=instance, session_timeout=45.0)
