@@ -11,6 +11,7 @@ import pytest
 from pywatt_kafka import (
     ConnectionState,
     ConnectionStatus,
+    Consumer,
     Fenced,
     GroupReader,
     Membership,
@@ -130,4 +131,23 @@ async def test_all_calls_of_a_fenced_member_say_so(broker: str, topic: str, engi
                     with pytest.raises(Fenced, match="has taken the instance id one"):
                         await call
                 await second.reader.commit({place: Offset(1)})
+                tasks.cancel_scope.cancel()
+
+
+async def test_a_stream_that_is_fenced_says_so(broker: str, topic: str, engine: EngineName) -> None:
+    async with Producer(broker) as producer:
+        await producer.send(topic, b"0")
+    second = Member(broker, topic, engine)
+    reader = second.reader
+    async with Consumer(reader.group_id, broker, instance_id="one", session_timeout=SESSION, engine=engine) as first:
+        stream = await first.consume(topics=[topic], mode="earliest")
+        with anyio.fail_after(LONG):
+            message = await anext(aiter(stream))
+            async with second.reader, anyio.create_task_group() as tasks:
+                tasks.start_soon(second.read)
+                await second.until_read(b"0")
+                with pytest.raises(Fenced):
+                    await message.commit()
+                with pytest.raises(Fenced):
+                    await anext(aiter(stream))
                 tasks.cancel_scope.cancel()
