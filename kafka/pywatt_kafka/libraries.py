@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 from pywatt_kafka.aiokafka.client import require_aiokafka
+from pywatt_kafka.aiokafka.coordinator.protocol_versions import CONSUMER_GROUP_HEARTBEAT, knows_request
 from pywatt_kafka.aiokafka.group import AiokafkaGroup
 from pywatt_kafka.aiokafka.producer import AiokafkaProducer
 from pywatt_kafka.aiokafka.security import security_settings
 from pywatt_kafka.engine.protocols import GroupEngine, ProducerEngine
 from pywatt_kafka.engine.settings import EngineName, GroupSettings, ProducerSettings
 from pywatt_kafka.engine.share_group import ShareGroupEngine, ShareSettings
-from pywatt_kafka.errors import MissingDependency
+from pywatt_kafka.errors import KafkaError, MissingDependency
 from pywatt_kafka.security.options import Security
 
 
@@ -30,15 +33,23 @@ def require(engine: EngineName) -> None:
 def producer_factory(
     engine: EngineName, brokers: tuple[str, ...], settings: ProducerSettings, security: Security
 ) -> Callable[[], ProducerEngine]:
-    """Return a function that makes producer engines. Raises KafkaError when a file of `security` cannot be used."""
+    """Return a function that makes producer engines.
+
+    Raises KafkaError when a file of `security` or an option cannot be used.
+    """
     native_security = security_settings(security)
     if engine == "rdkafka":
         from pywatt_kafka.rdkafka.producer import RdkafkaProducer
+        from pywatt_kafka.rdkafka.settings.producer import check_producer_options
         from pywatt_kafka.rdkafka.transactions import TransactionalRdkafkaProducer
 
+        if settings.options:
+            require(engine)
+            check_producer_options(brokers, settings, security)
         if settings.transactional_id is not None:
             return lambda: TransactionalRdkafkaProducer(brokers, settings, security)
         return lambda: RdkafkaProducer(brokers, settings, security)
+    _refuse_options(settings.options)
     if settings.transactional_id is not None:
         from pywatt_kafka.aiokafka.transactions import TransactionalAiokafkaProducer
 
@@ -49,12 +60,23 @@ def producer_factory(
 def group_factory(
     engine: EngineName, brokers: tuple[str, ...], settings: GroupSettings, security: Security
 ) -> Callable[[], GroupEngine]:
-    """Return a function that makes group engines. Raises KafkaError when a file of `security` cannot be used."""
+    """Return a function that makes group engines.
+
+    Raises KafkaError when a file of `security`, an option or the protocol cannot be used.
+    """
     native_security = security_settings(security)
     if engine == "rdkafka":
         from pywatt_kafka.rdkafka.group import RdkafkaGroup
+        from pywatt_kafka.rdkafka.settings.consumer import check_group_options
 
-        return lambda: RdkafkaGroup(brokers, settings, security)
+        if settings.options:
+            require(engine)
+            check_group_options(brokers, settings, security)
+        knows_consumer = partial(knows_request, brokers, native_security, CONSUMER_GROUP_HEARTBEAT)
+        return lambda: RdkafkaGroup(brokers, settings, security, knows_consumer=knows_consumer)
+    _refuse_options(settings.options)
+    if settings.membership.protocol == "consumer":
+        raise KafkaError('the engine aiokafka has no protocol "consumer"', hint='choose engine="rdkafka"')
     return lambda: AiokafkaGroup(brokers, settings, native_security)
 
 
@@ -69,3 +91,11 @@ def share_group_factory(
         return RdkafkaShareGroup(brokers, settings, security)
 
     return make
+
+
+def _refuse_options(options: Mapping[str, Any]) -> None:
+    if options:
+        raise KafkaError(
+            f"options ({', '.join(options)}) are librdkafka's: the engine aiokafka has none",
+            hint='choose engine="rdkafka"',
+        )

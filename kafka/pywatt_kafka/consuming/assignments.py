@@ -71,12 +71,13 @@ class Assignments:
         """Told `assigned` or `revoked`, and the partitions."""
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Begin or continue these partitions, the whole assignment."""
-        for place in [place for place in self.held if place not in partitions]:
+        """Begin or continue the partitions of the assignment, to which these were added."""
+        whole = self.reader.assignment
+        for place in [place for place in self.held if place not in whole]:
             self._lose(self.held.pop(place))
-        self._paused &= partitions
+        self._paused &= whole
         self.refusal = None
-        self._undecided = partitions - self.held.keys()
+        self._undecided = whole - self.held.keys()
         problem: object = "no answer in time"
         with anyio.move_on_after(DECISION_LIMIT):
             while self._undecided:
@@ -94,7 +95,8 @@ class Assignments:
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Let partitions rest, once the commits that are under way are done."""
-        self.decided.clear()
+        if self.reader.assignment <= partitions:
+            self.decided.clear()
         leaving = [self.held.pop(place) for place in partitions if place in self.held]
         self._undecided -= partitions
         for partition in leaving:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
 
@@ -17,7 +17,7 @@ from pywatt_kafka.consuming.start_positions import Fallback, Mode
 from pywatt_kafka.consuming.stream import ConsumerStream
 from pywatt_kafka.consuming.stream_message import StreamMessage
 from pywatt_kafka.engine.fetching import Fetching
-from pywatt_kafka.engine.membership import REBALANCE_TIMEOUT, SESSION_TIMEOUT, Membership
+from pywatt_kafka.engine.membership import REBALANCE_TIMEOUT, SESSION_TIMEOUT, GroupProtocol, Membership
 from pywatt_kafka.engine.settings import EngineName
 from pywatt_kafka.engine.topic_names import check_topic_name
 from pywatt_kafka.errors import ClientClosed, KafkaError
@@ -71,6 +71,8 @@ class Consumer(Generic[K, V]):
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
+        protocol: GroupProtocol = "classic",
+        options: Mapping[str, Any] | None = None,
     ) -> None: ...
 
     @overload
@@ -92,6 +94,8 @@ class Consumer(Generic[K, V]):
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
+        protocol: GroupProtocol = "classic",
+        options: Mapping[str, Any] | None = None,
     ) -> None: ...
 
     def __init__(
@@ -112,6 +116,8 @@ class Consumer(Generic[K, V]):
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
+        protocol: GroupProtocol = "classic",
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         """`group_id` None: the variable KAFKA_GROUP_ID; `bootstrap_brokers` None: KAFKA_BROKERS; `client_id` None:
         KAFKA_CLIENT_ID, else `pywatt`; `security` None: KAFKA_SECURITY_PROTOCOL ... describe it.
@@ -119,7 +125,8 @@ class Consumer(Generic[K, V]):
         `topics`: consumed when the consumer itself is iterated. `deserializers` None: keys and values are bytes.
         `on_bad_value`: what becomes of records that cannot be deserialized; `dlq`: the topic of their dead letters, by
         default their own topic with `-dlq`. `instance_id`: of a static member, used by one consumer at a time.
-        Durations are seconds. `on_status` is called on every change of the connection's status. Raises KafkaError.
+        Durations are seconds. `on_status` is called on every change of the connection's status. `protocol`: as in
+        Membership. `options`: librdkafka's options, for engine="rdkafka". Raises KafkaError.
         """
         self._group_id = group_id_from(group_id, os.environ)
         self._topics = tuple(topics)
@@ -132,12 +139,14 @@ class Consumer(Generic[K, V]):
             instance_id=instance_id,
             session_timeout=session_timeout,
             rebalance_timeout=rebalance_timeout,
+            protocol=protocol,
         )
         self._client: dict[str, Any] = {
             "bootstrap_brokers": bootstrap_brokers,
             "client_id": client_id,
             "security": security,
             "engine": engine,
+            "options": options,
         }
         self._reading: dict[str, Any] = {
             "request_timeout": request_timeout,

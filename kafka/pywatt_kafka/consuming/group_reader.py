@@ -39,15 +39,19 @@ class AssignmentListener(Protocol):
     """Callbacks for the partitions of a consumer. Both are awaited before the group continues."""
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Take the partitions that are now this member's: the whole assignment, not a difference.
+        """Take the partitions that have become this member's.
+
+        With the classic eager protocol, these are the whole assignment, as all were revoked before. With the protocol
+        `consumer` or a cooperative assignor, they are added to those that this member keeps.
 
         No record of them is fetched before this returns, so that it may read `committed` and `seek`.
         """
         ...
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
-        """Release these partitions, all that were assigned; they are given up when this returns. `commit` still works.
+        """Release these partitions; they are given up when this returns. `commit` still works.
 
+        With the classic eager protocol, these are all that were assigned.
         Must return within the rebalance timeout. If the partitions are already lost, `commit` raises CommitFailed. Also
         called when the consumer closes or replaces its connection.
         """
@@ -83,6 +87,7 @@ class GroupReader:
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
+        options: Mapping[str, Any] | None = None,
         **member: Unpack[MembershipOptions],
     ) -> None: ...
 
@@ -102,6 +107,7 @@ class GroupReader:
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
+        options: Mapping[str, Any] | None = None,
     ) -> None: ...
 
     def __init__(
@@ -119,6 +125,7 @@ class GroupReader:
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         engine: EngineName = "aiokafka",
+        options: Mapping[str, Any] | None = None,
         **member: Any,
     ) -> None:
         """`bootstrap_brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
@@ -128,7 +135,7 @@ class GroupReader:
         (`fetch` raises OffsetOutOfRange). `request_timeout`: seconds. `fetching` None: the defaults. `on_status` is
         called on every change of `status`, from the event loop. `security` None: the variables
         KAFKA_SECURITY_PROTOCOL ... describe it. Raises KafkaError when it cannot be used. `engine`: the library
-        underneath.
+        underneath. `options`: librdkafka's options, for engine="rdkafka".
         """
         if membership is None:
             membership = Membership(**member)
@@ -154,6 +161,7 @@ class GroupReader:
             assigned=self._assigned,
             revoked=self._revoked,
             out_of_range=self._strays.add,
+            options=options or {},
         )
         self._group_id = membership.group
         self._engine: EngineName = engine
@@ -364,8 +372,9 @@ class GroupReader:
             self._present = present
 
     async def _assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        self._assignment = partitions
-        self._next = {}
+        self._assignment |= partitions
+        for partition in partitions:
+            self._next.pop(partition, None)
         self._strays.clear()
         self._rewind = False
         if self._listener is not None:
@@ -376,8 +385,9 @@ class GroupReader:
             if self._listener is not None:
                 await self._listener.revoked(partitions)
         finally:
-            self._assignment = frozenset()
-            self._next = {}
+            self._assignment -= partitions
+            for partition in partitions:
+                self._next.pop(partition, None)
 
 
 _open: WeakSet[GroupReader] = WeakSet()

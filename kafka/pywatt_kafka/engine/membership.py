@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Required, TypedDict
+from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 from pywatt_kafka.errors import Fenced
 
 SESSION_TIMEOUT = 45.0  # seconds
 HEARTBEAT_INTERVAL = 3.0  # seconds, or a third of the session timeout
 REBALANCE_TIMEOUT = 15.0  # seconds
+
+GroupProtocol: TypeAlias = Literal["auto", "classic", "consumer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,12 @@ class Membership:
     """None: a third of the session timeout, HEARTBEAT_INTERVAL at most."""
     rebalance_timeout: float = REBALANCE_TIMEOUT
     """Time that the group waits for this member to give up its partitions."""
+    protocol: GroupProtocol = "classic"
+    """The protocol of the group; only the engine rdkafka knows another one than `classic`.
+
+    With `consumer` (KIP-848, Kafka 4.0 and later) the broker assigns the partitions, a rebalance stops only those that
+    move, and the broker sets the timeouts. `auto`: `consumer` where the broker knows it.
+    """
 
     @property
     def heartbeat(self) -> float:
@@ -52,6 +60,7 @@ class MembershipOptions(TypedDict, total=False):
     session_timeout: float
     heartbeat_interval: float | None
     rebalance_timeout: float
+    protocol: GroupProtocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

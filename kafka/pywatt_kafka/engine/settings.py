@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.engine.membership import Membership
@@ -46,6 +46,8 @@ class ProducerSettings:
     """Seconds after which the brokers abort a transaction."""
     failure: Callable[[str, BaseException], KafkaError] = _untranslated
     """Returns the error for a record of a topic that was sent, from the error of the library."""
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """librdkafka's options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,10 @@ class GroupSettings:
     opened: Callable[[Mapping[str, int]], None]
     """Called after connecting with the number of partitions of each topic that is read and exists."""
     assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]]
+    """Receives the partitions that were added."""
     revoked: Callable[[frozenset[TopicPartition]], Awaitable[None]]
+    """Receives the partitions that were given up."""
     out_of_range: Callable[[TopicPartition, int], None]
     """Called with an offset to read that is not in its partition's log, before `fetch` raises OffsetOutOfRange."""
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """librdkafka's options."""

@@ -75,6 +75,7 @@ class Producer(Generic[K, V]):
         engine: EngineName = "aiokafka",
         transactional_id: str | None = None,
         transaction_timeout: float = TRANSACTION_TIMEOUT,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         """`bootstrap_brokers` as for `brokers_from`; None: the variable `KAFKA_BROKERS`.
 
@@ -84,7 +85,7 @@ class Producer(Generic[K, V]):
         fails. `max_request_bytes`: limit of one record. `buffer_bytes`: limit of all records that are not acknowledged
         yet; further ones wait for room. `transactional_id`: records are written in transactions, see `transaction`; a
         second producer with the same id fences the first. `transaction_timeout`: seconds after which the brokers abort
-        a transaction.
+        a transaction. `options`: librdkafka's options, for engine="rdkafka". Raises KafkaError.
         """
         brokers = brokers_from(bootstrap_brokers, os.environ)
         client_id = client_id_from(client_id, os.environ)
@@ -103,6 +104,7 @@ class Producer(Generic[K, V]):
             request_timeout=request_timeout,
             transactional_id=transactional_id,
             transaction_timeout=transaction_timeout,
+            options=options or {},
         )
         writer = RecordWriter if transactional_id is None else TransactionalWriter
         self._writer = writer(engine, brokers, settings, security_from(security, os.environ), on_status)

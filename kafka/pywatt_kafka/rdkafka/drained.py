@@ -43,10 +43,14 @@ class DrainedPartitions:
         return self._offsets
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        """Forget everything but how to tell events of before; called while no poll is under way."""
-        self._offsets.clear()
+        """Forget the ends of these partitions, but how to tell events of before; called while no poll is under way."""
         for place in partitions:
             self._carried_out[place] = self.seek(place)
+
+    def revoked(self, partitions: Iterable[TopicPartition]) -> None:
+        """Forget the ends of these partitions."""
+        for place in partitions:
+            self._offsets.pop(place, None)
 
     def seek(self, place: TopicPartition) -> int:
         """Note that the event loop asked for a seek; return its number, for `carried_out`."""

@@ -1,8 +1,9 @@
 """The group engine of librdkafka: a thread uses one confluent-kafka Consumer, and passes records on in batches.
 
-Rebalance callbacks run in that thread, which waits until the listener in the event loop has finished. Every rebalance
-revokes and reassigns all partitions (the assignor `roundrobin`, as in aiokafka), so that members of both engines can be
-in one group, as during a reload of an app with the other engine.
+Rebalance callbacks run in that thread, which waits until the listener in the event loop has finished. By default every
+rebalance revokes and reassigns all partitions (the assignor `roundrobin`, as in aiokafka), so that members of both
+engines can be in one group, as during a reload of an app with the other engine. With the protocol `consumer` or the
+assignor `cooperative-sticky` it tells only the partitions that change.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -23,58 +24,61 @@ from pywatt_kafka.engine.settings import ERROR_TTL, GroupSettings
 from pywatt_kafka.engine.topic_names import subscribed
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.rdkafka import watermarks
-from pywatt_kafka.rdkafka.client import CHECK_LIMIT, client_settings, fetch_settings
 from pywatt_kafka.rdkafka.client_health import ClientHealth
-from pywatt_kafka.rdkafka.drained import DrainedPartitions, EndReached, Polled
-from pywatt_kafka.rdkafka.errors import translate, translated
+from pywatt_kafka.rdkafka.drained import DrainedPartitions
+from pywatt_kafka.rdkafka.errors import translated
 from pywatt_kafka.rdkafka.group_member import group_member
+from pywatt_kafka.rdkafka.native_reader import NativeReader
 from pywatt_kafka.rdkafka.poller import Poller
-from pywatt_kafka.rdkafka.records import message_from, native
+from pywatt_kafka.rdkafka.read_ahead import ReadAhead
+from pywatt_kafka.rdkafka.records import native
+from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT
+from pywatt_kafka.rdkafka.settings.consumer import consumer_settings, is_incremental
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.security.options import Security
 
 logger = logging.getLogger("pywatt_kafka")
 
 CLOSE_LIMIT = 5.0  # seconds
-ENDS_INTERVAL = 1.0  # seconds between updates of the ends of partitions
-QUEUED_RECORDS = 20_000  # per partition, above which fetching pauses ...
-QUEUE_BACKOFF = 10  # ms ... for this time; the default is 1 s
-QUEUED_KILOBYTES = 16 * 1024  # per partition
-
-END_OF_PARTITION = -191  # librdkafka's code of the event
-
-
-class _RebalancedError(Exception):
-    """Ends the current poll from inside a rebalance callback."""
+READ_AHEAD = 500  # records
 
 
 class RdkafkaGroup:
     """A group engine with one confluent-kafka Consumer, subscribed to the existing topics among its own."""
 
-    def __init__(self, brokers: tuple[str, ...], settings: GroupSettings, security: Security) -> None:
+    def __init__(
+        self,
+        brokers: tuple[str, ...],
+        settings: GroupSettings,
+        security: Security,
+        *,
+        knows_consumer: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """`knows_consumer`: asks the brokers whether they know the group protocol `consumer`."""
         self._brokers = brokers
         self._settings = settings
         self._membership = settings.membership
         self._security = security
         self._pattern = None if settings.pattern is None else re.compile(rf"(?:{settings.pattern})\Z")
         self._health = ClientHealth(brokers)
-        self._consumer: Any = None
-        self._poller: Poller[Polled | None] = Poller(self._poll)
+        self._knows_consumer = knows_consumer
         self._present: dict[str, int] = {}
         """Number of partitions of each topic of the cluster."""
         self._subscribed: frozenset[str] = frozenset()
-        self._owned: frozenset[TopicPartition] = frozenset()
-        self._paused: set[TopicPartition] = set()
-        """Partitions that the user has paused."""
         self._starts: dict[TopicPartition, int] | None = None
         """Start offsets, while an assignment is being made; else None."""
-        self._polling = False
+        self._starting: frozenset[TopicPartition] = frozenset()
+        """The partitions of that assignment."""
         self._in_rebalance = False
-        self._commits: list[tuple[frozenset[tuple[str, int, int]], Future[None]]] = []
-        """Commits without a response, with the partitions and offsets of each."""
-        self._ends: Mapping[TopicPartition, int] = {}
-        self._ends_at = 0.0
+        self._turn = asyncio.Lock()
+        """Held by the rebalance whose listener runs: they are told one after the other."""
         self._drained = DrainedPartitions()
+        self._reader = NativeReader(self._membership.group, self._health, self._drained, self._record_error)
+        self._read_ahead = ReadAhead(self._drained, self._reader.paused)
+        self._poller = Poller(self._reader, arrived=self._read_ahead.arrive, failed=self._read_ahead.fail)
+        self._read_ahead.taken = self._poller.taken
+        self._poller.limit = READ_AHEAD
+        self._reader.post = self._poller.post
         self._last_error: KafkaError | None = None
         self._last_error_at = 0.0
         self._listener_error: Exception | None = None
@@ -83,7 +87,7 @@ class RdkafkaGroup:
     async def open(self) -> None:
         """Connect; joining continues in the background, and does not wait for topics to exist."""
         self._poller.start()
-        await self._poller.call(self._make)
+        await self._poller.call(partial(self._make, await self._consumer_protocol()))
         await self.check()
         self._settings.opened(self._present)
 
@@ -101,7 +105,7 @@ class RdkafkaGroup:
                 raise self._last_error
             self._last_error = None
         try:
-            metadata = await self._poller.call(partial(self._consumer.list_topics, timeout=CHECK_LIMIT))
+            metadata = await self._poller.call(partial(self._reader.consumer.list_topics, timeout=CHECK_LIMIT))
         except KafkaException as error:
             raise self._health.unreachable() from error
         self._health.answered()
@@ -121,7 +125,7 @@ class RdkafkaGroup:
         """Revoke the partitions, leave the group (a static member stays), disconnect."""
         self._closing = True
         with anyio.move_on_after(self._membership.rebalance_timeout):
-            await self._revoke(self._owned)
+            await self._revoke(None)
         await self._poller.end(self._end, CLOSE_LIMIT)
 
     async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
@@ -133,63 +137,72 @@ class RdkafkaGroup:
             raise KafkaUnavailable("the connection is being closed")
         if self._health.fenced:
             raise self._membership.fenced()
-        polled = await self._poller.fetch(timeout, max_records)
-        if polled is None:
-            return {}
-        self._drained.take(polled.ends)
-        return polled.batches
+        self._poller.limit = max(READ_AHEAD, max_records)
+        return await self._read_ahead.fetch(timeout, max_records)
 
     async def rewind(self, partitions: Collection[TopicPartition], known: Mapping[TopicPartition, int]) -> None:
         """Do nothing: a failed fetch discards no records."""
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Stop fetching from these partitions."""
-        places = self._owned.intersection(partitions)
-        self._paused |= places
+        places = self._reader.owned.intersection(partitions)
+        self._reader.paused |= places
         if places and self._starts is None:
-            self._poller.call_soon(partial(self._set_paused, places, True))
+            self._poller.call_soon(partial(self._reader.set_paused, places, True))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         """Resume fetching from these partitions."""
-        places = self._owned.intersection(partitions)
-        self._paused -= places
+        places = self._reader.owned.intersection(partitions)
+        self._reader.paused -= places
+        self._read_ahead.wake()
         if places and self._starts is None:
-            self._poller.call_soon(partial(self._set_paused, places, False))
+            self._poller.call_soon(partial(self._reader.set_paused, places, False))
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Continue reading at that offset."""
-        if self._starts is not None:
+        if offset < 0:
+            raise ValueError(f"an offset is 0 or more, not {offset}")
+        if self._starts is not None and partition in self._starting:
             self._starts[partition] = offset
             return
-        self._poller.call_soon(partial(self._seek, partition, offset, self._drained.seek(partition)))
+        number, carried_out = self._drained.seek(partition), self._read_ahead.seek(partition)
+        self._poller.call_soon(partial(self._reader.seek, partition, offset, number, carried_out))
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         """Commit positions. Raises KafkaError; waits while the group rebalances."""
         wanted = [native(place, offset.offset, offset.metadata) for place, offset in offsets.items()]
         committed: Future[None] = Future()
-        await self._poller.call(partial(self._commit, wanted, committed))
+        await self._poller.call(
+            lambda: self._reader.commits.start(
+                self._reader.consumer, wanted, committed, in_rebalance=self._in_rebalance
+            )
+        )
         await asyncio.wrap_future(committed)
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Offset]:
         """Return committed positions with their metadata."""
         places = tuple(partitions)
-        return await self._poller.call(partial(watermarks.committed_offsets, self._consumer, places)) if places else {}
+        return (
+            await self._poller.call(partial(watermarks.committed_offsets, self._reader.consumer, places))
+            if places
+            else {}
+        )
 
     async def begin_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return the offset of the first record of each partition."""
-        return await self._poller.call(partial(watermarks.begin_offsets, self._consumer, tuple(partitions)))
+        return await self._poller.call(partial(watermarks.begin_offsets, self._reader.consumer, tuple(partitions)))
 
     async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int | None]:
         """Return the offset of the first record at or after each time (ms since 1970); None where there is none."""
-        return await self._poller.call(partial(watermarks.offsets_at, self._consumer, times))
+        return await self._poller.call(partial(watermarks.offsets_at, self._reader.consumer, times))
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return the offset after the last record of each partition."""
-        return await self._poller.call(partial(watermarks.end_offsets, self._consumer, tuple(partitions)))
+        return await self._poller.call(partial(watermarks.end_offsets, self._reader.consumer, tuple(partitions)))
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
         """Return the ranges that open transactions hold."""
-        return await self._poller.call(partial(watermarks.unstable_ranges, self._consumer, tuple(partitions)))
+        return await self._poller.call(partial(watermarks.unstable_ranges, self._reader.consumer, tuple(partitions)))
 
     def positions(self) -> Mapping[TopicPartition, int]:
         """Return the offset at which each partition was found to have no further record."""
@@ -197,152 +210,57 @@ class RdkafkaGroup:
 
     def member(self) -> GroupMember:
         """Return the member with its current generation."""
-        return group_member(self._consumer, self._membership.group)
+        return group_member(self._reader.metadata, self._membership.group)
 
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
         """Return how many records follow the known offsets, as the fetches so far reported."""
-        ends, drained = self._ends, self._drained.offsets
+        ends, drained = self._reader.ends, self._drained.offsets
         # `ends` counts open transactions too; a drained partition has nothing that may be read
-        places = (place for place in self._owned.intersection(known) if drained.get(place, -1) < known[place])
+        places = (place for place in self._reader.owned.intersection(known) if drained.get(place, -1) < known[place])
         return sum(max(0, ends[place] - known[place]) for place in places if place in ends)
 
-    def _make(self) -> None:
+    async def _consumer_protocol(self) -> bool:
+        """Return whether to join with the protocol `consumer`. Raises KafkaError.
+
+        The brokers are asked, as librdkafka says nothing when they do not know it, and tries for ever.
+        """
+        wanted = self._membership.protocol
+        if wanted == "classic":
+            return False
+        known = await self._knows_consumer()
+        if wanted == "consumer" and not known:
+            raise KafkaError(
+                f'the brokers {",".join(self._brokers)} do not know the group protocol "consumer"',
+                hint='use Kafka 4.0 or later, or protocol="auto"',
+            )
+        return known
+
+    def _make(self, consumer_protocol: bool) -> None:
         from confluent_kafka import Consumer
 
-        given, member = self._settings, self._membership
-        settings: dict[str, Any] = {
-            **client_settings(self._brokers, given.client_id, self._security),
-            "group.id": member.group,
-            "session.timeout.ms": int(member.session_timeout * 1000),
-            "heartbeat.interval.ms": int(member.heartbeat * 1000),
-            # it is also how long the group waits for this member in a rebalance
-            "max.poll.interval.ms": int(max(member.rebalance_timeout, member.session_timeout) * 1000),
-            "partition.assignment.strategy": "roundrobin",
-            **fetch_settings(given.fetching),
-            "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "enable.partition.eof": True,  # the only sign that what follows the last record is never returned
-            "queued.min.messages": QUEUED_RECORDS,
-            "fetch.queue.backoff.ms": QUEUE_BACKOFF,
-            "queued.max.messages.kbytes": QUEUED_KILOBYTES,
-            "on_commit": self._on_commit,
-            "error_cb": self._health.report,
-        }
-        if member.instance_id is not None:
-            settings["group.instance.id"] = member.instance_id
+        settings = consumer_settings(self._brokers, self._settings, self._security, consumer_protocol=consumer_protocol)
+        self._reader.incremental = is_incremental(settings)
         with translated(f"connecting to {','.join(self._brokers)}"):
-            self._consumer = Consumer(settings)
+            self._reader.consumer = Consumer(
+                {**settings, "on_commit": self._reader.commits.on_commit, "error_cb": self._health.report}
+            )
+
+    def _commit(self, wanted: list[Any], committed: Future[None]) -> None:
+        self._reader.commits.start(self._reader.consumer, wanted, committed, in_rebalance=self._in_rebalance)
 
     def _subscribe(self) -> None:
         topics = sorted(self._subscribed)
         with translated(f"subscribing to {', '.join(topics)}"):
             if topics:
-                self._consumer.subscribe(
+                self._reader.consumer.subscribe(
                     topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
                 )
             else:
-                self._consumer.unsubscribe()
+                self._reader.consumer.unsubscribe()
 
     def _end(self) -> None:
-        if self._consumer is not None:
-            self._consumer.close()
-
-    def _commit(self, wanted: list[Any], committed: Future[None]) -> None:
-        """Start a commit; commit synchronously in a rebalance, when its callback would not be called."""
-        with translated("committing"):
-            if self._in_rebalance:
-                self._committed(committed, None, self._consumer.commit(offsets=wanted, asynchronous=False))
-                return
-            self._consumer.commit(offsets=wanted, asynchronous=True)
-        self._commits.append((frozenset((each.topic, each.partition, each.offset) for each in wanted), committed))
-
-    def _on_commit(self, error: Any, partitions: Sequence[Any]) -> None:
-        """Handle the result of a commit; called in the poller's thread."""
-        places = frozenset((each.topic, each.partition, each.offset) for each in partitions)
-        for index, (wanted, committed) in enumerate(self._commits):
-            if wanted == places:
-                del self._commits[index]
-                self._committed(committed, error, partitions)
-                return
-
-    def _committed(self, committed: Future[None], error: Any, partitions: Sequence[Any]) -> None:
-        if committed.done():
-            return  # the caller no longer waits
-        failed = error or next((each.error for each in partitions if each.error is not None), None)
-        if failed is None:
-            committed.set_result(None)
-        else:
-            committed.set_exception(translate(failed, during="committing"))
-
-    def _set_paused(self, places: Collection[TopicPartition], paused: bool) -> None:
-        natives = [native(place) for place in places if place in self._owned]
-        try:
-            with translated("pausing" if paused else "resuming"):
-                (self._consumer.pause if paused else self._consumer.resume)(natives)
-        except KafkaError as error:
-            logger.debug("a partition is given up already: %s", error)
-
-    def _seek(self, partition: TopicPartition, offset: int, number: int) -> None:
-        try:
-            with translated(f"seeking in {partition.topic}[{partition.partition}]"):
-                self._consumer.seek(native(partition, offset))
-        except KafkaError as error:
-            self._record_error(error)
-        self._drained.carried_out(partition, number)
-
-    def _poll(self, timeout: float, max_records: int) -> Polled | None:
-        """Wait for a record, then take all available ones; called in the poller's thread. Raises KafkaError."""
-        if self._consumer is None or not self._subscribed:
-            time.sleep(timeout)
-            return None
-        with translated(f"reading as a member of {self._membership.group}"):
-            records = self._records(timeout, max_records)
-        batches: dict[TopicPartition, list[Message]] = {}
-        ends: dict[TopicPartition, EndReached] = {}
-        for record in records:
-            error = record.error()
-            if error is not None:
-                if error.code() == END_OF_PARTITION:
-                    place = TopicPartition(record.topic(), record.partition())
-                    ends[place] = self._drained.end_reached(place, record.offset())
-                else:
-                    self._handle_error(error)
-                continue
-            message = message_from(record)
-            batches.setdefault(TopicPartition(message.topic, message.partition), []).append(message)
-        self._refresh_ends()
-        return Polled(batches, ends) if batches or ends else None
-
-    def _records(self, timeout: float, max_records: int) -> Sequence[Any]:
-        self._polling = True
-        first: Any = None
-        try:
-            first = self._consumer.poll(timeout)
-            # with a timeout it would wait until it has all of them
-            more = self._consumer.consume(max_records - 1, 0) if first is not None and max_records > 1 else ()
-        except _RebalancedError:
-            return ()  # the records of this poll are read again
-        finally:
-            self._polling = False
-        return () if first is None else (first, *more)
-
-    def _refresh_ends(self) -> None:
-        now = time.monotonic()
-        if now - self._ends_at < ENDS_INTERVAL:
-            return
-        self._ends_at = now
-        self._ends = watermarks.known_ends(self._consumer, self._owned)
-
-    def _handle_error(self, error: Any) -> None:
-        """Record an error for the status, unless it is transient."""
-        from confluent_kafka import KafkaError as Native
-
-        if error.code() in (Native._MAX_POLL_EXCEEDED, Native.UNKNOWN_TOPIC_OR_PART):
-            return
-        if error.code() == Native._FATAL:
-            self._health.report(error)
-        self._record_error(translate(error, during=f"reading as a member of {self._membership.group}"))
+        if self._reader.consumer is not None:
+            self._reader.consumer.close()
 
     def _record_error(self, error: KafkaError) -> None:
         self._last_error, self._last_error_at = error, time.monotonic()
@@ -352,49 +270,77 @@ class RdkafkaGroup:
         from confluent_kafka import OFFSET_STORED
 
         places = frozenset(TopicPartition(each.topic, each.partition) for each in partitions)
-        self._run_in_loop(self._assign(places))
+        self._reader.learn_generation()
+        # Without a limit of its own: nothing of the partitions may be read before the listener knows of them.
+        self._run_in_loop(self._assign(places), None)
         starts, self._starts = self._starts or {}, None
+        self._reader.polled_to.update(starts)
         with translated("taking an assignment"):
-            consumer.assign([native(place, starts.get(place, OFFSET_STORED)) for place in places])
-            if self._paused:
-                consumer.pause([native(place) for place in self._paused])
-        self._leave_poll()
+            natives = [native(place, starts.get(place, OFFSET_STORED)) for place in places]
+            (consumer.incremental_assign if self._reader.incremental else consumer.assign)(natives)
+            paused = places if self._reader.held else places & self._reader.paused
+            if paused:
+                consumer.pause([native(place) for place in paused])
+        self._reader.leave_poll()
 
     def _on_revoke(self, consumer: Any, partitions: Sequence[Any]) -> None:
         """Revoke an assignment; called in the poller's thread."""
-        self._run_in_loop(self._revoke(self._owned))
+        places = frozenset(TopicPartition(each.topic, each.partition) for each in partitions)
+        self._run_in_loop(
+            self._revoke(places if self._reader.incremental else None), self._membership.rebalance_timeout
+        )
         with translated("giving up an assignment"):
-            consumer.unassign()
-        self._leave_poll()
+            if self._reader.incremental:
+                consumer.incremental_unassign(list(partitions))
+            else:
+                consumer.unassign()
+                self._reader.metadata = None
+        for place in places:
+            self._reader.polled_to.pop(place, None)
+        self._reader.leave_poll()
 
-    def _leave_poll(self) -> None:
-        """End the poll that called the current callback.
-
-        confluent-kafka loses its thread state when a callback calls it, and aborts at the next callback of that poll.
-        """
-        if self._polling:
-            raise _RebalancedError
-
-    def _run_in_loop(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine in the event loop, and wait for it in this thread."""
+    def _run_in_loop(self, work: Coroutine[Any, Any, None], limit: float | None) -> None:
+        """Run a coroutine in the event loop, and wait for it in this thread, for a limited time (seconds)."""
         self._in_rebalance = True
         try:
-            self._poller.run_in_loop(work, self._membership.rebalance_timeout)
-        except Exception as error:  # librdkafka would not stop for it: the next fetch raises it instead
-            logger.exception("the listener of consumer group %s failed", self._membership.group)
-            self._listener_error = error
+            self._poller.run_in_loop(work, limit)
+        except TimeoutError:
+            logger.warning(
+                "consumer group %s goes on without this member: its event loop or listener was busy for %g s",
+                self._membership.group,
+                self._membership.rebalance_timeout,
+            )
         finally:
             self._in_rebalance = False
 
     async def _assign(self, places: frozenset[TopicPartition]) -> None:
-        self._owned = places
-        self._paused.clear()
-        self._drained.assigned(places)
-        self._starts = {}
-        await self._settings.assigned(places)
+        async with self._turn:
+            self._reader.owned |= places
+            self._reader.paused -= places
+            self._drained.assigned(places)
+            self._read_ahead.own(places)
+            self._starts, self._starting = {}, places
+            await self._tell(self._settings.assigned(places))
 
-    async def _revoke(self, places: frozenset[TopicPartition]) -> None:
-        if places:
-            await self._settings.revoked(places)
-            self._owned = frozenset()
-            self._paused.clear()
+    async def _revoke(self, places: frozenset[TopicPartition] | None) -> None:
+        """Give up these partitions; None: all."""
+        async with self._turn:
+            places = self._reader.owned if places is None else self._reader.owned & places
+            if not places:
+                return
+            try:
+                await self._tell(self._settings.revoked(places))
+            finally:
+                self._reader.owned -= places
+                self._reader.paused -= places
+                self._read_ahead.disown(places)
+                self._drained.revoked(places)
+
+    async def _tell(self, told: Awaitable[None]) -> None:
+        """Await a call of the listener, for the rebalance timeout at most."""
+        try:
+            async with asyncio.timeout(self._membership.rebalance_timeout):
+                await told
+        except Exception as error:  # librdkafka would not stop for it: the next fetch raises it instead
+            logger.exception("the listener of consumer group %s failed", self._membership.group)
+            self._listener_error = error

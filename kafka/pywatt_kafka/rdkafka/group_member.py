@@ -6,13 +6,10 @@ from typing import Any
 
 from pywatt_kafka.engine.membership import GroupMember
 from pywatt_kafka.errors import CommitFailed
-from pywatt_kafka.rdkafka.errors import translated
 
 
-def group_member(consumer: Any, group: str) -> GroupMember:
-    """Return the member with its current generation. Raises CommitFailed while it is not in the group."""
-    with translated("asking for the group's generation"):
-        found = consumer.consumer_group_metadata()
-    if found is None:
+def group_member(metadata: Any, group: str) -> GroupMember:
+    """Return the member of librdkafka's description. Raises CommitFailed while it is not in the group."""
+    if metadata is None:
         raise CommitFailed(f"this consumer is no member of group {group} now")
-    return GroupMember(group=group, native=found)
+    return GroupMember(group=group, native=metadata)

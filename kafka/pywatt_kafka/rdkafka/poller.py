@@ -1,7 +1,11 @@
 """The only thread that uses a confluent-kafka Consumer: calls from other threads would block during its polls.
 
-So every call of the Consumer is a job of that thread, run between two short polls. While a rebalance waits for the
-event loop, the thread continues to run jobs, as the listener in the loop needs some.
+It never stops polling, whether or not anybody takes the records: rebalances and the results of commits are told only in
+a poll. It reads ahead up to a limit. Beyond it, it polls now and then, which reads a record each time; once these have
+become too many, it pauses the partitions natively, which makes the library fetch what it had fetched once more.
+
+Every call of the Consumer is a job of that thread, run between two short polls. While a rebalance waits for the event
+loop, the thread continues to run jobs, as the listener in the loop needs some.
 """
 
 from __future__ import annotations
@@ -11,29 +15,55 @@ import queue
 import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 ResultT = TypeVar("ResultT")
 BatchT = TypeVar("BatchT")
+BatchT_co = TypeVar("BatchT_co", covariant=True)
 
 SLICE = 0.05  # seconds of one poll: the longest wait of a job
-IDLE = 0.5  # seconds between polls without a fetch: the group removes a member that does not poll
+SERVE_INTERVAL = 0.25  # seconds between polls while enough was read ahead ...
+COMMIT_INTERVAL = 0.002  # ... and while the result of a commit is expected
+ERROR_PAUSE = 0.5  # seconds after a poll that failed
+EXTRA_RECORDS = 1000  # read beyond the limit before the partitions are paused
+LOOP_CHECK = 1.0  # seconds between checks whether the event loop still lives
 
 Job = Callable[[], None]
 
 
-class Poller(Generic[BatchT]):
-    """Runs jobs, and polls when a fetch waits for records or IDLE seconds have passed."""
+class Source(Protocol[BatchT_co]):
+    """The client of a poller; its methods are called in the poller's thread."""
 
-    def __init__(self, poll: Callable[[float, int], BatchT]) -> None:
-        """`poll`: waits at most the given seconds for the given number of records; returns a false value if none."""
-        self._poll = poll
+    def poll(self, timeout: float, max_records: int) -> tuple[BatchT_co, int] | None:
+        """Wait at most this many seconds for records; return them with their number, or None."""
+        ...
+
+    def hold(self, held: bool) -> None:
+        """Pause all partitions, or resume those that the user has not paused."""
+        ...
+
+    def expecting(self) -> bool:
+        """Return whether a poll will tell the result of a commit."""
+        ...
+
+
+class Poller(Generic[BatchT]):
+    """Runs jobs and polls, and passes what was read to the event loop."""
+
+    def __init__(
+        self, source: Source[BatchT], *, arrived: Callable[[BatchT], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """`arrived` and `failed` are called in the event loop, in the order of the polls."""
+        self._source = source
+        self._arrived = arrived
+        self._failed = failed
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._requested: tuple[asyncio.Future[BatchT], float, int] | None = None
-        self._batch: asyncio.Future[BatchT] | None = None
-        """Result of the current fetch, until it is taken."""
-        self._kept: BatchT | None = None
-        """Records of a poll without a fetch."""
+        self.limit = 1
+        """Number of records to read ahead."""
+        self._read = 0
+        self._taken = 0
+        self._full = False
+        self._held = False
         self._ending = False
         self._last: Job = _wake
         self._thread = threading.Thread(target=self._run, name="rdkafka-poll", daemon=True)
@@ -43,18 +73,11 @@ class Poller(Generic[BatchT]):
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def fetch(self, timeout: float, max_records: int) -> BatchT | None:
-        """Return the records that arrive within the timeout, or None. Raises the errors of the poll."""
-        batch = self._batch
-        if batch is None:
-            batch = self._batch = self._loop.create_future()
-            self._jobs.put(lambda: self._request(batch, timeout, max_records))
-        # Not cancelled with its caller: the next one gets its records then.
-        done, _ = await asyncio.wait({batch}, timeout=timeout + SLICE)
-        if not done:
-            return None
-        self._batch = None
-        return batch.result()
+    def taken(self, count: int) -> None:
+        """Note that so many records are no longer held; called in the event loop."""
+        self._taken += count
+        if self._full:
+            self._jobs.put(_wake)
 
     async def call(self, job: Callable[[], ResultT]) -> ResultT:
         """Run a job and return its result. Raises its errors."""
@@ -64,9 +87,9 @@ class Poller(Generic[BatchT]):
             try:
                 result = job()
             except Exception as error:  # noqa: BLE001  it is raised in the caller of the job
-                self._post(partial(_fail, done, error))
+                self.post(partial(_fail, done, error))
             else:
-                self._post(partial(_answer, done, result))
+                self.post(partial(_answer, done, result))
 
         self._jobs.put(work)
         return await done
@@ -75,21 +98,34 @@ class Poller(Generic[BatchT]):
         """Run a job that cannot fail, without waiting for it."""
         self._jobs.put(job)
 
-    def run_in_loop(self, work_in_loop: Coroutine[Any, Any, None], limit: float) -> None:
+    def run_in_loop(self, work: Coroutine[Any, Any, None], limit: float | None) -> None:
         """Run a coroutine in the event loop, and jobs until it ends; called by the thread itself.
 
-        Raises its errors, and TimeoutError after `limit` seconds.
+        Raises its errors, and TimeoutError after `limit` seconds, while the coroutine continues.
         """
-        future = asyncio.run_coroutine_threadsafe(work_in_loop, self._loop)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
         future.add_done_callback(lambda _: self._jobs.put(_wake))
-        timer = threading.Timer(limit, self._jobs.put, [lambda: None if future.done() else _cancel(future)])
-        timer.start()
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            self._jobs.put(_wake)
+
+        timer = None if limit is None else threading.Timer(limit, give_up)
+        if timer is not None:
+            timer.start()
         try:
             while not future.done():
-                self._jobs.get()()
+                if late.is_set() or self._loop.is_closed():
+                    raise TimeoutError("the event loop is busy with something else")
+                try:
+                    self._jobs.get(timeout=LOOP_CHECK)()
+                except queue.Empty:
+                    continue
             future.result()
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
 
     async def end(self, job: Job, limit: float) -> None:
         """Run a last job and end the thread; wait at most `limit` seconds for it."""
@@ -101,59 +137,64 @@ class Poller(Generic[BatchT]):
             try:
                 job()
             finally:
-                self._post(partial(_answer, done, None))
+                self.post(partial(_answer, done, None))
 
         self._last = last  # not queued as a job: jobs may run in the middle of a rebalance
         self._ending = True
         self._jobs.put(_wake)
         await asyncio.wait({done}, timeout=limit)
 
+    def post(self, what: Callable[[], object]) -> None:
+        """Call a function in the event loop; called in the thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(what)
+
     def _run(self) -> None:
         while not self._ending:
+            pause = self._pause()
             try:
-                job = self._jobs.get(block=self._requested is None, timeout=IDLE)
+                job = self._jobs.get(block=pause > 0, timeout=pause or None)
             except queue.Empty:
                 self._poll_once()
             else:
                 job()
         self._last()
 
+    def _pause(self) -> float:
+        """Return the seconds to wait before the next poll, which are a job's to shorten."""
+        if self._held or self._room() > 0:
+            self._full = False
+            return 0
+        self._full = True  # from now on the event loop wakes this thread when it takes records
+        if self._room() > 0:
+            return 0
+        return COMMIT_INTERVAL if self._source.expecting() else SERVE_INTERVAL
+
+    def _room(self) -> int:
+        return self.limit - (self._read - self._taken)
+
     def _poll_once(self) -> None:
-        """Poll once; records without a fetch are kept for the next one."""
-        if self._requested is None:
-            untaken = self._batch is not None and self._batch.done()
-            if self._kept is None and not untaken:
-                try:
-                    self._kept = self._poll(0.0, 1) or None
-                except Exception:  # noqa: BLE001  the next fetch raises it again
-                    self._kept = None
-            return
-        future, timeout, max_records = self._requested
+        room = self._room()
         try:
-            batch = self._poll(min(SLICE, max(timeout, 0.0)), max_records)
-        except Exception as error:  # noqa: BLE001  it is raised by `fetch`
-            self._requested = None
-            self._post(partial(_fail, future, error))
+            if self._held is not (held := room <= self.limit // 2 if self._held else room < -EXTRA_RECORDS):
+                self._source.hold(held)
+                self._held = held
+            waits = held or room > 0
+            polled = self._source.poll(SLICE if waits else 0.0, max(room, 1))
+        except Exception as error:  # noqa: BLE001  it is raised by the next fetch
+            self.post(partial(self._failed, error))
+            self._rest()
             return
-        if batch or timeout <= SLICE:
-            self._deliver(future, batch)
-        else:
-            self._requested = future, timeout - SLICE, max_records
+        if polled is not None:
+            batch, count = polled
+            self._read += count
+            self.post(partial(self._arrived, batch))
 
-    def _request(self, future: asyncio.Future[BatchT], timeout: float, max_records: int) -> None:
-        if self._kept is not None:
-            kept, self._kept = self._kept, None
-            self._deliver(future, kept)
-        else:
-            self._requested = future, timeout, max_records
-
-    def _deliver(self, future: asyncio.Future[BatchT], batch: BatchT) -> None:
-        self._requested = None
-        self._post(partial(_answer, future, batch))
-
-    def _post(self, what: Callable[[], object]) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(what)
+    def _rest(self) -> None:
+        try:
+            self._jobs.get(timeout=ERROR_PAUSE)()
+        except queue.Empty:
+            return
 
 
 def _answer(future: asyncio.Future[ResultT], result: ResultT) -> None:
@@ -168,8 +209,3 @@ def _fail(future: asyncio.Future[Any], error: Exception) -> None:
 
 def _wake() -> None:
     """Do nothing: a job that only wakes the thread."""
-
-
-def _cancel(future: Any) -> None:
-    future.cancel()
-    raise TimeoutError

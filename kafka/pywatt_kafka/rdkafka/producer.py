@@ -16,16 +16,16 @@ import anyio
 from pywatt_kafka.engine.protocols import Acknowledge
 from pywatt_kafka.engine.settings import FLUSH_LIMIT, ProducerSettings
 from pywatt_kafka.errors import UnknownPartition
-from pywatt_kafka.rdkafka.client import CHECK_LIMIT, client_settings
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translate, translated
+from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT
+from pywatt_kafka.rdkafka.settings.producer import producer_settings
 from pywatt_kafka.records import OutgoingRecord, RecordPosition
 from pywatt_kafka.security.options import Security
 
 CLOSE_LIMIT = 3.0  # seconds
 POLL_INTERVAL = 0.2  # seconds between checks of the thread whether to end
 TOPIC_RETRY = 0.1  # seconds between requests for a topic that does not exist yet
-QUEUED_RECORDS = 1_000_000
 CALLS = 4  # threads for requests to the brokers
 
 
@@ -156,24 +156,9 @@ class RdkafkaProducer:
         from confluent_kafka import KafkaException, Producer
 
         self._native_error = KafkaException
-        given = self._settings
+        settings = producer_settings(self._brokers, self._settings, self._security)
         with translated(f"connecting to {','.join(self._brokers)}"):
-            self._producer = Producer(
-                {
-                    **client_settings(self._brokers, given.client_id, self._security),
-                    "acks": str(given.acks),
-                    "enable.idempotence": given.idempotent,
-                    "linger.ms": given.linger_ms,
-                    "compression.type": given.compression or "none",
-                    "batch.size": given.batch_bytes,
-                    "message.max.bytes": given.max_request_bytes,
-                    "message.timeout.ms": int(given.request_timeout * 1000),
-                    "queue.buffering.max.messages": QUEUED_RECORDS,
-                    "partitioner": "murmur2_random",  # as Kafka's own clients; records without a key are spread
-                    "error_cb": self._health.report,
-                    **self._more_settings(),
-                }
-            )
+            self._producer = Producer({**settings, **self._more_settings(), "error_cb": self._health.report})
         self._produce = self._producer.produce
 
     def _more_settings(self) -> dict[str, Any]:

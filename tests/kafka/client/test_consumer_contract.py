@@ -76,8 +76,6 @@ def values(messages: Sequence[StreamMessage[Any, Any]]) -> list[Any]:
 async def test_records_are_read_in_order_and_committed_inside_the_iteration(
     broker: str, topic: str, engine: EngineName
 ) -> None:
-    if engine == "rdkafka":
-        pytest.xfail("commits of rdkafka are answered by the next fetch only")
     await ensure_topics(broker, [topic], partitions=1)
     sent = [f"{number}" for number in range(300)]
     await write(broker, topic, sent)
@@ -196,8 +194,6 @@ async def test_a_bad_value_fails_is_skipped_or_becomes_a_dead_letter(
         await asyncio.sleep(0)
         return int(data or b"")
 
-    if engine == "rdkafka":
-        pytest.xfail("commits of rdkafka are answered by the next fetch only")
     topic = topics()
     await ensure_topics(broker, [topic], partitions=1)
     await write(broker, topic, ["1", "bad", "3"])

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer as NativeConsumer
 
 from pywatt_kafka import Fetching, Isolation
 from pywatt_kafka.aiokafka import client as aiokafka_client
-from pywatt_kafka.rdkafka import client as rdkafka_client
+from pywatt_kafka.rdkafka.settings import client as rdkafka_client
 from pywatt_kafka.security.options import NONE
 
 SMALL = Fetching(isolation=Isolation.READ_UNCOMMITTED, min_bytes=10, max_bytes=1000, max_wait=0.25)

@@ -28,7 +28,7 @@ from pywatt_kafka import (
 )
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translate
-from pywatt_kafka.rdkafka.security import security_settings
+from pywatt_kafka.rdkafka.settings.security import security_settings
 
 
 def test_plain_text_and_a_password() -> None:
@@ -80,7 +80,7 @@ def test_key_with_a_password_in_the_certificates_file(tmp_path: Path) -> None:
 def test_token_of_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     credentials = ClientCredentials(url="http://id/", client_id="c", client_secret="s")
     monkeypatch.setattr(
-        "pywatt_kafka.rdkafka.security.fetch", lambda given: ("t", 60.0) if given == credentials else None
+        "pywatt_kafka.rdkafka.settings.security.fetch", lambda given: ("t", 60.0) if given == credentials else None
     )
     settings = security_settings(Security(sasl=Sasl(mechanism=Mechanism.OAUTHBEARER, token=credentials)))
     token, until = settings["oauth_cb"]("")

@@ -1,38 +1,74 @@
-"""A client's poll thread: jobs, records for callers, and a rebalance that waits for the event loop."""
+"""The poll thread of a client: jobs, reading ahead, and a rebalance that waits for the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
-from pywatt_kafka.rdkafka.poller import Poller
+from pywatt_kafka.rdkafka.poller import EXTRA_RECORDS, Poller
 
 pytestmark = pytest.mark.anyio
 
 LONG = 10.0
+LIMIT = 100
+
+
+class Source:
+    """Returns as many records as are asked for while it flows; checks that all calls come from one thread."""
+
+    def __init__(self) -> None:
+        self.threads: set[int] = set()
+        self.flowing = True
+        self.held = False
+        self.polls = 0
+        self.errors: queue.SimpleQueue[Exception] = queue.SimpleQueue()
+        self.commits_open = False
+
+    def poll(self, timeout: float, max_records: int) -> tuple[int, int] | None:
+        self.threads.add(threading.get_ident())
+        self.polls += 1
+        if not self.errors.empty():
+            raise self.errors.get()
+        if not self.flowing or self.held:
+            time.sleep(min(timeout, 0.001))
+            return None
+        return max_records, max_records
+
+    def hold(self, held: bool) -> None:
+        self.threads.add(threading.get_ident())
+        self.held = held
+
+    def expecting(self) -> bool:
+        return self.commits_open
 
 
 class Client:
-    """Returns the items of the test; checks that all calls come from one thread."""
+    """A poller and what it has passed to the event loop."""
 
     def __init__(self) -> None:
-        self.records: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
-        self.poller: Poller[list[int]] = Poller(self.poll)
-        self.threads: set[int] = set()
-        self.error: Exception | None = None
+        self.source = Source()
+        self.arrived: list[int] = []
+        self.errors: list[Exception] = []
+        self.changed = asyncio.Event()
+        self.poller: Poller[int] = Poller(self.source, arrived=self.arrive, failed=self.fail)
+        self.poller.limit = LIMIT
 
-    def poll(self, timeout: float, max_records: int) -> list[int]:
-        self.threads.add(threading.get_ident())
-        if self.error is not None:
-            raise self.error
-        try:
-            return self.records.get(timeout=timeout) if timeout else self.records.get_nowait()
-        except queue.Empty:
-            return []
+    def arrive(self, count: int) -> None:
+        self.arrived.append(count)
+        self.changed.set()
+
+    def fail(self, error: Exception) -> None:
+        self.errors.append(error)
+        self.changed.set()
+
+    async def change(self) -> None:
+        self.changed.clear()
+        await self.changed.wait()
 
 
 @pytest.fixture
@@ -44,38 +80,45 @@ async def client() -> AsyncIterator[Client]:
         await made.poller.end(lambda: None, LONG)
 
 
-async def test_records_come_to_whoever_asks(client: Client) -> None:
-    assert await client.poller.fetch(0.01, 10) in (None, [])
-    client.records.put([1, 2])
-    assert await client.poller.fetch(LONG, 10) == [1, 2]
-    assert threading.get_ident() not in client.threads
+async def test_records_are_read_ahead_up_to_the_limit_and_then_one_by_one(client: Client) -> None:
+    while len(client.arrived) < 3:
+        await client.change()
+    assert client.arrived[0] == LIMIT
+    assert set(client.arrived[1:]) == {1}
+    client.poller.taken(LIMIT)
+    while set(client.arrived[1:]) == {1}:
+        await client.change()
+    assert sum(client.arrived) - LIMIT == LIMIT
+    assert threading.get_ident() not in client.source.threads
+    assert len(client.source.threads) == 1
 
 
-async def test_records_are_not_lost_with_a_caller_that_goes_away(client: Client) -> None:
-    task = asyncio.ensure_future(client.poller.fetch(LONG, 10))
-    await client.poller.call(lambda: None)
-    task.cancel()
-    await asyncio.wait({task})
-    client.records.put([1])
-    assert await client.poller.fetch(LONG, 10) == [1]
+async def test_partitions_are_paused_when_nobody_takes_records_and_polling_continues(client: Client) -> None:
+    client.source.commits_open = True  # it polls often
+    while not client.source.held:
+        await client.change()
+        while not client.source.held and sum(client.arrived) > LIMIT + EXTRA_RECORDS:
+            await client.poller.call(lambda: None)
+    assert sum(client.arrived) <= LIMIT + EXTRA_RECORDS + 2
+    polls = client.source.polls
+    while client.source.polls < polls + 3:
+        await client.poller.call(lambda: None)
+    client.poller.taken(sum(client.arrived))
+    await client.change()
+    assert not client.source.held
 
 
-async def test_a_client_that_nobody_asks_is_polled_all_the_same(client: Client) -> None:
-    client.records.put([1])
-    while not client.records.empty():
-        await client.poller.call(lambda: client.poller._poll_once())
-    assert await client.poller.fetch(LONG, 10) == [1]
-
-
-async def test_errors_come_to_whoever_asked(client: Client) -> None:
-    client.error = ValueError("no")
-    with pytest.raises(ValueError, match="no"):
-        await client.poller.fetch(LONG, 10)
+async def test_errors_of_polls_arrive(client: Client) -> None:
+    client.source.flowing = False
+    client.source.errors.put(ValueError("no"))
+    while not client.errors:
+        await client.change()
+    assert str(client.errors[0]) == "no"
     with pytest.raises(ZeroDivisionError):
         await client.poller.call(lambda: 1 // 0)
-    client.error = None
-    client.records.put([1])
-    assert await client.poller.fetch(LONG, 10) == [1]
+    client.source.flowing = True
+    client.poller.taken(sum(client.arrived))
+    await client.change()
 
 
 async def test_what_the_loop_does_in_a_rebalance_may_need_the_thread(client: Client) -> None:
@@ -88,10 +131,16 @@ async def test_what_the_loop_does_in_a_rebalance_may_need_the_thread(client: Cli
     assert seen == ["job"]
 
 
-async def test_a_rebalance_that_takes_too_long_is_given_up(client: Client) -> None:
-    async def never() -> None:
-        await asyncio.Event().wait()
+async def test_a_rebalance_that_takes_too_long_goes_on_alone(client: Client) -> None:
+    released = asyncio.Event()
+    ended = asyncio.Event()
+
+    async def slow() -> None:
+        await released.wait()
+        ended.set()
 
     with pytest.raises(TimeoutError):
-        await client.poller.call(lambda: client.poller.run_in_loop(never(), 0.01))
+        await client.poller.call(lambda: client.poller.run_in_loop(slow(), 0.01))
     assert await client.poller.call(lambda: "goes on") == "goes on"
+    released.set()
+    await ended.wait()

@@ -8,7 +8,7 @@ from typing import Any
 
 from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.engine.settings import METADATA_AGE
-from pywatt_kafka.rdkafka.security import security_settings
+from pywatt_kafka.rdkafka.settings.security import security_settings
 from pywatt_kafka.security.options import Security
 
 SOCKET_TIMEOUT = 10_000  # ms

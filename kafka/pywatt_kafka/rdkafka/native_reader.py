@@ -1,0 +1,175 @@
+"""Reads from one confluent-kafka Consumer; its methods are called in the poller's thread."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.rdkafka import watermarks
+from pywatt_kafka.rdkafka.client_health import ClientHealth
+from pywatt_kafka.rdkafka.commits import Commits
+from pywatt_kafka.rdkafka.drained import DrainedPartitions, EndReached, Polled
+from pywatt_kafka.rdkafka.errors import translate, translated
+from pywatt_kafka.rdkafka.records import by_partition, faulty, messages_from, native
+from pywatt_kafka.records import TopicPartition
+
+logger = logging.getLogger("pywatt_kafka")
+
+ENDS_INTERVAL = 1.0  # seconds between updates of the ends of partitions
+END_OF_PARTITION = -191  # librdkafka's code of the event
+
+
+class _RebalancedError(Exception):
+    """Ends the current poll from inside a rebalance callback."""
+
+
+class NativeReader:
+    """Polls, seeks and pauses; what a rebalance throws away with its poll is read again."""
+
+    post: Callable[[Callable[[], object]], None]
+    """Calls a function in the event loop."""
+
+    def __init__(
+        self, group: str, health: ClientHealth, drained: DrainedPartitions, failed: Callable[[KafkaError], None]
+    ) -> None:
+        """`failed` receives the errors that are not transient."""
+        self._group = group
+        self._health = health
+        self._drained = drained
+        self._failed = failed
+        self.consumer: Any = None
+        self.incremental = False
+        """True if a rebalance tells only what changes."""
+        self.owned: frozenset[TopicPartition] = frozenset()
+        """The assigned partitions; replaced by the event loop."""
+        self.paused: set[TopicPartition] = set()
+        """Partitions that the user has paused; changed by the event loop."""
+        self.held = False
+        """True while all are paused, as enough was read ahead."""
+        self.commits = Commits()
+        self.polled_to: dict[TopicPartition, int] = {}
+        """Offset after the last record that a poll returned."""
+        self.metadata: Any = None
+        """librdkafka's description of the member and its generation; None while it is in no group."""
+        self.ends: Mapping[TopicPartition, int] = {}
+        self._ends_at = 0.0
+        self._polling = False
+
+    def poll(self, timeout: float, max_records: int) -> tuple[Polled, int] | None:
+        """Wait for a record, then take all available ones; called in the poller's thread. Raises KafkaError."""
+        if self.consumer is None:
+            time.sleep(timeout)
+            return None
+        with translated(f"reading as a member of {self._group}"):
+            records = self._records(timeout, max_records)
+        self._refresh_ends()
+        if not records:
+            return None
+        ends: dict[TopicPartition, EndReached] = {}
+        if faulty(records):
+            for record in records:
+                if (error := record.error()) is None:
+                    continue
+                if error.code() == END_OF_PARTITION:
+                    place = TopicPartition(record.topic(), record.partition())
+                    ends[place] = self._drained.end_reached(place, record.offset())
+                else:
+                    self._handle_error(error)
+            records = [record for record in records if record.error() is None]
+        batches = by_partition(messages_from(records)) if records else {}
+        for place, messages in batches.items():
+            self.polled_to[place] = messages[-1].offset + 1
+        return Polled(batches, ends), len(records)
+
+    def hold(self, held: bool) -> None:
+        """Pause all partitions, or resume those that the user has not paused; called in the poller's thread."""
+        self.held = held
+        self.set_paused(self.owned if held else self.owned - self.paused, held)
+
+    def expecting(self) -> bool:
+        """Return whether a poll will tell the result of a commit."""
+        return bool(self.commits)
+
+    def _records(self, timeout: float, max_records: int) -> Sequence[Any]:
+        self._polling = True
+        first: Any = None
+        try:
+            first = self.consumer.poll(timeout)
+            if first is None or max_records == 1:
+                return () if first is None else (first,)
+            # with a timeout it would wait until it has all of them
+            return (first, *self.consumer.consume(max_records - 1, 0))
+        except _RebalancedError:
+            if first is None or not self.incremental:
+                return ()  # the records of this poll are read again
+            self._read_again(first)
+            return (first,)
+        finally:
+            self._polling = False
+
+    def _read_again(self, first: Any) -> None:
+        """Go back to the first record of each partition that a rebalance has thrown away with its poll."""
+        from confluent_kafka import OFFSET_STORED
+
+        known = dict(self.polled_to)
+        if first.error() is None:
+            known[TopicPartition(first.topic(), first.partition())] = first.offset() + 1
+        for place in self.owned:
+            with translated("going back to the last returned record"):
+                if place in known:
+                    self.consumer.seek(native(place, known[place]))
+                else:  # nothing of it was returned yet
+                    self.consumer.incremental_unassign([native(place)])
+                    self.consumer.incremental_assign([native(place, OFFSET_STORED)])
+
+    def learn_generation(self) -> None:
+        """Learn the current generation of the member, for the event loop, which must not ask for it itself."""
+        with translated("asking for the group's generation"):
+            self.metadata = self.consumer.consumer_group_metadata()
+
+    def _refresh_ends(self) -> None:
+        now = time.monotonic()
+        if now - self._ends_at < ENDS_INTERVAL:
+            return
+        self._ends_at = now
+        self.learn_generation()
+        self.ends = watermarks.known_ends(self.consumer, self.owned)
+
+    def _handle_error(self, error: Any) -> None:
+        """Record an error for the status, unless it is transient."""
+        from confluent_kafka import KafkaError as Native
+
+        if error.code() in (Native._MAX_POLL_EXCEEDED, Native.UNKNOWN_TOPIC_OR_PART):
+            return
+        if error.code() == Native._FATAL:
+            self._health.report(error)
+        self._failed(translate(error, during=f"reading as a member of {self._group}"))
+
+    def set_paused(self, places: Collection[TopicPartition], paused: bool) -> None:
+        natives = [native(place) for place in places if place in self.owned]
+        try:
+            with translated("pausing" if paused else "resuming"):
+                (self.consumer.pause if paused else self.consumer.resume)(natives)
+        except KafkaError as error:
+            logger.debug("a partition is given up already: %s", error)
+
+    def seek(self, partition: TopicPartition, offset: int, number: int, carried_out: Callable[[], None]) -> None:
+        try:
+            with translated(f"seeking in {partition.topic}[{partition.partition}]"):
+                self.consumer.seek(native(partition, offset))
+        except KafkaError as error:
+            self._failed(error)
+        self._drained.carried_out(partition, number)
+        self.polled_to[partition] = offset
+        self.post(carried_out)
+
+    def leave_poll(self) -> None:
+        """End the poll that called the current callback.
+
+        confluent-kafka loses its thread state when a callback calls it, and aborts at the next callback of that poll.
+        """
+        if self._polling:
+            raise _RebalancedError

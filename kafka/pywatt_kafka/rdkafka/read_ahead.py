@@ -1,0 +1,112 @@
+"""Records that were read and not taken yet; used in the event loop only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from pywatt_kafka.rdkafka.drained import DrainedPartitions, EndReached, Polled
+from pywatt_kafka.records import Message, TopicPartition
+
+
+class ReadAhead:
+    """Keeps the records of each partition until they are fetched, and through a pause."""
+
+    taken: Callable[[int], None]
+    """Receives the number of records that are gone."""
+
+    def __init__(self, drained: DrainedPartitions, paused: AbstractSet[TopicPartition]) -> None:
+        """`paused`: the partitions that the user has paused."""
+        self._drained = drained
+        self._paused = paused
+        self._owned: set[TopicPartition] = set()
+        self._records: dict[TopicPartition, Sequence[Message]] = {}
+        self._ends: dict[TopicPartition, EndReached] = {}
+        self._seeks: dict[TopicPartition, object] = {}
+        """The last seek of each partition that the thread has not carried out: what it reads before is not wanted."""
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
+        """Return records as soon as there are any, at the latest after the timeout. Raises the error of a poll."""
+        batches = self._take(max_records)
+        if not batches and timeout > 0 and self._error is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._waiter}, timeout=timeout)
+            batches = self._take(max_records)
+        if not batches and self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        return batches
+
+    def arrive(self, polled: Polled) -> None:
+        """Keep the records of a poll."""
+        for place, messages in polled.batches.items():
+            if place not in self._owned or place in self._seeks:
+                self.taken(len(messages))
+            elif (kept := self._records.get(place)) is not None:
+                self._records[place] = [*kept, *messages]
+            else:
+                self._records[place] = messages
+        for place, end in polled.ends.items():
+            self._ends[place] = end
+        self.wake()
+
+    def fail(self, error: Exception) -> None:
+        """Keep an error for the next fetch."""
+        self._error = error
+        self.wake()
+
+    def wake(self) -> None:
+        """Let a waiting fetch look again."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def own(self, partitions: Iterable[TopicPartition]) -> None:
+        """Keep the records of these partitions from now on."""
+        self._owned.update(partitions)
+
+    def disown(self, partitions: Iterable[TopicPartition]) -> None:
+        """Drop the records of these partitions."""
+        for place in partitions:
+            self._owned.discard(place)
+            self._seeks.pop(place, None)
+            self._drop(place)
+
+    def seek(self, place: TopicPartition) -> Callable[[], None]:
+        """Drop what was read of a partition; return the function to call once the thread has carried out the seek."""
+        self._drop(place)
+        seek = self._seeks[place] = object()
+
+        def carried_out() -> None:
+            if self._seeks.get(place) is seek:
+                del self._seeks[place]
+
+        return carried_out
+
+    def _drop(self, place: TopicPartition) -> None:
+        self._ends.pop(place, None)
+        self.taken(len(self._records.pop(place, ())))
+
+    def _take(self, max_records: int) -> dict[TopicPartition, Sequence[Message]]:
+        batches: dict[TopicPartition, Sequence[Message]] = {}
+        room = max_records
+        for place in tuple(self._records):
+            if place in self._paused:
+                continue
+            messages = self._records.pop(place)
+            if len(messages) > room:
+                messages, self._records[place] = messages[:room], messages[room:]  # it is the last one from now on
+            batches[place] = messages
+            room -= len(messages)
+            if room <= 0:
+                break
+        if batches:
+            self.taken(max_records - room)
+        if self._ends:
+            reached = {place: end for place, end in self._ends.items() if place not in self._records}
+            self._drained.take(reached)
+            for place in reached:
+                del self._ends[place]
+        return batches
