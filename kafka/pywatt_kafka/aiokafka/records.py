@@ -62,9 +62,10 @@ def AS_MESSAGES(_key: bytes) -> bytes:  # noqa: N802  a mark, which aiokafka nev
 
 def make_messages() -> None:
     """Let aiokafka make messages for the consumers that are marked."""
-    from aiokafka.consumer.fetcher import PartitionRecords
+    from aiokafka.consumer import fetcher
 
-    unpack = PartitionRecords._unpack_records
+    records: Any = fetcher.PartitionRecords
+    unpack = records._unpack_records
     if getattr(unpack, "makes_messages", False):
         return
 
@@ -72,7 +73,7 @@ def make_messages() -> None:
         return _messages(self) if self._key_deserializer is AS_MESSAGES else unpack(self)
 
     unpack_records.makes_messages = True  # type: ignore[attr-defined]
-    PartitionRecords._unpack_records = unpack_records
+    records._unpack_records = unpack_records
 
 
 def _messages(fetched: Any) -> Iterator[Message]:
