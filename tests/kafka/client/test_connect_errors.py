@@ -10,6 +10,8 @@ import anyio
 import pytest
 
 from pywatt_kafka import (
+    Consumer,
+    GroupReader,
     KafkaUnavailable,
     Mechanism,
     NotAuthorized,
@@ -110,4 +112,18 @@ async def test_wrong_password_is_raised_at_once(guarded: str, engine: EngineName
         with pytest.raises(NotAuthorized):
             await producer.flush()
     assert caught.value.hint == "check username, password and token"
+    assert monotonic() - begun < LONG / 2
+
+
+async def test_wrong_password_ends_iterations_at_once(guarded: str, engine: EngineName) -> None:
+    security = Security(sasl=Sasl(mechanism=Mechanism.PLAIN, username="alice", password="wrong"))
+    begun = monotonic()
+    async with (
+        Consumer("g", guarded, topics=["orders"], security=security, engine=engine) as consumer,
+        GroupReader(guarded, group="g", topics=["orders"], security=security, engine=engine) as reader,
+    ):
+        for source in (consumer, reader):
+            for _ in range(2):
+                with pytest.raises(NotAuthorized, match=f"{guarded} refuses this client"):
+                    await anext(aiter(source))
     assert monotonic() - begun < LONG / 2
