@@ -13,10 +13,8 @@ from pywatt_kafka import Producer, consumer_lag, ensure_topics
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)]
 
 
-async def no_lag(broker: str, group: str, topic: str) -> None:
-    with anyio.fail_after(LONG):
-        while await consumer_lag(broker, group, [topic]) != {topic: {0: 0}}:
-            pass
+END = 3 + 1 + 1500 + 1
+"""Offset after a committed and an aborted transaction, with their markers."""
 
 
 async def committed(broker: str, group: str, topic: str) -> int | None:
@@ -44,16 +42,17 @@ async def test_aborted_transactions_and_deleted_records_leave_no_lag(
         await transaction(broker, topic, 3, commit=True)
         await transaction(broker, topic, 1500, commit=False)
         await target.wait_for(lambda requests: len(requests) == 3)
-        await no_lag(broker, group, topic)
-    end = 3 + 1 + 1500 + 1
-    assert await committed(broker, group, topic) == end
+        with anyio.fail_after(LONG):
+            while await committed(broker, group, topic) != END:
+                pass
+    assert await consumer_lag(broker, group, [topic]) == {topic: {0: 0}}
     for _ in range(20):
         await producer.send(topic, b"deleted before it is read")
-    await delete_records(broker, topic, end + 20)
+    await delete_records(broker, topic, END + 20)
     assert await consumer_lag(broker, group, [topic]) == {topic: {0: 0}}
     async with run_hooks(config):
         with anyio.fail_after(LONG):
-            while await committed(broker, group, topic) != end + 20:
+            while await committed(broker, group, topic) != END + 20:
                 pass
         await producer.send(topic, b"last")
         await target.wait_for(lambda requests: [request.body for request in requests][3:] == [b"last"])
