@@ -35,7 +35,7 @@ class GroupMember:
 
     id: str
     instance_id: str | None
-    """The id of a static member; the classic protocol does not tell it here."""
+    """The id of a static member (`group.instance.id`); None for others, and in share groups."""
     client_id: str
     host: str
     partitions: Sequence[TopicPartition]
@@ -251,22 +251,22 @@ class GroupOperations(OffsetOperations):
         return dict(sorted(committed.items()))
 
     async def _describe_classic(self, group: str) -> GroupDescription:
-        from aiokafka.protocol.admin import DescribeGroupsRequest
+        from pywatt_kafka.admin.requests import describe_group
 
-        (found,) = (await self._send_to_coordinator(group, DescribeGroupsRequest([group]))).to_object()["groups"]
+        (found,) = (await self._send_to_coordinator(group, describe_group(group))).to_object()["groups"]
         raise_for(found["error_code"], f"describing group {group}")
         return GroupDescription(
             name=group,
             type="classic",
             state=found["state"],
-            assignor=found["protocol"],
+            assignor=found["assignor"],
             members=[
                 GroupMember(
                     id=member["member_id"],
-                    instance_id=None,
+                    instance_id=member["instance_id"],
                     client_id=member["client_id"],
                     host=member["client_host"].lstrip("/"),
-                    partitions=_assigned(member["member_assignment"]),
+                    partitions=_assigned(member["assignment"]),
                 )
                 for member in found["members"]
             ],

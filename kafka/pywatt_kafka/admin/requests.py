@@ -11,6 +11,7 @@ from aiokafka.protocol.types import (
     AbstractType,
     Array,
     Boolean,
+    Bytes,
     CompactArray,
     CompactString,
     Int8,
@@ -21,7 +22,7 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-LIST_GROUPS, LEAVE_GROUP, ALTER_CONFIGS, DELETE_OFFSETS = 16, 13, 44, 47
+DESCRIBE_GROUP, LIST_GROUPS, LEAVE_GROUP, ALTER_CONFIGS, DELETE_OFFSETS = 15, 16, 13, 44, 47
 DESCRIBE_CONSUMER_GROUP, DESCRIBE_SHARE_GROUP = 69, 77
 BY_INSTANCE = ""
 """The member id that stands for the member with the given instance id."""
@@ -117,6 +118,43 @@ _LIST_GROUPS_5 = _version(
 def list_groups() -> Request[Any]:
     """Ask a broker for its groups; since version 5 (Kafka 3.8) with state and type."""
     return AnyVersion(LIST_GROUPS, (_LIST_GROUPS_1, ()), (_LIST_GROUPS_5, ([], [], {})))
+
+
+_DESCRIBE_GROUP_4 = _version(
+    DESCRIBE_GROUP,
+    4,
+    Schema(("groups", Array(_TEXT)), ("include_authorized_operations", Boolean)),
+    Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "groups",
+            Array(
+                ("error_code", Int16),
+                ("group", _TEXT),
+                ("state", _TEXT),
+                ("protocol_type", _TEXT),
+                ("assignor", _TEXT),
+                (
+                    "members",
+                    Array(
+                        ("member_id", _TEXT),
+                        ("instance_id", _TEXT),
+                        ("client_id", _TEXT),
+                        ("client_host", _TEXT),
+                        ("metadata", Bytes),
+                        ("assignment", Bytes),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+            ),
+        ),
+    ),
+)
+
+
+def describe_group(group: str) -> Request[Any]:
+    """Ask for a group of the classic protocol; version 4 (Kafka 2.4) tells the ids of static members."""
+    return AnyVersion(DESCRIBE_GROUP, (_DESCRIBE_GROUP_4, ([group], False)))
 
 
 _DESCRIBE_REQUEST = Schema(

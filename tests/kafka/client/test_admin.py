@@ -152,14 +152,16 @@ async def test_groups_are_listed_and_described_with_their_members(each_broker: s
     async with Admin(each_broker) as admin:
         await admin.create_topics([NewTopic(topic, partitions=2)])
         await write(each_broker, topic, 1)
-        async with GroupReader(each_broker, group=group, topics=[topic], client_id="here") as reader:
+        async with GroupReader(
+            each_broker, group=group, topics=[topic], client_id="here", instance_id="first"
+        ) as reader:
             async for message in reader:
                 await reader.commit_through(message)
                 break
             found = await admin.describe_group(group)
             (member,) = found.members
             assert (found.type, found.state) == ("classic", "Stable")
-            assert (member.client_id, member.host) == ("here", "127.0.0.1")
+            assert (member.client_id, member.host, member.instance_id) == ("here", "127.0.0.1", "first")
             assert list(member.partitions) == [TopicPartition(topic, 0), TopicPartition(topic, 1)]
             (listed,) = [each for each in await admin.list_groups() if each.name == group]
             assert (listed.type, listed.state) == ("classic", "Stable")
@@ -172,6 +174,8 @@ async def test_groups_are_listed_and_described_with_their_members(each_broker: s
                 await admin.delete_groups([group])
             with pytest.raises(KafkaError, match="has members"):
                 await admin.reset_offsets(group, "earliest")
+        await admin.remove_member(group, "first")
+        await admin.remove_member(group, "first")
         assert (await admin.describe_group(group)).state == "Empty"
         await admin.delete_groups([group])
         with pytest.raises(KafkaError, match=f"no group {group}"):
