@@ -114,8 +114,9 @@ def burst(broker: str, name: str, size: int) -> None:
     command = [sys.executable, "-m", "benchmarks.kafka_client.worker", name, broker, full, str(size)]
     told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
     print(
-        f"  {name:38} {told['failed']:6} failed {told['seconds']:7.2f} s {told['cpu']:7.2f} s CPU"
-        f" {told['stall']:6.2f} s stall {told['megabytes']:6.0f} MB",
+        f"  {name:20} {told['failed']} failed, {told['seconds']:.2f} s, {told['cpu']:.2f} s CPU"
+        f" ({told['created']:.2f} s for the tasks); longest stall {told['stall']:.2f} s,"
+        f" {told['stall_cpu']:.2f} s CPU; {told['megabytes']:.0f} MB",
         flush=True,
     )
 

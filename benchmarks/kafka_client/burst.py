@@ -17,26 +17,30 @@ TICK = 0.005  # seconds
 async def _measure(send: Callable[[int], Awaitable[Any]]) -> dict[str, float]:
     await send(0)  # the topic is known
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    stall = 0.0
+    stall = stall_cpu = 0.0
 
     async def watch() -> None:
-        nonlocal stall
+        nonlocal stall, stall_cpu
         while True:
-            begun = time.perf_counter()
+            begun, cpu = time.perf_counter(), time.thread_time()
             await asyncio.sleep(TICK)
             stall = max(stall, time.perf_counter() - begun - TICK)
+            stall_cpu = max(stall_cpu, time.thread_time() - cpu)
 
-    watching = asyncio.ensure_future(watch())
-    await asyncio.sleep(TICK)
     begun, cpu = time.perf_counter(), time.process_time()
-    outcomes = await asyncio.gather(*(send(number) for number in range(SENDS)), return_exceptions=True)
+    watching = asyncio.ensure_future(watch())  # first in the queue of the loop: it sees how long all sends take
+    tasks = [asyncio.ensure_future(send(number)) for number in range(SENDS)]
+    created = time.process_time() - cpu
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     seconds, spent = time.perf_counter() - begun, time.process_time() - cpu
     watching.cancel()
     return {
         "failed": sum(isinstance(outcome, BaseException) for outcome in outcomes),
         "seconds": seconds,
         "cpu": spent,
+        "created": created,
         "stall": stall,
+        "stall_cpu": stall_cpu,
         "megabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,
     }
 
