@@ -58,7 +58,10 @@ async def broker_apis(brokers: tuple[str, ...], security: Security) -> frozenset
     try:
         with bootstrap_errors(brokers):
             await client.bootstrap()
-            return frozenset(number for found in client._conns.values() for number in found._versions)
+            connection = await client._get_conn(client.get_random_node())
+            if connection is None:
+                raise unreachable(brokers)
+            return frozenset(connection._versions)
     finally:
         await client.close()
 

@@ -11,7 +11,6 @@ import confluent_kafka.admin
 import pytest
 
 from pywatt_kafka import ClientClosed, CommitFailed, KafkaError, Producer, ShareConsumer, ensure_topics
-from pywatt_kafka.brokers.embedded import EmbeddedBroker
 
 pytestmark = pytest.mark.anyio
 
@@ -19,16 +18,11 @@ LONG = 30.0  # seconds
 
 
 @pytest.fixture
-def broker(broker_4_2: str) -> str:
-    return broker_4_2
-
-
-@pytest.fixture
-async def group(broker: str, topic: str) -> str:
+async def group(broker_4_2: str, topic: str) -> str:
     """A share group that reads its topics from the beginning."""
-    await ensure_topics(broker, [topic])  # of one partition: two members share two partitions by taking one each
+    await ensure_topics(broker_4_2, [topic])  # of one partition: two members share two partitions by taking one each
     name = f"share-{topic}"
-    configure(broker, name, {"share.auto.offset.reset": "earliest"})
+    configure(broker_4_2, name, {"share.auto.offset.reset": "earliest"})
     return name
 
 
@@ -51,12 +45,12 @@ async def fill(broker: str, topic: str, values: Sequence[bytes]) -> None:
             await producer.send(topic, value)
 
 
-async def test_each_record_has_its_own_outcome(broker: str, topic: str, group: str) -> None:
+async def test_each_record_has_its_own_outcome(broker_4_2: str, topic: str, group: str) -> None:
     values = [b"%d" % number for number in range(10)]
-    await fill(broker, topic, values)
+    await fill(broker_4_2, topic, values)
     delivered: Counter[bytes] = Counter()
     with anyio.fail_after(LONG):
-        async with ShareConsumer(group, broker, topics=[topic]) as consumer:
+        async with ShareConsumer(group, broker_4_2, topics=[topic]) as consumer:
             async for message in consumer:
                 value = message.value or b""
                 delivered[value] += 1
@@ -69,8 +63,8 @@ async def test_each_record_has_its_own_outcome(broker: str, topic: str, group: s
                     await message.accept()
                 if len(delivered) == 10 and delivered[b"3"] == 3:
                     break
-        await fill(broker, topic, [b"last"])
-        async with ShareConsumer(group, broker, topics=[topic]) as consumer:
+        await fill(broker_4_2, topic, [b"last"])
+        async with ShareConsumer(group, broker_4_2, topics=[topic]) as consumer:
             async for message in consumer:
                 delivered[message.value or b""] += 1
                 await message.accept()
@@ -79,17 +73,17 @@ async def test_each_record_has_its_own_outcome(broker: str, topic: str, group: s
     assert delivered == {**dict.fromkeys(values, 1), b"3": 3, b"last": 1}
 
 
-async def test_what_has_no_outcome_at_the_end_is_delivered_to_others(broker: str, topic: str, group: str) -> None:
-    await fill(broker, topic, [b"0", b"1", b"2", b"3"])
+async def test_what_has_no_outcome_at_the_end_is_delivered_to_others(broker_4_2: str, topic: str, group: str) -> None:
+    await fill(broker_4_2, topic, [b"0", b"1", b"2", b"3"])
     done: list[bytes | None] = []
     with anyio.fail_after(LONG):
-        async with ShareConsumer(group, broker, topics=[topic]) as first:
+        async with ShareConsumer(group, broker_4_2, topics=[topic]) as first:
             async for message in first:
                 if message.value == b"2":
                     break
                 await message.accept()
                 done.append(message.value)
-        async with ShareConsumer(group, broker, topics=[topic]) as second:
+        async with ShareConsumer(group, broker_4_2, topics=[topic]) as second:
             async for message in second:
                 await message.accept()
                 done.append(message.value)
@@ -99,14 +93,14 @@ async def test_what_has_no_outcome_at_the_end_is_delivered_to_others(broker: str
 
 
 async def test_a_record_whose_lock_has_expired_is_delivered_again_and_the_late_outcome_fails(
-    broker: str, topic: str, group: str
+    broker_4_2: str, topic: str, group: str
 ) -> None:
-    configure(broker, group, {"share.record.lock.duration.ms": "1000"})
-    await fill(broker, topic, [b"0"])
+    configure(broker_4_2, group, {"share.record.lock.duration.ms": "1000"})
+    await fill(broker_4_2, topic, [b"0"])
     with anyio.fail_after(LONG):
         async with (
-            ShareConsumer(group, broker, topics=[topic]) as slow,
-            ShareConsumer(group, broker, topics=[topic]) as other,
+            ShareConsumer(group, broker_4_2, topics=[topic]) as slow,
+            ShareConsumer(group, broker_4_2, topics=[topic]) as other,
         ):
             late = await anext(aiter(slow))
             message = await anext(aiter(other))
@@ -117,11 +111,11 @@ async def test_a_record_whose_lock_has_expired_is_delivered_again_and_the_late_o
             await message.accept()
 
 
-async def test_members_share_one_partition(broker: str, topic: str, group: str) -> None:
+async def test_members_share_one_partition(broker_4_2: str, topic: str, group: str) -> None:
     async with (
-        Producer(broker) as producer,
-        ShareConsumer(group, broker, topics=[topic]) as first,
-        ShareConsumer(group, broker, topics=[topic]) as second,
+        Producer(broker_4_2) as producer,
+        ShareConsumer(group, broker_4_2, topics=[topic]) as first,
+        ShareConsumer(group, broker_4_2, topics=[topic]) as second,
     ):
         with anyio.fail_after(LONG):
             await producer.send(topic, b"0")
@@ -134,8 +128,8 @@ async def test_members_share_one_partition(broker: str, topic: str, group: str) 
             assert (held.delivery_count, other.delivery_count) == (1, 1)
 
 
-async def test_use_after_closing_is_refused(broker: str, topic: str, group: str) -> None:
-    consumer = ShareConsumer(group, broker, topics=[topic])
+async def test_use_after_closing_is_refused(broker_4_2: str, topic: str, group: str) -> None:
+    consumer = ShareConsumer(group, broker_4_2, topics=[topic])
     with pytest.raises(ClientClosed):
         async for _ in consumer:
             pass
@@ -146,9 +140,8 @@ async def test_use_after_closing_is_refused(broker: str, topic: str, group: str)
         await consumer.connect()
 
 
-async def test_brokers_without_share_groups_are_named() -> None:
-    with EmbeddedBroker() as broker:
-        async with ShareConsumer("g", broker.address, topics=["t"]) as consumer:
-            with pytest.raises(KafkaError, match="have no share groups") as caught, anyio.fail_after(LONG):
-                await anext(aiter(consumer))
+async def test_brokers_without_share_groups_are_named(broker: str) -> None:
+    async with ShareConsumer("g", broker, topics=["t"]) as consumer:
+        with pytest.raises(KafkaError, match="have no share groups") as caught, anyio.fail_after(LONG):
+            await anext(aiter(consumer))
     assert caught.value.hint == "use Kafka 4.2, with the feature share.version on"
