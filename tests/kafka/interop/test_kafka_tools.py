@@ -55,8 +55,9 @@ async def test_we_read_all_that_the_producer_of_kafka_has_acknowledged(
                 assert message.key is not None
                 seen[message.partition, message.offset] = message.value.decode()
                 by_key[message.key.decode()].append(int(message.value))
-                if len(seen) == COUNT:
+                if len(seen) % 100 == 0 or len(seen) == COUNT:
                     await message.commit()
+                if len(seen) == COUNT:
                     return
 
     with anyio.fail_after(LIMIT):
