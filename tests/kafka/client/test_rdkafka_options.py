@@ -95,6 +95,13 @@ async def test_cooperative_members_keep_what_does_not_move(broker: str, topic: s
     await _only_what_moves_is_revoked(broker, topic, {"options": options})
 
 
+async def test_brokers_that_do_not_know_the_consumer_protocol_are_named(broker: str, topic: str) -> None:
+    with anyio.fail_after(LONG):
+        async with GroupReader(broker, group=topic, topics=[topic], engine="rdkafka", protocol="consumer") as reader:
+            while "do not know the group protocol" not in reader.status.reason:
+                await reader.fetch(timeout=0.1)
+
+
 async def _only_what_moves_is_revoked(broker: str, topic: str, keywords: Mapping[str, Any]) -> None:
     await ensure_topics(broker, [topic], partitions=4)
     first, second = Changes(), Changes()

@@ -19,6 +19,7 @@ async def knows_request(brokers: tuple[str, ...], security: Mapping[str, Any], k
     try:
         with bootstrap_errors(brokers):
             await client.bootstrap()
-        return any(key in connection._versions for connection in client._conns.values())
+            connection = await client._get_conn(client.get_random_node())
+        return connection is not None and key in connection._versions
     finally:
         await client.close()
