@@ -25,14 +25,14 @@ LATER = "later"
 REASON = "x-pywatt-reason"
 SPLIT = "x-pywatt-split"
 EXPECTS = "x-pywatt-expects"
-INCLUDE = "x-pywatt-include"
+_INCLUDE = "x-pywatt-include"
 
 
 @cache
 def load(name: str) -> Mapping[str, Any]:
     """Return the schema with that name. Raises FileNotFoundError."""
     schema: dict[str, Any] = json.loads(Path(__file__).with_name(f"{name}.json").read_bytes())
-    for included in schema.pop(INCLUDE, ()):
+    for included in schema.pop(_INCLUDE, ()):
         schema["$defs"] = {**schema.get("$defs", {}), **load(included)["$defs"]}
     return schema
 
