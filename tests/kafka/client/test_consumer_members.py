@@ -27,7 +27,7 @@ STAY = 0.2, 0.9  # seconds between two changes of the group
 SESSION = 6.0  # seconds
 BURST = 20  # records that are sent at once
 
-pytestmark = [pytest.mark.timeout(int(LIMIT + 60)), pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"])]
+pytestmark = [pytest.mark.timeout(int(LIMIT + 60)), pytest.mark.parametrize("engine", ["aiokafka"])]
 
 
 @dataclass
@@ -103,8 +103,6 @@ class Group:
 
 
 async def test_nothing_is_lost_while_members_come_and_go(broker: str, topic: str, engine: EngineName) -> None:
-    if engine == "rdkafka":
-        pytest.xfail("commits of rdkafka are answered by the next fetch only")
     await ensure_topics(broker, [topic], partitions=PARTITIONS)
     log = Log()
     group = Group(broker, topic, engine, log)

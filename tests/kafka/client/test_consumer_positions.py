@@ -145,8 +145,6 @@ async def test_latest_reads_what_appears_from_its_first_record(broker: str, topi
 async def test_a_group_that_has_read_all_has_no_lag_after_an_aborted_transaction(
     broker: str, topic: str, engine: EngineName
 ) -> None:
-    if engine == "rdkafka":
-        pytest.xfail("commits of rdkafka are answered by the next fetch only")
     await ensure_topics(broker, [topic], partitions=1)
     await transaction(broker, topic, 3, commit=True)
     await transaction(broker, topic, 20, commit=False)

@@ -180,8 +180,6 @@ async def test_batches_are_full_or_in_time_and_commit_together(broker: str, topi
 async def test_handlers_of_events(broker: str, topic: str, engine: EngineName) -> None:
     await ensure_topics(broker, [topic], partitions=1)
     await write(broker, topic, keys=1, count=4)
-    if engine == "rdkafka":
-        pytest.xfail("commits of rdkafka are answered by the next fetch only")
     found: list[bytes] = []
     errors: list[Exception] = []
     places: list[frozenset[TopicPartition]] = []
