@@ -95,6 +95,11 @@ async def test_cooperative_members_keep_what_does_not_move(broker: str, topic: s
     await _only_what_moves_is_revoked(broker, topic, {"options": options})
 
 
+async def test_members_of_the_consumer_protocol_keep_what_does_not_move(broker_4_2: str, topic: str) -> None:
+    """KIP-848, where the broker assigns."""
+    await _only_what_moves_is_revoked(broker_4_2, topic, {"protocol": "consumer"})
+
+
 async def test_brokers_that_do_not_know_the_consumer_protocol_are_named(broker: str, topic: str) -> None:
     with anyio.fail_after(LONG):
         async with GroupReader(broker, group=topic, topics=[topic], engine="rdkafka", protocol="consumer") as reader:
