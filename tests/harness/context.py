@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.restart_config import RESTART
 from pywatt.config.model import ServerConfig, ServiceConfig
 from pywatt.mesh.table import MeshTable
 from pywatt.service_type import ServiceContext, StopRequest
@@ -101,7 +102,7 @@ async def start(serve: Callable[[ServiceContext], Awaitable[None]], **settings: 
         endpoint.listen()
         loopback, public = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         ports = loopback.getsockname()[1], public.getsockname()[1]
-        service = ServiceConfig(id="it", path=Path(folder), type="test")
+        service = ServiceConfig(restart=RESTART, id="it", path=Path(folder), type="test")
         context = FakeContext(service=service, endpoint=endpoint, loopback=loopback, public=public, **settings)
 
         async def run() -> None:

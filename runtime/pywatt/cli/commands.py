@@ -15,7 +15,7 @@ from pywatt.errors import EXIT_FAILURE, PywattError
 
 _COMMANDS = {
     "build": ("pywatt.cli.project.build", "Run the build commands of the services."),
-    "completion": ("pywatt.cli.completion", "Print the script with which a shell completes commands."),
+    "completion": ("pywatt.cli.completion_script", "Print the script with which a shell completes commands."),
     "config": ("pywatt.cli.inspection.config", "Show the configuration of a running app."),
     "create": ("pywatt.cli.project.create", "Make an app, or add a service to the one that is here."),
     "dev": ("pywatt.cli.lifecycle.start", "Start the app for development."),

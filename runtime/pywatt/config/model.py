@@ -62,8 +62,9 @@ class RestartConfig:
 
     policy: RestartPolicy = RestartPolicy.PERMANENT
     delay: float = 0.0
-    """Seconds before the first restart; later delays double."""
-    longest_delay: float = 15.0
+    """Seconds before the first restart, and at least before each further one; `supervisor/policy/restart.py` has their
+    growth."""
+    longest_delay: float
     """Longest delay between two starts, in seconds."""
     intensity: int = 5
     """Failures within `period` that are tolerated before the slot is in a crash loop."""
@@ -201,8 +202,8 @@ class ServiceConfig:
     """Ids that this service calls, as its type reports: stopped after it, but its start does not wait for them."""
     public_path: str | None = None
     """Path below which clients of the app reach this service, `/` for the root; None: they do not reach it."""
-    restart: RestartConfig = RestartConfig()
-    watchdog: float | None = 30.0
+    restart: RestartConfig
+    watchdog: float | None = None
     """Seconds without a sign of life from its event loop after which a worker is killed; None: never."""
     max_memory: int | None = None
     """Bytes that one worker may use before it is replaced."""

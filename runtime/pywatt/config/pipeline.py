@@ -18,7 +18,7 @@ from pywatt.config.model import RuntimeConfig
 from pywatt.config.overrides import NO_OVERRIDES, Overrides, apply_overrides, select_profiles
 from pywatt.config.schema.document_steps import expand_document, validate_document
 from pywatt.config.services import validators
-from pywatt.config.services.build import Draft, build, configure_services
+from pywatt.config.services.app_config import Draft, build, configure_services
 from pywatt.config.services.entries import listed_ids, service_entries
 from pywatt.config.services.service_config import LoadContext, load_service
 from pywatt.config.services.single_service import app_part, check_is_app, service_part, single_entry

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pywatt.config.model import LogLevel, ServiceConfig
+from pywatt.config.model import LogLevel, RestartConfig, ServiceConfig
+from pywatt.config.supervision import DEVELOPMENT_DELAY, WATCHDOG
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 
 CONTROL_ID = "pywatt.control"
@@ -55,6 +56,8 @@ def control_service(folder: Path) -> ServiceConfig:
         type=TYPE.name,
         env=dict(os.environ),
         preload=TYPE.preload,
+        restart=RestartConfig(longest_delay=DEVELOPMENT_DELAY),  # commands are wanted most while something fails
+        watchdog=WATCHDOG,
         shutdown=SHUTDOWN_SECONDS,
         log_level=LogLevel.WARN,
         internal=True,

@@ -19,10 +19,10 @@ import anyio
 
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.errors import StartError
-from pywatt.first_of import first_of
 from pywatt.supervisor.process.sockets import LOOPBACK
 from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.supervisor import Supervisor
+from pywatt.wait_any import wait_any
 
 DEFAULT_PORT = 5678
 """The port that editors assume for debugpy."""
@@ -123,7 +123,7 @@ async def _lead(app: Supervisor, service_id: str, editor: socket.socket) -> None
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as debugger:
             debugger.setblocking(False)
             await loop.sock_connect(debugger, (LOOPBACK, worker.debuggers.port))
-            await first_of(
+            await wait_any(
                 partial(_copy, editor, debugger),
                 partial(_copy, debugger, editor),
                 partial(_superseded, app, service_id, worker),

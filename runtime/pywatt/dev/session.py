@@ -23,8 +23,8 @@ from pywatt.dev.snapshot import modified
 from pywatt.dev.watch_rules import WatchRules
 from pywatt.dev.watcher import Watcher, wants_polling
 from pywatt.errors import PywattError, StartError
-from pywatt.first_of import first_of
 from pywatt.supervisor.supervisor import Supervisor
+from pywatt.wait_any import wait_any
 
 
 @dataclass(slots=True)
@@ -184,7 +184,7 @@ class DevSession:
         """Replace the service's workers, over again when there is a further change before the new ones serve."""
         while restart.changed.is_set():
             restart.changed = anyio.Event()
-            await first_of(restart.changed.wait, partial(self._replace, service_id, restart))
+            await wait_any(restart.changed.wait, partial(self._replace, service_id, restart))
         del self._restarts[service_id]
 
     async def _replace(self, service_id: str, restart: _Restart) -> None:

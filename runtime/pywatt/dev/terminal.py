@@ -11,11 +11,11 @@ from functools import partial
 
 import anyio
 
-from pywatt.dev.keys import read_keys
+from pywatt.dev.key_reader import read_keys
 from pywatt.dev.session import DevSession
 from pywatt.dev.status_line import open_status_line
-from pywatt.first_of import first_of
 from pywatt.supervisor.supervisor import Supervisor
+from pywatt.wait_any import wait_any
 
 LOOK_SECONDS = 1.0
 """Seconds between two checks of a background job for the foreground: no signal tells it."""
@@ -30,7 +30,7 @@ async def serve_terminal(app: Supervisor, session: DevSession, stop: Callable[[]
         return
     with anyio.open_signal_receiver(signal.SIGTSTP) as suspensions:
         while True:
-            await first_of(partial(anext, suspensions), partial(_use, app, session, stop))
+            await wait_any(partial(anext, suspensions), partial(_use, app, session, stop))
             # Ctrl-Z: the terminal is given back, and the shell has to see the job stop.
             os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -53,7 +53,7 @@ async def _use(app: Supervisor, session: DevSession, stop: Callable[[], None]) -
     while True:
         while not in_foreground(sys.stdin.fileno()):  # noqa: ASYNC110 - the kernel tells nobody of it
             await anyio.sleep(LOOK_SECONDS)
-        await first_of(partial(_show_and_obey, app, session, stop), session.breakpoints.wanted)
+        await wait_any(partial(_show_and_obey, app, session, stop), session.breakpoints.wanted)
         await session.breakpoints.lend(sys.stdin.fileno(), sys.stdout.fileno())
 
 

@@ -16,7 +16,7 @@ MAX_LINE_BYTES = 1024 * 1024
 _LONGEST_CHARACTER = 4
 """Bytes in UTF-8."""
 _FURTHER_BYTE = range(0x80, 0xC0)
-_OWN = frozenset({"level", "time", "msg", "pid", "hostname", "name", "worker"})
+OWN_KEYS = frozenset({"level", "time", "msg", "pid", "hostname", "name", "worker"})
 """Keys that are no further fields of a record: its level, time and message, and keys that the supervisor sets."""
 
 
@@ -108,7 +108,7 @@ def _structured(document: Mapping[str, Any], source: Source) -> LogRecord | None
         msg=msg,
         pid=source.pid,
         worker=source.worker,
-        extra={key: value for key, value in document.items() if key not in _OWN},
+        extra={key: value for key, value in document.items() if key not in OWN_KEYS},
     )
 
 

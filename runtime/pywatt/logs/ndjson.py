@@ -10,9 +10,8 @@ import re
 
 from pywatt.logs.json_object import SURROGATE, is_level, is_time, read_object
 from pywatt.logs.levels import nearest_level
-from pywatt.logs.lines import LogRecord
+from pywatt.logs.lines import OWN_KEYS, LogRecord
 
-_OWN = {"level", "time", "pid", "hostname", "name", "worker", "msg"}
 _ESCAPED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
 """Characters that a terminal obeys or many programs take for a line break. JSON itself escapes all below U+0020."""
 
@@ -52,5 +51,5 @@ def from_line(line: str | bytes) -> LogRecord | None:
         msg=msg,
         pid=pid if isinstance(pid, int) else 0,
         worker=worker if isinstance(worker, int) else None,
-        extra={key: value for key, value in document.items() if key not in _OWN},
+        extra={key: value for key, value in document.items() if key not in OWN_KEYS},
     )

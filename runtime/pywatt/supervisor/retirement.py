@@ -8,9 +8,9 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from pywatt.first_of import first_of
 from pywatt.supervisor.publication import Publication
 from pywatt.supervisor.slot import WorkerSlot
+from pywatt.wait_any import wait_any
 
 MOST_RETIRING = 4
 """Running retired workers of a service above which the next replacement waits for the end of one."""
@@ -43,15 +43,15 @@ class Retirement:
             running = [slot for slot in self._slots if not slot.ended.is_set()]
             if len(running) < MOST_RETIRING:
                 return
-            await first_of(self._stopping.wait, *(slot.ended.wait for slot in running))
+            await wait_any(self._stopping.wait, *(slot.ended.wait for slot in running))
 
     async def _drain(self, slot: WorkerSlot, left: anyio.Event) -> None:
         """Wait until no call to the slot's worker is left, then have it stop. `left`: set when no new ones come."""
         version = self._mesh.publish(self._service_id)
         try:
-            await first_of(self._stopping.wait, slot.ended.wait, partial(self._mesh.followed, version))
+            await wait_any(self._stopping.wait, slot.ended.wait, partial(self._mesh.followed, version))
             left.set()
-            await first_of(self._stopping.wait, slot.ended.wait, partial(self._mesh.drained, version))
+            await wait_any(self._stopping.wait, slot.ended.wait, partial(self._mesh.drained, version))
             slot.retire(linger=self._linger)
             await slot.ended.wait()
         finally:

@@ -20,7 +20,6 @@ from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.control import metadata
 from pywatt.control.runtime_folder import RuntimeFolder, runtime_folder
 from pywatt.control.service import control_service
-from pywatt.first_of import first_of
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.supervisor.commands import Commands
 from pywatt.supervisor.folder_repair import FolderRepair
@@ -32,6 +31,7 @@ from pywatt.supervisor.process.reaper import ExitStatus, open_reaper
 from pywatt.supervisor.process.sockets import open_endpoint
 from pywatt.supervisor.process.worker_factory import WorkerFactory
 from pywatt.supervisor.supervisor import Supervisor
+from pywatt.wait_any import wait_any
 from pywatt.worker.process.descendant_mark import end_marked, is_of_app
 from pywatt.worker.process.prctl import adopt_orphans
 
@@ -92,7 +92,7 @@ async def run_app(
                 tasks.start_soon(_kill_when_forced, supervisor, force)
                 tasks.start_soon(forkserver.stay, reaper, partial(_tell_launch, supervisor, forkserver))
                 tasks.start_soon(accompany, supervisor)
-                await first_of(stop.wait, partial(supervisor.start, tasks))
+                await wait_any(stop.wait, partial(supervisor.start, tasks))
                 if supervisor.failure is None and not stop.is_set():
                     _say_if_refused(supervisor, announce)
                     tasks.start_soon(commands.serve, supervisor, describe)

@@ -15,10 +15,9 @@ from anyio.abc import TaskGroup
 
 from pywatt.config.model import LogLevel, ProbeConfig, ServerConfig, ServiceConfig
 from pywatt.errors import ServiceFailed
-from pywatt.first_of import first_of
 from pywatt.mesh.table import MeshService, ServiceState
 from pywatt.supervisor.monitor.probe_kinds import run_probe
-from pywatt.supervisor.monitor.start_deadlocks import DeadlockDetector
+from pywatt.supervisor.monitor.service_deadlocks import DeadlockDetector
 from pywatt.supervisor.process.before_start import run_before_start
 from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.process.worker_factory import WorkerFactory, WorkerSpec
@@ -26,6 +25,7 @@ from pywatt.supervisor.publication import Publication
 from pywatt.supervisor.retirement import Retirement
 from pywatt.supervisor.service_status import mesh_service
 from pywatt.supervisor.slot import WorkerSlot, why_refused
+from pywatt.wait_any import wait_any
 
 
 class ServiceHost(Protocol):
@@ -109,7 +109,7 @@ class Service:
         """
         try:
             if dependencies:
-                await first_of(self._stopping.wait, partial(asyncio.wait, dependencies))
+                await wait_any(self._stopping.wait, partial(asyncio.wait, dependencies))
             if self._held or any(dependency.exception() for dependency in dependencies):
                 return
             async with anyio.create_task_group() as self._tasks:
@@ -335,7 +335,7 @@ class Service:
             except ServiceFailed as failure:
                 failures.append(failure)
 
-        await first_of(self._stopping.wait, run)
+        await wait_any(self._stopping.wait, run)
         return failures[0] if failures else None
 
     def _hinder(self, failure: ServiceFailed | None) -> None:
@@ -346,7 +346,7 @@ class Service:
     async def _first_failure(self, slots: Sequence[WorkerSlot]) -> ServiceFailed | None:
         """Wait until all are started, one has failed, or the service is told to stop."""
         started = [slot.started for slot in slots]
-        await first_of(self._stopping.wait, partial(asyncio.wait, started, return_when=asyncio.FIRST_EXCEPTION))
+        await wait_any(self._stopping.wait, partial(asyncio.wait, started, return_when=asyncio.FIRST_EXCEPTION))
         failures = (future.exception() for future in started if future.done())
         return next((failure for failure in failures if isinstance(failure, ServiceFailed)), None)
 

@@ -13,13 +13,13 @@ import anyio
 
 from pywatt.config.model import LogLevel, ProbeConfig, ServiceConfig
 from pywatt.errors import ServiceFailed, StartError
-from pywatt.first_of import first_of
 from pywatt.supervisor.monitor.probe_runner import ProbeRunner
-from pywatt.supervisor.monitor.start_deadlocks import HINT
+from pywatt.supervisor.monitor.service_deadlocks import HINT
 from pywatt.supervisor.policy.restart import GiveUp, RestartHistory, after_exit
 from pywatt.supervisor.process.kernel_limits import refused
 from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.process.worker_factory import WorkerFactory, WorkerSpec
+from pywatt.wait_any import wait_any
 
 LAST_LINE = 300
 """Characters of a failed worker's last line of output that callers are told."""
@@ -141,7 +141,7 @@ class WorkerSlot:
                 self._announce(failure, decision.delay)
                 self._hurry = anyio.Event()
                 with anyio.move_on_after(decision.delay):
-                    await first_of(self._retire.wait, self._hurry.wait, self._hold.wait)
+                    await wait_any(self._retire.wait, self._hurry.wait, self._hold.wait)
                 if self._hurry.is_set():
                     history = RestartHistory()
             self._host.changed()
@@ -199,11 +199,11 @@ class WorkerSlot:
                 probes = ProbeRunner(self.config.probes, partial(self._run_probe, worker), partial(self._note, worker))
                 with anyio.move_on_after(limit) as starting:
                     worker.debuggers.on_change = partial(_hold_start, worker, starting, limit)
-                    await first_of(
+                    await wait_any(
                         partial(self._get_ready, worker, probes, passed), self._retire.wait, worker.has_exited
                     )
                 if passed.is_set():
-                    await first_of(
+                    await wait_any(
                         partial(self._watch, worker, probes),
                         self._retire.wait,
                         self._recycle.wait,
@@ -211,7 +211,7 @@ class WorkerSlot:
                     )
                 told_to_end = self._retire.is_set() or self._recycle.is_set()
                 if self._retire.is_set() and not self._may_not_linger.is_set():
-                    await first_of(partial(worker.stop, self.config.drain, linger=True), self._may_not_linger.wait)
+                    await wait_any(partial(worker.stop, self.config.drain, linger=True), self._may_not_linger.wait)
                 if told_to_end:
                     await worker.stop(self.config.shutdown)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong with one worker must not end the others

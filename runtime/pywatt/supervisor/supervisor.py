@@ -24,7 +24,7 @@ from pywatt.logs.lines import LogRecord
 from pywatt.mesh.table import MeshTable
 from pywatt.supervisor.fallback_server import FallbackServer
 from pywatt.supervisor.monitor.monitor import Monitor
-from pywatt.supervisor.monitor.start_deadlocks import DeadlockDetector
+from pywatt.supervisor.monitor.service_deadlocks import DeadlockDetector
 from pywatt.supervisor.policy.config_diff import ConfigDiff, config_diff
 from pywatt.supervisor.policy.stop_order import stop_levels
 from pywatt.supervisor.process.kernel_limits import raise_open_files_limit, refused

@@ -17,14 +17,14 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from pywatt.errors import MissingExtra
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.mesh.import_hook import on_import
 
 RELEASE_SECONDS = 0.5
 """Seconds after which the terminal is given back when a step reaches no further line, as at the end of a request."""
 HINT = "only `pywatt dev` in a terminal lends it: run that, or attach an editor with `pywatt dev --debug SERVICE`"
 
-logger = reporter("pywatt.worker")
+logger = pywatt_logger("pywatt.worker")
 
 
 def adapt_pdb(terminal: socket.socket | None) -> None:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from pywatt.channel.messages import Ping, Pong
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 
-logger = reporter("pywatt.worker")
+logger = pywatt_logger("pywatt.worker")
 
 Gauge = Callable[[], float]
 

@@ -11,7 +11,7 @@ from itertools import count
 from pywatt.backoff import backoff
 from pywatt.errors import MeshError
 from pywatt.http.client.address import TcpAddress
-from pywatt.http.client.probe import get_status
+from pywatt.http.client.get_status import get_status
 from pywatt_services.command.listening import Address
 
 FIRST_PAUSE = 0.005

@@ -15,7 +15,7 @@ from pywatt.http.server.writer import CONTINUE, write_response_head
 from pywatt.http.websocket import accepts, handshake_key
 from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.forwarding import UPGRADE, last_value, outer_prefix, write_request_head
-from pywatt_services.gateway.protocols import GatewayContext
+from pywatt_services.gateway.gateway_context import GatewayContext
 from pywatt_services.gateway.proxy_state import AWAITING, CONNECTING, ENDED, RESPONDING, TUNNEL, transition
 from pywatt_services.gateway.response_addresses import Addresses
 from pywatt_services.gateway.retry import may_retry

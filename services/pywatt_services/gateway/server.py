@@ -13,7 +13,7 @@ from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.server import HttpServer, serving
 from pywatt.http.server.state import TUNNEL
 from pywatt_services.gateway.connection import GatewayConnection
-from pywatt_services.gateway.protocols import Upstreams
+from pywatt_services.gateway.gateway_context import Upstreams
 from pywatt_services.gateway.routes import RouteTable
 
 

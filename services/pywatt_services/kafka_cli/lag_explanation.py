@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pywatt.cli.arguments import completions
+from pywatt.cli.arguments import name_completion
 from pywatt.cli.arguments.selection import ID_HELP, find_services
 from pywatt.cli.inspection.inject import send_request
 from pywatt.cli.output.table import counted, json_option, print_json, print_table
@@ -21,7 +21,7 @@ TIMEOUT = 30.0  # seconds
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("words", metavar="[ID] [SERVICE]", nargs=-1, shell_complete=completions.services)
+@click.argument("words", metavar="[ID] [SERVICE]", nargs=-1, shell_complete=name_completion.services)
 @click.option("--service", metavar="SERVICE", help="The same as the word SERVICE.")
 @json_option
 def why(words: tuple[str, ...], service: str | None, as_json: bool) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Awaitable
 from typing import Any
 from urllib.parse import urlsplit
 
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.asgi.lifespan import Application, Receive, Scope, Send
 
-logger = reporter("pywatt.python")
+logger = pywatt_logger("pywatt.python")
 
 
 def at_home(app: Application, *, prefix: str, production: bool) -> Application:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pywatt.worker.process.interpreter import NEEDED
+from pywatt.worker.process.other_interpreter import NEEDED
 
 NAMES = (".venv", "venv")
 _LIBRARY = re.compile(r"python3\.(\d+)t?")

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 from harness.hooks import LONG, Hooks, ReadRecords, RunHooks, Target
+from harness.restart_config import RESTART
 
 from pywatt.config.model import ServiceConfig
 from pywatt.mesh.client import MeshClient
@@ -65,7 +66,7 @@ def run_hooks(target: Target, tmp_path: Path, engine: str) -> RunHooks:
             for listener in (endpoint, loopback):
                 listener.listen()
                 listener.setblocking(False)
-            service = ServiceConfig(id="kafka-hooks", path=tmp_path, type="kafka-hooks")
+            service = ServiceConfig(restart=RESTART, id="kafka-hooks", path=tmp_path, type="kafka-hooks")
             async with MeshClient(table) as mesh, anyio.create_task_group() as tasks:
                 hooks = Hooks(service, slot, mesh, endpoint, loopback)
 

@@ -27,7 +27,7 @@ ALLOWED = {
 }
 
 LAYERS: tuple[set[str], ...] = (
-    {"backoff", "first_of", "procfs", "redaction", "testing"},
+    {"backoff", "wait_any", "procfs", "redaction", "testing"},
     {"errors"},
     {"http"},
     {"mesh"},

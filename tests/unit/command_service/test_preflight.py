@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from harness.restart_config import RESTART
 
 from pywatt.config.model import ServiceConfig
 from pywatt.service_type import Preflight
@@ -15,7 +16,9 @@ from pywatt_services.command.options import CommandOptions
 
 def missing(folder: Path, program: str, *, expands: bool = True) -> list[str]:
     options = CommandOptions(run=(program, "x"), expands=expands, env={"TOOL": "./tool"})
-    service = ServiceConfig(id="web", path=folder, type="command", options=options, env={"PATH": "/bin:/usr/bin"})
+    service = ServiceConfig(
+        restart=RESTART, id="web", path=folder, type="command", options=options, env={"PATH": "/bin:/usr/bin"}
+    )
     problems = list(cast(Preflight, TYPE).preflight(service))
     assert all(problem.key == "command" and problem.hint for problem in problems)
     return [problem.message for problem in problems]

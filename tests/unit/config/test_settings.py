@@ -129,7 +129,7 @@ def test_workers(app: Any) -> None:
         (200, False, RestartConfig(delay=0.2, longest_delay=15.0)),
         (5, False, RestartConfig(longest_delay=15.0)),
         (0, True, RestartConfig(policy=RestartPolicy.TEMPORARY, longest_delay=300.0)),
-        ("false", False, RestartConfig(policy=RestartPolicy.TEMPORARY)),
+        ("false", False, RestartConfig(policy=RestartPolicy.TEMPORARY, longest_delay=15.0)),
     ],
 )
 def test_restart(app: Any, value: Any, production: bool, expected: RestartConfig) -> None:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from harness.restart_config import RESTART
 
 from pywatt.config.model import AutoloadConfig, RuntimeConfig, ServiceConfig, WatchConfig
 from pywatt.dev.snapshot import Snapshot, changed_files, scan
@@ -19,7 +20,7 @@ def watch_rules(root: Path, *services: ServiceConfig, autoload: AutoloadConfig |
 
 
 def api(root: Path, *ignore: str) -> ServiceConfig:
-    return ServiceConfig(id="api", path=root / "api", type="python", watch=WatchConfig(ignore=ignore))
+    return ServiceConfig(restart=RESTART, id="api", path=root / "api", type="python", watch=WatchConfig(ignore=ignore))
 
 
 def write(root: Path, *names: str) -> None:
@@ -64,7 +65,7 @@ def test_a_replaced_folder_is_a_change_of_its_files(root: Path) -> None:
 
 def test_a_new_folder_under_autoload_is_a_change_and_so_is_what_is_put_into_it(root: Path) -> None:
     write(root, "services/first/app.py")
-    loaded = ServiceConfig(id="first", path=root / "services/first", type="python")
+    loaded = ServiceConfig(restart=RESTART, id="first", path=root / "services/first", type="python")
     watched = watch_rules(root, loaded, autoload=AutoloadConfig(path=root / "services", exclude=frozenset({"data"})))
     before = scan(watched)
     for name in ("second", "data", ".cache", "__pycache__"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from harness.restart_config import RESTART
 
 from pywatt.config.model import RuntimeConfig, ServiceConfig, WatchConfig
 from pywatt.dev.watch_rules import Affected, WatchRules
@@ -12,15 +13,18 @@ from pywatt.dev.watch_rules import Affected, WatchRules
 def watch_rules(tmp_path: Path) -> WatchRules:
     (tmp_path / ".gitignore").write_text("*.generated.py\n")
     services = [
-        ServiceConfig(id="api", path=tmp_path / "api", type="python"),
-        ServiceConfig(id="inner", path=tmp_path / "api/inner", type="python"),
+        ServiceConfig(restart=RESTART, id="api", path=tmp_path / "api", type="python"),
+        ServiceConfig(restart=RESTART, id="inner", path=tmp_path / "api/inner", type="python"),
         ServiceConfig(
+            restart=RESTART,
             id="site",
             path=tmp_path / "site",
             type="command",
             watch=WatchConfig(allow=("*.md",), ignore=("drafts/",)),
         ),
-        ServiceConfig(id="still", path=tmp_path / "still", type="python", watch=WatchConfig(enabled=False)),
+        ServiceConfig(
+            restart=RESTART, id="still", path=tmp_path / "still", type="python", watch=WatchConfig(enabled=False)
+        ),
     ]
     for service in services:
         service.path.mkdir()

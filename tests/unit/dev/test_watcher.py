@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from harness.restart_config import RESTART
 from watchfiles import awatch
 from watchfiles.main import FileChange
 
@@ -18,7 +19,7 @@ from pywatt.dev.watcher import Watcher, wants_polling
 
 
 def watch_rules(root: Path) -> WatchRules:
-    service = ServiceConfig(id="api", path=root, type="python")
+    service = ServiceConfig(restart=RESTART, id="api", path=root, type="python")
     config = RuntimeConfig(name="x", root=root, file=root / "watt.json", services=(service,), entrypoint=None)
     return WatchRules(config, {})
 

@@ -12,7 +12,7 @@ import pytest
 
 from pywatt.service_type import Configured, OptionsError, Placement
 from pywatt.worker.asgi.engine import EngineName
-from pywatt.worker.process.interpreter import NEEDED
+from pywatt.worker.process.other_interpreter import NEEDED
 from pywatt_services.python import TYPE
 from pywatt_services.python.options import Interface, PythonOptions
 

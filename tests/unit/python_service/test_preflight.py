@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from harness.restart_config import RESTART
 
 from pywatt.config.model import ServiceConfig
 from pywatt.errors import Problem
@@ -28,6 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 def missing(folder: Path, module: str, interpreter: Path | None = None) -> list[Problem]:
     service = ServiceConfig(
+        restart=RESTART,
         id="api",
         path=folder,
         type="python",

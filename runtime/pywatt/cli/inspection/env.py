@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pywatt.cli.arguments import completions
+from pywatt.cli.arguments import name_completion
 from pywatt.cli.arguments.selection import ID_HELP, find_service
 from pywatt.cli.output.table import json_option, print_json
 
@@ -12,7 +12,7 @@ secrets_option = click.option("--secrets", is_flag=True, help="Show passwords, k
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("words", metavar="[ID] SERVICE", nargs=-1, required=True, shell_complete=completions.services)
+@click.argument("words", metavar="[ID] SERVICE", nargs=-1, required=True, shell_complete=name_completion.services)
 @secrets_option
 @json_option
 def env(words: tuple[str, ...], secrets: bool, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from pywatt.cli.arguments import completions
+from pywatt.cli.arguments import name_completion
 from pywatt.cli.arguments.selection import ACTING_ID_HELP, find_services
 from pywatt.cli.output.table import json_option, print_json
 from pywatt.control.discovery import named, running
@@ -22,7 +22,7 @@ DEFAULT_SECONDS = 30.0
 
 
 @click.command(epilog=ACTING_ID_HELP)
-@click.argument("words", metavar="[ID] [SERVICE] [PATH]", nargs=-1, shell_complete=completions.services)
+@click.argument("words", metavar="[ID] [SERVICE] [PATH]", nargs=-1, shell_complete=name_completion.services)
 @click.option("-X", "-m", "--method", help="[default: GET; POST with -d]")
 @click.option("-p", "--path", help="The path, instead of as the last word.  [default: /]")
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header; may be repeated.")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from pywatt.cli.arguments import completions
+from pywatt.cli.arguments import name_completion
 from pywatt.cli.arguments.selection import ID_HELP
 from pywatt.cli.inspection.history_lookup import find_history
 from pywatt.config.diagnostics.hints import suggest
@@ -26,7 +26,7 @@ _LEVELS = [level.name.lower() for level in LogLevel if level is not LogLevel.SIL
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1, shell_complete=completions.services)
+@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1, shell_complete=name_completion.services)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on, until Ctrl-C.")
 @click.option("-s", "--since", metavar="WHEN", help="From then on: a span (10m, 2h) or a moment (2026-03-01T12:30).")
 @click.option("-l", "--level", type=click.Choice(_LEVELS), default="info", show_default=True, help="And above.")

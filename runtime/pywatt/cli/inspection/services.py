@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from pywatt.cli.arguments import completions
+from pywatt.cli.arguments import name_completion
 from pywatt.cli.arguments.selection import ID_HELP, find_app
 from pywatt.cli.output.table import STATE_COLOURS, duration, json_option, megabytes, print_json, print_table
 from pywatt.logs.escapes import for_terminal
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("wanted", metavar="[ID]", required=False, shell_complete=completions.apps)
+@click.argument("wanted", metavar="[ID]", required=False, shell_complete=name_completion.apps)
 @click.option("-a", "--all", "show_all", is_flag=True, help="Show the services that pywatt starts by itself too.")
 @json_option
 def services(wanted: str | None, show_all: bool, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pywatt.cli.arguments import completions
+from pywatt.cli.arguments import name_completion
 from pywatt.cli.arguments.selection import ID_HELP, find_service
 from pywatt.cli.output.table import json_option, print_json
 from pywatt.errors import EXIT_FAILURE
@@ -12,7 +12,7 @@ from pywatt.logs.escapes import for_terminal
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("words", metavar="[ID] SERVICE", nargs=-1, required=True, shell_complete=completions.services)
+@click.argument("words", metavar="[ID] SERVICE", nargs=-1, required=True, shell_complete=name_completion.services)
 @json_option
 def stack(words: tuple[str, ...], as_json: bool) -> int:
     """Show the stack of each thread of each worker of SERVICE, even when its event loop hangs."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from pywatt.cli.arguments import completions
+from pywatt.cli.arguments import name_completion
 from pywatt.cli.arguments.selection import ACTING_ID_HELP, find_app
 from pywatt.cli.output.table import json_option, print_json
 
 
 @click.command(epilog=ACTING_ID_HELP)
-@click.argument("wanted", metavar="[ID]", required=False, shell_complete=completions.apps)
+@click.argument("wanted", metavar="[ID]", required=False, shell_complete=name_completion.apps)
 @json_option
 def reload(wanted: str | None, as_json: bool) -> None:
     """Read the config files again and apply the difference in place; on an error nothing changes."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import click
 
-from pywatt.cli.arguments import completions
+from pywatt.cli.arguments import name_completion
 from pywatt.cli.arguments.selection import ACTING_ID_HELP, find_app, find_services
 from pywatt.cli.output.table import json_option, print_json
 from pywatt.control.client import ControlClient
@@ -23,7 +23,7 @@ DEFAULT_SECONDS = 60.0
 
 
 @click.command(epilog=ACTING_ID_HELP)
-@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1, shell_complete=completions.services)
+@click.argument("words", metavar="[ID] [SERVICE]...", nargs=-1, shell_complete=name_completion.services)
 @click.option("-t", "--timeout", default=DEFAULT_SECONDS, show_default=True, help="Seconds to wait for its end.")
 @json_option
 def stop(words: tuple[str, ...], timeout: float, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from pywatt.config.overrides import Overrides
 from pywatt.control.client import ControlClient
 from pywatt.control.discovery import implied, running
 from pywatt.errors import ControlError
-from pywatt.worker.process.interpreter import environment
+from pywatt.worker.process.other_interpreter import environment
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

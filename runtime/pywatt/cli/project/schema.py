@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import pywatt_schemas
-from pywatt.cli.arguments import completions
+from pywatt.cli.arguments import name_completion
 from pywatt.cli.output.table import json_option, print_json
 from pywatt.config.diagnostics.hints import suggest
 from pywatt.errors import NotKnown
@@ -19,7 +19,7 @@ ROOT = "runtime"
 
 
 def _complete_name(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return completions.matching([ROOT, *sorted(registered())], incomplete)
+    return name_completion.matching([ROOT, *sorted(registered())], incomplete)
 
 
 @click.command()

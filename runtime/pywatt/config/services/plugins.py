@@ -16,7 +16,7 @@ from pywatt.config.files.key_path import KeyPath, format_key_path, parse_key_pat
 from pywatt.config.model import ServiceConfig
 from pywatt.config.services.installed_packages import check_packages
 from pywatt.config.services.service_config import ConfiguredService, LoadContext, LoadedService
-from pywatt.config.supervision import restart_of
+from pywatt.config.supervision import WATCHDOG, restart_of
 from pywatt.service_type import Configured, IsPlugin, OptionsError, Placement, ServiceType
 
 PLUGINS = "plugins"
@@ -191,6 +191,7 @@ def internal_service(
         calls=made.calls,
         preload=(*service_type.preload, *made.preload),
         restart=restart_of((settings.supervision,), production=context.production),
+        watchdog=WATCHDOG,
         shutdown=settings.shutdown.service,
         drain=settings.shutdown.drain,
         log_level=settings.log_level,

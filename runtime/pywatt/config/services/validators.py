@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pywatt.config.diagnostics.diagnostics import Diagnostics
 from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.files.key_path import parse_key_path
-from pywatt.config.services.build import BROKER, Draft
+from pywatt.config.services.app_config import BROKER, Draft
 from pywatt.config.services.entries import ServiceEntry
 from pywatt.config.services.installed_packages import check_packages
 from pywatt.config.services.topology import find_cycle

@@ -50,7 +50,7 @@ async def probe_http(address: str, path: str, service_id: str, timeout: float) -
     """GET the path from an endpoint (in the form of `Endpoint.address`); return the problem, or nothing."""
     # Imported with the first probe: an app without one does not pay for it.
     from pywatt.http.client.address import parse_endpoint
-    from pywatt.http.client.probe import get_status
+    from pywatt.http.client.get_status import get_status
 
     try:
         async with asyncio.timeout(timeout):

@@ -18,7 +18,7 @@ from pywatt.config.model import ServiceConfig
 from pywatt.errors import ServiceFailed
 from pywatt.supervisor.process.output import open_output_pipes
 from pywatt.supervisor.process.worker_factory import WorkerFactory
-from pywatt.worker.process.interpreter import environment
+from pywatt.worker.process.other_interpreter import environment
 
 
 async def run_before_start(service: ServiceConfig, env: Mapping[str, str], factory: WorkerFactory) -> None:

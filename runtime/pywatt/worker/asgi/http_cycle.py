@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pywatt.http.headers import LAST_CHUNK, chunk
 from pywatt.http.server.writer import CONTINUE, status_line
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.asgi.fast_path.head import plain_head
 from pywatt.worker.asgi.lifespan import Application, Message, Scope
 
@@ -40,7 +40,7 @@ _FAILURE: tuple[Message, ...] = (
     {"type": "http.response.body", "body": b"Internal Server Error"},
 )
 
-logger = reporter("uvicorn.error")
+logger = pywatt_logger("uvicorn.error")
 
 
 class HttpCycle:

@@ -16,7 +16,7 @@ from pywatt.errors import MissingExtra
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.open_connections import OpenConnections
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.asgi.drain import Drainable
 from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.engine import Listeners, is_not_a_cancellation
@@ -138,7 +138,7 @@ def _config(listeners: Listeners) -> Config:
     config.keep_alive_timeout = ConnectionLimits().keep_alive
     config.h11_max_incomplete_size = H11_SIZE
     config.accesslog = None
-    config.errorlog = reporter("hypercorn.error")
+    config.errorlog = pywatt_logger("hypercorn.error")
     config.include_server_header = False
     config.include_date_header = listeners.public is not None
     return config

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from pywatt.errors import StartError
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 
-logger = reporter("pywatt.worker")
+logger = pywatt_logger("pywatt.worker")
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

@@ -12,7 +12,7 @@ from typing import Any
 from uvicorn import Config
 
 from pywatt.http.server.open_connections import OpenConnections
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.asgi.drain import Drainable
 from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.engine import Listeners, is_not_a_cancellation
@@ -23,7 +23,7 @@ from pywatt.worker.asgi.websocket import WorkerWebSocket
 CANCEL_LIMIT = 1.0
 """Seconds that requests get to end after they were cut off."""
 
-logger = reporter("uvicorn.error")
+logger = pywatt_logger("uvicorn.error")
 
 
 class _UvicornEngine:

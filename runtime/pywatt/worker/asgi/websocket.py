@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.asgi.forwarded import UNIX_CLIENT, UNIX_SERVER, is_inside
 
 
@@ -16,7 +16,7 @@ class WorkerWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.logger = reporter("uvicorn.error")
+        self.logger = pywatt_logger("uvicorn.error")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

@@ -1,4 +1,4 @@
-"""The bootstrap of a worker in another Python: see `pywatt.worker.process.interpreter`.
+"""The bootstrap of a worker in another Python: see `pywatt.worker.process.other_interpreter`.
 
 Run as a script, by any version of Python 3 and where pywatt is not installed: so it imports nothing but the standard
 library until it has found all its requirements, and reports missing ones otherwise.

@@ -22,7 +22,7 @@ from pywatt.channel.messages import Debugging, encode
 from pywatt.channel.stream import open_channel
 from pywatt.errors import PywattError
 from pywatt.logs.python import configure_logging, python_level, text_of
-from pywatt.logs.reporter import open_reports, reporter
+from pywatt.logs.pywatt_logger import open_pywatt_loggers, pywatt_logger
 from pywatt.mesh import resolver_patches
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
@@ -31,19 +31,19 @@ from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, import
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb, listen_for_editor
 from pywatt.worker.launch_message import LaunchMessage
-from pywatt.worker.process.bytecode import cache_settled_files_only
 from pywatt.worker.process.descendant_mark import put_mark
 from pywatt.worker.process.fork_signals import forget_signals_in_children
 from pywatt.worker.process.prctl import die_with_parent
 from pywatt.worker.process.process_exit import FAILURE_GRACE, ProcessExit
 from pywatt.worker.process.sniffio_hint import asyncio_runs_here
+from pywatt.worker.process.stale_bytecode import cache_settled_files_only
 from pywatt.worker.process.startup_variables import make_good, need_new_interpreter, open_output
 from pywatt.worker.stack_dump import STACK_SIGNAL
 from pywatt.worker.user_traceback import root_cause, trim
 
 EXIT_FAILURE = 1
 
-logger = reporter("pywatt.worker")
+logger = pywatt_logger("pywatt.worker")
 
 
 def run(launch: LaunchMessage, descriptors: list[int]) -> int:
@@ -58,7 +58,7 @@ def run(launch: LaunchMessage, descriptors: list[int]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     service = launch.service
     if service.interpreter is not None or need_new_interpreter(launch.env, os.environ, service.path):
-        from pywatt.worker.process.interpreter import exec_interpreter
+        from pywatt.worker.process.other_interpreter import exec_interpreter
 
         exec_interpreter(launch, passed)
         return EXIT_FAILURE  # it could not be run, and has said so
@@ -74,7 +74,7 @@ def run_after_exec(launch: LaunchMessage, passed: Mapping[str, int], service_typ
 def _run_service(launch: LaunchMessage, passed: Mapping[str, int], entry: EntryPoint) -> int:
     _enter_service(launch)
     configure_logging(launch.service.log_level)
-    open_reports(python_level(launch.service.log_level))
+    open_pywatt_loggers(python_level(launch.service.log_level))
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in passed.items()}
     ending = ProcessExit()
     try:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.user_traceback import is_machinery
 
 FAILURE_GRACE = 1.0
@@ -27,7 +27,7 @@ MARGIN_SHARE = 0.05
 MOST_NAMES = 10
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
-logger = reporter("pywatt.worker")
+logger = pywatt_logger("pywatt.worker")
 
 
 class Phase(enum.Enum):

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from pywatt.http.headers import HOP_BY_HOP, Header, check_header
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.asgi.lifespan import Message, Send
 from pywatt.worker.wsgi.request_body import ClientLeft, RequestBody
 
@@ -20,7 +20,7 @@ WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 BODILESS = (204, 304)
 LENGTH_DIGITS = 18
 
-logger = reporter("pywatt.worker")
+logger = pywatt_logger("pywatt.worker")
 
 
 class WsgiResponse:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from pywatt.logs.reporter import reporter
+from pywatt.logs.pywatt_logger import pywatt_logger
 
 MAX_ABANDONED = 200
 """Threads beyond the configured number, in place of those whose application does not return though its client is gone.
@@ -23,7 +23,7 @@ A request changes threads three times. It must be shorter than the callbacks in 
 clients: after a callback that ends earlier the loop takes the interpreter again before the thread has woken.
 """
 
-logger = reporter("pywatt.worker")
+logger = pywatt_logger("pywatt.worker")
 
 
 class Threads:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import anyio
 import pytest
+from harness.restart_config import RESTART
 
 from pywatt.config.model import LogLevel, ScalingConfig, ServiceConfig, Signal, Threshold
 from pywatt.supervisor.monitor.autoscaler import Autoscaler
@@ -81,8 +82,8 @@ async def test_a_service_follows_the_lag_that_is_measured_for_it(
     scaling = ScalingConfig(
         minimum=1, maximum=2, grace_period=0.0, signals={Signal.KAFKA_LAG: Threshold(up=1000, down=100)}
     )
-    worker = Service(ServiceConfig(id="worker", path=Path(), type="command", scaling=scaling), own)
-    health = Service(ServiceConfig(id="health", path=Path(), type="health"), reported)
+    worker = Service(ServiceConfig(restart=RESTART, id="worker", path=Path(), type="command", scaling=scaling), own)
+    health = Service(ServiceConfig(restart=RESTART, id="health", path=Path(), type="health"), reported)
     app = App({"worker": worker, "health": health})
     scaler = Autoscaler(cast(Any, app), lambda: 0.0, {})
     async with anyio.create_task_group() as tasks:

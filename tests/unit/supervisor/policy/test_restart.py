@@ -27,7 +27,7 @@ def fail(
 
 
 def test_the_first_failure_is_answered_at_once() -> None:
-    _, decision = fail(RestartHistory(), RestartConfig())
+    _, decision = fail(RestartHistory(), RestartConfig(longest_delay=15))
     assert decision == StartAgain(delay=0, crash_loop=False)
 
 
@@ -42,7 +42,7 @@ def test_further_failures_wait_longer_and_longer_up_to_a_limit() -> None:
 
 
 def test_more_failures_in_a_period_than_the_intensity_allows_are_a_crash_loop() -> None:
-    policy = RestartConfig(intensity=3, period=60)
+    policy = RestartConfig(intensity=3, period=60, longest_delay=15)
     history, loops = RestartHistory(), []
     for second in (0, 1, 2, 3, 70):
         history, decision = fail(history, policy, now=second)
@@ -51,24 +51,26 @@ def test_more_failures_in_a_period_than_the_intensity_allows_are_a_crash_loop() 
 
 
 def test_a_stable_time_makes_earlier_failures_forgotten() -> None:
-    history, decision = fail(RestartHistory(failures=20), RestartConfig(), ready_seconds=STABLE_TIME)
+    history, decision = fail(RestartHistory(failures=20), RestartConfig(longest_delay=15), ready_seconds=STABLE_TIME)
     assert (history.failures, decision.delay) == (1, 0)
 
 
 def test_a_transient_worker_that_finished_stays_down_and_one_that_failed_does_not() -> None:
-    policy = RestartConfig(policy=RestartPolicy.TRANSIENT)
+    policy = RestartConfig(policy=RestartPolicy.TRANSIENT, longest_delay=15)
     _, done = after_exit(RestartHistory(), policy, exit_code=0, ready_seconds=1, now=0, random=0)
     assert done == GiveUp(failed=False)
     fail(RestartHistory(), policy)
 
 
 def test_a_permanent_worker_is_started_again_after_exit_status_0_too() -> None:
-    _, decision = after_exit(RestartHistory(), RestartConfig(), exit_code=0, ready_seconds=1, now=0, random=0)
+    _, decision = after_exit(
+        RestartHistory(), RestartConfig(longest_delay=15), exit_code=0, ready_seconds=1, now=0, random=0
+    )
     assert isinstance(decision, StartAgain)
 
 
 def test_a_temporary_worker_is_never_started_again() -> None:
-    policy = RestartConfig(policy=RestartPolicy.TEMPORARY)
+    policy = RestartConfig(policy=RestartPolicy.TEMPORARY, longest_delay=15)
     for code in (0, 1, -9):
         _, decision = after_exit(RestartHistory(), policy, exit_code=code, ready_seconds=1, now=0, random=0)
         assert decision == GiveUp(failed=code != 0)

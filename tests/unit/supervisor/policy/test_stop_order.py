@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.restart_config import RESTART
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,9 @@ from pywatt.supervisor.policy.stop_order import stop_levels
 
 
 def service(service_id: str, *, dependencies: tuple[str, ...] = (), calls: tuple[str, ...] = ()) -> ServiceConfig:
-    return ServiceConfig(id=service_id, path=Path("/"), type="python", dependencies=dependencies, calls=calls)
+    return ServiceConfig(
+        restart=RESTART, id=service_id, path=Path("/"), type="python", dependencies=dependencies, calls=calls
+    )
 
 
 def test_the_entrypoint_stops_first_and_the_broker_last() -> None:

@@ -9,20 +9,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from pywatt.logs import reporter as reports
-from pywatt.logs.reporter import Reporter, open_reports
+from pywatt.logs import pywatt_logger as module
+from pywatt.logs.pywatt_logger import PywattLogger, open_pywatt_loggers
 
 
 @pytest.fixture
 def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Replace standard output by a pipe while reports are opened, and return its other end."""
+    """Replace standard output by a pipe while the loggers are opened, and return its other end."""
     reader, writer = os.pipe()
-    monkeypatch.setattr(reports, "_output", None)
-    open_reports(logging.INFO, stdout=writer, stderr=writer)
+    monkeypatch.setattr(module, "_output", None)
+    open_pywatt_loggers(logging.INFO, stdout=writer, stderr=writer)
     os.close(writer)
     yield reader
-    assert reports._output is not None
-    os.close(reports._output.descriptor)
+    assert module._output is not None
+    os.close(module._output.descriptor)
     os.close(reader)
 
 
@@ -35,17 +35,17 @@ def lines(pipe: int) -> list[dict[str, object]]:
 
 
 def test_a_level_decides_and_libraries_tell_of_trouble_only(pipe: int) -> None:
-    Reporter("pywatt.worker").debug("no")
-    Reporter("pywatt.worker").info("yes")
-    Reporter("uvicorn.error").info("chatter")
-    Reporter("uvicorn.error").warning("%s trouble", "some")
+    PywattLogger("pywatt.worker").debug("no")
+    PywattLogger("pywatt.worker").info("yes")
+    PywattLogger("uvicorn.error").info("chatter")
+    PywattLogger("uvicorn.error").warning("%s trouble", "some")
     assert [line["msg"] for line in lines(pipe)] == ["yes", "some trouble"]
 
 
 def test_logging_can_be_disabled_without_effect(pipe: int) -> None:
     logging.disable(logging.CRITICAL)
     try:
-        Reporter("pywatt.worker").error("told")
+        PywattLogger("pywatt.worker").error("told")
     finally:
         logging.disable(logging.NOTSET)
     assert [line["msg"] for line in lines(pipe)] == ["told"]
@@ -61,7 +61,7 @@ def test_the_applications_handlers_get_it_even_if_one_of_them_raises(
     handler = Raises()
     logging.getLogger("pywatt.worker").addHandler(handler)
     try:
-        Reporter("pywatt.worker").error("told")
+        PywattLogger("pywatt.worker").error("told")
     finally:
         logging.getLogger("pywatt.worker").removeHandler(handler)
     assert [line["msg"] for line in lines(pipe)] == ["told"]
@@ -69,12 +69,12 @@ def test_the_applications_handlers_get_it_even_if_one_of_them_raises(
 
 
 def test_a_handler_of_the_same_pipe_does_not_get_it_again(pipe: int) -> None:
-    assert reports._output is not None
-    with open(os.dup(reports._output.descriptor), "w") as stream:
+    assert module._output is not None
+    with open(os.dup(module._output.descriptor), "w") as stream:
         handler = logging.StreamHandler(stream)
         logging.getLogger("pywatt.worker").addHandler(handler)
         try:
-            Reporter("pywatt.worker").error("told")
+            PywattLogger("pywatt.worker").error("told")
         finally:
             logging.getLogger("pywatt.worker").removeHandler(handler)
     assert [line["msg"] for line in lines(pipe)] == ["told"]
@@ -83,6 +83,6 @@ def test_a_handler_of_the_same_pipe_does_not_get_it_again(pipe: int) -> None:
 def test_before_reports_are_opened_it_is_a_logger_like_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(reports, "_output", None)
-    Reporter("pywatt.worker").error("told")
+    monkeypatch.setattr(module, "_output", None)
+    PywattLogger("pywatt.worker").error("told")
     assert caplog.messages == ["told"]

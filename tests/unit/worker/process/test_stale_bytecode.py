@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.worker.process.bytecode import SETTLED, cache_settled_files_only
+from pywatt.worker.process.stale_bytecode import SETTLED, cache_settled_files_only
 
 SAVED = 1_700_000_000.0
 

@@ -12,7 +12,7 @@ import pytest
 
 from pywatt.errors import BadResponse, ConnectionLost
 from pywatt.http.client.address import UnixAddress
-from pywatt.http.client.probe import get_status
+from pywatt.http.client.get_status import get_status
 
 pytestmark = pytest.mark.anyio
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"

@@ -1,4 +1,4 @@
-"""Combinations of concurrent waits."""
+"""Waits for the first of several events or functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 
-async def first_of(*waits: Callable[[], Awaitable[object]]) -> None:
+async def wait_any(*waits: Callable[[], Awaitable[object]]) -> None:
     """Return as soon as one of the waits returns, and cancel the others."""
     async with anyio.create_task_group() as tasks:
 

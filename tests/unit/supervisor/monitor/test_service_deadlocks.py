@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.config.model import LogLevel
-from pywatt.supervisor.monitor.start_deadlocks import PATIENCE, Cycle, DeadlockDetector, describe, find_cycle
+from pywatt.supervisor.monitor.service_deadlocks import PATIENCE, Cycle, DeadlockDetector, describe, find_cycle
 
 Waits = Mapping[str, Collection[str]]
 

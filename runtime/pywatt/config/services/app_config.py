@@ -19,7 +19,7 @@ from pywatt.config.services.service_config import (
     configure_service,
 )
 from pywatt.config.services.topology import public_paths
-from pywatt.config.supervision import restart_of, total_memory, total_workers
+from pywatt.config.supervision import WATCHDOG, restart_of, total_memory, total_workers
 from pywatt.service_type import Placement
 
 BROKER = "kafka-broker"
@@ -163,6 +163,7 @@ def _with_broker(services: Sequence[ServiceConfig], draft: Draft, diagnostics: D
         options=made.options,
         env=context.environment({}, {}),
         restart=restart_of((context.settings.supervision,), production=context.production),
+        watchdog=WATCHDOG,
         shutdown=context.settings.shutdown.service,
         log_level=context.settings.log_level,
         internal=True,

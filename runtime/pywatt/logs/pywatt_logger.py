@@ -41,20 +41,20 @@ _output: _Output | None = None
 """A process has one standard output."""
 
 
-def open_reports(level: int, *, stdout: int = 1, stderr: int = 2) -> None:
-    """Write reports of this level (of Python's logging) or above to the present standard output, even once replaced."""
+def open_pywatt_loggers(level: int, *, stdout: int = 1, stderr: int = 2) -> None:
+    """Write records of this level (of Python's logging) or above to the present standard output, even once replaced."""
     global _output  # noqa: PLW0603
     _output = _Output(os.dup(stdout), level, frozenset((_identity(stdout), _identity(stderr))))
 
 
 @cache
-def reporter(name: str) -> Reporter:
-    """Return the reporter with that name; before `open_reports` it is the same as the logger with that name."""
-    return Reporter(name)
+def pywatt_logger(name: str) -> PywattLogger:
+    """Return the logger with that name; before `open_pywatt_loggers` it does what `logging.getLogger(name)` does."""
+    return PywattLogger(name)
 
 
-class Reporter(logging.Logger):
-    """Made by `reporter`; known to no logging manager, so that no configuration finds it."""
+class PywattLogger(logging.Logger):
+    """Made by `pywatt_logger`; known to no logging manager, so that no configuration finds it."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
