@@ -3,7 +3,7 @@
 The answer is the service's loopback port, also when a URL names another one. Clients resolve names in few ways, each of
 which is adapted: `socket.getaddrinfo` (requests, urllib, everything on asyncio's own loop), uvloop's C code, anyio
 (httpx), which drops the port of an answer, and aiodns, which aiohttp prefers when it is installed. Child processes
-resolve the names too: `pywatt.mesh.child_names`.
+resolve the names too: `pywatt.mesh.child_process_patches`.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ import anyio
 from pywatt.channel.messages import Answer, Ask
 from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.model import LogLevel
+from pywatt.control.control_service import CONTROL_ID
 from pywatt.control.error_json import to_json
 from pywatt.control.metadata import Runtime
-from pywatt.control.service import CONTROL_ID
 from pywatt.errors import ControlError, NotKnown, PywattError
 from pywatt.redaction import hide
 from pywatt.supervisor.monitor.stack import stack_of, tasks_of

@@ -12,8 +12,8 @@ from anyio.abc import TaskGroup
 
 from pywatt.config.model import LogLevel
 from pywatt.control import metadata
+from pywatt.control.control_service import CONTROL_ID, control_service
 from pywatt.control.runtime_folder import RuntimeFolder
-from pywatt.control.service import CONTROL_ID, control_service
 from pywatt.errors import PywattError
 from pywatt.supervisor.process.sockets import open_endpoint
 from pywatt.supervisor.process.worker import Worker

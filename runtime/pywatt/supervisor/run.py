@@ -18,8 +18,8 @@ import anyio
 from pywatt import __version__
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.control import metadata
+from pywatt.control.control_service import control_service
 from pywatt.control.runtime_folder import RuntimeFolder, runtime_folder
-from pywatt.control.service import control_service
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.supervisor.commands import Commands
 from pywatt.supervisor.folder_repair import FolderRepair
