@@ -43,9 +43,8 @@ if TYPE_CHECKING:
         UnknownTopic,
         WrongLoop,
     )
-    from pywatt_kafka.lag.consumer_lag import consumer_lag
     from pywatt_kafka.lag.group_lag import GroupLag, PartitionLag
-    from pywatt_kafka.lag.lag_reader import LagReader
+    from pywatt_kafka.lag.lag_reader import LagReader, consumer_lag
     from pywatt_kafka.lag.verdict import Finding, LagRules, LagWindow, Verdict
     from pywatt_kafka.producing.producer import Producer
     from pywatt_kafka.producing.record_fields import HeadersToSend, ProducerRecord
@@ -215,12 +214,14 @@ _EXPORTS = {
         "UnknownTopic",
         "WrongLoop",
     ),
-    "lag.consumer_lag": ("consumer_lag",),
     "lag.group_lag": (
         "GroupLag",
         "PartitionLag",
     ),
-    "lag.lag_reader": ("LagReader",),
+    "lag.lag_reader": (
+        "LagReader",
+        "consumer_lag",
+    ),
     "lag.verdict": (
         "Finding",
         "LagRules",

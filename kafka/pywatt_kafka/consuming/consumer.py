@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
 
+from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.connection.group_id import group_id_from
-from pywatt_kafka.connection.held_context import HeldContext
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.connection.status import ConnectionStatus
 from pywatt_kafka.consuming.decoding import Decoder
@@ -156,7 +156,7 @@ class Consumer(Generic[K, V]):
         self._engine: EngineName = engine
         self._lifecycle = Lifecycle(f"consumer of {self._group_id}")
         self._stream: ConsumerStream[K, V] | None = None
-        self._producer: HeldContext | None = None
+        self._producer: ContextTask | None = None
         self._letters: DeadLetterWriter | None = None
         self._reader((), "earliest")  # so that a setting that cannot be used is reported now
 
@@ -263,7 +263,7 @@ class Consumer(Generic[K, V]):
         """Return the writer of dead letters; its producer is opened with the first one."""
         if self._letters is None:
             producer = Producer(**self._client)
-            self._producer = HeldContext(producer)
+            self._producer = ContextTask(producer)
             await self._producer.enter()
             self._letters = DeadLetterWriter(producer)
         return self._letters

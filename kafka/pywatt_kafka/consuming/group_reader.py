@@ -13,8 +13,8 @@ from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
+from pywatt_kafka.consuming.out_of_range import OutOfRangePositions
 from pywatt_kafka.consuming.start_positions import Fallback
-from pywatt_kafka.consuming.stray_positions import StrayPositions
 from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.engine.membership import GroupMember, Membership, MembershipOptions
 from pywatt_kafka.engine.protocols import GroupEngine
@@ -148,7 +148,7 @@ class GroupReader:
         self._next: dict[TopicPartition, int] = {}
         """Offset after the last returned record, by partition of this assignment."""
         self._rewind = False
-        self._strays = StrayPositions(fallback)
+        self._out_of_range = OutOfRangePositions(fallback)
         self._present: Mapping[str, int] | None = None
         """Number of partitions of each topic when it first connected."""
         settings = GroupSettings(
@@ -160,7 +160,7 @@ class GroupReader:
             opened=self._opened,
             assigned=self._assigned,
             revoked=self._revoked,
-            out_of_range=self._strays.add,
+            out_of_range=self._out_of_range.add,
             options=options or {},
         )
         self._group_id = membership.group
@@ -242,8 +242,8 @@ class GroupReader:
                 if self._rewind:
                     await engine.rewind(self._assignment, self._next)
                     self._rewind = False
-                if self._strays:
-                    self._next.update(await self._strays.recover(engine))
+                if self._out_of_range:
+                    self._next.update(await self._out_of_range.recover(engine))
                 try:
                     batches = await engine.fetch(timeout, max_records)
                 except OffsetOutOfRange:
@@ -375,7 +375,7 @@ class GroupReader:
         self._assignment |= partitions
         for partition in partitions:
             self._next.pop(partition, None)
-        self._strays.clear()
+        self._out_of_range.clear()
         self._rewind = False
         if self._listener is not None:
             await self._listener.assigned(partitions)

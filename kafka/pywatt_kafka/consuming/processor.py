@@ -22,9 +22,9 @@ from pywatt_kafka.consuming.stream_message import StreamMessage
 from pywatt_kafka.errors import CommitFailed, KafkaError
 from pywatt_kafka.processing.commit_metadata import NO_PROGRESS, AttemptRecord, decode, encode
 from pywatt_kafka.processing.dead_letter_writer import DeadLetterWriter, Failure, failure_of
+from pywatt_kafka.processing.delay_queue import DelayQueue
 from pywatt_kafka.processing.key_queues import RUNNING, KeyQueue, KeyQueues
 from pywatt_kafka.processing.offset_tracker import OffsetTracker
-from pywatt_kafka.processing.timers import Timers
 from pywatt_kafka.records import Message, Offset, TopicPartition
 
 Order: TypeAlias = Literal["key", "partition", "none"]
@@ -91,7 +91,7 @@ class Processor(Generic[K, V]):
         self._letters = letters
         self._queues: KeyQueues[_Job[K, V]] = KeyQueues(_wait_behind)
         self._trackers: dict[AssignedPartition, OffsetTracker] = {}
-        self._timers: Timers[KeyQueue[_Job[K, V]]] = Timers(self._retry)
+        self._delayed: DelayQueue[KeyQueue[_Job[K, V]]] = DelayQueue(self._retry)
         self._full: set[AssignedPartition] = set()
         self._dirty: set[AssignedPartition] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
@@ -231,7 +231,7 @@ class Processor(Generic[K, V]):
             job.tracker.try_again(job.record.offset, AttemptRecord(job.attempts, None, time.time() + pause))
             self._note(job.item.assigned)
             self._queues.park(queue)
-            self._timers.add(queue, pause)
+            self._delayed.add(queue, pause)
             self._done.set()
             return
         if self._dlq is None:

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
 import anyio
 from anyio.abc import TaskGroup
 
-from pywatt_kafka.connection.held_context import HeldContext
+from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.consuming.assigned_partition import AssignedPartition
 from pywatt_kafka.consuming.assignments import Assignments, lag_of
@@ -66,7 +66,7 @@ class ConsumerStream(Generic[K, V]):
         self._assignments = Assignments(self._commits, mode=mode, fallback=fallback)
         self._reader = reader = self._assignments.reader = self._commits.reader = make_reader(self._assignments)
         self._decoder = decoder
-        self._context = HeldContext(self._live())
+        self._context = ContextTask(self._live())
         self._lifecycle = Lifecycle(f"stream of {reader.group_id}")
         self._tasks: TaskGroup
         self._fetched: deque[tuple[AssignedPartition, int, Iterator[Message]]] = deque()

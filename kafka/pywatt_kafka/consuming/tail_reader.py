@@ -10,7 +10,7 @@ from typing import Self
 
 from pywatt_kafka.aiokafka.client import require_aiokafka
 from pywatt_kafka.aiokafka.security import security_settings
-from pywatt_kafka.aiokafka.tail import AiokafkaTail, Positions
+from pywatt_kafka.aiokafka.tail_reader import AiokafkaTailReader, Positions
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
@@ -53,7 +53,7 @@ class TailReader:
         self._positions = Positions()
         settings = security_settings(security_from(security, os.environ))
         self._connection = ClusterConnection(
-            lambda: AiokafkaTail(self._brokers, self._topics, name, self._positions, settings),
+            lambda: AiokafkaTailReader(self._brokers, self._topics, name, self._positions, settings),
             name=f"reader of {', '.join(self._topics)} at {','.join(self._brokers)}",
             replace_after=REPLACE_AFTER,
             on_status=on_status,

@@ -39,7 +39,7 @@ class Outcome:
     """Letters that were skipped because an earlier redrive sent them back."""
     unreadable: int = 0
     """Records in the topic that are not dead letters."""
-    remembered: bool = True
+    committed: bool = True
     """False if the list of redriven letters has too many gaps to be committed."""
     failures: list[tuple[DeadLetter, str]] = field(default_factory=list)
     """The first letters that could not be sent back, with the reason."""
@@ -51,7 +51,7 @@ class Outcome:
             "failed": self.failed,
             "redrivenBefore": self.already_redriven,
             "noLetters": self.unreadable,
-            "remembered": self.remembered,
+            "committed": self.committed,
             "failures": [
                 {"partition": letter.partition, "offset": letter.offset, "message": why}
                 for letter, why in self.failures

@@ -145,7 +145,7 @@ class DeadLetterTopic:
         finally:
             if outcome.redriven:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(POLL * QUIET_POLLS):
-                    outcome.remembered = await self._commit_redriven()
+                    outcome.committed = await self._commit_redriven()
         return outcome
 
     async def count(self, until: Mapping[int, int]) -> int:

@@ -9,13 +9,13 @@ SEED = 0x9747B28C
 MIX = 0x5BD1E995
 MASK = 0xFFFFFFFF
 POSITIVE = 0x7FFFFFFF
-REMEMBERED_KEYS = 8192
-LONGEST_REMEMBERED = 64  # bytes: longer keys are hashed each time, so that the cache stays small
+CACHED_KEYS = 8192
+LONGEST_CACHED = 64  # bytes: longer keys are hashed each time, so that the cache stays small
 
 
 def partition_for(key: bytes, partitions: int) -> int:
     """Return the partition of a key in a topic with so many partitions."""
-    hashed = _remembered(key) if len(key) <= LONGEST_REMEMBERED else murmur2(key)
+    hashed = _cached_murmur2(key) if len(key) <= LONGEST_CACHED else murmur2(key)
     return (hashed & POSITIVE) % partitions
 
 
@@ -34,4 +34,4 @@ def murmur2(data: bytes) -> int:
     return hashed ^ hashed >> 15
 
 
-_remembered = lru_cache(REMEMBERED_KEYS)(murmur2)
+_cached_murmur2 = lru_cache(CACHED_KEYS)(murmur2)

@@ -1,4 +1,4 @@
-"""The lag of a consumer group: values without I/O."""
+"""The measured lag of a consumer group and of its partitions: values without I/O."""
 
 from __future__ import annotations
 

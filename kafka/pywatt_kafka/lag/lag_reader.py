@@ -176,6 +176,22 @@ class LagReader:
             await close_consumer(consumer, self._sockets)
 
 
+async def consumer_lag(
+    bootstrap_brokers: str | Sequence[str] | None,
+    group: str,
+    topics: Iterable[str] | None = None,
+    *,
+    timeout: float = LIMIT,
+    security: Security | None = None,
+) -> Mapping[str, Mapping[int, int]]:
+    """Return, per topic and partition, how many records the group has yet to process, as `LagReader.measure` does.
+
+    `timeout`: seconds. `security`: as for Producer. Raises KafkaUnavailable or another KafkaError within the timeout.
+    """
+    async with LagReader(bootstrap_brokers, timeout=timeout, security=security) as reader:
+        return (await reader.measure(group, topics)).records()
+
+
 def _by_place(found: Mapping[Any, int]) -> dict[TopicPartition, int]:
     return {TopicPartition(*place): offset for place, offset in found.items()}
 

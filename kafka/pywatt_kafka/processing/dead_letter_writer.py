@@ -21,7 +21,7 @@ FIRST_BACKOFF = 0.5  # seconds before a dead letter that could not be written is
 LONGEST_BACKOFF = 15.0  # ... up to this
 
 
-class RecordSender(Protocol):
+class RecordWriter(Protocol):
     """Writes records; raises KafkaError."""
 
     async def send(self, topic: str, value: bytes | None, *, placed_by: bytes | None = None) -> RecordPosition:
@@ -56,8 +56,8 @@ def failure_of(error: BaseException, *, number: int = 1, now: float | None = Non
 class DeadLetterWriter:
     """Writes dead letters, and tries again until they are acknowledged: a record is passed over only then."""
 
-    def __init__(self, sender: RecordSender, *, now: Callable[[], float] = time.time) -> None:
-        self._sender = sender
+    def __init__(self, writer: RecordWriter, *, now: Callable[[], float] = time.time) -> None:
+        self._writer = writer
         self._now = now
 
     async def write(self, topic: str, message: Message, failures: Sequence[Failure], *, attempts: int) -> None:
@@ -75,7 +75,7 @@ class DeadLetterWriter:
                 whole=whole,
             )
             try:
-                await self._sender.send(topic, letter, placed_by=_placed_by(message))
+                await self._writer.send(topic, letter, placed_by=_placed_by(message))
             except RecordTooLarge:
                 if not whole:
                     raise

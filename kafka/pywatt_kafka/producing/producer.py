@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Generic, Self, overload
 
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
-from pywatt_kafka.connection.held_context import HeldContext
+from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.connection.status import ConnectionStatus
 from pywatt_kafka.engine.settings import TRANSACTION_TIMEOUT, Acks, Compression, EngineName, ProducerSettings
 from pywatt_kafka.errors import ClientClosed, InvalidRecord, KafkaError
 from pywatt_kafka.libraries import require
+from pywatt_kafka.producing.burst_queue import HALF
+from pywatt_kafka.producing.engine_writer import EngineWriter
+from pywatt_kafka.producing.ordered_sender import TURN, OrderedSender, Outcome
 from pywatt_kafka.producing.record_fields import HeadersToSend, ProducerRecord
 from pywatt_kafka.producing.record_maker import RecordMaker, empty, outgoing_record
-from pywatt_kafka.producing.record_sender import TURN, Outcome, RecordSender
-from pywatt_kafka.producing.record_writer import RecordWriter
 from pywatt_kafka.producing.transaction import ReadRecord, Transaction, TransactionalWriter
-from pywatt_kafka.producing.turns import HALF
 from pywatt_kafka.producing.waiting_records import WaitingRecord
 from pywatt_kafka.records import Headers, OutgoingRecord, RecordPosition
 from pywatt_kafka.security.environment import security_from
@@ -106,13 +106,13 @@ class Producer(Generic[K, V]):
             transaction_timeout=transaction_timeout,
             options=options or {},
         )
-        writer = RecordWriter if transactional_id is None else TransactionalWriter
+        writer = EngineWriter if transactional_id is None else TransactionalWriter
         self._writer = writer(engine, brokers, settings, security_from(security, os.environ), on_status)
         self._connection = self._writer.connection
         self._write = self._writer.write
-        self._held = HeldContext(self._connection)
-        self._sender = RecordSender(self._maker, self._writer)
-        self._turns = self._sender.turns
+        self._held = ContextTask(self._connection)
+        self._sender = OrderedSender(self._maker, self._writer)
+        self._burst = self._sender.burst
         self._is_entered = False
         self._since_turn = 0
         self._lost: KafkaError | None = None
@@ -227,10 +227,10 @@ class Producer(Generic[K, V]):
             return await self._sender.send_all(messages)
         outcome: Outcome = loop.create_future()
         waiting: WaitingRecord | None = None
-        turns = self._turns
-        turns.left = left = turns.left - 1
-        if left < HALF and turns.spend(loop):
-            turns.waiting.append((topic, value, key, headers, partition, timestamp, placed_by, outcome))
+        burst = self._burst
+        burst.left = left = burst.left - 1
+        if left < HALF and burst.spend(loop):
+            burst.waiting.append((topic, value, key, headers, partition, timestamp, placed_by, outcome))
         else:
             made = self._maker.make(topic, value, key, headers, partition, timestamp, placed_by)
 
@@ -273,8 +273,8 @@ class Producer(Generic[K, V]):
         loop = self._lifecycle.loop
         if loop is None or _get_running_loop() is not loop:
             raise self._lifecycle.refusal()
-        if self._turns.waiting:
-            await self._turns.reached()
+        if self._burst.waiting:
+            await self._burst.reached()
         made = self._maker.make(topic, value, key, headers, partition, timestamp, None)
         done = self._count_lost if on_delivery is None else on_delivery
         waiting = (
@@ -355,8 +355,8 @@ class Producer(Generic[K, V]):
         if value is None and key is None:
             done(empty(topic))
             return
-        if self._turns.waiting:
-            self._turns.waiting.append((topic, value, key, headers, partition, timestamp, placed_by, done))
+        if self._burst.waiting:
+            self._burst.waiting.append((topic, value, key, headers, partition, timestamp, placed_by, done))
             return
         listed = headers if headers.__class__ is list else list(headers)
         self._write(outgoing_record((topic, value, key, listed, partition, timestamp, placed_by)), done)

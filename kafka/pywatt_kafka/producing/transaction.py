@@ -13,7 +13,7 @@ from pywatt_kafka.engine.membership import GroupMember
 from pywatt_kafka.engine.protocols import Acknowledge
 from pywatt_kafka.engine.transactions import TransactionalEngine, no_transaction
 from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError, KafkaUnavailable, TransactionAborted
-from pywatt_kafka.producing.record_writer import RecordWriter
+from pywatt_kafka.producing.engine_writer import EngineWriter
 from pywatt_kafka.producing.waiting_records import WaitingRecord
 from pywatt_kafka.records import Offset, OutgoingRecord, RecordPosition, TopicPartition
 
@@ -95,7 +95,7 @@ class Transaction:
             ) from failure
 
 
-class TransactionalWriter(RecordWriter):
+class TransactionalWriter(EngineWriter):
     """Writes records in the transactions of one producer, one transaction after the other."""
 
     _current: Transaction | None = None

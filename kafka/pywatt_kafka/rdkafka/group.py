@@ -25,11 +25,11 @@ from pywatt_kafka.engine.topic_names import subscribed
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.rdkafka import watermarks
 from pywatt_kafka.rdkafka.client_health import ClientHealth
-from pywatt_kafka.rdkafka.drained import DrainedPartitions
 from pywatt_kafka.rdkafka.errors import translated
 from pywatt_kafka.rdkafka.group_member import group_member
 from pywatt_kafka.rdkafka.native_reader import NativeReader
 from pywatt_kafka.rdkafka.poller import Poller
+from pywatt_kafka.rdkafka.reached_ends import ReachedEnds
 from pywatt_kafka.rdkafka.read_ahead import ReadAhead
 from pywatt_kafka.rdkafka.records import native
 from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT
@@ -72,9 +72,9 @@ class RdkafkaGroup:
         self._in_rebalance = False
         self._turn = asyncio.Lock()
         """Held by the rebalance whose listener runs: they are told one after the other."""
-        self._drained = DrainedPartitions()
-        self._reader = NativeReader(self._membership.group, self._health, self._drained, self._record_error)
-        self._read_ahead = ReadAhead(self._drained, self._reader.paused)
+        self._reached = ReachedEnds()
+        self._reader = NativeReader(self._membership.group, self._health, self._reached, self._record_error)
+        self._read_ahead = ReadAhead(self._reached, self._reader.paused)
         self._poller = Poller(self._reader, arrived=self._read_ahead.arrive, failed=self._read_ahead.fail)
         self._read_ahead.taken = self._poller.taken
         self._poller.limit = READ_AHEAD
@@ -165,7 +165,7 @@ class RdkafkaGroup:
         if self._starts is not None and partition in self._starting:
             self._starts[partition] = offset
             return
-        number, carried_out = self._drained.seek(partition), self._read_ahead.seek(partition)
+        number, carried_out = self._reached.seek(partition), self._read_ahead.seek(partition)
         self._poller.call_soon(partial(self._reader.seek, partition, offset, number, carried_out))
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
@@ -206,7 +206,7 @@ class RdkafkaGroup:
 
     def positions(self) -> Mapping[TopicPartition, int]:
         """Return the offset at which each partition was found to have no further record."""
-        return self._drained.offsets
+        return self._reached.offsets
 
     def member(self) -> GroupMember:
         """Return the member with its current generation."""
@@ -214,9 +214,9 @@ class RdkafkaGroup:
 
     def behind(self, known: Mapping[TopicPartition, int]) -> int:
         """Return how many records follow the known offsets, as the fetches so far reported."""
-        ends, drained = self._reader.ends, self._drained.offsets
-        # `ends` counts open transactions too; a drained partition has nothing that may be read
-        places = (place for place in self._reader.owned.intersection(known) if drained.get(place, -1) < known[place])
+        ends, reached = self._reader.ends, self._reached.offsets
+        # `ends` counts open transactions too; a partition whose end was reached has nothing that may be read
+        places = (place for place in self._reader.owned.intersection(known) if reached.get(place, -1) < known[place])
         return sum(max(0, ends[place] - known[place]) for place in places if place in ends)
 
     async def _consumer_protocol(self) -> bool:
@@ -317,7 +317,7 @@ class RdkafkaGroup:
         async with self._turn:
             self._reader.owned |= places
             self._reader.paused -= places
-            self._drained.assigned(places)
+            self._reached.assigned(places)
             self._read_ahead.own(places)
             self._starts, self._starting = {}, places
             await self._tell(self._settings.assigned(places))
@@ -334,7 +334,7 @@ class RdkafkaGroup:
                 self._reader.owned -= places
                 self._reader.paused -= places
                 self._read_ahead.disown(places)
-                self._drained.revoked(places)
+                self._reached.revoked(places)
 
     async def _tell(self, told: Awaitable[None]) -> None:
         """Await a call of the listener, for the rebalance timeout at most."""

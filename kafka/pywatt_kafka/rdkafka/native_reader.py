@@ -11,8 +11,8 @@ from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.rdkafka import watermarks
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.commits import Commits
-from pywatt_kafka.rdkafka.drained import DrainedPartitions, EndReached, Polled
 from pywatt_kafka.rdkafka.errors import translate, translated
+from pywatt_kafka.rdkafka.reached_ends import EndReached, Polled, ReachedEnds
 from pywatt_kafka.rdkafka.records import by_partition, faulty, messages_from, native
 from pywatt_kafka.records import TopicPartition
 
@@ -33,12 +33,12 @@ class NativeReader:
     """Calls a function in the event loop."""
 
     def __init__(
-        self, group: str, health: ClientHealth, drained: DrainedPartitions, failed: Callable[[KafkaError], None]
+        self, group: str, health: ClientHealth, reached: ReachedEnds, failed: Callable[[KafkaError], None]
     ) -> None:
         """`failed` receives the errors that are not transient."""
         self._group = group
         self._health = health
-        self._drained = drained
+        self._reached = reached
         self._failed = failed
         self.consumer: Any = None
         self.incremental = False
@@ -75,7 +75,7 @@ class NativeReader:
                     continue
                 if error.code() == END_OF_PARTITION:
                     place = TopicPartition(record.topic(), record.partition())
-                    ends[place] = self._drained.end_reached(place, record.offset())
+                    ends[place] = self._reached.end_reached(place, record.offset())
                 else:
                     self._handle_error(error)
             records = [record for record in records if record.error() is None]
@@ -162,7 +162,7 @@ class NativeReader:
                 self.consumer.seek(native(partition, offset))
         except KafkaError as error:
             self._failed(error)
-        self._drained.carried_out(partition, number)
+        self._reached.carried_out(partition, number)
         self.polled_to[partition] = offset
         self.post(carried_out)
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from pywatt_kafka.rdkafka.drained import DrainedPartitions, EndReached, Polled
+from pywatt_kafka.rdkafka.reached_ends import EndReached, Polled, ReachedEnds
 from pywatt_kafka.records import Message, TopicPartition
 
 
@@ -16,9 +16,9 @@ class ReadAhead:
     taken: Callable[[int], None]
     """Receives the number of records that are gone."""
 
-    def __init__(self, drained: DrainedPartitions, paused: AbstractSet[TopicPartition]) -> None:
+    def __init__(self, reached: ReachedEnds, paused: AbstractSet[TopicPartition]) -> None:
         """`paused`: the partitions that the user has paused."""
-        self._drained = drained
+        self._reached = reached
         self._paused = paused
         self._owned: set[TopicPartition] = set()
         self._records: dict[TopicPartition, Sequence[Message]] = {}
@@ -106,7 +106,7 @@ class ReadAhead:
             self.taken(max_records - room)
         if self._ends:
             reached = {place: end for place, end in self._ends.items() if place not in self._records}
-            self._drained.take(reached)
+            self._reached.take(reached)
             for place in reached:
                 del self._ends[place]
         return batches

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from pywatt_kafka.records import Headers
 from pywatt_kafka.serde.protocols import Field
-from pywatt_kafka.serde.types import converter
+from pywatt_kafka.serde.typed_values import converter
 
 T = TypeVar("T")
 Typed = TypeVar("Typed")

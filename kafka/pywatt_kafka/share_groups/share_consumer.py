@@ -14,7 +14,7 @@ from pywatt_kafka.aiokafka.client import broker_apis
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
-from pywatt_kafka.connection.held_context import HeldContext
+from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.connection.status import ConnectionStatus
 from pywatt_kafka.engine.share_group import Acknowledgement, AcquiredRecord, ShareGroupEngine, ShareSettings
@@ -106,7 +106,7 @@ class ShareConsumer:
             replace_after=REPLACE_AFTER,
             on_status=on_status,
         )
-        self._context = HeldContext(self._connection)
+        self._context = ContextTask(self._connection)
         self._fetched: deque[tuple[ShareGroupEngine, AcquiredRecord]] = deque()
 
     @property

@@ -161,7 +161,7 @@ def redrive(
         print_json({"dryRun": dry_run, **outcome.as_document()})
     else:
         click.echo(_told(outcome, dry_run))
-    if not outcome.remembered:
+    if not outcome.committed:
         click.echo("The list of letters that were sent back is too long to be kept: it has too many gaps.", err=True)
     if outcome.failed:
         raise click.exceptions.Exit(1)

@@ -15,11 +15,11 @@ from pywatt_kafka.lag.lag_reader import LagReader
 from pywatt_kafka.records import TopicPartition
 from pywatt_services.kafka_cli.cluster.connection_options import connection_options
 from pywatt_services.kafka_cli.cluster.precedence import Cluster
-from pywatt_services.kafka_cli.default_command import DefaultCommandGroup
 from pywatt_services.kafka_cli.errors import run
+from pywatt_services.kafka_cli.list_by_default import ListByDefaultGroup
 
 
-@click.group(cls=DefaultCommandGroup)
+@click.group(cls=ListByDefaultGroup)
 def groups() -> None:
     """List consumer groups; show members and lag of one; delete them."""
 

@@ -10,8 +10,8 @@ from pywatt_kafka.admin.configs import Config
 from pywatt_kafka.admin.topics import BROKERS_DEFAULT, NewTopic, Topic, TopicDescription
 from pywatt_services.kafka_cli.cluster.connection_options import connection_options
 from pywatt_services.kafka_cli.cluster.precedence import Cluster
-from pywatt_services.kafka_cli.default_command import DefaultCommandGroup
 from pywatt_services.kafka_cli.errors import run
+from pywatt_services.kafka_cli.list_by_default import ListByDefaultGroup
 
 
 def config_change(text: str) -> tuple[str, str | None]:
@@ -32,7 +32,7 @@ config_option = click.option(
 )
 
 
-@click.group(cls=DefaultCommandGroup)
+@click.group(cls=ListByDefaultGroup)
 def topics() -> None:
     """List topics with their records; describe, create, alter, delete them."""
 

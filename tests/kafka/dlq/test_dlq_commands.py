@@ -111,7 +111,7 @@ def test_records_go_back_once_with_key_headers_and_value(shell: Shell) -> None:
     assert (failure["partition"], failure["offset"]) == (0, 2)
     assert f"{shell.origin}[0]@4 is gone: deleted" in failure["message"]
     assert outcome == {
-        "dryRun": False, "redriven": 3, "failed": 1, "redrivenBefore": 1, "noLetters": 1, "remembered": True,
+        "dryRun": False, "redriven": 3, "failed": 1, "redrivenBefore": 1, "noLetters": 1, "committed": True,
     }  # fmt: skip
     assert "NOT sent back: the letter lacks the record" in shell.dlq("redrive", status=1)
     records = asyncio.run(shell.read(shell.origin, 4))
@@ -167,7 +167,7 @@ def test_errors_say_what_to_do(shell: Shell) -> None:
 
 
 @pytest.mark.anyio
-async def test_what_was_sent_back_is_remembered_when_it_is_broken_off(broker: str, topic: str) -> None:
+async def test_what_was_sent_back_is_committed_when_it_is_broken_off(broker: str, topic: str) -> None:
     shell = Shell(broker, topic)
     await write_letters(shell)
     sent: list[int] = []

@@ -12,7 +12,7 @@ from pywatt_kafka.serde.protocols import Field
 from pywatt_kafka.serde.registry.blocking_call import BlockingCall
 from pywatt_kafka.serde.registry.client import SchemaRegistry, registry_module
 from pywatt_kafka.serde.registry.subjects import Subject, subject_strategy
-from pywatt_kafka.serde.types import converter
+from pywatt_kafka.serde.typed_values import converter
 
 T = TypeVar("T")
 Typed = TypeVar("Typed")

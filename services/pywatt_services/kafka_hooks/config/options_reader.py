@@ -24,7 +24,7 @@ from pywatt_services.kafka_hooks.config.options import (
     OperationsOptions,
     RequestReplyOptions,
 )
-from pywatt_services.kafka_hooks.config.requirements import requirements
+from pywatt_services.kafka_hooks.config.required_packages import requirements
 from pywatt_services.kafka_hooks.config.security_options import read_security
 from pywatt_services.kafka_hooks.config.topic_options import DEFAULTED, check_url, read_entry, with_defaults
 from pywatt_services.kafka_hooks.http.routes import PathPattern, taken_by

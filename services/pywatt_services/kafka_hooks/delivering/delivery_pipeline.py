@@ -31,10 +31,10 @@ from pywatt_services.kafka_hooks.consuming.member_id_lock import HeldMemberId, h
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.consuming.start_offsets import StartOffsets
 from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
-from pywatt_services.kafka_hooks.delivering.dead_letter_writer import RecordWriter
 from pywatt_services.kafka_hooks.delivering.retry_topic import BundlingRetryTopicWebhook, RetryTopicWebhook
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
 from pywatt_services.kafka_hooks.delivering.targets import Targets
+from pywatt_services.kafka_hooks.delivering.undelivered_writer import RecordWriter
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics, TopicMetrics
 from pywatt_services.kafka_hooks.patterns.topic_patterns import own_topics

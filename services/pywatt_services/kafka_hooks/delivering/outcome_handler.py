@@ -8,9 +8,9 @@ from time import time
 
 from pywatt_kafka.processing.commit_metadata import AttemptRecord
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
-from pywatt_services.kafka_hooks.delivering.dead_letter_writer import DeadLetterWriter
 from pywatt_services.kafka_hooks.delivering.failure_log import FailureLog
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker
+from pywatt_services.kafka_hooks.delivering.undelivered_writer import UndeliveredWriter
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.retry import (
@@ -37,7 +37,7 @@ class OutcomeHandler:
     def __init__(
         self,
         policy: RetryPolicy,
-        dead_letter_writer: DeadLetterWriter,
+        undelivered_writer: UndeliveredWriter,
         *,
         breaker: TargetBreaker | None,
         failure_log: FailureLog,
@@ -46,7 +46,7 @@ class OutcomeHandler:
         rng: Callable[[], float] = random,
     ) -> None:
         self._policy = policy
-        self._dead_letter_writer = dead_letter_writer
+        self._undelivered_writer = undelivered_writer
         self._breaker = breaker
         self._failure_log = failure_log
         self._meter = metrics
@@ -113,7 +113,7 @@ class OutcomeHandler:
         if isinstance(disposition, Wait):
             delivery.disposition = None
             return max(disposition.until - self._now(), 0.0)
-        return await self._dead_letter_writer.write(delivery, disposition)
+        return await self._undelivered_writer.write(delivery, disposition)
 
     def _counted(self, delivery: Delivery, attempt: Attempt) -> float | None:
         delivery.attempts = attempt.number

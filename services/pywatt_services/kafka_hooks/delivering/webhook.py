@@ -10,15 +10,15 @@ from time import time
 from anyio.abc import TaskGroup
 
 from pywatt_kafka.dlq.codec import DeadLetterFormat
+from pywatt_kafka.processing.delay_queue import DelayQueue
 from pywatt_kafka.processing.key_queues import KeyQueue, KeyQueues, QueueState
-from pywatt_kafka.processing.timers import Timers
 from pywatt_kafka.records import TopicPartition
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
-from pywatt_services.kafka_hooks.delivering.dead_letter_writer import DeadLetterWriter, RecordWriter
 from pywatt_services.kafka_hooks.delivering.failure_log import FailureLog
 from pywatt_services.kafka_hooks.delivering.outcome_handler import OutcomeHandler
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker
 from pywatt_services.kafka_hooks.delivering.target_caller import Caller
+from pywatt_services.kafka_hooks.delivering.undelivered_writer import RecordWriter, UndeliveredWriter
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
@@ -65,7 +65,7 @@ class Webhook:
         metrics = metrics or TopicMetrics()
         self._caller = Caller(options, client, metrics, now)
         self._failure_log = FailureLog(name.url, options.retry.attempts, options.dlq)
-        dead_letter_writer = DeadLetterWriter(
+        undelivered_writer = UndeliveredWriter(
             options.dlq,
             options.retry.topic,
             target=name,
@@ -78,7 +78,7 @@ class Webhook:
         )
         self._outcome_handler = OutcomeHandler(
             options.retry,
-            dead_letter_writer,
+            undelivered_writer,
             breaker=breaker,
             failure_log=self._failure_log,
             metrics=metrics,
@@ -89,7 +89,7 @@ class Webhook:
         self._concurrency = options.concurrency or concurrency
         self._now = now
         self._queues: KeyQueues[Delivery] = KeyQueues(_wait_behind)
-        self._timers = Timers(self._unpark)
+        self._delayed = DelayQueue(self._unpark)
         self._limit = self._concurrency
         """Maximum number of runners now."""
         self._runners = 0
@@ -275,7 +275,7 @@ class Webhook:
 
     def _park(self, queue: KeyQueue[Delivery], wait: float) -> None:
         self._queues.park(queue)
-        self._timers.add(queue, wait)
+        self._delayed.add(queue, wait)
 
     def _unpark(self, queues: Sequence[KeyQueue[Delivery]]) -> None:
         for queue in queues:

@@ -336,7 +336,7 @@ async def test_mistake_of_ours_counts_as_a_failed_attempt(caplog: pytest.LogCapt
 async def test_dead_letter_that_cannot_be_written_keeps_its_record_unfinished(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("pywatt_services.kafka_hooks.delivering.dead_letter_writer.FIRST_BACKOFF", SOON)
+    monkeypatch.setattr("pywatt_services.kafka_hooks.delivering.undelivered_writer.FIRST_BACKOFF", SOON)
     async with bench(attempts=1, concurrency=1, errors=[KafkaUnavailable("away")] * 3) as b:
         b.accept(b"bad", b"k")
         b.accept(b"good", b"l")

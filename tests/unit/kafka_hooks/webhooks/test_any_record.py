@@ -13,8 +13,8 @@ from pywatt.mesh.address import locate
 from pywatt_kafka import Message
 from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
-from pywatt_services.kafka_hooks.delivering.dead_letter_writer import placed_by
 from pywatt_services.kafka_hooks.delivering.retry_record import read_retry_record, retry_headers, retry_value
+from pywatt_services.kafka_hooks.delivering.undelivered_writer import placed_by
 from pywatt_services.kafka_hooks.http.responses import reply_response
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.bundle import bundle_body

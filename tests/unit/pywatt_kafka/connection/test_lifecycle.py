@@ -11,7 +11,7 @@ from typing import NoReturn
 import anyio
 import pytest
 
-from pywatt_kafka.connection.held_context import HeldContext
+from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.errors import ClientClosed, KafkaError, WrongLoop
 
@@ -112,7 +112,7 @@ class Steps:
 
 async def test_a_held_context_may_be_left_from_another_task() -> None:
     steps = Steps()
-    held = HeldContext(steps.context())
+    held = ContextTask(steps.context())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(held.enter)
     assert steps.steps == ["in"]
@@ -123,10 +123,10 @@ async def test_a_held_context_may_be_left_from_another_task() -> None:
 
 
 async def test_a_held_context_raises_what_it_meets() -> None:
-    held = HeldContext(Steps().context(fault=LookupError()))
+    held = ContextTask(Steps().context(fault=LookupError()))
     with pytest.raises(LookupError):
         await held.enter()
-    held = HeldContext(Steps().context(late=LookupError()))
+    held = ContextTask(Steps().context(late=LookupError()))
     await held.enter()
     with pytest.raises(ExceptionGroup) as caught:
         await held.leave()
@@ -135,7 +135,7 @@ async def test_a_held_context_raises_what_it_meets() -> None:
 
 async def test_a_held_context_is_left_to_its_end_by_a_cancelled_task() -> None:
     steps = Steps()
-    held = HeldContext(steps.context())
+    held = ContextTask(steps.context())
     await held.enter()
     with anyio.CancelScope() as scope:
         scope.cancel()

@@ -113,7 +113,7 @@ def test_filter(conditions: dict[str, Any], meant: bool) -> None:
 
 
 @given(st.integers(0, 20), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3)), max_size=30))
-def test_redriven_letters_are_remembered_like_a_set(position: int, added: list[tuple[int, int]]) -> None:
+def test_redriven_offsets_are_a_set(position: int, added: list[tuple[int, int]]) -> None:
     redriven, expected = RedrivenOffsets(position), set(range(position))
     for first, more in added:
         redriven.add(first, first + more)

@@ -47,7 +47,7 @@ class RecordWriter(Protocol):
         ...
 
 
-class DeadLetterWriter:
+class UndeliveredWriter:
     """Writes the records of one entry that are not delivered now."""
 
     def __init__(

@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 GRAIN = 0.01  # seconds by which a pause may be longer than was asked for
 
 
-class Timers(Generic[Item]):
+class DelayQueue(Generic[Item]):
     """Returns items after their delays."""
 
     __slots__ = ("_due", "_over")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pywatt_kafka.processing.timers import GRAIN, Timers
+from pywatt_kafka.processing.delay_queue import GRAIN, DelayQueue
 
 pytestmark = pytest.mark.anyio
 
@@ -22,11 +22,11 @@ async def test_items_come_back_in_their_order_and_not_too_early() -> None:
         for item in items:
             came.put_nowait((item, loop.time()))
 
-    timers = Timers(over)
+    queue = DelayQueue(over)
     asked = {"late": 5 * GRAIN, "soon": 0.0, "between": 2.5 * GRAIN}
     begun = loop.time()
     for item, seconds in asked.items():
-        timers.add(item, seconds)
+        queue.add(item, seconds)
     for expected in ("soon", "between", "late"):
         item, at = await came.get()
         assert item == expected
@@ -35,9 +35,9 @@ async def test_items_come_back_in_their_order_and_not_too_early() -> None:
 
 async def test_many_that_are_due_together_come_together() -> None:
     calls: asyncio.Queue[Sequence[int]] = asyncio.Queue()
-    timers = Timers(calls.put_nowait)
+    queue = DelayQueue(calls.put_nowait)
     for number in range(1000):
-        timers.add(number, number * GRAIN / 1_000_000)
+        queue.add(number, number * GRAIN / 1_000_000)
     found: list[Sequence[int]] = []
     while sum(map(len, found)) < 1000:
         found.append(await calls.get())
@@ -52,11 +52,11 @@ async def test_item_may_pause_again_when_it_comes_back() -> None:
     def over(items: Sequence[str]) -> None:
         rounds.extend(items)
         if len(rounds) < 3:
-            timers.add("again", 0.0)
+            queue.add("again", 0.0)
         else:
             done.set()
 
-    timers = Timers(over)
-    timers.add("first", 0.0)
+    queue = DelayQueue(over)
+    queue.add("first", 0.0)
     await done.wait()
     assert rounds == ["first", "again", "again"]

@@ -21,7 +21,7 @@ class _Log(Protocol):
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
 
 
-class StrayPositions:
+class OutOfRangePositions:
     """Positions that a broker has refused: deleted by retention, or of a topic that was created again with less."""
 
     def __init__(self, fallback: Fallback) -> None:

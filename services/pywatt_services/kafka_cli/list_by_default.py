@@ -8,7 +8,7 @@ DEFAULT = "list"
 _HELP = ("-h", "--help")
 
 
-class DefaultCommandGroup(click.Group):
+class ListByDefaultGroup(click.Group):
     """A group whose command `list` is the default."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

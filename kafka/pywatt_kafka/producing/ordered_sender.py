@@ -1,4 +1,4 @@
-"""Writes records in the order of the calls: those that are serialized first, those of a burst, several at once."""
+"""Keeps records in the order of the calls while some are serialized and a burst takes several turns of the loop."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 
 from pywatt_kafka.engine.protocols import Acknowledge
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
+from pywatt_kafka.producing.burst_queue import BurstQueue
+from pywatt_kafka.producing.engine_writer import EngineWriter
 from pywatt_kafka.producing.outcomes import Outcomes
 from pywatt_kafka.producing.record_maker import RecordMaker
-from pywatt_kafka.producing.record_writer import RecordWriter
-from pywatt_kafka.producing.turns import Turns
 from pywatt_kafka.producing.waiting_records import WaitingRecord
 from pywatt_kafka.records import OutgoingRecord, RecordPosition
 
@@ -23,13 +23,13 @@ Send: TypeAlias = tuple[Any, ...]
 """The arguments of `RecordMaker.make`, and the future or callback for the outcome."""
 
 
-class RecordSender:
-    """Makes records and gives them to the writer."""
+class OrderedSender:
+    """Makes records and gives them to the writer in the order of the calls."""
 
-    def __init__(self, maker: RecordMaker, writer: RecordWriter) -> None:
+    def __init__(self, maker: RecordMaker, writer: EngineWriter) -> None:
         self._maker = maker
         self._writer = writer
-        self.turns: Turns[Send] = Turns(self._write_in_turn)
+        self.burst: BurstQueue[Send] = BurstQueue(self._write_in_turn)
 
     async def reserve(self, topic: str, made: Awaitable[OutgoingRecord], done: Acknowledge) -> WaitingRecord:
         """Hold the place of a record in its topic's queue until it is serialized. Raises SerializationFailed."""
@@ -39,8 +39,8 @@ class RecordSender:
 
     async def send_all(self, messages: Iterable[Mapping[str, Any]]) -> list[RecordPosition | KafkaError]:
         """Write several records; return the outcomes of all."""
-        if self.turns.waiting:
-            await self.turns.reached()
+        if self.burst.waiting:
+            await self.burst.reached()
         outcomes = Outcomes()
         places: list[WaitingRecord] = []
         serializing: list[Awaitable[None]] = []
@@ -69,19 +69,19 @@ class RecordSender:
 
     async def flush(self) -> None:
         """Wait until all records so far have an outcome."""
-        if self.turns.waiting:
-            await self.turns.reached()
+        if self.burst.waiting:
+            await self.burst.reached()
         await self._writer.flush()
 
     async def finish(self) -> None:
         """Give the records so far a limited time to be handed over: the producer is being closed."""
-        if self.turns.waiting:
-            await self.turns.reached()
+        if self.burst.waiting:
+            await self.burst.reached()
         await self._writer.finish()
 
     def end(self) -> None:
         """Fail what has not had its turn."""
-        for send in self.turns.close():
+        for send in self.burst.close():
             _callback(send[-1])(KafkaUnavailable("the producer was closed before it wrote the record"))
         self._writer.waiting.close()
 

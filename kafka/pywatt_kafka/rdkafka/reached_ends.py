@@ -27,7 +27,7 @@ class Polled(NamedTuple):
     ends: Mapping[TopicPartition, EndReached]
 
 
-class DrainedPartitions:
+class ReachedEnds:
     """The ends that were reached, by partition of the current assignment."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Hands records to the engine of a producer, or to the queue of their topic while the engine cannot take them."""
+"""Writes records to the engine of a producer, or to the queue of their topic while the engine cannot take them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAY_BE_WRITTEN = "the record may be written all the same"
 FLUSH_MARGIN = 1.0  # seconds, in which the records that have waited for too long are found
 
 
-class RecordWriter:
+class EngineWriter:
     """Writes records through one connection; every outcome is a KafkaError or a position."""
 
     def __init__(

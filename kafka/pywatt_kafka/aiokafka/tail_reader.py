@@ -27,7 +27,7 @@ class Positions:
         """Set once the ends of all partitions that exist at the start are known."""
 
 
-class AiokafkaTail:
+class AiokafkaTailReader:
     """One AIOKafkaConsumer with its partitions assigned by hand."""
 
     def __init__(

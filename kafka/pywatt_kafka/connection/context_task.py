@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 
 
-class HeldContext:
+class ContextTask:
     """Enters a context manager in a task of its own, so that any task may leave it (a task group allows only one)."""
 
     def __init__(self, context: AbstractAsyncContextManager[object]) -> None:

@@ -15,7 +15,7 @@ Entry = TypeVar("Entry")
 Marker: TypeAlias = "asyncio.Future[None]"
 
 
-class Turns(Generic[Entry]):
+class BurstQueue(Generic[Entry]):
     """Counts the sends of a turn, and keeps those that have to wait for a later one, in their order."""
 
     def __init__(self, write: Callable[[Entry], None]) -> None:
