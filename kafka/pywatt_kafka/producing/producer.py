@@ -110,7 +110,7 @@ class Producer(Generic[K, V]):
         self._writer = writer(engine, brokers, settings, security_from(security, os.environ), on_status)
         self._connection = self._writer.connection
         self._write = self._writer.write
-        self._held = ContextTask(self._connection)
+        self._context = ContextTask(self._connection)
         self._sender = OrderedSender(self._maker, self._writer)
         self._burst = self._sender.burst
         self._is_entered = False
@@ -141,7 +141,7 @@ class Producer(Generic[K, V]):
         """
         require(self._engine)
         if self._lifecycle.begin():
-            await self._held.enter()
+            await self._context.enter()
 
     async def close(self) -> None:
         """Flush the remaining records, for a few seconds at most, and disconnect. May be called again.
@@ -154,7 +154,7 @@ class Producer(Generic[K, V]):
             await self._connection.stop()
         finally:
             try:
-                await self._held.leave()
+                await self._context.leave()
             finally:
                 self._sender.end()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with run_pywatt(folder, env={**env, "PORT": "0", "KAFKA_BROKERS": "embedded", MARKER: marker}) as app:
         assert app.post("/topics/orders", content=b"tea", headers={"x-plt-kafka-hooks-key": "k"}).status_code == 202
         app.wait_for_text("orders-dlq")
+        deadline = time.monotonic() + PATIENCE
+        while command(folder, "kafka", "lag", "hooks", env=env).err:
+            assert time.monotonic() < deadline, "the group has committed nothing"
         yield Shop(folder, env)
         assert app.stop() == 0
     assert wait_for_end(marked(marker)) == []
@@ -63,6 +67,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     ("words", "text", "has_json"),
     [
         (("topics",), "orders-dlq", True),
+        (("produce", "notes", "milk"), "1 record was written: notes[", True),
         (("lag", "hooks", "--topic", "orders"), "in all", True),
         (("why",), "partitions are held by nothing", True),
         (("dlq", "list"), "orders-dlq", True),
@@ -85,6 +90,33 @@ def test_what_is_shown(shop: Shop, words: tuple[str, ...], text: str, has_json: 
         assert command(shop.folder, "kafka", *words, "--json", env=shop.env).json is not None
 
 
+def test_records_are_shown(shop: Shop) -> None:
+    words = ("kafka", "consume", "orders")
+    piped = command(shop.folder, *words, env=shop.env)
+    assert (piped.status, piped.err) == (0, "")
+    assert piped.out.startswith("orders[0]@0  ")
+    assert piped.out.endswith("\n  tea\n")
+    assert "\x1b" not in piped.out
+    with terminal(shop.folder, *words, env=shop.env) as screen:
+        assert screen.wait() == 0
+    assert screen.plain.rstrip().endswith("tea")
+    assert "\x1b[33mk" in screen.text, "the key is yellow"
+    assert command(shop.folder, *words, "--json", env=shop.env).json["value"] == "tea"
+
+
+def test_a_reset_says_that_it_changes_nothing(shop: Shop) -> None:
+    words = ("kafka", "reset", "hooks", "--to", "earliest", "--topic", "orders")
+    piped = command(shop.folder, *words, env=shop.env)
+    assert (piped.status, piped.err) == (0, "Nothing was changed: --yes does it.\n")
+    assert "COMMITTED" in piped.out
+    assert "\x1b" not in piped.out
+    with terminal(shop.folder, *words, env=shop.env) as screen:
+        assert screen.wait() == 0
+    assert "COMMITTED" in screen.plain
+    assert "Nothing was changed" in screen.plain
+    assert command(shop.folder, *words, "--json", env=shop.env).json is not None
+
+
 def test_one_letter_is_shown_in_full(shop: Shop) -> None:
     (letter,) = command(shop.folder, "kafka", "dlq", "list", "orders-dlq", "--json", env=shop.env).json
     words = ("kafka", "dlq", "show", "orders-dlq", f"{letter['partition']}@{letter['offset']}")
@@ -104,6 +136,8 @@ def test_one_letter_is_shown_in_full(shop: Shop) -> None:
         (("why", "hooks"), 'did you mean "kafka-hooks"?'),
         (("dlq", "purge", "orders-dlq"), "say which letters: --all, --redriven or --older-than"),
         (("lag",), "missing argument 'GROUP'"),
+        (("groups",), "listing the groups: this broker has no such request"),
+        (("groups", "describe", "hooks"), "the embedded broker has few; a real one: pywatt kafka start"),
     ],
 )
 def test_mistakes_are_told(shop: Shop, words: tuple[str, ...], told: str) -> None:

@@ -110,7 +110,7 @@ class Steps:
         raise late
 
 
-async def test_a_held_context_may_be_left_from_another_task() -> None:
+async def test_a_context_task_may_be_left_from_another_task() -> None:
     steps = Steps()
     held = ContextTask(steps.context())
     async with anyio.create_task_group() as tasks:
@@ -122,7 +122,7 @@ async def test_a_held_context_may_be_left_from_another_task() -> None:
     assert steps.steps == ["in", "out"]
 
 
-async def test_a_held_context_raises_what_it_meets() -> None:
+async def test_a_context_task_raises_what_it_meets() -> None:
     held = ContextTask(Steps().context(fault=LookupError()))
     with pytest.raises(LookupError):
         await held.enter()
@@ -133,7 +133,7 @@ async def test_a_held_context_raises_what_it_meets() -> None:
     assert caught.group_contains(LookupError)
 
 
-async def test_a_held_context_is_left_to_its_end_by_a_cancelled_task() -> None:
+async def test_a_context_task_is_left_to_its_end_by_a_cancelled_task() -> None:
     steps = Steps()
     held = ContextTask(steps.context())
     await held.enter()
