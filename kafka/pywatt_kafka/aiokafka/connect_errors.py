@@ -87,9 +87,10 @@ def unreachable(
             return NotAuthorized(f"{address} refuses this client: {error}", hint="check username, password and token")
         if isinstance(error, (errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError)):
             return NotAuthorized(f"{address} does not speak this SASL mechanism: {error}")
-        if isinstance(error, ssl.SSLError):
+        if isinstance(tls_error := _cause(error), ssl.SSLError):  # in TLS 1.3 it may come after the handshake
             return KafkaUnavailable(
-                f"no TLS with {address}: {_tls_reason(error)}", hint="check ca, cert and key, or whether it wants TLS"
+                f"no TLS with {address}: {_tls_reason(tls_error)}",
+                hint="check ca, cert and key, or whether it wants TLS",
             )
         if isinstance(error, errors.KafkaConnectionError) and _is_closed(error):
             return KafkaUnavailable(
@@ -100,11 +101,16 @@ def unreachable(
 
 def _is_closed(error: BaseException) -> bool:
     """Return whether a connection was made and then ended by the broker."""
-    return not isinstance(error.__cause__ or error.__context__, OSError)
+    return not isinstance(_cause(error), OSError)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error of the operating system or of TLS behind one of aiokafka's, if there is one."""
+    return error if isinstance(error, OSError) else error.__cause__ or error.__context__ or error
 
 
 def _reason(error: BaseException) -> str:
-    cause = error if isinstance(error, OSError) else error.__cause__ or error.__context__ or error
+    cause = _cause(error)
     if isinstance(cause, socket.gaierror):
         return f"the name cannot be resolved ({cause.strerror})"
     if isinstance(cause, ConnectionRefusedError) or f"Errno {errno.ECONNREFUSED}" in str(cause):  # of several addresses

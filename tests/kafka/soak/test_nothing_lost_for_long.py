@@ -121,6 +121,8 @@ class Soak:
 
     async def stop(self, name: str, number: int) -> None:
         app = self.apps.pop(name)
+        if number == signal.SIGTERM:  # before it has begun to log, a signal may find no handler
+            await anyio.to_thread.run_sync(app.wait_for, bool)
         status = await anyio.to_thread.run_sync(app.stop, number)
         assert status == (0 if number == signal.SIGTERM else -number), app.output
 
