@@ -18,13 +18,14 @@ def raised(cause: BaseException | None) -> BaseException:
 
 
 TLS_ALERT = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required (_ssl.c:1)")
+TLS_ALERT.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 
 
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (TLS_ALERT, "no TLS with a:1: [SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]"),
-        (raised(TLS_ALERT), "no TLS with a:1: [SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]"),
+        (TLS_ALERT, "no TLS with a:1: TLSV13_ALERT_CERTIFICATE_REQUIRED"),
+        (raised(TLS_ALERT), "no TLS with a:1: TLSV13_ALERT_CERTIFICATE_REQUIRED"),
         (raised(None), "a:1 ends the connection"),
         (raised(ConnectionRefusedError(111, "refused")), "no Kafka broker answers at a:1: connection refused"),
         (raised(TimeoutError()), "no Kafka broker answers at a:1: no answer"),
@@ -32,5 +33,5 @@ TLS_ALERT = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 ale
 )
 def test_reason_is_named(error: BaseException, message: str) -> None:
     found = unreachable(["a:1"], {"a:1": error})
-    assert found.message.replace("(1, '", "").startswith(message)
+    assert found.message == message
     assert found.hint
