@@ -71,7 +71,8 @@ class Group:
     """A group whose members come and go."""
 
     def __init__(self, broker: str, topic: str, engine: EngineName, log: Log) -> None:
-        self.broker, self.topic, self.engine, self.log = broker, topic, engine, log
+        self.broker, self.topic, self.log = broker, topic, log
+        self.engine: EngineName = engine
         self.rng = random.Random(SEED)
         self.consumers: list[Consumer[Any, Any]] = []
 

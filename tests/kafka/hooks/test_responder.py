@@ -177,7 +177,7 @@ class Gate(Producer):
         else:
             done(KafkaUnavailable("no acknowledgement"))
 
-    async def send(self, *args: Any, **options: Any) -> RecordPosition:
+    async def send(self, *args: Any, **options: Any) -> Any:
         if not self.opened:
             raise KafkaUnavailable("no acknowledgement")
         return await super().send(*args, **options)

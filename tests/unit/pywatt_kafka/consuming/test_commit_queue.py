@@ -135,6 +135,7 @@ async def test_what_is_left_at_the_end_fails() -> None:
     group = Group()
     group.answers.clear()
     zero = group.partition()
+    waiting = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(group.queue.run)
         waiting = group.queue.add(zero, Offset(1))

@@ -112,10 +112,14 @@ def test_long_pauses_are_usual_for_a_group_that_commits_seldom() -> None:
 @pytest.mark.parametrize(("age", "verdict"), [(59.0, Verdict.OK), (61.0, Verdict.LATE)])
 def test_time_lag(age: float, verdict: Verdict) -> None:
     window = PartitionWindow(LagRules(interval=INTERVAL, threshold=100, seconds=60.0), "t")
-    for index in range(2):
+
+    def add(index: int) -> Finding:
         at = 1000.0 + index * CHECK
         lag = PartitionLag(committed=index, position=index, end=index + 1, timestamp=int((at - age) * 1000))
-        finding = window.add(lag, at, 1)
+        return window.add(lag, at, 1)
+
+    add(0)
+    finding = add(1)
     assert (finding.verdict, finding.seconds) == (verdict, age)
 
 
