@@ -2,13 +2,17 @@
 
 The client underneath (an `Engine`) may fail to open, lose its brokers, or break for good. The user of a Producer or
 GroupReader sees that only as a status: the loop here continues until it is cancelled. Only a fenced client is not
-replaced: the new one would fence the client that took its place, which might do the same, without end.
+replaced: the new one would fence the client that took its place, which might do the same, without end. After an outage
+the client that is said to have taken the place may be the same one: a static member whose session times out forgets its
+member id, and the broker, which still knows it, rejects the next heartbeat or commit as another member's. Such a member
+is replaced once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Coroutine
@@ -31,6 +35,7 @@ LONGEST_BACKOFF = 2.0  # ... up to this
 SOCKET_CHECK_INTERVAL = 0.5  # seconds between checks of the client's sockets, which cost no traffic
 CHECK_INTERVAL = 5.0  # seconds between metadata requests of a connected client
 CHECK_LIMIT = 5.0  # seconds for the response to such a request
+REJOIN_LIMIT = 30.0  # seconds after an outage within which a static member may be fenced by its own former membership
 LEVELS = {ConnectionState.AWAY: logging.WARNING, ConnectionState.FENCED: logging.ERROR}
 
 
@@ -49,10 +54,12 @@ class ClusterConnection(Generic[EngineT]):
         *,
         name: str,
         replace_after: float,
+        rejoins: bool = False,
         on_status: Callable[[ConnectionStatus], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: Callable[[], float] = random.random,
     ) -> None:
+        """`rejoins`: the client is a static member of a group, which replaces its own former membership."""
         self._create = create
         self._name = name
         self._replace_after = replace_after
@@ -61,6 +68,9 @@ class ClusterConnection(Generic[EngineT]):
         self._rng = rng
         self._engine: EngineT | None = None
         self._fenced: Fenced | None = None
+        self._rejoins = rejoins
+        self._rejoin_until = -math.inf
+        """End of the time in which a fenced client is replaced; it begins again with each outage."""
         self._status = ConnectionStatus(ConnectionState.CONNECTING)
         self.connected_engine: EngineT | None = None
         """The engine while the cluster answers, else None."""
@@ -104,6 +114,15 @@ class ClusterConnection(Generic[EngineT]):
     def is_connected(self) -> bool:
         """True while the cluster answers."""
         return self._status.state is ConnectionState.CONNECTED
+
+    @property
+    def is_rejoining(self) -> bool:
+        """True for a static member in an outage and shortly after it: if it is fenced, then by itself."""
+        return self._fenced is None and self._clock() < self._rejoin_until
+
+    def is_final(self, error: KafkaError) -> bool:
+        """Return whether a call's error means that this client is fenced and will not be replaced."""
+        return isinstance(error, Fenced) and not self.is_rejoining
 
     @property
     def engine(self) -> EngineT | None:
@@ -156,18 +175,24 @@ class ClusterConnection(Generic[EngineT]):
     async def _run(self) -> None:
         while self._fenced is None:
             engine = await self._open()
+            is_replaced = False
             try:
                 self._engine = engine
                 self._set(ConnectionState.CONNECTED)
                 await self._watch(engine)
             except Fenced as error:
-                self._fenced = error
-                self._set(ConnectionState.FENCED, str(error), error)
-                logger.error("Kafka %s: fix: %s", self._name, error.hint)
+                if is_replaced := self.is_rejoining:
+                    self._set(ConnectionState.AWAY, "its member id was lost in the outage; it joins again")
+                else:
+                    self._fenced = error
+                    self._set(ConnectionState.FENCED, str(error), error)
+                    logger.error("Kafka %s: fix: %s", self._name, error.hint)
             finally:
                 with anyio.CancelScope(shield=True):
                     await engine.close()
                 self._engine = self.connected_engine = None
+            if is_replaced:  # only now, as calls of the closing client may fail as fenced ones
+                self._rejoin_until = -math.inf
 
     async def _open(self) -> EngineT:
         retries = 0
@@ -223,6 +248,8 @@ class ClusterConnection(Generic[EngineT]):
     def _set(self, state: ConnectionState, reason: str = "", error: Exception | None = None) -> None:
         status = ConnectionStatus(state, reason, error if isinstance(error, KafkaError) else None)
         self.connected_engine = self._engine if state is ConnectionState.CONNECTED else None
+        if state is ConnectionState.AWAY and self._rejoins:
+            self._rejoin_until = self._clock() + REJOIN_LIMIT
         if status == self._status:
             self._wake()
             return

@@ -169,6 +169,7 @@ class GroupReader:
             group_factory(engine, self._brokers, settings, security_from(security, os.environ)),
             name=f"consumer group {membership.group} of {','.join(self._brokers)}",
             replace_after=REPLACE_AFTER,
+            rejoins=membership.instance_id is not None,
             on_status=on_status,
         )
 
@@ -251,13 +252,12 @@ class GroupReader:
                     return {}
         except TimeoutError:
             return {}
-        except (Fenced, OffsetOutOfRange):
+        except KafkaError as error:
             self._connection.check_soon()
-            raise
-        except KafkaError:
+            if isinstance(error, OffsetOutOfRange) or self._connection.is_final(error):
+                raise
             # The engine keeps it for the status. Records that the call took for other partitions are lost.
             self._rewind = True
-            self._connection.check_soon()
             await asyncio.sleep(ERROR_PAUSE)
             return {}
         for partition, messages in batches.items():
@@ -316,6 +316,10 @@ class GroupReader:
             if self.connected:
                 raise CommitFailed("committing: the group is rebalancing") from error
             raise KafkaUnavailable(f"committing: {self.status.reason or 'no answer in time'}") from error
+        except Fenced as error:
+            if self._connection.is_final(error):
+                raise
+            raise CommitFailed("committing: the member id was lost in the outage; it joins again") from error
 
     def group_member(self) -> GroupMember:
         """Return the member with its current generation, for a transaction that commits its offsets.
@@ -353,10 +357,7 @@ class GroupReader:
         return await self._ask("finding offsets by time", lambda engine: engine.offsets_at(times))
 
     async def unstable(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
-        """Return the ranges of these partitions that open transactions hold, as far as known.
-
-        Raises KafkaUnavailable within the request timeout.
-        """
+        """Return the known ranges of open transactions. Raises KafkaUnavailable within the request timeout."""
         return await self._ask("finding open transactions", lambda engine: engine.unstable(partitions))
 
     async def _ask(self, during: str, ask: Callable[[GroupEngine], Awaitable[AnswerT]]) -> AnswerT:

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from pywatt_kafka.connection.cluster_connection import CHECK_INTERVAL, ClusterConnection
+from pywatt_kafka.connection.cluster_connection import CHECK_INTERVAL, REJOIN_LIMIT, ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.errors import Fenced, KafkaUnavailable
 
@@ -39,11 +39,12 @@ class Cluster:
         self.statuses.append(status)
         self.changed.set()
 
-    def connection(self) -> ClusterConnection[FakeEngine]:
+    def connection(self, *, rejoins: bool = False) -> ClusterConnection[FakeEngine]:
         return ClusterConnection(
             self.create,
             name="test",
             replace_after=REPLACE_AFTER,
+            rejoins=rejoins,
             on_status=self.report,
             clock=lambda: self.now,
             rng=lambda: 0.0,
@@ -247,3 +248,48 @@ async def stay_connected(connection: ClusterConnection[FakeEngine]) -> None:
     while True:
         await connection.connected()
         await anyio.lowlevel.checkpoint()
+
+
+async def outage(cluster: Cluster, connection: ClusterConnection[FakeEngine]) -> FakeEngine:
+    """Let the cluster disappear and return; return the engine, which is the same as before."""
+    with anyio.fail_after(LIMIT):
+        engine = await connection.connected()
+    cluster.up = False
+    connection.check_soon()
+    await cluster.until(lambda: connection.status.state is AWAY)
+    cluster.up = True
+    with anyio.fail_after(LIMIT):
+        assert await connection.connected() is engine
+    return engine
+
+
+async def fence(cluster: Cluster, connection: ClusterConnection[FakeEngine], engine: FakeEngine) -> None:
+    engine.is_fenced = True
+    connection.check_soon()
+    await cluster.until(lambda: engine.closed)
+
+
+async def test_a_static_member_that_is_fenced_after_an_outage_is_replaced_once_for_each() -> None:
+    cluster = Cluster()
+    async with cluster.connection(rejoins=True) as connection:
+        for count in (1, 2):
+            engine = await outage(cluster, connection)
+            assert connection.is_rejoining
+            await fence(cluster, connection, engine)
+            with anyio.fail_after(LIMIT):
+                assert await connection.connected() is cluster.engines[count]
+            assert not connection.is_rejoining
+        await fence(cluster, connection, cluster.engines[-1])
+        assert connection.status.state is ConnectionState.FENCED
+    assert len(cluster.engines) == 3
+
+
+@pytest.mark.parametrize(("rejoins", "passed"), [(True, REJOIN_LIMIT), (False, 0.0)])
+async def test_a_client_that_another_one_fences_after_an_outage_is_not_replaced(rejoins: bool, passed: float) -> None:
+    cluster = Cluster()
+    async with cluster.connection(rejoins=rejoins) as connection:
+        engine = await outage(cluster, connection)
+        cluster.now += passed
+        await fence(cluster, connection, engine)
+        assert connection.status.state is ConnectionState.FENCED
+    assert cluster.engines == [engine]
