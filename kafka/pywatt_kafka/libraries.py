@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from pywatt_kafka.aiokafka.client import require_aiokafka
-from pywatt_kafka.aiokafka.coordinator.protocol_versions import CONSUMER_GROUP_HEARTBEAT, knows_request
+from pywatt_kafka.aiokafka.coordinator.protocol_versions import serves_consumer_protocol
 from pywatt_kafka.aiokafka.group import AiokafkaGroup
 from pywatt_kafka.aiokafka.producer import AiokafkaProducer
 from pywatt_kafka.aiokafka.security import security_settings
@@ -72,8 +72,9 @@ def group_factory(
         if settings.options:
             require(engine)
             check_group_options(brokers, settings, security)
-        knows_consumer = partial(knows_request, brokers, native_security, CONSUMER_GROUP_HEARTBEAT)
-        return lambda: RdkafkaGroup(brokers, settings, security, knows_consumer=knows_consumer)
+        group = settings.membership.group
+        has_consumer_protocol = partial(serves_consumer_protocol, brokers, native_security, group)
+        return lambda: RdkafkaGroup(brokers, settings, security, has_consumer_protocol=has_consumer_protocol)
     _refuse_options(settings.options)
     if settings.membership.protocol == "consumer":
         raise KafkaError('the engine aiokafka has no protocol "consumer"', hint='choose engine="rdkafka"')

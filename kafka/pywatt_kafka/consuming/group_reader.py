@@ -267,10 +267,9 @@ class GroupReader:
     async def __aiter__(self) -> AsyncIterator[Message]:
         """Yield the records of all partitions one by one, without end. Raises NotAuthorized."""
         while True:
-            batches = await self.fetch()
-            if not batches and (failure := self.status.failure) is not None:
+            if (failure := self.status.failure) is not None:
                 raise failure
-            for partition, messages in batches.items():
+            for partition, messages in (await self.fetch()).items():
                 for message in messages:
                     if partition not in self._assignment:
                         break  # revoked meanwhile: its new owner reads the rest

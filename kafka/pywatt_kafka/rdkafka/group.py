@@ -52,16 +52,16 @@ class RdkafkaGroup:
         settings: GroupSettings,
         security: Security,
         *,
-        knows_consumer: Callable[[], Awaitable[bool]],
+        has_consumer_protocol: Callable[[], Awaitable[bool]],
     ) -> None:
-        """`knows_consumer`: asks the brokers whether they know the group protocol `consumer`."""
+        """`has_consumer_protocol`: asks the brokers whether they serve the group protocol `consumer`."""
         self._brokers = brokers
         self._settings = settings
         self._membership = settings.membership
         self._security = security
         self._pattern = None if settings.pattern is None else re.compile(rf"(?:{settings.pattern})\Z")
         self._health = ClientHealth(brokers)
-        self._knows_consumer = knows_consumer
+        self._has_consumer_protocol = has_consumer_protocol
         self._present: dict[str, int] = {}
         """Number of partitions of each topic of the cluster."""
         self._subscribed: frozenset[str] = frozenset()
@@ -222,18 +222,18 @@ class RdkafkaGroup:
     async def _consumer_protocol(self) -> bool:
         """Return whether to join with the protocol `consumer`. Raises KafkaError.
 
-        The brokers are asked, as librdkafka says nothing when they do not know it, and tries for ever.
+        The brokers are asked, as librdkafka says nothing when they do not serve it, and tries for ever.
         """
         wanted = self._membership.protocol
         if wanted == "classic":
             return False
-        known = await self._knows_consumer()
-        if wanted == "consumer" and not known:
+        served = await self._has_consumer_protocol()
+        if wanted == "consumer" and not served:
             raise KafkaError(
-                f'the brokers {",".join(self._brokers)} do not know the group protocol "consumer"',
-                hint='use Kafka 4.0 or later, or protocol="auto"',
+                f'the brokers {",".join(self._brokers)} do not serve the group protocol "consumer"',
+                hint='use Kafka 4.0 or later with the feature group.version on, or protocol="auto"',
             )
-        return known
+        return served
 
     def _make(self, consumer_protocol: bool) -> None:
         from confluent_kafka import Consumer

@@ -32,7 +32,7 @@ CALLS = 4  # threads for requests to the brokers
 BURST = 1000  # outcomes reported before the event loop gets a turn
 PARTITIONS_AGE = 1.0  # seconds for which a number of partitions is taken for the current one
 ANY_PARTITION = -1  # the partitioner chooses
-UNKNOWN_OFFSET = -1  # with acks=0
+UNKNOWN_OFFSET = -1  # with acks=0, and of a batch that a retry found written already
 
 _position = partial(tuple.__new__, RecordPosition)
 """Makes a RecordPosition without the call into Python that its constructor is."""
@@ -175,7 +175,7 @@ class RdkafkaProducer:
         """Receive an acknowledgement; called in the thread that polls."""
         if error is None:
             offset = message.offset()
-            position = _position((message.topic(), message.partition(), offset if offset >= 0 else UNKNOWN_OFFSET))
+            position = _position((message.topic(), message.partition(), UNKNOWN_OFFSET if offset is None else offset))
             self._outcomes.append((done, position))
         else:
             self._outcomes.append((partial(self._fail, done, message.topic()), error))

@@ -259,3 +259,12 @@ async def test_callback_that_fails_takes_nothing_from_others(broker: str, topic:
         asyncio.get_running_loop().set_exception_handler(None)
     assert all(isinstance(outcome, RecordPosition) for outcome in told)
     assert len(reported) == 3
+
+
+async def test_brokers_tell_no_offset_with_acks_0(broker: str, topic: str, engine: EngineName) -> None:
+    await ensure_topics(broker, [topic])
+    with anyio.fail_after(LONG):
+        async with Producer(broker, engine=engine, acks=0) as producer:
+            positions = [await producer.send(topic, b"%d" % number) for number in range(3)]
+    assert [position.offset for position in positions] == [-1] * 3
+    assert await values(broker, topic, 3) == [b"0", b"1", b"2"]
