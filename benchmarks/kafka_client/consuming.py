@@ -20,11 +20,11 @@ async def bare_aiokafka(task: Task) -> AsyncIterator[Work]:
     async def work(records: int) -> None:
         seen = 0
         while seen < records:
-            for batch in (await consumer.getmany(timeout_ms=1000, max_records=BATCH)).values():
+            for batch in (await reader.getmany(timeout_ms=1000, max_records=BATCH)).values():
                 for record in batch:
                     seen += record.offset >= 0
 
-    async with _aiokafka_consumer(task) as consumer:
+    async with _aiokafka_consumer(task) as reader:
         yield work
 
 
@@ -34,12 +34,12 @@ async def bare_aiokafka_iterated(task: Task) -> AsyncIterator[Work]:
 
     async def work(records: int) -> None:
         seen = 0
-        async for record in consumer:
+        async for record in reader:
             seen += record.offset >= 0
             if seen >= records:
                 break
 
-    async with _aiokafka_consumer(task) as consumer:
+    async with _aiokafka_consumer(task) as reader:
         yield work
 
 
@@ -51,14 +51,14 @@ async def bare_confluent(task: Task) -> AsyncIterator[Work]:
     def read(records: int) -> None:
         seen = 0
         while seen < records:
-            for record in consumer.consume(BATCH, 1.0):
+            for record in reader.consume(BATCH, 1.0):
                 if record.error() is None and record.offset() != -1 and record.value() is not None:
                     seen += 1
 
     async def work(records: int) -> None:
         await asyncio.to_thread(read, records)
 
-    consumer = Consumer(
+    reader = Consumer(
         {
             "bootstrap.servers": task.broker,
             "group.id": f"bench-{uuid.uuid4().hex}",
@@ -66,9 +66,9 @@ async def bare_confluent(task: Task) -> AsyncIterator[Work]:
             "enable.auto.commit": False,
         }
     )
-    consumer.subscribe([task.topic])
+    reader.subscribe([task.topic])
     yield work
-    consumer.close()
+    reader.close()
 
 
 def group_reader(engine: Any) -> Callable[[Task], Any]:

@@ -140,8 +140,8 @@ def test_records_are_copied_through_a_pipe(on_one: On, topics: Callable[[], str]
     on_one("produce", second, "--records", answer=copied)
     before, after = records(on_one("consume", first, "--json")), records(on_one("consume", second, "--json"))
 
-    def contents(found: list[dict[str, object]]) -> list[object]:
-        return sorted((each["key"], each["value"], each["headers"], each["timestamp"]) for each in found)  # type: ignore[type-var]
+    def contents(found: list[dict[str, object]]) -> list[str]:
+        return sorted(str((each["key"], each["value"], each["headers"], each["timestamp"])) for each in found)
 
     assert contents(after) == contents(before)
     err = failed("produce", second, "--records", answer='{"value": "1"}\n{"key": 1}\n')

@@ -53,13 +53,16 @@ class BusyMember:
         self.states.append(status.state)
         self._changed.set()
 
+    def connected(self) -> bool:
+        return self.states[-1] is ConnectionState.CONNECTED
+
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None: ...
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         if self.lost.is_set() or self.states[-1] is not ConnectionState.AWAY:
             return
         self.lost.set()
-        while self.states[-1] is not ConnectionState.CONNECTED:
+        while not self.connected():
             self._changed.clear()
             await self._changed.wait()
         try:

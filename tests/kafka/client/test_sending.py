@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 import anyio
@@ -112,7 +112,7 @@ async def test_serializers_turn_keys_and_values_into_bytes(broker: str, topic: s
     async with Producer(broker, engine=engine, serializers=string_serializers) as producer:
         await producer.send(topic, "wärme", key="k")
         with pytest.raises(SerializationFailed, match="not a str but int") as caught:
-            await producer.send(topic, 1)  # type: ignore[arg-type, call-overload]
+            await producer.send(topic, 1)  # type: ignore[call-overload]
         await producer.enqueue(topic, "2", key="k")
         await producer.send(messages=[{"topic": topic, "value": "3", "key": "k"}])
     assert caught.value.topic == topic
@@ -220,9 +220,10 @@ async def test_use_outside_its_lifetime_is_refused_at_once(broker: str, topic: s
     told: list[RecordPosition | KafkaError] = []
     producer.post(topic, b"x", told.append)
     assert isinstance(told[0], ClientClosed)
-    for use in (*uses, producer.connect, producer.__aenter__):
+    last: tuple[Callable[[], Awaitable[object]], ...] = (*uses, producer.connect, producer.__aenter__)
+    for attempt in last:
         with pytest.raises(ClientClosed, match="is closed"):
-            await use()
+            await attempt()
 
 
 async def test_closing_ends_waiting_sends_with_an_error(broker: str, topics: Any, engine: EngineName) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,13 +59,12 @@ async def test_formats_of_a_registry(broker: str, topic: str, engine: EngineName
     order = Order(7, "ë")
     message = OrderMessage(id=7, name="ë")
     with http_registry() as server:
-        for number, (make, value) in enumerate(
-            [
-                (lambda registry: Avro(registry, SCHEMA, Order), order),
-                (lambda registry: JsonSchema(registry, kind=Order), order),
-                (lambda registry: Protobuf(registry, OrderMessage), message),
-            ]
-        ):
+        formats: list[tuple[Callable[[SchemaRegistry], Any], Any]] = [
+            (lambda registry: Avro(registry, SCHEMA, Order), order),
+            (lambda registry: JsonSchema(registry, kind=Order), order),
+            (lambda registry: Protobuf(registry, OrderMessage), message),
+        ]
+        for number, (make, value) in enumerate(formats):
             name = f"{topic}-{number}"
             serializers = Serializers(key=String(), value=make(SchemaRegistry(server.url)))
             deserializers: Deserializers[Any, Any] = Deserializers(key=String(), value=make(SchemaRegistry(server.url)))
@@ -126,10 +125,11 @@ async def test_async_functions_keep_the_order_of_sends(broker: str, topic: str, 
         await asyncio.sleep(0)
         return int(data or b"-1")
 
+    numbers: Deserializers[Any, int] = Deserializers(value=parsed)
     await ensure_topics(broker, [topic])
     async with (
         Producer(broker, serializers=Serializers(value=slow), engine=engine) as producer,
-        Consumer(topic, broker, topics=[topic], deserializers=Deserializers(value=parsed), engine=engine) as consumer,
+        Consumer(topic, broker, topics=[topic], deserializers=numbers, engine=engine) as consumer,
     ):
         async with asyncio.TaskGroup() as group:
             for number in range(100):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from typing import Any
 
 import anyio
@@ -61,7 +62,7 @@ async def test_two_apps_on_one_machine_that_spell_the_brokers_differently_share_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     supervisors = itertools.count(1)
-    monkeypatch.setattr(member_id_lock.os, "getppid", lambda: next(supervisors))
+    monkeypatch.setattr(os, "getppid", lambda: next(supervisors))
     monkeypatch.setattr(member_id_lock, "STRANGER_WAIT", 0.01)
     await ensure_topics(broker, [topic], partitions=2)
     spelled = broker.replace("127.0.0.1", "localhost")

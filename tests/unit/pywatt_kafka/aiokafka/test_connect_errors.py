@@ -12,7 +12,7 @@ from pywatt_kafka.aiokafka.connect_errors import unreachable
 
 def raised(cause: BaseException | None) -> BaseException:
     """Return the error that aiokafka raises for a connection, as after `raise ... from cause`."""
-    error = KafkaConnectionError("connection closed")
+    error: BaseException = KafkaConnectionError("connection closed")
     error.__cause__ = cause
     return error
 

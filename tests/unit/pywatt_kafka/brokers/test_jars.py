@@ -74,19 +74,26 @@ def cached(folder: Path) -> tuple[dict[str, str], Path]:
     return environ, kafka_jars("3.9.1", environ, home=folder) / SMALL.path.name
 
 
+def empty(jar: Path) -> None:
+    for file in jar.parent.iterdir():
+        file.unlink()
+
+
+def kill_fetch(jar: Path) -> None:
+    jar.with_name(MARKER).unlink()
+    jar.unlink()
+    jar.with_name("part").mkdir()
+    jar.with_name("part").joinpath(jar.name).write_bytes(b"half")
+
+
 BREAKAGES: dict[str, Callable[[Path], object]] = {
-    "an empty folder": lambda jar: [file.unlink() for file in jar.parent.iterdir()],
-    "a jar is missing": lambda jar: jar.unlink(),
+    "an empty folder": empty,
+    "a jar is missing": Path.unlink,
     "a jar is cut off": lambda jar: jar.write_bytes(CONTENT[:-1]),
     "a jar of the same length": lambda jar: jar.write_bytes(b"the rat"),
     "a jar that is not pinned": lambda jar: jar.with_name("other.jar").write_bytes(CONTENT),
     "a marker that is cut off": lambda jar: jar.with_name(MARKER).write_text('{"thing'),
-    "no marker, and a killed fetch": lambda jar: (
-        jar.with_name(MARKER).unlink(),
-        jar.unlink(),
-        jar.with_name("part").mkdir(),
-        jar.with_name("part").joinpath(jar.name).write_bytes(b"half"),
-    ),
+    "no marker, and a killed fetch": kill_fetch,
 }
 
 

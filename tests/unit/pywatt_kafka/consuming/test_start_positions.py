@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 import pytest
 
 from pywatt_kafka.consuming.start_positions import Fallback, Mode, decide_starts
@@ -24,9 +26,9 @@ OFFSETS = {COMMITTED: Offset(7, "note")}
 def test_starts(
     mode: Mode,
     fallback: Fallback,
-    earliest: set[TopicPartition],
-    latest: set[TopicPartition],
-    refused: set[TopicPartition],
+    earliest: AbstractSet[TopicPartition],
+    latest: AbstractSet[TopicPartition],
+    refused: AbstractSet[TopicPartition],
 ) -> None:
     starts = decide_starts(
         [OLD, NEW, COMMITTED], OFFSETS, mode=mode, fallback=fallback, appeared=lambda place: place == NEW

@@ -92,8 +92,8 @@ async def test_errors_name_field_and_topic(serializers: Serializers[Any, Any], m
     ("deserializers", "field"),
     [
         (Deserializers(key=String(), value=String("utf-16")), "value"),
-        (Deserializers(key=fails, value=later_text), "key"),
-        (Deserializers(key=later_text, value=fails), "value"),
+        (Deserializers[Any, Any](key=fails, value=later_text), "key"),
+        (Deserializers[Any, Any](key=later_text, value=fails), "value"),
     ],
 )
 async def test_errors_of_reading_name_the_place(deserializers: Deserializers[Any, Any], field: str) -> None:

@@ -95,4 +95,4 @@ def test_an_unknown_encoding_is_refused_at_once() -> None:
 
 def test_pairs_cannot_be_changed() -> None:
     with pytest.raises(AttributeError, match="Serializers cannot be changed"):
-        string_serializers.value = String().serialize  # type: ignore[assignment]
+        string_serializers.value = String().serialize
