@@ -18,8 +18,8 @@ from anyio.abc import TaskGroup
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.dev.breakpoints import Breakpoints
 from pywatt.dev.editor_port import Editors
+from pywatt.dev.file_scan import modified
 from pywatt.dev.restart_brake import RestartBrake
-from pywatt.dev.snapshot import modified
 from pywatt.dev.watch_rules import WatchRules
 from pywatt.dev.watcher import Watcher, wants_polling
 from pywatt.errors import PywattError, StartError

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 from watchfiles import awatch
 
-from pywatt.dev.snapshot import Snapshot, changed_files, scan, stamp_of
+from pywatt.dev.file_scan import Snapshot, changed_files, scan, stamp_of
 from pywatt.dev.watch_rules import WatchRules, changes_rules
 
 SETTLE = 20

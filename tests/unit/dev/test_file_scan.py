@@ -8,7 +8,7 @@ import pytest
 from harness.restart_config import RESTART
 
 from pywatt.config.model import AutoloadConfig, RuntimeConfig, ServiceConfig, WatchConfig
-from pywatt.dev.snapshot import Snapshot, changed_files, scan
+from pywatt.dev.file_scan import Snapshot, changed_files, scan
 from pywatt.dev.watch_rules import WatchRules
 
 
