@@ -46,7 +46,7 @@ COMPARED = {  # with the bare program of the same form
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the records of one turn cost."""
+    """The cost of the records of one turn."""
 
     cpu: float
     """Microseconds per record."""

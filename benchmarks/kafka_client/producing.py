@@ -16,7 +16,7 @@ WINDOW = 1000  # records in flight of a program that sends them one by one
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a program works on."""
+    """The broker, topic and records of a program."""
 
     broker: str
     topic: str

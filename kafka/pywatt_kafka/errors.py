@@ -26,7 +26,7 @@ class KafkaError(Exception):
     """Base class of all errors of this library."""
 
     retriable: bool = False
-    """Whether the same call may succeed later without a change."""
+    """True if the same call may succeed later without a change."""
 
     def __init__(self, message: str, *, hint: str = "", code: str = "", retriable: bool | None = None) -> None:
         super().__init__(message)

@@ -20,7 +20,7 @@ SOURCES = {
     7: "client metrics",
     8: "group",
 }
-"""What a value comes from; Kafka's numbers."""
+"""The source of a value, by Kafka's number (DescribeConfigs)."""
 DEFAULT = "default"
 
 

@@ -206,7 +206,7 @@ class AdminConnection:
 UNKNOWN_TOPIC_OR_PARTITION = 3
 LEADER_NOT_AVAILABLE = 5
 PLAIN = {"UNKNOWN_TOPIC_OR_PARTITION": "there is no such topic or partition"}
-"""What brokers report without a word."""
+"""Messages for errors that brokers report without one."""
 
 
 def raise_for(code: int, during: str, detail: str | None = None) -> None:

@@ -27,7 +27,7 @@ DESCRIBE_CONSUMER_GROUP, DESCRIBE_SHARE_GROUP = 69, 77
 BY_INSTANCE = ""
 """The member id that stands for the member with the given instance id."""
 SET, DELETE = 0, 1
-"""What to do with a config."""
+"""Operations on a config (IncrementalAlterConfigs)."""
 UUID_BYTES = 16
 
 _TEXT, _COMPACT_TEXT = String("utf-8"), CompactString("utf-8")

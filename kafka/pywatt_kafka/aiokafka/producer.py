@@ -24,7 +24,7 @@ class _Partitions(NamedTuple):
 
     all: list[Any]
     available: list[Any]
-    """Those with a leader; all if none has one."""
+    """Partitions with a leader; all if none has one."""
 
 
 class AiokafkaProducer:

@@ -9,21 +9,21 @@ from typing import Literal, TypeAlias
 from pywatt_kafka.records import Offset, TopicPartition
 
 Mode: TypeAlias = Literal["committed", "earliest", "latest"]
-"""Where a stream begins: at what the group has committed, or at the first or after the last record regardless of it."""
+"""Start of a stream: the committed offsets; or, regardless of them, the first record, or the end."""
 Fallback: TypeAlias = Literal["earliest", "latest", "fail"]
-"""Where a partition begins for which the group has committed nothing, or nothing that is still there."""
+"""Start of a partition without a committed offset, or with one that is out of range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """Where partitions begin."""
+    """The start of each partition."""
 
     at: Mapping[TopicPartition, Offset]
-    """Those that begin at a committed offset."""
+    """Partitions that begin at a committed offset."""
     earliest: frozenset[TopicPartition]
     latest: frozenset[TopicPartition]
     refused: frozenset[TopicPartition]
-    """Those that must not be read."""
+    """Partitions that must not be read: no offset is committed, and the fallback is to fail."""
 
 
 def decide_starts(

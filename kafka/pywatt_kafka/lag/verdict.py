@@ -27,7 +27,7 @@ CALM = 2  # measurements in a row without a finding that end an alarm
 
 
 class Verdict(enum.StrEnum):
-    """What is to be said of a partition, or of a group by its worst partition."""
+    """The state of a partition, or of a group by its worst partition."""
 
     OK = "ok"
     CATCHING_UP = "catching up"

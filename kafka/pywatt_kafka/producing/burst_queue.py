@@ -20,7 +20,7 @@ class BurstQueue(Generic[Entry]):
 
     def __init__(self, write: Callable[[Entry], None]) -> None:
         self.left = BURST
-        """How many sends may still be written in this turn; callers decrement it, and call `spend` below HALF."""
+        """Number of sends that may still be written in this turn; callers decrement it, and call `spend` below HALF."""
         self.waiting: deque[Entry | Marker] = deque()
         """While there are any, all others must wait behind them."""
         self._write = write

@@ -35,7 +35,7 @@ class ReachedEnds:
         self._seeks: dict[TopicPartition, int] = {}
         """Seeks that the event loop has asked for."""
         self._carried_out: dict[TopicPartition, int] = {}
-        """Those that the poller's thread has carried out."""
+        """Seeks and assignments that the thread of the poller has carried out."""
 
     @property
     def offsets(self) -> Mapping[TopicPartition, int]:

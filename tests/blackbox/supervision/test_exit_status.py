@@ -20,7 +20,7 @@ async def main():
 
 
 def let_go(app: RunningApp, folder: Path) -> None:
-    """Have the job leave, once it has started: opening a pipe waits for its other end."""
+    """Let the job leave, once it has started: opening a pipe waits for its other end."""
     app.wait_for_text("pywatt has started; its entrypoint answers no HTTP")
     (folder / "job/go").open("w").close()
 

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.timeout(int(LIMIT + 60)), pytest.mark.parametrize("eng
 
 @dataclass
 class Log:
-    """What was written, and what every member has read, in the order of reading."""
+    """Records that were written, and records that each member has read, in the order of reading."""
 
     written: Counter[bytes] = field(default_factory=Counter)
     """The number of records of each key; their values count from 0."""

@@ -30,7 +30,7 @@ async def come_back_to(count: int) -> None:
 
 
 async def leave(worker: Worker, sent: bytes, answered: bytes) -> None:
-    """Have clients send something, wait for a part of the answer, and leave."""
+    """Send something as several clients, wait for a part of the answer, and leave."""
     for _ in range(CLIENTS):
         reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
         writer.write(sent)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The choice of a cluster: options, variables, and the apps that run."""

@@ -111,7 +111,7 @@ def produce(
 
 @dataclass(slots=True)
 class _Outcome:
-    """What became of the records. They are counted, not kept: standard input may have no end."""
+    """The outcome of the records. They are counted, not kept: standard input may have no end."""
 
     count: int = 0
     ended: int = 0
