@@ -8,6 +8,7 @@ import sys
 import traceback
 
 from pywatt.config.model import LogLevel
+from pywatt.telemetry.trace_context import current_trace
 
 _FROM_PYTHON = (
     (logging.CRITICAL, LogLevel.FATAL),
@@ -46,6 +47,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "msg": record.getMessage(),
         }
+        trace = current_trace()
+        if trace is not None:
+            line["trace_id"], line["span_id"] = trace.trace_id, trace.span_id
         if record.exc_info and record.exc_info[0] is not None:
             line["err"] = {
                 "type": record.exc_info[0].__name__,

@@ -29,6 +29,7 @@ ALLOWED = {
 LAYERS: tuple[set[str], ...] = (
     {"backoff", "wait_any", "procfs", "redaction", "testing"},
     {"errors"},
+    {"telemetry"},
     {"http"},
     {"mesh"},
     {"config.model"},

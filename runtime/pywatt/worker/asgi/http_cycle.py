@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pywatt.http.headers import LAST_CHUNK, chunk
 from pywatt.http.server.writer import CONTINUE, status_line
 from pywatt.logs.pywatt_logger import pywatt_logger
+from pywatt.telemetry.trace_context import enter_request
 from pywatt.worker.asgi.fast_path.head import plain_head
 from pywatt.worker.asgi.lifespan import Application, Message, Scope
 
@@ -113,6 +114,7 @@ class HttpCycle:
 
     async def run(self, app: Application) -> None:
         """Call the application, and answer in its place when it fails."""
+        enter_request(self.scope["headers"])
         try:
             result: object = await app(self.scope, self.receive, self.send)  # type: ignore[func-returns-value]
         except BaseException as error:
