@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import select
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from pywatt_kafka.brokers.apache import RealBroker
 TURNS = 9
 RECORDS = 20_000  # of a turn
 WARM = 2  # turns that are not counted
+LIMIT = 120.0  # seconds of one turn of one program
 SIZES = (100, 1024)
 PARTITIONS = (1, 4)
 COMPARED = {  # with the bare program of the same form
@@ -61,10 +63,13 @@ class Worker:
         self._process = process
 
     def work(self, records: int) -> Cost:
-        """Let it write or read so many records. Raises RuntimeError when it has ended."""
+        """Let it write or read so many records. Raises RuntimeError when it has ended, or does not finish in time."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(records, file=self._process.stdin, flush=True)
+        if not select.select([self._process.stdout], [], [], LIMIT)[0]:
+            self._process.kill()
+            raise RuntimeError(f"{self._process.args!r} did not finish {records} records within {LIMIT:g} s")
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self._process.args!r} has ended")
@@ -135,6 +140,8 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, nargs="+", default=PARTITIONS)
     parser.add_argument("--only", default="", help="a part of the programs' names, such as 'produce aiokafka'")
     options = parser.parse_args()
+    if options.turns < 2:
+        parser.error("--turns: quartiles need at least 2")
     print_python()
     with RealBroker() as kafka:
         for kind in ("produce aiokafka", "produce rdkafka", "consume aiokafka", "consume rdkafka"):

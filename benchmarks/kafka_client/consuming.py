@@ -10,7 +10,9 @@ from typing import Any
 
 from benchmarks.kafka_client.producing import Task, Work
 
-BATCH = 500  # records, of programs that read so many at once
+BATCH = (
+    500  # records, of programs that read so many at once; none reads more than a turn's: the last turn would lack them
+)
 
 
 @asynccontextmanager
@@ -20,7 +22,7 @@ async def bare_aiokafka(task: Task) -> AsyncIterator[Work]:
     async def work(records: int) -> None:
         seen = 0
         while seen < records:
-            for batch in (await reader.getmany(timeout_ms=1000, max_records=BATCH)).values():
+            for batch in (await reader.getmany(timeout_ms=1000, max_records=min(BATCH, records - seen))).values():
                 for record in batch:
                     seen += record.offset >= 0
 
@@ -51,7 +53,7 @@ async def bare_confluent(task: Task) -> AsyncIterator[Work]:
     def read(records: int) -> None:
         seen = 0
         while seen < records:
-            for record in reader.consume(BATCH, 1.0):
+            for record in reader.consume(min(BATCH, records - seen), 1.0):
                 if record.error() is None and record.offset() != -1 and record.value() is not None:
                     seen += 1
 
@@ -81,7 +83,7 @@ def group_reader(engine: Any) -> Callable[[Task], Any]:
         async def work(records: int) -> None:
             seen = 0
             while seen < records:
-                for batch in (await reader.fetch(timeout=1.0, max_records=BATCH)).values():
+                for batch in (await reader.fetch(timeout=1.0, max_records=min(BATCH, records - seen))).values():
                     for record in batch:
                         seen += record.offset >= 0
 
