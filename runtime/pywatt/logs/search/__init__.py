@@ -1,0 +1,1 @@
+"""Selection of kept log records: by time, and by what is in them."""
