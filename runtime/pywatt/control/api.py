@@ -3,29 +3,38 @@
 GET   /api/v1/metadata
 GET   /api/v1/services                        `?usage=false` leaves out memory and CPU, which take 0.2 s to measure
 GET   /api/v1/config  /services/<id>/env      `?secrets=true` shows secrets
+GET   /api/v1/logs                            NDJSON or server-sent events: see `log_stream`
 POST  /api/v1/stop  /reload  /services/<id>/stack
 POST  /api/v1/start /stop /restart {"services": [...]}   /scale {"services": {"api": 2}}
 """
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
-from quart import Quart, request
+from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
 from pywatt.channel.messages import Answer
+from pywatt.control.error_json import to_json
+from pywatt.control.log_stream import is_kept, log_events, log_lines, log_query, log_text
+from pywatt.errors import ControlError, PywattError
+from pywatt.logs.history import history_of
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Answer]]
 Reply = tuple[dict[str, Any], int]
 
+EVENT_STREAM, NDJSON = "text/event-stream", "application/x-ndjson"
 _STATUS = {"unknown": HTTPStatus.NOT_FOUND, "config": HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
-def control_application(ask: Ask) -> Quart:
-    """Return the application."""
+def control_application(ask: Ask, *, stopping: Callable[[], bool] = lambda: False) -> Quart:
+    """Return the application; `stopping` says when its streams have to end."""
     app = Quart("pywatt.control")
     app.json.sort_keys = False  # type: ignore[attr-defined]
 
@@ -53,6 +62,27 @@ def control_application(ask: Ask) -> Quart:
     @app.get("/api/v1/services/<service>/env")
     async def env(service: str) -> Reply:
         return await run("env", service=service, secrets=reveals())
+
+    @app.get("/api/v1/logs")
+    async def logs() -> Reply | Response:
+        answer = await ask("metadata", {})
+        if answer.error is not None:
+            return {"error": dict(answer.error)}, HTTPStatus.CONFLICT
+        try:
+            folder = history_of(answer.result["name"], Path(answer.result["root"]), os.environ).folder
+            if not is_kept(folder):
+                raise ControlError("the app keeps no log", hint="remove logger.history: false from the root file")
+            query = log_query(request.args.to_dict(flat=False))
+        except PywattError as error:
+            return {"error": to_json(error)}, HTTPStatus.BAD_REQUEST
+        events = EVENT_STREAM in request.headers.get("accept", "")
+        lines = log_lines(folder, query, stopping=stopping, after=request.headers.get("last-event-id"))
+        body = log_events(lines, time.monotonic) if events else log_text(lines)
+        response = Response(
+            body, content_type=EVENT_STREAM if events else NDJSON, headers={"cache-control": "no-store"}
+        )
+        response.timeout = None
+        return response
 
     @app.post("/api/v1/services/<service>/stack")
     async def stack(service: str) -> Reply:

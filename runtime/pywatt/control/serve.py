@@ -23,7 +23,7 @@ async def serve(context: ServiceContext) -> None:
     assert isinstance(context, WorkerContext)
     assert context.public is not None
     async with asyncio.TaskGroup() as tasks:
-        app = cast(Application, control_application(context.ask))
+        app = cast(Application, control_application(context.ask, stopping=lambda: context.stopping))
         lifespan = Lifespan(app)
         running = tasks.create_task(lifespan.run())
         await lifespan.begin()

@@ -153,30 +153,54 @@ class RingWriter:
         return opened, os.fstat(opened).st_size
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the history: the number of a file, and bytes in it."""
+
+    file: int
+    offset: int
+
+
 class RingReader:
     """Reads the kept lines, and then, call by call, added ones."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, after: Position | None = None) -> None:
+        """`after`: the place up to which the lines are known; all of them are read if its file is gone."""
+        self.missed = 0
+        """Files that were removed before they were read: the writer was faster."""
         self._folder = folder
         self._number = 0
         self._file = -1
         self._rest = b""
+        self._offset = 0
+        self._after = after
+
+    @property
+    def position(self) -> Position:
+        """The place behind the line that was yielded last."""
+        return Position(self._number, self._offset)
 
     def lines(self) -> Iterator[bytes]:
         """Yield the lines that are there and have not been read yet, the oldest first."""
         while True:
             yield from self._read_open()
-            following = [(number, path) for number, path in segments(self._folder) if number > self._number]
+            passed = self._after.file - 1 if self._after is not None else self._number
+            following = [(number, path) for number, path in segments(self._folder) if number > passed]
             if not following:
                 return
             # What was written between the last read and the beginning of the next file.
             yield from self._read_open()
             self.close()
-            self._number, path = following[0]
+            number, path = following[0]
+            if self._number:
+                self.missed += number - self._number - 1
+            self._number = number
             try:
                 self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:  # it has gone since, as the oldest one does
                 continue
+            if self._after is not None:
+                self._seek(self._after)
 
     def records(self) -> Iterator[LogRecord]:
         """Yield the records of those lines; a line that was cut off when its writer was killed is none."""
@@ -189,9 +213,17 @@ class RingReader:
         """Close the file."""
         if self._file >= 0:
             os.close(self._file)
-        self._file, self._rest = -1, b""
+        self._file, self._rest, self._offset = -1, b"", 0
+
+    def _seek(self, after: Position) -> None:
+        """Go to the end of the known lines, if the file is the one with them."""
+        self._after = None
+        if after.file == self._number and after.offset <= os.fstat(self._file).st_size:
+            self._offset = os.lseek(self._file, after.offset, os.SEEK_SET)
 
     def _read_open(self) -> Iterator[bytes]:
         while self._file >= 0 and (data := os.read(self._file, _READ_BYTES)):
             *lines, self._rest = (self._rest + data).split(b"\n")
-            yield from lines
+            for line in lines:
+                self._offset += len(line) + 1
+                yield line

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import click
 
-from pywatt.logs.since import parse_since
+from pywatt.logs.search.since import parse_since
 from pywatt_kafka.records import TopicPartition
 
 HELP = "earliest, latest, an offset, -N (the last N), a span (10m, 2h), or a moment (2026-03-01T12:30)."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from pywatt.errors import NotKnown
 from pywatt.logs.history import RingReader
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.output import JsonLines, open_output
-from pywatt.logs.since import parse_since
+from pywatt.logs.search.record_filter import record_filter
+from pywatt.logs.search.since import parse_since
 
 DEFAULT_LINES = 100
 _LEVELS = [level.name.lower() for level in LogLevel if level is not LogLevel.SILENT]
@@ -33,34 +35,46 @@ _LEVELS = [level.name.lower() for level in LogLevel if level is not LogLevel.SIL
 @click.option(
     "-n", "--lines", metavar="N", help=f"The last N records, or `all`.  [default: {DEFAULT_LINES}, with --since all]"
 )
+@click.option("-g", "--grep", metavar="REGEX", help="With a match in the message, a traceback or another text.")
+@click.option("--trace", metavar="ID", help="Of one trace.")
+@click.option(
+    "-w", "--where", metavar="KEY=VALUE", multiple=True, help="With that value, as status>=500; may be repeated."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines on a terminal too.")
-def logs(words: tuple[str, ...], follow: bool, since: str | None, level: str, lines: str | None, as_json: bool) -> None:
+def logs(
+    words: tuple[str, ...],
+    follow: bool,
+    since: str | None,
+    level: str,
+    lines: str | None,
+    grep: str | None,
+    trace: str | None,
+    where: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Show the log of an app that runs, or that has run in this folder or under this name."""
     try:
         start = parse_since(since, datetime.now().astimezone()) if since is not None else 0
+        wanted = record_filter(level=LogLevel[level.upper()], since=start, grep=grep, trace=trace, where=where)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     history, services = find_history(words)
+    wanted = replace(wanted, services=frozenset(services))
     reader = RingReader(history.folder)
-    minimum = LogLevel[level.upper()]
-
-    def wanted(record: LogRecord) -> bool:
-        return record.level >= minimum and record.time >= start and (not services or record.name in services)
-
     output = JsonLines(sys.stdout) if as_json else open_output(sys.stdout, dated=True)
     try:
         known: set[str] = set()
         shown: deque[LogRecord] = deque(maxlen=_count(lines, since))
         for record in reader.records():
             known.add(record.name)
-            if wanted(record):
+            if wanted.takes(record):
                 shown.append(record)
         if not follow:  # else it may yet log something
             _check(services, known)
         for record in shown:
             click.echo(output.render(record))
         if follow:
-            _follow(reader, history.folder, wanted, output.render)
+            _follow(reader, history.folder, wanted.takes, output.render)
     except KeyboardInterrupt:
         return
     finally:

@@ -66,7 +66,7 @@ def parse_condition(text: str) -> Condition:
     """
     match = _CONDITION.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no condition: write key=value, such as status=500, err.type=KeyError or ms>=20")
+        raise ValueError(f"{text!r} is no condition: write one such as status=500, err.type=KeyError or ms>=20")
     key, value = match["key"].strip(), match["value"].strip()
     number = _number(value)
     if key == _LEVEL_KEY and value.upper() in LogLevel.__members__:
@@ -83,7 +83,7 @@ class RecordFilter:
     since: int = 0
     """Milliseconds since the epoch."""
     services: frozenset[str] = frozenset()
-    """None: all of them, and pywatt itself."""
+    """Empty: all of them, and pywatt itself."""
     pattern: re.Pattern[str] | None = None
     """Is searched for in the message, and in every text below the further keys, such as a traceback."""
     trace: str = ""
@@ -102,7 +102,7 @@ class RecordFilter:
 
     def may_take(self, line: bytes) -> bool:
         """Return False for a line that cannot be a wanted record, which is cheaper than to read it."""
-        return not self.trace or self.trace.encode() in line
+        return not self.trace or self.trace.encode() in line.lower()
 
 
 def record_filter(
