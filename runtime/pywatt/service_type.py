@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pywatt.config.model import BuildCommand, ServerConfig, ServiceConfig
     from pywatt.mesh.client import MeshClient
     from pywatt.mesh.table import MeshTable
+    from pywatt.metrics.recorder import Recorder
 
 ENTRY_POINT_GROUP = "pywatt.service_types"
 
@@ -163,6 +164,11 @@ class ServiceContext(Protocol):
     @property
     def table(self) -> MeshTable:
         """The newest mesh table."""
+        ...
+
+    @property
+    def metrics(self) -> Recorder | None:
+        """The source of counters for what this worker does; None: metrics are off, and nothing is counted."""
         ...
 
     async def ready(

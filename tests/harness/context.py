@@ -15,6 +15,7 @@ from typing import Any
 from harness.restart_config import RESTART
 from pywatt.config.model import ServerConfig, ServiceConfig
 from pywatt.mesh.table import MeshTable
+from pywatt.metrics.recorder import Recorder
 from pywatt.service_type import ServiceContext, StopRequest
 
 PATIENCE = 20.0
@@ -37,6 +38,7 @@ class FakeContext:
     production: bool = True
     server: ServerConfig = field(default_factory=ServerConfig)
     mesh: Any = None
+    metrics: Recorder | None = None
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     ready_with: dict[str, Any] = field(default_factory=dict)
     degraded_by: list[str | None] = field(default_factory=list)

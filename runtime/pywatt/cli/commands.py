@@ -23,6 +23,7 @@ _COMMANDS = {
     "exec": ("pywatt.cli.project.exec", "Run a command in a service's folder and environment."),
     "inject": ("pywatt.cli.inspection.inject", "Send a request to a service, past the gateway."),
     "logs": ("pywatt.cli.inspection.logs", "Show the log of an app, also after its end."),
+    "metrics": ("pywatt.cli.inspection.metrics", "Show what an app counts: requests, durations, lag, memory."),
     "ps": ("pywatt.cli.inspection.ps", "Show the apps that run."),
     "reload": ("pywatt.cli.lifecycle.reload", "Apply changed config files to a running app."),
     "restart": ("pywatt.cli.lifecycle.restart", "Replace the workers of services, without a gap."),

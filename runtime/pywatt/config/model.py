@@ -181,6 +181,34 @@ class WatchConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsServerConfig:
+    """The server that Prometheus scrapes. Original: the same keys of `metrics`."""
+
+    hostname: str = "0.0.0.0"
+    port: int = 9090
+    endpoint: str = "/metrics"
+    username: str = ""
+    """Empty: anybody may read."""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """Counting and showing metrics. Original: `metrics`."""
+
+    server: MetricsServerConfig | None = MetricsServerConfig()
+    """None: only the control API shows the metrics."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of every metric."""
+    application_label: str = "service"
+    """Name of the label with the id of the service."""
+    per_worker: bool = False
+    """True if each worker has a series of its own."""
+    timeout: float = 10.0
+    """Seconds that collecting may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
     """One service of the app."""
 
@@ -228,6 +256,8 @@ class ServiceConfig:
     watch: WatchConfig = WatchConfig()
     debugged: bool = False
     """True if its workers listen for an editor's debugger: `pywatt dev --debug`."""
+    metrics: bool = False
+    """True if its workers count: see `pywatt.metrics`."""
     http: bool = True
     """False if its workers never answer HTTP, which its type knows beforehand."""
     internal: bool = False
@@ -269,6 +299,8 @@ class RuntimeConfig:
     """Limit of the workers of all services that scale automatically; None: the number of cores."""
     total_memory: int | None = None
     """Bytes that their workers may use together; None: 90 % of the machine's or the container's memory."""
+    metrics: MetricsConfig | None = None
+    """None: nothing is counted."""
     autoload: AutoloadConfig | None = None
     env_files: tuple[Path, ...] = ()
     """Env files that were read, except a `.env` in a service's folder."""

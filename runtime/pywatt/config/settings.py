@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pywatt.config.environment import as_variables
-from pywatt.config.model import DEFAULT_SHUTDOWN, LogLevel, ServerConfig, ShutdownConfig, WatchConfig
+from pywatt.config.metrics_settings import metrics_config
+from pywatt.config.model import (
+    DEFAULT_SHUTDOWN,
+    LogLevel,
+    MetricsConfig,
+    ServerConfig,
+    ShutdownConfig,
+    WatchConfig,
+)
 from pywatt.config.supervision import MILLISECONDS, Layer, layer_of
 
 START_TIMEOUT = 30_000
@@ -31,6 +39,7 @@ class Settings:
     supervision: Layer
     watch: bool
     env: Mapping[str, str]
+    metrics: MetricsConfig | None
 
 
 def settings_of(data: Mapping[str, Any]) -> Settings:
@@ -59,6 +68,7 @@ def settings_of(data: Mapping[str, Any]) -> Settings:
         supervision=layer_of(flat),
         watch=flat.get("watch", True),
         env=as_variables(flat.get("env", {})),
+        metrics=metrics_config(flat.get("metrics", False)),
     )
 
 

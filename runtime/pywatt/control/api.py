@@ -2,6 +2,7 @@
 
 GET   /api/v1/metadata
 GET   /api/v1/services                        `?usage=false` leaves out memory and CPU, which take 0.2 s to measure
+GET   /api/v1/metrics                         `?service=<id>` leaves out what does not belong to that service
 GET   /api/v1/config  /services/<id>/env      `?secrets=true` shows secrets
 GET   /api/v1/logs                            NDJSON or server-sent events: see `log_stream`
 POST  /api/v1/stop  /reload  /services/<id>/stack
@@ -27,14 +28,17 @@ from pywatt.errors import ControlError, PywattError
 from pywatt.logs.history import history_of
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Answer]]
+Collect = Callable[[str | None], Awaitable[tuple[bool, list[dict[str, Any]]]]]
 Reply = tuple[dict[str, Any], int]
 
 EVENT_STREAM, NDJSON = "text/event-stream", "application/x-ndjson"
 _STATUS = {"unknown": HTTPStatus.NOT_FOUND, "config": HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
-def control_application(ask: Ask, *, stopping: Callable[[], bool] = lambda: False) -> Quart:
-    """Return the application; `stopping` says when its streams have to end."""
+def control_application(
+    ask: Ask, collect: Collect | None = None, *, stopping: Callable[[], bool] = lambda: False
+) -> Quart:
+    """Return the application; `collect` returns the metrics, `stopping` says when its streams have to end."""
     app = Quart("pywatt.control")
     app.json.sort_keys = False  # type: ignore[attr-defined]
 
@@ -58,6 +62,18 @@ def control_application(ask: Ask, *, stopping: Callable[[], bool] = lambda: Fals
     @app.get("/api/v1/config")
     async def config() -> Reply:
         return await run("config", secrets=reveals())
+
+    @app.get("/api/v1/metrics")
+    async def metrics() -> Reply:
+        assert collect is not None
+        try:
+            counting, found = await collect(request.args.get("service"))
+        except PywattError as error:
+            return {"error": to_json(error)}, HTTPStatus.CONFLICT
+        except (TimeoutError, OSError) as error:
+            why = f"the metrics cannot be collected now: {str(error) or type(error).__name__}"
+            return {"error": to_json(ControlError(why, hint="try again later"))}, HTTPStatus.CONFLICT
+        return {"counting": counting, "metrics": found}, HTTPStatus.OK
 
     @app.get("/api/v1/services/<service>/env")
     async def env(service: str) -> Reply:

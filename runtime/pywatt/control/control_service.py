@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pywatt.config.model import LogLevel, RestartConfig, ServiceConfig
+from pywatt.config.model import LogLevel, MetricsConfig, RestartConfig, RuntimeConfig, ServiceConfig
 from pywatt.config.supervision import DEVELOPMENT_DELAY, WATCHDOG
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 
 CONTROL_ID = "pywatt.control"
 """Has a dot, which the id of a user's service cannot have."""
 SHUTDOWN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlOptions:
+    """The settings of the control worker: what it hosts beside the control API."""
+
+    folder: Path
+    """The runtime folder."""
+    metrics: MetricsConfig | None
 
 
 class ControlType:
@@ -38,27 +48,28 @@ class ControlType:
         """Return no options."""
         return Configured(options=None)
 
-    async def serve(self, options: None, context: ServiceContext) -> None:
+    async def serve(self, options: ControlOptions, context: ServiceContext) -> None:
         """Serve until asked to stop."""
         from pywatt.control.serve import serve
 
-        await serve(context)
+        await serve(options, context)
 
 
 TYPE: ServiceType = ControlType()
 
 
-def control_service(folder: Path) -> ServiceConfig:
-    """Return the configuration of the control service, which works in the runtime's own folder."""
+def control_service(folder: Path, config: RuntimeConfig) -> ServiceConfig:
+    """Return the configuration of the control service of an app, which works in the runtime's own folder."""
     return ServiceConfig(
         id=CONTROL_ID,
         path=folder,
         type=TYPE.name,
+        options=ControlOptions(folder=folder, metrics=config.metrics),
         env=dict(os.environ),
         preload=TYPE.preload,
         restart=RestartConfig(longest_delay=DEVELOPMENT_DELAY),  # commands are wanted most while something fails
         watchdog=WATCHDOG,
         shutdown=SHUTDOWN_SECONDS,
-        log_level=LogLevel.WARN,
+        log_level=LogLevel.INFO,
         internal=True,
     )

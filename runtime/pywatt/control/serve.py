@@ -1,11 +1,16 @@
-"""Serves the control API in its worker: hypercorn, on the unix socket that the supervisor has bound."""
+"""Serves the control API in its worker: hypercorn, on the unix socket that the supervisor has bound.
+
+The worker hosts the server of metrics too, if the app has one.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from collections.abc import Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, cast
 
-from pywatt.control.api import control_application
+from pywatt.control.api import Ask, control_application
+from pywatt.control.control_service import ControlOptions
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.drain import drain
 from pywatt.worker.asgi.endless_responses import Streams
@@ -14,22 +19,61 @@ from pywatt.worker.asgi.hypercorn_engine import hypercorn_engine
 from pywatt.worker.asgi.lifespan import Application, Lifespan
 from pywatt.worker.context import WorkerContext
 
+if TYPE_CHECKING:
+    from pywatt.control.app_metrics import AppMetrics
+
 DRAIN_SHARE = 0.5
 """Part of a stop's time that requests in flight may take."""
 
 
-async def serve(context: ServiceContext) -> None:
+async def serve(options: ControlOptions, context: ServiceContext) -> None:
     """Serve until asked to stop. The service's loopback port is left alone: any user of the machine could reach it."""
     assert isinstance(context, WorkerContext)
     assert context.public is not None
     async with asyncio.TaskGroup() as tasks:
-        app = cast(Application, control_application(context.ask, stopping=lambda: context.stopping))
+        metrics = LazyMetrics(context.ask, options)
+        application = control_application(context.ask, metrics.collect, stopping=lambda: context.stopping)
+        app = cast(Application, application)
         lifespan = Lifespan(app)
         running = tasks.create_task(lifespan.run())
         await lifespan.begin()
         listeners = Listeners(mesh=(), public=context.public, backlog=context.server.backlog)
         async with hypercorn_engine(Streams(app), lifespan.state, listeners) as server:
+            hosted = [tasks.create_task(task) for task in metrics.servers()]
             await context.ready(http=False)
             await drain(server, context, share=DRAIN_SHARE)
         await lifespan.shutdown()
-        running.cancel()
+        for task in (running, *hosted):
+            task.cancel()
+
+
+class LazyMetrics:
+    """Imports and makes the metrics of the app when they are asked for, or served."""
+
+    def __init__(self, ask: Ask, options: ControlOptions) -> None:
+        self._ask = ask
+        self._options = options
+        self._made: AppMetrics | None = None
+
+    async def collect(self, service: str | None) -> tuple[bool, list[dict[str, Any]]]:
+        """Return whether the app's workers count, and all families, or those of one service, as JSON values.
+
+        Raises PywattError, TimeoutError, OSError.
+        """
+        metrics = self._metrics()
+        return metrics.counting, [family.to_json() for family in await metrics.collect(service)]
+
+    def servers(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield the server of metrics if the app has one."""
+        config = self._options.metrics
+        if config is not None and config.server is not None:
+            from pywatt.control.metrics_server import serve_metrics
+
+            yield serve_metrics(self._metrics(), config.server)
+
+    def _metrics(self) -> AppMetrics:
+        if self._made is None:
+            from pywatt.control.app_metrics import AppMetrics
+
+            self._made = AppMetrics(self._ask, self._options.folder, self._options.metrics)
+        return self._made

@@ -81,7 +81,8 @@ class FolderRepair:
             await service.renew(worker)
         if self._lost_control():
             listener = open_endpoint(self._folder.path / metadata.CONTROL_SOCKET)
-            await self._supervisor.rebind_own(control_service(self._folder.path), listener)
+            control = control_service(self._folder.path, self._supervisor.config)
+            await self._supervisor.rebind_own(control, listener)
 
     def _lost(self) -> list[tuple[Service, Worker]]:
         """Return the workers whose sockets have no name any more."""

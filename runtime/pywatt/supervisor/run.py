@@ -133,7 +133,7 @@ def _translated(folder: RuntimeFolder) -> Iterator[None]:
 
 async def _open_control(supervisor: Supervisor, folder: RuntimeFolder, listener: socket.socket) -> None:
     """Start the control API; without it the app runs all the same."""
-    if not await supervisor.add_own(control_service(folder.path), listener):
+    if not await supervisor.add_own(control_service(folder.path, supervisor.config), listener):
         with suppress(OSError):
             (folder.path / metadata.CONTROL_SOCKET).unlink()  # or commands would wait for an answer
 

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio.abc import TaskGroup
 
@@ -36,6 +36,9 @@ from pywatt.worker.heartbeat import Gauge, Heartbeat
 from pywatt.worker.launch_message import LaunchMessage
 from pywatt.worker.probe_function import call_probe_function
 
+if TYPE_CHECKING:
+    from pywatt.metrics.recorder import Recorder
+
 EXIT_ORPHAN = 70
 """The supervisor is gone: EX_SOFTWARE of sysexits.h, only seen by the kernel."""
 
@@ -54,6 +57,8 @@ class WorkerContext:
     on_table: Callable[[MeshTable], None] = lambda _table: None
     """Called with each newer picture of the app."""
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    metrics: Recorder | None = None
+    """The source of counters; None: metrics are off."""
     _channel: Channel | None = None
     _follows: bool = False
     _stop: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from pywatt.config.model import ServerConfig, ServiceConfig
 from pywatt.mesh.table import MeshTable
@@ -29,6 +30,8 @@ class LaunchMessage:
     supervisor_pid: int
     mark: int
     """The mark of its processes: see `pywatt.worker.process.descendant_mark`."""
+    metrics: Path | None = None
+    """The folder for what the worker and its children count; None: nothing is counted."""
     descriptors: tuple[str, ...]
     """Names of the passed descriptors: `channel`, `stdout`, `stderr`, `endpoint`, `loopback`, `public`, `terminal`."""
 

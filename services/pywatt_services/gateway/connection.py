@@ -113,10 +113,12 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
             path, base_path = path[len(server.base_path) :] or b"/", server.base_path
         route = server.routes.find(head.method, head.authority, path)
         if route is not None:
-            exchange = ProxyExchange(self, server, head, route, base_path)
+            exchange = server.exchange(self, server, head, route, base_path)
             self._exchange = exchange
             exchange.start(path, self._client_address, body, ended)
             return
+        if server.metrics is not None:
+            server.metrics.unrouted.add()
         keep = self._keeps_alive()
         if path == ASTERISK:
             self._write_response(204, (ALLOW,), b"", keep=keep)

@@ -170,6 +170,10 @@ class ProxyExchange:
 
     def cancel(self) -> None:
         """Give up: the client is gone, or was responded to."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Leave the service."""
         if self.state is ENDED:
             return
         self.state = transition(self.state, ENDED)
@@ -196,14 +200,14 @@ class ProxyExchange:
         """End a stream of server-sent events as the service would."""
         if self.state is not RESPONDING or not _is_event_stream(self._response):
             return
-        self.cancel()
+        self._let_go()
         if self._chunked:
             self._downstream.write(LAST_CHUNK)
         self._downstream.exchange_ended(close=True)
 
     def expire(self) -> None:
         """Give up on a service that does not respond."""
-        self.cancel()
+        self._let_go()
         self._fail(CallTimeout(f"the service {self._route.id!r} did not answer in time"))
 
     # From the mesh client.
@@ -359,7 +363,7 @@ class ProxyExchange:
 
     def _upgrade(self, head: ResponseHead) -> None:
         if head.upgrade != (b"websocket",) or not accepts(self._key, head.headers):
-            self.cancel()
+            self._let_go()
             self._fail(BadResponse(f"the service {self._route.id!r} answered the WebSocket handshake wrongly"))
             return
         self.state = transition(self.state, TUNNEL)
@@ -373,9 +377,13 @@ class ProxyExchange:
         self._fail(error)
 
     def _fail(self, error: MeshError) -> None:
-        status = 504 if isinstance(error, CallTimeout) else 503 if isinstance(error, ServiceUnavailable) else 502
         logger.warning("%s: %s", self._route.id, error.message)
-        self._downstream.exchange_failed(status, error.message)
+        self._downstream.exchange_failed(failure_status(error), error.message)
+
+
+def failure_status(error: MeshError) -> int:
+    """Return the status of the response for a service that has given none."""
+    return 504 if isinstance(error, CallTimeout) else 503 if isinstance(error, ServiceUnavailable) else 502
 
 
 def _is_event_stream(head: ResponseHead) -> bool:

@@ -11,6 +11,7 @@ from pywatt.mesh.client import MeshClient
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.drain import drain
 from pywatt.worker.heartbeat import WAITING
+from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway.server import GatewayServer
@@ -30,6 +31,7 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
         context.mesh,
         base_path=context.base_path,
         trust_proxy=options.trust_proxy,
+        metrics=None if context.metrics is None else GatewayMetrics(context.metrics),
     )
     context.gauge(WAITING, lambda: server.waiting)
     public = [] if context.public is None else [context.public]

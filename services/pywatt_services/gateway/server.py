@@ -13,7 +13,10 @@ from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.server import HttpServer, serving
 from pywatt.http.server.state import TUNNEL
 from pywatt_services.gateway.connection import GatewayConnection
+from pywatt_services.gateway.counting.counted_exchange import counted_exchange
+from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.gateway_context import Upstreams
+from pywatt_services.gateway.proxy_exchange import ProxyExchange
 from pywatt_services.gateway.routes import RouteTable
 
 
@@ -35,17 +38,20 @@ class GatewayServer(HttpServer[GatewayConnection]):
         *,
         base_path: str = "/",
         trust_proxy: bool = False,
+        metrics: GatewayMetrics | None = None,
         limits: GatewayLimits = GatewayLimits(),
         fair_queue: FairQueue | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`base_path`: taken off the paths that have it."""
+        """`base_path`: taken off the paths that have it. `metrics`: None counts nothing."""
         super().__init__(fair_queue=fair_queue, clock=clock, wall_clock=wall_clock)
         self.routes = routes
         self.upstreams = upstreams
         self.base_path = base_path.rstrip("/").encode()
         self.trust_proxy = trust_proxy
+        self.metrics = metrics
+        self.exchange = ProxyExchange if metrics is None else counted_exchange(metrics)
         self.limits = limits
         self.keeps_idle = True
         """True when connections stay open after a response without `Connection: close`."""

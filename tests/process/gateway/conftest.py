@@ -18,6 +18,7 @@ import pytest
 from pywatt.config.model import ServerConfig
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
+from pywatt.metrics.recorder import Recorder
 from pywatt.service_type import Placement, StopRequest
 from pywatt_services.gateway import TYPE
 from pywatt_services.gateway.options import GatewayOptions
@@ -52,6 +53,7 @@ class Context:
     endpoint: socket.socket
     mesh: MeshClient
     table: MeshTable
+    metrics: Recorder | None = None
     base_path: str = "/"
     server: ServerConfig = ServerConfig()  # noqa: RUF009 - frozen
     started: asyncio.Event = field(default_factory=asyncio.Event)

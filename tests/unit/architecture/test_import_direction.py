@@ -33,7 +33,7 @@ LAYERS: tuple[set[str], ...] = (
     {"http"},
     {"mesh"},
     {"config.model"},
-    {"channel", "logs"},
+    {"channel", "logs", "metrics"},
     {"service_type"},
     {"config"},
     {"worker"},

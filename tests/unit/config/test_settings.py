@@ -243,7 +243,7 @@ def test_service_in_the_root_folder(app: Any) -> None:
 
 def test_keys_of_the_original_are_accepted_with_one_warning_each(app: Any) -> None:
     files = {
-        **root({**API, "useHttp": True}, {"id": "b", "path": "b", "useHttp": True}, metrics={"port": 1}),
+        **root({**API, "useHttp": True}, {"id": "b", "path": "b", "useHttp": True}, scheduler=[]),
         "api/watt.json": {
             "type": "python",
             "server": {"x": 1},
@@ -255,7 +255,7 @@ def test_keys_of_the_original_are_accepted_with_one_warning_each(app: Any) -> No
         f"{name} is not supported yet and does nothing"
         for name in (
             "watt.json: web.useHttp",
-            "watt.json: metrics",
+            "watt.json: scheduler",
             "api/watt.json: server",
             "api/watt.json: logger.base",
         )

@@ -121,6 +121,7 @@ def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
         shutdown=settings.shutdown,
         total_workers=total_workers(settings.supervision),
         total_memory=total_memory(settings.supervision),
+        metrics=settings.metrics,
         autoload=autoload_config(context.root, draft.data),
         warnings=diagnostics.warnings,
     )

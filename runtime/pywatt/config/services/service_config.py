@@ -187,6 +187,7 @@ def configure_service(
         shutdown=settings.shutdown.service,
         drain=settings.shutdown.drain,
         watch=loaded.watch,
+        metrics=settings.metrics is not None,
         log_level=settings.log_level if loaded.log_level is None else loaded.log_level,
         stderr_level=settings.stderr_level if loaded.stderr_level is None else loaded.stderr_level,
     )

@@ -20,6 +20,7 @@ from pywatt.control.runtime_folder import RuntimeFolder
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.mesh.table import Endpoint
 from pywatt.mesh.table_versions import TableVersions
+from pywatt.metrics.worker_folders import MULTIPROC_DIR, WorkerName, end_folder, make_live_folder
 from pywatt.supervisor.process.debuggers import Attend, Debuggers
 from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.kernel_limits import refused
@@ -117,6 +118,8 @@ class WorkerFactory:
                     await worker.exited
                     # Descendants that left its process group were orphaned with its end at the latest.
                     end_marked(partial(operator.eq, forked.mark))
+                    if forked.metrics is not None:
+                        end_folder(forked.metrics)
                     worker.ended()  # at once: the forkserver may be busy, and nobody should be sent to this worker
                     await self.forkserver.forget(forked.pid)
 
@@ -133,6 +136,7 @@ class _Forked:
     output: WorkerOutput
     channel: socket.socket
     debuggers: Debuggers
+    metrics: Path | None
 
 
 async def _fork(
@@ -161,6 +165,12 @@ async def _fork(
         }
         if spec.public is not None:
             passed["public"] = spec.public.fileno()
+        metrics, env = None, spec.env
+        if service.metrics:
+            name = WorkerName(service.id, str(spec.slot), spec.socket_name)
+            metrics = make_live_folder(factory.folder.path, name)
+            unless_made.callback(end_folder, metrics)
+            env = {MULTIPROC_DIR: str(metrics), **env}
         debuggers = Debuggers()
         if factory.attend is not None:
             terminal, lent = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -175,7 +185,8 @@ async def _fork(
             production=factory.production,
             base_path=spec.base_path,
             server=spec.server,
-            env=spec.env,
+            env=env,
+            metrics=metrics,
             supervisor_pid=os.getpid(),
             mark=factory.forkserver.new_mark(),
             descriptors=tuple(passed),
@@ -186,7 +197,7 @@ async def _fork(
             exited = factory.reaper.watch(pid)
         unless_made.pop_all()
     output.pid = pid
-    return _Forked(message.endpoint_id, pid, message.mark, exited, table, output, ours, debuggers)
+    return _Forked(message.endpoint_id, pid, message.mark, exited, table, output, ours, debuggers, metrics)
 
 
 def _unlink(path: Path) -> None:

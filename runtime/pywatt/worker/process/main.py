@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import EntryPoint
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 
@@ -40,6 +40,9 @@ from pywatt.worker.process.stale_bytecode import cache_settled_files_only
 from pywatt.worker.process.startup_variables import make_good, need_new_interpreter, open_output
 from pywatt.worker.stack_dump import STACK_SIGNAL
 from pywatt.worker.user_traceback import root_cause, trim
+
+if TYPE_CHECKING:
+    from pywatt.metrics.recorder import Recorder
 
 EXIT_FAILURE = 1
 
@@ -173,6 +176,14 @@ def _enter_service(launch: LaunchMessage) -> None:
     cache_settled_files_only()
 
 
+def _recorder(launch: LaunchMessage) -> Recorder | None:
+    if launch.metrics is None:
+        return None
+    from pywatt.metrics.recorder import Recorder
+
+    return Recorder(launch.metrics)
+
+
 async def _serve_in_loop(
     launch: LaunchMessage,
     sockets: dict[str, socket.socket],
@@ -191,6 +202,7 @@ async def _serve_in_loop(
             _table=launch.table,
             on_stop=ending.end_within,
             on_table=table_file.update,
+            metrics=_recorder(launch),
         )
         resolver_patches.install(context.names_table)
         for number in (signal.SIGTERM, signal.SIGINT):

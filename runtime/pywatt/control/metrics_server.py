@@ -1,0 +1,119 @@
+"""The server that Prometheus scrapes: `/metrics` on an address of its own, in the control worker."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import socket
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import cast
+
+from quart import Quart, Response, request
+
+from pywatt.config.model import MetricsServerConfig
+from pywatt.control.app_metrics import AppMetrics
+from pywatt.errors import PywattError
+from pywatt.logs.pywatt_logger import pywatt_logger
+from pywatt.metrics.exposition import accepted_format, write_page
+from pywatt.worker.asgi.endless_responses import Streams
+from pywatt.worker.asgi.engine import Listeners
+from pywatt.worker.asgi.hypercorn_engine import hypercorn_engine
+from pywatt.worker.asgi.lifespan import Application
+
+BACKLOG = 64
+RETRY_SECONDS = 5.0
+"""Pause before another attempt to bind the address: an app that ends may hold it yet."""
+JSON = "application/json"
+
+logger = pywatt_logger("pywatt.metrics")
+
+
+async def serve_metrics(metrics: AppMetrics, config: MetricsServerConfig) -> None:
+    """Serve until cancelled. While the address cannot be bound, the app runs without."""
+    listener = await _bound(config)
+    shown = listener.getsockname()
+    host = f"[{shown[0]}]" if ":" in shown[0] else shown[0]
+    app = cast(Application, metrics_application(metrics, config))
+    listeners = Listeners(mesh=(), public=listener, backlog=BACKLOG)
+    async with hypercorn_engine(Streams(app), {}, listeners):
+        logger.info("Prometheus metrics are served at http://%s:%d%s", host, shown[1], config.endpoint)
+        await asyncio.get_running_loop().create_future()
+
+
+def metrics_application(metrics: AppMetrics, config: MetricsServerConfig) -> Quart:
+    """Return the application."""
+    app = Quart("pywatt.metrics")
+
+    @app.before_request
+    async def check() -> Response | None:
+        given = request.authorization
+        if not config.username or (
+            given is not None
+            and given.type == "basic"
+            and _same(given.username, config.username)
+            and _same(given.password, config.password)
+        ):
+            return None
+        return _text(
+            "a name and a password are needed", HTTPStatus.UNAUTHORIZED, {"www-authenticate": 'Basic realm="metrics"'}
+        )
+
+    @app.get("/")
+    async def index() -> Response:
+        return _text(f"pywatt: metrics are at {config.endpoint}\n")
+
+    async def page() -> Response:
+        try:
+            found = await metrics.collect()
+        except (PywattError, TimeoutError, OSError) as error:
+            logger.warning("metrics cannot be collected: %s", str(error) or type(error).__name__)
+            return _text("the metrics cannot be collected now\n", HTTPStatus.SERVICE_UNAVAILABLE)
+        accept = request.headers.get("accept", "")
+        if accept.partition(";")[0].strip() == JSON:
+            return Response(json.dumps([family.to_json() for family in found]), content_type=JSON)
+        form = accepted_format(accept)
+        return Response(write_page(found, form), content_type=form.value)
+
+    app.add_url_rule(config.endpoint, "page", page, methods=["GET"])
+    return app
+
+
+def _same(given: str | None, wanted: str) -> bool:
+    return hmac.compare_digest((given or "").encode(), wanted.encode())
+
+
+def _text(text: str, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(text, status, dict(headers or {}), content_type="text/plain; charset=utf-8")
+
+
+async def _bound(config: MetricsServerConfig) -> socket.socket:
+    told = False
+    while True:
+        try:
+            return _listener(config)
+        except OSError as error:
+            if not told:
+                hint = 'set "metrics": {"port": ...} in watt.json to a free one'
+                where = f"{config.hostname}:{config.port}"
+                logger.error("metrics cannot be served on %s: %s (fix: %s)", where, error.strerror or error, hint)
+            told = True
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+def _listener(config: MetricsServerConfig) -> socket.socket:
+    """Return a listening socket. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        config.hostname, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock

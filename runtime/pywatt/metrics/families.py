@@ -1,0 +1,182 @@
+"""The table of pywatt's metrics. It serves, documents and draws them: every name stands here, and only here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pywatt.metrics.family import Family, Group, Kind
+
+REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+DELAY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+GATEWAY_REQUESTS = Family(
+    name="pywatt_gateway_requests_total",
+    kind=Kind.COUNTER,
+    help="Requests by the class of their status; aborted: the client has left, or the response broke off",
+    group=Group.GATEWAY,
+    labels=("route", "method", "status"),
+)
+GATEWAY_SECONDS = Family(
+    name="pywatt_gateway_request_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    help="Time from the head of a request to the end of its response",
+    group=Group.GATEWAY,
+    labels=("route",),
+    unit="seconds",
+    buckets=REQUEST_SECONDS,
+)
+GATEWAY_IN_FLIGHT = Family(
+    name="pywatt_gateway_requests_in_flight",
+    kind=Kind.GAUGE,
+    help="Requests that are being served",
+    group=Group.GATEWAY,
+    labels=("route",),
+)
+GATEWAY_WAITING = Family(
+    name="pywatt_gateway_requests_waiting",
+    kind=Kind.GAUGE,
+    help="Requests that wait for a connection to the service, or for a worker of it to be ready",
+    group=Group.GATEWAY,
+    labels=("route",),
+)
+GATEWAY_CONNECTIONS = Family(
+    name="pywatt_gateway_upstream_connections_total",
+    kind=Kind.COUNTER,
+    help="Connections to services that requests were sent over: taken from the pool (reused) or opened",
+    group=Group.GATEWAY,
+    labels=("route", "reused"),
+)
+GATEWAY_REFUSED = Family(
+    name="pywatt_gateway_refused_total",
+    kind=Kind.COUNTER,
+    help="Requests that the gateway answered itself since the service did not: 502, 503 or 504",
+    group=Group.GATEWAY,
+    labels=("route", "status"),
+)
+GATEWAY_WEBSOCKETS = Family(
+    name="pywatt_gateway_websockets",
+    kind=Kind.GAUGE,
+    help="WebSockets that are open",
+    group=Group.GATEWAY,
+    labels=("route",),
+)
+GATEWAY_UNROUTED = Family(
+    name="pywatt_gateway_unrouted_requests_total",
+    kind=Kind.COUNTER,
+    help="Requests for a path that no route has",
+    group=Group.GATEWAY,
+)
+MESH_REQUESTS = Family(
+    name="pywatt_mesh_requests_total",
+    kind=Kind.COUNTER,
+    help="Calls from service to service, by the class of the status; error: without a response",
+    group=Group.MESH,
+    labels=("callee", "status"),
+    service_label="caller",
+)
+MESH_SECONDS = Family(
+    name="pywatt_mesh_request_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    help="Time of calls from service to service",
+    group=Group.MESH,
+    labels=("callee",),
+    unit="seconds",
+    buckets=REQUEST_SECONDS,
+    service_label="caller",
+)
+APP_INFO = Family(
+    name="pywatt_app_info",
+    kind=Kind.GAUGE,
+    help="1; the labels name the app and the version of pywatt",
+    group=Group.APP,
+    labels=("app", "version"),
+    service_label=None,
+)
+APP_START = Family(
+    name="pywatt_app_start_time_seconds",
+    kind=Kind.GAUGE,
+    help="Start of the app in seconds since the epoch",
+    group=Group.APP,
+    unit="seconds",
+    service_label=None,
+)
+SUPERVISOR_MEMORY = Family(
+    name="pywatt_supervisor_memory_bytes",
+    kind=Kind.GAUGE,
+    help="Memory of the supervisor, shared pages counted in proportion (PSS)",
+    group=Group.APP,
+    unit="bytes",
+    service_label=None,
+)
+SUPERVISOR_CPU = Family(
+    name="pywatt_supervisor_cpu_seconds_total",
+    kind=Kind.COUNTER,
+    help="Processor time of the supervisor",
+    group=Group.APP,
+    unit="seconds",
+    service_label=None,
+)
+SERVICE_STATE = Family(
+    name="pywatt_service_state",
+    kind=Kind.GAUGE,
+    help="1 for the state that the service is in, 0 for the others",
+    group=Group.SERVICES,
+    labels=("state",),
+)
+SERVICE_WORKERS = Family(
+    name="pywatt_service_workers",
+    kind=Kind.GAUGE,
+    help="Workers that the service should have",
+    group=Group.SERVICES,
+)
+SERVICE_READY = Family(
+    name="pywatt_service_ready_workers",
+    kind=Kind.GAUGE,
+    help="Workers that take calls",
+    group=Group.SERVICES,
+)
+SERVICE_RESTARTS = Family(
+    name="pywatt_service_restarts_total",
+    kind=Kind.COUNTER,
+    help="Workers that were started in place of one that had ended",
+    group=Group.SERVICES,
+)
+SERVICE_MEMORY = Family(
+    name="pywatt_service_memory_bytes",
+    kind=Kind.GAUGE,
+    help="Memory of the service's workers and their children, shared pages counted in proportion (PSS)",
+    group=Group.SERVICES,
+    unit="bytes",
+)
+SERVICE_CPU = Family(
+    name="pywatt_service_cpu_seconds_total",
+    kind=Kind.COUNTER,
+    help="Processor time of the service's workers and their children, as last measured for those that have ended",
+    group=Group.SERVICES,
+    unit="seconds",
+)
+
+FAMILIES: tuple[Family, ...] = (
+    APP_INFO,
+    APP_START,
+    SUPERVISOR_MEMORY,
+    SUPERVISOR_CPU,
+    SERVICE_STATE,
+    SERVICE_WORKERS,
+    SERVICE_READY,
+    SERVICE_RESTARTS,
+    SERVICE_MEMORY,
+    SERVICE_CPU,
+    GATEWAY_REQUESTS,
+    GATEWAY_SECONDS,
+    GATEWAY_IN_FLIGHT,
+    GATEWAY_WAITING,
+    GATEWAY_CONNECTIONS,
+    GATEWAY_REFUSED,
+    GATEWAY_UNROUTED,
+    GATEWAY_WEBSOCKETS,
+    MESH_REQUESTS,
+    MESH_SECONDS,
+)
+BY_BASE: Mapping[str, Family] = {family.base: family for family in FAMILIES}
+"""The families by the name without `_total`."""

@@ -1,0 +1,1 @@
+"""Counts a gateway's requests, where the app has metrics."""
