@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pywatt.config.model import LogLevel, MetricsConfig, RestartConfig, RuntimeConfig, ServiceConfig
+from pywatt.config.model import LogLevel, RestartConfig, RuntimeConfig, ServiceConfig
 from pywatt.config.supervision import DEVELOPMENT_DELAY, WATCHDOG
+from pywatt.control.options import ControlOptions
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 
 CONTROL_ID = "pywatt.control"
 """Has a dot, which the id of a user's service cannot have."""
 SHUTDOWN_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlOptions:
-    """The settings of the control worker: what it hosts beside the control API."""
-
-    folder: Path
-    """The runtime folder."""
-    metrics: MetricsConfig | None
 
 
 class ControlType:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from pywatt.control.api import Ask, control_application
-from pywatt.control.control_service import ControlOptions
+from pywatt.control.options import ControlOptions
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.drain import drain
 from pywatt.worker.asgi.endless_responses import Streams
