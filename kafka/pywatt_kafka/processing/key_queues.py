@@ -170,6 +170,19 @@ class KeyQueues(Generic[Item]):
                 queue.items.clear()
                 self._remove(queue)
 
+    def drop_key(self, group: Hashable, key: Hashable) -> bool:
+        """Drop the items of one key unless one is in work; return whether none was."""
+        queue = self._groups.get(group, {}).get(key)
+        if queue is None:
+            return True
+        if queue.state is RUNNING:
+            return False
+        if queue.delayed:
+            self._delay_is_over(queue)
+        queue.items.clear()
+        self._remove(queue)
+        return True
+
     def _make_runnable(self, queue: KeyQueue[Item]) -> None:
         if self._held and queue.group in self._held:
             queue.state = HELD

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from pywatt_kafka.aiokafka.client import broker_apis
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
@@ -23,9 +22,9 @@ from pywatt_kafka.libraries import require, share_group_factory
 from pywatt_kafka.records import Headers
 from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
+from pywatt_kafka.share_groups.support import check_share_groups
 
 MAX_RECORDS = 100
-SHARE_GROUP_HEARTBEAT = 76  # number of that request
 REPLACE_AFTER = 30.0  # seconds
 ERROR_PAUSE = 0.5  # seconds before the next attempt to read
 
@@ -63,7 +62,11 @@ class SharedMessage:
 
     async def acknowledge(self, outcome: Acknowledgement) -> None:
         """Report its outcome, and wait for the broker's answer."""
-        await self._engine.acknowledge((self.topic, self.partition, self.offset), outcome)
+        await self.acknowledge_soon(outcome)
+
+    def acknowledge_soon(self, outcome: Acknowledgement) -> asyncio.Future[None]:
+        """Report its outcome without waiting; return a future of the broker's answer, which need not be awaited."""
+        return self._engine.acknowledge((self.topic, self.partition, self.offset), outcome)
 
 
 class ShareConsumer:
@@ -152,7 +155,8 @@ class ShareConsumer:
         engine = await self._connection.accepted()
         try:
             if not self._is_supported:
-                await self._check_support()
+                await check_share_groups(self._brokers, self._security)
+                self._is_supported = True
             self._fetched.extend((engine, record) for record in await engine.fetch())
         except KafkaUnavailable:
             self._connection.check_soon()
@@ -161,13 +165,3 @@ class ShareConsumer:
             if not (error.retriable or isinstance(error, CommitFailed)):
                 raise
             await asyncio.sleep(ERROR_PAUSE)
-
-    async def _check_support(self) -> None:
-        """Raise KafkaError when the brokers know no share groups: librdkafka would wait without end."""
-        if SHARE_GROUP_HEARTBEAT not in await broker_apis(self._brokers, self._security):
-            raise KafkaError(
-                f"the brokers at {','.join(self._brokers)} have no share groups",
-                hint="use Kafka 4.2, with the feature share.version on",
-                code="UNSUPPORTED_VERSION",
-            )
-        self._is_supported = True

@@ -39,6 +39,7 @@ from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 from pywatt_services.kafka_hooks.connection_health import ConnectionHealth
 from pywatt_services.kafka_hooks.consuming.member_id_lock import legal_kafka_name
 from pywatt_services.kafka_hooks.delivering.delivery_pipeline import DeliveryPipeline
+from pywatt_services.kafka_hooks.delivering.share_pipeline import SharePipeline
 from pywatt_services.kafka_hooks.http.peer_workers import PeerWorkers, ask_peers
 from pywatt_services.kafka_hooks.http.routes import Routes
 from pywatt_services.kafka_hooks.http.server import HooksServer
@@ -69,6 +70,8 @@ async def serve(options: KafkaHooksOptions, context: ServiceContext) -> None:
         raise MissingExtra("aiokafka", "kafka", needed_by=f"the service {context.service.id}")
     if options.engine == "rdkafka" and find_spec("confluent_kafka") is None:
         raise MissingExtra("confluent_kafka", "rdkafka", needed_by=f"engine of the service {context.service.id}")
+    if options.is_share and find_spec("confluent_kafka") is None:
+        raise MissingExtra("confluent_kafka", "rdkafka", needed_by=f'the mode "share" of {context.service.id}')
     if options.auth is not None and options.auth.token is not None and not can_check_tokens():
         raise MissingExtra("pyjwt", "jwt", needed_by=f"auth.jwt of the service {context.service.id}")
     try:
@@ -125,23 +128,7 @@ class _ServiceWorker:
             if self._options.request_replies:
                 request_reply = await background.start(self._read_replies, publisher, background)
             metrics = DeliveryMetrics()
-            pipeline: DeliveryPipeline | None = None
-            if self._options.consumer is not None:
-                pipeline = DeliveryPipeline(
-                    self._options,
-                    self._options.consumer,
-                    self._context,
-                    brokers=self._brokers,
-                    security=self._security,
-                    client_id=self._client_id,
-                    on_status=self._connection_health.watch(CONSUMER),
-                    # it waits for its predecessor, which goes only when this worker is ready
-                    on_waiting=lambda: self._connection_health.leave_out(CONSUMER),
-                    on_unread=self._connection_health.refused,
-                    writer=producer,
-                    largest_record=self._largest_record,
-                    metrics=metrics,
-                )
+            pipeline = self._pipeline(producer, metrics)
             router = RequestRouter(
                 publisher,
                 request_reply,
@@ -169,6 +156,41 @@ class _ServiceWorker:
                     await self._connection_health.settled()
                 await self._serve(router, shards)
             background.cancel_scope.cancel()
+
+    def _pipeline(self, writer: Producer, metrics: DeliveryMetrics) -> DeliveryPipeline | SharePipeline | None:
+        """Return the delivering half; None without topics to deliver."""
+        consumer = self._options.consumer
+        if consumer is None:
+            return None
+        if consumer.is_share:
+            return SharePipeline(
+                self._options,
+                consumer,
+                self._context,
+                brokers=self._brokers,
+                security=self._security,
+                client_id=self._client_id,
+                watch=self._connection_health.watch,
+                on_unread=self._connection_health.refused,
+                writer=writer,
+                largest_record=self._largest_record,
+                metrics=metrics,
+            )
+        return DeliveryPipeline(
+            self._options,
+            consumer,
+            self._context,
+            brokers=self._brokers,
+            security=self._security,
+            client_id=self._client_id,
+            on_status=self._connection_health.watch(CONSUMER),
+            # it waits for its predecessor, which goes only when this worker is ready
+            on_waiting=lambda: self._connection_health.leave_out(CONSUMER),
+            on_unread=self._connection_health.refused,
+            writer=writer,
+            largest_record=self._largest_record,
+            metrics=metrics,
+        )
 
     def _admission(self, auth: AuthOptions, tasks: TaskGroup) -> Admission:
         """Return the admission of clients."""

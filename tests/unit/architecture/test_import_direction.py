@@ -63,7 +63,8 @@ HOOKS_ALLOWED = {
     "publishing": GROUND | {"http", "patterns"},
     "config": GROUND | {"auth", "http", "patterns", "publishing", "webhooks"},
     "consuming": GROUND | {"config", "webhooks"},
-    "delivering": GROUND | {"config", "consuming", "metrics", "patterns", "webhooks"},
+    "sharing": GROUND | {"config", "consuming", "webhooks"},
+    "delivering": GROUND | {"config", "consuming", "metrics", "patterns", "sharing", "webhooks"},
     "request_reply": GROUND | {"config", "http", "publishing"},
     "admin": GROUND
     | {"config", "consuming", "delivering", "http", "metrics", "publishing", "request_reply", "webhooks"},

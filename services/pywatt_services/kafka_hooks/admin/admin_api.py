@@ -18,6 +18,7 @@ from pywatt_services.kafka_hooks.admin.dead_letter_api import DeadLetterApi
 from pywatt_services.kafka_hooks.admin.lag_explanation import ExplainedTarget, explain_lag, oldest
 from pywatt_services.kafka_hooks.config.options import OperationsOptions
 from pywatt_services.kafka_hooks.delivering.delivery_pipeline import DeliveryPipeline
+from pywatt_services.kafka_hooks.delivering.share_pipeline import SharePipeline
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
 from pywatt_services.kafka_hooks.http.responses import HttpResponse, bad_request, document, failed, no_route
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics
@@ -62,7 +63,7 @@ class AdminApi:
         metrics: DeliveryMetrics,
         publisher: Publisher,
         request_reply: RequestReply | None,
-        pipeline: DeliveryPipeline | None,
+        pipeline: DeliveryPipeline | SharePipeline | None,
         dead_letters: DeadLetterApi | None,
         shards: IdempotencyShards | None,
         ask_peers: AskPeers,
@@ -147,7 +148,7 @@ class AdminApi:
                 partitions += json.loads(other)["partitions"]
         return document({"partitions": partitions})
 
-    async def _unstable(self, pipeline: DeliveryPipeline) -> Mapping[TopicPartition, Unstable]:
+    async def _unstable(self, pipeline: DeliveryPipeline | SharePipeline) -> Mapping[TopicPartition, Unstable]:
         """Return the partitions that open transactions hold; nothing without an answer from Kafka."""
         with anyio.move_on_after(LAG_LIMIT):
             try:

@@ -7,9 +7,8 @@ from typing import Any, Protocol
 
 from pywatt_kafka.json_bytes import text_or_base64
 from pywatt_kafka.processing.key_queues import KeyQueue, QueueState
-from pywatt_kafka.records import TopicPartition, Unstable
+from pywatt_kafka.records import Offset, TopicPartition, Unstable
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
-from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.delivering.retry_topic import RetriedDelivery
 from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
@@ -17,6 +16,17 @@ from pywatt_services.kafka_hooks.webhooks.retry import Postpone, Wait
 from pywatt_services.kafka_hooks.webhooks.templates import shown
 
 NONE_UNSTABLE: Mapping[TopicPartition, Unstable] = {}
+
+
+class ExplainedPartition(Protocol):
+    """A partition of which this worker has records."""
+
+    @property
+    def committed(self) -> Offset | None: ...
+    @property
+    def next(self) -> int | None: ...
+    @property
+    def paused(self) -> bool: ...
 
 
 class ExplainedTarget(Protocol):
@@ -42,7 +52,7 @@ def oldest(targets: Iterable[ExplainedTarget]) -> dict[TopicPartition, dict[Expl
 
 
 def explain_lag(
-    held: Mapping[TopicPartition, PartitionState],
+    held: Mapping[TopicPartition, ExplainedPartition],
     targets: Sequence[ExplainedTarget],
     now: float,
     unstable: Mapping[TopicPartition, Unstable] = NONE_UNSTABLE,

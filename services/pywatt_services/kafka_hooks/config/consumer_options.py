@@ -8,9 +8,12 @@ from typing import Any
 from pywatt_kafka.engine.fetching import Fetching, Isolation
 from pywatt_services.kafka_hooks.config.milliseconds import MILLISECONDS, seconds
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, GivenOffset, StartAt
+from pywatt_services.kafka_hooks.config.share_options import SHARE
 from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 
 MANUAL, COMMITTED = "manual", "committed"
+STARTS = frozenset({StartAt.EARLIEST.value, StartAt.LATEST.value})
+"""Modes that say where to begin; with the others fallbackMode does."""
 
 
 def consumer_options(
@@ -27,14 +30,16 @@ def consumer_options(
     mode = entry.get("mode", COMMITTED)
     options = ConsumerOptions(
         group_id=group,
-        start_at=StartAt(entry.get("fallbackMode", StartAt.EARLIEST.value) if mode in (COMMITTED, MANUAL) else mode),
-        offsets=tuple(_offsets(entry, mode, reads, report_problem)),
+        start_at=StartAt(entry.get("fallbackMode", StartAt.EARLIEST.value) if mode not in STARTS else mode),
+        offsets=() if mode == SHARE else tuple(_offsets(entry, mode, reads, report_problem)),
         group_instance_id=entry.get("groupInstanceId"),
         session_timeout=seconds(entry, "sessionTimeout", defaults.session_timeout),
         rebalance_timeout=seconds(entry, "rebalanceTimeout", defaults.rebalance_timeout),
         heartbeat_interval=entry["heartbeatInterval"] / MILLISECONDS if "heartbeatInterval" in entry else None,
         buffered_records=entry.get("highWaterMark", defaults.buffered_records),
         fetching=_fetching(entry, report_problem),
+        is_share=mode == SHARE,
+        max_records=entry.get("highWaterMark") if mode == SHARE else None,
     )
     if options.heartbeat_interval is not None and options.heartbeat_interval >= options.session_timeout:
         message = f"no heartbeat comes within sessionTimeout ({options.session_timeout * MILLISECONDS:.0f})"

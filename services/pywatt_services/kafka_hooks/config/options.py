@@ -66,6 +66,10 @@ class ConsumerOptions:
     buffered_records: int = 2048
     """Unfinished records held per partition before reading from it pauses. Original: `highWaterMark`."""
     fetching: Fetching = field(default_factory=Fetching)
+    is_share: bool = False
+    """True if the group is a share group: `start_at` and the isolation are given to the group."""
+    max_records: int | None = None
+    """Records that a member of a share group holds at once, about; None: twice the concurrency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,3 +103,8 @@ class KafkaHooksOptions:
     auth: AuthOptions | None = None
     """Credentials of HTTP clients; None: none are needed."""
     operations: OperationsOptions = field(default_factory=OperationsOptions)
+
+    @property
+    def is_share(self) -> bool:
+        """True if the records come from a share group."""
+        return self.consumer is not None and self.consumer.is_share

@@ -26,11 +26,12 @@ from pywatt_services.kafka_hooks.config.options import (
 )
 from pywatt_services.kafka_hooks.config.required_packages import requirements
 from pywatt_services.kafka_hooks.config.security_options import read_security
+from pywatt_services.kafka_hooks.config.share_options import check_share, is_share
 from pywatt_services.kafka_hooks.config.topic_options import DEFAULTED, check_url, read_entry, with_defaults
 from pywatt_services.kafka_hooks.http.routes import PathPattern, taken_by
 from pywatt_services.kafka_hooks.patterns.topic_patterns import expression, matches, own_topics
 from pywatt_services.kafka_hooks.publishing.options import publish_options
-from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
+from pywatt_services.kafka_hooks.webhooks.options import Order, WebhookOptions
 
 LARGEST = 2**53
 """Numbers above it lose precision as seconds, or overflow."""
@@ -98,6 +99,9 @@ class _Reader:
                 "brokers", "brokers is missing", 'such as "brokers": ["{KAFKA_BROKERS}"] or ["embedded"]'
             )
         self._check_brokers(settings.get("brokers", ()))
+        if is_share(settings):
+            check_share(settings, self.report_problem)
+            settings = {**settings, "order": Order.NONE.value}
         webhooks = tuple(
             read_entry(
                 f"topics[{number}]", with_defaults(entry, settings), self._placement, self.report_problem, self.calls

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from pywatt_kafka.processing.commit_metadata import AttemptRecord
 from pywatt_kafka.processing.offset_tracker import OffsetTracker
-from pywatt_kafka.records import Message
-from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
+from pywatt_kafka.records import Message, TopicPartition
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.egress import BegunCall
 from pywatt_services.kafka_hooks.webhooks.retry import Disposition
@@ -15,12 +15,24 @@ from pywatt_services.kafka_hooks.webhooks.retry import Disposition
 KEPT_FAILURES = 10  # of the last attempts, for the dead letter
 
 
+class RecordHolder(Protocol):
+    """Holder of records, which follows their deliveries: an assigned partition, or a record of a share group."""
+
+    place: TopicPartition
+    lost: bool
+    """Another member's now, or given up: nothing more is done for it."""
+
+    def finish(self, message: Message, share: OffsetTracker) -> None: ...
+    def try_again(self, message: Message, share: OffsetTracker, record: AttemptRecord) -> None: ...
+    def wait_behind(self, share: OffsetTracker, more: int) -> None: ...
+
+
 @dataclass(slots=True, eq=False)
 class Delivery:
     """A record, its target's share of the partition, and how far it is."""
 
     message: Message
-    partition: PartitionState
+    partition: RecordHolder
     share: OffsetTracker
     attempts: int = 0
     """Made by us or, as far as is known, by a worker before."""

@@ -8,14 +8,10 @@ import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
-from importlib.util import find_spec
-from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
-from pywatt.errors import MissingExtra
 from pywatt.service_type import ServiceContext
 from pywatt_kafka.admin.leave_group import leave_group
 from pywatt_kafka.connection.addresses import is_embedded
@@ -30,16 +26,12 @@ from pywatt_services.kafka_hooks.consuming.consume_loop import ConsumeLoop
 from pywatt_services.kafka_hooks.consuming.member_id_lock import HeldMemberId, hold, legal_kafka_name, subscription_mark
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.consuming.start_offsets import StartOffsets
-from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
-from pywatt_services.kafka_hooks.delivering.retry_topic import BundlingRetryTopicWebhook, RetryTopicWebhook
-from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
+from pywatt_services.kafka_hooks.delivering.target_factory import make_targets, require_signing
 from pywatt_services.kafka_hooks.delivering.targets import Targets
 from pywatt_services.kafka_hooks.delivering.undelivered_writer import RecordWriter
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
-from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics, TopicMetrics
-from pywatt_services.kafka_hooks.patterns.topic_patterns import own_topics
+from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics
 from pywatt_services.kafka_hooks.webhooks.egress import WebhookClients
-from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -123,12 +115,17 @@ class DeliveryPipeline:
 
     async def run(self, begin: asyncio.Event) -> None:
         """Deliver until the worker is asked to stop, then finish the deliveries in flight. Raises MissingExtra."""
-        keys = [key for webhook in self._options.webhooks for key in webhook.signing_keys]
-        if any(key.asymmetric for key in keys) and find_spec("cryptography") is None:
-            raise MissingExtra("cryptography", "signatures", needed_by="a key that begins with whsk_")
+        require_signing(self._options)
         tasks = anyio.create_task_group()
         clients = WebhookClients(self._context.mesh)
-        targets = self._make_targets(clients, tasks)
+        targets = make_targets(
+            self._options,
+            clients,
+            tasks,
+            writer=self._writer,
+            largest_record=self._largest_record,
+            metrics=self._metrics,
+        )
         instance_id = self._instance_id(subscription_mark(targets.names, targets.pattern))
         async with AsyncExitStack() as stack:
             held: HeldMemberId | None = None
@@ -189,45 +186,6 @@ class DeliveryPipeline:
                 for target in self.targets:
                     target.break_off()
             tasks.cancel_scope.cancel()
-
-    def _make_targets(self, clients: WebhookClients, tasks: TaskGroup) -> Targets:
-        """Return the targets of each topic."""
-        breakers = TargetBreakers()
-
-        def settings(options: WebhookOptions, metrics: TopicMetrics) -> dict[str, Any]:
-            return {
-                "client": clients.of(options),
-                "writer": self._writer,
-                "largest_record": self._largest_record,
-                "tasks": tasks,
-                "concurrency": self._options.concurrency,
-                "dlq_format": self._options.dlq_format,
-                "breaker": breakers.of(options),
-                "metrics": metrics,
-            }
-
-        def make(options: WebhookOptions, duplicate_index: int) -> Webhook:
-            more = {"duplicate_index": duplicate_index, **settings(options, self._metrics.of(options.topic))}
-            if options.bundle is not None:
-                return BundlingWebhook(options, options.bundle, **more)
-            return Webhook(options, **more)
-
-        def make_retries(entry: WebhookOptions) -> Webhook:
-            topic = entry.retry.topic or ""
-            more = settings(entry, self._metrics.of(topic if entry.by_pattern else entry.topic))
-            options = replace(entry, topic=topic, by_pattern=False)
-            if options.bundle is not None:
-                return BundlingRetryTopicWebhook(options, options.bundle, **more)
-            return RetryTopicWebhook(options, **more)
-
-        for entry in self._options.webhooks:
-            clients.of(entry)  # so that it is open when a topic of the entry's pattern turns up
-        return Targets(
-            self._options.webhooks,
-            make,
-            make_retries,
-            never=own_topics(self._options.webhooks, self._options.request_replies),
-        )
 
     async def _leave(self, instance_id: str) -> None:
         """Leave the group, which hands the partitions to others: this member id is not used again."""

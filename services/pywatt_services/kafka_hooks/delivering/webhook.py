@@ -144,6 +144,10 @@ class Webhook:
         """Drop the records of a partition that are not in flight: it belongs to another member."""
         self._queues.drop(partition)
 
+    def withdraw(self, delivery: Delivery) -> bool:
+        """Drop a record that need not be in order, unless it is in flight; return whether it was dropped."""
+        return self._queues.drop_key(delivery.partition.place, self._queue_key(delivery))
+
     def stop(self) -> None:
         """Start nothing new."""
         self._stopping = True

@@ -184,3 +184,19 @@ def test_held_group_goes_on_where_it_was() -> None:
     assert queues.take() is None
     queues.release(0)
     assert {queue.head for queue in (queues.take(), queues.take()) if queue is not None} == {"second", "third"}
+
+
+def test_one_key_is_dropped_unless_it_is_in_work() -> None:
+    queues: KeyQueues[str] = KeyQueues()
+    for key in ("parked", "running", "waiting"):
+        queues.add("group", key, key)
+    parked, running = queues.take(), queues.take()
+    assert parked is not None
+    assert running is not None
+    queues.park(parked)
+    assert [queues.drop_key("group", key) for key in ("parked", "running", "waiting", "unknown")] == [
+        True, False, True, True,
+    ]  # fmt: skip
+    queues.unpark(parked)
+    assert queues.take() is None
+    assert list(queues) == [running]
