@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pywatt.telemetry.settings import TelemetryConfig
+
 
 class LogLevel(enum.IntEnum):
     """Pino's levels, which the original's log lines carry as numbers."""
@@ -254,6 +256,8 @@ class ServiceConfig:
     """Commands that run before its workers start, once for all of them."""
     build: BuildCommand | None = None
     watch: WatchConfig = WatchConfig()
+    telemetry: TelemetryConfig | None = None
+    """None: a service of pywatt's own, which is not traced."""
     debugged: bool = False
     """True if its workers listen for an editor's debugger: `pywatt dev --debug`."""
     metrics: bool = False

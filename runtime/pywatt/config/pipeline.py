@@ -30,6 +30,7 @@ Validator: TypeAlias = Callable[[Draft, Diagnostics], None]
 
 VALIDATORS: tuple[Validator, ...] = (
     validators.check_requirements,
+    validators.check_telemetry,
     validators.check_services,
     validators.check_supervision,
     validators.check_dependencies,

@@ -40,6 +40,8 @@ class Settings:
     watch: bool
     env: Mapping[str, str]
     metrics: MetricsConfig | None
+    telemetry: Mapping[str, Any] | None
+    """The block of the root file; None: it has none."""
 
 
 def settings_of(data: Mapping[str, Any]) -> Settings:
@@ -69,6 +71,7 @@ def settings_of(data: Mapping[str, Any]) -> Settings:
         watch=flat.get("watch", True),
         env=as_variables(flat.get("env", {})),
         metrics=metrics_config(flat.get("metrics", False)),
+        telemetry=flat.get("telemetry"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from pywatt.errors import BadResponse, CallTimeout, MeshError, ServiceUnavailable
@@ -384,6 +385,9 @@ class ProxyExchange:
 def failure_status(error: MeshError) -> int:
     """Return the status of the response for a service that has given none."""
     return 504 if isinstance(error, CallTimeout) else 503 if isinstance(error, ServiceUnavailable) else 502
+
+
+OpenExchange = Callable[[Downstream, GatewayContext, RequestHead, Route, bytes], ProxyExchange]
 
 
 def _is_event_stream(head: ResponseHead) -> bool:

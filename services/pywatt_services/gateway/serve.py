@@ -9,6 +9,7 @@ import anyio
 
 from pywatt.mesh.client import MeshClient
 from pywatt.service_type import ServiceContext
+from pywatt.telemetry.tracing import active_tracing
 from pywatt.worker.asgi.drain import drain
 from pywatt.worker.heartbeat import WAITING
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
@@ -32,6 +33,7 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
         base_path=context.base_path,
         trust_proxy=options.trust_proxy,
         metrics=None if context.metrics is None else GatewayMetrics(context.metrics),
+        tracing=active_tracing(),
     )
     context.gauge(WAITING, lambda: server.waiting)
     public = [] if context.public is None else [context.public]

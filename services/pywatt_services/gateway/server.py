@@ -12,12 +12,14 @@ from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.server import HttpServer, serving
 from pywatt.http.server.state import TUNNEL
+from pywatt.telemetry.tracing import Tracing
 from pywatt_services.gateway.connection import GatewayConnection
 from pywatt_services.gateway.counting.counted_exchange import counted_exchange
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.gateway_context import Upstreams
-from pywatt_services.gateway.proxy_exchange import ProxyExchange
+from pywatt_services.gateway.proxy_exchange import OpenExchange, ProxyExchange
 from pywatt_services.gateway.routes import RouteTable
+from pywatt_services.gateway.traced_exchange import traced_exchanges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +43,20 @@ class GatewayServer(HttpServer[GatewayConnection]):
         metrics: GatewayMetrics | None = None,
         limits: GatewayLimits = GatewayLimits(),
         fair_queue: FairQueue | None = None,
+        tracing: Tracing | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`base_path`: taken off the paths that have it. `metrics`: None counts nothing."""
+        """`base_path`: taken off the paths that have it. `metrics`: None counts nothing. `tracing`: None: no spans."""
         super().__init__(fair_queue=fair_queue, clock=clock, wall_clock=wall_clock)
         self.routes = routes
         self.upstreams = upstreams
         self.base_path = base_path.rstrip("/").encode()
         self.trust_proxy = trust_proxy
         self.metrics = metrics
-        self.exchange = ProxyExchange if metrics is None else counted_exchange(metrics)
+        plain = ProxyExchange if metrics is None else counted_exchange(metrics)
+        self.exchange: OpenExchange = plain if tracing is None else traced_exchanges(tracing, plain)
+        """Begins to pass a request on."""
         self.limits = limits
         self.keeps_idle = True
         """True when connections stay open after a response without `Connection: close`."""

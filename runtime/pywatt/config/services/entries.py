@@ -40,6 +40,8 @@ class ServiceEntry:
     envfile: Path | None = None
     supervision: Layer = field(default_factory=dict)
     """The supervision keys of the entry."""
+    telemetry: Mapping[str, Any] | None = None
+    """Its block `telemetry`; None: it has none."""
 
     @property
     def id_key(self) -> KeyPath:
@@ -120,6 +122,7 @@ def _entry(entry: Mapping[str, Any], key: KeyPath, folder: Path, *, production: 
         env=as_variables(entry.get("env", {})),
         envfile=absolute(Path(entry["envfile"]), folder) if "envfile" in entry else None,
         supervision=layer_of(entry),
+        telemetry=entry.get("telemetry"),
     )
 
 

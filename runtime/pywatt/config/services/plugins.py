@@ -18,6 +18,7 @@ from pywatt.config.services.installed_packages import check_packages
 from pywatt.config.services.service_config import ConfiguredService, LoadContext, LoadedService
 from pywatt.config.supervision import WATCHDOG, restart_of
 from pywatt.service_type import Configured, IsPlugin, OptionsError, Placement, ServiceType
+from pywatt.telemetry.settings import merged
 
 PLUGINS = "plugins"
 GATEWAY = "gateway"
@@ -195,6 +196,7 @@ def internal_service(
         shutdown=settings.shutdown.service,
         drain=settings.shutdown.drain,
         log_level=settings.log_level,
+        telemetry=merged(settings.telemetry, folder=context.folder) if service_type.name == GATEWAY else None,
         internal=True,
     )
 

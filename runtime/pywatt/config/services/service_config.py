@@ -24,6 +24,8 @@ from pywatt.config.supervision import Layer, layer_of, supervision_of
 from pywatt.errors import ConfigError
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement, ServiceType
+from pywatt.telemetry.package import preload_for
+from pywatt.telemetry.settings import merged
 
 NO_ROUTES: Mapping[str, str] = {}
 _OWN_URL = "_URL"
@@ -61,6 +63,8 @@ class LoadedService:
     stderr_level: LogLevel | None
     watch: WatchConfig
     supervision: Layer
+    telemetry: Mapping[str, Any] | None = None
+    """Its block `telemetry`; None: it has none."""
     plugins: Any = None
     """Its block `plugins`, unless that is a key of its type."""
 
@@ -125,6 +129,7 @@ def load_service(
         stderr_level=log_level(data, "stderrLevel"),
         watch=watch_config(data, app_wide=context.settings.watch),
         supervision=layer_of({name: value for name, value in data.items() if name not in own_keys}),
+        telemetry=data.get("telemetry"),
         plugins=None if "plugins" in own_keys else data.get("plugins"),
     )
 
@@ -163,6 +168,7 @@ def configure_service(
     supervision = supervision_of(
         (settings.supervision, loaded.supervision, entry.supervision), production=context.production
     )
+    telemetry = merged(settings.telemetry, loaded.telemetry, entry.telemetry, folder=context.folder)
     config = ServiceConfig(
         id=entry.id,
         path=entry.path,
@@ -173,7 +179,7 @@ def configure_service(
         env=loaded.env,
         dependencies=entry.dependencies,
         calls=tuple(name for name in made.calls if name in (*ids, *routes.values()) and name != entry.id),
-        preload=(*loaded.type.preload, *made.preload),
+        preload=(*loaded.type.preload, *made.preload, *preload_for(telemetry, loaded.env)),
         interpreter=made.interpreter,
         before_start=supervision.before_start,
         build=made.build,
@@ -188,6 +194,7 @@ def configure_service(
         drain=settings.shutdown.drain,
         watch=loaded.watch,
         metrics=settings.metrics is not None,
+        telemetry=telemetry,
         log_level=settings.log_level if loaded.log_level is None else loaded.log_level,
         stderr_level=settings.stderr_level if loaded.stderr_level is None else loaded.stderr_level,
     )

@@ -13,12 +13,33 @@ from pywatt.config.services.installed_packages import check_packages
 from pywatt.config.services.topology import find_cycle
 from pywatt.config.supervision import check_layer
 from pywatt.service_type import Preflight
+from pywatt.telemetry import package
+from pywatt.telemetry.settings import exporters_for
+
+COMMAND = "command"
 
 
 def check_requirements(draft: Draft, diagnostics: Diagnostics) -> None:
     """Report optional packages that services need and that are not installed."""
     for service in draft.services:
         check_packages(service.made, service.loaded.document, diagnostics)
+
+
+def check_telemetry(draft: Draft, diagnostics: Diagnostics) -> None:
+    """Report that OpenTelemetry is configured but not installed, once. Programs bring their own."""
+    for service in draft.services:
+        config, telemetry = service.config, service.config.telemetry
+        if config.interpreter is not None or config.type == COMMAND or telemetry is None:
+            continue
+        if not telemetry.configured or not exporters_for(telemetry, config.env):
+            continue
+        if not package.is_installed():
+            root = draft.context.root
+            document = root if draft.context.settings.telemetry is not None else service.loaded.document
+            message = f"telemetry needs the package {package.PACKAGE}, which is not installed"
+            hint = f"pip install 'pywatt[{package.EXTRA}]', or set \"enabled\": false"
+            diagnostics.problem(document, ("telemetry",), message, hint)
+        return
 
 
 def check_supervision(draft: Draft, diagnostics: Diagnostics) -> None:

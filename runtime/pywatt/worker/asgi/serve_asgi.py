@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from pywatt.service_type import ServiceContext
+from pywatt.telemetry.tracing import active_tracing
 from pywatt.worker.asgi.drain import Drainable, drain
 from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.engine import EngineName, Listeners
@@ -38,7 +39,7 @@ async def serve_asgi(app: Application, context: ServiceContext, *, engine: Engin
         listeners = Listeners(
             mesh=(context.endpoint, context.loopback), public=context.public, backlog=context.server.backlog
         )
-        streams = Streams(_mounted(app, context))
+        streams = Streams(_traced(_mounted(app, context)))
         context.gauge(WAITING, lambda: streams.waiting)
         async with open_engine(streams, lifespan.state, listeners) as server:
             await context.ready()
@@ -66,6 +67,16 @@ def _open_engine(name: EngineName) -> OpenEngine:
     from pywatt.worker.asgi.uvicorn_engine import uvicorn_engine
 
     return uvicorn_engine
+
+
+def _traced(app: Application) -> Application:
+    """Return the application with its spans, if this worker makes any."""
+    tracing = active_tracing()
+    if tracing is None:
+        return app
+    from pywatt.telemetry.asgi import traced
+
+    return traced(app, tracing)
 
 
 def _mounted(app: Application, context: ServiceContext) -> Application:

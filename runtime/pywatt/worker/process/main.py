@@ -38,6 +38,7 @@ from pywatt.worker.process.process_exit import FAILURE_GRACE, ProcessExit
 from pywatt.worker.process.sniffio_hint import asyncio_runs_here
 from pywatt.worker.process.stale_bytecode import cache_settled_files_only
 from pywatt.worker.process.startup_variables import make_good, need_new_interpreter, open_output
+from pywatt.worker.process.tracing import start_tracing
 from pywatt.worker.stack_dump import STACK_SIGNAL
 from pywatt.worker.user_traceback import root_cause, trim
 
@@ -101,6 +102,7 @@ def _serve(launch: LaunchMessage, sockets: dict[str, socket.socket], entry: Entr
     os.environ[VARIABLE] = table_file.path
     os.register_at_fork(after_in_child=lambda: resolver_patches.install(inherited_table()))
     loop = resolver_patches.new_event_loop()
+    start_tracing(launch, os.environ)
     # For code that asks for "the" loop while it is imported: what it puts there runs once the service does.
     asyncio.set_event_loop(loop)
     # An import blocks: nobody would read the supervisor's request to stop.

@@ -1,0 +1,134 @@
+"""SERVER spans of an ASGI application; imported in workers with spans only."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from random import getrandbits
+from typing import Any
+
+from opentelemetry import context as otel_context
+
+from pywatt.telemetry.http_attributes import (
+    hidden_query,
+    host_and_port,
+    is_server_error,
+    method_attributes,
+    span_name,
+)
+from pywatt.telemetry.sdk import SdkSpans
+from pywatt.telemetry.trace_context import TRACEPARENT
+from pywatt.telemetry.tracing import Span, Tracing
+from pywatt.telemetry.unsampled import UnsampledContext, attacher
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_PARENT_LENGTH = 55
+_NOT_SAMPLED = (b"00", b"02")
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+def traced(app: Application, tracing: Tracing) -> Application:
+    """Return the application with a span for each request that is sampled."""
+    sampler, attach = tracing.sampler, attacher()
+    skips = tracing.skips if tracing.skip else None
+    follows_parent = sampler is not None and sampler.follows_parent
+    bound = sampler.bound if sampler is not None else 1 << 64
+
+    def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "lifespan":
+            return app(scope, receive, send)
+        fields = scope["headers"]
+        parent = dict(fields).get(TRACEPARENT)
+        trace_id = 0
+        if parent is None:
+            trace_id = getrandbits(128) or 1
+            # Written out: each call costs a request that is not sampled more than the decision does.
+            if trace_id & 0xFFFFFFFFFFFFFFFF >= bound:
+                attach(UnsampledContext(fields, trace_id))
+                return app(scope, receive, send)
+        elif follows_parent and len(parent) == _PARENT_LENGTH and parent[53:] in _NOT_SAMPLED:
+            attach(UnsampledContext(fields, 0))
+            return app(scope, receive, send)
+        if skips is not None and skips(scope.get("method", "GET"), scope["path"]):
+            return app(scope, receive, send)
+        return _serve_sampled(app, tracing, trace_id if sampler is not None else 0, scope, receive, send)
+
+    return serve
+
+
+async def _serve_sampled(
+    app: Application, tracing: Tracing, trace_id: int, scope: Scope, receive: Receive, send: Send
+) -> None:
+    spans = tracing.spans
+    assert isinstance(spans, SdkSpans)
+    method = scope.get("method", "GET")
+    span = spans.server(span_name(method), scope["headers"], _attributes(scope, method), trace_id)
+    token = otel_context.attach(span.as_current())
+    response = _Response(span, scope, method, send)
+    try:
+        await app(scope, receive, response.send)
+    except BaseException as error:
+        span.record(error)
+        span.fail(type(error).__qualname__)
+        raise
+    finally:
+        response.ended()
+        otel_context.detach(token)
+
+
+class _Response:
+    """Notes the response's status, and ends the span with it."""
+
+    def __init__(self, span: Span, scope: Scope, method: str, send: Send) -> None:
+        self._span, self._scope, self._method, self._send = span, scope, method, send
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._note(message["status"])
+        elif kind == "websocket.accept":
+            self._note(101)
+        elif kind == "websocket.http.response.start":
+            self._note(message["status"])
+        await self._send(message)
+        if kind == "http.response.body" and not message.get("more_body"):
+            self.ended()
+
+    def _note(self, status: int) -> None:
+        self._span.set({"http.response.status_code": status})
+        if is_server_error(status):
+            self._span.fail(str(status))
+
+    def ended(self) -> None:
+        """Name the span by the route, which frameworks put into the scope, and end it."""
+        route = getattr(self._scope.get("route"), "path", None)
+        if isinstance(route, str):
+            self._span.rename(span_name(self._method, route))
+            self._span.set({"http.route": route})
+        self._span.end()
+
+
+def _attributes(scope: Scope, method: str) -> dict[str, Any]:
+    headers = dict(scope["headers"])
+    scheme = scope.get("scheme", "http")
+    attributes = {
+        **method_attributes(method),
+        "url.scheme": scheme,
+        "url.path": scope["path"],
+        "network.protocol.version": scope.get("http_version", "1.1"),
+        **host_and_port(headers.get(b"host", b"").decode("latin-1"), _PORTS.get(scheme)),
+    }
+    query = scope.get("query_string", b"")
+    if query:
+        attributes["url.query"] = hidden_query(query.decode("latin-1"))
+    client = scope.get("client")
+    if client and client[0]:
+        attributes["client.address"] = client[0]
+    agent = headers.get(b"user-agent")
+    if agent is not None:
+        attributes["user_agent.original"] = agent.decode("latin-1")
+    return attributes

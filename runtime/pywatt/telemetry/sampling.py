@@ -1,0 +1,57 @@
+"""The decision whether a new trace is sampled, without an object of OpenTelemetry's per request (pure).
+
+The same decisions as those of its samplers: https://opentelemetry.io/docs/specs/otel/trace/sdk/#built-in-samplers
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SAMPLER, ARGUMENT = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"
+TRACE_ID_LIMIT = 1 << 64
+"""Sampling by ratio looks at the lower 64 bits of a trace id."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSampler:
+    """Decides at the beginning of a trace."""
+
+    bound: int
+    """Traces whose id's lower 64 bits are below it are sampled."""
+    follows_parent: bool
+    """True if the caller's decision is taken over."""
+
+    def samples_root(self, trace_id: int) -> bool:
+        """Return whether a trace that begins here is sampled."""
+        return (trace_id & (TRACE_ID_LIMIT - 1)) < self.bound
+
+    def samples(self, trace_id: int, parent_sampled: bool) -> bool:
+        """Return whether a trace that began elsewhere is sampled here."""
+        return parent_sampled if self.follows_parent else self.samples_root(trace_id)
+
+
+def head_sampler(environ: Mapping[str, str]) -> HeadSampler | None:
+    """Return the sampler that the variables name; None: one that only OpenTelemetry knows."""
+    name = environ.get(SAMPLER, "").strip().lower() or "parentbased_always_on"
+    base = name.removeprefix("parentbased_")
+    follows_parent = base != name
+    match base:
+        case "always_on":
+            return HeadSampler(TRACE_ID_LIMIT, follows_parent)
+        case "always_off":
+            return HeadSampler(0, follows_parent)
+        case "traceidratio":
+            return HeadSampler(round(_ratio(environ.get(ARGUMENT, "")) * TRACE_ID_LIMIT), follows_parent)
+        case _:
+            return None
+
+
+def _ratio(text: str) -> float:
+    """Return a ratio; as in OpenTelemetry's SDK, one that is none counts as 1."""
+    try:
+        ratio = float(text)
+    except ValueError:
+        return 1.0
+    return ratio if math.isfinite(ratio) and 0.0 <= ratio <= 1.0 else 1.0

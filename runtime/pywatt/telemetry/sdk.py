@@ -1,0 +1,154 @@
+"""Spans by OpenTelemetry's SDK, in a worker: started after the fork, so that no exporter is lost with it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+
+from pywatt.telemetry.exporters import span_processor
+from pywatt.telemetry.sampling import head_sampler
+from pywatt.telemetry.settings import TelemetryConfig, exporters_for, service_name
+from pywatt.telemetry.trace_context import Fields, TraceContext
+from pywatt.telemetry.tracing import Attributes, Span, Tracing
+
+SCOPE = "pywatt"
+FLUSH = 3.0
+"""Seconds that the last spans of a worker may take to be sent; a collector that is away must not hold up a stop."""
+
+_chosen = threading.local()
+
+
+class Ids(RandomIdGenerator):  # type: ignore[misc]  # Any where it is not installed
+    """Random ids, but for a trace whose id and sampling were decided beforehand."""
+
+    def generate_trace_id(self) -> int:
+        """Return the id of a new trace."""
+        chosen: int = getattr(_chosen, "trace_id", 0)
+        if chosen:
+            _chosen.trace_id = 0
+            return chosen
+        generated: int = super().generate_trace_id()
+        return generated
+
+
+class SdkSpan:
+    """A span of OpenTelemetry's."""
+
+    __slots__ = ("otel", "parent")
+
+    def __init__(self, otel: Any, parent: Any = None) -> None:
+        self.otel = otel
+        self.parent = parent
+        """The context that it began in; None: the then current one."""
+
+    @property
+    def context(self) -> TraceContext:
+        """Its identity, which goes into outgoing requests."""
+        context = self.otel.get_span_context()
+        state = context.trace_state.to_header() if context.trace_state else ""
+        return TraceContext(f"{context.trace_id:032x}", f"{context.span_id:016x}", int(context.trace_flags), state)
+
+    def set(self, attributes: Attributes) -> None:
+        """Add attributes."""
+        self.otel.set_attributes(attributes)
+
+    def rename(self, name: str) -> None:
+        """Give it another name."""
+        self.otel.update_name(name)
+
+    def fail(self, error_type: str, description: str = "") -> None:
+        """Set the status to error."""
+        self.otel.set_attribute("error.type", error_type)
+        self.otel.set_status(Status(StatusCode.ERROR, description or None))
+
+    def record(self, error: BaseException) -> None:
+        """Add an event for an error."""
+        self.otel.record_exception(error)
+
+    def as_current(self) -> Any:
+        """Return the context in which this span is the current one, with the baggage that came with the request."""
+        return set_span_in_context(self.otel, self.parent)
+
+    def end(self) -> None:
+        """End it; further calls have no effect."""
+        if self.otel.is_recording():
+            self.otel.end()
+
+
+class SdkSpans:
+    """Makes spans with one tracer."""
+
+    def __init__(self, provider: Any) -> None:
+        self._tracer = provider.get_tracer(SCOPE)
+
+    def server(self, name: str, fields: Fields, attributes: Attributes, trace_id: int = 0) -> SdkSpan:
+        """Begin a span of kind SERVER."""
+        context = extract(fields)
+        return SdkSpan(self.start(name, SpanKind.SERVER, context, attributes, trace_id), context)
+
+    def client(self, name: str, parent: Span | None, attributes: Attributes) -> SdkSpan:
+        """Begin a span of kind CLIENT."""
+        context = parent.as_current() if isinstance(parent, SdkSpan) else None
+        return SdkSpan(self.start(name, SpanKind.CLIENT, context, attributes))
+
+    def start(self, name: str, kind: Any, context: Any, attributes: Attributes, trace_id: int = 0) -> Any:
+        """Begin a span of any kind and return OpenTelemetry's object. `context`: None: the current one."""
+        _chosen.trace_id = trace_id
+        try:
+            return self._tracer.start_span(name, context=context, kind=kind, attributes=attributes)
+        finally:
+            _chosen.trace_id = 0
+
+
+def extract(fields: Fields) -> Any:
+    """Return the context of OpenTelemetry that a request's headers (names in lower case) describe."""
+    carrier: dict[str, list[str]] = {}
+    for name, value in fields:
+        carrier.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return propagate.extract(carrier, context=Context())
+
+
+class Sdk:
+    """The SDK in this worker."""
+
+    def __init__(self, provider: Any, tracing: Tracing) -> None:
+        self._provider = provider
+        self.tracing = tracing
+
+    def stop(self) -> None:
+        """Send the last spans, for `FLUSH` seconds at the most."""
+        # In a thread: the exporters' own limits are longer, and longer still when they try again.
+        thread = threading.Thread(target=self._provider.shutdown, name="telemetry-flush", daemon=True)
+        thread.start()
+        thread.join(FLUSH)
+
+
+def start(
+    config: TelemetryConfig, environ: Mapping[str, str], *, app: str, service: str, slot: int, production: bool
+) -> Sdk:
+    """Make OpenTelemetry's tracer provider, also for the application's own spans. Raises PywattError."""
+    attributes = {
+        "service.name": service_name(config, environ, app=app, service=service),
+        "service.namespace": config.application_name or app,
+        "service.instance.id": f"{service}:{slot}:{os.getpid()}",
+        "deployment.environment.name": "production" if production else "development",
+    }
+    if config.version:
+        attributes["service.version"] = config.version
+    resource = Resource.create(attributes)
+    # What the user's variables say wins.
+    resource = Resource.create(attributes).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, id_generator=Ids(), shutdown_on_exit=False)
+    for exporter in exporters_for(config, environ):
+        provider.add_span_processor(span_processor(exporter))
+    trace.set_tracer_provider(provider)
+    return Sdk(provider, Tracing(spans=SdkSpans(provider), sampler=head_sampler(environ), skip=config.skip))

@@ -1,0 +1,225 @@
+"""Spans of requests that are passed on: one of kind SERVER for the request, one of kind CLIENT for each attempt.
+
+A request that is not sampled costs the decision, and the traceparent that tells the services of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import getrandbits
+from typing import Any, cast
+
+from pywatt.errors import MeshError
+from pywatt.http.client.connection import ClientConnection
+from pywatt.http.headers import Header
+from pywatt.http.request import RequestHead
+from pywatt.http.response_reader import ResponseHead
+from pywatt.telemetry.http_attributes import (
+    hidden_query,
+    host_and_port,
+    is_server_error,
+    method_attributes,
+    span_name,
+)
+from pywatt.telemetry.trace_context import TRACEPARENT, TRACESTATE
+from pywatt.telemetry.tracing import Span, Tracing
+from pywatt_services.gateway.client_address import ClientAddress
+from pywatt_services.gateway.gateway_context import GatewayContext
+from pywatt_services.gateway.proxy_exchange import Downstream, OpenExchange, ProxyExchange, failure_status
+from pywatt_services.gateway.proxy_state import ENDED, RESPONDING, TUNNEL
+from pywatt_services.gateway.routes import Route
+
+_PARENT_LENGTH = 55
+_NOT_SAMPLED = (b"00", b"02")
+_OF_PARENT = (TRACEPARENT, TRACESTATE)
+
+
+def traced_exchanges(tracing: Tracing, plain: type[ProxyExchange]) -> OpenExchange:
+    """Return the function that begins to pass a request on, with spans if it is sampled.
+
+    `plain`: the class of exchanges without spans, which those with spans build upon.
+    """
+    recorded = cast("type[TracedExchange]", type("TracedExchange", (TracedExchange, plain), {}))
+    sampler = tracing.sampler
+    skips = tracing.skips if tracing.skip else None
+    follows_parent = sampler is not None and sampler.follows_parent
+    bound = sampler.bound if sampler is not None else 1 << 64
+
+    def open_exchange(
+        downstream: Downstream, context: GatewayContext, request: RequestHead, route: Route, base_path: bytes
+    ) -> ProxyExchange:
+        parent = None
+        for name, value in request.headers:
+            if len(name) == 11 and name.lower() == TRACEPARENT:
+                parent = value
+                break
+        trace_id = 0
+        if parent is None:
+            ids = getrandbits(192) or 1
+            trace_id = ids >> 64
+            if trace_id & 0xFFFFFFFFFFFFFFFF >= bound:
+                # The services must not decide anew. A new list: the reader may use this one for further requests.
+                digits = b"%048x" % ids
+                traceparent = b"00-%b-%b-02" % (digits[:32], digits[32:])
+                request.headers = [*request.headers, (TRACEPARENT, traceparent)]
+                return plain(downstream, context, request, route, base_path)
+        elif follows_parent and len(parent) == _PARENT_LENGTH and parent[53:] in _NOT_SAMPLED:
+            return plain(downstream, context, request, route, base_path)
+        if skips is not None and skips(request.method.decode(), request.path.decode("latin-1")):
+            return plain(downstream, context, request, route, base_path)
+        chosen = trace_id if sampler is not None else 0
+        return recorded(downstream, context, request, route, base_path, tracing=tracing, trace_id=chosen)
+
+    return open_exchange
+
+
+class TracedExchange(ProxyExchange):
+    """Passes a request on, and records it."""
+
+    # Without slots, which would keep it from being joined with another class that has some: see `traced_exchanges`.
+
+    def __init__(
+        self,
+        downstream: Downstream,
+        context: GatewayContext,
+        request: RequestHead,
+        route: Route,
+        base_path: bytes,
+        *,
+        tracing: Tracing,
+        trace_id: int,
+    ) -> None:
+        """`trace_id`: of a trace that begins here; 0: the headers name one, or OpenTelemetry makes one."""
+        fields = [(name.lower(), value) for name, value in request.headers]
+        # Of several traceparents none counts, and each attempt has one of its own.
+        passed = [header for header, (name, _) in zip(request.headers, fields, strict=True) if name not in _OF_PARENT]
+        super().__init__(downstream, context, replace(request, headers=passed), route, base_path)
+        self._tracing = tracing
+        method = request.method.decode()
+        name = span_name(method, _route_name(route))
+        self._server_span = tracing.spans.server(name, fields, _attributes(request, method, fields, route), trace_id)
+        self._attempt: Span | None = None
+        self._attempts = 0
+        self._ended = False
+        self._untraced_head = b""
+
+    def start(self, path: bytes, client: ClientAddress, body: bytes, ended: bool) -> None:
+        """Send the request on."""
+        if client.ip:
+            self._server_span.set({"client.address": client.ip.decode()})
+        super().start(path, client, body, ended)
+
+    def cancel(self) -> None:
+        """Give up: the client is gone, or was responded to."""
+        super().cancel()
+        if not self._ended:
+            self._end_attempt("cancelled")
+            self._end("cancelled")
+
+    def end_tunnel(self) -> None:
+        """Close the service's side of a tunnel once everything was sent."""
+        super().end_tunnel()
+        self._end()
+
+    def expire(self) -> None:
+        """Give up on a service that does not respond."""
+        self._end_attempt("timeout")
+        self._server_span.set({"http.response.status_code": 504})
+        self._end("timeout")
+        super().expire()
+
+    def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
+        """Pass the head on, with the part of the body that came with it."""
+        status = {"http.response.status_code": head.status}
+        self._server_span.set(status)
+        if self._attempt is not None:
+            self._attempt.set(status)
+            if head.status >= 400:
+                self._attempt.fail(str(head.status))
+        if is_server_error(head.status):
+            self._server_span.fail(str(head.status))
+        super().on_response(head, body, ended)
+        if self.state is ENDED:
+            self._end()
+
+    def on_body(self, body: bytes, ended: bool) -> None:
+        """Pass more of the body on."""
+        super().on_body(body, ended)
+        if ended:
+            self._end()
+
+    def on_failure(self, error: MeshError, retriable: bool) -> None:
+        """Try again where nothing can have happened, else end the response or respond with an error."""
+        if not self._ended:
+            self._end_attempt(type(error).__name__, error.message)
+        state = self.state
+        super().on_failure(error, retriable)
+        if state is RESPONDING:
+            self._end(type(error).__name__, error.message)
+        elif state is TUNNEL:
+            self._end()
+
+    def _opened(self, connection: ClientConnection) -> None:
+        request, route = self._request, self._route
+        method = request.method.decode()
+        attributes: dict[str, Any] = {
+            **method_attributes(method),
+            "url.full": f"http://{route.authority.decode()}{route.upstream_path(request.path).decode('latin-1')}",
+            **host_and_port(route.authority.decode(), 80),
+        }
+        if self._attempts:
+            attributes["http.request.resend_count"] = self._attempts
+        else:
+            self._untraced_head = self._head
+        self._attempts += 1
+        self._attempt = self._tracing.spans.client(span_name(method), self._server_span, attributes)
+        context = self._attempt.context
+        lines = f"traceparent: {context.traceparent}\r\n"
+        if context.tracestate:
+            lines += f"tracestate: {context.tracestate}\r\n"
+        self._head = b"%b%b\r\n" % (self._untraced_head[:-2], lines.encode())
+        super()._opened(connection)
+
+    def _fail(self, error: MeshError) -> None:
+        if not self._ended:
+            self._server_span.set({"http.response.status_code": failure_status(error)})
+            self._end_attempt(type(error).__name__, error.message)
+            self._end(type(error).__name__, error.message)
+        super()._fail(error)
+
+    def _end_attempt(self, error_type: str = "", description: str = "") -> None:
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            if error_type:
+                attempt.fail(error_type, description)
+            attempt.end()
+
+    def _end(self, error_type: str = "", description: str = "") -> None:
+        self._ended = True
+        self._end_attempt()
+        if error_type:
+            self._server_span.fail(error_type, description)
+        self._server_span.end()
+
+
+def _route_name(route: Route) -> str:
+    mount = route.mount or b""
+    return f"{mount.decode('latin-1')}/*"
+
+
+def _attributes(request: RequestHead, method: str, fields: list[Header], route: Route) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        **method_attributes(method),
+        "url.scheme": "http",
+        "url.path": request.path.decode("latin-1"),
+        "http.route": _route_name(route),
+        "network.protocol.version": f"1.{request.minor}",
+        "pywatt.upstream": route.id,
+        **host_and_port(request.authority.decode("latin-1"), 80),
+    }
+    if len(request.query) > 1:
+        attributes["url.query"] = hidden_query(request.query[1:].decode("latin-1"))
+    agent = next((value for name, value in fields if name == b"user-agent"), None)
+    if agent is not None:
+        attributes["user_agent.original"] = agent.decode("latin-1")
+    return attributes
