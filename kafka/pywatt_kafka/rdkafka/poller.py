@@ -4,8 +4,9 @@ It never stops polling, whether or not anybody takes the records: rebalances and
 a poll. It reads ahead up to a limit. Beyond it, it polls now and then, which reads a record each time; once these have
 become too many, it pauses the partitions natively, which makes the library fetch what it had fetched once more.
 
-Every call of the Consumer is a job of that thread, run between two short polls. While a rebalance waits for the event
-loop, the thread continues to run jobs, as the listener in the loop needs some.
+Every call of the Consumer is a job of that thread, run between two short polls: nothing ends a poll but a record. So
+polls are the shorter the later the last job is: an application that commits record by record waits for each of them.
+While a rebalance waits for the event loop, the thread continues to run jobs, as the listener in the loop needs some.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -21,7 +23,9 @@ ResultT = TypeVar("ResultT")
 BatchT = TypeVar("BatchT")
 BatchT_co = TypeVar("BatchT_co", covariant=True)
 
-SLICE = 0.05  # seconds of one poll: the longest wait of a job
+SLICE = 0.05  # seconds of one poll: the longest wait of a job ...
+SHORTEST_SLICE = 0.001  # ... and of a poll right after a job
+JOB_DELAY = 0.25  # longest wait of a job, as a fraction of the time since the last one
 SERVE_INTERVAL = 0.25  # seconds between polls while enough was read ahead ...
 COMMIT_INTERVAL = 0.002  # ... and while the result of a commit is expected
 ERROR_PAUSE = 0.5  # seconds after a poll that failed
@@ -65,6 +69,8 @@ class Poller(Generic[BatchT]):
         self._full = False
         self._held = False
         self._ending = False
+        self._job_at = 0.0
+        self._polled_at = 0.0
         self._last: Job = _wake
         self._thread = threading.Thread(target=self._run, name="rdkafka-poll", daemon=True)
 
@@ -152,35 +158,49 @@ class Poller(Generic[BatchT]):
     def _run(self) -> None:
         while not self._ending:
             pause = self._pause()
+            if pause > 0:
+                pause -= time.monotonic() - self._polled_at
+                if pause <= 0:  # jobs that follow each other do not keep it from polling
+                    self._poll_once()
+                    continue
             try:
                 job = self._jobs.get(block=pause > 0, timeout=pause or None)
             except queue.Empty:
                 self._poll_once()
             else:
                 job()
+                self._job_at = time.monotonic()
         self._last()
 
     def _pause(self) -> float:
-        """Return the seconds to wait before the next poll, which are a job's to shorten."""
-        if self._held or self._room() > 0:
+        """Return the seconds between the last poll and the next one; a job or taken records may shorten them."""
+        enough = self.limit // 2 if self._held else 0
+        if self._room() > enough:
             self._full = False
             return 0
         self._full = True  # from now on the event loop wakes this thread when it takes records
-        if self._room() > 0:
+        if self._room() > enough:
             return 0
-        return COMMIT_INTERVAL if self._source.expecting() else SERVE_INTERVAL
+        if self._source.expecting():
+            return COMMIT_INTERVAL
+        return SLICE if self._held else SERVE_INTERVAL
+
+    def _slice(self) -> float:
+        """Return the seconds that a poll may wait for a record."""
+        return min(SLICE, max(SHORTEST_SLICE, (time.monotonic() - self._job_at) * JOB_DELAY))
 
     def _room(self) -> int:
         return self.limit - (self._read - self._taken)
 
     def _poll_once(self) -> None:
         room = self._room()
+        self._polled_at = time.monotonic()
         try:
             if self._held is not (held := room <= self.limit // 2 if self._held else room < -EXTRA_RECORDS):
                 self._source.hold(held)
                 self._held = held
-            waits = held or room > 0
-            polled = self._source.poll(SLICE if waits else 0.0, max(room, 1))
+            waits = not held and room > 0
+            polled = self._source.poll(self._slice() if waits else 0.0, max(room, 1))
         except Exception as error:  # noqa: BLE001  it is raised by the next fetch
             self.post(partial(self._failed, error))
             self._rest()

@@ -6,16 +6,18 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from pywatt_kafka.rdkafka.poller import EXTRA_RECORDS, Poller
+from pywatt_kafka.rdkafka import poller
+from pywatt_kafka.rdkafka.poller import SLICE, Poller
 
 pytestmark = pytest.mark.anyio
 
 LONG = 10.0
 LIMIT = 100
+EXTRA = 50
 
 
 class Source:
@@ -26,12 +28,16 @@ class Source:
         self.flowing = True
         self.held = False
         self.polls = 0
+        self.timeouts: list[float] = []
         self.errors: queue.SimpleQueue[Exception] = queue.SimpleQueue()
         self.commits_open = False
+        self.polled: Callable[[], None] = lambda: None
 
     def poll(self, timeout: float, max_records: int) -> tuple[int, int] | None:
         self.threads.add(threading.get_ident())
         self.polls += 1
+        self.timeouts.append(timeout)
+        self.polled()
         if not self.errors.empty():
             raise self.errors.get()
         if not self.flowing or self.held:
@@ -70,9 +76,22 @@ class Client:
         self.changed.clear()
         await self.changed.wait()
 
+    async def next_poll(self) -> None:
+        polled = asyncio.Event()
+        self.source.polled = lambda: self.poller.post(polled.set)
+        await polled.wait()
+
+    async def poll_after_a_job(self) -> float:
+        """Return the timeout of the first poll after a job."""
+        await self.poller.call(self.source.timeouts.clear)
+        while not self.source.timeouts:
+            await self.next_poll()
+        return self.source.timeouts[0]
+
 
 @pytest.fixture
-async def client() -> AsyncIterator[Client]:
+async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    monkeypatch.setattr(poller, "EXTRA_RECORDS", EXTRA)
     made = Client()
     async with asyncio.timeout(LONG):
         made.poller.start()
@@ -100,15 +119,32 @@ async def test_partitions_are_paused_when_nobody_takes_records_and_polling_conti
     client.source.commits_open = True  # it polls often
     while not held():
         await client.change()
-        while not held() and sum(client.arrived) > LIMIT + EXTRA_RECORDS:
+        while not held() and sum(client.arrived) > LIMIT + EXTRA:
             await client.poller.call(lambda: None)
-    assert sum(client.arrived) <= LIMIT + EXTRA_RECORDS + 2
+    assert sum(client.arrived) <= LIMIT + EXTRA + 2
     polls = client.source.polls
     while client.source.polls < polls + 3:
         await client.poller.call(lambda: None)
     client.poller.taken(sum(client.arrived))
     await client.change()
     assert not client.source.held
+
+
+async def test_a_job_waits_for_a_short_poll_at_most(client: Client) -> None:
+    """Thus commits record by record are as quick as the broker, whether there are records to read or not."""
+    client.source.flowing = False
+    client.poller.limit = 10**9
+    client.poller.taken(0)  # wakes it
+    while client.source.timeouts[-1:] != [SLICE]:  # without jobs
+        await client.next_poll()
+    for _ in range(3):
+        assert await client.poll_after_a_job() < SLICE / 2
+    client.source.flowing = client.source.commits_open = True
+    client.poller.limit = LIMIT
+    while not client.source.held:
+        await client.next_poll()
+    for _ in range(3):
+        assert await client.poll_after_a_job() == 0.0  # between its polls it waits for jobs
 
 
 async def test_errors_of_polls_arrive(client: Client) -> None:
