@@ -115,6 +115,9 @@ class Checked:
     id: int
     problem: str
     """The failure; empty: none."""
+    status: int | None = None
+    body: str | None = None
+    """The status and body with which the function wants the app's health endpoint to respond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,12 @@ _PREDICATES: dict[type[Message], Mapping[str, Callable[[object], bool]]] = {
     Ping: {"sent": predicates.number},
     Pong: {"delay": predicates.number, "gauges": predicates.numbers},
     Check: {"id": predicates.count, "hook": predicates.text},
-    Checked: {"id": predicates.count, "problem": predicates.text},
+    Checked: {
+        "id": predicates.count,
+        "problem": predicates.text,
+        "status": predicates.maybe(predicates.count),
+        "body": predicates.maybe(predicates.text),
+    },
     Ask: {"id": predicates.count, "command": predicates.text, "arguments": predicates.mapping},
     Debugging: {"port": predicates.count},
     Answer: {"id": predicates.count, "result": predicates.anything, "error": predicates.maybe(predicates.mapping)},

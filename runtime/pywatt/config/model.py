@@ -269,6 +269,50 @@ class ServiceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResponse:
+    """The response of a health endpoint, where the default is not wanted. Original: `success`, `fail`."""
+
+    status: int | None = None
+    """None: 200 or 503."""
+    body: str | None = None
+    """None: JSON with the state of each service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePolicy:
+    """The services that decide about a health endpoint. Ours: `policy`."""
+
+    services: tuple[str, ...] | None = None
+    """None: all services of the app."""
+    any: bool = False
+    """True if one good service is enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeEndpointConfig:
+    """A health endpoint. Original: `healthProbes.readiness`, `healthProbes.liveness`."""
+
+    endpoint: str = "/ready"
+    success: ProbeResponse = ProbeResponse()
+    fail: ProbeResponse = ProbeResponse()
+    policy: ProbePolicy = ProbePolicy()
+    accept_degraded: bool = True
+    """True if a service that is degraded counts as good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthProbesConfig:
+    """The server of the health endpoints. Original: `healthProbes`."""
+
+    hostname: str = "0.0.0.0"
+    port: int = 9090
+    readiness: ProbeEndpointConfig | None = ProbeEndpointConfig()
+    liveness: ProbeEndpointConfig | None = None
+    shutdown_delay: float = 0.0
+    """Seconds from the begin of a stop, when readiness fails, until services are stopped. Ours: `shutdownDelay`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AutoloadConfig:
     """The folder whose folders are services. Original: `autoload`."""
 
@@ -294,6 +338,8 @@ class RuntimeConfig:
     log_level: LogLevel = LogLevel.INFO
     log_history: int = 16 * 1024 * 1024
     """Bytes of log that are kept on disk; 0: none. Ours: `logger.history`."""
+    health_probes: HealthProbesConfig | None = None
+    """None: there are no health endpoints."""
     base_path: str = "/"
     """Prefix that the entrypoint takes off incoming paths; `/` for none."""
     start_timeout: float | None = 30.0

@@ -36,6 +36,7 @@ VALIDATORS: tuple[Validator, ...] = (
     validators.check_dependencies,
     validators.check_dependency_cycles,
     validators.check_probes,
+    validators.check_health_probes,
     validators.check_entrypoint,
 )
 PREFLIGHT: tuple[Validator, ...] = (validators.check_programs_and_modules,)
@@ -88,7 +89,7 @@ def load(
     context = LoadContext(
         root=root,
         folder=source.folder,
-        settings=settings_of(data),
+        settings=settings_of(data, production=production),
         dotenv=dotenv,
         environ=environ,
         types=types,

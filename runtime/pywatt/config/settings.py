@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pywatt.config.environment import as_variables
+from pywatt.config.health_probes import health_probes_config
 from pywatt.config.metrics_settings import metrics_config
 from pywatt.config.model import (
     DEFAULT_SHUTDOWN,
+    HealthProbesConfig,
     LogLevel,
     MetricsConfig,
     ServerConfig,
@@ -33,6 +35,7 @@ class Settings:
     log_level: LogLevel
     stderr_level: LogLevel
     log_history: int
+    health_probes: HealthProbesConfig | None
     base_path: str
     start_timeout: float | None
     shutdown: ShutdownConfig
@@ -44,13 +47,14 @@ class Settings:
     """The block of the root file; None: it has none."""
 
 
-def settings_of(data: Mapping[str, Any]) -> Settings:
+def settings_of(data: Mapping[str, Any], *, production: bool = True) -> Settings:
     """Return the settings in a root document that passed its schema."""
     flat = hoisted(data)
     server: Mapping[str, Any] = flat.get("server", {})
     stop: Mapping[str, Any] = flat.get("gracefulShutdown", {})
     start_timeout = flat.get("startTimeout", START_TIMEOUT)
     defaults = ServerConfig()
+    metrics = metrics_config(flat.get("metrics", False))
     return Settings(
         server=ServerConfig(
             hostname=server.get("hostname", defaults.hostname),
@@ -60,6 +64,9 @@ def settings_of(data: Mapping[str, Any]) -> Settings:
         log_level=log_level(flat) or LogLevel.INFO,
         stderr_level=log_level(flat, "stderrLevel") or LogLevel.ERROR,
         log_history=_history_bytes(flat.get("logger", {}).get("history", True)),
+        health_probes=health_probes_config(
+            flat.get("healthProbes"), metrics=metrics, endpoints=flat.get("metrics"), production=production
+        ),
         base_path="/" + flat.get("basePath", "").strip("/"),
         start_timeout=start_timeout / MILLISECONDS if start_timeout else None,
         shutdown=ShutdownConfig(
@@ -70,7 +77,7 @@ def settings_of(data: Mapping[str, Any]) -> Settings:
         supervision=layer_of(flat),
         watch=flat.get("watch", True),
         env=as_variables(flat.get("env", {})),
-        metrics=metrics_config(flat.get("metrics", False)),
+        metrics=metrics,
         telemetry=flat.get("telemetry"),
     )
 

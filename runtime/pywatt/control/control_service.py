@@ -15,6 +15,9 @@ from pywatt.service_type import Configured, Placement, ServiceContext, ServiceTy
 CONTROL_ID = "pywatt.control"
 """Has a dot, which the id of a user's service cannot have."""
 SHUTDOWN_SECONDS = 5.0
+PROBED_WATCHDOG = 5.0
+"""Seconds without a heartbeat while it answers an orchestrator: a hung one is replaced before three probes in a row,
+ten seconds apart, can fail for it, since the app lives."""
 
 
 class ControlType:
@@ -55,11 +58,11 @@ def control_service(folder: Path, config: RuntimeConfig) -> ServiceConfig:
         id=CONTROL_ID,
         path=folder,
         type=TYPE.name,
-        options=ControlOptions(folder=folder, metrics=config.metrics),
+        options=ControlOptions(folder=folder, metrics=config.metrics, probes=config.health_probes),
         env=dict(os.environ),
         preload=TYPE.preload,
         restart=RestartConfig(longest_delay=DEVELOPMENT_DELAY),  # commands are wanted most while something fails
-        watchdog=WATCHDOG,
+        watchdog=WATCHDOG if config.health_probes is None else PROBED_WATCHDOG,
         shutdown=SHUTDOWN_SECONDS,
         log_level=LogLevel.INFO,
         internal=True,

@@ -14,6 +14,7 @@ from quart import Quart, Response, request
 
 from pywatt.config.model import MetricsServerConfig
 from pywatt.control.app_metrics import AppMetrics
+from pywatt.control.probes.pages import ProbePages
 from pywatt.errors import PywattError
 from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.metrics.exposition import accepted_format, write_page
@@ -30,21 +31,34 @@ JSON = "application/json"
 logger = pywatt_logger("pywatt.metrics")
 
 
-async def serve_metrics(metrics: AppMetrics, config: MetricsServerConfig) -> None:
-    """Serve until cancelled. While the address cannot be bound, the app runs without."""
+async def serve_metrics(metrics: AppMetrics, config: MetricsServerConfig, probes: ProbePages | None = None) -> None:
+    """Serve until cancelled. While the address cannot be bound, the app runs without.
+
+    `probes`: the health endpoints, if they are at the same address.
+    """
     listener = await _bound(config)
     shown = listener.getsockname()
     host = f"[{shown[0]}]" if ":" in shown[0] else shown[0]
-    app = cast(Application, metrics_application(metrics, config))
+    app = cast(Application, metrics_application(metrics, config, probes))
     listeners = Listeners(mesh=(), public=listener, backlog=BACKLOG)
     async with hypercorn_engine(Streams(app), {}, listeners):
         logger.info("Prometheus metrics are served at http://%s:%d%s", host, shown[1], config.endpoint)
+        if probes is not None:
+            logger.info("health endpoints are served there, too: %s", ", ".join(probes.paths))
         await asyncio.get_running_loop().create_future()
 
 
-def metrics_application(metrics: AppMetrics, config: MetricsServerConfig) -> Quart:
-    """Return the application."""
+def metrics_application(metrics: AppMetrics, config: MetricsServerConfig, probes: ProbePages | None = None) -> Quart:
+    """Return the application; nobody is asked who they are at the health endpoints `probes`."""
     app = Quart("pywatt.metrics")
+
+    @app.before_request
+    async def health() -> Response | None:
+        page = await probes.page(request.path) if probes is not None and request.method in ("GET", "HEAD") else None
+        if page is None:
+            return None
+        headers = {"cache-control": "no-store"}
+        return Response(page.body, page.status, headers, content_type=page.content_type)
 
     @app.before_request
     async def check() -> Response | None:

@@ -1,6 +1,6 @@
 """Serves the control API in its worker: hypercorn, on the unix socket that the supervisor has bound.
 
-The worker hosts the server of metrics too, if the app has one.
+The worker hosts the server of metrics and the health endpoints too, if the app has them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pywatt.worker.context import WorkerContext
 
 if TYPE_CHECKING:
     from pywatt.control.app_metrics import AppMetrics
+    from pywatt.control.probes.pages import ProbePages
 
 DRAIN_SHARE = 0.5
 """Part of a stop's time that requests in flight may take."""
@@ -39,7 +40,8 @@ async def serve(options: ControlOptions, context: ServiceContext) -> None:
         await lifespan.begin()
         listeners = Listeners(mesh=(), public=context.public, backlog=context.server.backlog)
         async with hypercorn_engine(Streams(app), lifespan.state, listeners) as server:
-            hosted = [tasks.create_task(task) for task in metrics.servers()]
+            probes = _probes(options, context)
+            hosted = [tasks.create_task(task) for task in (*metrics.servers(probes), *_probe_server(options, probes))]
             await context.ready(http=False)
             await drain(server, context, share=DRAIN_SHARE)
         await lifespan.shutdown()
@@ -63,13 +65,13 @@ class LazyMetrics:
         metrics = self._metrics()
         return metrics.counting, [family.to_json() for family in await metrics.collect(service)]
 
-    def servers(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """Yield the server of metrics if the app has one."""
+    def servers(self, probes: ProbePages | None) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield the server of metrics if the app has one; `probes`: the health endpoints, which may be at its address."""
         config = self._options.metrics
         if config is not None and config.server is not None:
             from pywatt.control.metrics_server import serve_metrics
 
-            yield serve_metrics(self._metrics(), config.server)
+            yield serve_metrics(self._metrics(), config.server, probes if self._options.probes_share else None)
 
     def _metrics(self) -> AppMetrics:
         if self._made is None:
@@ -77,3 +79,20 @@ class LazyMetrics:
 
             self._made = AppMetrics(self._ask, self._options.folder, self._options.metrics)
         return self._made
+
+
+def _probes(options: ControlOptions, context: WorkerContext) -> ProbePages | None:
+    """Return the health endpoints if the app has some; they are imported only then."""
+    if options.probes is None:
+        return None
+    from pywatt.control.probes.pages import ProbePages
+
+    return ProbePages(context.ask, options.probes)
+
+
+def _probe_server(options: ControlOptions, pages: ProbePages | None) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield the server of the health endpoints if they have one of their own."""
+    if options.probes is not None and pages is not None and not options.probes_share:
+        from pywatt.control.probes.server import serve_probes
+
+        yield serve_probes(pages, options.probes)

@@ -14,13 +14,14 @@ from pywatt.config.model import LogLevel
 from pywatt.control.control_service import CONTROL_ID
 from pywatt.control.error_json import to_json
 from pywatt.control.metadata import Runtime
+from pywatt.control.probes.pages import HEALTH
 from pywatt.errors import ControlError, NotKnown, PywattError
 from pywatt.redaction import hide
 from pywatt.supervisor.monitor.stack import stack_of, tasks_of
 from pywatt.supervisor.monitor.usage import measure
 from pywatt.supervisor.process.output import now_ms
 from pywatt.supervisor.service import Service
-from pywatt.supervisor.snapshot import config_document, service_row
+from pywatt.supervisor.snapshot import config_document, health_rows, service_row
 from pywatt.supervisor.supervisor import Supervisor
 
 MOST_AT_ONCE = 64
@@ -53,8 +54,15 @@ class Commands:
             "scale": self._scale,
         }
 
+    def answer_health(self, supervisor: Supervisor) -> None:
+        """Answer the command `health` at once from now on, also while the app starts and stops."""
+        self._supervisor = supervisor
+
     def take(self, ask: Ask, reply: Reply) -> None:
         """Run a command as soon as the app has started."""
+        if ask.command == HEALTH:
+            reply(Answer(ask.id, health_rows(self._supervisor)))
+            return
         try:
             self._asked.put_nowait((ask, reply))
         except asyncio.QueueFull:

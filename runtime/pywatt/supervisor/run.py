@@ -83,6 +83,7 @@ async def run_app(
                 rng=rng or random.Random(),  # noqa: S311 - spreads restarts, no secret
             )
             describe = partial(_describe, supervisor, started)
+            commands.answer_health(supervisor)
             announce = partial(_announce, describe, folder)
             with _translated(folder):
                 announce(ready=False)
@@ -92,12 +93,18 @@ async def run_app(
                 tasks.start_soon(_kill_when_forced, supervisor, force)
                 tasks.start_soon(forkserver.stay, reaper, partial(_tell_launch, supervisor, forkserver))
                 tasks.start_soon(accompany, supervisor)
+                open_control = partial(_open_control, supervisor, folder, control)
+                if config.health_probes is not None:
+                    # The orchestrator asks while the services start, too.
+                    supervisor.on_start.append(open_control)
                 await wait_any(stop.wait, partial(supervisor.start, tasks))
                 if supervisor.failure is None and not stop.is_set():
                     _say_if_refused(supervisor, announce)
                     tasks.start_soon(commands.serve, supervisor, describe)
-                    tasks.start_soon(_open_control, supervisor, folder, control)
+                    if config.health_probes is None:
+                        tasks.start_soon(open_control)
                     await stop.wait()
+                    await _leave(supervisor, force)
                 await supervisor.stop()
                 tasks.cancel_scope.cancel()
             supervisor.close()
@@ -105,6 +112,16 @@ async def run_app(
             end_marked(is_of_app(forkserver.app_mark), but={forkserver.pid})
     if supervisor.failure is not None:
         raise supervisor.failure
+
+
+async def _leave(supervisor: Supervisor, force: anyio.Event) -> None:
+    """Have the readiness endpoint fail, and serve on until orchestrators and load balancers have noticed."""
+    supervisor.leaving = True
+    probes = supervisor.config.health_probes
+    if probes is not None and probes.shutdown_delay:
+        supervisor.say(LogLevel.INFO, f"not ready any more; the services stop in {probes.shutdown_delay:g} s")
+        with anyio.move_on_after(probes.shutdown_delay):
+            await force.wait()
 
 
 async def _kill_when_forced(supervisor: Supervisor, force: anyio.Event) -> None:

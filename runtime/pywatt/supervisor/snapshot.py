@@ -6,9 +6,10 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pywatt.config.model import RuntimeConfig
+from pywatt.control.control_service import CONTROL_ID
 from pywatt.supervisor.monitor.usage import Usage
 from pywatt.supervisor.process.sockets import LOOPBACK
 from pywatt.supervisor.process.worker import Worker
@@ -43,6 +44,39 @@ def _worker_row(worker: Worker, usage: Usage | None) -> dict[str, Any]:
         "endpoint": worker.endpoint.address,
         "memory": None if usage is None else {"pss": usage.pss, "rss": usage.rss},
         "cpu": None if usage is None else usage.cpu,
+    }
+
+
+class HealthSource(Protocol):
+    """The part of a supervisor that tells of the app's health."""
+
+    @property
+    def services(self) -> Mapping[str, Service]: ...
+
+    @property
+    def leaving(self) -> bool: ...
+
+
+def health_rows(app: HealthSource) -> dict[str, Any]:
+    """Return the state of each service, and the last answer of its readiness probe."""
+    return {
+        "leaving": app.leaving,
+        "services": [_health_row(service) for service_id, service in app.services.items() if service_id != CONTROL_ID],
+    }
+
+
+def _health_row(service: Service) -> dict[str, Any]:
+    seen = service.snapshot()
+    answers = [worker.readiness for worker in service.workers() if worker.readiness is not None]
+    # A worker that fails is more to the point than one that passes.
+    answer = next((answer for answer in answers if answer.problem), answers[0] if answers else None)
+    return {
+        "id": seen.id,
+        "state": seen.state.value,
+        "ready": seen.ready,
+        "workers": seen.workers,
+        "detail": seen.detail,
+        "check": None if answer is None else {"status": answer.status, "body": answer.body, "decides": answer.decides},
     }
 
 

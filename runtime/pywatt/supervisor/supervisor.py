@@ -9,9 +9,10 @@ import random
 import re
 import socket
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -66,6 +67,10 @@ class Supervisor:
         self._reloading = asyncio.Lock()
         self._made = 0
         self._listeners: dict[str, socket.socket] = {}
+        self.leaving = False
+        """True once the app has been asked to stop, while its services may still serve."""
+        self.on_start: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """Run beside the app's services from their start on."""
         self.on_tick: list[Callable[[TaskGroup], None]] = []
         """Called at every tick of the monitor, with a task group for longer work."""
         self.on_reload: list[Callable[[], None]] = []
@@ -97,6 +102,8 @@ class Supervisor:
         services = list(self.services.values())
         for service in services:
             self._run(service)
+        for companion in self.on_start:
+            tasks.start_soon(companion)
         # Services that nothing holds back ask for their forks first; what the others need is imported after those.
         await anyio.lowlevel.checkpoint()
         for service in services:
@@ -113,12 +120,14 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop the services, callers before callees, within the limit of the whole app; then kill the rest."""
+        self.leaving = True
         self.mesh.stopping = True
         for service in self.services.values():
             service.hold()
         with anyio.move_on_after(self.config.shutdown.runtime):
-            configs = [service.config for service in self.services.values()]
-            for level in stop_levels(configs, self.config.entrypoint):
+            configs = [service.config for service in self.services.values() if service.config.id not in self._listeners]
+            # Services of pywatt's own last: they tell of the stop.
+            for level in (*stop_levels(configs, self.config.entrypoint), tuple(self._listeners)):
                 async with anyio.create_task_group() as stops:
                     for service_id in level:
                         stops.start_soon(self.services[service_id].stop)

@@ -193,7 +193,8 @@ class WorkerContext:
                 raise ValueError(f"not a message for a worker: {message}")
 
     async def _check(self, check: Check) -> None:
-        self._send(Checked(check.id, await call_probe_function(check.hook)))
+        answer = await call_probe_function(check.hook)
+        self._send(Checked(check.id, answer.problem, answer.status, answer.body))
 
     def follow(self) -> None:
         """Receive every change of the table from now on: without that, only those that matter to `names_table`."""

@@ -66,21 +66,21 @@ async def answering(answer: bytes | None, path: Path | None = None) -> AsyncIter
 )
 async def test_http(answer: bytes, problem: str, tmp_path: Path) -> None:
     async with answering(answer) as address:
-        assert await probe_http(address, "/ready", "api", LONG) == problem
+        assert (await probe_http(address, "/ready", "api", LONG)).problem == problem
     async with answering(answer, tmp_path / "s") as address:
-        assert await probe_http(address, "/ready", "api", LONG) == problem
+        assert (await probe_http(address, "/ready", "api", LONG)).problem == problem
 
 
 async def test_no_answer_in_time() -> None:
     async with answering(None) as address:
-        assert await probe_http(address, "/ready", "api", 0.05) == "GET /ready: no answer within 0.05 s"
+        assert (await probe_http(address, "/ready", "api", 0.05)).problem == "GET /ready: no answer within 0.05 s"
 
 
 async def test_nobody_listens(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     for address in (f"unix:{tmp_path}/none", f"tcp:127.0.0.1:{port}"):
-        assert (await probe_http(address, "/ready", "api", LONG)).startswith("GET /ready: ")
+        assert (await probe_http(address, "/ready", "api", LONG)).problem.startswith("GET /ready: ")
 
 
 @asynccontextmanager

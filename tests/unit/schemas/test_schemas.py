@@ -14,7 +14,9 @@ import pywatt_schemas
 from pywatt_schemas import LATER, SUPPORT
 
 NAMES = sorted(file.stem for file in Path(pywatt_schemas.__file__).parent.glob("*.json"))
-TYPES = [name for name in NAMES if name not in {"runtime", "service", "metrics", "plugins", "telemetry"}]
+TYPES = [
+    name for name in NAMES if name not in {"health-probes", "runtime", "service", "metrics", "plugins", "telemetry"}
+]
 OURS = {"x-pywatt-support", "x-pywatt-reason", "x-pywatt-split", "x-pywatt-expects"}
 
 

@@ -65,9 +65,9 @@ def raising() -> None:
 )
 async def test_hooks(application: types.ModuleType, hook: Any, problem: str) -> None:
     application.__dict__["state"] = types.SimpleNamespace(healthy=hook)
-    assert (await call_probe_function("application_of_hooks:state.healthy")).endswith(problem)
-    assert bool(await call_probe_function("application_of_hooks:state.healthy")) is bool(problem)
+    assert (await call_probe_function("application_of_hooks:state.healthy")).problem.endswith(problem)
+    assert bool((await call_probe_function("application_of_hooks:state.healthy")).problem) is bool(problem)
 
 
 async def test_a_hook_that_is_not_there() -> None:
-    assert "ModuleNotFoundError" in await call_probe_function("no_such_module_at_all:hook")
+    assert "ModuleNotFoundError" in (await call_probe_function("no_such_module_at_all:hook")).problem

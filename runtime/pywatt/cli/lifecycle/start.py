@@ -21,6 +21,7 @@ from pywatt.cli.lifecycle.detach import tell_ready
 from pywatt.cli.lifecycle.signals import Reloads, obey_signals
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.config.overrides import Overrides
+from pywatt.control.control_service import CONTROL_ID
 from pywatt.dev.editor_port import Editors
 from pywatt.errors import NoHome, StartError
 from pywatt.logs.history import History, history_of
@@ -243,7 +244,11 @@ async def _greet(config: RuntimeConfig, app: Supervisor) -> None:
         await asyncio.wait([entrypoint.started])
         with anyio.move_on_after(UNHURRIED_SECONDS):
             await app.settled.wait()
-        starting = [service_id for service_id, service in app.services.items() if not service.started.done()]
+        starting = [
+            service_id
+            for service_id, service in app.services.items()
+            if not service.started.done() and service_id != CONTROL_ID
+        ]
         if starting and app.url and entrypoint.port is not None:
             app.say(
                 LogLevel.INFO, f"{entrypoint.config.id} serves {app.url} already; still starting: {', '.join(starting)}"

@@ -116,6 +116,7 @@ def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
         server=settings.server,
         log_level=settings.log_level,
         log_history=settings.log_history,
+        health_probes=settings.health_probes,
         base_path=settings.base_path,
         start_timeout=settings.start_timeout,
         shutdown=settings.shutdown,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pywatt.config.diagnostics.diagnostics import Diagnostics
 from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.files.key_path import parse_key_path
+from pywatt.config.health_probes import policy_services
 from pywatt.config.services.app_config import BROKER, Draft
 from pywatt.config.services.entries import ServiceEntry
 from pywatt.config.services.installed_packages import check_packages
@@ -106,6 +107,20 @@ def check_probes(draft: Draft, diagnostics: Diagnostics) -> None:
         waiting = ", ".join(f'"{other.id}"' for other in services if service.id in other.dependencies)
         then = f"; {waiting} would wait for it in vain" if waiting else ""
         diagnostics.warn(draft.context.root, f'the service "{service.id}" can never be ready: {why}{then}')
+
+
+def check_health_probes(draft: Draft, diagnostics: Diagnostics) -> None:
+    """Report policies of health endpoints that name services which do not exist, or are disabled."""
+    root = draft.context.root
+    for above, block in (((), draft.data), (("runtime",), draft.data.get("runtime", {}))):
+        for below, service in policy_services(block.get("healthProbes")):
+            key = (*above, "healthProbes", *below)
+            if service not in draft.ids:
+                hint = suggest(service, draft.ids, kind="known ids", always_list=True)
+                diagnostics.problem(root, key, f'there is no service with the id "{service}"', hint)
+            elif service in draft.disabled:
+                hint = _enabling(service, draft.entries)
+                diagnostics.problem(root, key, f'the service "{service}" is disabled', hint)
 
 
 def check_entrypoint(draft: Draft, diagnostics: Diagnostics) -> None:

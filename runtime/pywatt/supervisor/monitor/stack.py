@@ -50,7 +50,7 @@ async def tasks_of(worker: Worker) -> list[str]:
     """Return the stacks of the worker's waiting tasks that run the user's code; nothing when its loop hangs."""
     try:
         async with asyncio.timeout(TASKS_SECONDS):
-            told = await worker.check(_TASKS)
+            told = (await worker.check(_TASKS)).problem
     except TimeoutError:
         return []
     return told.removeprefix(f"{_TASKS}: ").splitlines()

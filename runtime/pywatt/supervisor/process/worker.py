@@ -31,6 +31,7 @@ from pywatt.channel.messages import (
     TableDrained,
 )
 from pywatt.channel.stream import Channel
+from pywatt.config.model import ProbeConfig
 from pywatt.mesh.table import Endpoint
 from pywatt.mesh.table_versions import TableVersions
 from pywatt.supervisor.policy.heartbeat import HeartbeatState
@@ -44,6 +45,17 @@ EXIT_SECONDS = 1.0
 LONGEST_REASON = 1000
 """Characters of a worker's own reason that are passed on."""
 OnAsk = Callable[[Ask, Callable[[Answer], None]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessAnswer:
+    """A readiness probe's answer: the reported problem, or nothing; a status and a body."""
+
+    problem: str
+    status: int | None
+    body: str | None
+    decides: bool = False
+    """True if the app's health endpoint is to respond with them."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -81,9 +93,12 @@ class Worker:
     """The reason why the supervisor itself killed it."""
     unready: str = ""
     """The reason why its probes keep callers away although it has reported that it is ready."""
+    readiness_probe: ProbeConfig | None = None
+    readiness: ReadinessAnswer | None = None
+    """The last answer of its readiness probe, if it gave one with a status or a body."""
     heartbeat: HeartbeatState = field(default_factory=HeartbeatState)
     debuggers: Debuggers = field(default_factory=Debuggers)
-    _function_probes: dict[int, asyncio.Future[str]] = field(default_factory=dict)
+    _function_probes: dict[int, asyncio.Future[Checked]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -133,10 +148,10 @@ class Worker:
             case TableDrained(version):
                 self.drained = max(self.drained, version)
                 self.on_applied()
-            case Checked(number, problem):
+            case Checked(number):
                 # Nobody waits for an answer that took too long.
                 if (answered := self._function_probes.get(number)) is not None and not answered.done():
-                    answered.set_result(problem)
+                    answered.set_result(message)
             case Debugging(port):
                 self.debuggers.listen(port)
             case Pong(delay, gauges):
@@ -163,10 +178,10 @@ class Worker:
             self.kill_reason = self.kill_reason or kill_reason
         self.kill()
 
-    async def check(self, hook: str) -> str:
-        """Call a function of the application in the worker; return the reported problem, or nothing."""
+    async def check(self, hook: str) -> Checked:
+        """Call a function of the application in the worker; return its answer."""
         check = Check(next(self._numbers), hook)
-        answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        answered: asyncio.Future[Checked] = asyncio.get_running_loop().create_future()
         self._function_probes[check.id] = answered
         try:
             if self.channel is not None and self.state is not WorkerState.EXITED:

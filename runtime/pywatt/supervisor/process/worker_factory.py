@@ -105,6 +105,7 @@ class WorkerFactory:
                 shutdown=service.shutdown,
                 table=forked.table,
                 debuggers=forked.debuggers,
+                readiness_probe=service.probes.readiness,
                 unready=NOT_PROBED if service.probes.startup or service.probes.readiness else "",
             )
             try:

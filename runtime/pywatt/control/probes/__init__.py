@@ -1,0 +1,1 @@
+"""The health endpoints for an orchestrator: readiness and liveness of the app."""
