@@ -66,7 +66,7 @@ class LazyMetrics:
         return metrics.counting, [family.to_json() for family in await metrics.collect(service)]
 
     def servers(self, probes: ProbePages | None) -> Iterator[Coroutine[Any, Any, None]]:
-        """Yield the server of metrics if the app has one; `probes`: the health endpoints, which may be at its address."""
+        """Yield the server of metrics if the app has one; `probes`: health endpoints, which may be at its address."""
         config = self._options.metrics
         if config is not None and config.server is not None:
             from pywatt.control.metrics_server import serve_metrics
