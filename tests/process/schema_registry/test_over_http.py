@@ -15,7 +15,7 @@ from harness.certificates import Authority
 from harness.order_message import OrderMessage
 from harness.schema_registry import HttpRegistry, http_registry
 
-from pywatt_kafka import KafkaUnavailable, NotAuthorized, SerializationFailed, Serializers, Tls
+from pywatt_kafka import ClientClosed, KafkaUnavailable, NotAuthorized, SerializationFailed, Serializers, Tls
 from pywatt_kafka.serde.conversion import to_bytes
 from pywatt_kafka.serde.registry import Avro, JsonSchema, Protobuf, SchemaRegistry
 
@@ -71,6 +71,16 @@ async def test_a_caller_that_is_cancelled_ends_no_other(server: HttpRegistry) ->
     server.open.set()
     assert await second
     assert first.cancelled()
+
+
+async def test_a_closed_registry_knows_only_its_cache(server: HttpRegistry) -> None:
+    with SchemaRegistry(server.url) as registry:
+        serde = Avro(registry, SCHEMA)
+        written = await finished(serde.serialize({"id": 1}, "orders", "value"))
+    registry.close()
+    assert await finished(serde.serialize({"id": 1}, "orders", "value")) == written
+    with pytest.raises(ClientClosed):
+        await finished(serde.serialize({"id": 1}, "invoices", "value"))
 
 
 async def test_data_that_does_not_fit_fails_alone(server: HttpRegistry) -> None:

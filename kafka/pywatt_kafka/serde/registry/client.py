@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
-from pywatt_kafka.errors import KafkaError, KafkaUnavailable, MissingDependency, NotAuthorized
+from pywatt_kafka.errors import ClientClosed, KafkaError, KafkaUnavailable, MissingDependency, NotAuthorized
 from pywatt_kafka.security.options import Tls
 
 URL_VARIABLE = "SCHEMA_REGISTRY_URL"
@@ -30,7 +31,8 @@ class SchemaRegistry:
         registry = SchemaRegistry("https://registry:8081", username="orders", password=...)
         order = Avro(registry, schema, Order)
 
-    `mock://name` is a registry inside this object, for tests.
+    `mock://name` is a registry inside this object, for tests. `close` it, or use it as a context manager, to end its
+    connections; they also end with the object.
     """
 
     def __init__(
@@ -69,9 +71,23 @@ class SchemaRegistry:
             raise KafkaError(f"the schema registry {self._url} cannot be used: {error}") from error
         self._error: type[Exception] = library.SchemaRegistryError
         self._thread = threading.local()
+        self._end_connections: weakref.finalize[..., SchemaRegistry] | None = None
         # The mock's client makes no requests; each call of a client without this attribute would go to a thread.
         if not self._url.startswith("mock://"):
-            self._client._rest_client = _GuardedRequests(self._client._rest_client, self._request)
+            requests = self._client._rest_client
+            self._end_connections = weakref.finalize(self, requests.session.close)
+            self._client._rest_client = _GuardedRequests(requests, self._request)
+
+    def close(self) -> None:
+        """End its connections. After that only what is in its cache can be used. Closing again does nothing."""
+        if self._end_connections is not None:
+            self._end_connections()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     @property
     def client(self) -> Any:
@@ -91,6 +107,8 @@ class SchemaRegistry:
         """Make a request, with the errors of this library. Raises CacheMiss in a thread that may not."""
         if not getattr(self._thread, "allowed", False):
             raise CacheMiss
+        if self._end_connections is not None and not self._end_connections.alive:
+            raise ClientClosed(f"the schema registry {self._url} is closed", hint="make another SchemaRegistry")
         try:
             return send(*args, **named)
         except self._error as error:
