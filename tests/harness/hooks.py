@@ -13,6 +13,7 @@ import anyio
 from pywatt.config.model import ServerConfig, ServiceConfig
 from pywatt.mesh.client import MeshClient, Response
 from pywatt.mesh.table import MeshTable
+from pywatt.metrics.recorder import Recorder
 from pywatt.service_type import StopRequest
 from pywatt_kafka import Headers, Message
 
@@ -98,6 +99,7 @@ class Hooks:
     env: Mapping[str, str] = field(default_factory=dict)
     public: socket.socket | None = None
     server: ServerConfig = field(default_factory=ServerConfig)
+    metrics: Recorder | None = None
     reasons: list[str | None] = field(default_factory=list)
     """The reasons that it gave for being degraded."""
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
