@@ -9,6 +9,35 @@ from pywatt.metrics.family import Family, Group, Kind
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 DELAY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
+HTTP_REQUESTS = Family(
+    name="pywatt_http_requests_total",
+    kind=Kind.COUNTER,
+    help="Requests to Python services by the class of their status; aborted: no complete response",
+    group=Group.SERVICES,
+    labels=("method", "status"),
+)
+HTTP_SECONDS = Family(
+    name="pywatt_http_request_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    help="Time from the call of the application to the end of its response",
+    group=Group.SERVICES,
+    unit="seconds",
+    buckets=REQUEST_SECONDS,
+)
+HTTP_IN_FLIGHT = Family(
+    name="pywatt_http_requests_in_flight",
+    kind=Kind.GAUGE,
+    help="Requests that applications of Python services are answering",
+    group=Group.SERVICES,
+)
+LOOP_DELAY = Family(
+    name="pywatt_event_loop_delay_seconds",
+    kind=Kind.HISTOGRAM,
+    help="Delay of the event loop, measured every few seconds",
+    group=Group.SERVICES,
+    unit="seconds",
+    buckets=DELAY_SECONDS,
+)
 GATEWAY_REQUESTS = Family(
     name="pywatt_gateway_requests_total",
     kind=Kind.COUNTER,
@@ -167,6 +196,10 @@ FAMILIES: tuple[Family, ...] = (
     SERVICE_RESTARTS,
     SERVICE_MEMORY,
     SERVICE_CPU,
+    HTTP_REQUESTS,
+    HTTP_SECONDS,
+    HTTP_IN_FLIGHT,
+    LOOP_DELAY,
     GATEWAY_REQUESTS,
     GATEWAY_SECONDS,
     GATEWAY_IN_FLIGHT,

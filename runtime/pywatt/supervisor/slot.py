@@ -84,8 +84,6 @@ class WorkerSlot:
         self.why = ""
         """The present problem, or nothing."""
         self.crash_loop = False
-        self.restarts = 0
-        """Number of replacements of workers that ended by themselves."""
         self.starting = False
         """True if its worker is being started, or will be within SHORT_PAUSE seconds."""
         self._host = host
@@ -135,7 +133,7 @@ class WorkerSlot:
                     self._give_up(failure, decision)
                     await self._retire.wait()
                     return
-                self.restarts += 1
+                self._host.factory.restarts[self.config.id] += 1
                 self.crash_loop, self.why = decision.crash_loop, why_refused(failure, self._host.factory)
                 self.starting = decision.delay <= SHORT_PAUSE
                 self._announce(failure, decision.delay)

@@ -32,6 +32,8 @@ class Heartbeat:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock`: that of the pings, CLOCK_MONOTONIC, which all processes of a machine share."""
         self._clock = clock
+        self.observe: Callable[[float], None] | None = None
+        """Takes each delay of the event loop in seconds."""
         self._gauges: dict[str, Gauge] = {}
 
     def gauge(self, name: str, read: Gauge) -> None:
@@ -40,7 +42,10 @@ class Heartbeat:
 
     def answer(self, ping: Ping) -> Pong:
         """Return the answer; the time that the ping has waited is how late the event loop is."""
-        return Pong(max(0.0, self._clock() - ping.sent), self._read())
+        delay = max(0.0, self._clock() - ping.sent)
+        if self.observe is not None:
+            self.observe(delay)
+        return Pong(delay, self._read())
 
     def _read(self) -> Mapping[str, float]:
         values = {}

@@ -46,6 +46,7 @@ SHOWN = {
     "exec": Seen(("exec", "api", "--", "sh", "-c", "echo is $COLOUR"), "is blue", json=False),
     "inject": Seen(("inject", "api", "-p", "/x"), '"path": "/x"'),
     "logs": Seen(("logs", "pywatt"), "pywatt is now listening", f"{GREEN}INFO"),
+    "metrics": Seen(("metrics",), "pywatt_app_info{", json=False),
     "ps": Seen(("ps",), "ready", f"{GREEN}ready"),
     "reload": Seen(("reload",), "Reloaded: nothing is different."),
     "restart": Seen(("restart", "api"), "Restarted api."),

@@ -197,7 +197,8 @@ def tick(services: Iterable[ServiceConfig]) -> float:
 
 def _is_asked(config: ServiceConfig) -> bool:
     """Return whether the service needs heartbeats of its workers; each of them wakes a worker up."""
-    return config.watchdog is not None or config.scaling is not None or config.health.max_loop_delay is not None
+    limits = config.watchdog, config.scaling, config.health.max_loop_delay
+    return config.metrics or any(limit is not None for limit in limits)
 
 
 def _name(service: MonitoredService, worker: Worker) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import operator
 import os
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
@@ -68,6 +69,8 @@ class WorkerFactory:
     """Takes commands that workers of internal services ask for."""
     attend: Attend | None = None
     """Serves a worker's debuggers over a socket of their own; None: there is no terminal for them."""
+    restarts: Counter[str] = field(default_factory=Counter)
+    """Replacements of workers that ended by themselves, by service."""
 
     @asynccontextmanager
     async def open_worker(

@@ -39,6 +39,10 @@ async def serve_asgi(app: Application, context: ServiceContext, *, engine: Engin
         listeners = Listeners(
             mesh=(context.endpoint, context.loopback), public=context.public, backlog=context.server.backlog
         )
+        if context.metrics is not None:
+            from pywatt.worker.asgi.counted_application import counted_application
+
+            app = counted_application(app, context.metrics)
         streams = Streams(_traced(_mounted(app, context)))
         context.gauge(WAITING, lambda: streams.waiting)
         async with open_engine(streams, lifespan.state, listeners) as server:

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import anyio
 
@@ -41,9 +42,6 @@ from pywatt.worker.process.startup_variables import make_good, need_new_interpre
 from pywatt.worker.process.tracing import start_tracing
 from pywatt.worker.stack_dump import STACK_SIGNAL
 from pywatt.worker.user_traceback import root_cause, trim
-
-if TYPE_CHECKING:
-    from pywatt.metrics.recorder import Recorder
 
 EXIT_FAILURE = 1
 
@@ -178,12 +176,13 @@ def _enter_service(launch: LaunchMessage) -> None:
     cache_settled_files_only()
 
 
-def _recorder(launch: LaunchMessage) -> Recorder | None:
-    if launch.metrics is None:
-        return None
+def _count(context: WorkerContext, folder: Path) -> None:
+    """Let the worker count into its folder."""
+    from pywatt.metrics.families import LOOP_DELAY
     from pywatt.metrics.recorder import Recorder
 
-    return Recorder(launch.metrics)
+    context.metrics = Recorder(folder)
+    context.heartbeat.observe = context.metrics.histogram(LOOP_DELAY).observe
 
 
 async def _serve_in_loop(
@@ -204,8 +203,9 @@ async def _serve_in_loop(
             _table=launch.table,
             on_stop=ending.end_within,
             on_table=table_file.update,
-            metrics=_recorder(launch),
         )
+        if launch.metrics is not None:
+            _count(context, launch.metrics)
         resolver_patches.install(context.names_table)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, partial(context.request_stop, launch.service.shutdown))

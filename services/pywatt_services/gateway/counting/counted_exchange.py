@@ -10,8 +10,9 @@ from pywatt.errors import MeshError
 from pywatt.http.client.connection import ClientConnection
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead
+from pywatt.metrics.status_classes import ABORTED
 from pywatt_services.gateway.client_address import ClientAddress
-from pywatt_services.gateway.counting.route_metrics import ABORTED, GatewayMetrics, RouteMetrics
+from pywatt_services.gateway.counting.route_metrics import GatewayMetrics, RouteMetrics
 from pywatt_services.gateway.gateway_context import GatewayContext
 from pywatt_services.gateway.proxy_exchange import Downstream, ProxyExchange, failure_status
 from pywatt_services.gateway.proxy_state import RESPONDING, TUNNEL

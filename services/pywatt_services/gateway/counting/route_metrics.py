@@ -8,13 +8,8 @@ from collections.abc import Callable
 from pywatt.mesh.address import ServiceAddress
 from pywatt.metrics import families
 from pywatt.metrics.recorder import Recorder, Value
+from pywatt.metrics.status_classes import OTHER, class_label, method_label
 from pywatt_services.gateway.routes import Route
-
-METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"})
-"""Methods with a series of their own: clients may invent any number of others."""
-ABORTED = 0
-"""In place of the class of a status: the client has left, or the response broke off."""
-_CLASSES = ("aborted", "1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 class RouteMetrics:
@@ -57,12 +52,11 @@ class RouteMetrics:
         found = self._answers.get((method, status_class))
         if found is not None and not refused:
             return found
-        known = method if method in METHODS else b"other"
-        text = _CLASSES[status_class] if status_class < len(_CLASSES) else "other"
-        values = [self._recorder.value(families.GATEWAY_REQUESTS, self._route, known.decode(), text)]
+        known, text = method_label(method), class_label(status_class)
+        values = [self._recorder.value(families.GATEWAY_REQUESTS, self._route, known, text)]
         if self._callee is not None:
             values.append(self._recorder.value(families.MESH_REQUESTS, self._callee, "error" if refused else text))
-        if method is known and not refused:
+        if known != OTHER and not refused:
             self._answers[method, status_class] = tuple(values)
         return tuple(values)
 
