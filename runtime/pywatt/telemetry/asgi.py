@@ -94,9 +94,9 @@ class _Response:
             self._note(101)
         elif kind == "websocket.http.response.start":
             self._note(message["status"])
-        await self._send(message)
         if kind == "http.response.body" and not message.get("more_body"):
-            self.ended()
+            self.ended()  # before the last bytes, so that the caller's span does not end earlier
+        await self._send(message)
 
     def _note(self, status: int) -> None:
         self._span.set({"http.response.status_code": status})

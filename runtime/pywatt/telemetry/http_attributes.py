@@ -34,6 +34,12 @@ def hidden_query(query: str) -> str:
     return _SECRET.sub(r"\1\2REDACTED", query)
 
 
+def hidden_path(target: str) -> str:
+    """Return a path with its query, without the values of secrets."""
+    path, mark, query = target.partition("?")
+    return f"{path}{mark}{hidden_query(query)}"
+
+
 def host_and_port(authority: str, default: int | None = None) -> dict[str, Any]:
     """Return the attributes for the address of a server: a Host header, or the authority of a URL."""
     host, port = authority, default

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -15,6 +16,8 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
 from pywatt.telemetry.exporters import span_processor
+from pywatt.telemetry.http_attributes import hidden_path, host_and_port, method_attributes, span_name
+from pywatt.telemetry.outgoing import OutgoingCall, RecordedCall, passing_call, record_calls
 from pywatt.telemetry.sampling import head_sampler
 from pywatt.telemetry.settings import TelemetryConfig, exporters_for, service_name
 from pywatt.telemetry.trace_context import Fields, TraceContext
@@ -25,6 +28,12 @@ FLUSH = 3.0
 """Seconds that the last spans of a worker may take to be sent; a collector that is away must not hold up a stop."""
 
 _chosen = threading.local()
+_SUPPRESSED = tuple(
+    key
+    for name in ("_SUPPRESS_INSTRUMENTATION_KEY", "_SUPPRESS_HTTP_INSTRUMENTATION_KEY")
+    if (key := getattr(otel_context, name, None)) is not None
+)
+"""Set in its context by exporters, whose own requests are not traced."""
 
 
 class Ids(RandomIdGenerator):  # type: ignore[misc]  # Any where it is not installed
@@ -117,6 +126,24 @@ def extract(fields: Fields) -> Any:
     return propagate.extract(carrier, context=Context())
 
 
+class MeshCalls:
+    """Begins the calls of user code to other services."""
+
+    def __init__(self, spans: SdkSpans) -> None:
+        self._spans = spans
+
+    def begin(self, method: str, host: str, path: str) -> OutgoingCall:
+        """Begin a call, without a span where OpenTelemetry's context says that nothing is to be recorded."""
+        if any(otel_context.get_value(key) for key in _SUPPRESSED):
+            return passing_call()
+        attributes = {
+            **method_attributes(method),
+            "url.full": f"http://{host}{hidden_path(path)}",
+            **host_and_port(host, 80),
+        }
+        return RecordedCall(self._spans.client(span_name(method), None, attributes))
+
+
 class Sdk:
     """The SDK in this worker."""
 
@@ -151,4 +178,6 @@ def start(
     for exporter in exporters_for(config, environ):
         provider.add_span_processor(span_processor(exporter))
     trace.set_tracer_provider(provider)
-    return Sdk(provider, Tracing(spans=SdkSpans(provider), sampler=head_sampler(environ), skip=config.skip))
+    spans = SdkSpans(provider)
+    record_calls(MeshCalls(spans).begin)
+    return Sdk(provider, Tracing(spans=spans, sampler=head_sampler(environ), skip=config.skip))

@@ -24,7 +24,7 @@ from pywatt.channel.stream import open_channel
 from pywatt.errors import PywattError
 from pywatt.logs.python import configure_logging, python_level, text_of
 from pywatt.logs.pywatt_logger import open_pywatt_loggers, pywatt_logger
-from pywatt.mesh import resolver_patches
+from pywatt.mesh import resolver_patches, trace_patches
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
 from pywatt.mesh.table_file import VARIABLE, TableFile, inherited_table
@@ -95,6 +95,7 @@ def _run_service(launch: LaunchMessage, passed: Mapping[str, int], entry: EntryP
 def _serve(launch: LaunchMessage, sockets: dict[str, socket.socket], entry: EntryPoint, ending: ProcessExit) -> None:
     """Import the service, as any program is imported, then serve it in the event loop."""
     resolver_patches.install(lambda: launch.table)
+    trace_patches.install()
     table_file = TableFile()
     table_file.update(launch.table)
     os.environ[VARIABLE] = table_file.path
