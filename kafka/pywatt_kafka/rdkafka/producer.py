@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -17,25 +14,19 @@ from pywatt_kafka.engine.protocols import Acknowledge
 from pywatt_kafka.engine.settings import FLUSH_LIMIT, ProducerSettings
 from pywatt_kafka.errors import UnknownPartition
 from pywatt_kafka.rdkafka.client_health import ClientHealth
+from pywatt_kafka.rdkafka.delivery_reports import DeliveryReports
 from pywatt_kafka.rdkafka.errors import translate, translated
 from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT
 from pywatt_kafka.rdkafka.settings.producer import producer_settings
-from pywatt_kafka.records import OutgoingRecord, RecordPosition
+from pywatt_kafka.records import OutgoingRecord
 from pywatt_kafka.security.options import Security
 
 CLOSE_LIMIT = 3.0  # seconds
-POLL_INTERVAL = 0.2  # seconds between checks of the thread whether to end
 TOPIC_RETRY = 0.1  # seconds between requests for a topic that does not exist yet
 CALLS = 4  # threads for requests to the brokers
 
-
-BURST = 1000  # outcomes reported before the event loop gets a turn
 PARTITIONS_AGE = 1.0  # seconds for which a number of partitions is taken for the current one
 ANY_PARTITION = -1  # the partitioner chooses
-UNKNOWN_OFFSET = -1  # with acks=0, and of a batch that a retry found written already
-
-_position = partial(tuple.__new__, RecordPosition)
-"""Makes a RecordPosition without the call into Python that its constructor is."""
 
 
 class RdkafkaProducer:
@@ -50,22 +41,16 @@ class RdkafkaProducer:
         self._partitions: dict[str, int] = {}
         """Number of partitions of each known topic."""
         self._calls = ThreadPoolExecutor(CALLS, thread_name_prefix="rdkafka-producer")
-        self._listener: threading.Thread | None = None
+        self._reports: DeliveryReports  # of `_producer`
         self._closing = False
         self._learned: dict[str, float] = {}
         """Time of the last metadata of each known topic."""
-        self._failure = settings.failure
-        self._outcomes: deque[tuple[Callable[[Any], None], Any]] = deque()
-        self._woken = False
-        self._room = asyncio.Event()
-        self._room.set()
 
     async def open(self) -> None:
         """Connect."""
         self._loop = asyncio.get_running_loop()
         await self._call(self._make)
-        self._listener = threading.Thread(target=self._listen, name="rdkafka-acks", daemon=True)
-        self._listener.start()
+        self._reports.start()
         await self.check()
 
     def stale(self) -> bool:
@@ -91,17 +76,17 @@ class RdkafkaProducer:
         """Flush for a limited time, fail the remaining records, disconnect."""
         self._closing = True
         if self._producer is not None:
+            self._reports.stop()
             with anyio.move_on_after(FLUSH_LIMIT + CLOSE_LIMIT):
                 await self._call(self._finish)
+            self._reports.pass_all()
         self._calls.shutdown(wait=False)
-        while self._outcomes:
-            self._settle()
 
     async def flush(self) -> None:
         """Send all records that were appended until each has an outcome."""
         while len(self._producer):
             await self._call(partial(self._producer.flush, CHECK_LIMIT))
-        while self._outcomes:  # noqa: ASYNC110  they are reported in bursts
+        while self._reports.waiting:  # noqa: ASYNC110  they are reported in bursts
             await asyncio.sleep(0)
 
     def retry_reason(self, topic: str) -> str:
@@ -127,11 +112,11 @@ class RdkafkaProducer:
         try:
             if headers or timestamp is not None:
                 more = {} if timestamp is None else {"timestamp": timestamp}
-                self._produce(topic, value, key, partition, partial(self._delivered, done), headers=headers, **more)
+                self._produce(topic, value, key, partition, partial(self._received, done), headers=headers, **more)
             else:  # arguments by position cost half as much
-                self._produce(topic, value, key, partition, partial(self._delivered, done))
+                self._produce(topic, value, key, partition, partial(self._received, done))
         except BufferError:
-            self._room.clear()
+            self._reports.room.clear()
             return False
         except self._native_error as error:
             raise translate(error.args[0], during=f"writing to topic {topic}") from error
@@ -150,7 +135,7 @@ class RdkafkaProducer:
             if error is not None and error.code() in _permanent_errors():
                 raise translate(error, during=f"asking for topic {topic}")
             await asyncio.sleep(TOPIC_RETRY)
-        await self._room.wait()
+        await self._reports.room.wait()
 
     def _make(self) -> None:
         from confluent_kafka import KafkaException, Producer
@@ -158,55 +143,23 @@ class RdkafkaProducer:
         self._native_error = KafkaException
         settings = producer_settings(self._brokers, self._settings, self._security)
         with translated(f"connecting to {','.join(self._brokers)}"):
-            self._producer = Producer({**settings, **self._more_settings(), "error_cb": self._health.report})
-        self._produce = self._producer.produce
+            producer: Any = Producer({**settings, **self._more_settings(), "error_cb": self._health.report})
+        self._produce = producer.produce
+        self._reports = DeliveryReports(
+            producer,
+            self._loop,
+            failure=self._settings.failure,
+            failed=self._health.report,
+            fetched_by_loop=not any(map(callable, settings.values())),  # as one that gets a token may take its time
+        )
+        self._received = self._reports.received
+        self._producer = producer
 
     def _more_settings(self) -> dict[str, Any]:
         return {}
 
-    def _listen(self) -> None:
-        while not self._closing:
-            try:
-                self._producer.poll(POLL_INTERVAL)
-            except self._native_error as error:  # a fatal one
-                self._health.report(error.args[0])
-
-    def _delivered(self, done: Acknowledge, error: Any, message: Any) -> None:
-        """Receive an acknowledgement; called in the thread that polls."""
-        if error is None:
-            offset = message.offset()
-            position = _position((message.topic(), message.partition(), UNKNOWN_OFFSET if offset is None else offset))
-            self._outcomes.append((done, position))
-        else:
-            self._outcomes.append((partial(self._fail, done, message.topic()), error))
-        if not self._woken:
-            self._woken = True
-            self._loop.call_soon_threadsafe(self._settle)
-
-    def _fail(self, done: Acknowledge, topic: str, error: Any) -> None:
-        """Report an error; called in the event loop."""
-        if error.code() == error._MSG_TIMED_OUT:
-            done(self._failure(topic, TimeoutError()))
-        else:
-            done(self._failure(topic, translate(error, during=f"writing to topic {topic}")))
-
-    def _settle(self) -> None:
-        """Report a burst of outcomes; called in the event loop."""
-        self._woken = False
-        outcomes = self._outcomes
-        try:
-            for _ in range(min(BURST, len(outcomes))):
-                done, outcome = outcomes.popleft()
-                done(outcome)
-        finally:
-            self._room.set()
-            if outcomes and not self._woken:
-                self._woken = True
-                self._loop.call_soon(self._settle)
-
     def _finish(self) -> None:
-        if self._listener is not None:
-            self._listener.join()
+        self._reports.join()
         with suppress(self._native_error):  # a fatal one: the records have failed with it
             self._producer.flush(FLUSH_LIMIT)
             self._producer.purge()
