@@ -18,6 +18,7 @@ _COMMANDS = {
     "completion": ("pywatt.cli.completion_script", "Print the script with which a shell completes commands."),
     "config": ("pywatt.cli.inspection.config", "Show the configuration of a running app."),
     "create": ("pywatt.cli.project.create", "Make an app, or add a service to the one that is here."),
+    "dashboard": ("pywatt.cli.inspection.dashboard", "Open the dashboard of a running app in the browser."),
     "dev": ("pywatt.cli.lifecycle.start", "Start the app for development."),
     "env": ("pywatt.cli.inspection.env", "Show the environment of a service."),
     "exec": ("pywatt.cli.project.exec", "Run a command in a service's folder and environment."),

@@ -322,6 +322,23 @@ class AutoloadConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardConfig:
+    """The dashboard. Ours: `dashboard`."""
+
+    enabled: bool | None = None
+    """None: it runs with the app in development, and in production once `pywatt dashboard` asks for it."""
+    hostname: str = "127.0.0.1"
+    port: int = 0
+    """0: any free port."""
+    token: str | None = None
+    """None: a random one for each run of the app, which `pywatt dashboard` knows."""
+    read_only: bool = False
+    """True: it shows, and changes nothing."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names under which it may be reached, such as that of a proxy in front."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
     """The whole app."""
 
@@ -351,6 +368,7 @@ class RuntimeConfig:
     """Bytes that their workers may use together; None: 90 % of the machine's or the container's memory."""
     metrics: MetricsConfig | None = None
     """None: nothing is counted."""
+    dashboard: DashboardConfig = DashboardConfig()
     autoload: AutoloadConfig | None = None
     env_files: tuple[Path, ...] = ()
     """Env files that were read, except a `.env` in a service's folder."""

@@ -11,6 +11,7 @@ from pywatt.config.health_probes import health_probes_config
 from pywatt.config.metrics_settings import metrics_config
 from pywatt.config.model import (
     DEFAULT_SHUTDOWN,
+    DashboardConfig,
     HealthProbesConfig,
     LogLevel,
     MetricsConfig,
@@ -40,6 +41,7 @@ class Settings:
     start_timeout: float | None
     shutdown: ShutdownConfig
     supervision: Layer
+    dashboard: DashboardConfig
     watch: bool
     env: Mapping[str, str]
     metrics: MetricsConfig | None
@@ -75,6 +77,7 @@ def settings_of(data: Mapping[str, Any], *, production: bool = True) -> Settings
             drain=_seconds(stop, "drain", DEFAULT_SHUTDOWN.drain),
         ),
         supervision=layer_of(flat),
+        dashboard=dashboard_config(flat.get("dashboard")),
         watch=flat.get("watch", True),
         env=as_variables(flat.get("env", {})),
         metrics=metrics,
@@ -108,6 +111,21 @@ def watch_config(data: Mapping[str, Any], *, app_wide: bool) -> WatchConfig:
         enabled=watch.get("enabled", True) and app_wide,
         allow=tuple(watch.get("allow", ())),
         ignore=tuple(watch.get("ignore", ())),
+    )
+
+
+def dashboard_config(value: bool | Mapping[str, Any] | None) -> DashboardConfig:
+    """Return the settings of the key `dashboard`, None where the file does not have it."""
+    if not isinstance(value, Mapping):
+        return DashboardConfig(enabled=value)
+    defaults = DashboardConfig()
+    return DashboardConfig(
+        enabled=value.get("enabled", True),
+        hostname=value.get("hostname", defaults.hostname),
+        port=value.get("port", defaults.port),
+        token=value.get("token"),
+        read_only=value.get("readOnly", defaults.read_only),
+        allowed_hosts=tuple(value.get("allowedHosts", ())),
     )
 
 

@@ -6,6 +6,7 @@ GET   /api/v1/metrics                         `?service=<id>` leaves out what do
 GET   /api/v1/config  /services/<id>/env      `?secrets=true` shows secrets
 GET   /api/v1/logs                            NDJSON or server-sent events: see `log_stream`
 POST  /api/v1/stop  /reload  /services/<id>/stack
+POST  /api/v1/dashboard                       opens the dashboard and returns its URL; only on the unix socket
 POST  /api/v1/start /stop /restart {"services": [...]}   /scale {"services": {"api": 2}}
 """
 
@@ -41,6 +42,11 @@ def control_application(
     """Return the application; `collect` returns the metrics, `stopping` says when its streams have to end."""
     app = Quart("pywatt.control")
     app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    @app.before_request
+    async def read_body() -> None:
+        # A response before the end of the request closes the connection, which fails a client that is still sending.
+        await request.get_data()
 
     async def run(command: str, **arguments: Any) -> Reply:
         answer = await ask(command, arguments)
@@ -107,7 +113,8 @@ def control_application(
     @app.post("/api/v1/<any(start, stop, reload, restart, scale):command>")
     async def act(command: str) -> Reply:
         body = await request.get_json(silent=True)
-        return await run(command, **({"services": body["services"]} if body and "services" in body else {}))
+        named = {name: body[name] for name in ("services", "dryRun") if name in body} if isinstance(body, dict) else {}
+        return await run(command, **named)
 
     @app.errorhandler(HTTPException)
     async def refuse(error: HTTPException) -> Reply:

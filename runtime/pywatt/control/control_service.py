@@ -9,7 +9,7 @@ from typing import Any
 
 from pywatt.config.model import LogLevel, RestartConfig, RuntimeConfig, ServiceConfig
 from pywatt.config.supervision import DEVELOPMENT_DELAY, WATCHDOG
-from pywatt.control.options import ControlOptions
+from pywatt.control.options import ControlOptions, DashboardRun
 from pywatt.service_type import Configured, Placement, ServiceContext, ServiceType
 
 CONTROL_ID = "pywatt.control"
@@ -52,13 +52,13 @@ class ControlType:
 TYPE: ServiceType = ControlType()
 
 
-def control_service(folder: Path, config: RuntimeConfig) -> ServiceConfig:
+def control_service(folder: Path, config: RuntimeConfig, dashboard: DashboardRun) -> ServiceConfig:
     """Return the configuration of the control service of an app, which works in the runtime's own folder."""
     return ServiceConfig(
         id=CONTROL_ID,
         path=folder,
         type=TYPE.name,
-        options=ControlOptions(folder=folder, metrics=config.metrics, probes=config.health_probes),
+        options=ControlOptions(folder=folder, metrics=config.metrics, probes=config.health_probes, dashboard=dashboard),
         env=dict(os.environ),
         preload=TYPE.preload,
         restart=RestartConfig(longest_delay=DEVELOPMENT_DELAY),  # commands are wanted most while something fails

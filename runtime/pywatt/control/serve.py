@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from pywatt.control.api import Ask, control_application
+from pywatt.control.dashboard_host import DashboardHost, add_dashboard_route
 from pywatt.control.options import ControlOptions
 from pywatt.service_type import ServiceContext
 from pywatt.worker.asgi.drain import drain
@@ -28,20 +30,28 @@ DRAIN_SHARE = 0.5
 
 
 async def serve(options: ControlOptions, context: ServiceContext) -> None:
-    """Serve until asked to stop. The service's loopback port is left alone: any user of the machine could reach it."""
+    """Serve until asked to stop.
+
+    The service's loopback port is the dashboard's, for any user of the machine can reach it: the API that needs no
+    token is on the unix socket alone.
+    """
     assert isinstance(context, WorkerContext)
     assert context.public is not None
     async with asyncio.TaskGroup() as tasks:
         metrics = LazyMetrics(context.ask, options)
-        application = control_application(context.ask, metrics.collect, stopping=lambda: context.stopping)
-        app = cast(Application, application)
+        make_api = partial(control_application, context.ask, metrics.collect, stopping=lambda: context.stopping)
+        api = make_api()
+        dashboard = DashboardHost(options, context, make_api)
+        add_dashboard_route(api, dashboard.open)
+        app = cast(Application, api)
         lifespan = Lifespan(app)
         running = tasks.create_task(lifespan.run())
         await lifespan.begin()
         listeners = Listeners(mesh=(), public=context.public, backlog=context.server.backlog)
         async with hypercorn_engine(Streams(app), lifespan.state, listeners) as server:
             probes = _probes(options, context)
-            hosted = [tasks.create_task(task) for task in (*metrics.servers(probes), *_probe_server(options, probes))]
+            servers = (*metrics.servers(probes), *_probe_server(options, probes), dashboard.run())
+            hosted = [tasks.create_task(task) for task in servers]
             await context.ready(http=False)
             await drain(server, context, share=DRAIN_SHARE)
         await lifespan.shutdown()

@@ -19,6 +19,7 @@ from pywatt.errors import ControlError, NotKnown, PywattError
 from pywatt.redaction import hide
 from pywatt.supervisor.monitor.stack import stack_of, tasks_of
 from pywatt.supervisor.monitor.usage import measure
+from pywatt.supervisor.policy.config_diff import config_diff
 from pywatt.supervisor.process.output import now_ms
 from pywatt.supervisor.service import Service
 from pywatt.supervisor.snapshot import config_document, health_rows, service_row
@@ -171,8 +172,12 @@ class Commands:
         ids = [service.config.id for service in services]
         return {"restarted": [service_id for service_id in ids if service_id not in failures], "failed": failures}
 
-    async def _reload(self, _arguments: Arguments) -> dict[str, Any]:
-        change = await self._supervisor.read_again()
+    async def _reload(self, arguments: Arguments) -> dict[str, Any]:
+        """Apply the files; with `dryRun`, only tell what would change."""
+        if arguments.get("dryRun") is True:
+            change = config_diff(self._supervisor.config, await self._supervisor.read())
+        else:
+            change = await self._supervisor.read_again()
         return {
             "added": [service.id for service in change.added],
             "changed": [service.id for service in change.changed],

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from anyio.abc import TaskGroup
 
-from pywatt.config.model import LogLevel
+from pywatt.config.model import LogLevel, RuntimeConfig, ServiceConfig
 from pywatt.control import metadata
-from pywatt.control.control_service import CONTROL_ID, control_service
+from pywatt.control.control_service import CONTROL_ID
 from pywatt.control.runtime_folder import RuntimeFolder
 from pywatt.errors import PywattError
 from pywatt.supervisor.process.sockets import open_endpoint
@@ -27,11 +27,18 @@ _UNIX = "unix:"
 class FolderRepair:
     """Looks at the folder once in each tick of the monitor: one system call while nothing has changed."""
 
-    def __init__(self, supervisor: Supervisor, folder: RuntimeFolder, announce: Callable[[], None]) -> None:
-        """`announce` writes the app's metadata into the folder."""
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        folder: RuntimeFolder,
+        announce: Callable[[], None],
+        control: Callable[[RuntimeConfig], ServiceConfig],
+    ) -> None:
+        """`announce` writes the app's metadata into the folder; `control` returns the control service of an app."""
         self._supervisor = supervisor
         self._folder = folder
         self._announce = announce
+        self._control = control
         self._stamp: tuple[int, int] | None = None
         self._working = False
         self._failure = ""
@@ -81,8 +88,7 @@ class FolderRepair:
             await service.renew(worker)
         if self._lost_control():
             listener = open_endpoint(self._folder.path / metadata.CONTROL_SOCKET)
-            control = control_service(self._folder.path, self._supervisor.config)
-            await self._supervisor.rebind_own(control, listener)
+            await self._supervisor.rebind_own(self._control(self._supervisor.config), listener)
 
     def _lost(self) -> list[tuple[Service, Worker]]:
         """Return the workers whose sockets have no name any more."""

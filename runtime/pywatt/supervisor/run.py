@@ -16,9 +16,11 @@ from typing import Any
 import anyio
 
 from pywatt import __version__
-from pywatt.config.model import LogLevel, RuntimeConfig
+from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceConfig
 from pywatt.control import metadata
-from pywatt.control.control_service import control_service
+from pywatt.control.control_service import CONTROL_ID, control_service
+from pywatt.control.dashboard_address import dashboard_url
+from pywatt.control.options import DashboardRun, dashboard_run
 from pywatt.control.runtime_folder import RuntimeFolder, runtime_folder
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.supervisor.commands import Commands
@@ -28,7 +30,7 @@ from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.kernel_limits import raise_open_files_limit, refused
 from pywatt.supervisor.process.output import Log, now_ms
 from pywatt.supervisor.process.reaper import ExitStatus, open_reaper
-from pywatt.supervisor.process.sockets import open_endpoint
+from pywatt.supervisor.process.sockets import open_endpoint, open_public
 from pywatt.supervisor.process.worker_factory import WorkerFactory
 from pywatt.supervisor.supervisor import Supervisor
 from pywatt.wait_any import wait_any
@@ -82,18 +84,21 @@ async def run_app(
                 clock=clock,
                 rng=rng or random.Random(),  # noqa: S311 - spreads restarts, no secret
             )
+            dashboard = dashboard_run(config.dashboard, production=production)
+            control_of = partial(control_service, folder.path, dashboard=dashboard)
+            greeting = _reserve_dashboard(supervisor, dashboard, production=production)
             describe = partial(_describe, supervisor, started)
             commands.answer_health(supervisor)
             announce = partial(_announce, describe, folder)
             with _translated(folder):
                 announce(ready=False)
             supervisor.on_reload.append(partial(_say_if_refused, supervisor, announce))
-            supervisor.on_tick.append(FolderRepair(supervisor, folder, announce).look)
+            supervisor.on_tick.append(FolderRepair(supervisor, folder, announce, control_of).look)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_kill_when_forced, supervisor, force)
                 tasks.start_soon(forkserver.stay, reaper, partial(_tell_launch, supervisor, forkserver))
                 tasks.start_soon(accompany, supervisor)
-                open_control = partial(_open_control, supervisor, folder, control)
+                open_control = partial(_open_control, supervisor, folder, control, control_of, greeting)
                 if config.health_probes is not None:
                     # The orchestrator asks while the services start, too.
                     supervisor.on_start.append(open_control)
@@ -148,9 +153,30 @@ def _translated(folder: RuntimeFolder) -> Iterator[None]:
         raise refused(f"cannot write into {folder.path}", error) from error
 
 
-async def _open_control(supervisor: Supervisor, folder: RuntimeFolder, listener: socket.socket) -> None:
+def _reserve_dashboard(supervisor: Supervisor, dashboard: DashboardRun, *, production: bool) -> str:
+    """Open the dashboard's socket before any service starts; return the line that tells of it. Raises StartError."""
+    place = dashboard.config
+    if not place.enabled:
+        return ""
+    address = open_public(ServerConfig(hostname=place.hostname, port=place.port), key="dashboard")
+    supervisor.reserved[CONTROL_ID] = address
+    if production:  # its logs travel, and do not get the token
+        return f"the dashboard is at {dashboard_url(address, None)}; `pywatt dashboard` opens it"
+    return f"the dashboard is at {dashboard_url(address, place.token)}"
+
+
+async def _open_control(
+    supervisor: Supervisor,
+    folder: RuntimeFolder,
+    listener: socket.socket,
+    control_of: Callable[[RuntimeConfig], ServiceConfig],
+    greeting: str,
+) -> None:
     """Start the control API; without it the app runs all the same."""
-    if not await supervisor.add_own(control_service(folder.path, supervisor.config), listener):
+    if await supervisor.add_own(control_of(supervisor.config), listener):
+        if greeting:
+            supervisor.say(LogLevel.INFO, greeting)
+    else:
         with suppress(OSError):
             (folder.path / metadata.CONTROL_SOCKET).unlink()  # or commands would wait for an answer
 

@@ -66,6 +66,7 @@ class Service:
         factory: WorkerFactory,
         app: ServiceHost,
         loopback: socket.socket,
+        reserved: bool = False,
         clock: Callable[[], float],
         rng: random.Random,
     ) -> None:
@@ -80,8 +81,8 @@ class Service:
         self._index = index
         self._app = app
         self._loopback = loopback
-        self.port: int = loopback.getsockname()[1]
-        """The loopback port that the service keeps for the life of the runtime."""
+        self._reserved = reserved  # for something of pywatt's own, whatever the workers answer to others
+        self.port: int = loopback.getsockname()[1]  # kept for the life of the runtime
         self._clock = clock
         self._rng = rng
         self._incarnations = 0
@@ -307,7 +308,8 @@ class Service:
     def _refuse(self) -> None:
         """Refuse connections: no worker will ever accept, so they must not wait in the backlog."""
         self._http = False
-        self._loopback.shutdown(socket.SHUT_RDWR)
+        if not self._reserved:
+            self._loopback.shutdown(socket.SHUT_RDWR)
 
     def _all(self) -> list[WorkerSlot]:
         return [*self.slots.values(), *self._starting, *self._retiring]

@@ -60,6 +60,7 @@ class Supervisor:
         self._rng = rng
         self._public = open_public(config.server) if config.entrypoint else None
         self._loopbacks: dict[str, socket.socket] = {}
+        self.reserved: dict[str, socket.socket] = {}  # by service of pywatt's own: its socket, not one on loopback
         self._exports: dict[str, str] = {}
         self.mesh = Publication(self.services)
         self.settled = anyio.Event()
@@ -141,7 +142,7 @@ class Supervisor:
     def close(self) -> None:
         """Close the app's sockets."""
         public = (self._public,) if self._public else ()
-        for sock in (*self._loopbacks.values(), *self._listeners.values(), *public):
+        for sock in (*self._loopbacks.values(), *self.reserved.values(), *self._listeners.values(), *public):
             sock.close()
 
     async def read_again(self) -> ConfigDiff:
@@ -327,7 +328,7 @@ class Supervisor:
     # Services that come and go.
 
     def _add(self, config: ServiceConfig) -> Service:
-        self._loopbacks[config.id] = open_loopback()
+        self._loopbacks[config.id] = self.reserved[config.id].dup() if config.id in self.reserved else open_loopback()
         return self._make(config)
 
     def _make(self, config: ServiceConfig) -> Service:
@@ -339,6 +340,7 @@ class Supervisor:
             factory=self._factory,
             app=self,
             loopback=self._loopbacks[config.id],
+            reserved=config.id in self.reserved,
             clock=self._clock,
             rng=self._rng,
         )

@@ -120,6 +120,7 @@ def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
         base_path=settings.base_path,
         start_timeout=settings.start_timeout,
         shutdown=settings.shutdown,
+        dashboard=settings.dashboard,
         total_workers=total_workers(settings.supervision),
         total_memory=total_memory(settings.supervision),
         metrics=settings.metrics,

@@ -16,8 +16,12 @@ LOOPBACK = "127.0.0.1"
 LOOPBACK_BACKLOG = 2048
 
 
-def open_public(server: ServerConfig) -> socket.socket:
-    """Return the app's listening socket. Raises AddressInUse, or StartError for an address that is not ours."""
+def open_public(server: ServerConfig, *, key: str = "server") -> socket.socket:
+    """Return the listening socket of a config block with that key.
+
+    Raises AddressInUse, or StartError for an address that is not ours.
+    """
+    port = "server.port (PORT)" if key == "server" else f"{key}.port"
     where = f"{server.hostname}:{server.port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -26,7 +30,7 @@ def open_public(server: ServerConfig) -> socket.socket:
     except OSError as error:
         raise StartError(
             f"cannot listen on {where}: the host name does not resolve ({error.strerror})",
-            hint="set server.hostname to an address of this machine, such as 127.0.0.1 or 0.0.0.0",
+            hint=f"set {key}.hostname to an address of this machine, such as 127.0.0.1 or 0.0.0.0",
         ) from error
     try:
         sock = socket.socket(family, kind, protocol)
@@ -41,11 +45,11 @@ def open_public(server: ServerConfig) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise AddressInUse(
                 f"cannot listen on {where}: another program already listens there",
-                hint="stop that program, or set server.port (PORT) to a free port; 0 takes any free one",
+                hint=f"stop that program, or set {port} to a free port; 0 takes any free one",
             ) from error
         hints = {
-            errno.EACCES: "ports below 1024 need the right to bind them; choose a higher server.port",
-            errno.EADDRNOTAVAIL: "set server.hostname to an address of this machine, such as 127.0.0.1 or 0.0.0.0",
+            errno.EACCES: f"ports below 1024 need the right to bind them; choose a higher {key}.port",
+            errno.EADDRNOTAVAIL: f"set {key}.hostname to an address of this machine, such as 127.0.0.1 or 0.0.0.0",
         }
         raise StartError(f"cannot listen on {where}: {error.strerror}", hint=hints.get(error.errno or 0, "")) from error
     return sock

@@ -1,0 +1,122 @@
+// The dashboard's HTTP API: one token, calls, and streams of server-sent events.
+// The token comes in the URL's fragment, is taken out of the address bar, and is kept for this tab alone.
+
+const KEY = "pywatt-token";
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 8000;
+
+let token = takeToken();
+let onRefused = () => {};
+
+function takeToken() {
+  const found = /^#token=(.+)$/.exec(location.hash);
+  if (found) {
+    sessionStorage.setItem(KEY, decodeURIComponent(found[1]));
+    history.replaceState(null, "", location.pathname + "#/services");
+  }
+  return sessionStorage.getItem(KEY) || "";
+}
+
+export function hasToken() {
+  return token !== "";
+}
+
+export function useToken(text) {
+  token = text;
+  sessionStorage.setItem(KEY, text);
+}
+
+// Has a function called when the token is refused.
+export function whenRefused(listener) {
+  onRefused = listener;
+}
+
+export class ApiError extends Error {
+  constructor(status, document) {
+    const error = document && document.error ? document.error : {};
+    super(error.message || `the app answered with status ${status}`);
+    this.status = status;
+    this.hint = error.hint || "";
+    this.problems = error.problems || [];
+  }
+}
+
+async function request(method, path, body, signal) {
+  const headers = { Authorization: `Bearer ${token}` };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(`/api/v1/${path}`, {
+      method,
+      headers,
+      signal,
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, { error: { message: "the app does not answer", hint: "it may have been stopped" } });
+  }
+  if (response.status === 401) onRefused();
+  if (!response.ok) throw new ApiError(response.status, await response.json().catch(() => null));
+  return response;
+}
+
+export async function get(path, signal) {
+  return (await request("GET", path, undefined, signal)).json();
+}
+
+export async function send(method, path, body = {}) {
+  return (await request(method, path, body)).json();
+}
+
+export async function post(path, body = {}) {
+  return send("POST", path, body);
+}
+
+export async function download(path) {
+  return (await request("GET", path)).blob();
+}
+
+// Follows a stream until the returned function is called; `onState` gets "live" or "away".
+export function follow(path, onEvent, onState = () => {}) {
+  const ending = new AbortController();
+  let pause = FIRST_PAUSE;
+  (async () => {
+    while (!ending.signal.aborted) {
+      try {
+        const response = await request("GET", path, undefined, ending.signal);
+        onState("live");
+        pause = FIRST_PAUSE;
+        await readEvents(response.body.getReader(), onEvent);
+      } catch (error) {
+        if (ending.signal.aborted) return;
+        if (error.status === 401 || error.status === 404) return onState("away");
+      }
+      onState("away");
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      pause = Math.min(pause * 2, LONGEST_PAUSE);
+    }
+  })();
+  return () => ending.abort();
+}
+
+async function readEvents(reader, onEvent) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    rest += decoder.decode(value, { stream: true });
+    const blocks = rest.split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      let name = "message";
+      let data = "";
+      for (const line of block.split("\n")) {
+        if (line.startsWith("event: ")) name = line.slice(7);
+        else if (line.startsWith("data: ")) data += line.slice(6);
+      }
+      if (data) onEvent(name, JSON.parse(data));
+    }
+  }
+}

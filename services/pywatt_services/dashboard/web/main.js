@@ -1,0 +1,119 @@
+// The frame of the page: sign-in, navigation, keys, and the view that the address names.
+
+import { h, html, render, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
+import { follow, get, hasToken, useToken, whenRefused } from "./api.js";
+import { Messages } from "./parts/messages.js";
+import { KeyHelp } from "./parts/key_help.js";
+import { ServicesView } from "./views/services.js";
+
+const VIEWS = [
+  { path: "services", name: "Services", View: ServicesView, icon: "M3 4h14v5H3zM3 11h14v5H3zM6 6.5h.01M6 13.5h.01" },
+];
+
+function place() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  return { view: VIEWS.find((each) => each.path === path) || VIEWS[0], query: new URLSearchParams(query) };
+}
+
+function Page() {
+  const [signedIn, setSignedIn] = useState(hasToken());
+  const [about, setAbout] = useState(null);
+  const [failure, setFailure] = useState("");
+  whenRefused(() => setSignedIn(false));
+  useEffect(() => {
+    if (!signedIn) return;
+    get("dashboard").then(
+      (found) => {
+        document.title = `${found.app} · pywatt`;
+        setAbout(found);
+      },
+      (error) => setFailure(error.message),
+    );
+  }, [signedIn]);
+  if (!signedIn) return html`<${SignIn} onToken=${() => setSignedIn(true)} />`;
+  if (!about) return html`<p class="loading" role="status">${failure || ""}</p>`;
+  return html`<${Frame} about=${about} />`;
+}
+
+function Frame({ about }) {
+  const [where, setWhere] = useState(place());
+  const [app, setApp] = useState(null);
+  const [state, setState] = useState("away");
+  const [help, setHelp] = useState(false);
+  useEffect(() => {
+    const move = () => setWhere(place());
+    addEventListener("hashchange", move);
+    return () => removeEventListener("hashchange", move);
+  }, []);
+  useEffect(() => follow("services/events", (_name, data) => setApp(data), setState), []);
+  useEffect(() => {
+    const press = (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+      if (event.target.matches("input, select, textarea")) {
+        if (event.key === "Escape") event.target.blur();
+        return;
+      }
+      const view = VIEWS[Number(event.key) - 1];
+      if (view) location.hash = `#/${view.path}`;
+      else if (event.key === "/") document.querySelector("[data-filter]")?.focus();
+      else if (event.key === "?") setHelp(true);
+      else return;
+      event.preventDefault();
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  }, []);
+  const { View } = where.view;
+  return html`
+    <a class="skip" href="#content" onClick=${skip}>Skip to the content</a>
+    <header class="bar">
+      <span class="brand"><img src="/web/icon.svg" alt="" width="22" height="22" />${about.app}</span>
+      ${about.readOnly && html`<span class="badge">read only</span>`}
+      ${about.production ? html`<span class="badge quiet">production</span>` : html`<span class="badge quiet">development</span>`}
+      <span class="live ${state}" role="status">${state === "live" ? "live" : "not connected"}</span>
+      <button class="quiet" onClick=${() => setHelp(true)} aria-label="Keys">?</button>
+    </header>
+    <nav aria-label="Views">
+      ${VIEWS.map(
+        (view, position) => html`<a
+          href=${`#/${view.path}`}
+          aria-current=${view === where.view ? "page" : undefined}
+          title=${`${view.name} (key ${position + 1})`}
+          ><svg viewBox="0 0 20 20" aria-hidden="true"><path d=${view.icon} /></svg>${view.name}</a
+        >`,
+      )}
+    </nav>
+    <main id="content" tabindex="-1" key=${where.view.path}>
+      <${View} about=${about} app=${app} query=${where.query} connected=${state === "live"} />
+    </main>
+    <${Messages} />
+    ${help && html`<${KeyHelp} views=${VIEWS} onClose=${() => setHelp(false)} />`}
+  `;
+}
+
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("content").focus();
+}
+
+function SignIn({ onToken }) {
+  const submit = (event) => {
+    event.preventDefault();
+    useToken(event.target.elements.token.value.trim());
+    onToken();
+  };
+  return html`
+    <main class="sign-in">
+      <img src="/web/icon.svg" alt="" width="48" height="48" />
+      <h1>pywatt</h1>
+      <p>This page needs the token of the app. Run <code>pywatt dashboard</code>, which opens it with the token.</p>
+      <form onSubmit=${submit}>
+        <label for="token">Token</label>
+        <input id="token" name="token" type="password" autocomplete="off" required />
+        <button class="primary">Open</button>
+      </form>
+    </main>
+  `;
+}
+
+render(h(Page), document.getElementById("page"));
