@@ -67,7 +67,8 @@ if TYPE_CHECKING:
         string_deserializers,
         string_serializers,
     )
-    from pywatt_kafka.share_groups.share_consumer import ShareConsumer, SharedMessage
+    from pywatt_kafka.share_groups.share_consumer import ShareConsumer
+    from pywatt_kafka.share_groups.shared_message import SharedMessage
 
 __all__ = [
     "Admin",
@@ -279,10 +280,8 @@ _EXPORTS = {
         "string_deserializers",
         "string_serializers",
     ),
-    "share_groups.share_consumer": (
-        "ShareConsumer",
-        "SharedMessage",
-    ),
+    "share_groups.share_consumer": ("ShareConsumer",),
+    "share_groups.shared_message": ("SharedMessage",),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 

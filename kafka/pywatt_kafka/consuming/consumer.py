@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
 
-from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.connection.group_id import group_id_from
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.connection.status import ConnectionStatus
-from pywatt_kafka.consuming.decoding import Decoder
+from pywatt_kafka.consuming.decoding import DeadLetters, Decoder
 from pywatt_kafka.consuming.group_reader import REQUEST_TIMEOUT, AssignmentListener, GroupReader
 from pywatt_kafka.consuming.start_positions import Fallback, Mode
 from pywatt_kafka.consuming.stream import ConsumerStream
@@ -22,7 +21,6 @@ from pywatt_kafka.engine.settings import EngineName
 from pywatt_kafka.engine.topic_names import check_topic_name
 from pywatt_kafka.errors import ClientClosed, KafkaError
 from pywatt_kafka.libraries import require
-from pywatt_kafka.processing.dead_letter_writer import DeadLetterWriter
 from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.security.options import Security
 from pywatt_kafka.serde.bad_values import BadValuePolicy, OnBadValue
@@ -156,8 +154,7 @@ class Consumer(Generic[K, V]):
         self._engine: EngineName = engine
         self._lifecycle = Lifecycle(f"consumer of {self._group_id}")
         self._stream: ConsumerStream[K, V] | None = None
-        self._producer: ContextTask | None = None
-        self._letters: DeadLetterWriter | None = None
+        self._dead_letters = DeadLetters(lambda: Producer(**self._client))
         self._reader((), "earliest")  # so that a setting that cannot be used is reported now
 
     @property
@@ -184,13 +181,11 @@ class Consumer(Generic[K, V]):
         """Close the stream and leave the group. Closing again does nothing."""
         self._lifecycle.end()
         stream, self._stream = self._stream, None
-        producer, self._producer = self._producer, None
         try:
             if stream is not None:
                 await stream.close()
         finally:
-            if producer is not None:
-                await producer.leave()
+            await self._dead_letters.close()
 
     async def __aenter__(self) -> Self:
         """Do as `connect`."""
@@ -232,7 +227,7 @@ class Consumer(Generic[K, V]):
             raise KafkaError("no topics to consume", hint="give `topics` to consume() or to the Consumer")
         stream = self._stream = ConsumerStream(
             lambda listener: self._reader(wanted, fallback, listener),
-            Decoder(self._deserializers, self._policy, self._dead_letters),
+            Decoder(self._deserializers, self._policy, self._dead_letters.writer),
             mode=mode,
             fallback=fallback,
             rebalance_limit=self._membership.rebalance_timeout + REBALANCE_MARGIN,
@@ -258,12 +253,3 @@ class Consumer(Generic[K, V]):
             **self._client,
             **self._reading,
         )
-
-    async def _dead_letters(self) -> DeadLetterWriter:
-        """Return the writer of dead letters; its producer is opened with the first one."""
-        if self._letters is None:
-            producer = Producer(**self._client)
-            self._producer = ContextTask(producer)
-            await self._producer.enter()
-            self._letters = DeadLetterWriter(producer)
-        return self._letters

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
+from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.consuming.assigned_partition import AssignedPartition
 from pywatt_kafka.consuming.stream_message import StreamMessage
 from pywatt_kafka.errors import SerializationFailed
 from pywatt_kafka.processing.dead_letter_writer import DeadLetterWriter, failure_of
+from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.records import Message
 from pywatt_kafka.serde.bad_values import BadValuePolicy
 from pywatt_kafka.serde.conversion import from_bytes
@@ -47,15 +49,46 @@ class Decoder(Generic[K, V]):
             except SerializationFailed as error:
                 if self._policy.raises:
                     raise
-                await self._pass_over(message, error)
+                await pass_over(message, error, self._policy, self.dead_letters)
                 return None
         return StreamMessage(topic, number, offset, fields[0], fields[1], headers, timestamp, partition)
 
-    async def _pass_over(self, message: Message, error: SerializationFailed) -> None:
-        topic = self._policy.dead_letter_topic(message.topic)
-        if topic is None:
-            logger.warning("%s; skipped", error)
-        else:
-            writer = await self.dead_letters()
-            await writer.write(topic, message, [failure_of(error)], attempts=1)
-            logger.warning("%s; it is in %s now", error, topic)
+
+async def pass_over(
+    message: Message,
+    error: SerializationFailed,
+    policy: BadValuePolicy,
+    dead_letters: Callable[[], Awaitable[DeadLetterWriter]],
+) -> None:
+    """Log that a record is skipped; write its dead letter before, if the policy wants one."""
+    topic = policy.dead_letter_topic(message.topic)
+    if topic is None:
+        logger.warning("%s; skipped", error)
+    else:
+        writer = await dead_letters()
+        await writer.write(topic, message, [failure_of(error)], attempts=1)
+        logger.warning("%s; it is in %s now", error, topic)
+
+
+class DeadLetters:
+    """The dead letters of one consumer, whose producer is opened with the first of them."""
+
+    def __init__(self, make_producer: Callable[[], Producer]) -> None:
+        self._make_producer = make_producer
+        self._producer: ContextTask | None = None
+        self._writer: DeadLetterWriter | None = None
+
+    async def writer(self) -> DeadLetterWriter:
+        """Return the writer of dead letters."""
+        if self._writer is None:
+            producer = self._make_producer()
+            self._producer = ContextTask(producer)
+            await self._producer.enter()
+            self._writer = DeadLetterWriter(producer)
+        return self._writer
+
+    async def close(self) -> None:
+        """Close the producer if there is one."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.leave()

@@ -6,9 +6,8 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Generic, Self, TypeVar, overload
 
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
@@ -16,60 +15,29 @@ from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.connection.status import ConnectionStatus
+from pywatt_kafka.consuming.decoding import DeadLetters, pass_over
 from pywatt_kafka.engine.share_group import Acknowledgement, AcquiredRecord, ShareGroupEngine, ShareSettings
-from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable
+from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable, SerializationFailed
 from pywatt_kafka.libraries import require, share_group_factory
-from pywatt_kafka.records import Headers
+from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
+from pywatt_kafka.serde.bad_values import BadValuePolicy, OnBadValue
+from pywatt_kafka.serde.conversion import from_bytes
+from pywatt_kafka.serde.serializers import Deserializers
+from pywatt_kafka.share_groups.shared_message import SharedMessage
 from pywatt_kafka.share_groups.support import check_share_groups
 
 MAX_RECORDS = 100
 REPLACE_AFTER = 30.0  # seconds
 ERROR_PAUSE = 0.5  # seconds before the next attempt to read
 
-
-@dataclass(frozen=True, slots=True)
-class SharedMessage:
-    """A record that this consumer holds: call `accept`, `release` or `reject` before its lock expires (30 s).
-
-    Each raises CommitFailed when another member holds it by now, and KafkaUnavailable when no broker answers.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-    timestamp: int
-    """Milliseconds since 1970 (UTC); -1: the record has none."""
-    delivery_count: int
-    """1 the first time that the record is delivered."""
-    _engine: ShareGroupEngine
-
-    async def accept(self) -> None:
-        """Report that it is done: it is not delivered again."""
-        await self.acknowledge(Acknowledgement.ACCEPT)
-
-    async def release(self) -> None:
-        """Give it back: it is delivered again, to any member, at most five times in all (a setting of the group)."""
-        await self.acknowledge(Acknowledgement.RELEASE)
-
-    async def reject(self) -> None:
-        """Drop it: it is never delivered again."""
-        await self.acknowledge(Acknowledgement.REJECT)
-
-    async def acknowledge(self, outcome: Acknowledgement) -> None:
-        """Report its outcome, and wait for the broker's answer."""
-        await self.acknowledge_soon(outcome)
-
-    def acknowledge_soon(self, outcome: Acknowledgement) -> asyncio.Future[None]:
-        """Report its outcome without waiting; return a future of the broker's answer, which need not be awaited."""
-        return self._engine.acknowledge((self.topic, self.partition, self.offset), outcome)
+K = TypeVar("K")
+V = TypeVar("V")
+Plain = bytes | None
 
 
-class ShareConsumer:
+class ShareConsumer(Generic[K, V]):
     """A member of a share group: many members read one partition, each record is delivered to one of them.
 
         async with ShareConsumer("emails", topics=["orders"]) as consumer:
@@ -80,18 +48,57 @@ class ShareConsumer:
     next records come when all of the last ones have an outcome; what has none when the consumer is closed is released.
     """
 
+    @overload
+    def __init__(
+        self: ShareConsumer[Plain, Plain],
+        group_id: str,
+        bootstrap_brokers: str | Sequence[str] | None = None,
+        *,
+        topics: Iterable[str],
+        deserializers: None = None,
+        on_bad_value: OnBadValue = "fail",
+        dlq: str | None = None,
+        client_id: str | None = None,
+        max_records: int = MAX_RECORDS,
+        security: Security | None = None,
+        on_status: Callable[[ConnectionStatus], None] | None = None,
+    ) -> None: ...
+
+    @overload
     def __init__(
         self,
         group_id: str,
         bootstrap_brokers: str | Sequence[str] | None = None,
         *,
         topics: Iterable[str],
+        deserializers: Deserializers[K, V],
+        on_bad_value: OnBadValue = "fail",
+        dlq: str | None = None,
+        client_id: str | None = None,
+        max_records: int = MAX_RECORDS,
+        security: Security | None = None,
+        on_status: Callable[[ConnectionStatus], None] | None = None,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        group_id: str,
+        bootstrap_brokers: str | Sequence[str] | None = None,
+        *,
+        topics: Iterable[str],
+        deserializers: Deserializers[Any, Any] | None = None,
+        on_bad_value: OnBadValue = "fail",
+        dlq: str | None = None,
         client_id: str | None = None,
         max_records: int = MAX_RECORDS,
         security: Security | None = None,
         on_status: Callable[[ConnectionStatus], None] | None = None,
     ) -> None:
-        """`max_records`: number of records that it is given at once, about. The others as for Consumer."""
+        """`max_records`: number of records that it is given at once, about. The others as for Consumer.
+
+        A record that cannot be deserialized is rejected with `on_bad_value` `skip`, and with `dlq` once its dead letter
+        is written; with `fail` it is released, so that members which can read it may get it.
+        """
         brokers = brokers_from(bootstrap_brokers, os.environ)
         settings = ShareSettings(
             group=group_id,
@@ -101,6 +108,11 @@ class ShareConsumer:
         )
         self._brokers = brokers
         self._security = security_from(security, os.environ)
+        self._deserializers = deserializers
+        self._policy = BadValuePolicy(on_bad_value, dlq)
+        self._dead_letters = DeadLetters(
+            lambda: Producer(bootstrap_brokers, client_id=settings.client_id, security=security)
+        )
         self._is_supported = False
         self._lifecycle = Lifecycle(f"consumer of share group {group_id}")
         self._connection: ClusterConnection[ShareGroupEngine] = ClusterConnection(
@@ -126,7 +138,10 @@ class ShareConsumer:
     async def close(self) -> None:
         """Release the records without an outcome, and leave the group. Closing again does nothing."""
         if self._lifecycle.end():
-            await self._context.leave()
+            try:
+                await self._context.leave()
+            finally:
+                await self._dead_letters.close()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -137,19 +152,49 @@ class ShareConsumer:
     ) -> None:
         await self.close()
 
-    async def __aiter__(self) -> AsyncIterator[SharedMessage]:
+    async def __aiter__(self) -> AsyncIterator[SharedMessage[K, V]]:
         """Yield the records that the group gives to this member, without end.
 
-        Raises KafkaError when waiting does not help: the brokers know no share groups, or refuse this client.
+        Raises KafkaError when waiting does not help: the brokers know no share groups, or refuse this client; and
+        SerializationFailed for a bad value.
         """
         self._lifecycle.check()
         while self._lifecycle.loop is not None:
             if not self._fetched:
                 await self._fetch()
                 continue
-            engine, (message, delivery_count) = self._fetched.popleft()
-            if engine is self._connection.engine:
-                yield SharedMessage(*message, delivery_count, engine)
+            engine, record = self._fetched.popleft()
+            if engine is not self._connection.engine:
+                continue
+            try:
+                found = await self._decode(engine, record)
+            except SerializationFailed:
+                raise
+            except BaseException:  # that of a schema registry, or cancelled: it says nothing of the record
+                self._fetched.appendleft((engine, record))
+                raise
+            if found is not None:
+                yield found
+
+    async def _decode(self, engine: ShareGroupEngine, record: AcquiredRecord) -> SharedMessage[K, V] | None:
+        """Return the item of a record; None for one that is passed over. Raises SerializationFailed."""
+        message, delivery_count = record
+        topic, partition, offset, key, value, headers, timestamp = message
+        fields: Any = key, value
+        if self._deserializers is not None:
+            try:
+                fields = from_bytes(self._deserializers, message)
+                if type(fields) is not tuple:
+                    fields = await fields
+            except SerializationFailed as error:
+                place = topic, partition, offset
+                if self._policy.raises:
+                    engine.acknowledge(place, Acknowledgement.RELEASE)
+                    raise
+                await pass_over(message, error, self._policy, self._dead_letters.writer)
+                engine.acknowledge(place, Acknowledgement.REJECT)
+                return None
+        return SharedMessage(topic, partition, offset, fields[0], fields[1], headers, timestamp, delivery_count, engine)
 
     async def _fetch(self) -> None:
         engine = await self._connection.accepted()

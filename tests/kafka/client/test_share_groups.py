@@ -10,7 +10,23 @@ import anyio
 import confluent_kafka.admin
 import pytest
 
-from pywatt_kafka import ClientClosed, CommitFailed, KafkaError, Producer, ShareConsumer, ensure_topics
+from pywatt_kafka import (
+    Admin,
+    ClientClosed,
+    CommitFailed,
+    Deserializers,
+    Headers,
+    KafkaError,
+    KafkaUnavailable,
+    OnBadValue,
+    Producer,
+    SerializationFailed,
+    ShareConsumer,
+    ensure_topics,
+    json_deserializers,
+    string_deserializers,
+)
+from pywatt_kafka.serde.protocols import Field
 
 pytestmark = pytest.mark.anyio
 
@@ -126,6 +142,69 @@ async def test_members_share_one_partition(broker_4_2: str, topic: str, group: s
             for message in (other, held):
                 await message.accept()
             assert (held.delivery_count, other.delivery_count) == (1, 1)
+
+
+@pytest.mark.parametrize(("on_bad_value", "dead"), [("skip", 0), ("dlq", 1)])
+async def test_bad_values_are_passed_over_and_rejected(
+    broker_4_2: str, topic: str, group: str, on_bad_value: OnBadValue, dead: int
+) -> None:
+    await fill(broker_4_2, topic, [b'{"a": 1}', b"no JSON", b'{"a": 2}'])
+    found: list[Any] = []
+    with anyio.fail_after(LONG):
+        async with ShareConsumer(
+            group, broker_4_2, topics=[topic], deserializers=json_deserializers, on_bad_value=on_bad_value
+        ) as consumer:
+            async for message in consumer:
+                found.append(message.value)
+                await message.accept()
+                if len(found) == 2:
+                    break
+        await fill(broker_4_2, topic, [b"last"])
+        async with ShareConsumer(group, broker_4_2, topics=[topic]) as plain:
+            assert (await anext(aiter(plain))).value == b"last"
+        async with Admin(broker_4_2) as admin:
+            letters = [each.records for each in await admin.list_topics() if each.name == f"{topic}-dlq"]
+    assert found == [{"a": 1}, {"a": 2}]
+    assert sum(letters) == dead
+
+
+async def test_a_bad_value_fails_and_is_released_for_those_that_can_read_it(
+    broker_4_2: str, topic: str, group: str
+) -> None:
+    await fill(broker_4_2, topic, [b"no JSON", b"1"])
+    with anyio.fail_after(LONG):
+        async with ShareConsumer(group, broker_4_2, topics=[topic], deserializers=json_deserializers) as consumer:
+            with pytest.raises(SerializationFailed) as caught:
+                await anext(aiter(consumer))
+            assert (caught.value.topic, caught.value.offset) == (topic, 0)
+            message = await anext(aiter(consumer))
+            assert message.value == 1
+            await message.accept()
+        async with ShareConsumer(group, broker_4_2, topics=[topic], deserializers=string_deserializers) as plain:
+            again = await anext(aiter(plain))
+            assert (again.value, again.delivery_count) == ("no JSON", 2)
+            await again.accept()
+
+
+async def test_a_registry_that_is_away_is_no_bad_value(broker_4_2: str, topic: str, group: str) -> None:
+    calls: list[bytes | None] = []
+
+    async def later(data: bytes | None, topic: str, field: Field, headers: Headers) -> bytes | None:
+        calls.append(data)
+        if len(calls) == 1:
+            raise KafkaUnavailable("the schema registry does not answer")
+        return data
+
+    await fill(broker_4_2, topic, [b"0"])
+    with anyio.fail_after(LONG):
+        async with ShareConsumer(
+            group, broker_4_2, topics=[topic], deserializers=Deserializers(value=later), on_bad_value="skip"
+        ) as consumer:
+            with pytest.raises(KafkaUnavailable):
+                await anext(aiter(consumer))
+            message = await anext(aiter(consumer))
+            assert (message.value, message.delivery_count) == (b"0", 1)
+            await message.accept()
 
 
 async def test_use_after_closing_is_refused(broker_4_2: str, topic: str, group: str) -> None:

@@ -87,7 +87,7 @@ KAFKA_ALLOWED = {
     "producing": _CLIENT,
     "processing": KAFKA_GROUND | {"dlq"},
     "consuming": _CLIENT | {"dlq", "processing", "producing"},
-    "share_groups": _CLIENT,
+    "share_groups": _CLIENT | {"consuming", "producing"},
     "request_response": KAFKA_GROUND | {"consuming", "engine", "producing", "security"},
     "admin": KAFKA_GROUND | {"aiokafka", "connection", "security"},
     "lag": KAFKA_GROUND | {"aiokafka", "connection", "security"},

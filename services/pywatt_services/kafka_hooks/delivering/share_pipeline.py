@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -32,6 +33,8 @@ from pywatt_services.kafka_hooks.sharing.share_loop import LEAVE_SHARE, ShareLoo
 from pywatt_services.kafka_hooks.webhooks.egress import WebhookClients
 
 logger = logging.getLogger("pywatt.kafka_hooks")
+
+PlainConsumer: TypeAlias = ShareConsumer[bytes | None, bytes | None]
 
 DRAIN_SHARE = 0.7
 """Part of a stop's time that deliveries in flight may take; the rest is for acknowledging and disconnecting."""
@@ -141,7 +144,7 @@ class SharePipeline:
                         target.break_off()
                 tasks.cancel_scope.cancel()
 
-    async def _read(self, topic: str, consumer: ShareConsumer, share_loop: ShareLoop) -> None:
+    async def _read(self, topic: str, consumer: PlainConsumer, share_loop: ShareLoop) -> None:
         while True:
             well = asyncio.get_running_loop().call_later(REFUSED_RETRY, self._report, topic, None)
             try:
@@ -182,7 +185,7 @@ class SharePipeline:
             logger.error("records are not delivered: %s", reason)
         self._on_unread(next(iter(self._unread.values()), None))
 
-    def _member(self, topic: str) -> ShareConsumer:
+    def _member(self, topic: str) -> PlainConsumer:
         return ShareConsumer(
             self._consumer.group_id,
             self._brokers,
