@@ -50,11 +50,32 @@ REFUSED = {
     "control character in a value": (400, request(b"GET / HTTP/1.1", b"X: a\x00b")),
     "bad chunk size": (400, request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"zz\r\n")),
     "chunk without its end": (400, request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"1\r\nab\r\n")),
+    **{
+        f"chunk extension {extension.decode()!r}": (
+            400,
+            request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"5%b\r\nhello\r\n0\r\n\r\n" % extension),
+        )
+        for extension in (
+            b";",
+            b";;",
+            b";a;",
+            b";bad[=x",
+            b";a=",
+            b';a="',
+            b';a="b',
+            b';a="b"c',
+            b";a b",
+            b" a",
+            b";a=b c",
+        )
+    },
     "HTTP/0.9": (400, b"GET /\r\n\r\n"),
     "HTTP/0.9 spelled out": (505, request(b"GET / HTTP/0.9")),
     "HTTP/2.0": (505, request(b"GET / HTTP/2.0")),
     "HTTP/2 preface": (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-    "HTTP/1.2": (400, request(b"GET / HTTP/1.2")),
+    "HTTP/1.2": (505, request(b"GET / HTTP/1.2")),
+    "HTTP/3.0": (505, request(b"GET / HTTP/3.0")),
+    "TRACE": (405, request(b"TRACE / HTTP/1.1")),
     "RTSP": (400, request(b"GET / RTSP/1.0")),
     "ICE": (400, request(b"SOURCE / ICE/1.0")),
     "two spaces": (400, request(b"GET  / HTTP/1.1")),
@@ -117,6 +138,11 @@ ACCEPTED = {
     "leading empty lines": b"\r\n\r\n" + request(),
     "length": request(b"POST / HTTP/1.1", b"Content-Length: 003", body=b"abc"),
     "chunks": request(b"POST / HTTP/1.1", b"Transfer-Encoding: Chunked", body=b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"),
+    "chunk extensions": request(
+        b"POST / HTTP/1.1",
+        b"Transfer-Encoding: chunked",
+        body=b'1;a\r\nx\r\n1;a=b;c="d;\\"\xe4 e"\r\ny\r\n1 ; a\t= b ;c\r\nz\r\n0;end\r\n\r\n',
+    ),
     "empty lines in chunks": request(
         b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=b"8\r\n\r\n\r\n\r\n\r\n\r\n0\r\n\r\n"
     ),

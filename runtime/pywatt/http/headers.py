@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 Header = tuple[bytes, bytes]
@@ -29,17 +29,48 @@ HOP_BY_HOP = frozenset(
 
 FORWARDED = frozenset(
     {
+        b"cf-connecting-ip",
+        b"client-cert",
+        b"client-cert-chain",
+        b"client-ip",
+        b"fastly-client-ip",
         b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-proto",
-        b"x-forwarded-server",
+        b"front-end-https",
+        b"true-client-ip",
+        b"x-arr-ssl",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"x-forwarded",
+        b"x-host",
+        b"x-http-host-override",
         b"x-real-ip",
+        b"x-rewrite-url",
+        b"x-scheme",
+        b"x-script-name",
+        b"x-url-scheme",
     }
 )
-"""Names of the fields in which proxies describe the client; believed only when they come from a trusted peer."""
+FORWARDED_PREFIXES = (
+    b"ssl-client-",
+    b"x-auth-request-",
+    b"x-envoy-",
+    b"x-forwarded-",
+    b"x-original-",
+    b"x-remote-",
+    b"x-ssl-",
+)
+"""Names, and beginnings of names, of the fields in which proxies describe a client and its request.
+
+They are believed only from a trusted peer: each is read by a framework or server that people run. So Symfony and IIS
+read the path from `X-Original-URL` and `X-Rewrite-URL`, content delivery networks tell the address in
+`True-Client-IP`, nginx, Traefik and Envoy the client certificate, oauth2-proxy the user.
+"""
+
+
+def is_forwarded(name: bytes) -> bool:
+    """Tell whether a lower-case name is that of a field in which proxies describe a client."""
+    return name in FORWARDED or name.startswith(FORWARDED_PREFIXES)
+
 
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _BAD_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -60,19 +91,31 @@ class FieldNames(dict[bytes, bytes | None]):
     LIMIT = 1000
     """Names that are kept: clients can make up any number."""
 
-    def __init__(self, special: frozenset[bytes], *, noted: frozenset[bytes] = frozenset()) -> None:
-        """`special`: names in lower case. `noted`: such names whose look-alikes with `_` are passed on."""
+    def __init__(
+        self,
+        special: frozenset[bytes],
+        *,
+        noted: frozenset[bytes] = frozenset(),
+        dropped: Callable[[bytes], bool] | None = None,
+    ) -> None:
+        """`special`: names in lower case. `noted`: such names whose look-alikes with `_` are passed on.
+
+        `dropped` tells of a lower-case name whether its fields are left out.
+        """
         super().__init__()
         self._special = special
         self._noted = noted
+        self._dropped = dropped
 
     def __missing__(self, name: bytes) -> bytes | None:
         lower = name.lower()
         verdict: bytes | None = None
+        # CGI, and so WSGI, cannot tell `Content_Length` from `Content-Length`.
+        dashed = lower.replace(b"_", b"-")
         if lower in self._special or lower in self._noted:
             verdict = lower
-        elif b"_" in lower and lower.replace(b"_", b"-") in self._special:
-            verdict = b""  # CGI, and so WSGI, cannot tell `Content_Length` from `Content-Length`
+        elif dashed in self._special or (self._dropped is not None and self._dropped(dashed)):
+            verdict = b""
         if len(self) < self.LIMIT:
             self[name] = verdict
         return verdict

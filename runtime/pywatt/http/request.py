@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from pywatt.http.headers import HOP_BY_HOP, Header, tokens
 from pywatt.http.request_error import RequestError
-from pywatt.http.target import is_authority, split_target
+from pywatt.http.target import EscapedSlashes, is_authority, split_target
 
 MAX_LENGTH_DIGITS = 18
 
 NOT_PASSED = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"proxy"}
 """Written anew for the next hop, or ended here. `Proxy` is an attack on CGI programs (httpoxy), nothing else."""
 
+NOT_SERVED = (b"CONNECT", b"TRACE")
+"""Methods of proxies, and of an echo that shows cookies and credentials to scripts (RFC 9110 9.3.8)."""
 WEBSOCKET = b"websocket"
 KEEP_ALIVE = (b"keep-alive",)
 _CONNECTION_WORDS = {b"close", b"keep-alive", b"upgrade"}
@@ -51,7 +53,12 @@ class RequestHead:
 
 
 def check_head(
-    method: bytes, target: bytes, minor: int, passed: list[Header], not_passed: Sequence[Header]
+    method: bytes,
+    target: bytes,
+    minor: int,
+    passed: list[Header],
+    not_passed: Sequence[Header],
+    escaped_slashes: EscapedSlashes = EscapedSlashes.LEAVE,
 ) -> RequestHead:
     """Check the parts of a head and put it together. Raises RequestError.
 
@@ -79,9 +86,9 @@ def check_head(
             if value.lower() != b"100-continue":
                 raise RequestError(417, "the only expectation known here is 100-continue")
             expects = minor == 1
-    if method == b"CONNECT":
-        raise RequestError(405, "CONNECT is not served here")
-    path, query, authority = split_target(method, target)
+    if method in NOT_SERVED:
+        raise RequestError(405, f"{method.decode()} is not served here")
+    path, query, authority = split_target(method, target, escaped_slashes)
     if len(hosts) == 1 and is_authority(hosts[0]):
         authority = authority or hosts[0]
     elif hosts or minor == 1:

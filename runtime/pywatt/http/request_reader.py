@@ -9,6 +9,7 @@ soon as a request has an Upgrade header.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from pywatt.http.headers import OWS, FieldNames, Header, tokens
 from pywatt.http.limits import HeadLimits
 from pywatt.http.request import KEEP_ALIVE, NOT_PASSED, RequestHead, check_head
 from pywatt.http.request_error import RequestError
-from pywatt.http.target import PLAIN_TARGET
+from pywatt.http.target import PLAIN_TARGET, EscapedSlashes
 
 EMPTY_LINE = b"\r\n\r\n"
 LINE_BREAKS = b"\r\n"
@@ -31,10 +32,16 @@ _REQUEST_LINE = re.compile(rb"(%b) ([^ \r\n]+) HTTP/1\.([01])\r\n" % _TOKEN)
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (%b) HTTP/1\.1" % PLAIN_TARGET)
 _ASCII = bytes(range(0x80)) + b"x" * 0x80
 _OTHER_VERSION = re.compile(rb"%b [^ \r\n]+ HTTP/[0-9.]+\r\n" % _TOKEN)
+_INVALID_VERSION = "Invalid HTTP version"
+"""What llhttp says of a well-formed version such as 1.2 that it does not know."""
+_VERSIONS = "only HTTP/1.1 and HTTP/1.0 are served here"
 _SHOWN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT", b"PRI"})
 """Methods that llhttp is shown as they are."""
 _STAND_IN = b"POST"
 """Shown to llhttp in place of another method, which any token may be (RFC 9110 9.1): it knows a fixed list."""
+
+
+Dropped = Callable[[bytes], bool]
 
 
 class PlainFields(NamedTuple):
@@ -46,13 +53,13 @@ class PlainFields(NamedTuple):
 
 
 @cache
-def _known_fields(_limits: HeadLimits, _dropped: frozenset[bytes]) -> HeaderCache[PlainFields]:
+def _known_fields(_limits: HeadLimits, _dropped: Dropped | None) -> HeaderCache[PlainFields]:
     return HeaderCache()
 
 
 @cache
-def _field_names(dropped: frozenset[bytes]) -> FieldNames:
-    return FieldNames(NOT_PASSED | dropped)
+def _field_names(dropped: Dropped | None) -> FieldNames:
+    return FieldNames(NOT_PASSED, dropped=dropped)
 
 
 class RequestReader:
@@ -61,6 +68,7 @@ class RequestReader:
     __slots__ = (
         "_body",
         "_chunks",
+        "_escaped_slashes",
         "_head_parsed",
         "_known",
         "_limits",
@@ -77,9 +85,16 @@ class RequestReader:
         "head",
     )
 
-    def __init__(self, limits: HeadLimits, *, dropped: frozenset[bytes] = frozenset()) -> None:
-        """`dropped`: lower-case names of further header fields which are not passed on."""
+    def __init__(
+        self,
+        limits: HeadLimits,
+        *,
+        dropped: Dropped | None = None,
+        escaped_slashes: EscapedSlashes = EscapedSlashes.LEAVE,
+    ) -> None:
+        """`dropped` tells of a lower-case name whether its fields are not passed on."""
         self._limits = limits
+        self._escaped_slashes = escaped_slashes
         self._names = _field_names(dropped)
         self._known = _known_fields(limits, dropped)
         self._raw = bytearray()
@@ -219,10 +234,11 @@ class RequestReader:
         line = _REQUEST_LINE.match(raw)
         if line is None:
             if _OTHER_VERSION.match(raw):
-                raise RequestError(505, "only HTTP/1.1 and HTTP/1.0 are served here")
+                raise RequestError(505, _VERSIONS)
             raise RequestError(400, "the request line is not valid")
         method, target, minor = line.groups()
-        head = check_head(method, target, 1 if minor == b"1" else 0, self._passed, self._not_passed)
+        minor_version = 1 if minor == b"1" else 0
+        head = check_head(method, target, minor_version, self._passed, self._not_passed, self._escaped_slashes)
         self._cache(raw, head)
         if any(name == b"proxy-connection" for name, _ in self._not_passed):
             self._parser = None  # a `close` of it ends the connection for llhttp, but not for anybody else
@@ -255,6 +271,8 @@ class RequestReader:
         except httptools.HttpParserUpgrade:
             self._parser = None
         except httptools.HttpParserError as error:
+            if str(error) == _INVALID_VERSION:
+                raise RequestError(505, _VERSIONS) from error
             raise RequestError(400, f"the request is not valid HTTP/1.1: {error}") from error
         if too_many:
             raise RequestError(431, f"the request has more than {self._limits.fields} header fields")

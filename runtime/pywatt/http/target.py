@@ -13,6 +13,7 @@ into a slash, but no browser sends one, and then a filter in front and a service
 
 from __future__ import annotations
 
+import enum
 import re
 from functools import lru_cache
 
@@ -32,9 +33,22 @@ _RAW_IN_QUERY = re.compile(rb"[^%b]" % _QUERY)
 _ABSOLUTE_FORM = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*)(.*)")
 _AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
+_ESCAPED_SLASH = re.compile(rb"%(?:2[Ff]|5[Cc])")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 ASTERISK = b"*"
+
+
+class EscapedSlashes(enum.Enum):
+    """Treatment of `%2F` and `%5C` in a path: a service may decode them after a route was chosen by the path.
+
+    Envoy: `path_with_escaped_slashes_action`.
+    """
+
+    REJECT = "reject"
+    DECODE = "decode"
+    """A `/` in place of each, before dot segments are removed."""
+    LEAVE = "pass"
 
 
 @lru_cache(maxsize=256)
@@ -43,7 +57,9 @@ def is_authority(text: bytes) -> bool:
     return _AUTHORITY.fullmatch(text) is not None
 
 
-def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes | None]:
+def split_target(
+    method: bytes, target: bytes, escaped_slashes: EscapedSlashes = EscapedSlashes.LEAVE
+) -> tuple[bytes, bytes, bytes | None]:
     """Return normal path, query (with its `?`) and, of an absolute target, the authority. Raises RequestError."""
     plain = _PLAIN.fullmatch(target)
     if plain is not None:
@@ -61,6 +77,8 @@ def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes | No
         if not target.startswith(b"/"):
             target = b"/" + target
     path, query = encode_target(target)
+    if escaped_slashes is not EscapedSlashes.LEAVE:
+        path = _without_escaped_slashes(path, escaped_slashes)
     return normal_path(path), query, authority
 
 
@@ -88,6 +106,14 @@ def normal_path(path: bytes) -> bytes:
     if segments[-1] in (b".", b".."):
         kept.append(b"")
     return b"/" + b"/".join(kept).lstrip(b"/")
+
+
+def _without_escaped_slashes(path: bytes, treatment: EscapedSlashes) -> bytes:
+    """Return an encoded path without `%2F` and `%5C`. Raises RequestError when they are rejected."""
+    decoded = _ESCAPED_SLASH.sub(b"/", path)
+    if decoded != path and treatment is EscapedSlashes.REJECT:
+        raise RequestError(400, "the path has an encoded slash or backslash (%2F, %5C), which is not served here")
+    return decoded
 
 
 def _encode(match: re.Match[bytes]) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pywatt.http.headers import FORWARDED, Header, Headers
+from pywatt.http.headers import Header, Headers, is_forwarded
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.connection import ServerConnection
-from pywatt.http.server.errors import error_body, route_not_found
+from pywatt.http.server.errors import ALLOW, error_body, route_not_found
 from pywatt.http.server.state import TUNNEL, WAITING
 from pywatt.http.server.writer import JSON
 from pywatt.http.target import ASTERISK
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 RETRY_AFTER: Header = (b"retry-after", b"1")
 WELCOME = b'{"message":"Welcome to pywatt! This gateway has no route for /."}'
-ALLOW: Header = (b"allow", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 
 
 class GatewayConnection(ServerConnection["GatewayServer"]):
@@ -32,7 +31,7 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
     __slots__ = ("_client_address", "_exchange")
 
     def __init__(self, server: GatewayServer) -> None:
-        super().__init__(server, RequestReader(server.limits.head))
+        super().__init__(server, RequestReader(server.limits.head, escaped_slashes=server.escaped_slashes))
         self._exchange: ProxyExchange | None = None
         self._client_address = ClientAddress(b"", False)
 
@@ -43,7 +42,10 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
         super().connection_made(transport)
         self._client_address = client_address(transport, self._server.trust_proxy)
         if not self._client_address.trusted:
-            self._reader = RequestReader(self._server.limits.head, dropped=FORWARDED)
+            server = self._server
+            self._reader = RequestReader(
+                server.limits.head, dropped=is_forwarded, escaped_slashes=server.escaped_slashes
+            )
 
     def pause_writing(self) -> None:
         """Make the service wait."""

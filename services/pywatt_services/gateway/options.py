@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pywatt.errors import Problem
+from pywatt.http.target import EscapedSlashes
 from pywatt.mesh.resolver import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement
@@ -48,6 +49,7 @@ class GatewayOptions:
     proxies: tuple[ProxyOptions, ...]
     trust_proxy: bool = False
     """True when a proxy stands in front, whose X-Forwarded headers are believed. Original: `server.trustProxy`."""
+    escaped_slashes: EscapedSlashes = EscapedSlashes.REJECT
 
 
 def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
@@ -79,6 +81,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
             problems.append(_taken_by_user(path, proxies[places[0]].id, f"{key}.{list_key}[{places[0]}]"))
     if problems:
         raise OptionsError(*problems)
+    server: Mapping[str, Any] = document.get("server", {})
     local: dict[str, str] = {}
     for proxy in proxies:
         service = _local(proxy.origin)
@@ -87,7 +90,9 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     others += [service for service in placement.routes.values() if service not in others]
     return Configured(
         options=GatewayOptions(
-            proxies=tuple(proxies), trust_proxy=document.get("server", {}).get("trustProxy", False) is True
+            proxies=tuple(proxies),
+            trust_proxy=server.get("trustProxy", False) is True,
+            escaped_slashes=EscapedSlashes(server.get("escapedSlashes", "reject")),
         ),
         calls=tuple(service for service in others if service.lower() in local),
         public_paths={service: local[service.lower()] for service in others if service.lower() in local},

@@ -229,7 +229,7 @@ class ProxyExchange:
         )
         framing, chunked = b"", False
         if request.method == b"HEAD" or status == 304:
-            if length is not None:
+            if length is not None and status != 204:  # which has none (RFC 9110 8.6)
                 framing = b"content-length: %d\r\n" % length
         elif status != 204:
             if length is None and ended:

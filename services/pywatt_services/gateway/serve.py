@@ -34,6 +34,7 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
         trust_proxy=options.trust_proxy,
         metrics=None if context.metrics is None else GatewayMetrics(context.metrics),
         tracing=active_tracing(),
+        escaped_slashes=options.escaped_slashes,
     )
     context.gauge(WAITING, lambda: server.waiting)
     public = [] if context.public is None else [context.public]

@@ -13,6 +13,7 @@ from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.server import HttpServer, serving
 from pywatt.http.server.state import TUNNEL
 from pywatt.telemetry.tracing import Tracing
+from pywatt.http.target import EscapedSlashes
 from pywatt_services.gateway.connection import GatewayConnection
 from pywatt_services.gateway.counting.counted_exchange import counted_exchange
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
@@ -41,6 +42,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
         base_path: str = "/",
         trust_proxy: bool = False,
         metrics: GatewayMetrics | None = None,
+        escaped_slashes: EscapedSlashes = EscapedSlashes.REJECT,
         limits: GatewayLimits = GatewayLimits(),
         fair_queue: FairQueue | None = None,
         tracing: Tracing | None = None,
@@ -57,6 +59,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
         plain = ProxyExchange if metrics is None else counted_exchange(metrics)
         self.exchange: OpenExchange = plain if tracing is None else traced_exchanges(tracing, plain)
         """Begins to pass a request on."""
+        self.escaped_slashes = escaped_slashes
         self.limits = limits
         self.keeps_idle = True
         """True when connections stay open after a response without `Connection: close`."""

@@ -168,6 +168,7 @@ class Scene:
             RouteTable(configured.proxies),
             self.upstreams,
             trust_proxy=configured.trust_proxy,
+            escaped_slashes=configured.escaped_slashes,
             limits=GatewayLimits(),
             fair_queue=self.fair_queue,
             clock=lambda: self.now,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pywatt.http.headers import FORWARDED
+from pywatt.http.headers import is_forwarded
 from pywatt.http.limits import HeadLimits
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
@@ -14,7 +14,7 @@ from pywatt.http.websocket import accepts, handshake_key
 
 
 def head_of(*lines: bytes) -> RequestHead:
-    reader = RequestReader(HeadLimits(), dropped=FORWARDED)
+    reader = RequestReader(HeadLimits(), dropped=is_forwarded)
     reader.feed(b"\r\n".join((*lines, b"", b"")))
     assert reader.head is not None
     return reader.head

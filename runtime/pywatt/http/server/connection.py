@@ -18,7 +18,7 @@ from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.discard import Discard
-from pywatt.http.server.errors import error_body
+from pywatt.http.server.errors import ALLOW, error_body
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.state import CLOSED, LINGERING, READING, TUNNEL, WAITING
 from pywatt.http.server.writer import JSON, NEVER_SIZED, write_response_head
@@ -244,7 +244,8 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
 
     def _error_response(self, error: RequestError) -> tuple[Headers, bytes]:
         """Return headers and body of the response to a request that must not be served."""
-        return (JSON,), error_body(error.status, error.message)
+        headers = (JSON, ALLOW) if error.status == 405 else (JSON,)
+        return headers, error_body(error.status, error.message)
 
     def _check_request_time(self, now: float) -> None:
         """Enforce the timeouts of a request that has begun to come, or is served."""

@@ -1,10 +1,14 @@
-"""Bodies of the error responses that pywatt itself gives, in the original's form."""
+"""Bodies, and the Allow field, of the error responses that pywatt itself gives, in the original's form."""
 
 from __future__ import annotations
 
 import json
 
+from pywatt.http.headers import Header
 from pywatt.http.server.writer import reason
+
+ALLOW: Header = (b"allow", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
+"""The methods that are served, and more: an application may have its own. A 405 needs the field (RFC 9110 15.5.6)."""
 
 
 def error_body(status: int, message: str) -> bytes:

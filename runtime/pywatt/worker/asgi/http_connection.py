@@ -17,15 +17,16 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from pywatt.http.application_request_reader import ApplicationRequestReader, sent_target
-from pywatt.http.headers import Header, Headers
+from pywatt.http.headers import Header
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.server.connection import NEVER, ServerConnection
+from pywatt.http.server.errors import ALLOW
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.open_connections import OpenConnections
 from pywatt.http.server.state import CLOSED, READING, WAITING
-from pywatt.worker.asgi.connection.own_responses import ALLOW, concerns_server
+from pywatt.worker.asgi.connection.own_responses import concerns_server
 from pywatt.worker.asgi.connection.request_timeouts import Arrival
 from pywatt.worker.asgi.endless_responses import Streams
 from pywatt.worker.asgi.fast_path.request import PlainReader
@@ -233,10 +234,6 @@ class HttpConnection(ServerConnection[HttpListener]):
     def _responding(self) -> bool:
         cycle = self._cycle
         return self._serving and cycle is not None and cycle.response_started
-
-    def _error_response(self, error: RequestError) -> tuple[Headers, bytes]:
-        headers, body = super()._error_response(error)
-        return ((*headers, ALLOW) if error.status == 405 else headers), body
 
     def _check_request_time(self, now: float) -> None:
         cycle = self._cycle

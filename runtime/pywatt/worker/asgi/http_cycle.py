@@ -215,6 +215,8 @@ class HttpCycle:
                 raise RuntimeError("Invalid HTTP header value.")
             name = given.lower()
             if name == b"content-length" and chunked is None:
+                if status == 204:
+                    continue  # RFC 9110 8.6: it must have none, and some clients wait for the body
                 length, chunked = int(value.decode()), False
             elif name == b"transfer-encoding":
                 if self.is_old:

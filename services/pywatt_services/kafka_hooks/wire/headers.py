@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
-from pywatt.http.headers import FORWARDED, HOP_BY_HOP, is_token
+from pywatt.http.headers import HOP_BY_HOP, is_forwarded, is_token
 from pywatt_kafka.dlq.redrive_headers import TARGET as REDRIVE_TARGET
 
 KEY = "x-plt-kafka-hooks-key"
@@ -61,8 +61,7 @@ _WEBHOOKS_OWN = frozenset(
         WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE, REDRIVE_TARGET,
     }
 )  # fmt: skip
-_OF_THE_PUBLISHERS_REQUEST = frozenset(name.decode() for name in FORWARDED)
-_NOT_INTO_WEBHOOKS = _ONE_CONNECTION | _CREDENTIALS | _WEBHOOKS_OWN | _ABOUT_THE_ANSWER | _OF_THE_PUBLISHERS_REQUEST
+_NOT_INTO_WEBHOOKS = _ONE_CONNECTION | _CREDENTIALS | _WEBHOOKS_OWN | _ABOUT_THE_ANSWER
 
 LONGEST_KEY = LONGEST_VALUE // 4 * 3  # bytes, so that its base64 is a legal value too
 
@@ -159,7 +158,10 @@ def webhook_headers(taken: AbstractSet[bytes], record: RecordHeaders, key: bytes
 def webhook_name(name: str) -> bytes | None:
     """Return the name under which a record's header goes to a webhook, None if it may not."""
     lower = name.lower()
-    return None if lower in _NOT_INTO_WEBHOOKS or not is_header_name(lower) else lower.encode("ascii")
+    if lower in _NOT_INTO_WEBHOOKS or not is_header_name(lower):
+        return None
+    encoded = lower.encode("ascii")
+    return None if is_forwarded(encoded) else encoded
 
 
 def first_header(headers: RecordHeaders, name: str) -> bytes | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pywatt.http.headers import Header, write_head
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
-from pywatt.http.server.errors import error_body
+from pywatt.http.server.errors import ALLOW, error_body
 from pywatt.http.server.writer import JSON, write_response
 from pywatt.http.target import ASTERISK
 
-ALLOW: Header = (b"allow", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 CLOSE: Header = (b"connection", b"close")
 
 

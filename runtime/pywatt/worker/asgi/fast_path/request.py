@@ -40,7 +40,7 @@ _Shape = tuple[_Names, bytes, bytes, bytes, bool]
 whether the gateway's are among them."""
 
 _EMPTY_LINE = b"\r\n\r\n"
-_LINE = re.compile(rb"([A-Z-]++) %b HTTP/1\.1\r\n" % SENT_TARGET)
+_LINE = re.compile(rb"((?!TRACE )[A-Z-]++) %b HTTP/1\.1\r\n" % SENT_TARGET)
 _PLAIN_LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) %b HTTP/1\.1" % PLAIN_TARGET)
 _NOT_PLAIN = frozenset({b"expect", b"proxy", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 _BEGIN = b"begin"
