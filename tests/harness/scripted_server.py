@@ -44,6 +44,10 @@ class Visit:
         await self._reader.read()
         self.closed.set()
 
+    def half_close(self) -> None:
+        """Send nothing more; the client's own close can be waited for."""
+        self._writer.write_eof()
+
     def close(self) -> None:
         self._writer.close()
 

@@ -31,6 +31,7 @@ INFORMATIONAL = 32
 """1xx responses that may come before the response."""
 START_SIZE = 1024
 """Bytes of an unfinished head that are kept for `status_of`."""
+_IDLE_TIMEOUT = re.compile(rb"(?:^|,)[ \t]*timeout[ \t]*=[ \t]*([0-9]{1,9})", re.IGNORECASE)
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\r?\n")
 
 
@@ -51,6 +52,8 @@ class ResponseHead:
     """The protocols that the Upgrade header names, in lower case."""
     addressed: bool = False
     """True with a field of ADDRESSED."""
+    idle_timeout: int | None = None
+    """Seconds after which the server closes an idle connection, as `Keep-Alive: timeout=` says."""
     _lower: tuple[Header, ...] | None = field(default=None, init=False, compare=False, repr=False)
 
     def lower_headers(self) -> tuple[Header, ...]:
@@ -294,6 +297,10 @@ def _apply(head: ResponseHead, not_passed: list[Header]) -> None:
             hop_by_hop = set(tokens(value)) - _CONNECTION_WORDS
             if hop_by_hop:
                 head.headers = [header for header in head.headers if header[0].lower() not in hop_by_hop]
+        elif name == b"keep-alive":
+            timeout = _IDLE_TIMEOUT.search(value)
+            if timeout is not None:
+                head.idle_timeout = int(timeout[1])
         elif name == b"upgrade":
             head.upgrade += tokens(value)
     head.until_close = head.content_length is None and not chunked

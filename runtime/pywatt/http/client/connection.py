@@ -67,6 +67,10 @@ class Owner(Protocol):
         """Bytes that the head of a response may have."""
         ...
 
+    def limit_idle(self, seconds: float) -> None:
+        """Note the time after which the server closes an idle connection."""
+        ...
+
     def exchange_ended(self, connection: ClientConnection) -> None:
         """Take a connection back: it is free for another exchange, or closed."""
         ...
@@ -384,6 +388,8 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.state = IDLE
             self._reused = True
+            if head.idle_timeout is not None:
+                self._owner.limit_idle(head.idle_timeout)
         self._owner.exchange_ended(self)
 
     def _fail(self, error: MeshError) -> None:

@@ -13,6 +13,12 @@ from pywatt.http.client.dial import Admit, dial
 from pywatt.http.client.limits import ClientLimits
 
 
+IDLE_MARGIN = 1.0
+"""Seconds before the end of a server's idle timeout from which a connection is not used any more."""
+SHORTEST_IDLE = 1.0
+"""Seconds for which a connection was idle when the server closed it, from which on that tells of an idle timeout."""
+
+
 class _Trial:
     """An attempt to connect, whose outcome others wait for."""
 
@@ -51,6 +57,8 @@ class Pool:
         self._tls = tls
         self._admit = admit
         self._idle: list[ClientConnection] = []
+        self._idle_limit = limits.idle
+        self._server_limits_idle = False
         self._open: set[ClientConnection] = set()
         self._emptied = asyncio.Event()
         self._refused = False
@@ -66,7 +74,9 @@ class Pool:
         """Return an idle connection, the one used last, and count a call in flight; None when there is none."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable:
+            if self._server_limits_idle and self._clock() - connection.idle_since >= self._idle_limit:
+                connection.close()
+            elif connection.usable:
                 self.in_flight += 1
                 return connection
         return None
@@ -90,6 +100,12 @@ class Pool:
             self._open.add(connection)
         return connection
 
+    def limit_idle(self, seconds: float) -> None:
+        """Use no connection that was idle for nearly so long: the server closes it, perhaps as a request arrives."""
+        limit = max(seconds - IDLE_MARGIN, seconds / 2)
+        if limit < self._idle_limit:
+            self._idle_limit, self._server_limits_idle = limit, True
+
     def exchange_ended(self, connection: ClientConnection) -> None:
         """Count the call out; keep the connection for the next one if it can be used."""
         self.in_flight -= 1
@@ -109,6 +125,9 @@ class Pool:
             self._emptied.set()
         if connection in self._idle:
             self._idle.remove(connection)
+            idle = self._clock() - connection.idle_since
+            if idle >= SHORTEST_IDLE:
+                self.limit_idle(idle)
 
     def retire(self) -> None:
         """Close idle connections; the others close when their call ends."""
@@ -121,7 +140,7 @@ class Pool:
 
     def close_stale(self) -> None:
         """Close connections that were idle for too long."""
-        oldest = self._clock() - self._limits.idle
+        oldest = self._clock() - self._idle_limit
         self._close_idle(lambda connection: connection.idle_since <= oldest)
 
     async def close(self) -> None:
