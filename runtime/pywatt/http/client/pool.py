@@ -12,7 +12,6 @@ from pywatt.http.client.connection import IDLE, ClientConnection
 from pywatt.http.client.dial import Admit, dial
 from pywatt.http.client.limits import ClientLimits
 
-
 IDLE_MARGIN = 1.0
 """Seconds before the end of a server's idle timeout from which a connection is not used any more."""
 SHORTEST_IDLE = 1.0
