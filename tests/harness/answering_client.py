@@ -55,6 +55,9 @@ class _Owner:
     name = "the target"
     response_head_limit = 64 * 1024
 
+    def limit_idle(self, seconds: float) -> None:
+        pass
+
     def exchange_ended(self, connection: ClientConnection) -> None:
         pass
 

@@ -12,8 +12,8 @@ from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.server import HttpServer, serving
 from pywatt.http.server.state import TUNNEL
-from pywatt.telemetry.tracing import Tracing
 from pywatt.http.target import EscapedSlashes
+from pywatt.telemetry.tracing import Tracing
 from pywatt_services.gateway.connection import GatewayConnection
 from pywatt_services.gateway.counting.counted_exchange import counted_exchange
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics

@@ -145,6 +145,9 @@ class Upstreams:
         _, failed = self.dialing.pop(0)
         failed(error)
 
+    def limit_idle(self, seconds: float) -> None:
+        pass
+
     def exchange_ended(self, connection: ClientConnection) -> None:
         if connection.state is IDLE:
             self.idle.append(connection)

@@ -63,6 +63,9 @@ class _StatusCall:
         self.response_head_limit = ClientLimits().response_head
         self.status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
+    def limit_idle(self, seconds: float) -> None:
+        """Ignore it: the connection is used once."""
+
     def exchange_ended(self, connection: ClientConnection) -> None:
         """Nothing to do: the connection is not used again."""
 
