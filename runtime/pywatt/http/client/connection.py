@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import os
-import socket
 from typing import Protocol, cast
 
 from pywatt.errors import BadResponse, ConnectionLost, MeshError
+from pywatt.http.client.last_bytes import read_last
 from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead, ResponseReader
 
 WRITE_BUFFER = 128 * 1024
 """Bytes waiting to be sent above which the receiver is told to stop writing."""
 PIECE = 2 * 1024
 """Bytes of a body in tiny chunks that are read in one turn of the event loop."""
-LAST_PIECE = 64 * 1024
-LAST_SIZE = 8 * 1024 * 1024
-"""Bytes of a response that are read after the connection broke; the kernel holds fewer."""
 FINISH_LIMIT = 10.0
 """Seconds that a server gets to take the rest of a tunnel that has ended."""
 
@@ -275,7 +271,7 @@ class ClientConnection(asyncio.Protocol):
         """Tell the receiver of an exchange."""
         transport, self._transport = self._transport, None
         if exc is not None and self.state is BUSY and transport is not None:
-            exc = self._read_last(transport, exc)
+            exc = read_last(transport, self._take_last, exc)
         if self._late:
             late = bytes(self._late)
             self._late.clear()
@@ -298,36 +294,13 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._close()
 
-    def _read_last(self, transport: asyncio.Transport, lost: Exception) -> Exception | None:
-        """Read what the server sent before it closed; return None at the end of its bytes, else the error.
-
-        A server that responds in the middle of an upload, and closes, breaks the connection for whoever still writes:
-        the event loop gives it up at the failed write, with the response unread in the kernel.
-        """
-        if transport.get_extra_info("ssl_object") is not None:
-            return lost  # what the kernel holds is encrypted
-        sock: socket.socket | None = transport.get_extra_info("socket")
-        if sock is None:
-            return lost
-        read = 0
-        while read < LAST_SIZE:
-            try:
-                data = os.read(sock.fileno(), LAST_PIECE)
-            except ConnectionResetError as error:
-                # From a unix socket nothing gets lost: the server closed, and had not read everything.
-                return None if sock.family == socket.AF_UNIX else error
-            except OSError as error:
-                return error
-            if not data:
-                return None
-            read += len(data)
-            if self._late:
-                self._late += data
-            else:
-                self.data_received(data)
-            if self.state is not BUSY:
-                break
-        return lost
+    def _take_last(self, data: bytes) -> bool:
+        """Read a piece of a broken connection; return whether more is wanted."""
+        if self._late:
+            self._late += data
+        else:
+            self.data_received(data)
+        return self.state is BUSY
 
     def pause_writing(self) -> None:
         """Tell the receiver that the server does not keep up."""
