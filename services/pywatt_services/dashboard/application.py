@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from pywatt_services.dashboard.guard import Guard
 from pywatt_services.dashboard.live_services import LiveServices
-from pywatt_services.dashboard.routes import add_routes
+from pywatt_services.dashboard.routes import app_routes
 from pywatt_services.dashboard.web_files import WebFiles
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ async def open_dashboard(source: DashboardSource) -> AsyncIterator[Application]:
     async with asyncio.TaskGroup() as tasks:
         services = LiveServices(source.ask)
         running = [tasks.create_task(services.run())]
-        add_routes(app, source, services)
+        app.register_blueprint(app_routes(source, services))
         WebFiles.load().serve(app)
         try:
             yield cast("Application", app)

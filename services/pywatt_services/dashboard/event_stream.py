@@ -17,7 +17,12 @@ KEEP_ALIVE_SECONDS = 15.0
 
 def event_stream(events: AsyncGenerator[Event, None]) -> Response:
     """Return a response that sends the events until its client leaves."""
-    response = Response(cast("Any", encoded(events)), content_type="text/event-stream; charset=utf-8")
+    return streamed(encoded(events))
+
+
+def streamed(body: AsyncIterator[bytes]) -> Response:
+    """Return a response of events that are encoded already."""
+    response = Response(cast("Any", body), content_type="text/event-stream; charset=utf-8")
     response.timeout = None
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"

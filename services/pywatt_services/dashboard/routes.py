@@ -2,26 +2,36 @@
 
 GET  /api/v1/dashboard            the app, and what this dashboard may do
 GET  /api/v1/services/events      server-sent events: `services`, at once and about every second
+GET  /api/v1/logs/batches         server-sent events: `logs`, for the parameters of /api/v1/logs
 """
 
 from __future__ import annotations
 
+import time
+from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quart import Quart, Response
+from quart import Blueprint, Response, request
 
 from pywatt import __version__
-from pywatt_services.dashboard.event_stream import event_stream
+from pywatt.control.error_json import to_json
+from pywatt.control.log_stream import is_kept, log_lines, log_query
+from pywatt.errors import ControlError, PywattError
+from pywatt.logs.history import history_of
+from pywatt_services.dashboard.event_stream import event_stream, streamed
+from pywatt_services.dashboard.log_batches import BATCH_LINES, log_batches
 
 if TYPE_CHECKING:
     from pywatt.control.dashboard_host import DashboardSource
     from pywatt_services.dashboard.live_services import LiveServices
 
 
-def add_routes(app: Quart, source: DashboardSource, services: LiveServices) -> None:
-    """Add them to an application."""
+def app_routes(source: DashboardSource, services: LiveServices) -> Blueprint:
+    """Return the routes."""
+    routes = Blueprint("dashboard", __name__)
 
-    @app.get("/api/v1/dashboard")
+    @routes.get("/api/v1/dashboard")
     async def about() -> dict[str, Any]:
         return {
             "app": source.app_name,
@@ -30,6 +40,23 @@ def add_routes(app: Quart, source: DashboardSource, services: LiveServices) -> N
             "readOnly": source.config.read_only,
         }
 
-    @app.get("/api/v1/services/events")
+    @routes.get("/api/v1/services/events")
     async def live() -> Response:
         return event_stream(services.watch())
+
+    @routes.get("/api/v1/logs/batches")
+    async def logs() -> Response | tuple[dict[str, Any], int]:
+        answer = await source.ask("metadata", {})
+        if answer.error is not None:
+            return {"error": dict(answer.error)}, HTTPStatus.CONFLICT
+        folder = history_of(answer.result["name"], Path(answer.result["root"]), source.env).folder
+        try:
+            if not is_kept(folder):
+                raise ControlError("the app keeps no log", hint="remove logger.history: false from the root file")
+            query = log_query(request.args.to_dict(flat=False))
+        except PywattError as error:
+            return {"error": to_json(error)}, HTTPStatus.BAD_REQUEST
+        lines = log_lines(folder, query, stopping=lambda: False, after=request.headers.get("last-event-id"))
+        return streamed(log_batches(lines, time.monotonic, first=query.lines or BATCH_LINES))
+
+    return routes

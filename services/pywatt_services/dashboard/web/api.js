@@ -41,8 +41,8 @@ export class ApiError extends Error {
   }
 }
 
-async function request(method, path, body, signal) {
-  const headers = { Authorization: `Bearer ${token}` };
+async function request(method, path, body, signal, more = {}) {
+  const headers = { Authorization: `Bearer ${token}`, ...more };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
@@ -77,20 +77,22 @@ export async function download(path) {
   return (await request("GET", path)).blob();
 }
 
-// Follows a stream until the returned function is called; `onState` gets "live" or "away".
+// Follows a stream until the returned function is called; `onState` gets "live", "away", or "refused" and an error.
 export function follow(path, onEvent, onState = () => {}) {
   const ending = new AbortController();
+  const place = { id: "" };
   let pause = FIRST_PAUSE;
   (async () => {
     while (!ending.signal.aborted) {
       try {
-        const response = await request("GET", path, undefined, ending.signal);
+        const known = place.id ? { "Last-Event-ID": place.id } : {};
+        const response = await request("GET", path, undefined, ending.signal, known);
         onState("live");
         pause = FIRST_PAUSE;
-        await readEvents(response.body.getReader(), onEvent);
+        await readEvents(response.body.getReader(), onEvent, place);
       } catch (error) {
         if (ending.signal.aborted) return;
-        if (error.status === 401 || error.status === 404) return onState("away");
+        if (error.status >= 400 && error.status < 500) return onState("refused", error);
       }
       onState("away");
       await new Promise((resolve) => setTimeout(resolve, pause));
@@ -100,7 +102,7 @@ export function follow(path, onEvent, onState = () => {}) {
   return () => ending.abort();
 }
 
-async function readEvents(reader, onEvent) {
+async function readEvents(reader, onEvent, place) {
   const decoder = new TextDecoder();
   let rest = "";
   for (;;) {
@@ -115,6 +117,7 @@ async function readEvents(reader, onEvent) {
       for (const line of block.split("\n")) {
         if (line.startsWith("event: ")) name = line.slice(7);
         else if (line.startsWith("data: ")) data += line.slice(6);
+        else if (line.startsWith("id: ")) place.id = line.slice(4);
       }
       if (data) onEvent(name, JSON.parse(data));
     }

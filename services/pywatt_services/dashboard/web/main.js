@@ -4,10 +4,12 @@ import { h, html, render, useEffect, useState } from "./vendor/htm-preact-3.1.1.
 import { follow, get, hasToken, useToken, whenRefused } from "./api.js";
 import { Messages } from "./parts/messages.js";
 import { KeyHelp } from "./parts/key_help.js";
+import { LogsView } from "./views/logs.js";
 import { ServicesView } from "./views/services.js";
 
 const VIEWS = [
   { path: "services", name: "Services", View: ServicesView, icon: "M3 4h14v5H3zM3 11h14v5H3zM6 6.5h.01M6 13.5h.01" },
+  { path: "logs", name: "Logs", View: LogsView, icon: "M3 5h14M3 10h14M3 15h9" },
 ];
 
 function place() {
