@@ -5,10 +5,11 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from pywatt_kafka.records import Message, Offset, TopicPartition
+from pywatt_kafka.records import Offset, TopicPartition
 
 if TYPE_CHECKING:
     from pywatt_kafka.consuming.commit_queue import CommitQueue
+    from pywatt_kafka.consuming.stream_message import Record
 
 
 class Tenure(enum.Enum):
@@ -43,7 +44,7 @@ class AssignedPartition:
         self.tenure = HELD
         self.epoch = 0
         """Raised whenever reading does not go on where it was: records that were fetched before are dropped."""
-        self.yielded: Message | None = None
+        self.yielded: Record | None = None
         """The last record that was handed out."""
         self._start = start
 

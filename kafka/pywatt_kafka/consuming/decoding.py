@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.consuming.assigned_partition import AssignedPartition
-from pywatt_kafka.consuming.stream_message import StreamMessage
+from pywatt_kafka.consuming.stream_message import StreamMessage, items_of
 from pywatt_kafka.errors import SerializationFailed
 from pywatt_kafka.processing.dead_letter_writer import DeadLetterWriter, failure_of
 from pywatt_kafka.producing.producer import Producer
@@ -36,6 +36,10 @@ class Decoder(Generic[K, V]):
         self.deserializers = deserializers
         self._policy = policy
         self.dead_letters = dead_letters
+
+    def prepared(self, messages: Sequence[Message], partition: AssignedPartition) -> Iterator[Any]:
+        """Return records as items if nothing is to be deserialized, else as messages for `decode`."""
+        return items_of(messages, partition) if self.deserializers is None else iter(messages)
 
     async def decode(self, partition: AssignedPartition, message: Message) -> StreamMessage[K, V] | None:
         """Return the item of a record; None for one that is passed over. Raises SerializationFailed."""

@@ -18,14 +18,14 @@ import anyio
 
 from pywatt_kafka.backoff import backoff
 from pywatt_kafka.consuming.assigned_partition import HELD, LOST, AssignedPartition
-from pywatt_kafka.consuming.stream_message import StreamMessage
+from pywatt_kafka.consuming.stream_message import Record, StreamMessage, message_of
 from pywatt_kafka.errors import CommitFailed, KafkaError
 from pywatt_kafka.processing.commit_metadata import NO_PROGRESS, AttemptRecord, decode, encode
 from pywatt_kafka.processing.dead_letter_writer import DeadLetterWriter, Failure, failure_of
 from pywatt_kafka.processing.delay_queue import DelayQueue
 from pywatt_kafka.processing.key_queues import RUNNING, KeyQueue, KeyQueues
 from pywatt_kafka.processing.offset_tracker import OffsetTracker
-from pywatt_kafka.records import Message, Offset, TopicPartition
+from pywatt_kafka.records import Offset, TopicPartition
 
 Order: TypeAlias = Literal["key", "partition", "none"]
 """Records that are processed one after the other: those of a key, of a partition, or none."""
@@ -48,7 +48,7 @@ class _Job(Generic[K, V]):
     """A record on its way through the handler."""
 
     item: StreamMessage[K, V]
-    record: Message
+    record: Record
     tracker: OffsetTracker
     attempts: int = 0
     failures: tuple[Failure, ...] = ()
@@ -57,7 +57,7 @@ class _Job(Generic[K, V]):
 class Source(Protocol[K, V]):
     """The stream, as the processor uses it."""
 
-    async def next_items(self) -> Sequence[tuple[StreamMessage[K, V] | None, Message, AssignedPartition]] | None:
+    async def next_items(self) -> Sequence[tuple[StreamMessage[K, V] | None, Record, AssignedPartition]] | None:
         """Return the next records with their items (None: to be passed over); None when the stream is closed."""
         ...
 
@@ -175,7 +175,7 @@ class Processor(Generic[K, V]):
                     self._full.add(partition)
                     self._source.pause_full(partition.place)
 
-    def _take(self, item: StreamMessage[K, V] | None, record: Message, partition: AssignedPartition) -> None:
+    def _take(self, item: StreamMessage[K, V] | None, record: Record, partition: AssignedPartition) -> None:
         offset = record.offset
         tracker = self._trackers.get(partition)
         if tracker is not None and tracker.next is not None and offset < tracker.next:
@@ -194,7 +194,7 @@ class Processor(Generic[K, V]):
                 job.attempts = before.attempts
             self._queues.add(partition, self._key(record), job)
 
-    def _key(self, record: Message) -> Hashable:
+    def _key(self, record: Record) -> Hashable:
         if self._order == "partition":
             return None
         return record.offset if self._order == "none" or record.key is None else record.key
@@ -239,7 +239,7 @@ class Processor(Generic[K, V]):
             error.add_note(f"while processing {topic}[{partition}] at offset {offset}, after {job.attempts} attempts")
             raise error
         letters = await self._letters()
-        await letters.write(self._dlq, job.record, job.failures, attempts=job.attempts)
+        await letters.write(self._dlq, message_of(job.record), job.failures, attempts=job.attempts)
         self._finished(queue, job)
 
     def _finished(self, queue: KeyQueue[_Job[K, V]], job: _Job[K, V]) -> None:

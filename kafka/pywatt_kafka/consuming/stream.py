@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 import anyio
@@ -25,7 +26,7 @@ from pywatt_kafka.consuming.message_batch import MessageBatch
 from pywatt_kafka.consuming.processor import DRAIN_LIMIT, Handler, Order, Processor
 from pywatt_kafka.consuming.start_positions import Fallback, Mode
 from pywatt_kafka.consuming.stream_events import EventHandler, EventName, StreamEvents
-from pywatt_kafka.consuming.stream_message import StreamMessage
+from pywatt_kafka.consuming.stream_message import Record, StreamMessage
 from pywatt_kafka.errors import CommitFailed, KafkaError, SerializationFailed
 from pywatt_kafka.records import Message, Offset, TopicPartition
 
@@ -38,7 +39,7 @@ CLOSE_LIMIT = 5.0  # seconds for the last commits
 
 K = TypeVar("K")
 V = TypeVar("V")
-Taken: TypeAlias = tuple[StreamMessage[K, V] | None, Message, AssignedPartition]
+Taken: TypeAlias = tuple[StreamMessage[K, V] | None, Record, AssignedPartition]
 
 
 class ConsumerStream(Generic[K, V]):
@@ -69,9 +70,9 @@ class ConsumerStream(Generic[K, V]):
         self._context = ContextTask(self._live())
         self._lifecycle = Lifecycle(f"stream of {reader.group_id}")
         self._tasks: TaskGroup
-        self._fetched: deque[tuple[AssignedPartition, int, Iterator[Message]]] = deque()
-        """Records to hand out, with the epoch of their partition when they were fetched. The rest of the first ones is
-        kept when an iteration is left, for the next one."""
+        self._fetched: deque[tuple[AssignedPartition, int, Iterator[Any]]] = deque()
+        """Items, or messages to deserialize, with the epoch of their partition when they were fetched. The rest of the
+        first ones is kept when an iteration is left, for the next one."""
         self._fetching = False
         self._processor: Processor[K, V] | None = None
         self._events = StreamEvents(self._assignments)
@@ -120,23 +121,22 @@ class ConsumerStream(Generic[K, V]):
         waiting does not help against; iterating again continues at the same record.
         """
         self._lifecycle.check()
-        new, fetched = tuple.__new__, self._fetched
-        decode = None if self._decoder.deserializers is None else self._decoder.decode
+        fetched = self._fetched
+        decodes = self._decoder.deserializers is not None
         while await self._ready():
-            partition, epoch, messages = fetched[0]
-            for message in messages:
+            partition, epoch, records = fetched[0]
+            for record in records:
                 if partition.epoch != epoch:
                     break
-                if decode is None:
-                    item: Any = new(StreamMessage, (*message, partition))
-                else:
-                    item = await self._decoded(partition, message)
+                item = record
+                if decodes:
+                    item = await self._decoded(partition, item)
                     if partition.epoch != epoch:
                         break
-                partition.yielded = message
+                partition.yielded = record
                 if item is not None:
                     yield item
-            if fetched and fetched[0][2] is messages:
+            if fetched and fetched[0][2] is records:
                 fetched.popleft()
 
     async def batches(self, size: int, timeout: float = BATCH_TIMEOUT) -> AsyncIterator[MessageBatch[K, V]]:
@@ -150,7 +150,11 @@ class ConsumerStream(Generic[K, V]):
             batch: MessageBatch[K, V] = MessageBatch()
             deadline: float | None = None
             while len(batch) < size and await self._ready(deadline):
-                batch.extend(item for item, _, _ in await self._items(size - len(batch)) if item is not None)
+                room = size - len(batch)
+                if self._decoder.deserializers is None:
+                    batch += self._plain_items(room)
+                else:
+                    batch += [item for item, _, _ in await self._items(room) if item is not None]
                 if deadline is None and batch:
                     deadline = clock() + timeout
             batch.drop_lost()
@@ -263,27 +267,36 @@ class ConsumerStream(Generic[K, V]):
 
     async def _items(self, limit: int) -> Sequence[Taken[K, V]]:
         """Take up to `limit` of the records that are at hand, with their items; None for those to be passed over."""
+        if self._decoder.deserializers is None:
+            return [(item, item, item.assigned) for item in self._plain_items(limit)]
         partition, epoch, messages = self._fetched[0]
-        decode = self._decoder.deserializers is not None
         found: list[Taken[K, V]] = []
         for message in messages:
             if partition.epoch != epoch:
                 return found
-            item: Any = StreamMessage(*message, partition)
-            if decode:
-                try:
-                    item = await self._decoded(partition, message)
-                except SerializationFailed:
-                    if found:
-                        return found  # the next call raises it again
-                    raise
-                if partition.epoch != epoch:
-                    return found
+            try:
+                item = await self._decoded(partition, message)
+            except SerializationFailed:
+                if found:
+                    return found  # the next call raises it again
+                raise
+            if partition.epoch != epoch:
+                return found
             partition.yielded = message
             found.append((item, message, partition))
             if len(found) == limit:
                 return found
         self._fetched.popleft()
+        return found
+
+    def _plain_items(self, limit: int) -> list[StreamMessage[K, V]]:
+        """Take up to `limit` of the records that are at hand, whose keys and values stay bytes."""
+        partition, _, items = self._fetched[0]
+        found: list[Any] = list(islice(items, limit))
+        if found:
+            partition.yielded = found[-1]
+        if len(found) < limit:
+            self._fetched.popleft()
         return found
 
     async def _ready(self, deadline: float | None = None) -> bool:
@@ -338,7 +351,7 @@ class ConsumerStream(Generic[K, V]):
                 continue
             if position is not None and messages[0].offset < position:
                 partition = assignments.begin_again(partition)
-            self._fetched.append((partition, partition.epoch, iter(messages)))
+            self._fetched.append((partition, partition.epoch, self._decoder.prepared(messages, partition)))
 
     async def _send(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         await self._reader.commit(offsets)

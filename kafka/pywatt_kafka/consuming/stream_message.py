@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Coroutine, Iterator, Sequence
+from itertools import repeat
+from operator import add
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from pywatt_kafka.consuming.assigned_partition import HELD, LOST, AssignedPartition
 from pywatt_kafka.consuming.group_reader import GroupReader
-from pywatt_kafka.records import Header, Offset, TopicPartition
+from pywatt_kafka.rdkafka.native_messages import NativeFields, NativeMessages, Stored
+from pywatt_kafka.records import Header, Message, Offset, TopicPartition
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -62,3 +65,38 @@ class StreamMessage(NamedTuple, Generic[K, V]):
             f"StreamMessage(topic={self.topic!r}, partition={self.partition}, offset={self.offset}, key={self.key!r}, "
             f"value={self.value!r}, headers={self.headers!r}, timestamp={self.timestamp})"
         )
+
+
+class _FromFields(tuple[Any, ...]):
+    __slots__ = ()
+    __new__ = tuple.__new__  # not the named tuple's, which is Python
+
+
+class _Item(_FromFields, StreamMessage[Any, Any]):
+    """A StreamMessage that is made from one tuple with its fields."""
+
+    __slots__ = ()
+
+
+class _NativeItem(NativeFields, StreamMessage[Any, Any]):  # type: ignore[misc]
+    """A StreamMessage of a native record of librdkafka."""
+
+    __slots__ = ()
+    assigned: AssignedPartition = Stored.extra  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+def items_of(messages: Sequence[Message], partition: AssignedPartition) -> Iterator[StreamMessage[Any, Any]]:
+    """Return the items of records whose keys and values stay bytes; made in C, which halves the cost of iterating."""
+    if isinstance(messages, NativeMessages):
+        return messages.extended(_NativeItem, partition)
+    fields: Any = map(add, messages, repeat((partition,)))  # pyright: ignore[reportArgumentType]
+    return map(_Item, fields)
+
+
+Record: TypeAlias = Message | StreamMessage[Any, Any]
+"""A record whose key and value are bytes."""
+
+
+def message_of(record: Record) -> Message:
+    """Return a record without its assignment."""
+    return record if isinstance(record, Message) else Message(*record[:-1])

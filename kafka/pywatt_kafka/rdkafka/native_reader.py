@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pywatt_kafka.errors import KafkaError
@@ -13,7 +13,7 @@ from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.commits import Commits
 from pywatt_kafka.rdkafka.errors import translate, translated
 from pywatt_kafka.rdkafka.reached_ends import EndReached, Polled, ReachedEnds
-from pywatt_kafka.rdkafka.records import by_partition, faulty, messages_from, native
+from pywatt_kafka.rdkafka.records import by_partition, faulty, native
 from pywatt_kafka.records import TopicPartition
 
 logger = logging.getLogger("pywatt_kafka")
@@ -79,7 +79,7 @@ class NativeReader:
                 else:
                     self._handle_error(error)
             records = [record for record in records if record.error() is None]
-        batches = by_partition(messages_from(records)) if records else {}
+        batches = by_partition(records, self.owned) if records else {}
         for place, messages in batches.items():
             self.polled_to[place] = messages[-1].offset + 1
         return Polled(batches, ends), len(records)
@@ -93,20 +93,22 @@ class NativeReader:
         """Return whether a poll will tell the result of a commit."""
         return bool(self.commits)
 
-    def _records(self, timeout: float, max_records: int) -> Sequence[Any]:
+    def _records(self, timeout: float, max_records: int) -> list[Any]:
         self._polling = True
         first: Any = None
         try:
             first = self.consumer.poll(timeout)
             if first is None or max_records == 1:
-                return () if first is None else (first,)
+                return [] if first is None else [first]
             # with a timeout it would wait until it has all of them
-            return (first, *self.consumer.consume(max_records - 1, 0))
+            records: list[Any] = self.consumer.consume(max_records - 1, 0)
+            records.insert(0, first)
+            return records
         except _RebalancedError:
             if first is None or not self.incremental:
-                return ()  # the records of this poll are read again
+                return []  # the records of this poll are read again
             self._read_again(first)
-            return (first,)
+            return [first]
         finally:
             self._polling = False
 

@@ -6,10 +6,11 @@ loop seeks or takes a new assignment, and only once the records before it were r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pywatt_kafka.records import Message, TopicPartition
+from pywatt_kafka.rdkafka.native_messages import NativeMessages
+from pywatt_kafka.records import TopicPartition
 
 
 class EndReached(NamedTuple):
@@ -23,7 +24,7 @@ class EndReached(NamedTuple):
 class Polled(NamedTuple):
     """Records and events of one poll."""
 
-    batches: Mapping[TopicPartition, Sequence[Message]]
+    batches: Mapping[TopicPartition, NativeMessages]
     ends: Mapping[TopicPartition, EndReached]
 
 

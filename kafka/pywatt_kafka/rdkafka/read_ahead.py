@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from pywatt_kafka.rdkafka.native_messages import NativeMessages
 from pywatt_kafka.rdkafka.reached_ends import EndReached, Polled, ReachedEnds
 from pywatt_kafka.records import Message, TopicPartition
 
@@ -21,7 +22,7 @@ class ReadAhead:
         self._reached = reached
         self._paused = paused
         self._owned: set[TopicPartition] = set()
-        self._records: dict[TopicPartition, Sequence[Message]] = {}
+        self._records: dict[TopicPartition, NativeMessages] = {}
         self._ends: dict[TopicPartition, EndReached] = {}
         self._seeks: dict[TopicPartition, object] = {}
         """The last seek of each partition that the thread has not carried out: what it reads before is not wanted."""
@@ -46,7 +47,7 @@ class ReadAhead:
             if place not in self._owned or place in self._seeks:
                 self.taken(len(messages))
             elif (kept := self._records.get(place)) is not None:
-                self._records[place] = [*kept, *messages]
+                self._records[place] = kept.followed_by(messages)
             else:
                 self._records[place] = messages
         for place, end in polled.ends.items():

@@ -18,7 +18,7 @@ from pywatt_kafka.engine.share_group import Acknowledgement, AcquiredRecord, Pla
 from pywatt_kafka.errors import CommitFailed, KafkaError, KafkaUnavailable, MissingDependency
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translate, translated
-from pywatt_kafka.rdkafka.records import messages_from
+from pywatt_kafka.rdkafka.records import message_from
 from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT, client_settings
 from pywatt_kafka.security.options import Security
 
@@ -201,7 +201,7 @@ class RdkafkaShareGroup:
             if (failure := record.error()) is not None:
                 self._fail(translate(failure, during=f"reading as a member of share group {group}"))
                 continue
-            (message,) = messages_from([record])
+            message = message_from(record)
             self._held.add((message.topic, message.partition, message.offset))
             found.append(AcquiredRecord(message, record.delivery_count() or 1))
         if found:
