@@ -43,9 +43,10 @@ class Decoder(Generic[K, V]):
 
     async def decode(self, partition: AssignedPartition, message: Message) -> StreamMessage[K, V] | None:
         """Return the item of a record; None for one that is passed over. Raises SerializationFailed."""
-        topic, number, offset, key, value, headers, timestamp = message
-        fields: Any = key, value
-        if self.deserializers is not None:
+        fields: Any
+        if self.deserializers is None:
+            fields = message.key, message.value
+        else:
             try:
                 fields = from_bytes(self.deserializers, message)
                 if type(fields) is not tuple:
@@ -55,7 +56,8 @@ class Decoder(Generic[K, V]):
                     raise
                 await pass_over(message, error, self._policy, self.dead_letters)
                 return None
-        return StreamMessage(topic, number, offset, fields[0], fields[1], headers, timestamp, partition)
+        (topic, number), (key, value) = partition.place, fields
+        return StreamMessage(topic, number, message.offset, key, value, message.headers, message.timestamp, partition)
 
 
 async def pass_over(
