@@ -27,10 +27,10 @@ from pywatt_kafka.rdkafka import watermarks
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translated
 from pywatt_kafka.rdkafka.group_member import group_member
-from pywatt_kafka.rdkafka.native_reader import NativeReader
 from pywatt_kafka.rdkafka.poller import Poller
-from pywatt_kafka.rdkafka.reached_ends import ReachedEnds
-from pywatt_kafka.rdkafka.read_ahead import ReadAhead
+from pywatt_kafka.rdkafka.reading.native_reader import NativeReader
+from pywatt_kafka.rdkafka.reading.reached_ends import ReachedEnds
+from pywatt_kafka.rdkafka.reading.read_ahead import ReadAhead
 from pywatt_kafka.rdkafka.records import native
 from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT
 from pywatt_kafka.rdkafka.settings.consumer import consumer_settings, is_incremental

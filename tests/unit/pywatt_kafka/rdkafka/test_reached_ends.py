@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pywatt_kafka.rdkafka.reached_ends import ReachedEnds
+from pywatt_kafka.rdkafka.reading.reached_ends import ReachedEnds
 from pywatt_kafka.records import TopicPartition
 
 ONE, TWO = TopicPartition("orders", 0), TopicPartition("orders", 1)

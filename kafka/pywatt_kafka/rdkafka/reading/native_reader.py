@@ -10,9 +10,9 @@ from typing import Any
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.rdkafka import watermarks
 from pywatt_kafka.rdkafka.client_health import ClientHealth
-from pywatt_kafka.rdkafka.commits import Commits
 from pywatt_kafka.rdkafka.errors import translate, translated
-from pywatt_kafka.rdkafka.reached_ends import EndReached, Polled, ReachedEnds
+from pywatt_kafka.rdkafka.reading.commits import Commits
+from pywatt_kafka.rdkafka.reading.reached_ends import EndReached, Polled, ReachedEnds
 from pywatt_kafka.rdkafka.records import by_partition, faulty, native
 from pywatt_kafka.records import TopicPartition
 

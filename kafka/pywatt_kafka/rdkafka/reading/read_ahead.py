@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from pywatt_kafka.rdkafka.native_messages import NativeMessages
-from pywatt_kafka.rdkafka.reached_ends import EndReached, Polled, ReachedEnds
+from pywatt_kafka.rdkafka.reading.reached_ends import EndReached, Polled, ReachedEnds
 from pywatt_kafka.records import Message, TopicPartition
 
 
