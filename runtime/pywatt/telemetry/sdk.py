@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -13,7 +13,16 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import (
+    Link,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+    set_span_in_context,
+)
 
 from pywatt.telemetry.exporters import span_processor
 from pywatt.telemetry.http_attributes import hidden_path, host_and_port, method_attributes, span_name
@@ -104,18 +113,38 @@ class SdkSpans:
         context = extract(fields)
         return SdkSpan(self.start(name, SpanKind.SERVER, context, attributes, trace_id), context)
 
+    def producer(self, name: str, fields: Fields, attributes: Attributes, trace_id: int = 0) -> SdkSpan:
+        """Begin a span of kind PRODUCER."""
+        return SdkSpan(self.start(name, SpanKind.PRODUCER, extract(fields), attributes, trace_id))
+
+    def consumer(
+        self, name: str, fields: Fields, links: Iterable[TraceContext], attributes: Attributes, trace_id: int = 0
+    ) -> SdkSpan:
+        """Begin a span of kind CONSUMER."""
+        context = extract(fields)
+        to = [Link(_span_context(each)) for each in links]
+        return SdkSpan(self.start(name, SpanKind.CONSUMER, context, attributes, trace_id, to), context)
+
     def client(self, name: str, parent: Span | None, attributes: Attributes) -> SdkSpan:
         """Begin a span of kind CLIENT."""
         context = parent.as_current() if isinstance(parent, SdkSpan) else None
         return SdkSpan(self.start(name, SpanKind.CLIENT, context, attributes))
 
-    def start(self, name: str, kind: Any, context: Any, attributes: Attributes, trace_id: int = 0) -> Any:
+    def start(
+        self, name: str, kind: Any, context: Any, attributes: Attributes, trace_id: int = 0, links: Sequence[Any] = ()
+    ) -> Any:
         """Begin a span of any kind and return OpenTelemetry's object. `context`: None: the current one."""
         _chosen.trace_id = trace_id
         try:
-            return self._tracer.start_span(name, context=context, kind=kind, attributes=attributes)
+            return self._tracer.start_span(name, context=context, kind=kind, attributes=attributes, links=links)
         finally:
             _chosen.trace_id = 0
+
+
+def _span_context(context: TraceContext) -> Any:
+    state = TraceState.from_header([context.tracestate]) if context.tracestate else None
+    ids = int(context.trace_id, 16), int(context.span_id, 16)
+    return SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(context.flags), trace_state=state)
 
 
 def extract(fields: Fields) -> Any:

@@ -5,7 +5,7 @@ Nothing here imports OpenTelemetry: `pywatt.telemetry.sdk` makes the spans, wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -49,6 +49,16 @@ class Spans(Protocol):
 
         `trace_id`: of a trace that begins here and is sampled; 0: not decided yet.
         """
+        ...
+
+    def producer(self, name: str, fields: Fields, attributes: Attributes, trace_id: int = 0) -> Span:
+        """Begin a span of kind PRODUCER; arguments as for `server`."""
+        ...
+
+    def consumer(
+        self, name: str, fields: Fields, links: Iterable[TraceContext], attributes: Attributes, trace_id: int = 0
+    ) -> Span:
+        """Begin a span of kind CONSUMER; `fields`, `trace_id` as for `server`."""
         ...
 
     def client(self, name: str, parent: Span | None, attributes: Attributes) -> Span:

@@ -16,6 +16,7 @@ from uuid import uuid4
 import anyio
 from anyio.abc import TaskGroup
 
+from pywatt.telemetry.messaging import TRACE_HEADERS
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import Message, RecordPosition
@@ -40,6 +41,7 @@ from pywatt_services.kafka_hooks.wire.headers import (
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
+_TRACE = frozenset(name.encode() for name in TRACE_HEADERS)
 READY_LIMIT = 3.0  # seconds that a request waits, right after the start, until replies are being read
 
 
@@ -191,11 +193,12 @@ class RequestReply:
 def request_headers(
     correlation_id: str, *, params: Mapping[str, str], query: bytes, headers: RawHeaders
 ) -> list[tuple[str, bytes]]:
-    """Return the headers of a request's record: of its content, correlation id, parameters and query only."""
+    """Return the headers of a request's record: of its content, trace, correlation id, parameters and query."""
     result = [(CONTENT_TYPE, value) for name, value in headers if name == b"content-type"][:1]
     if codings := codings_of(headers):
         result.append((CONTENT_ENCODING, b", ".join(codings)))
     result.append((CORRELATION_ID, correlation_id.encode()))
+    result += [(name.decode(), value) for name, value in headers if name in _TRACE]
     if params:
         result.append((PATH_PARAMS, _json(params)))
     if fields := query_fields(query):

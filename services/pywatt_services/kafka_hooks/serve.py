@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from time import monotonic
 
@@ -18,6 +19,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from pywatt.errors import MissingExtra, StartError
 from pywatt.service_type import ServiceContext, StopRequest
+from pywatt.telemetry.tracing import active_tracing
 from pywatt.worker.asgi.drain import drain
 from pywatt.worker.heartbeat import KAFKA_LAG
 from pywatt_kafka.admin.topics import ensure_topics
@@ -29,6 +31,7 @@ from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.producing.producer import MAX_REQUEST_BYTES, Producer
 from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
+from pywatt_kafka.tracing.attributes import naming_mode
 from pywatt_services.kafka_hooks.admin.admin_api import AdminApi
 from pywatt_services.kafka_hooks.admin.dead_letter_api import DeadLetterApi
 from pywatt_services.kafka_hooks.auth.admission import Admission
@@ -40,6 +43,8 @@ from pywatt_services.kafka_hooks.connection_health import ConnectionHealth
 from pywatt_services.kafka_hooks.consuming.member_id_lock import legal_kafka_name
 from pywatt_services.kafka_hooks.delivering.delivery_pipeline import DeliveryPipeline
 from pywatt_services.kafka_hooks.delivering.share_pipeline import SharePipeline
+from pywatt_services.kafka_hooks.delivering.target_caller import Caller, MakeCaller
+from pywatt_services.kafka_hooks.delivering.undelivered_writer import RecordWriter
 from pywatt_services.kafka_hooks.http.peer_workers import PeerWorkers, ask_peers
 from pywatt_services.kafka_hooks.http.routes import Routes
 from pywatt_services.kafka_hooks.http.server import HooksServer
@@ -49,6 +54,9 @@ from pywatt_services.kafka_hooks.publishing.idempotency_shards import PATHS, Ide
 from pywatt_services.kafka_hooks.publishing.publisher import Publisher
 from pywatt_services.kafka_hooks.request_reply import RequestReply
 from pywatt_services.kafka_hooks.request_router import RequestRouter
+from pywatt_services.kafka_hooks.tracing.traced_caller import TracedCaller
+from pywatt_services.kafka_hooks.tracing.traced_publisher import TracedPublisher
+from pywatt_services.kafka_hooks.tracing.traced_writer import TracedWriter
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 
@@ -96,6 +104,8 @@ class _ServiceWorker:
         self._largest_record = max(MAX_REQUEST_BYTES, options.publish.body_limit + RECORD_MARGIN)
         self._connection_health = ConnectionHealth(context.degraded)
         self._topics_are_there = asyncio.Event()
+        self._tracing = active_tracing()
+        self._naming = naming_mode(context.env)
 
     async def run(self) -> None:
         """Open everything, serve, and end it in reverse: HTTP and deliveries together, writing to Kafka last."""
@@ -112,9 +122,7 @@ class _ServiceWorker:
             anyio.create_task_group() as background,
         ):
             auth = self._options.auth
-            publisher = Publisher(
-                producer, self._options.publish, secret_headers=() if auth is None else (auth.header,)
-            )
+            publisher = self._publisher(producer, () if auth is None else (auth.header,))
             shards = IdempotencyShards(
                 self._context,
                 self._context.service.id,
@@ -157,11 +165,30 @@ class _ServiceWorker:
                 await self._serve(router, shards)
             background.cancel_scope.cancel()
 
+    def _publisher(self, producer: Producer, secret_headers: tuple[str, ...]) -> Publisher:
+        """Return the publishing half, with spans if this worker makes any."""
+        tracing = self._tracing
+        if tracing is None:
+            return Publisher(producer, self._options.publish, secret_headers=secret_headers)
+        return TracedPublisher(
+            producer,
+            self._options.publish,
+            secret_headers=secret_headers,
+            tracing=tracing,
+            mode=self._naming,
+        )
+
     def _pipeline(self, writer: Producer, metrics: DeliveryMetrics) -> DeliveryPipeline | SharePipeline | None:
         """Return the delivering half; None without topics to deliver."""
         consumer = self._options.consumer
         if consumer is None:
             return None
+        tracing = self._tracing
+        make_caller: MakeCaller = Caller
+        written: RecordWriter = writer
+        if tracing is not None:
+            make_caller = partial(TracedCaller, tracing=tracing, mode=self._naming, group=consumer.group_id)
+            written = TracedWriter(writer, tracing, self._naming)
         if consumer.is_share:
             return SharePipeline(
                 self._options,
@@ -172,7 +199,8 @@ class _ServiceWorker:
                 client_id=self._client_id,
                 watch=self._connection_health.watch,
                 on_unread=self._connection_health.refused,
-                writer=writer,
+                writer=written,
+                make_caller=make_caller,
                 largest_record=self._largest_record,
                 metrics=metrics,
             )
@@ -187,7 +215,8 @@ class _ServiceWorker:
             # it waits for its predecessor, which goes only when this worker is ready
             on_waiting=lambda: self._connection_health.leave_out(CONSUMER),
             on_unread=self._connection_health.refused,
-            writer=writer,
+            writer=written,
+            make_caller=make_caller,
             largest_record=self._largest_record,
             metrics=metrics,
         )

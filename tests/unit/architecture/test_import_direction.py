@@ -65,6 +65,7 @@ HOOKS_ALLOWED = {
     "consuming": GROUND | {"config", "webhooks"},
     "sharing": GROUND | {"config", "consuming", "webhooks"},
     "delivering": GROUND | {"config", "consuming", "metrics", "patterns", "sharing", "webhooks"},
+    "tracing": GROUND | {"consuming", "delivering", "http", "metrics", "publishing", "webhooks"},
     "request_reply": GROUND | {"config", "http", "publishing"},
     "admin": GROUND
     | {"config", "consuming", "delivering", "http", "metrics", "publishing", "request_reply", "webhooks"},
@@ -94,6 +95,7 @@ KAFKA_ALLOWED = {
     "dlq": KAFKA_GROUND | {"aiokafka", "connection", "producing", "security"},
     "brokers": KAFKA_GROUND,
     "testing": KAFKA_GROUND | {"brokers", "connection"},
+    "tracing": set[str](),
 }
 """Folders and modules of the Kafka library: the two engines know nothing of each other."""
 

@@ -26,6 +26,7 @@ from pywatt_services.kafka_hooks.consuming.consume_loop import ConsumeLoop
 from pywatt_services.kafka_hooks.consuming.member_id_lock import HeldMemberId, hold, legal_kafka_name, subscription_mark
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.consuming.start_offsets import StartOffsets
+from pywatt_services.kafka_hooks.delivering.target_caller import Caller, MakeCaller
 from pywatt_services.kafka_hooks.delivering.target_factory import make_targets, require_signing
 from pywatt_services.kafka_hooks.delivering.targets import Targets
 from pywatt_services.kafka_hooks.delivering.undelivered_writer import RecordWriter
@@ -60,6 +61,7 @@ class DeliveryPipeline:
         writer: RecordWriter,
         largest_record: int,
         metrics: DeliveryMetrics,
+        make_caller: MakeCaller = Caller,
     ) -> None:
         """`on_status` is told the consumer's status, `on_waiting` that another worker must end before it is created.
 
@@ -76,6 +78,7 @@ class DeliveryPipeline:
         self._on_waiting = on_waiting
         self._on_unread = on_unread
         self._writer = writer
+        self._make_caller = make_caller
         self._largest_record = largest_record
         self._metrics = metrics
         self._is_embedded = is_embedded(brokers, context.env)
@@ -125,6 +128,7 @@ class DeliveryPipeline:
             writer=self._writer,
             largest_record=self._largest_record,
             metrics=self._metrics,
+            make_caller=self._make_caller,
         )
         instance_id = self._instance_id(subscription_mark(targets.names, targets.pattern))
         async with AsyncExitStack() as stack:

@@ -23,6 +23,7 @@ from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_kafka.security.options import Security
 from pywatt_kafka.share_groups.share_consumer import ShareConsumer
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, KafkaHooksOptions
+from pywatt_services.kafka_hooks.delivering.target_caller import Caller, MakeCaller
 from pywatt_services.kafka_hooks.delivering.target_factory import make_targets, require_signing
 from pywatt_services.kafka_hooks.delivering.targets import Targets
 from pywatt_services.kafka_hooks.delivering.undelivered_writer import RecordWriter
@@ -69,6 +70,7 @@ class SharePipeline:
         writer: RecordWriter,
         largest_record: int,
         metrics: DeliveryMetrics,
+        make_caller: MakeCaller = Caller,
     ) -> None:
         """`watch` takes a name and returns what is told the status of a member. `on_unread` is told why records are
         not read, or None.
@@ -84,6 +86,7 @@ class SharePipeline:
         self._watch = watch
         self._on_unread = on_unread
         self._writer = writer
+        self._make_caller = make_caller
         self._largest_record = largest_record
         self._metrics = metrics
         self._share_loop: ShareLoop | None = None
@@ -217,6 +220,7 @@ class SharePipeline:
             writer=self._writer,
             largest_record=self._largest_record,
             metrics=self._metrics,
+            make_caller=self._make_caller,
         )
 
     async def _cancel_at_stop(self, scope: anyio.CancelScope) -> None:

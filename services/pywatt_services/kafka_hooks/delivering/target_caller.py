@@ -237,6 +237,9 @@ class Caller:
         return None
 
 
+MakeCaller = Callable[[WebhookOptions, WebhookClient, TopicMetrics, Callable[[], float]], Caller]
+
+
 class _BegunAttempt:
     """An attempt that ends without a task."""
 

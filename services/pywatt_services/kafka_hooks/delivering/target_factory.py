@@ -13,6 +13,7 @@ from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
 from pywatt_services.kafka_hooks.delivering.retry_topic import BundlingRetryTopicWebhook, RetryTopicWebhook
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
+from pywatt_services.kafka_hooks.delivering.target_caller import Caller, MakeCaller
 from pywatt_services.kafka_hooks.delivering.targets import Targets
 from pywatt_services.kafka_hooks.delivering.undelivered_writer import RecordWriter
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
@@ -37,6 +38,7 @@ def make_targets(
     writer: RecordWriter,
     largest_record: int,
     metrics: DeliveryMetrics,
+    make_caller: MakeCaller = Caller,
 ) -> Targets:
     """Return the targets of each topic. `writer` takes the dead letters, of `largest_record` bytes at most."""
     breakers = TargetBreakers()
@@ -51,6 +53,7 @@ def make_targets(
             "dlq_format": service.dlq_format,
             "breaker": breakers.of(options),
             "metrics": topic_metrics,
+            "make_caller": make_caller,
         }
 
     def make(options: WebhookOptions, duplicate_index: int) -> Webhook:

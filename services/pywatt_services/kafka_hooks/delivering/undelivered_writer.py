@@ -12,6 +12,7 @@ from time import time
 from typing import Protocol
 
 from pywatt.backoff import backoff
+from pywatt.telemetry.messaging import trace_headers
 from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.errors import InvalidRecord, KafkaError, RecordTooLarge
 from pywatt_kafka.records import Headers, Message, RecordPosition
@@ -132,15 +133,15 @@ class UndeliveredWriter:
                 delivery.failures[-1].outcome,
             )
             return
-        place = placed_by(delivery.message)
+        place, headers = placed_by(delivery.message), trace_headers(delivery.message.headers)
         letter = self._whole_letter(delivery)
         if letter is not None:
             try:
-                await self._writer.send(self._topic, letter, placed_by=place)
+                await self._writer.send(self._topic, letter, headers=headers, placed_by=place)
             except RecordTooLarge:
                 letter = None
         if letter is None:
-            await self._writer.send(self._topic, self._letter(delivery, whole=False), placed_by=place)
+            await self._writer.send(self._topic, self._letter(delivery, whole=False), headers=headers, placed_by=place)
             logger.warning(
                 "%s is too large for a dead letter in %s, which says only where it is", delivery.place, self._topic
             )

@@ -17,7 +17,7 @@ from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.failure_log import FailureLog
 from pywatt_services.kafka_hooks.delivering.outcome_handler import OutcomeHandler
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker
-from pywatt_services.kafka_hooks.delivering.target_caller import Caller
+from pywatt_services.kafka_hooks.delivering.target_caller import Caller, MakeCaller
 from pywatt_services.kafka_hooks.delivering.undelivered_writer import RecordWriter, UndeliveredWriter
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
@@ -48,6 +48,7 @@ class Webhook:
         largest_record: int | None = None,
         breaker: TargetBreaker | None = None,
         metrics: TopicMetrics | None = None,
+        make_caller: MakeCaller = Caller,
         now: Callable[[], float] = time,
         rng: Callable[[], float] = random,
     ) -> None:
@@ -63,7 +64,7 @@ class Webhook:
         """The ids of the topic's other targets."""
         self.options = options
         metrics = metrics or TopicMetrics()
-        self._caller = Caller(options, client, metrics, now)
+        self._caller = make_caller(options, client, metrics, now)
         self._failure_log = FailureLog(name.url, options.retry.attempts, options.dlq)
         undelivered_writer = UndeliveredWriter(
             options.dlq,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol, TypeAlias
 
+from pywatt.telemetry.messaging import TRACE_HEADERS
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
 from pywatt_kafka.errors import (
     InvalidRecord,
@@ -61,6 +62,7 @@ MAX_PARTITION_DIGITS = 9
 OVERHEAD = 200  # bytes that a record costs besides its key and value
 TRUE = frozenset({b"true", b"1"})
 CONTENT_TYPE = b"content-type"
+_TRACE = frozenset(name.encode() for name in TRACE_HEADERS)
 _ACK, _PARTITION, _KEY, _KEY_ENCODING = ACK.encode(), PARTITION.encode(), KEY.encode(), KEY_ENCODING.encode()
 
 Fields: TypeAlias = Mapping[bytes, bytes]
@@ -125,7 +127,7 @@ class Publisher:
         kind = media_type(fields.get(CONTENT_TYPE, b""))
         try:
             if kind in TYPES:
-                self._publish_batch(topic, read_batch(kind, self._readable(request)), respond)
+                self._publish_batch(topic, read_batch(kind, self._readable(request)), respond, _trace(request))
             else:
                 self._publish_one(topic, request, fields, respond)
         except UnknownCoding as error:
@@ -182,7 +184,9 @@ class Publisher:
         done = partial(_respond, respond, place_wanted)
         self.write(topic, value, key, self._headers.of(request.headers), done, partition=partition)
 
-    def _publish_batch(self, topic: str, records: list[BatchRecord], respond: Respond) -> None:
+    def _publish_batch(
+        self, topic: str, records: list[BatchRecord], respond: Respond, trace: list[tuple[str, bytes]]
+    ) -> None:
         """Write the records of a batch, all or none of which satisfy the topic's schema."""
         validator = self._validators.get(topic)
         if validator is not None:
@@ -206,7 +210,7 @@ class Publisher:
                 respond(batch_acknowledged(topic, [_settled(each) for each in outcomes if each is not None]))
 
         for number, record in enumerate(records):
-            headers = self._headers.of_entry(record.headers)
+            headers = self._headers.of_entry(record.headers, trace)
             self.write(topic, record.value, record.key, headers, partial(done, number), partition=record.partition)
 
     def _once(self, topic: str, fields: Fields, request: Request, exchange: HooksExchange) -> Respond | None:
@@ -270,6 +274,11 @@ def _respond(respond: Respond, place_wanted: bool, outcome: RecordPosition | Kaf
 
 def _settled(outcome: RecordPosition | KafkaError) -> RecordPosition | tuple[HttpResponse, str]:
     return (error_response(outcome), outcome.message) if isinstance(outcome, KafkaError) else outcome
+
+
+def _trace(request: Request) -> list[tuple[str, bytes]]:
+    """Return the headers of a request that concern tracing."""
+    return [(name.decode(), value) for name, value in request.headers if name in _TRACE]
 
 
 def _partition(text: bytes) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pywatt.http.headers import HOP_BY_HOP
+from pywatt.telemetry.messaging import TRACE_HEADERS
 from pywatt_kafka.dlq.redrive_headers import REDRIVE_HEADERS
 from pywatt_services.kafka_hooks.wire.headers import ATTEMPT, CONTENT_TYPE, KEY, KEY_ENCODING, RawHeaders
 
@@ -29,15 +30,20 @@ NEVER = HOP_BY_HOP | {
     )
 }
 KNOWN_NAMES = 1000
+TRACEPARENT = "traceparent"
 _CONTENT_TYPE = CONTENT_TYPE.encode()
+_TRACE = frozenset(name.encode() for name in TRACE_HEADERS)
+"""Always pass: whatever else a record has, it belongs to the trace of its request."""
 
 
 class RecordHeaders:
     """The rule of one service."""
 
     def __init__(self, allowed: Iterable[str] | None = None, *, never: Iterable[str] = ()) -> None:
-        """`allowed`: names in lower case, `x-*` for all that begin so; None: all. `never`: further names that may not
-        pass, whatever is allowed."""
+        """`allowed`: names in lower case, `x-*` for all that begin so; None: all. Headers of a trace always pass.
+
+        `never`: further names that may not pass, whatever is allowed.
+        """
         self._allowed = None if allowed is None else [name.encode() for name in allowed]
         self._never = NEVER | {name.encode() for name in never}
         self._names: dict[bytes, str | None] = {}
@@ -58,9 +64,17 @@ class RecordHeaders:
                     result.append((name, value))
         return result
 
-    def of_entry(self, given: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-        """Return which of a batch entry's headers (names in lower case) its record has: the rule is the same."""
-        return [(name, value) for name, value in given if self._passes(name.encode())]
+    def of_entry(
+        self, given: Iterable[tuple[str, bytes]], trace: Iterable[tuple[str, bytes]] = ()
+    ) -> list[tuple[str, bytes]]:
+        """Return which of a batch entry's headers (names in lower case) its record has: the rule is the same.
+
+        `trace`: of the request, for an entry without a traceparent of its own.
+        """
+        kept = [(name, value) for name, value in given if self._passes(name.encode())]
+        if trace and all(name != TRACEPARENT for name, _ in kept):
+            kept += [header for header in trace if header[0] not in dict(kept)]
+        return kept
 
     def _learn(self, raw: bytes) -> str | None:
         name = raw.decode("latin-1") if self._passes(raw) else None
@@ -71,6 +85,8 @@ class RecordHeaders:
     def _passes(self, raw: bytes) -> bool:
         if raw in self._never:
             return False
+        if raw in _TRACE:
+            return True
         return self._allowed is None or any(
             raw.startswith(allowed[:-1]) if allowed.endswith(b"*") else raw == allowed for allowed in self._allowed
         )

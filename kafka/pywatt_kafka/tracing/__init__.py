@@ -1,0 +1,1 @@
+"""Tracing of Kafka: the names of attributes by OpenTelemetry's conventions for messaging."""

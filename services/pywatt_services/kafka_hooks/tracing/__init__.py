@@ -1,0 +1,1 @@
+"""Spans of records: published, delivered, written to retry and dead-letter topics."""

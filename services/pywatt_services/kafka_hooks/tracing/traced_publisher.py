@@ -1,0 +1,110 @@
+"""A publisher with a PRODUCER span for each request that is sampled, whose context goes into its records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pywatt.telemetry.messaging import PARENT_HEADERS, decide, parent_headers
+from pywatt.telemetry.tracing import Span, Tracing
+from pywatt_kafka.tracing.attributes import (
+    DESTINATION,
+    OPERATION,
+    OPERATION_TYPE,
+    SYSTEM,
+    NamingMode,
+    key_attribute,
+    named,
+)
+from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
+from pywatt_services.kafka_hooks.http.responses import HttpResponse
+from pywatt_services.kafka_hooks.publishing.publisher import Publisher
+from pywatt_services.kafka_hooks.wire.headers import key_of
+
+_PARENT = frozenset(name.encode() for name in PARENT_HEADERS)
+
+
+class TracedPublisher(Publisher):
+    """Writes records for HTTP clients, and records it."""
+
+    def __init__(self, *args: Any, tracing: Tracing, mode: NamingMode, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._tracing = tracing
+        self._mode = mode
+
+    def publish(self, topic: str, request: Request, exchange: HooksExchange) -> None:
+        """Write a client's request to a topic."""
+        decision = decide(request.headers, self._tracing.sampler)
+        if not decision.is_sampled:
+            if decision.context is not None:  # those who read the record must not decide anew
+                request = replace(request, headers=[*request.headers, *parent_headers(decision.context)])
+            super().publish(topic, request, exchange)
+            return
+        span = self._tracing.spans.producer(
+            f"send {topic}", request.headers, self._attributes(topic, request), decision.trace_id
+        )
+        kept = [header for header in request.headers if header[0] not in _PARENT]
+        traced = replace(request, headers=[*kept, *parent_headers(span.context)])
+        super().publish(topic, traced, RecordedExchange(exchange, span))
+
+    def _attributes(self, topic: str, request: Request) -> dict[str, Any]:
+        try:
+            key = key_of(request.headers)
+        except ValueError:
+            key = None
+        return named(
+            {
+                SYSTEM: "kafka",
+                OPERATION: "send",
+                OPERATION_TYPE: "send",
+                DESTINATION: topic,
+                **key_attribute(key),
+            },
+            self._mode,
+        )
+
+
+class RecordedExchange(HooksExchange):
+    """Gives a request its response, and ends its span with it."""
+
+    __slots__ = ("_inner", "_span")
+
+    def __init__(self, inner: HooksExchange, span: Span) -> None:
+        super().__init__(_NOBODY)
+        self._inner = inner
+        self._span = span
+
+    @property
+    def open(self) -> bool:
+        """True while the client waits."""
+        return self._inner.open
+
+    @property
+    def is_from_same_user(self) -> bool:
+        """As of the client's own exchange."""
+        return self._inner.is_from_same_user
+
+    def respond(self, response: HttpResponse) -> None:
+        """Send the response, if the client still waits for it."""
+        if response.status >= 400:
+            self._span.fail(str(response.status))
+        self._span.end()
+        self._inner.respond(response)
+
+    def on_gone(self, told: Any) -> None:
+        """Call `told` when the client goes away before its response."""
+        self._inner.on_gone(told)
+
+    def abandon(self) -> None:
+        """Note that the client has gone away."""
+        self._inner.abandon()
+
+
+class _Nobody:
+    is_same_user = False
+
+    def respond(self, response: HttpResponse) -> None:
+        """Do nothing."""
+
+
+_NOBODY = _Nobody()
