@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -142,10 +142,12 @@ class Start(Protocol):
 
 
 @contextmanager
-def run_pywatt(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[RunningApp]:
-    """Run `pywatt` in a folder; it is killed at the end if it still runs."""
+def run_pywatt(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, through: Sequence[str] = ()
+) -> Iterator[RunningApp]:
+    """Run `pywatt` in a folder; it is killed at the end if it still runs. `through`: a command that runs it."""
     process = subprocess.Popen(
-        [PYWATT, *(arguments or ("start",))],
+        [*through, PYWATT, *(arguments or ("start",))],
         cwd=folder,
         env={**clean_environment(), **(env or {})},
         stdin=subprocess.DEVNULL,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pywatt.http.headers import Header, Headers, is_forwarded
+from pywatt.http.headers import Headers, is_forwarded
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.connection import ServerConnection
-from pywatt.http.server.errors import ALLOW, error_body, route_not_found
+from pywatt.http.server.errors import ALLOW, RETRY_AFTER, error_body, route_not_found
 from pywatt.http.server.state import TUNNEL, WAITING
 from pywatt.http.server.writer import JSON
 from pywatt.http.target import ASTERISK
@@ -21,7 +21,6 @@ from pywatt_services.gateway.routes import has_prefix
 if TYPE_CHECKING:
     from pywatt_services.gateway.server import GatewayServer
 
-RETRY_AFTER: Header = (b"retry-after", b"1")
 WELCOME = b'{"message":"Welcome to pywatt! This gateway has no route for /."}'
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import anyio
 
+from pywatt.http.server.client_limit import raise_open_files_limit
 from pywatt.mesh.client import MeshClient
 from pywatt.service_type import ServiceContext
 from pywatt.telemetry.tracing import active_tracing
@@ -25,6 +26,7 @@ logger = logging.getLogger("pywatt.gateway")
 
 async def serve(options: GatewayOptions, context: ServiceContext) -> None:
     """Pass requests on to the services, from every socket the worker has, until it is asked to stop."""
+    raise_open_files_limit()
     services = context.table.services.values()
     internal = {service.id for service in services if service.internal}
     server = GatewayServer(

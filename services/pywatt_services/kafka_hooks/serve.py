@@ -18,6 +18,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from pywatt.errors import MissingExtra, StartError
+from pywatt.http.server.client_limit import raise_open_files_limit
 from pywatt.service_type import ServiceContext, StopRequest
 from pywatt.telemetry.tracing import active_tracing
 from pywatt.worker.asgi.drain import drain
@@ -89,6 +90,7 @@ async def serve(options: KafkaHooksOptions, context: ServiceContext) -> None:
     except KafkaError as error:
         raise StartError(error.message, hint=error.hint) from error
     context.gauge(KAFKA_LAG, records_behind)
+    raise_open_files_limit()
     await _ServiceWorker(options, context, brokers, security).run()
 
 

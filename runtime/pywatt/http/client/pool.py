@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Callable
 
-from pywatt.errors import ConnectFailed
+from pywatt.errors import ConnectFailed, ServiceUnavailable
 from pywatt.http.client.address import Address
 from pywatt.http.client.connection import IDLE, ClientConnection
 from pywatt.http.client.dial import Admit, dial
@@ -81,7 +82,7 @@ class Pool:
         return None
 
     async def connect(self) -> ClientConnection:
-        """Open a connection and count a call in flight. Raises ConnectFailed."""
+        """Open a connection and count a call in flight. Raises ConnectFailed, ServiceUnavailable."""
         self.in_flight += 1
         try:
             async with asyncio.timeout(self._limits.connect):
@@ -92,6 +93,11 @@ class Pool:
                 self.drained.set()
             if isinstance(error, TimeoutError):
                 raise ConnectFailed(f"cannot connect to {self.name} within {self._limits.connect:g} s") from error
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                # Not the server's fault: another worker would fare no better, and waiting calls keep their clients.
+                raise ServiceUnavailable(
+                    f"cannot connect to {self.name}: too many open files", hint="raise the limit (ulimit -n)"
+                ) from error
             if isinstance(error, OSError):
                 raise ConnectFailed(f"cannot connect to {self.name}: {_words(error)}") from error
             raise

@@ -18,7 +18,7 @@ from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.discard import Discard
-from pywatt.http.server.errors import ALLOW, error_body
+from pywatt.http.server.errors import ALLOW, RETRY_AFTER, TOO_MANY_CLIENTS, error_body
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.state import CLOSED, LINGERING, READING, TUNNEL, WAITING
 from pywatt.http.server.writer import JSON, NEVER_SIZED, write_response_head
@@ -106,6 +106,17 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
     def idle(self) -> bool:
         """True when no request is being read or served."""
         return self.state is READING and not self._reader.started and not self._held
+
+    @property
+    def since(self) -> float:
+        """The time at which the current state began, or went on."""
+        return self._since
+
+    def refuse_for_want_of_room(self) -> None:
+        """Tell a new client that there are too many, and close."""
+        body = error_body(503, TOO_MANY_CLIENTS)
+        self._write_response(503, (JSON, RETRY_AFTER), body, keep=False)
+        self.close()
 
     # For the event loop.
 

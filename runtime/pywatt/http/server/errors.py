@@ -9,6 +9,8 @@ from pywatt.http.server.writer import reason
 
 ALLOW: Header = (b"allow", b"GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 """The methods that are served, and more: an application may have its own. A 405 needs the field (RFC 9110 15.5.6)."""
+RETRY_AFTER: Header = (b"retry-after", b"1")
+TOO_MANY_CLIENTS = "too many clients are connected; try again later"
 
 
 def error_body(status: int, message: str) -> bytes:

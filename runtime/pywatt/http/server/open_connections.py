@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pywatt.http.server.client_limit import FullWarning, client_limit, longest_idle, open_files_limit
+
 ConnectionT = TypeVar("ConnectionT", bound=Any)
 
 TICK = 1.0
@@ -20,14 +22,21 @@ class OpenConnections(set[ConnectionT]):
     """
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, on_tick: Callable[[float], None] = lambda _now: None
+        self,
+        *,
+        limit: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        on_tick: Callable[[float], None] = lambda _now: None,
     ) -> None:
-        """`on_tick`: called with the time before the connections are."""
+        """`limit`: connections at most; default: by the limit of open files. `on_tick`: called with the time before the
+        connections are."""
         super().__init__()
         self.none_left = asyncio.Event()
         self.none_left.set()
         self.now = clock()
         """Right to about a second while there are connections."""
+        self._limit = client_limit(open_files_limit()) if limit is None else limit
+        self._full = FullWarning()
         self._clock = clock
         self._on_tick = on_tick
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -45,10 +54,12 @@ class OpenConnections(set[ConnectionT]):
             self._timer = None
 
     def add(self, connection: ConnectionT) -> None:
-        """Add a connection. `now` is right from here on."""
+        """Add a connection. `now` is right from here on. At the limit an idle one is closed, else this one refused."""
         if self._loop is not None and self._timer is None:
             self.tick()
             self._timer = self._loop.call_later(TICK, self._tick_on)
+        if len(self) >= self._limit:
+            self._make_room(connection)
         super().add(connection)
         self.none_left.clear()
 
@@ -68,10 +79,19 @@ class OpenConnections(set[ConnectionT]):
         """Read the clock, and have each connection check its timeouts."""
         now = self.now = self._clock()
         self._on_tick(now)
+        self._full.tick(now, self._limit)
         for connection in list(self):
             look = getattr(connection, "look_at_time", None)  # uvicorn's WebSockets have none
             if look is not None:
                 look(now)
+
+    def _make_room(self, connection: ConnectionT) -> None:
+        idle = longest_idle(self)
+        self._full.count(refused=idle is None)
+        if idle is not None:
+            idle.close()
+        elif (refuse := getattr(connection, "refuse_for_want_of_room", None)) is not None:
+            refuse()  # uvicorn's WebSockets have none: they were let in as requests
 
     def _tick_on(self) -> None:
         self._timer = None

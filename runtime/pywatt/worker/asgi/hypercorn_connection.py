@@ -15,6 +15,7 @@ from pywatt.http.limits import ConnectionLimits
 from pywatt.http.request import RequestHead
 from pywatt.http.request_error import RequestError
 from pywatt.http.server.discard import Discard
+from pywatt.http.server.errors import RETRY_AFTER, TOO_MANY_CLIENTS
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.open_connections import OpenConnections
 from pywatt.worker.asgi.connection.own_responses import error_response, options_answer
@@ -83,6 +84,12 @@ class HypercornConnection(TCPServer):
                 self.reader.set_exception(error)  # comes out of `_read_data`
         elif self._requests.unused and now - self._since > limits.head_timeout:
             self.writer.close()
+
+    def refuse_for_want_of_room(self) -> None:
+        """Tell a new client that there are too many, and close."""
+        self._gone = True
+        self.writer.write(error_response(RequestError(503, TOO_MANY_CLIENTS), [RETRY_AFTER]))
+        self.writer.close()
 
     # What hypercorn calls.
 

@@ -24,7 +24,6 @@ PLAIN = {
     "dot segments": b"GET /../a/./b HTTP/1.1\r\nHost: a\r\n\r\n",
     "mixed case": b"GET / HTTP/1.1\r\nHOST: a\r\nUser-Agent: B\r\n\r\n",
     "HEAD": b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
-    "TRACE": b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",
     "M-SEARCH": b"M-SEARCH / HTTP/1.1\r\nHost: a\r\n\r\n",
     "body": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
     "body of GET": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
@@ -42,6 +41,7 @@ PLAIN = {
 }
 
 NOT_PLAIN = {
+    "TRACE": b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",
     "bad percent sign": b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
     "odd characters": b'GET /{a}|^`[x]"<>\\?{a}|^`[x]"<>\\ HTTP/1.1\r\nHost: a\r\n\r\n',
     "no Host": b"GET / HTTP/1.1\r\nX: y\r\n\r\n",
