@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
+
+from pywatt_kafka import Admin
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 PATIENCE = 60.0
@@ -28,6 +30,16 @@ def create_topic(bootstrap: str, topic: str, partitions: int = 1) -> None:
             await admin.close()
 
     asyncio.run(create())
+
+
+def configure_group(bootstrap: str, group: str, settings: Mapping[str, str]) -> None:
+    """Set configs of a group."""
+
+    async def alter() -> None:
+        async with Admin(bootstrap) as admin:
+            await admin.alter_configs("group", group, settings)
+
+    asyncio.run(alter())
 
 
 def publish(

@@ -6,12 +6,13 @@ import base64
 import json
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.app import RunningApp, run_pywatt, write_files
 from harness.apps import Files
-from harness.records import create_topic, publish, read_until
+from harness.records import configure_group, create_topic, publish, read_until
 
 RECORDS = 5000
 POISON = range(7, RECORDS, 500)
@@ -53,7 +54,11 @@ async def app(scope, receive, send):
 """
 
 
-def app_files(bootstrap: str, topic: str) -> Files:
+LOCK = 3000  # milliseconds for which a share group's member holds a record
+SESSION = 6000  # milliseconds until it is known to be killed
+
+
+def app_files(bootstrap: str, topic: str, mode: str) -> Files:
     hooks: dict[str, Any] = {
         "$schema": "https://schemas.platformatic.dev/@platformatic/kafka-hooks/1.0.0.json",
         "brokers": [bootstrap],
@@ -66,7 +71,7 @@ def app_files(bootstrap: str, topic: str) -> Files:
                 "dlq": f"{topic}-dlq",
             }
         ],
-        "consumer": {"groupId": f"{topic}-group"},
+        "consumer": {"groupId": f"{topic}-group", "mode": mode},
         "concurrency": 20,
     }
     return {
@@ -83,27 +88,46 @@ def wait_for_seen(app: RunningApp, count: int) -> None:
     app.wait_for(lambda line: line["msg"].startswith("seen ") and int(line["msg"].split()[1]) >= count)
 
 
-def test_every_record_is_delivered_or_in_the_dlq_whatever_dies(broker: str, topic: str, tmp_path: Path) -> None:
-    create_topic(broker, topic, PARTITIONS)
-    write_files(tmp_path, app_files(broker, topic))
+def kill_while_it_runs(
+    tmp_path: Path, bootstrap: str, topic: str, mode: str, kills: Sequence[int]
+) -> tuple[set[int], set[int]]:
+    """Kill workers and the supervisor; return the numbers that were delivered, and those of the dead letters."""
+    create_topic(bootstrap, topic, PARTITIONS)
+    write_files(tmp_path, app_files(bootstrap, topic, mode))
     seen_file = tmp_path / "seen"
     env = {"SEEN_FILE": str(seen_file)}
-    publish(broker, topic, ((str(n % 97).encode(), str(n).encode()) for n in range(RECORDS)))
+    publish(bootstrap, topic, ((str(n % 97).encode(), str(n).encode()) for n in range(RECORDS)))
 
     with run_pywatt(tmp_path, env=env) as app:
-        for count in KILLS_AT:
+        for count in kills:
             wait_for_seen(app, count)
             os.kill(app.worker_pid("kafka-hooks"), signal.SIGKILL)
         wait_for_seen(app, SUPERVISOR_KILL_AT)
         app.stop(signal.SIGKILL)
     with run_pywatt(tmp_path, env=env) as app:
         wait_for_seen(app, RECORDS - len(POISON))
-        dead = read_until(broker, f"{topic}-dlq", lambda records: {value_of(r) for r in records} >= set(POISON))
+        dead = read_until(bootstrap, f"{topic}-dlq", lambda records: {value_of(r) for r in records} >= set(POISON))
         assert app.stop() == 0
+    return {int(line) for line in seen_file.read_text().split()}, {value_of(record) for record in dead}
 
-    delivered = {int(line) for line in seen_file.read_text().split()}
-    assert delivered | {value_of(record) for record in dead} == set(range(RECORDS))
-    assert {value_of(record) for record in dead} == set(POISON)
+
+def test_every_record_is_delivered_or_in_the_dlq_whatever_dies(broker: str, topic: str, tmp_path: Path) -> None:
+    delivered, dead = kill_while_it_runs(tmp_path, broker, topic, "committed", KILLS_AT)
+    assert delivered | dead == set(range(RECORDS))
+    assert dead == set(POISON)
+
+
+def test_every_record_of_a_share_group_is_too(broker_4_2: str, topic: str, tmp_path: Path) -> None:
+    configure_group(
+        broker_4_2,
+        f"{topic}-group",
+        {"share.record.lock.duration.ms": str(LOCK), "share.session.timeout.ms": str(SESSION)},
+    )
+    delivered, dead = kill_while_it_runs(
+        tmp_path, broker_4_2, topic, "share", ()
+    )  # with the supervisor, its workers are killed
+    assert delivered | dead == set(range(RECORDS))
+    assert dead == set(POISON)
 
 
 def value_of(record: Any) -> int:

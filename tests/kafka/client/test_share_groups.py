@@ -196,9 +196,10 @@ async def test_a_registry_that_is_away_is_no_bad_value(broker_4_2: str, topic: s
         return data
 
     await fill(broker_4_2, topic, [b"0"])
+    deserializers: Deserializers[Any, bytes | None] = Deserializers(value=later)
     with anyio.fail_after(LONG):
         async with ShareConsumer(
-            group, broker_4_2, topics=[topic], deserializers=Deserializers(value=later), on_bad_value="skip"
+            group, broker_4_2, topics=[topic], deserializers=deserializers, on_bad_value="skip"
         ) as consumer:
             with pytest.raises(KafkaUnavailable):
                 await anext(aiter(consumer))

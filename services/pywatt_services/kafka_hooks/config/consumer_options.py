@@ -39,12 +39,17 @@ def consumer_options(
         buffered_records=entry.get("highWaterMark", defaults.buffered_records),
         fetching=_fetching(entry, report_problem),
         is_share=mode == SHARE,
+        share_session_timeout=_share_session_timeout(entry) if mode == SHARE else None,
         max_records=entry.get("highWaterMark") if mode == SHARE else None,
     )
     if options.heartbeat_interval is not None and options.heartbeat_interval >= options.session_timeout:
         message = f"no heartbeat comes within sessionTimeout ({options.session_timeout * MILLISECONDS:.0f})"
         report_problem("consumer.heartbeatInterval", message, "a third of sessionTimeout at most, or leave it out")
     return options
+
+
+def _share_session_timeout(entry: Mapping[str, Any]) -> float | None:
+    return entry["sessionTimeout"] / MILLISECONDS if "sessionTimeout" in entry else None
 
 
 def _fetching(entry: Mapping[str, Any], report_problem: ReportProblem) -> Fetching:

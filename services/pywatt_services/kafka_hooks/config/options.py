@@ -68,6 +68,8 @@ class ConsumerOptions:
     fetching: Fetching = field(default_factory=Fetching)
     is_share: bool = False
     """True if the group is a share group: `start_at` and the isolation are given to the group."""
+    share_session_timeout: float | None = None
+    """Given to a share group; None: it keeps its own."""
     max_records: int | None = None
     """Records that a member of a share group holds at once, about; None: twice the concurrency."""
 

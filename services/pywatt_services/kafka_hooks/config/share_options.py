@@ -13,7 +13,6 @@ OF_THE_GROUP = "the brokers decide that for share groups: take it out"
 WITHOUT_MEANING = {
     "offsets": 'a share group has no offsets to begin at: take it out, or choose "mode": "manual"',
     "groupInstanceId": "share groups have no static members: take it out",
-    "sessionTimeout": OF_THE_GROUP,
     "rebalanceTimeout": OF_THE_GROUP,
     "heartbeatInterval": OF_THE_GROUP,
     "minBytes": OF_THE_GROUP,

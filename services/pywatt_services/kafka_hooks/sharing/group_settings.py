@@ -36,7 +36,7 @@ class ShareLimits:
 async def prepare_group(
     brokers: Sequence[str], security: Security, options: ConsumerOptions, topics: Iterable[str]
 ) -> ShareLimits:
-    """Set where the group begins and which records it reads, unless it has settings of its own; return its limits.
+    """Set where the group begins and what it reads, unless it has settings of its own; return its limits.
 
     Kafka's defaults would lose what was written before the group's first member, and deliver aborted records. Raises
     KafkaError.
@@ -49,6 +49,8 @@ async def prepare_group(
             "share.auto.offset.reset": options.start_at.value,
             "share.isolation.level": options.fetching.isolation.value,
         }
+        if options.share_session_timeout is not None:
+            wanted["share.session.timeout.ms"] = str(int(options.share_session_timeout * MILLISECONDS))
         changes = _changes(group, configs, wanted)
         if changes:
             try:

@@ -1,4 +1,4 @@
-"""The security examples of docs/kafka-hooks.md load unchanged."""
+"""The examples of security, consumers and share groups in docs/kafka-hooks.md load unchanged."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ def test_example_is_valid(tmp_path: Path, example: dict[str, Any]) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(examples()) == 4
+    assert len(examples()) == 5

@@ -41,9 +41,11 @@ def test_records_have_no_order_and_the_group_begins_with_the_earliest() -> None:
     assert (options.is_share, options.consumer.start_at, options.consumer.max_records) == (True, StartAt.EARLIEST, None)
     assert options.consumer.fetching.isolation is Isolation.READ_COMMITTED
     assert [webhook.order for webhook in options.webhooks] == [Order.NONE]
-    chosen = options_of(document(order="none", consumer={"fallbackMode": "latest", "highWaterMark": 5})).consumer
+    chosen = options_of(
+        document(order="none", consumer={"fallbackMode": "latest", "highWaterMark": 5, "sessionTimeout": 6000})
+    ).consumer
     assert chosen is not None
-    assert (chosen.start_at, chosen.max_records) == (StartAt.LATEST, 5)
+    assert (chosen.start_at, chosen.max_records, chosen.share_session_timeout) == (StartAt.LATEST, 5, 6.0)
 
 
 def test_it_needs_confluent_kafka_with_either_engine() -> None:
@@ -59,7 +61,7 @@ def test_it_needs_confluent_kafka_with_either_engine() -> None:
         (document(order="partition"), "order", "order is partition, but a share group"),
         (document(entry={"retry": {"topic": True}}), "topics[0].retry.topic", "in no retry topic"),
         (document(retry={"topic": "again"}), "retry.topic", "in no retry topic"),
-        (document(consumer={"sessionTimeout": 6000}), "consumer.sessionTimeout", "has no meaning with mode share"),
+        (document(consumer={"heartbeatInterval": 600}), "consumer.heartbeatInterval", "has no meaning with mode share"),
         (document(consumer={"groupInstanceId": "a"}), "consumer.groupInstanceId", "has no meaning with mode share"),
         (document(consumer={"fallbackMode": "fail"}), "consumer.fallbackMode", "no committed offsets"),
         (document(brokers=["embedded"]), "brokers", "the embedded broker has no share groups"),
