@@ -86,6 +86,8 @@ class Configured:
     build: BuildCommand | None = None
     http: bool = True
     """False: its workers answer no HTTP, whatever happens. True: they do, or that is seen when they run."""
+    metrics_page: str | None = None
+    """Path of metrics in the text format of Prometheus that each of its workers serves."""
     requires: tuple[Requirement, ...] = ()
     """Packages that pywatt's own environment must have for it; a missing one is a problem of the config."""
     warnings: tuple[str, ...] = ()

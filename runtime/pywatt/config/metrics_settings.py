@@ -9,6 +9,19 @@ from pywatt.config.model import MetricsConfig, MetricsServerConfig
 from pywatt.config.supervision import MILLISECONDS
 
 
+def counts_service(value: bool | Mapping[str, Any]) -> bool:
+    """Return whether a service is to be counted, by the key in its own file."""
+    return value if isinstance(value, bool) else bool(value.get("enabled", True))
+
+
+def metrics_page(value: bool | Mapping[str, Any], default: str | None) -> str | None:
+    """Return the path or URL of a service's own metrics, by the key in its own file."""
+    if isinstance(value, bool):
+        return default
+    page: str | None = value.get("url", value.get("endpoint", default))
+    return page
+
+
 def metrics_config(value: bool | Mapping[str, Any]) -> MetricsConfig | None:
     """Return the settings in a value that passed its schema; None: metrics are off."""
     block: Mapping[str, Any] = {"enabled": value} if isinstance(value, bool) else value

@@ -262,6 +262,8 @@ class ServiceConfig:
     """True if its workers listen for an editor's debugger: `pywatt dev --debug`."""
     metrics: bool = False
     """True if its workers count: see `pywatt.metrics`."""
+    metrics_page: str | None = None
+    """Path on each worker's endpoint, or URL, of metrics that the service itself serves to Prometheus."""
     http: bool = True
     """False if its workers never answer HTTP, which its type knows beforehand."""
     internal: bool = False

@@ -12,9 +12,11 @@ from pywatt import procfs
 from pywatt.channel.messages import Answer
 from pywatt.config.model import MetricsConfig
 from pywatt.control.error_json import from_json
+from pywatt.control.service_pages import ServicePages
 from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.mesh.table import ServiceState
 from pywatt.metrics import families
+from pywatt.metrics.derived import with_derived
 from pywatt.metrics.page import Page, PageFamily, PageOptions
 from pywatt.metrics.readings import Readings
 from pywatt.metrics.worker_totals import WorkerTotals
@@ -34,6 +36,7 @@ class AppMetrics:
         self.config = config or MetricsConfig(server=None)
         self._ask = ask
         self._totals = WorkerTotals(runtime_folder, families.BY_BASE)
+        self._pages = ServicePages(families.BY_BASE)
         self._cpu = ProcessorTime()
         self._collecting: asyncio.Task[list[PageFamily]] | None = None
         self._told: set[str] = set()
@@ -52,7 +55,8 @@ class AppMetrics:
     async def _collect(self) -> list[PageFamily]:
         metadata, listed = await self._asked("metadata"), await self._asked("services", usage=False)
         rows: list[dict[str, Any]] = listed["services"]
-        page, conflicts = await asyncio.to_thread(self._page, metadata, rows)
+        pages = await self._pages.read(rows, self.config.timeout / 2)
+        page, conflicts = await asyncio.to_thread(self._page, metadata, rows, pages)
         for where, why in conflicts.items():
             if where not in self._told:
                 self._told.add(where)
@@ -67,14 +71,17 @@ class AppMetrics:
         return result
 
     def _page(
-        self, metadata: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+        self, metadata: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], pages: Readings
     ) -> tuple[list[PageFamily], Mapping[str, str]]:
         config = self.config
         options = PageOptions(
             application_label=config.application_label, per_worker=config.per_worker, labels=config.labels
         )
         page = Page(families.BY_BASE, options)
-        page.add_readings(self._totals.read() if self.counting else Readings())
+        readings = self._totals.read() if self.counting else Readings()
+        readings.add_all(pages)
+        page.add_readings(with_derived(readings, families.FAMILIES))
+        page.add(families.SCRAPE_UP, [({"service": service}, up) for service, up in self._pages.up.items()])
         supervisor: int = metadata["pid"]
         page.add(families.APP_INFO, [({"app": metadata["name"], "version": metadata["version"]}, 1)])
         page.add(families.APP_START, [({}, metadata["started"] / MILLISECONDS)])

@@ -56,6 +56,14 @@ class ResponseHead:
     """Seconds after which the server closes an idle connection, as `Keep-Alive: timeout=` says."""
     _lower: tuple[Header, ...] | None = field(default=None, init=False, compare=False, repr=False)
 
+    @property
+    def is_event_stream(self) -> bool:
+        """True for a stream of server-sent events without a known length."""
+        return self.content_length is None and any(
+            name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+            for name, value in self.headers
+        )
+
     def lower_headers(self) -> tuple[Header, ...]:
         """Return the fields with their names in lower case."""
         if self._lower is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pywatt.metrics.family import Family, Group, Kind
+from pywatt.metrics.family import Family, Group, Kind, Merge
 
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 DELAY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -15,6 +15,7 @@ HTTP_REQUESTS = Family(
     help="Requests to Python services by the class of their status; aborted: no complete response",
     group=Group.SERVICES,
     labels=("method", "status"),
+    derived_from=("pywatt_http_request_duration_seconds",),
 )
 HTTP_SECONDS = Family(
     name="pywatt_http_request_duration_seconds",
@@ -23,6 +24,7 @@ HTTP_SECONDS = Family(
     group=Group.SERVICES,
     unit="seconds",
     buckets=REQUEST_SECONDS,
+    stored=("method", "status"),
 )
 HTTP_IN_FLIGHT = Family(
     name="pywatt_http_requests_in_flight",
@@ -44,6 +46,7 @@ GATEWAY_REQUESTS = Family(
     help="Requests by the class of their status; aborted: the client has left, or the response broke off",
     group=Group.GATEWAY,
     labels=("route", "method", "status"),
+    derived_from=("pywatt_gateway_request_duration_seconds",),
 )
 GATEWAY_SECONDS = Family(
     name="pywatt_gateway_request_duration_seconds",
@@ -53,6 +56,7 @@ GATEWAY_SECONDS = Family(
     labels=("route",),
     unit="seconds",
     buckets=REQUEST_SECONDS,
+    stored=("callee", "method", "status"),
 )
 GATEWAY_IN_FLIGHT = Family(
     name="pywatt_gateway_requests_in_flight",
@@ -69,11 +73,11 @@ GATEWAY_WAITING = Family(
     labels=("route",),
 )
 GATEWAY_CONNECTIONS = Family(
-    name="pywatt_gateway_upstream_connections_total",
+    name="pywatt_gateway_upstream_connections_opened_total",
     kind=Kind.COUNTER,
-    help="Connections to services that requests were sent over: taken from the pool (reused) or opened",
+    help="Connections to the service that were opened; all other requests took one that had served before",
     group=Group.GATEWAY,
-    labels=("route", "reused"),
+    labels=("route",),
 )
 GATEWAY_REFUSED = Family(
     name="pywatt_gateway_refused_total",
@@ -102,6 +106,7 @@ MESH_REQUESTS = Family(
     group=Group.MESH,
     labels=("callee", "status"),
     service_label="caller",
+    derived_from=("pywatt_mesh_request_duration_seconds", "pywatt_gateway_request_duration_seconds"),
 )
 MESH_SECONDS = Family(
     name="pywatt_mesh_request_duration_seconds",
@@ -112,6 +117,8 @@ MESH_SECONDS = Family(
     unit="seconds",
     buckets=REQUEST_SECONDS,
     service_label="caller",
+    stored=("status",),
+    derived_from=("pywatt_gateway_request_duration_seconds",),
 )
 APP_INFO = Family(
     name="pywatt_app_info",
@@ -184,6 +191,121 @@ SERVICE_CPU = Family(
     group=Group.SERVICES,
     unit="seconds",
 )
+SCRAPE_UP = Family(
+    name="pywatt_scrape_up",
+    kind=Kind.GAUGE,
+    help="1 if the metrics page of the service itself could be read, from all of its workers",
+    group=Group.SERVICES,
+)
+HOOKS_IN_FLIGHT = Family(
+    name="kafka_hooks_messages_in_flight",
+    kind=Kind.GAUGE,
+    help="Number of messages currently being processed",
+    group=Group.HOOKS,
+    labels=("topic",),
+)
+HOOKS_SECONDS = Family(
+    name="kafka_hooks_http_request_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    help="HTTP request duration for webhook deliveries",
+    group=Group.HOOKS,
+    labels=("topic", "method", "status_code"),
+    unit="seconds",
+    buckets=(0.1, 0.5, 1.0, 2.0, 5.0, 10.0),
+)
+HOOKS_DEAD_LETTERS = Family(
+    name="kafka_hooks_dlq_messages_total",
+    kind=Kind.COUNTER,
+    help="Total number of messages sent to the DLQ (Dead Letter Queue)",
+    group=Group.HOOKS,
+    labels=("topic", "reason"),
+)
+HOOKS_RETRIES = Family(
+    name="kafka_hooks_retries_total",
+    kind=Kind.COUNTER,
+    help="Failed attempts that another one follows",
+    group=Group.HOOKS,
+    labels=("topic",),
+)
+HOOKS_BUFFERED = Family(
+    name="kafka_hooks_publish_buffered_bytes",
+    kind=Kind.GAUGE,
+    help="Bytes of published records that wait for their acknowledgement",
+    group=Group.HOOKS,
+    unit="bytes",
+)
+HOOKS_REQUESTS_WAITING = Family(
+    name="kafka_hooks_requests_waiting",
+    kind=Kind.GAUGE,
+    help="Requests that wait for their reply",
+    group=Group.HOOKS,
+)
+HOOKS_OLDEST = Family(
+    name="kafka_hooks_oldest_unfinished_seconds",
+    kind=Kind.GAUGE,
+    help="Age of the oldest record that is in work or waits",
+    group=Group.HOOKS,
+    labels=("topic", "partition"),
+    unit="seconds",
+    merge=Merge.MAX,
+)
+HOOKS_BREAKER = Family(
+    name="kafka_hooks_breaker_state",
+    kind=Kind.GAUGE,
+    help="Circuit breaker of a target: 0 closed, 1 trying one record, 2 open",
+    group=Group.HOOKS,
+    labels=("topic", "url"),
+    merge=Merge.MAX,
+)
+HOOKS_LAG = Family(
+    name="kafka_hooks_consumer_lag",
+    kind=Kind.GAUGE,
+    help="Records that are not committed yet",
+    group=Group.HOOKS,
+    labels=("topic", "partition"),
+    merge=Merge.MAX,
+)
+LAG_RECORDS = Family(
+    name="kafka_consumer_group_lag_records",
+    kind=Kind.GAUGE,
+    help="Records that the group has yet to process",
+    group=Group.LAG,
+    labels=("group", "topic", "partition"),
+    merge=Merge.MAX,
+)
+LAG_SECONDS = Family(
+    name="kafka_consumer_group_lag_seconds",
+    kind=Kind.GAUGE,
+    help="Age of the oldest of these records",
+    group=Group.LAG,
+    labels=("group", "topic", "partition"),
+    unit="seconds",
+    merge=Merge.MAX,
+)
+LAG_ALARM = Family(
+    name="kafka_consumer_group_alarm",
+    kind=Kind.GAUGE,
+    help="1 if the group is stalled, falls behind, is late or has no member",
+    group=Group.LAG,
+    labels=("group", "topic", "partition"),
+    merge=Merge.MAX,
+)
+LAG_KNOWN = Family(
+    name="kafka_consumer_group_known",
+    kind=Kind.GAUGE,
+    help="1 if the cluster knows the group",
+    group=Group.LAG,
+    labels=("group",),
+    merge=Merge.MAX,
+)
+LAG_MEMBERS = Family(
+    name="kafka_consumer_group_members",
+    kind=Kind.GAUGE,
+    help="Members of the group",
+    group=Group.LAG,
+    labels=("group",),
+    merge=Merge.MAX,
+)
 
 FAMILIES: tuple[Family, ...] = (
     APP_INFO,
@@ -210,6 +332,21 @@ FAMILIES: tuple[Family, ...] = (
     GATEWAY_WEBSOCKETS,
     MESH_REQUESTS,
     MESH_SECONDS,
+    SCRAPE_UP,
+    HOOKS_IN_FLIGHT,
+    HOOKS_SECONDS,
+    HOOKS_DEAD_LETTERS,
+    HOOKS_RETRIES,
+    HOOKS_BUFFERED,
+    HOOKS_REQUESTS_WAITING,
+    HOOKS_OLDEST,
+    HOOKS_BREAKER,
+    HOOKS_LAG,
+    LAG_RECORDS,
+    LAG_SECONDS,
+    LAG_ALARM,
+    LAG_KNOWN,
+    LAG_MEMBERS,
 )
 BY_BASE: Mapping[str, Family] = {family.base: family for family in FAMILIES}
 """The families by the name without `_total`."""

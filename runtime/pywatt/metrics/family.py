@@ -49,6 +49,10 @@ class Family:
     group: Group
     labels: tuple[str, ...] = ()
     """Labels beside that of the service."""
+    stored: tuple[str, ...] = ()
+    """Further labels of a histogram in the files of workers, for the families that are derived from it."""
+    derived_from: tuple[str, ...] = ()
+    """Histograms whose observations it counts, or joins: so a worker writes each observation once."""
     unit: str = ""
     """Such as `seconds` or `bytes`; also the end of the name. Empty: a number of things."""
     buckets: tuple[float, ...] = ()

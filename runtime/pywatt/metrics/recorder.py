@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pywatt.metrics.family import Family, Kind
@@ -67,8 +67,18 @@ class Recorder:
             self._file = ValueFile(folder / OWN_FILE)
         except OSError as error:
             self._give_up(error)
+        self._refreshers: list[Callable[[], None]] = []
         self._values: dict[tuple[str, tuple[str, ...]], Value] = {}
         self._histograms: dict[tuple[str, tuple[str, ...]], Histogram] = {}
+
+    def before_reading(self, refresh: Callable[[], None]) -> None:
+        """Have gauges set every few seconds, where setting them at each event would cost too much."""
+        self._refreshers.append(refresh)
+
+    def refresh(self) -> None:
+        """Set these gauges."""
+        for refresh in self._refreshers:
+            refresh()
 
     def value(self, family: Family, *labels: str) -> Value:
         """Return the counter or gauge with these values of the family's labels."""
@@ -80,10 +90,10 @@ class Recorder:
         return value
 
     def histogram(self, family: Family, *labels: str) -> Histogram:
-        """Return the histogram with these values of the family's labels."""
+        """Return the histogram with these values of the family's labels, those that are only stored last."""
         histogram = self._histograms.get((family.name, labels))
         if histogram is None:
-            named = dict(zip(family.labels, labels, strict=True))
+            named = dict(zip((*family.labels, *family.stored), labels, strict=True))
             bounds = [*map(bound_text, family.buckets), "+Inf"]
             keys = [_key(family, f"{family.name}_bucket", {**named, "le": bound}) for bound in bounds]
             slots = self._slots([_key(family, f"{family.name}_sum", named), *keys])

@@ -29,6 +29,7 @@ def service_row(service: Service, *, entrypoint: bool, usage: Mapping[int, Usage
         "url": f"http://{LOOPBACK}:{seen.port}" if seen.port is not None else None,
         "path": str(service.config.path),
         "ready": seen.ready,
+        "metricsPage": service.config.metrics_page if service.config.metrics else None,
         "restarts": service.factory.restarts[service.config.id],
         "workers": [_worker_row(worker, usage.get(worker.pid)) for worker in service.workers()],
     }

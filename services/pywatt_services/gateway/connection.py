@@ -94,6 +94,11 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
 
     # For the server.
 
+    @property
+    def route_id(self) -> str | None:
+        """The id of the route that serves the current request; None without one, and in a tunnel."""
+        return None if self._exchange is None or self.state is TUNNEL else self._exchange.route_id
+
     def close_websocket(self) -> None:
         """End a tunnel."""
         if self._exchange is not None:

@@ -25,7 +25,6 @@ from pywatt_services.gateway.tunnel import Tunnel
 
 MAX_PENDING = 64 * 1024
 """Bytes of a request's body that wait for a connection to the service before the client has to wait too."""
-EVENT_STREAM = b"text/event-stream"
 
 logger = logging.getLogger("pywatt.gateway")
 
@@ -118,6 +117,11 @@ class ProxyExchange:
         self.state = CONNECTING
 
     @property
+    def route_id(self) -> str:
+        """The id of the route."""
+        return self._route.id
+
+    @property
     def responding(self) -> bool:
         """True when the response has begun, and is not complete."""
         return self.state is RESPONDING or self.state is TUNNEL
@@ -199,7 +203,7 @@ class ProxyExchange:
 
     def end_events(self) -> None:
         """End a stream of server-sent events as the service would."""
-        if self.state is not RESPONDING or not _is_event_stream(self._response):
+        if self.state is not RESPONDING or not self._response.is_event_stream:
             return
         self._let_go()
         if self._chunked:
@@ -388,10 +392,3 @@ def failure_status(error: MeshError) -> int:
 
 
 OpenExchange = Callable[[Downstream, GatewayContext, RequestHead, Route, bytes], ProxyExchange]
-
-
-def _is_event_stream(head: ResponseHead) -> bool:
-    """Tell whether a response is a stream of events without a known length."""
-    return head.content_length is None and any(
-        name.lower() == b"content-type" and value.lower().startswith(EVENT_STREAM) for name, value in head.headers
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ class GatewayServer(HttpServer[GatewayConnection]):
         self.trust_proxy = trust_proxy
         self.metrics = metrics
         plain = ProxyExchange if metrics is None else counted_exchange(metrics)
+        if metrics is not None:
+            metrics.read_in_flight(self.in_flight)
         self.exchange: OpenExchange = plain if tracing is None else traced_exchanges(tracing, plain)
         """Begins to pass a request on."""
         self.escaped_slashes = escaped_slashes
@@ -68,6 +71,10 @@ class GatewayServer(HttpServer[GatewayConnection]):
     def waiting(self) -> int:
         """The number of requests that are being served."""
         return sum(not client.idle and client.state is not TUNNEL for client in self.clients)
+
+    def in_flight(self) -> Counter[str]:
+        """Return the number of requests that are being served, by the id of their routes."""
+        return Counter(route_id for client in self.clients if (route_id := client.route_id) is not None)
 
     async def close_websockets(self) -> None:
         """Tell the clients of tunnels that the service restarts."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pywatt.metrics import families
 from pywatt_kafka.lag.verdict import CALM_VERDICTS, Finding
 from pywatt_services.health.lag import WatchedGroup
-from pywatt_services.kafka_hooks.metrics.prometheus import Labels, MetricFamily
+from pywatt_services.kafka_hooks.metrics.prometheus import Labels, MetricFamily, simple_family
 
 
 def lag_families(groups: Sequence[WatchedGroup]) -> list[MetricFamily]:
@@ -17,34 +18,20 @@ def lag_families(groups: Sequence[WatchedGroup]) -> list[MetricFamily]:
         for place, finding in known.findings.items()
     ]
     return [
-        MetricFamily(
-            "kafka_consumer_group_lag_records",
-            "gauge",
-            "Records that the group has yet to process",
-            [("", labels, finding.records) for labels, finding in findings],
+        simple_family(families.LAG_RECORDS, [(labels, finding.records) for labels, finding in findings]),
+        simple_family(
+            families.LAG_SECONDS,
+            [(labels, finding.seconds) for labels, finding in findings if finding.seconds is not None],
         ),
-        MetricFamily(
-            "kafka_consumer_group_lag_seconds",
-            "gauge",
-            "Age of the oldest of these records",
-            [("", labels, finding.seconds) for labels, finding in findings if finding.seconds is not None],
+        simple_family(
+            families.LAG_ALARM, [(labels, finding.verdict not in CALM_VERDICTS) for labels, finding in findings]
         ),
-        MetricFamily(
-            "kafka_consumer_group_alarm",
-            "gauge",
-            "1 if the group is stalled, falls behind, is late or has no member",
-            [("", labels, finding.verdict not in CALM_VERDICTS) for labels, finding in findings],
+        simple_family(
+            families.LAG_KNOWN,
+            [({"group": known.group}, known.known) for known in groups if known.known is not None],
         ),
-        MetricFamily(
-            "kafka_consumer_group_known",
-            "gauge",
-            "1 if the cluster knows the group",
-            [("", {"group": known.group}, known.known) for known in groups if known.known is not None],
-        ),
-        MetricFamily(
-            "kafka_consumer_group_members",
-            "gauge",
-            "Members of the group",
-            [("", {"group": known.group}, known.members) for known in groups if known.members is not None],
+        simple_family(
+            families.LAG_MEMBERS,
+            [({"group": known.group}, known.members) for known in groups if known.members is not None],
         ),
     ]

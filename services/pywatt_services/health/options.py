@@ -51,7 +51,11 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     """Return the options of a document that passed the schema. Raises OptionsError."""
     watches = tuple(_watch(key, block, placement) for key, block in _blocks(document))
     options = HealthOptions(watches=watches, plugin_path=placement.plugin_path, shadowed=placement.shadowed)
-    return Configured(options=options, needs_broker=any(EMBEDDED in watch.brokers for watch in watches))
+    return Configured(
+        options=options,
+        needs_broker=any(EMBEDDED in watch.brokers for watch in watches),
+        metrics_page="/metrics" if watches else None,
+    )
 
 
 def plugin_path(plugins: Sequence[Mapping[str, Any]]) -> str:

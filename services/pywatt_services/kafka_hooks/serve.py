@@ -137,7 +137,7 @@ class _ServiceWorker:
             request_reply: RequestReply | None = None
             if self._options.request_replies:
                 request_reply = await background.start(self._read_replies, publisher, background)
-            metrics = DeliveryMetrics()
+            metrics = DeliveryMetrics(recorder=self._context.metrics)
             pipeline = self._pipeline(producer, metrics)
             router = RequestRouter(
                 publisher,

@@ -30,12 +30,12 @@ def metrics(words: tuple[str, ...], form: str) -> None:
         raise ControlError("the metrics of one service can be shown, or those of all", hint="name one, or none")
     query = {"service": ids[0]} if ids else {}
     answer = selection.client.get("metrics", timeout=COLLECT_SECONDS, **query)
-    if not answer["counting"]:
-        click.echo('this app counts nothing but its processes: set "metrics": true in watt.json', err=True)
     if form == "json":
         print_json(answer["metrics"])
         return
     from pywatt.metrics.exposition import write_page
     from pywatt.metrics.page import family_of
 
+    if not answer["counting"]:
+        click.echo('# this app counts nothing but its processes: set "metrics": true in watt.json')
     click.echo(write_page(map(family_of, answer["metrics"])), nl=False)

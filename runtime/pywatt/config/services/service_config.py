@@ -15,6 +15,7 @@ from pywatt.config.environment import ENV_FILE, read_env_file
 from pywatt.config.files.document import Document, read_document
 from pywatt.config.files.key_path import parse_key_path
 from pywatt.config.files.reading import absolute, is_there
+from pywatt.config.metrics_settings import counts_service, metrics_page
 from pywatt.config.model import LogLevel, ServiceConfig, WatchConfig
 from pywatt.config.schema.document_steps import expand_document, validate_document
 from pywatt.config.services.entries import ServiceEntry
@@ -65,6 +66,8 @@ class LoadedService:
     supervision: Layer
     telemetry: Mapping[str, Any] | None = None
     """Its block `telemetry`; None: it has none."""
+    metrics: bool | Mapping[str, Any] = True
+    """Its block `metrics`."""
     plugins: Any = None
     """Its block `plugins`, unless that is a key of its type."""
 
@@ -130,6 +133,7 @@ def load_service(
         watch=watch_config(data, app_wide=context.settings.watch),
         supervision=layer_of({name: value for name, value in data.items() if name not in own_keys}),
         telemetry=data.get("telemetry"),
+        metrics=data.get("metrics", True) if "metrics" not in own_keys else True,
         plugins=None if "plugins" in own_keys else data.get("plugins"),
     )
 
@@ -193,7 +197,8 @@ def configure_service(
         shutdown=settings.shutdown.service,
         drain=settings.shutdown.drain,
         watch=loaded.watch,
-        metrics=settings.metrics is not None,
+        metrics=settings.metrics is not None and counts_service(loaded.metrics),
+        metrics_page=metrics_page(loaded.metrics, made.metrics_page),
         telemetry=telemetry,
         log_level=settings.log_level if loaded.log_level is None else loaded.log_level,
         stderr_level=settings.stderr_level if loaded.stderr_level is None else loaded.stderr_level,

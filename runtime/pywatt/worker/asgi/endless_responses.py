@@ -9,9 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from pywatt.worker.asgi.forwarded import UNIX_CLIENT, forwarded, place
 from pywatt.worker.asgi.lifespan import Application, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from pywatt.worker.asgi.http_cycle import HttpCycle
 
 SERVICE_RESTART = 1012
 """WebSocket close code (IANA registry): the client should connect again."""
@@ -25,6 +29,8 @@ class Streams:
     def __init__(self, app: Application) -> None:
         self.app = app
         """For those who count its requests and look after its events themselves."""
+        self.cycle: type[HttpCycle] | None = None
+        """The class that serves its requests where they are counted; None: the ordinary one."""
         self._events: set[Stream] = set()
         self._websockets: set[Stream] = set()
         self._refuses_websockets = False

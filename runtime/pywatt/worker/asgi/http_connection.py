@@ -85,6 +85,7 @@ class HttpConnection(ServerConnection[HttpListener]):
         super().__init__(server_state, self._requests, dated=self.is_dated)
         assert isinstance(config.loaded_app, Streams)
         self.streams = config.loaded_app
+        self._new_cycle: type[HttpCycle] = self.streams.cycle or HttpCycle
         self.tasks = server_state.tasks
         self.common_headers = server_state.default_headers
         """Header fields of every response."""
@@ -132,7 +133,7 @@ class HttpConnection(ServerConnection[HttpListener]):
                 method, path, raw_path, query, headers, told, body = request
                 self.state = WAITING
                 self._begin(
-                    HttpCycle(
+                    self._new_cycle(
                         self,
                         self._new_scope(method, path, raw_path, query, headers, told),
                         body,
@@ -273,7 +274,7 @@ class HttpConnection(ServerConnection[HttpListener]):
         told = forwarded(dict(headers)) if self._is_inside else None
         scope = self._new_scope(head.method.decode(), path, raw_path, query[1:], headers, told)
         keep_alive = bool(head.minor) and head.keep_alive and not self._server.draining
-        cycle = HttpCycle(self, scope, body, keep_alive)
+        cycle = self._new_cycle(self, scope, body, keep_alive)
         if not head.minor:
             scope["http_version"] = "1.0"
             cycle.is_old = True

@@ -39,11 +39,7 @@ async def serve_asgi(app: Application, context: ServiceContext, *, engine: Engin
         listeners = Listeners(
             mesh=(context.endpoint, context.loopback), public=context.public, backlog=context.server.backlog
         )
-        if context.metrics is not None:
-            from pywatt.worker.asgi.counted_application import counted_application
-
-            app = counted_application(app, context.metrics)
-        streams = Streams(_traced(_mounted(app, context)))
+        streams = _streams(app, context, engine)
         context.gauge(WAITING, lambda: streams.waiting)
         async with open_engine(streams, lifespan.state, listeners) as server:
             await context.ready()
@@ -60,6 +56,26 @@ async def _started(lifespan: Lifespan, context: ServiceContext, tasks: asyncio.T
     if started.done():
         started.result()
     return started.done()
+
+
+def _streams(app: Application, context: ServiceContext, engine: EngineName) -> Streams:
+    """Return the application as the engine runs it: below the base path, traced and counted where the app wants it."""
+    if context.metrics is None:
+        return Streams(_traced(_mounted(app, context)))
+    from pywatt.worker.asgi.request_metrics import RequestMetrics
+
+    metrics = RequestMetrics(context.metrics)
+    if engine is EngineName.UVICORN:
+        from pywatt.worker.asgi.counted_cycle import counted_cycle
+
+        streams = Streams(_traced(_mounted(app, context)))
+        streams.cycle = counted_cycle(metrics)
+    else:
+        from pywatt.worker.asgi.counted_application import counted_application
+
+        streams = Streams(_traced(_mounted(counted_application(app, metrics), context)))
+    metrics.read_in_flight(lambda: streams.requests)
+    return streams
 
 
 def _open_engine(name: EngineName) -> OpenEngine:

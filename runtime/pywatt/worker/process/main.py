@@ -14,7 +14,7 @@ from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 
@@ -31,6 +31,7 @@ from pywatt.mesh.table_file import VARIABLE, TableFile, inherited_table
 from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, imports_code, registered, uses_mesh
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb, listen_for_editor
+from pywatt.worker.heartbeat import Heartbeat
 from pywatt.worker.launch_message import LaunchMessage
 from pywatt.worker.process.descendant_mark import put_mark
 from pywatt.worker.process.fork_signals import forget_signals_in_children
@@ -42,6 +43,9 @@ from pywatt.worker.process.startup_variables import make_good, need_new_interpre
 from pywatt.worker.process.tracing import start_tracing
 from pywatt.worker.stack_dump import STACK_SIGNAL
 from pywatt.worker.user_traceback import root_cause, trim
+
+if TYPE_CHECKING:
+    from pywatt.metrics.recorder import Recorder
 
 EXIT_FAILURE = 1
 
@@ -177,13 +181,21 @@ def _enter_service(launch: LaunchMessage) -> None:
     cache_settled_files_only()
 
 
-def _count(context: WorkerContext, folder: Path) -> None:
-    """Let the worker count into its folder."""
+def _counted(folder: Path) -> tuple[Recorder, MeshClient, Heartbeat]:
+    """Return the source of counters of a worker with that folder, and what counts for every type of service."""
     from pywatt.metrics.families import LOOP_DELAY
     from pywatt.metrics.recorder import Recorder
+    from pywatt.worker.counted_mesh_client import CountedMeshClient
 
-    context.metrics = Recorder(folder)
-    context.heartbeat.observe = context.metrics.histogram(LOOP_DELAY).observe
+    recorder, heartbeat = Recorder(folder), Heartbeat()
+    delays = recorder.histogram(LOOP_DELAY)
+
+    def observe(delay: float) -> None:
+        delays.observe(delay)
+        recorder.refresh()
+
+    heartbeat.observe = observe
+    return recorder, CountedMeshClient(MeshTable(0), recorder), heartbeat
 
 
 async def _serve_in_loop(
@@ -195,7 +207,10 @@ async def _serve_in_loop(
     table_file: TableFile,
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with MeshClient(MeshTable(0)) as mesh, anyio.create_task_group() as tasks:
+    recorder, client, heartbeat = (
+        (None, MeshClient(MeshTable(0)), Heartbeat()) if launch.metrics is None else _counted(launch.metrics)
+    )
+    async with client as mesh, anyio.create_task_group() as tasks:
         context = WorkerContext(
             launch=launch,
             sockets=sockets,
@@ -204,9 +219,9 @@ async def _serve_in_loop(
             _table=launch.table,
             on_stop=ending.end_within,
             on_table=table_file.update,
+            heartbeat=heartbeat,
+            metrics=recorder,
         )
-        if launch.metrics is not None:
-            _count(context, launch.metrics)
         resolver_patches.install(context.names_table)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, partial(context.request_stop, launch.service.shutdown))

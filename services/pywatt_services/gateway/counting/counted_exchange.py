@@ -8,42 +8,35 @@ from __future__ import annotations
 
 from pywatt.errors import MeshError
 from pywatt.http.client.connection import ClientConnection
-from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead
 from pywatt.metrics.status_classes import ABORTED
 from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics, RouteMetrics
-from pywatt_services.gateway.gateway_context import GatewayContext
-from pywatt_services.gateway.proxy_exchange import Downstream, ProxyExchange, failure_status
-from pywatt_services.gateway.proxy_state import RESPONDING, TUNNEL
-from pywatt_services.gateway.routes import Route
+from pywatt_services.gateway.proxy_exchange import ProxyExchange, failure_status
+from pywatt_services.gateway.proxy_state import ENDED, RESPONDING, TUNNEL
 
 
 def counted_exchange(metrics: GatewayMetrics) -> type[ProxyExchange]:
     """Return the class of exchanges that count into these metrics."""
-    clock, of = metrics.clock, metrics.of
+    clock, routes = metrics.clock, metrics.routes
+    # Named here, since `super()` costs a lookup for each request.
+    start, on_response = ProxyExchange.start, ProxyExchange.on_response
 
     class CountedExchange(ProxyExchange):
-        __slots__ = ("_begun", "_counted", "_dialed", "_metrics", "_status_class", "_waits")
-
-        def __init__(
-            self, downstream: Downstream, context: GatewayContext, request: RequestHead, route: Route, base_path: bytes
-        ) -> None:
-            super().__init__(downstream, context, request, route, base_path)
-            self._metrics: RouteMetrics = of(route)
-            self._counted = self._dialed = self._waits = False
-            self._status_class = ABORTED
-            self._begun = clock()
+        __slots__ = ("_begun", "_status_class")
 
         def start(self, path: bytes, client: ClientAddress, body: bytes, ended: bool) -> None:
-            self._metrics.in_flight.add()
-            super().start(path, client, body, ended)
+            self._begun = clock()
+            start(self, path, client, body, ended)
 
         def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
-            self._status_class = head.status // 100
             if ended:
-                self._count(self._status_class)
-            super().on_response(head, body, ended)
+                counters = routes.get(self._route.id) or metrics.add_route(self._route)
+                kind = self._request.method, head.status // 100
+                (counters.durations.get(kind) or counters.histogram(*kind)).observe(clock() - self._begun)
+            else:
+                self._status_class = head.status // 100
+            on_response(self, head, body, ended)
 
         def on_body(self, body: bytes, ended: bool) -> None:
             if ended:
@@ -51,67 +44,64 @@ def counted_exchange(metrics: GatewayMetrics) -> type[ProxyExchange]:
             super().on_body(body, ended)
 
         def cancel(self) -> None:
-            self._count(ABORTED)
+            if self.state is not ENDED and self.state is not TUNNEL:
+                self._count(ABORTED)
+            if self._dialing is not None:
+                self._counters().waiting.add(-1)
             super().cancel()
 
         def end_events(self) -> None:
-            if self.state is RESPONDING:
+            if self.state is RESPONDING and self._response.is_event_stream:
                 self._count(self._status_class)
             super().end_events()
 
         def end_tunnel(self) -> None:
-            self._metrics.websockets.add(-1)
+            self._counters().websockets.add(-1)
             super().end_tunnel()
+
+        def expire(self) -> None:
+            if self._dialing is not None:
+                self._counters().waiting.add(-1)
+            super().expire()
 
         def on_failure(self, error: MeshError, retriable: bool) -> None:
             if self.state is TUNNEL:
-                self._metrics.websockets.add(-1)
+                self._counters().websockets.add(-1)
             elif self.state is RESPONDING:
                 self._count(ABORTED)
             super().on_failure(error, retriable)
 
         def _dial(self) -> None:
-            self._waits = self._dialed = True
-            self._metrics.waiting.add()
-            super()._dial()
+            self._counters().waiting.add()
+            upstreams = self._context.upstreams
+            self._dialing = upstreams.dial(self._route.destination, self._dialed, self._not_dialed)
 
-        def _opened(self, connection: ClientConnection) -> None:
-            if self._dialed:
-                self._dialed = False
-                self._end_wait()
-                self._metrics.opened.add()
-            else:
-                self._metrics.reused.add()
-            super()._opened(connection)
+        def _dialed(self, connection: ClientConnection) -> None:
+            counters = self._counters()
+            counters.waiting.add(-1)
+            counters.opened.add()
+            self._opened(connection)
+
+        def _not_dialed(self, error: MeshError) -> None:
+            self._counters().waiting.add(-1)
+            self._end_with(error)
 
         def _upgrade(self, head: ResponseHead) -> None:
             super()._upgrade(head)
             if self.state is TUNNEL:
                 self._count(SWITCHING_PROTOCOLS // 100)
-                self._metrics.websockets.add()
+                self._counters().websockets.add()
 
         def _fail(self, error: MeshError) -> None:
             status = failure_status(error)
-            self._metrics.refused(status)
-            self._count(status // 100, refused=True)
+            self._counters().refused(status)
+            self._count(status // 100)
             super()._fail(error)
 
-        def _end_wait(self) -> None:
-            if self._waits:
-                self._waits = False
-                self._metrics.waiting.add(-1)
+        def _counters(self) -> RouteMetrics:
+            return routes.get(self._route.id) or metrics.add_route(self._route)
 
-        def _count(self, status_class: int, *, refused: bool = False) -> None:
-            if self._counted:
-                return
-            self._counted = True
-            self._end_wait()
-            metrics, seconds = self._metrics, clock() - self._begun
-            metrics.in_flight.add(-1)
-            for value in metrics.answers(self._request.method, status_class, refused=refused):
-                value.add()
-            metrics.seconds.observe(seconds)
-            if metrics.mesh_seconds is not None:
-                metrics.mesh_seconds.observe(seconds)
+        def _count(self, status_class: int) -> None:
+            self._counters().histogram(self._request.method, status_class).observe(clock() - self._begun)
 
     return CountedExchange

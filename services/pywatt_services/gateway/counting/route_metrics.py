@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 from pywatt.mesh.address import ServiceAddress
 from pywatt.metrics import families
-from pywatt.metrics.recorder import Recorder, Value
+from pywatt.metrics.recorder import Histogram, Recorder
 from pywatt.metrics.status_classes import OTHER, class_label, method_label
 from pywatt_services.gateway.routes import Route
 
@@ -15,54 +16,31 @@ from pywatt_services.gateway.routes import Route
 class RouteMetrics:
     """The counters of one route."""
 
-    __slots__ = (
-        "_answers",
-        "_callee",
-        "_recorder",
-        "_route",
-        "in_flight",
-        "mesh_seconds",
-        "opened",
-        "reused",
-        "seconds",
-        "waiting",
-        "websockets",
-    )
+    __slots__ = ("_callee", "_name", "_recorder", "durations", "opened", "waiting", "websockets")
 
     def __init__(self, recorder: Recorder, route: Route) -> None:
-        name = route.id
-        self.seconds = recorder.histogram(families.GATEWAY_SECONDS, name)
-        self.in_flight = recorder.value(families.GATEWAY_IN_FLIGHT, name)
+        self._recorder = recorder
+        self._name = name = route.id
+        destination = route.destination
+        self._callee = destination.id if isinstance(destination, ServiceAddress) else ""
+        self.durations: dict[tuple[bytes, int], Histogram] = {}
+        """Those that were used before, by method and class of the status."""
         self.waiting = recorder.value(families.GATEWAY_WAITING, name)
         self.websockets = recorder.value(families.GATEWAY_WEBSOCKETS, name)
-        self.reused = recorder.value(families.GATEWAY_CONNECTIONS, name, "true")
-        self.opened = recorder.value(families.GATEWAY_CONNECTIONS, name, "false")
-        destination = route.destination
-        self._callee = destination.id if isinstance(destination, ServiceAddress) else None
-        self.mesh_seconds = None if self._callee is None else recorder.histogram(families.MESH_SECONDS, self._callee)
-        self._recorder = recorder
-        self._route = name
-        self._answers: dict[tuple[bytes, int], tuple[Value, ...]] = {}
+        self.opened = recorder.value(families.GATEWAY_CONNECTIONS, name)
 
-    def answers(self, method: bytes, status_class: int, *, refused: bool = False) -> tuple[Value, ...]:
-        """Return the counters of answers to requests of a method with a class of status, or ABORTED.
-
-        `refused`: the answer is the gateway's own, since the service has given none.
-        """
-        found = self._answers.get((method, status_class))
-        if found is not None and not refused:
-            return found
-        known, text = method_label(method), class_label(status_class)
-        values = [self._recorder.value(families.GATEWAY_REQUESTS, self._route, known, text)]
-        if self._callee is not None:
-            values.append(self._recorder.value(families.MESH_REQUESTS, self._callee, "error" if refused else text))
-        if known != OTHER and not refused:
-            self._answers[method, status_class] = tuple(values)
-        return tuple(values)
+    def histogram(self, method: bytes, status_class: int) -> Histogram:
+        """Return the durations of requests of a method that were answered with a class of status, or ABORTED."""
+        known = method_label(method)
+        labels = self._name, self._callee, known, class_label(status_class)
+        histogram = self._recorder.histogram(families.GATEWAY_SECONDS, *labels)
+        if known != OTHER:
+            self.durations[method, status_class] = histogram
+        return histogram
 
     def refused(self, status: int) -> None:
         """Count a request that the gateway has answered itself."""
-        self._recorder.value(families.GATEWAY_REFUSED, self._route, str(status)).add()
+        self._recorder.value(families.GATEWAY_REFUSED, self._name, str(status)).add()
 
 
 class GatewayMetrics:
@@ -71,12 +49,21 @@ class GatewayMetrics:
     def __init__(self, recorder: Recorder, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
         self.unrouted = recorder.value(families.GATEWAY_UNROUTED)
+        self.routes: dict[str, RouteMetrics] = {}
+        """The counters of the routes that were used, by id; routes to one service share them."""
         self._recorder = recorder
-        self._routes: dict[str, RouteMetrics] = {}
 
-    def of(self, route: Route) -> RouteMetrics:
-        """Return the counters of a route; those of one service share them."""
-        found = self._routes.get(route.id)
-        if found is None:
-            found = self._routes[route.id] = RouteMetrics(self._recorder, route)
+    def add_route(self, route: Route) -> RouteMetrics:
+        """Return the counters of a route that is used for the first time."""
+        found = self.routes[route.id] = RouteMetrics(self._recorder, route)
         return found
+
+    def read_in_flight(self, in_flight: Callable[[], Counter[str]]) -> None:
+        """Have the requests that are being served counted every few seconds, by the id of their routes."""
+
+        def refresh() -> None:
+            found: Mapping[str, int] = in_flight()
+            for name in self.routes:
+                self._recorder.value(families.GATEWAY_IN_FLIGHT, name).set(found.get(name, 0))
+
+        self._recorder.before_reading(refresh)

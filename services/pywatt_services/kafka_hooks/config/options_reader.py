@@ -53,6 +53,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     if reader.problems:
         raise OptionsError(*reader.problems)
     return Configured(
+        metrics_page="/metrics?worker=own",
         options=options,
         calls=tuple(dict.fromkeys(reader.calls)),
         needs_broker=EMBEDDED in options.brokers,

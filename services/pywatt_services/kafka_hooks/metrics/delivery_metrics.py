@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
+from pywatt.metrics import families
+from pywatt.metrics.recorder import Histogram as RecordedHistogram
+from pywatt.metrics.recorder import Recorder
 from pywatt_kafka.dlq.codec import NO_ANSWER
 from pywatt_services.kafka_hooks.metrics.prometheus import Histogram
 
@@ -47,11 +50,41 @@ class TopicMetrics:
         timings.observe(self._clock() - begun)
 
 
+class RecordedTopicMetrics(TopicMetrics):
+    """Counters of one topic that also count for the app, where they outlive this worker."""
+
+    def __init__(self, topic: str, recorder: Recorder, clock: Callable[[], float] = perf_counter) -> None:
+        super().__init__(clock)
+        self._topic = topic
+        self._recorder = recorder
+        self._retries = recorder.value(families.HOOKS_RETRIES, topic)
+        self._recorded: dict[tuple[str, int], RecordedHistogram] = {}
+
+    def retried(self) -> None:
+        super().retried()
+        self._retries.add()
+
+    def dead_lettered(self, reason: str) -> None:
+        super().dead_lettered(reason)
+        self._recorder.value(families.HOOKS_DEAD_LETTERS, self._topic, reason).add()
+
+    def ended(self, begun: float, method: str, status: int | None) -> None:
+        super().ended(begun, method, status)
+        kind = method, NO_ANSWER if status is None else status
+        recorded = self._recorded.get(kind)
+        if recorded is None:
+            labels = self._topic, method, str(kind[1])
+            recorded = self._recorded[kind] = self._recorder.histogram(families.HOOKS_SECONDS, *labels)
+        recorded.observe(self._clock() - begun)
+
+
 class DeliveryMetrics:
     """Counters of all topics."""
 
-    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, clock: Callable[[], float] = perf_counter, recorder: Recorder | None = None) -> None:
+        """`recorder`: the counters of the app's metrics; None: it has none."""
         self._clock = clock
+        self._recorder = recorder
         self._topics: dict[str, TopicMetrics] = {}
 
     @property
@@ -63,5 +96,8 @@ class DeliveryMetrics:
         """Return the metrics of a topic."""
         metrics = self._topics.get(topic)
         if metrics is None:
-            metrics = self._topics[topic] = TopicMetrics(self._clock)
+            recorder = self._recorder
+            metrics = self._topics[topic] = (
+                TopicMetrics(self._clock) if recorder is None else RecordedTopicMetrics(topic, recorder, self._clock)
+            )
         return metrics

@@ -9,6 +9,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pywatt.metrics.family import Family
+
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]
@@ -45,8 +47,14 @@ class MetricFamily:
     """Suffix of the name (empty but in histograms), labels, value."""
 
 
-def histogram_family(name: str, text: str, series: Iterable[tuple[Labels, Histogram]]) -> MetricFamily:
-    """Return the metric family of a histogram."""
+def simple_family(family: Family, samples: Iterable[tuple[Labels, float]]) -> MetricFamily:
+    """Return the samples of a counter or gauge of the table of metrics."""
+    rows = (("", labels, value) for labels, value in samples)
+    return MetricFamily(family.name, family.kind.value, family.help, list(rows))
+
+
+def histogram_family(family: Family, series: Iterable[tuple[Labels, Histogram]]) -> MetricFamily:
+    """Return the samples of a histogram of the table of metrics."""
     samples: list[tuple[str, Labels, float]] = []
     for labels, timings in series:
         count = 0
@@ -55,7 +63,7 @@ def histogram_family(name: str, text: str, series: Iterable[tuple[Labels, Histog
             samples.append(("_bucket", {**labels, "le": bound}, count))
         samples.append(("_sum", labels, timings.total))
         samples.append(("_count", labels, count))
-    return MetricFamily(name, "histogram", text, samples)
+    return MetricFamily(family.name, family.kind.value, family.help, samples)
 
 
 def write_text(families: Iterable[MetricFamily], common: Labels) -> str:

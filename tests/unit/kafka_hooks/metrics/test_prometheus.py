@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pywatt.metrics.family import Family, Group, Kind
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics
 from pywatt_services.kafka_hooks.metrics.families import delivery_families
 from pywatt_services.kafka_hooks.metrics.prometheus import (
@@ -14,6 +15,8 @@ from pywatt_services.kafka_hooks.metrics.prometheus import (
     write_text,
 )
 
+TIMES = Family(name="b_seconds", kind=Kind.HISTOGRAM, help="Times", group=Group.HOOKS)
+
 pytestmark = pytest.mark.anyio
 
 
@@ -23,7 +26,7 @@ def test_text() -> None:
         timings.observe(seconds)
     families = [
         MetricFamily("a_total", "counter", "Things", [("", {"topic": 'x"\\\n'}, 3), ("", {}, 1e20)]),
-        histogram_family("b_seconds", "Times", [({"topic": "t"}, timings)]),
+        histogram_family(TIMES, [({"topic": "t"}, timings)]),
     ]
     assert write_text(families, {"worker": "0"}).splitlines() == [
         "# HELP a_total Things",

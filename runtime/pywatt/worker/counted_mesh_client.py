@@ -1,0 +1,103 @@
+"""A mesh client that counts the calls of this worker to other services, and measures their duration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from pywatt.errors import MeshError
+from pywatt.http.client.address import Address
+from pywatt.http.client.call import Collector, Outcome, Response
+from pywatt.http.headers import Header
+from pywatt.mesh.address import ServiceAddress, locate
+from pywatt.mesh.client import MeshClient
+from pywatt.mesh.table import MeshTable
+from pywatt.metrics import families
+from pywatt.metrics.recorder import Histogram, Recorder
+from pywatt.metrics.status_classes import class_label
+
+ERROR = "error"
+"""In place of the class of a status: there was no response."""
+
+
+class _Callee:
+    """The counters of calls to one service."""
+
+    def __init__(self, recorder: Recorder, callee: str) -> None:
+        self._recorder = recorder
+        self._callee = callee
+        self._durations: dict[int, Histogram] = {}
+        """By the class of the status."""
+
+    def count(self, outcome: Response | MeshError, seconds: float) -> None:
+        """Count one call."""
+        status_class = -1 if isinstance(outcome, MeshError) else outcome.status // 100
+        durations = self._durations.get(status_class)
+        if durations is None:
+            label = ERROR if status_class < 0 else class_label(status_class)
+            durations = self._recorder.histogram(families.MESH_SECONDS, self._callee, label)
+            self._durations[status_class] = durations
+        durations.observe(seconds)
+
+
+class CountedMeshClient(MeshClient):
+    """Counts calls by `request` and `begin`; a gateway, which streams, counts its own."""
+
+    def __init__(self, table: MeshTable, recorder: Recorder, clock: Callable[[], float] = time.perf_counter) -> None:
+        super().__init__(table)
+        self._recorder = recorder
+        self._measure = clock
+        self._callees: dict[str, _Callee] = {}
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        address: Address | None = None,
+        headers: Sequence[Header] = (),
+        lines: bytes = b"",
+        body: bytes = b"",
+        timeout: float | None = None,
+    ) -> Response:
+        """Make one call: see `HttpClient.request`."""
+        callee = self._callee(url)
+        begun = self._measure()
+        try:
+            response = await super().request(
+                method, url, address=address, headers=headers, lines=lines, body=body, timeout=timeout
+            )
+        except MeshError as error:
+            if callee is not None:
+                callee.count(error, self._measure() - begun)
+            raise
+        if callee is not None:
+            callee.count(response, self._measure() - begun)
+        return response
+
+    def begin(
+        self, method: str, url: str, done: Callable[[Outcome], None], *, lines: bytes, body: bytes, timeout: float
+    ) -> Collector | None:
+        """Make one call without a task: see `HttpClient.begin`."""
+        callee = self._callee(url)
+        if callee is None:
+            return super().begin(method, url, done, lines=lines, body=body, timeout=timeout)
+        measure = self._measure
+        begun = measure()
+
+        def counted(outcome: Outcome) -> None:
+            if outcome is not None:
+                callee.count(outcome, measure() - begun)
+            done(outcome)
+
+        return super().begin(method, url, counted, lines=lines, body=body, timeout=timeout)
+
+    def _callee(self, url: str) -> _Callee | None:
+        """Return the counters of the service that a URL names; None for a host outside the app."""
+        destination = locate(url).destination
+        if not isinstance(destination, ServiceAddress):
+            return None
+        callee = self._callees.get(destination.id)
+        if callee is None:
+            callee = self._callees[destination.id] = _Callee(self._recorder, destination.id)
+        return callee
