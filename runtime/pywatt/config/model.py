@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pywatt.config.logger_model import DEFAULT_ROTATION, PLAIN_LOGGER, LoggerConfig, Rotation
 from pywatt.telemetry.settings import TelemetryConfig
 
 
@@ -248,6 +249,8 @@ class ServiceConfig:
     log_level: LogLevel = LogLevel.INFO
     stderr_level: LogLevel = LogLevel.ERROR
     """Level of text on its standard error that names none. Ours: `logger.stderrLevel`."""
+    logger: LoggerConfig = PLAIN_LOGGER
+    """What is written of its records, and where they go."""
     preload: tuple[str, ...] = ()
     """Modules which the forkserver imports before it forks a worker of this service."""
     interpreter: Path | None = None
@@ -355,8 +358,10 @@ class RuntimeConfig:
     """Ids of services of the files that are not run: disabled, of a profile that is not chosen, or not named."""
     server: ServerConfig = ServerConfig()
     log_level: LogLevel = LogLevel.INFO
-    log_history: int = 16 * 1024 * 1024
-    """Bytes of log that are kept on disk; 0: none. Ours: `logger.history`."""
+    logger: LoggerConfig = PLAIN_LOGGER
+    """What is written of pywatt's own records, and where they go."""
+    log_history: Rotation | None = DEFAULT_ROTATION
+    """The log that is kept on disk; None: none. Ours: `logger.history`."""
     health_probes: HealthProbesConfig | None = None
     """None: there are no health endpoints."""
     base_path: str = "/"

@@ -37,6 +37,7 @@ VALIDATORS: tuple[Validator, ...] = (
     validators.check_dependency_cycles,
     validators.check_probes,
     validators.check_health_probes,
+    validators.check_loggers,
     validators.check_entrypoint,
 )
 PREFLIGHT: tuple[Validator, ...] = (validators.check_programs_and_modules,)
@@ -89,7 +90,7 @@ def load(
     context = LoadContext(
         root=root,
         folder=source.folder,
-        settings=settings_of(data, production=production),
+        settings=settings_of(data, root.file.parent, production=production),
         dotenv=dotenv,
         environ=environ,
         types=types,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pywatt.config.environment import as_variables
 from pywatt.config.health_probes import health_probes_config
+from pywatt.config.logger_model import LoggerConfig, Rotation
+from pywatt.config.logger_settings import logger_config, nearest_log_level, rotation
 from pywatt.config.metrics_settings import metrics_config
 from pywatt.config.model import (
     DEFAULT_SHUTDOWN,
@@ -24,9 +27,6 @@ from pywatt.config.supervision import MILLISECONDS, Layer, layer_of
 START_TIMEOUT = 30_000
 """Milliseconds. Original: `startTimeout`."""
 
-HISTORY_MEGABYTES = 16
-MEGABYTE = 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -35,7 +35,8 @@ class Settings:
     server: ServerConfig
     log_level: LogLevel
     stderr_level: LogLevel
-    log_history: int
+    logger: LoggerConfig
+    log_history: Rotation | None
     health_probes: HealthProbesConfig | None
     base_path: str
     start_timeout: float | None
@@ -49,8 +50,8 @@ class Settings:
     """The block of the root file; None: it has none."""
 
 
-def settings_of(data: Mapping[str, Any], *, production: bool = True) -> Settings:
-    """Return the settings in a root document that passed its schema."""
+def settings_of(data: Mapping[str, Any], folder: Path, *, production: bool = True) -> Settings:
+    """Return the settings in a root document that passed its schema. `folder`: that of its file."""
     flat = hoisted(data)
     server: Mapping[str, Any] = flat.get("server", {})
     stop: Mapping[str, Any] = flat.get("gracefulShutdown", {})
@@ -65,7 +66,8 @@ def settings_of(data: Mapping[str, Any], *, production: bool = True) -> Settings
         ),
         log_level=log_level(flat) or LogLevel.INFO,
         stderr_level=log_level(flat, "stderrLevel") or LogLevel.ERROR,
-        log_history=_history_bytes(flat.get("logger", {}).get("history", True)),
+        logger=logger_config(flat.get("logger", {}), folder),
+        log_history=rotation(flat.get("logger", {}).get("history", True)),
         health_probes=health_probes_config(
             flat.get("healthProbes"), metrics=metrics, endpoints=flat.get("metrics"), production=production
         ),
@@ -96,10 +98,11 @@ def hoisted(data: Mapping[str, Any]) -> dict[str, Any]:
     return _merged(data.get("runtime", {}), flat)
 
 
-def log_level(data: Mapping[str, Any], key: str = "level") -> LogLevel | None:
-    """Return a level in a document's `logger` block, or None."""
-    level = data.get("logger", {}).get(key)
-    return LogLevel[level.upper()] if level else None
+def log_level(data: Mapping[str, Any], key: str = "level", custom: Mapping[str, int] | None = None) -> LogLevel | None:
+    """Return a level in a document's `logger` block, or None; `custom`: levels of the root file."""
+    block = data.get("logger", {})
+    level = block.get(key)
+    return nearest_log_level(level, {**(custom or {}), **block.get("customLevels", {})}) if level else None
 
 
 def watch_config(data: Mapping[str, Any], *, app_wide: bool) -> WatchConfig:
@@ -127,13 +130,6 @@ def dashboard_config(value: bool | Mapping[str, Any] | None) -> DashboardConfig:
         read_only=value.get("readOnly", defaults.read_only),
         allowed_hosts=tuple(value.get("allowedHosts", ())),
     )
-
-
-def _history_bytes(value: bool | Mapping[str, Any]) -> int:
-    """Return the size of the log history in bytes; the file has megabytes."""
-    if isinstance(value, bool):
-        return HISTORY_MEGABYTES * MEGABYTE if value else 0
-    return int(value.get("maxSize", HISTORY_MEGABYTES) * MEGABYTE)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

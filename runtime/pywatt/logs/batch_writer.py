@@ -48,6 +48,8 @@ class BatchWriter:
         self._failure: OSError | None = None
         self._refused = 0
         """Lines of the batches that have failed since one passed."""
+        self._in_flight = 0
+        """Lines of the batch that the sink has not taken yet."""
         self._urgent = False
         self._closing = False
         self._changed = threading.Condition()
@@ -85,7 +87,8 @@ class BatchWriter:
             if self._clock() - self.passed_at > patience:
                 break
         with self._changed:
-            return sum(weight for _, weight in self._lines) + self._dropped + self._refused
+            waiting = sum(weight for _, weight in self._lines) + self._in_flight
+            return waiting + self._dropped + self._refused
 
     def _tell_dropped(self) -> None:
         if self._dropped:
@@ -100,8 +103,10 @@ class BatchWriter:
     def _run(self) -> None:
         while lines := self._next():
             batch = b"".join(line for line, _ in lines)
-            self._pass_on(batch, sum(weight for _, weight in lines))
+            self._in_flight = sum(weight for _, weight in lines)
+            self._pass_on(batch, self._in_flight)
             with self._changed:
+                self._in_flight = 0
                 self.pending -= len(batch)
                 self.passed_at = self._clock()
                 if not self._lines:

@@ -9,7 +9,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,12 +82,24 @@ def segments(folder: Path) -> list[tuple[int, Path]]:
 
 
 class RingWriter:
-    """Appends to the newest file and begins another when it is full."""
+    """Appends to the newest file and begins another when it is full, or old."""
 
-    def __init__(self, history: History, size: int) -> None:
-        """`size`: bytes in all."""
+    def __init__(
+        self,
+        history: History,
+        size: int,
+        *,
+        files: int = SEGMENTS,
+        interval: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`size`: bytes in all. `interval`: seconds, counted from midnight UTC, after which another file is begun."""
         self._history = history
-        self._segment_bytes = max(size // SEGMENTS, 1)
+        self._files = files
+        self._segment_bytes = max(size // files, 1)
+        self._interval = interval
+        self._clock = clock
+        self._period = 0
         self._number = 0
         self._file = -1
         self._torn = False
@@ -99,7 +112,7 @@ class RingWriter:
             self._open()
         while begin < len(batch):
             status = os.fstat(self._file)
-            if not status.st_nlink or status.st_size >= self._segment_bytes:
+            if not status.st_nlink or status.st_size >= self._segment_bytes or self._is_old():
                 self._open()
             room = max(self._segment_bytes - os.fstat(self._file).st_size, 1)
             end = len(batch)
@@ -114,6 +127,9 @@ class RingWriter:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def _is_old(self) -> bool:
+        return self._interval is not None and self._period != int(self._clock() // self._interval)
 
     def _append(self, lines: bytes) -> None:
         if self._torn:
@@ -135,16 +151,20 @@ class RingWriter:
         (folder / _ABOUT).write_text(json.dumps(about))
         newest = max((number for number, _ in segments(folder)), default=0)
         opened, size = self._append_to(max(newest, 1))
-        if size >= self._segment_bytes:
+        if size and self._interval:
+            self._period = int(os.fstat(opened).st_mtime // self._interval)
+        if size >= self._segment_bytes or (size and self._is_old()):
             os.close(opened)
             newest += 1
             opened, size = self._append_to(newest)
         self.close()
         self._file = opened
+        if self._interval:
+            self._period = int(self._clock() // self._interval)
         # The last writer was killed in the middle of a line.
         self._torn = bool(size) and os.pread(opened, 1, size - 1) != b"\n"
         for number, path in segments(folder):
-            if number <= newest - SEGMENTS:
+            if number <= newest - self._files:
                 path.unlink(missing_ok=True)
 
     def _append_to(self, number: int) -> tuple[int, int]:

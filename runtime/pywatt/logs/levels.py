@@ -11,6 +11,8 @@ from pywatt.logs.json_object import is_level
 
 HEAD = 300
 """Characters within which a level is looked for."""
+LEVELS: Mapping[int, LogLevel] = {int(level): level for level in LogLevel if level is not LogLevel.SILENT}
+"""Pino's own levels by their numbers."""
 _LEVELS = {
     LogLevel.TRACE: "trace trce",
     LogLevel.DEBUG: "debug dbug dbg verbose",

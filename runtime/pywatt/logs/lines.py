@@ -9,7 +9,7 @@ from typing import Any
 
 from pywatt.config.model import LogLevel
 from pywatt.logs.json_object import is_level, is_time, read_object
-from pywatt.logs.levels import level_in_object, level_in_text, nearest_level
+from pywatt.logs.levels import LEVELS, level_in_object, level_in_text, nearest_level
 
 MAX_LINE_BYTES = 1024 * 1024
 """A longer line is cut into several records, between characters."""
@@ -41,6 +41,8 @@ class LogRecord:
     worker: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of a structured record."""
+    number: int | None = None
+    """The number of its level where that is none of pino's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +99,22 @@ def parse_line(
     return LogRecord(level=level, time=now_ms(), name=source.name, msg=text, pid=source.pid, worker=source.worker)
 
 
+def read_record(line: bytes, source: Source) -> LogRecord | None:
+    """Return the record of a line of JSON in pino's form; None for any other line. Never raises."""
+    if line[:1] != b"{":
+        return None
+    document = read_object(line.decode("utf-8", "backslashreplace"))
+    return None if document is None else _structured(document, source)
+
+
 def _structured(document: Mapping[str, Any], source: Source) -> LogRecord | None:
     level, time, msg = document.get("level"), document.get("time"), document.get("msg")
     if not (is_level(level) and is_time(time) and isinstance(msg, str)):
         return None
+    own = LEVELS.get(level)
     return LogRecord(
-        level=nearest_level(level),
+        level=own or nearest_level(level),
+        number=None if own else level,
         time=int(time),
         name=source.name,
         msg=msg,

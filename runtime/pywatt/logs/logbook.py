@@ -15,15 +15,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from pywatt.config.logger_model import DEFAULT_ROTATION, Rotation
 from pywatt.config.model import LogLevel
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.logs.batch_writer import BatchWriter
 from pywatt.logs.history import History, RingWriter
-from pywatt.logs.lines import LogRecord
+from pywatt.logs.lines import LogRecord, OutputStream
 from pywatt.logs.ndjson import to_line
-from pywatt.logs.output import open_output
+from pywatt.logs.output import PrettyLines, open_output
+
+if TYPE_CHECKING:
+    from pywatt.logs.routing import LoggerSettings, Render, Routing
 
 HIGH_BYTES, LOW_BYTES = 1024 * 1024, 256 * 1024
 """Reading stops when so much is waiting to be taken, and goes on when it is less than that."""
@@ -41,7 +45,7 @@ _LINE_BREAK = ord("\n")
 class Logbook:
     """Takes the app's records; made by `open_logbook`."""
 
-    def __init__(self, stream: TextIO, level: LogLevel, history: History | None, size: int) -> None:
+    def __init__(self, stream: TextIO, level: LogLevel, history: History | None, rotation: Rotation) -> None:
         self.level = level
         """Records below it are kept but not shown."""
         self.backpressure = OutputBackpressure()
@@ -54,10 +58,13 @@ class Logbook:
         self._shown = BatchWriter(self._print, name="output", notice=self._not_shown, failed=self._cannot_show)
         self._writers = [self._shown]
         self._checking = False
+        self._routing: Routing | None = None
+        """None: all records go their usual way."""
+        self._raw_errors: BatchWriter | None = None
         self._kept: BatchWriter | None = None
         self._ring: RingWriter | None = None
         if history is not None:
-            self._ring = RingWriter(history, size)
+            self._ring = RingWriter(history, rotation.max_size, files=rotation.max_files, interval=rotation.interval)
             self._kept = BatchWriter(
                 self._ring.write,
                 name="history",
@@ -66,6 +73,29 @@ class Logbook:
                 linger=LINGER_SECONDS,
             )
             self._writers.append(self._kept)
+
+    def configure(self, level: LogLevel, settings: LoggerSettings | None) -> None:
+        """Take the settings of a configuration, at the start and after a reload. Raises StartError."""
+        self.level = level
+        routing = None
+        if settings is not None and not settings.plain:
+            from pywatt.logs.routing import Routing
+
+            routing = Routing(settings, self._hostname, self._tell)
+        old, self._routing = self._routing, routing
+        if isinstance(self._output, PrettyLines):
+            self._output.labels = routing.labels if routing is not None else {}
+        if old is not None:
+            old.close(CLOSE_SECONDS)
+
+    def print_raw(self, stream: OutputStream, line: bytes) -> None:
+        """Write a line of a service as it is."""
+        if stream is OutputStream.STDOUT:
+            self._shown.write(line + b"\n")
+            return
+        if self._raw_errors is None:
+            self._raw_errors = BatchWriter(_to_stderr, name="stderr", notice=_no_notice, failed=_ignore)
+        self._raw_errors.write(line + b"\n")
 
     def keep(self, level: LogLevel, message: str) -> None:
         """Keep a line of pywatt's own for `pywatt logs` that is shown to the user in another form."""
@@ -78,17 +108,43 @@ class Logbook:
 
     def write(self, record: LogRecord) -> None:
         """Take one record."""
-        if self._kept is not None:
-            self._kept.write(self._kept_line(record), urgent=record.level >= LogLevel.FATAL)
-        if record.level >= self.level:
-            self._shown.write(self._shown_line(record))
+        if self._routing is not None:
+            self._write_routed(record, self._routing)
+        else:
+            if self._kept is not None:
+                self._kept.write(self._kept_line(record), urgent=record.level >= LogLevel.FATAL)
+            if record.level >= self.level:
+                self._shown.write(self._shown_line(record))
         if self.backpressure.reading and not self.backpressure.held and self._waiting() > HIGH_BYTES:
             self.backpressure.hold()
             if not self._checking:
                 self._check_later()
 
+    def _write_routed(self, record: LogRecord, routing: Routing) -> None:
+        route = routing.of(record)
+        number = record.number or record.level
+        if number < route.threshold:
+            return
+        if route.redaction is not None:
+            record = route.redaction.apply(record)
+        if self._kept is not None:
+            self._kept.write(self._kept_line(record), urgent=record.level >= LogLevel.FATAL)
+        if record.level < self.level:
+            return
+        if not route.transports:
+            self._shown.write(self._shown_line(record, route.render))
+        for transport in route.transports:
+            if number >= transport.level:
+                render = transport.render or route.render or self._json
+                text = render(record) + "\n"
+                transport.writer.write(text.encode("utf-8", "backslashreplace"), urgent=record.level >= LogLevel.FATAL)
+
     def close(self) -> None:
         """Pass on the rest; report lost lines on standard error."""
+        if self._routing is not None:
+            self._routing.close(CLOSE_SECONDS)
+        if self._raw_errors is not None:
+            self._raw_errors.close(CLOSE_SECONDS)
         # The history first: if it cannot be written, the output tells.
         if self._kept is not None and self._ring is not None and not self._kept.close(CLOSE_SECONDS):
             self._ring.close()
@@ -148,11 +204,34 @@ class Logbook:
     def _not_kept(self, count: int, error: OSError | None) -> bytes:
         return self._kept_line(_own(f"{count} lines were not kept: {_why(error, 'the disk did not take them')}"))
 
-    def _shown_line(self, record: LogRecord) -> bytes:
-        return (self._output.render(record) + "\n").encode("utf-8", "backslashreplace")
+    def _tell(self, message: str) -> None:
+        """Log what a transport meets; called in its thread."""
+        if self._routing is not None:
+            self._write_routed(_own(message), self._routing)
+
+    def _shown_line(self, record: LogRecord, render: Render | None = None) -> bytes:
+        if render is None or isinstance(self._output, PrettyLines):
+            render = self._output.render
+        return (render(record) + "\n").encode("utf-8", "backslashreplace")
+
+    def _json(self, record: LogRecord) -> str:
+        return to_line(record, self._hostname)
 
     def _kept_line(self, record: LogRecord) -> bytes:
         return (to_line(record, self._hostname) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _to_stderr(batch: bytes) -> None:
+    sys.stderr.buffer.write(batch)
+    sys.stderr.buffer.flush()
+
+
+def _no_notice(_count: int, _error: OSError | None) -> bytes:
+    return b""  # a reader of raw output expects nothing else in it
+
+
+def _ignore(_error: OSError) -> None:
+    """Do nothing: where standard error cannot be written, nobody can be told."""
 
 
 def _why(error: OSError | None, otherwise: str) -> str:
@@ -164,10 +243,20 @@ def _own(message: str, level: LogLevel = LogLevel.WARN) -> LogRecord:
 
 
 @contextmanager
-def open_logbook(stream: TextIO, level: LogLevel, history: History | None, size: int) -> Iterator[Logbook]:
-    """Show records from `level` on at the stream and keep all of them in a history of `size` bytes, if there is one."""
-    logbook = Logbook(stream, level, history, size)
+def open_logbook(
+    stream: TextIO,
+    level: LogLevel,
+    history: History | None,
+    rotation: Rotation = DEFAULT_ROTATION,
+    settings: LoggerSettings | None = None,
+) -> Iterator[Logbook]:
+    """Show records from `level` on at the stream and keep all of them in a history, if there is one.
+
+    `settings`: of services whose records go another way. Raises StartError.
+    """
+    logbook = Logbook(stream, level, history, rotation)
     try:
+        logbook.configure(level, settings)
         yield logbook
     finally:
         logbook.close()

@@ -9,7 +9,7 @@ import json
 import re
 
 from pywatt.logs.json_object import SURROGATE, is_level, is_time, read_object
-from pywatt.logs.levels import nearest_level
+from pywatt.logs.levels import LEVELS, nearest_level
 from pywatt.logs.lines import OWN_KEYS, LogRecord
 
 _ESCAPED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
@@ -19,7 +19,7 @@ _ESCAPED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u20
 def to_line(record: LogRecord, hostname: str) -> str:
     """Return the record's line, without a line break: valid JSON that encodes as UTF-8."""
     line: dict[str, object] = {
-        "level": int(record.level),
+        "level": int(record.level) if record.number is None else record.number,
         "time": record.time,
         "pid": record.pid,
         "hostname": hostname,
@@ -29,7 +29,11 @@ def to_line(record: LogRecord, hostname: str) -> str:
         line["worker"] = record.worker
     line["msg"] = record.msg
     line.update(record.extra)
-    text = json.dumps(line, default=str, ensure_ascii=False)
+    return escaped(json.dumps(line, default=str, ensure_ascii=False))
+
+
+def escaped(text: str) -> str:
+    """Return JSON in which everything is escaped that a terminal obeys or that cannot be encoded."""
     if text.isascii() and "\x7f" not in text:
         return text
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", SURROGATE.sub("\ufffd", text))
@@ -45,7 +49,8 @@ def from_line(line: str | bytes) -> LogRecord | None:
     if not (is_level(level) and is_time(time) and isinstance(msg, str) and isinstance(name, str)):
         return None
     return LogRecord(
-        level=nearest_level(level),
+        level=LEVELS.get(level) or nearest_level(level),
+        number=None if level in LEVELS else level,
         time=int(time),
         name=name,
         msg=msg,

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Protocol, TextIO
 
@@ -62,8 +63,20 @@ class JsonLines:
 class PrettyLines:
     """One line per record for a person: time, level, service, message; errors with their traceback below."""
 
-    def __init__(self, stream: TextIO, *, colour: bool, dated: bool = False, narrow: bool = False) -> None:
-        """`dated`: show the day as well; `narrow`: no milliseconds, so that the app's URL fits on the line."""
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        colour: bool,
+        dated: bool = False,
+        narrow: bool = False,
+        labels: Mapping[int, str] | None = None,
+    ) -> None:
+        """`dated`: show the day as well; `narrow`: no milliseconds, so that the app's URL fits on the line.
+
+        `labels`: names of the levels that are not pino's.
+        """
+        self.labels = labels or {}
         self._stream = stream
         self._colour = colour
         self._safe = partial(for_terminal, colour=colour)
@@ -76,7 +89,10 @@ class PrettyLines:
         moment = min(max(record.time, 0), LATEST)
         clock = time.strftime(self._clock, time.localtime(moment / 1000))
         clock += "" if self._narrow else f".{moment % 1000:03d}"
-        level = self._paint(f"{record.level.name:<5}", _LEVEL_COLOURS.get(record.level, ""))
+        label = (
+            record.level.name if record.number is None else self.labels.get(record.number, str(record.number)).upper()
+        )
+        level = self._paint(f"{label:<5}", _LEVEL_COLOURS.get(record.level, ""))
         name = record.name if record.worker in (None, 0) else f"{record.name}:{record.worker}"
         name = self._paint(f"{name:<12}", self._name_colour(record.name))
         text = f"{self._paint(f'[{clock}]', _DIM)} {level} {name} {self._safe(record.msg)}"

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 
 from pywatt.config.model import LogLevel
 from pywatt.telemetry.trace_context import current_trace
@@ -37,12 +38,20 @@ def python_level(level: LogLevel) -> int:
     return next((number for number, pino in _FROM_PYTHON if pino is level), TRACE_LEVEL)
 
 
+def python_number(number: int) -> int:
+    """Return the number in Python's scale for that of a custom level in pino's: 35, above `info`, becomes 25."""
+    return max(number - 10, TRACE_LEVEL)
+
+
 class JsonFormatter(logging.Formatter):
     """Renders a record as pino would; pid, hostname, service and worker are added by the supervisor."""
 
+    custom: Mapping[int, int] = {}
+    """The numbers of custom levels in pino's scale, by those in Python's. A process has one configuration."""
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "level": int(level_of(record.levelno)),
+            "level": self.custom.get(record.levelno) or int(level_of(record.levelno)),
             "time": int(record.created * 1000),
             "logger": record.name,
             "msg": record.getMessage(),
@@ -67,8 +76,11 @@ def text_of(error: BaseException | None) -> str:
         return f"<its text cannot be had: {type(failure).__name__}>"
 
 
-def configure_logging(level: LogLevel) -> None:
-    """Send every record of this process to standard output as JSON lines."""
+def configure_logging(level: LogLevel, custom: Mapping[str, int] | None = None) -> None:
+    """Send every record of this process to standard output as JSON lines. `custom`: further levels in pino's scale."""
+    for name, number in (custom or {}).items():
+        logging.addLevelName(python_number(number), name.upper())
+    JsonFormatter.custom = {python_number(number): number for number in (custom or {}).values()}
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.addLevelName(TRACE_LEVEL, "TRACE")

@@ -28,7 +28,7 @@ from pywatt.supervisor.folder_repair import FolderRepair
 from pywatt.supervisor.process.debuggers import Attend
 from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.kernel_limits import raise_open_files_limit, refused
-from pywatt.supervisor.process.output import Log, now_ms
+from pywatt.supervisor.process.output import Log, PrintRaw, now_ms
 from pywatt.supervisor.process.reaper import ExitStatus, open_reaper
 from pywatt.supervisor.process.sockets import open_endpoint, open_public
 from pywatt.supervisor.process.worker_factory import WorkerFactory
@@ -50,13 +50,14 @@ async def run_app(
     read_config: Callable[[], RuntimeConfig],
     accompany: Callable[[Supervisor], Coroutine[Any, Any, None]],
     attend: Attend | None = None,
+    print_raw: PrintRaw | None = None,
     clock: Callable[[], float] = time.monotonic,
     rng: random.Random | None = None,
 ) -> None:
     """Run the app until `stop` is set, then stop it gracefully; setting `force` as well kills the rest.
 
     `read_config` reads the configuration again, for a reload. `accompany` runs beside the app, from start to end.
-    `attend` serves debuggers, where there is a terminal.
+    `attend` serves debuggers, where there is a terminal. `print_raw` takes what services print that is no record.
     Raises StartError when an address cannot be bound or a service does not get ready.
     """
     adopt_orphans()
@@ -76,6 +77,7 @@ async def run_app(
                 backpressure=backpressure,
                 on_ask=commands.take,
                 attend=attend,
+                print_raw=print_raw,
             )
             supervisor = Supervisor(
                 config,

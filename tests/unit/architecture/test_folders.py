@@ -17,7 +17,7 @@ PACKAGES = {
     "pywatt_kafka": ROOT / "kafka/pywatt_kafka",
 }
 MAX_FILES = 16
-DATA = "pywatt.config.model"
+DATA = ("pywatt.config.model", "pywatt.config.logger_model")
 """Counts beside `pywatt.config`, not in it: only data, which service types name and the rest of the folder makes."""
 
 Graph = Mapping[str, set[str]]
@@ -52,11 +52,16 @@ def imports(name: str, tree: ast.Module, modules: Mapping[str, Path]) -> Iterato
                 yield each
 
 
+def _apart(name: str) -> str:
+    """Return the name of a module; one of DATA counts as a module beside its package."""
+    return name.replace("pywatt.config.", "pywatt.config_") if name in DATA else name
+
+
 def levels(edges: Iterator[tuple[str, str]]) -> dict[str, dict[str, set[str]]]:
     """Return, by package, the imports among its modules and folders; a module's package of its own is `__init__`."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for importer, imported in edges:
-        one, other = (name.replace(DATA, "pywatt.config_model").split(".") for name in (importer, imported))
+        one, other = (_apart(name).split(".") for name in (importer, imported))
         shared = 0
         while shared < min(len(one), len(other)) and one[shared] == other[shared]:
             shared += 1

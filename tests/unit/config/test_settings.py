@@ -247,7 +247,8 @@ def test_keys_of_the_original_are_accepted_with_one_warning_each(app: Any) -> No
         "api/watt.json": {
             "type": "python",
             "server": {"x": 1},
-            "logger": {"level": "error", "base": None},
+            "application": {},
+            "logger": {"level": "error"},
         },
     }
     config = app.load(files)
@@ -257,7 +258,7 @@ def test_keys_of_the_original_are_accepted_with_one_warning_each(app: Any) -> No
             "watt.json: web.useHttp",
             "watt.json: scheduler",
             "api/watt.json: server",
-            "api/watt.json: logger.base",
+            "api/watt.json: application",
         )
     }
     assert len(config.warnings) == len(set(config.warnings))

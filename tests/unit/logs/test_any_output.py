@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pywatt.config.logger_model import Rotation
 from pywatt.config.model import LogLevel
 from pywatt.logs.history import RingReader, history_of
 from pywatt.logs.lines import MAX_LINE_BYTES, OutputStream
@@ -70,7 +71,7 @@ def test_any_output_reaches_the_log_the_history_and_the_terminal(
     printed = b"\n".join([NEIGHBOURS[0], *odd, NEIGHBOURS[1], *odd, NEIGHBOURS[2]]) + b"\n"
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "shown").open("w+") as shown:
         history = history_of("shop", Path(folder), {"XDG_STATE_HOME": folder})
-        with open_logbook(shown, LogLevel.TRACE, history, 256 * 1024 * 1024) as logbook:
+        with open_logbook(shown, LogLevel.TRACE, history, Rotation(max_size=256 * 1024 * 1024)) as logbook:
             asyncio.run(_print(printed, cuts, logbook, stream))
         shown.seek(0)
         documents = [json.loads(line, parse_constant=pytest.fail) for line in shown.read().splitlines()]

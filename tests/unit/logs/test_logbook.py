@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import anyio
 import pytest
 
+from pywatt.config.logger_model import Rotation
 from pywatt.config.model import LogLevel
 from pywatt.logs import logbook as module
 from pywatt.logs.history import History, RingReader, history_of
@@ -106,7 +107,7 @@ def flood(logbook: Logbook, size: int) -> int:
 
 
 def test_records_are_shown_from_a_level_on_and_all_are_kept(pipe: Pipe, history: History) -> None:
-    with open_logbook(pipe.writer, LogLevel.WARN, history, MEGABYTE) as logbook:
+    with open_logbook(pipe.writer, LogLevel.WARN, history, Rotation(max_size=MEGABYTE)) as logbook:
         logbook.write(record("info"))
         logbook.write(record("warning", LogLevel.WARN))
         logbook.keep(LogLevel.FATAL, "kept only")
@@ -115,13 +116,13 @@ def test_records_are_shown_from_a_level_on_and_all_are_kept(pipe: Pipe, history:
 
 
 async def test_a_fatal_record_is_on_disk_at_once(pipe: Pipe, history: History) -> None:
-    with open_logbook(pipe.writer, LogLevel.INFO, history, MEGABYTE) as logbook:
+    with open_logbook(pipe.writer, LogLevel.INFO, history, Rotation(max_size=MEGABYTE)) as logbook:
         logbook.write(record("the end", LogLevel.FATAL))
         await until(lambda: kept(history) == ["the end"])
 
 
 def test_an_app_without_history_writes_nothing(pipe: Pipe, tmp_path: Path) -> None:
-    with open_logbook(pipe.writer, LogLevel.INFO, None, 0) as logbook:
+    with open_logbook(pipe.writer, LogLevel.INFO, None) as logbook:
         logbook.write(record("shown"))
     assert pipe.messages() == ["shown"]
     assert list(tmp_path.iterdir()) == []
@@ -130,7 +131,7 @@ def test_an_app_without_history_writes_nothing(pipe: Pipe, tmp_path: Path) -> No
 def test_a_folder_that_cannot_be_written_is_told_and_the_app_goes_on(pipe: Pipe, tmp_path: Path) -> None:
     (tmp_path / "pywatt").write_text("in the way")
     history = history_of("shop", tmp_path, {"XDG_STATE_HOME": str(tmp_path)})
-    with open_logbook(pipe.writer, LogLevel.INFO, history, MEGABYTE) as logbook:
+    with open_logbook(pipe.writer, LogLevel.INFO, history, Rotation(max_size=MEGABYTE)) as logbook:
         logbook.write(record("shown"))
     messages = pipe.messages()
     assert "shown" in messages
@@ -167,7 +168,7 @@ async def test_an_output_that_was_full_once_is_written_to_again_and_what_was_los
     tmp_path: Path, disk: FullDisk
 ) -> None:
     shown = tmp_path / "shown"
-    with shown.open("w") as output, open_logbook(output, LogLevel.INFO, None, 0) as logbook:
+    with shown.open("w") as output, open_logbook(output, LogLevel.INFO, None) as logbook:
         logbook.write(record("before"))
         await until(lambda: logbook._shown.pending == 0)
         disk.full.set()
@@ -188,7 +189,7 @@ def _whole_lines(text: str) -> Iterator[dict[str, Any]]:
 
 async def test_a_slow_reader_loses_nothing_because_the_workers_wait(pipe: Pipe) -> None:
     reading = Reading()
-    with open_logbook(pipe.writer, LogLevel.INFO, None, 0) as logbook:
+    with open_logbook(pipe.writer, LogLevel.INFO, None) as logbook:
         logbook.backpressure.join(reading)
         count = flood(logbook, 2 * MEGABYTE)
         assert not reading.read
@@ -203,7 +204,7 @@ async def test_the_workers_do_not_wait_for_a_reader_that_takes_nothing(
 ) -> None:
     monkeypatch.setattr(module, "STUCK_SECONDS", 0.5)
     reading = Reading()
-    with open_logbook(pipe.writer, LogLevel.INFO, history, 64 * MEGABYTE) as logbook:
+    with open_logbook(pipe.writer, LogLevel.INFO, history, Rotation(max_size=64 * MEGABYTE)) as logbook:
         logbook.backpressure.join(reading)
         first = flood(logbook, 2 * MEGABYTE)
         assert not reading.read
@@ -225,7 +226,7 @@ async def test_the_workers_do_not_wait_for_a_reader_that_takes_nothing(
 
 async def test_a_pipe_that_is_opened_meanwhile_waits_with_the_others(pipe: Pipe) -> None:
     first, second = Reading(), Reading()
-    with open_logbook(pipe.writer, LogLevel.INFO, None, 0) as logbook:
+    with open_logbook(pipe.writer, LogLevel.INFO, None) as logbook:
         logbook.backpressure.join(first)
         flood(logbook, 2 * MEGABYTE)
         logbook.backpressure.join(second)
@@ -239,7 +240,7 @@ async def test_a_pipe_that_is_opened_meanwhile_waits_with_the_others(pipe: Pipe)
 def test_a_reader_that_went_away_does_not_matter(history: History) -> None:
     pipe = Pipe()
     pipe.reader.close()
-    with open_logbook(pipe.writer, LogLevel.INFO, history, MEGABYTE) as logbook:
+    with open_logbook(pipe.writer, LogLevel.INFO, history, Rotation(max_size=MEGABYTE)) as logbook:
         for number in range(3):
             logbook.write(record(str(number)))
     pipe.writer.close()

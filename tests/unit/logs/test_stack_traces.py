@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pywatt.logs.stack_traces import MAX_LINES, TraceJoiner
 
 
-def joined(text: str) -> list[str]:
-    joiner = TraceJoiner()
+def joined(text: str, *, strict: bool = False) -> list[str]:
+    joiner = TraceJoiner(strict=strict)
     return [part.decode() for part in (*joiner.feed(text.encode().split(b"\n")), *joiner.rest())]
 
 
@@ -49,7 +49,50 @@ DUMP = (
 )
 JAVA = "Exception in thread main java.lang.Error: x\n\tat A.b(A.java:1)\nCaused by: java.io.E\n\t... 3 more"
 NODE = "TypeError: x is not a function\n    at f (a.js:1:2)\n    at g (b.js:3:4)"
+THREAD = (
+    'Exception in thread "main" java.lang.IllegalStateException: bad\nsecond line\n\tat T.f(T.java:1)\n'
+    "\tSuppressed: java.io.E\n\t\tat T.g(T.java:2)\nCaused by: java.lang.RuntimeException: cause\n\t... 9 more"
+)
+GO = """panic: runtime error: invalid memory address or nil pointer dereference
+[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x47b2fd]
+
+goroutine 18 [running]:
+main.f(...)
+\t/srv/main.go:3
+main.(*Server).handle.func1({0xc000012345, 0x2})
+\t/srv/main.go:4 +0x5d
+created by main.main in goroutine 1
+\t/srv/main.go:4 +0x65
+
+goroutine 1 [semacquire]:
+sync.runtime_Semacquire(0xc000010a10?)
+\t/usr/local/go/src/runtime/sema.go:62 +0x25
+exit status 2"""
+NODE_UNCAUGHT = """/srv/a.js:1
+function inner() { throw Object.assign(new Error('boom'), {code: 'E_X'}) }
+                   ^
+
+Error: boom
+    at inner (/srv/a.js:1:30)
+    ... 5 lines matching cause stack trace ...
+    at node:internal/main/run_main_module:28:49 {
+  code: 'E_X',
+  [cause]: TypeError: root
+      at inner (/srv/a.js:1:56)
+}
+
+Node.js v20.20.2"""
+NODE_PROPERTIES = """Error: logged
+    at Object.<anonymous> (/srv/b.js:1:29)
+    at node:internal/main/run_main_module:28:49 {
+  code: 'E',
+  detail: { a: 1 }
+}"""
 TRACES = {
+    "java thread": THREAD,
+    "go": GO,
+    "node uncaught": NODE_UNCAUGHT,
+    "node with properties": NODE_PROPERTIES,
     "chained": chained(),
     "grouped": grouped(),
     "syntax error": syntax_error(),
@@ -62,6 +105,14 @@ TRACES = {
 @pytest.mark.parametrize("name", TRACES)
 def test_a_stack_trace_is_one_text_between_its_neighbours(name: str) -> None:
     assert joined(f"before\n{TRACES[name]}\nafter") == ["before", TRACES[name], "after"]
+    if name != "node uncaught":  # which Node prints on standard error
+        assert joined(f"before\n{TRACES[name]}\nafter", strict=True) == ["before", TRACES[name], "after"]
+
+
+def test_on_standard_output_lists_and_tables_stay_lines() -> None:
+    text = "services:\n  api\n  web\n/srv/app:80\n  { a: 1 }\n}"
+    assert joined(text, strict=True) == text.split("\n")
+    assert joined(text) == ["services:\n  api\n  web", "/srv/app:80\n  { a: 1 }", "}"]
 
 
 def test_two_tracebacks_in_a_row_are_two_texts() -> None:

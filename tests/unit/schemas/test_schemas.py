@@ -14,9 +14,8 @@ import pywatt_schemas
 from pywatt_schemas import LATER, SUPPORT
 
 NAMES = sorted(file.stem for file in Path(pywatt_schemas.__file__).parent.glob("*.json"))
-TYPES = [
-    name for name in NAMES if name not in {"health-probes", "runtime", "service", "metrics", "plugins", "telemetry"}
-]
+NO_TYPES = {"health-probes", "logger", "metrics", "plugins", "runtime", "service", "telemetry"}
+TYPES = [name for name in NAMES if name not in NO_TYPES]
 OURS = {"x-pywatt-support", "x-pywatt-reason", "x-pywatt-split", "x-pywatt-expects"}
 
 

@@ -19,6 +19,7 @@ from pywatt.cli.arguments.start_arguments import split_words, start_services
 from pywatt.cli.lifecycle.detach import detach as run_detached
 from pywatt.cli.lifecycle.detach import tell_ready
 from pywatt.cli.lifecycle.signals import Reloads, obey_signals
+from pywatt.config.logger_model import Rotation
 from pywatt.config.model import LogLevel, RuntimeConfig
 from pywatt.config.overrides import Overrides
 from pywatt.control.control_service import CONTROL_ID
@@ -34,6 +35,7 @@ from pywatt.supervisor.supervisor import Supervisor
 if TYPE_CHECKING:
     from pywatt.dev.editor_port import Editors
     from pywatt.dev.session import DevSession
+    from pywatt.logs.routing import LoggerSettings
 
 UNHURRIED_SECONDS = 1.0
 """Seconds for which the entrypoint serves alone before the services that are still starting are named."""
@@ -132,13 +134,24 @@ def _run(
             config = editors.prepared(load_config())
             session = None if production else _dev_session(config, begun, editors)
             history, homeless = _history(config)
-            with open_logbook(sys.stdout, config.log_level, history, config.log_history) as logbook:
+            rotation = config.log_history or Rotation()
+            with open_logbook(sys.stdout, config.log_level, history, rotation, _logger_settings(config)) as logbook:
                 if homeless:
                     logbook.say(LogLevel.WARN, homeless)
                 read_config = partial(_read, load_config, editors)
                 anyio.run(_supervise, config, read_config, forkserver, logbook, session)
     finally:
         forkserver.close()
+
+
+def _logger_settings(config: RuntimeConfig) -> LoggerSettings | None:
+    """Return how records are written; None: all as they are, to the output."""
+    services = {service.id: service.logger for service in config.services}
+    if config.logger.plain and all(logger.plain for logger in services.values()):
+        return None
+    from pywatt.logs.routing import LoggerSettings
+
+    return LoggerSettings(own=config.logger, services=services)
 
 
 def _read(load_config: Callable[[], RuntimeConfig], editors: Editors) -> RuntimeConfig:
@@ -165,7 +178,10 @@ async def _supervise(
     """Run the app until a signal ends it; `session` keeps it up to date with its files, in development."""
 
     def apply_level(app: Supervisor) -> None:
-        logbook.level = app.config.log_level
+        try:
+            logbook.configure(app.config.log_level, _logger_settings(app.config))
+        except StartError as error:
+            logbook.say(LogLevel.ERROR, f"records are written as before: {error}")
 
     async def accompany(app: Supervisor) -> None:
         app.on_reload.append(partial(apply_level, app))
@@ -188,6 +204,7 @@ async def _supervise(
                 forkserver,
                 logbook.write,
                 logbook.backpressure,
+                print_raw=logbook.print_raw,
                 production=session is None,
                 stop=stop,
                 force=force,

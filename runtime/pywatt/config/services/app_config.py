@@ -115,6 +115,7 @@ def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
         left_out=draft.disabled,
         server=settings.server,
         log_level=settings.log_level,
+        logger=settings.logger,
         log_history=settings.log_history,
         health_probes=settings.health_probes,
         base_path=settings.base_path,
@@ -169,6 +170,7 @@ def _with_broker(services: Sequence[ServiceConfig], draft: Draft, diagnostics: D
         watchdog=WATCHDOG,
         shutdown=context.settings.shutdown.service,
         log_level=context.settings.log_level,
+        logger=context.settings.logger,
         internal=True,
     )
     others = [

@@ -15,6 +15,7 @@ from pywatt.config.environment import ENV_FILE, read_env_file
 from pywatt.config.files.document import Document, read_document
 from pywatt.config.files.key_path import parse_key_path
 from pywatt.config.files.reading import absolute, is_there
+from pywatt.config.logger_settings import logger_config
 from pywatt.config.metrics_settings import counts_service, metrics_page
 from pywatt.config.model import LogLevel, ServiceConfig, WatchConfig
 from pywatt.config.schema.document_steps import expand_document, validate_document
@@ -62,6 +63,8 @@ class LoadedService:
     env: Mapping[str, str]
     log_level: LogLevel | None
     stderr_level: LogLevel | None
+    logger: Mapping[str, Any]
+    """Its block `logger`."""
     watch: WatchConfig
     supervision: Layer
     telemetry: Mapping[str, Any] | None = None
@@ -128,7 +131,8 @@ def load_service(
         type=service_type,
         own={name: value for name, value in data.items() if name in own_keys or name not in shared},
         env=env,
-        log_level=log_level(data),
+        log_level=log_level(data, custom=context.settings.logger.custom_levels),
+        logger=data.get("logger", {}),
         stderr_level=log_level(data, "stderrLevel"),
         watch=watch_config(data, app_wide=context.settings.watch),
         supervision=layer_of({name: value for name, value in data.items() if name not in own_keys}),
@@ -202,6 +206,7 @@ def configure_service(
         telemetry=telemetry,
         log_level=settings.log_level if loaded.log_level is None else loaded.log_level,
         stderr_level=settings.stderr_level if loaded.stderr_level is None else loaded.stderr_level,
+        logger=logger_config(loaded.logger, entry.path, settings.logger) if loaded.logger else settings.logger,
     )
     return ConfiguredService(loaded=loaded, config=config, made=made)
 

@@ -8,6 +8,7 @@ from pywatt.config.diagnostics.diagnostics import Diagnostics
 from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.files.key_path import parse_key_path
 from pywatt.config.health_probes import policy_services
+from pywatt.config.logger_settings import check_logger
 from pywatt.config.services.app_config import BROKER, Draft
 from pywatt.config.services.entries import ServiceEntry
 from pywatt.config.services.installed_packages import check_packages
@@ -121,6 +122,16 @@ def check_health_probes(draft: Draft, diagnostics: Diagnostics) -> None:
             elif service in draft.disabled:
                 hint = _enabling(service, draft.entries)
                 diagnostics.problem(root, key, f'the service "{service}" is disabled', hint)
+
+
+def check_loggers(draft: Draft, diagnostics: Diagnostics) -> None:
+    """Report settings of loggers that contradict each other, and packages that they need and that are missing."""
+    levels = draft.context.settings.logger.custom_levels
+    root = draft.context.root
+    for above, block in (((), draft.data), (("runtime",), draft.data.get("runtime", {}))):
+        check_logger(block.get("logger"), root, (*above, "logger"), levels, diagnostics)
+    for service in draft.loaded:
+        check_logger(service.logger, service.document, ("logger",), levels, diagnostics)
 
 
 def check_entrypoint(draft: Draft, diagnostics: Diagnostics) -> None:

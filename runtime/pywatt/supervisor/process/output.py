@@ -15,7 +15,16 @@ import anyio
 
 from pywatt.config.model import LogLevel
 from pywatt.logs.backpressure import OutputBackpressure
-from pywatt.logs.lines import Line, LineSplitter, LogRecord, OutputStream, Source, TextLevels, parse_line
+from pywatt.logs.lines import (
+    Line,
+    LineSplitter,
+    LogRecord,
+    OutputStream,
+    Source,
+    TextLevels,
+    parse_line,
+    read_record,
+)
 from pywatt.logs.stack_traces import TraceJoiner
 
 TAIL_LINES = 50
@@ -24,9 +33,12 @@ TAIL_WIDTH = 2000
 DRAIN_SECONDS = 0.2
 """Seconds after its end to wait for the rest of its output, which a grandchild may keep open."""
 JOIN_SECONDS = 0.05
-"""Seconds for which a line of standard error is held back, because the next may belong to the same stack trace."""
+"""Seconds for which a line of text is held back, because the next may belong to the same stack trace."""
+LONGEST_JOIN_SECONDS = 1.0
+"""Seconds after which a text that grows and grows is let go."""
 
 Log = Callable[[LogRecord], None]
+PrintRaw = Callable[[OutputStream, bytes], None]
 
 
 def now_ms() -> int:
@@ -35,45 +47,68 @@ def now_ms() -> int:
 
 
 class _Pipe(asyncio.Protocol):
-    def __init__(self, output: WorkerOutput, stream: OutputStream, default: LogLevel) -> None:
+    def __init__(
+        self, output: WorkerOutput, stream: OutputStream, default: LogLevel, print_raw: PrintRaw | None = None
+    ) -> None:
         self._output = output
+        self._stream = stream
         self._levels = TextLevels(default)
         self._lines = LineSplitter()
-        self._traces = TraceJoiner() if stream is OutputStream.STDERR else None
+        self._traces = TraceJoiner(strict=stream is OutputStream.STDOUT)
         self._timer: asyncio.TimerHandle | None = None
+        self._held_since = 0.0
         self.ended = asyncio.Event()
+        if print_raw is not None:
+            self._take = partial(self._pass_on, print_raw)  # type: ignore[method-assign]
 
     def data_received(self, data: bytes) -> None:
         self._take(self._lines.feed(data))
-        if self._traces is not None:
-            self._hold_back(self._traces)
+        if self._timer is not None or self._traces.pending:
+            self._hold_back()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._take(self._lines.rest())
-        if self._traces is not None:
-            self._let_go(self._traces)
+        self._let_go()
         self.ended.set()
 
     def _take(self, lines: list[Line]) -> None:
+        traces = self._traces
         for line in lines:
-            if self._traces is None:
-                self._output.take(line.text, self._levels, continues=line.continues)
-            elif line.continues:
-                self._let_go(self._traces)
+            if line.continues:
+                self._let_go()
                 self._output.take(line.text, self._levels, continues=True)
+            elif line.text[:1] == b"{" and not traces.pending:  # a record is whole
+                self._output.take(line.text, self._levels)
             else:
-                for text in self._traces.feed([line.text]):
+                for text in traces.feed((line.text,)):
                     self._output.take(text, self._levels)
 
-    def _hold_back(self, traces: TraceJoiner) -> None:
+    def _pass_on(self, print_raw: PrintRaw, lines: list[Line]) -> None:
+        """Take records, and pass everything else on as it is."""
+        for line in lines:
+            if not self._output.take_record(line.text):
+                print_raw(self._stream, line.text)
+
+    def _hold_back(self) -> None:
+        """Wait for further lines of the open text, if there is one."""
+        loop = asyncio.get_running_loop()
+        if self._timer is None:
+            self._held_since = loop.time()
+        else:
+            self._timer.cancel()
+            self._timer = None
+        if not self._traces.pending:
+            return
+        if loop.time() - self._held_since > LONGEST_JOIN_SECONDS:
+            self._let_go()
+        else:
+            self._timer = loop.call_later(JOIN_SECONDS, self._let_go)
+
+    def _let_go(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None
-        if traces.pending:
-            self._timer = asyncio.get_running_loop().call_later(JOIN_SECONDS, self._let_go, traces)
-
-    def _let_go(self, traces: TraceJoiner) -> None:
-        for text in traces.rest():
+            self._timer = None
+        for text in self._traces.rest():
             self._output.take(text, self._levels)
 
 
@@ -95,7 +130,18 @@ class WorkerOutput:
     def take(self, line: bytes, levels: TextLevels, *, continues: bool = False) -> None:
         """Log one line; `continues`: it is a further part of the one before."""
         source = Source(name=self.name, pid=self.pid, worker=self.slot)
-        record = parse_line(line, levels, source, now_ms, continues=continues)
+        self._log(parse_line(line, levels, source, now_ms, continues=continues))
+
+    def take_record(self, line: bytes) -> bool:
+        """Log a line if it is a record in pino's form; keep any other for the error alone. Return which it is."""
+        record = read_record(line, Source(name=self.name, pid=self.pid, worker=self.slot))
+        if record is None:
+            self._keep(line.decode("utf-8", "backslashreplace"))
+            return False
+        self._log(record)
+        return True
+
+    def _log(self, record: LogRecord) -> None:
         if record.msg:
             self._keep(record.msg)
             error = record.extra.get("err")
@@ -127,11 +173,17 @@ def _same(pipe: _Pipe) -> _Pipe:
 
 @asynccontextmanager
 async def open_output_pipes(
-    name: str, slot: int, log: Log, backpressure: OutputBackpressure, *, stderr_level: LogLevel = LogLevel.ERROR
+    name: str,
+    slot: int,
+    log: Log,
+    backpressure: OutputBackpressure,
+    *,
+    stderr_level: LogLevel = LogLevel.ERROR,
+    print_raw: PrintRaw | None = None,
 ) -> AsyncIterator[WorkerOutput]:
     """Make the pipes for one worker and read them, as `backpressure` allows, until it has ended.
 
-    `stderr_level`: of text on standard error that names no level.
+    `stderr_level`: of text on standard error that names no level. `print_raw` takes text instead of the log.
     """
     loop = asyncio.get_running_loop()
     output = WorkerOutput(name=name, slot=slot, log=log)
@@ -140,7 +192,7 @@ async def open_output_pipes(
         for stream, level in ((OutputStream.STDOUT, LogLevel.INFO), (OutputStream.STDERR, stderr_level)):
             reader, writer = os.pipe()
             output.writers += (writer,)
-            pipe = _Pipe(output, stream, level)
+            pipe = _Pipe(output, stream, level, print_raw)
             # os.fdopen only wraps the descriptor; the transport closes it.
             transport, _ = await loop.connect_read_pipe(partial(_same, pipe), os.fdopen(reader, "rb", 0))
             transports.append(transport)

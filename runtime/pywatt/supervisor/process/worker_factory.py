@@ -25,7 +25,7 @@ from pywatt.metrics.worker_folders import MULTIPROC_DIR, WorkerName, end_folder,
 from pywatt.supervisor.process.debuggers import Attend, Debuggers
 from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.kernel_limits import refused
-from pywatt.supervisor.process.output import Log, WorkerOutput, open_output_pipes
+from pywatt.supervisor.process.output import Log, PrintRaw, WorkerOutput, open_output_pipes
 from pywatt.supervisor.process.reaper import ExitStatus, Reaper
 from pywatt.supervisor.process.sockets import open_endpoint
 from pywatt.supervisor.process.worker import OnAsk, Worker
@@ -67,6 +67,8 @@ class WorkerFactory:
     backpressure: OutputBackpressure = field(default_factory=OutputBackpressure)
     on_ask: OnAsk | None = None
     """Takes commands that workers of internal services ask for."""
+    print_raw: PrintRaw | None = None
+    """Takes the text that services print which does not become records."""
     attend: Attend | None = None
     """Serves a worker's debuggers over a socket of their own; None: there is no terminal for them."""
     restarts: Counter[str] = field(default_factory=Counter)
@@ -153,7 +155,14 @@ async def _fork(
     service = spec.service
     factory.folder.ensure()
     output = await stack.enter_async_context(
-        open_output_pipes(service.id, spec.slot, factory.log, factory.backpressure, stderr_level=service.stderr_level)
+        open_output_pipes(
+            service.id,
+            spec.slot,
+            factory.log,
+            factory.backpressure,
+            stderr_level=service.stderr_level,
+            print_raw=None if service.logger.capture_stdio else factory.print_raw,
+        )
     )
     ours, theirs = socket.socketpair()
     # The worker holds its own copies; with ours closed, its death is seen by whoever is connected to it.

@@ -79,7 +79,7 @@ def run_after_exec(launch: LaunchMessage, passed: Mapping[str, int], service_typ
 
 def _run_service(launch: LaunchMessage, passed: Mapping[str, int], entry: EntryPoint) -> int:
     _enter_service(launch)
-    configure_logging(launch.service.log_level)
+    configure_logging(launch.service.log_level, launch.service.logger.custom_levels)
     open_pywatt_loggers(python_level(launch.service.log_level))
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in passed.items()}
     ending = ProcessExit()
