@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from typing import Protocol
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
 
 import anyio
 
@@ -26,6 +27,10 @@ logger = logging.getLogger("pywatt_kafka")
 DECISION_LIMIT = 5.0  # seconds that the group waits for the start positions; reading waits longer
 DECISION_RETRY = 0.2  # seconds
 REVOKE_GRACE = 2.0  # seconds for the commits that are under way before partitions are given up
+
+
+Target: TypeAlias = int | datetime | Literal["earliest", "latest"]
+"""Destination of `seek`: an offset, the first record of a time or later, or either end of the log."""
 
 
 class PartitionUser(Protocol):
@@ -271,3 +276,22 @@ def lag_of(
             position = partition.position
             lag[place] = max(0, ends[place] - max(begins[place], begins[place] if position is None else position))
     return lag
+
+
+async def sought_offsets(
+    reader: GroupReader, to: Target, places: Collection[TopicPartition]
+) -> Mapping[TopicPartition, int]:
+    """Return the offset of each partition that `seek` goes to. Raises KafkaUnavailable."""
+    if isinstance(to, int):
+        if to < 0:
+            raise ValueError(f"an offset is 0 or more, not {to}")
+        return dict.fromkeys(places, to)
+    if not places:
+        return {}
+    if to == "earliest":
+        return await reader.begin_offsets(places)
+    ends = await reader.end_offsets(places)
+    if isinstance(to, datetime):
+        found = await reader.offsets_at(dict.fromkeys(places, round(to.timestamp() * 1000)))
+        return {place: end if (at := found.get(place)) is None else at for place, end in ends.items()}
+    return ends

@@ -13,7 +13,7 @@ from pywatt_kafka.connection.status import ConnectionStatus
 from pywatt_kafka.consuming.decoding import DeadLetters, Decoder
 from pywatt_kafka.consuming.group_reader import REQUEST_TIMEOUT, AssignmentListener, GroupReader
 from pywatt_kafka.consuming.start_positions import Fallback, Mode
-from pywatt_kafka.consuming.stream import ConsumerStream
+from pywatt_kafka.consuming.stream import ConsumerStream, records_of
 from pywatt_kafka.consuming.stream_message import StreamMessage
 from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.engine.membership import REBALANCE_TIMEOUT, SESSION_TIMEOUT, GroupProtocol, Membership
@@ -235,12 +235,14 @@ class Consumer(Generic[K, V]):
         await stream.open()
         return stream
 
-    async def __aiter__(self) -> AsyncIterator[StreamMessage[K, V]]:
+    def __aiter__(self) -> AsyncIterator[StreamMessage[K, V]]:
         """Yield the records of `topics` one by one; `consume` is called if it was not. Raises as the stream does."""
+        return records_of(self._opened())
+
+    async def _opened(self) -> ConsumerStream[K, V]:
         if self._stream is None or not self._stream.is_open:
-            await self.consume()
-        async for message in self.stream:
-            yield message
+            return await self.consume()
+        return self._stream
 
     def _reader(
         self, topics: Iterable[str], fallback: Fallback, listener: AssignmentListener | None = None

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 import anyio
 from anyio.abc import TaskGroup
@@ -18,7 +17,7 @@ from anyio.abc import TaskGroup
 from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.consuming.assigned_partition import AssignedPartition
-from pywatt_kafka.consuming.assignments import Assignments, lag_of
+from pywatt_kafka.consuming.assignments import Assignments, Target, lag_of, sought_offsets
 from pywatt_kafka.consuming.commit_queue import CommitQueue
 from pywatt_kafka.consuming.decoding import Decoder
 from pywatt_kafka.consuming.group_reader import AssignmentListener, GroupReader
@@ -114,30 +113,16 @@ class ConsumerStream(Generic[K, V]):
                 self._reading.cancel()
                 await asyncio.wait({self._reading})
 
-    async def __aiter__(self) -> AsyncIterator[StreamMessage[K, V]]:
+    def __aiter__(self) -> AsyncIterator[StreamMessage[K, V]]:
         """Yield the records one by one until the stream is closed.
 
         Raises NotAuthorized, OffsetOutOfRange (with fallback="fail"), SerializationFailed, or another KafkaError that
         waiting does not help against; iterating again continues at the same record.
         """
-        self._lifecycle.check()
-        fetched = self._fetched
-        decodes = self._decoder.deserializers is not None
-        while await self._ready():
-            partition, epoch, records = fetched[0]
-            for record in records:
-                if partition.epoch != epoch:
-                    break
-                item = record
-                if decodes:
-                    item = await self._decoded(partition, item)
-                    if partition.epoch != epoch:
-                        break
-                partition.yielded = record
-                if item is not None:
-                    yield item
-            if fetched and fetched[0][2] is records:
-                fetched.popleft()
+        return records_of(self._itself())
+
+    async def _itself(self) -> ConsumerStream[K, V]:
+        return self
 
     async def batches(self, size: int, timeout: float = BATCH_TIMEOUT) -> AsyncIterator[MessageBatch[K, V]]:
         """Yield lists of up to `size` records, at most `timeout` seconds after the first of them, until closed.
@@ -219,7 +204,7 @@ class ConsumerStream(Generic[K, V]):
         """Wait until the stream is closed, as a program does that has only handlers."""
         await self._closed.wait()
 
-    async def seek(self, to: int | datetime | Literal["earliest", "latest"], *partitions: TopicPartition) -> None:
+    async def seek(self, to: Target, *partitions: TopicPartition) -> None:
         """Continue at an offset, at the first record of a time or later, or at either end of the log.
 
         Without `partitions`, all that are assigned. Commits nothing. Raises CommitFailed for a partition that is not
@@ -227,7 +212,7 @@ class ConsumerStream(Generic[K, V]):
         """
         self._lifecycle.check()
         held = self._held(partitions)
-        for place, offset in (await self._offsets(to, held)).items():
+        for place, offset in (await sought_offsets(self._reader, to, held)).items():
             if held[place] is self._assignments.held.get(place):
                 self._assignments.seek(held[place], offset)
 
@@ -363,23 +348,6 @@ class ConsumerStream(Generic[K, V]):
                 raise CommitFailed(f"{place.topic}[{place.partition}] is not assigned to this consumer")
         return {place: held[place] for place in places or held}
 
-    async def _offsets(
-        self, to: int | datetime | Literal["earliest", "latest"], held: Mapping[TopicPartition, AssignedPartition]
-    ) -> Mapping[TopicPartition, int]:
-        if isinstance(to, int):
-            if to < 0:
-                raise ValueError(f"an offset is 0 or more, not {to}")
-            return dict.fromkeys(held, to)
-        if not held:
-            return {}
-        if to == "earliest":
-            return await self._reader.begin_offsets(held)
-        ends = await self._reader.end_offsets(held)
-        if isinstance(to, datetime):
-            found = await self._reader.offsets_at(dict.fromkeys(held, round(to.timestamp() * 1000)))
-            return {place: end if (at := found.get(place)) is None else at for place, end in ends.items()}
-        return ends
-
     @asynccontextmanager
     async def _live(self) -> AsyncIterator[None]:
         """Open the reader and send commits; close in the reverse order."""
@@ -397,3 +365,26 @@ class ConsumerStream(Generic[K, V]):
                         await self._commits.idle()
             self._assignments.give_up()
             self._tasks.cancel_scope.cancel()
+
+
+async def records_of(opening: Awaitable[ConsumerStream[K, V]]) -> AsyncIterator[StreamMessage[K, V]]:
+    """Iterate over a stream once it is open, in a single generator: another one around it would double the cost."""
+    stream = await opening
+    stream._lifecycle.check()
+    fetched = stream._fetched
+    decodes = stream._decoder.deserializers is not None
+    while await stream._ready():
+        partition, epoch, records = fetched[0]
+        for record in records:
+            if partition.epoch != epoch:
+                break
+            item = record
+            if decodes:
+                item = await stream._decoded(partition, item)
+                if partition.epoch != epoch:
+                    break
+            partition.yielded = record
+            if item is not None:
+                yield item
+        if fetched and fetched[0][2] is records:
+            fetched.popleft()

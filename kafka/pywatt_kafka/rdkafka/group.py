@@ -40,7 +40,7 @@ from pywatt_kafka.security.options import Security
 logger = logging.getLogger("pywatt_kafka")
 
 CLOSE_LIMIT = 5.0  # seconds
-READ_AHEAD = 500  # records
+READ_AHEAD = 1000  # records of ordinary size
 
 
 class RdkafkaGroup:

@@ -109,12 +109,13 @@ for _name in (
 class NativeMessages(Sequence[Message]):
     """The messages of native records of one partition, each made when it is asked for."""
 
-    __slots__ = ("_records", "_topic")
+    __slots__ = ("_records", "_topic", "weight")
 
-    def __init__(self, topic: str, records: list[Any]) -> None:
-        """`records`: none of them an event."""
+    def __init__(self, topic: str, records: list[Any], weight: int = 1) -> None:
+        """`records`: none of them an event. `weight`: how many ordinary records each of them counts as."""
         self._topic = topic
         self._records = records
+        self.weight = weight
 
     def __len__(self) -> int:
         return len(self._records)
@@ -125,7 +126,7 @@ class NativeMessages(Sequence[Message]):
     def __getitem__(self, index: slice) -> NativeMessages: ...
     def __getitem__(self, index: int | slice) -> Message | NativeMessages:
         if isinstance(index, slice):
-            return NativeMessages(self._topic, self._records[index])
+            return NativeMessages(self._topic, self._records[index], self.weight)
         record = self._records[index]
         make: Any = NativeMessage
         message: Message = make((self._topic, record, record.offset()))
@@ -141,8 +142,8 @@ class NativeMessages(Sequence[Message]):
         return map(kind, zip(repeat(self._topic), self._records, offsets, repeat(extra)))
 
     def followed_by(self, others: NativeMessages) -> NativeMessages:
-        """Return these messages and the next ones of the partition."""
-        return NativeMessages(self._topic, [*self._records, *others._records])
+        """Return these messages and the next ones of the partition, which have the same weight."""
+        return NativeMessages(self._topic, [*self._records, *others._records], self.weight)
 
 
 @cache

@@ -39,7 +39,10 @@ class Source(Protocol[BatchT_co]):
     """The client of a poller; its methods are called in the poller's thread."""
 
     def poll(self, timeout: float, max_records: int) -> tuple[BatchT_co, int] | None:
-        """Wait at most this many seconds for records; return them with their number, or None."""
+        """Wait at most this many seconds for records; return them with their weight, or None.
+
+        The weight of small records is their number.
+        """
         ...
 
     def hold(self, held: bool) -> None:
@@ -63,7 +66,7 @@ class Poller(Generic[BatchT]):
         self._failed = failed
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self.limit = 1
-        """Number of records to read ahead."""
+        """Weight of the records to read ahead."""
         self._read = 0
         self._taken = 0
         self._full = False
@@ -80,7 +83,7 @@ class Poller(Generic[BatchT]):
         self._thread.start()
 
     def taken(self, count: int) -> None:
-        """Note that so many records are no longer held; called in the event loop."""
+        """Note that records of that weight are no longer held; called in the event loop."""
         self._taken += count
         if self._full:
             self._jobs.put(_wake)

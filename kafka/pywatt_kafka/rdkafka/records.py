@@ -9,33 +9,43 @@ from typing import Any
 from pywatt_kafka.rdkafka.native_messages import NativeMessages, headers_of, native_class
 from pywatt_kafka.records import NO_TIMESTAMP, Message, TopicPartition
 
+RECORD_BYTES = 16 * 1024
+"""Size of a value up to which a record counts as one in the limits of reading ahead."""
+
 
 def faulty(records: Sequence[Any]) -> bool:
     """Return whether events are among the records."""
     return any(map(native_class().error, records))  # without a comparison: that of its errors leaves an exception
 
 
-def by_partition(records: list[Any], owned: Collection[TopicPartition] = ()) -> dict[TopicPartition, NativeMessages]:
+def by_partition(
+    records: list[Any], owned: Collection[TopicPartition] = (), weight: int = 1
+) -> dict[TopicPartition, NativeMessages]:
     """Return the messages of each partition, in their order, of records none of which is an event.
 
-    `owned`: the assigned partitions. With a single one it is not asked of each record.
+    `owned`: the assigned partitions. With a single one it is not asked of each record. `weight`: of each record.
     """
     if len(owned) == 1:
         (only,) = owned
         if all(only == (record.topic(), record.partition()) for record in (records[0], records[-1])):
-            return {only: NativeMessages(only.topic, records)}
+            return {only: NativeMessages(only.topic, records, weight)}
     native = native_class()
     topics, partitions = list(map(native.topic, records)), list(map(native.partition, records))
     topic, partition = topics[0], partitions[0]
     if topics.count(topic) == partitions.count(partition) == len(records):
-        return {TopicPartition(topic, partition): NativeMessages(topic, records)}
+        return {TopicPartition(topic, partition): NativeMessages(topic, records, weight)}
     batches: dict[TopicPartition, list[Any]] = {}
     at = 0
     for place, run in groupby(zip(topics, partitions, strict=True)):
         end = at + sum(1 for _ in run)
         batches.setdefault(TopicPartition(*place), []).extend(records[at:end])
         at = end
-    return {place: NativeMessages(place.topic, found) for place, found in batches.items()}
+    return {place: NativeMessages(place.topic, found, weight) for place, found in batches.items()}
+
+
+def weight_of(records: list[Any]) -> int:
+    """Return how many ordinary records each of these counts as: one for each RECORD_BYTES of the average value."""
+    return 1 + sum(map(len, records)) // (RECORD_BYTES * len(records))
 
 
 def message_from(record: Any) -> Message:

@@ -13,12 +13,13 @@ from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translate, translated
 from pywatt_kafka.rdkafka.reading.commits import Commits
 from pywatt_kafka.rdkafka.reading.reached_ends import EndReached, Polled, ReachedEnds
-from pywatt_kafka.rdkafka.records import by_partition, faulty, native
+from pywatt_kafka.rdkafka.records import by_partition, faulty, native, weight_of
 from pywatt_kafka.records import TopicPartition
 
 logger = logging.getLogger("pywatt_kafka")
 
 ENDS_INTERVAL = 1.0  # seconds between updates of the ends of partitions
+FEW_RECORDS = 50
 END_OF_PARTITION = -191  # librdkafka's code of the event
 
 
@@ -79,10 +80,14 @@ class NativeReader:
                 else:
                     self._handle_error(error)
             records = [record for record in records if record.error() is None]
-        batches = by_partition(records, self.owned) if records else {}
+        if not records:
+            return Polled({}, ends), 0
+        # As many as wanted fill the limit in any case, and librdkafka's own queue has a limit in bytes.
+        weight = 1 if len(records) == max_records > FEW_RECORDS else weight_of(records)
+        batches = by_partition(records, self.owned, weight)
         for place, messages in batches.items():
             self.polled_to[place] = messages[-1].offset + 1
-        return Polled(batches, ends), len(records)
+        return Polled(batches, ends), len(records) * weight
 
     def hold(self, held: bool) -> None:
         """Pause all partitions, or resume those that the user has not paused; called in the poller's thread."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -15,14 +16,15 @@ class ReadAhead:
     """Keeps the records of each partition until they are fetched, and through a pause."""
 
     taken: Callable[[int], None]
-    """Receives the number of records that are gone."""
+    """Receives the number of records that are gone, each times its weight."""
 
     def __init__(self, reached: ReachedEnds, paused: AbstractSet[TopicPartition]) -> None:
         """`paused`: the partitions that the user has paused."""
         self._reached = reached
         self._paused = paused
         self._owned: set[TopicPartition] = set()
-        self._records: dict[TopicPartition, NativeMessages] = {}
+        self._records: dict[TopicPartition, deque[NativeMessages]] = {}
+        """Parts of different weights."""
         self._ends: dict[TopicPartition, EndReached] = {}
         self._seeks: dict[TopicPartition, object] = {}
         """The last seek of each partition that the thread has not carried out: what it reads before is not wanted."""
@@ -45,11 +47,13 @@ class ReadAhead:
         """Keep the records of a poll."""
         for place, messages in polled.batches.items():
             if place not in self._owned or place in self._seeks:
-                self.taken(len(messages))
-            elif (kept := self._records.get(place)) is not None:
-                self._records[place] = kept.followed_by(messages)
+                self.taken(len(messages) * messages.weight)
+            elif (parts := self._records.get(place)) is None:
+                self._records[place] = deque((messages,))
+            elif parts[-1].weight == messages.weight:
+                parts[-1] = parts[-1].followed_by(messages)
             else:
-                self._records[place] = messages
+                parts.append(messages)
         for place, end in polled.ends.items():
             self._ends[place] = end
         self.wake()
@@ -88,23 +92,28 @@ class ReadAhead:
 
     def _drop(self, place: TopicPartition) -> None:
         self._ends.pop(place, None)
-        self.taken(len(self._records.pop(place, ())))
+        self.taken(sum(len(part) * part.weight for part in self._records.pop(place, ())))
 
     def _take(self, max_records: int) -> dict[TopicPartition, Sequence[Message]]:
         batches: dict[TopicPartition, Sequence[Message]] = {}
-        room = max_records
+        room, weight = max_records, 0
         for place in tuple(self._records):
             if place in self._paused:
                 continue
-            messages = self._records.pop(place)
+            parts = self._records.pop(place)
+            messages = parts.popleft()
             if len(messages) > room:
-                messages, self._records[place] = messages[:room], messages[room:]  # it is the last one from now on
+                parts.appendleft(messages[room:])
+                messages = messages[:room]
+            if parts:
+                self._records[place] = parts  # it is the last one from now on
             batches[place] = messages
             room -= len(messages)
+            weight += len(messages) * messages.weight
             if room <= 0:
                 break
         if batches:
-            self.taken(max_records - room)
+            self.taken(weight)
         if self._ends:
             reached = {place: end for place, end in self._ends.items() if place not in self._records}
             self._reached.take(reached)
