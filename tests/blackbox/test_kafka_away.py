@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 
+import httpx
 from harness.app import Start
 from harness.user_document import ENVIRONMENT, user_app
 
@@ -19,6 +21,8 @@ def test_the_app_serves_while_the_broker_is_away(start: Start) -> None:
     files = user_app()
     root = json.loads(str(files["watt.json"]))
     root["web"].append({"id": "health", "path": "web/health"})
+    strict = {"endpoint": "/strict", "acceptDegraded": False}
+    root["healthProbes"] = {"hostname": "127.0.0.1", "port": 0, "shutdownDelay": 1500, "readiness": strict}
     files["watt.json"] = root
     files["web/health/watt.json"] = {"type": "health", "health": {"brokers": [NOBODY], "groupId": "watt-kafka-hooks"}}
     gateway = json.loads(str(files["web/gateway/platformatic.json"]))
@@ -39,4 +43,18 @@ def test_the_app_serves_while_the_broker_is_away(start: Start) -> None:
         assert NOBODY in health["services"]["kafka-hooks"]["detail"]
         assert health["services"]["api"]["status"] == "ready"
         assert health["status"] == "degraded"
-        assert app.stop() == 0
+        # A pod without Kafka is ready unless the user asks for more, and it is not to be restarted.
+        assert app.get("/app/health/ready").status_code == 200
+        said = app.wait_for_text("health endpoints are served at")["msg"]
+        probes = said.split(" at ")[1].split(": ")[0]
+        strict_answer = httpx.get(f"{probes}/strict")
+        assert strict_answer.status_code == 503
+        assert NOBODY in strict_answer.json()["services"]["kafka-hooks"]["reason"]
+        assert httpx.get(f"{probes}/status").status_code == 200
+        # At a stop, the endpoint at the public address fails as well, which still serves.
+        app.process.send_signal(signal.SIGTERM)
+        app.wait_for_text("not ready any more")
+        leaving = app.get("/app/health/ready")
+        assert (leaving.status_code, leaving.json()["reason"]) == (503, "the app is stopping")
+        assert app.get("/api/hello").text == "hello"
+        assert app.wait() == 0

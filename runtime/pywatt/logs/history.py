@@ -204,8 +204,11 @@ class RingReader:
         """Yield the lines that are there and have not been read yet, the oldest first."""
         while True:
             yield from self._read_open()
+            present = segments(self._folder)
+            if self._after is not None and present and present[-1][0] < self._after.file:
+                self._after = None  # the history was removed since, and another one begun
             passed = self._after.file - 1 if self._after is not None else self._number
-            following = [(number, path) for number, path in segments(self._folder) if number > passed]
+            following = [(number, path) for number, path in present if number > passed]
             if not following:
                 return
             # What was written between the last read and the beginning of the next file.

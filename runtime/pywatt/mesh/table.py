@@ -70,6 +70,8 @@ class MeshTable:
 
     version: int
     services: Mapping[str, MeshService] = field(default_factory=dict)
+    leaving: bool = False
+    """True once the app has been asked to stop, while its services may still serve."""
 
     def after(self, delta: TableDelta) -> MeshTable:
         """Return the table that a delta leads to. Raises ValueError for a delta that supposes a newer table."""
@@ -79,7 +81,7 @@ class MeshTable:
             return self
         services = {name: service for name, service in self.services.items() if name not in delta.removed}
         services.update((service.id, service) for service in delta.services)
-        return MeshTable(delta.version, services)
+        return MeshTable(delta.version, services, delta.leaving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class TableDelta:
     services: tuple[MeshService, ...] = ()
     """Services that are new or different, as they are now."""
     removed: frozenset[str] = frozenset()
+    leaving: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that is sent over a worker's channel."""
@@ -112,6 +115,7 @@ class TableDelta:
                 for service in self.services
             ],
             "removed": sorted(self.removed),
+            "leaving": self.leaving,
         }
 
     @classmethod
@@ -131,7 +135,9 @@ class TableDelta:
             )
             for row in document["services"]
         )
-        return cls(document["version"], document["since"], tuple(services), frozenset(document["removed"]))
+        return cls(
+            document["version"], document["since"], tuple(services), frozenset(document["removed"]), document["leaving"]
+        )
 
 
 def not_running(service: MeshService) -> str:

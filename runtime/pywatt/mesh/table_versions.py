@@ -45,8 +45,12 @@ class TableVersions:
             self._mark(self._removed, service_id, version)
             self.names = version
         kept = {name: service for name, service in before.items() if name not in gone}
-        self.table = MeshTable(version, {**kept, **changed})
+        self.table = MeshTable(version, {**kept, **changed}, self.table.leaving)
         return True
+
+    def leave(self) -> None:
+        """Make the next version, which tells that the app is about to stop."""
+        self.table = MeshTable(self.table.version + 1, self.table.services, leaving=True)
 
     def told(self, size: int) -> None:
         """Count a message of `size` bytes."""
@@ -59,7 +63,7 @@ class TableVersions:
         if (newest.version, newest.since) != (self.table.version, since):  # most are told one version after the other
             services = tuple(self.table.services[service_id] for service_id in _later(self._changed, since))
             removed = frozenset(_later(self._removed, since))
-            newest = self._newest_delta = TableDelta(self.table.version, since, services, removed)
+            newest = self._newest_delta = TableDelta(self.table.version, since, services, removed, self.table.leaving)
         return newest
 
     @staticmethod

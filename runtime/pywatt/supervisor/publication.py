@@ -83,6 +83,13 @@ class Publication:
             self._names_due = True
         self.applied()  # whoever waits for a worker's report may be waiting for one that is gone
 
+    def leave(self) -> None:
+        """Tell the workers that follow calls that the app is about to stop."""
+        self.versions.leave()
+        for worker in self._workers():
+            if worker.follows:
+                worker.publish(self.versions)
+
     def applied(self) -> None:
         """Note that a worker has reported its version of the table."""
         self._acknowledged.set()

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 
 from pywatt import __version__
 from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceConfig
@@ -22,6 +23,7 @@ from pywatt.control.control_service import CONTROL_ID, control_service
 from pywatt.control.dashboard_address import dashboard_url
 from pywatt.control.options import DashboardRun, dashboard_run
 from pywatt.control.runtime_folder import RuntimeFolder, runtime_folder
+from pywatt.errors import ServiceFailed
 from pywatt.logs.backpressure import OutputBackpressure
 from pywatt.supervisor.commands import Commands
 from pywatt.supervisor.folder_repair import FolderRepair
@@ -32,6 +34,7 @@ from pywatt.supervisor.process.output import Log, PrintRaw, now_ms
 from pywatt.supervisor.process.reaper import ExitStatus, open_reaper
 from pywatt.supervisor.process.sockets import open_endpoint, open_public
 from pywatt.supervisor.process.worker_factory import WorkerFactory
+from pywatt.supervisor.service import Service
 from pywatt.supervisor.supervisor import Supervisor
 from pywatt.wait_any import wait_any
 from pywatt.worker.process.descendant_mark import end_marked, is_of_app
@@ -100,6 +103,7 @@ async def run_app(
                 tasks.start_soon(_kill_when_forced, supervisor, force)
                 tasks.start_soon(forkserver.stay, reaper, partial(_tell_launch, supervisor, forkserver))
                 tasks.start_soon(accompany, supervisor)
+                supervisor.on_reload.append(partial(_renew_control, supervisor, control_of, tasks))
                 open_control = partial(_open_control, supervisor, folder, control, control_of, greeting)
                 if config.health_probes is not None:
                     # The orchestrator asks while the services start, too.
@@ -121,9 +125,26 @@ async def run_app(
         raise supervisor.failure
 
 
+def _renew_control(
+    supervisor: Supervisor, control_of: Callable[[RuntimeConfig], ServiceConfig], tasks: TaskGroup
+) -> None:
+    """Replace the control worker if what it hosts has changed with the configuration."""
+    service, config = supervisor.services.get(CONTROL_ID), control_of(supervisor.config)
+    if service is not None and service.config != config:
+        tasks.start_soon(_replace, service, config)
+
+
+async def _replace(service: Service, config: ServiceConfig) -> None:
+    try:
+        await service.replace(config)
+    except ServiceFailed as error:
+        service.say(LogLevel.ERROR, f"{error.message}; the old one goes on")
+
+
 async def _leave(supervisor: Supervisor, force: anyio.Event) -> None:
     """Have the readiness endpoint fail, and serve on until orchestrators and load balancers have noticed."""
     supervisor.leaving = True
+    supervisor.mesh.leave()
     probes = supervisor.config.health_probes
     if probes is not None and probes.shutdown_delay:
         supervisor.say(LogLevel.INFO, f"not ready any more; the services stop in {probes.shutdown_delay:g} s")

@@ -101,6 +101,8 @@ def readiness(table: MeshTable, groups: Sequence[WatchedGroup] = ()) -> tuple[bo
     for known in groups:
         if known.watch.readiness and is_alarm(status_of_group(known), [known]):
             waiting[f"consumer group {known.group}"] = "; ".join(reasons(known))
+    if table.leaving:
+        return False, {"status": "not ready", "reason": "the app is stopping", "waiting": waiting}
     return not waiting, {"status": "not ready", "waiting": waiting} if waiting else {"status": "ready"}
 
 

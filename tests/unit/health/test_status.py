@@ -171,6 +171,11 @@ def test_the_plugins_document_has_status_and_lag_alone() -> None:
     )
 
 
+def test_app_that_is_about_to_stop_is_not_ready() -> None:
+    ready, document = readiness(MeshTable(1, leaving=True))
+    assert (ready, document["reason"]) == (False, "the app is stopping")
+
+
 def test_lag_counts_for_readiness_if_that_is_asked_for() -> None:
     app, lag = table(api=ServiceState.READY), {"t": {0: 101}}
     assert readiness(app, [group(lag, verdict=Verdict.STALLED)]) == (True, {"status": "ready"})

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from pywatt.config.model import LogLevel
 from pywatt.errors import NoHome
-from pywatt.logs.history import SEGMENTS, History, RingReader, RingWriter, histories, history_of, segments, state_folder
+from pywatt.logs.history import (
+    SEGMENTS,
+    History,
+    Position,
+    RingReader,
+    RingWriter,
+    histories,
+    history_of,
+    segments,
+    state_folder,
+)
 from pywatt.logs.lines import LogRecord
 from pywatt.logs.ndjson import from_line, to_line
 
@@ -152,6 +162,58 @@ def test_a_reader_shows_no_half_of_a_line(history: History, reader: RingReader) 
     writer.write(b"o\n")
     writer.close()
     assert list(reader.lines()) == [b"two"]
+
+
+def test_number_of_files_and_a_new_one_with_the_hour(history: History) -> None:
+    now = [3600.0 * 10]
+    writer = RingWriter(history, SIZE, files=2, interval=3600.0, clock=lambda: now[0])
+    for hour in range(4):
+        writer.write(b"%d a\n" % hour)
+        now[0] += 1800
+        writer.write(b"%d b\n" % hour)
+        now[0] += 1800
+    writer.close()
+    assert [path.read_bytes() for _, path in segments(history.folder)] == [b"2 a\n2 b\n", b"3 a\n3 b\n"]
+    # The file of an earlier run is as old as its last line.
+    (_, last) = segments(history.folder)[-1]
+    os.utime(last, (now[0] - 1, now[0] - 1))
+    later = RingWriter(history, SIZE, files=2, interval=3600.0, clock=lambda: now[0])
+    later.write(b"4 a\n")
+    later.close()
+    assert [path.read_bytes() for _, path in segments(history.folder)] == [b"3 a\n3 b\n", b"4 a\n"]
+
+
+def test_a_reader_goes_on_at_a_known_place(history: History) -> None:
+    writer = RingWriter(history, SIZE)
+    writer.write(b"one\ntwo\n")
+    first = RingReader(history.folder)
+    lines = first.lines()
+    assert next(lines) == b"one"
+    known = first.position
+    assert list(lines) == [b"two"]
+    writer.write(b"three\n")
+    later = RingReader(history.folder, known)
+    assert list(later.lines()) == [b"two", b"three"]
+    # Of files that are gone, the rest is read.
+    others = [RingReader(history.folder, gone) for gone in (Position(9, 3), Position(0, 3), Position(1, 10**6))]
+    for other in others:
+        assert list(other.lines()) == [b"one", b"two", b"three"]
+    for each in (first, later, *others):
+        each.close()
+    writer.close()
+
+
+def test_a_reader_counts_the_files_that_it_missed(history: History) -> None:
+    writer = RingWriter(history, SIZE)
+    writer.write(b"one\n")
+    reader = RingReader(history.folder)
+    assert list(reader.lines()) == [b"one"]
+    for _ in range(SEGMENTS + 3):
+        writer.write(b"x" * (SIZE // SEGMENTS) + b"\n")
+    list(reader.lines())
+    assert reader.missed == 2
+    reader.close()
+    writer.close()
 
 
 def test_nothing_is_read_where_nothing_was_kept(tmp_path: Path) -> None:

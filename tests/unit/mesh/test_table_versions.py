@@ -105,3 +105,15 @@ def test_a_delta_is_as_large_as_the_change_and_not_as_the_table(size: int) -> No
 def test_a_delta_that_supposes_what_was_never_told_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         MeshTable(3).after(TableDelta(5, 4))
+
+
+def test_leaving_is_told_once_and_stays() -> None:
+    versions = TableVersions()
+    versions.update([service("api")])
+    before = versions.table
+    versions.leave()
+    told = TableDelta.from_json(versions.delta(before.version).to_json())
+    assert (told.leaving, told.services) == (True, ())
+    assert before.after(told).leaving
+    versions.update([service("api", ServiceState.READY)])
+    assert before.after(versions.delta(before.version)).leaving
