@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from random import getrandbits
 from typing import Any
 
 from opentelemetry import context as otel_context
 
+from pywatt.telemetry.fast_ids import root_traces
 from pywatt.telemetry.http_attributes import (
     hidden_query,
     host_and_port,
@@ -16,9 +16,8 @@ from pywatt.telemetry.http_attributes import (
     span_name,
 )
 from pywatt.telemetry.sdk import SdkSpans
-from pywatt.telemetry.trace_context import TRACEPARENT
+from pywatt.telemetry.trace_context import NOT_SAMPLED, PARENT_LENGTH, TRACEPARENT, enter_request
 from pywatt.telemetry.tracing import Span, Tracing
-from pywatt.telemetry.unsampled import UnsampledContext, attacher
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -26,36 +25,31 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_PARENT_LENGTH = 55
-_NOT_SAMPLED = (b"00", b"02")
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 def traced(app: Application, tracing: Tracing) -> Application:
     """Return the application with a span for each request that is sampled."""
-    sampler, attach = tracing.sampler, attacher()
+    begin = root_traces(tracing.sampler)
     skips = tracing.skips if tracing.skip else None
-    follows_parent = sampler is not None and sampler.follows_parent
-    bound = sampler.bound if sampler is not None else 1 << 64
+    follows_parent = tracing.sampler is not None and tracing.sampler.follows_parent
 
     def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
             return app(scope, receive, send)
         fields = scope["headers"]
         parent = dict(fields).get(TRACEPARENT)
-        trace_id = 0
+        trace_id: bytes | int = 0
         if parent is None:
-            trace_id = getrandbits(128) or 1
-            # Written out: each call costs a request that is not sampled more than the decision does.
-            if trace_id & 0xFFFFFFFFFFFFFFFF >= bound:
-                attach(UnsampledContext(fields, trace_id))
+            trace_id = begin()
+            if trace_id.__class__ is bytes:
+                enter_request([*fields, (TRACEPARENT, trace_id)])
                 return app(scope, receive, send)
-        elif follows_parent and len(parent) == _PARENT_LENGTH and parent[53:] in _NOT_SAMPLED:
-            attach(UnsampledContext(fields, 0))
-            return app(scope, receive, send)
+        elif follows_parent and parent[53:] in NOT_SAMPLED and len(parent) == PARENT_LENGTH:
+            return app(scope, receive, send)  # its headers say so
         if skips is not None and skips(scope.get("method", "GET"), scope["path"]):
             return app(scope, receive, send)
-        return _serve_sampled(app, tracing, trace_id if sampler is not None else 0, scope, receive, send)
+        return _serve_sampled(app, tracing, int(trace_id), scope, receive, send)
 
     return serve
 

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import (
     Link,
+    NonRecordingSpan,
     SpanContext,
     SpanKind,
     Status,
@@ -27,6 +28,7 @@ from opentelemetry.trace import (
 from pywatt.telemetry.exporters import span_processor
 from pywatt.telemetry.http_attributes import hidden_path, host_and_port, method_attributes, span_name
 from pywatt.telemetry.outgoing import OutgoingCall, RecordedCall, passing_call, record_calls
+from pywatt.telemetry.runtime_context import install
 from pywatt.telemetry.sampling import head_sampler
 from pywatt.telemetry.settings import TelemetryConfig, exporters_for, service_name
 from pywatt.telemetry.trace_context import Fields, TraceContext
@@ -56,6 +58,24 @@ class Ids(RandomIdGenerator):  # type: ignore[misc]  # Any where it is not insta
             return chosen
         generated: int = super().generate_trace_id()
         return generated
+
+
+class WorkerResource(Resource):  # type: ignore[misc]
+    """A resource whose hash is computed once: exporters need it for each span."""
+
+    @classmethod
+    def of(cls, resource: Any) -> WorkerResource:
+        """Return a copy of a resource."""
+        return cls(dict(resource.attributes), resource.schema_url)
+
+    def __hash__(self) -> int:
+        known: int | None = self.__dict__.get("known_hash")
+        if known is None:
+            known = self.__dict__["known_hash"] = super().__hash__()
+        return known
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or bool(super().__eq__(other))
 
 
 class SdkSpan:
@@ -147,6 +167,13 @@ def _span_context(context: TraceContext) -> Any:
     return SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(context.flags), trace_state=state)
 
 
+def context_of(fields: Fields, given: TraceContext | None) -> Any:
+    """Return the context of OpenTelemetry for a request's headers, or for a trace without any."""
+    if given is None:
+        return extract(fields)
+    return set_span_in_context(NonRecordingSpan(_span_context(given)), Context())
+
+
 def extract(fields: Fields) -> Any:
     """Return the context of OpenTelemetry that a request's headers (names in lower case) describe."""
     carrier: dict[str, list[str]] = {}
@@ -202,11 +229,13 @@ def start(
         attributes["service.version"] = config.version
     resource = Resource.create(attributes)
     # What the user's variables say wins.
-    resource = Resource.create(attributes).merge(OTELResourceDetector().detect())
+    resource = WorkerResource.of(Resource.create(attributes).merge(OTELResourceDetector().detect()))
     provider = TracerProvider(resource=resource, id_generator=Ids(), shutdown_on_exit=False)
     for exporter in exporters_for(config, environ):
         provider.add_span_processor(span_processor(exporter))
     trace.set_tracer_provider(provider)
     spans = SdkSpans(provider)
     record_calls(MeshCalls(spans).begin)
-    return Sdk(provider, Tracing(spans=spans, sampler=head_sampler(environ), skip=config.skip))
+    # Without a context of ours, requests that are not sampled have to be told so by OpenTelemetry's objects.
+    sampler = head_sampler(environ) if install(context_of) else None
+    return Sdk(provider, Tracing(spans=spans, sampler=sampler, skip=config.skip))

@@ -16,6 +16,9 @@ from typing import Any
 TRACEPARENT, TRACESTATE, BAGGAGE = b"traceparent", b"tracestate", b"baggage"
 SAMPLED, RANDOM = 0x01, 0x02
 """Flags: the caller may have recorded the request; the trace id has enough random bits to sample by."""
+NOT_SAMPLED = frozenset((b"00", b"02"))
+"""The last two characters of a `traceparent` of PARENT_LENGTH whose trace is not sampled."""
+PARENT_LENGTH = 55
 MAX_STATE_MEMBERS = 32
 
 Fields = Sequence[tuple[bytes, bytes]]

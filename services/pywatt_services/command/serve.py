@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from pywatt.errors import ServiceFailed
 from pywatt.service_type import ServiceContext
+from pywatt.telemetry.settings import service_variables
 from pywatt_services.command.connection_relay import relaying
 from pywatt_services.command.listening import Address, listening_addresses
 from pywatt_services.command.options import CommandOptions
@@ -25,6 +26,7 @@ async def serve(options: CommandOptions, context: ServiceContext) -> None:
     """Run the program until asked to stop. Raises an ExceptionGroup with ServiceFailed if it fails."""
     port = _port(options, context) if options.http else None
     env = {**context.env, **options.env}
+    env |= service_variables(context.service.telemetry, env, app=context.app_name, service=context.service.id)
     if port is not None:
         env |= {"HOST": HOST, "PORT": str(port)}
     async with running(options, env, context.service) as program, asyncio.TaskGroup() as tasks:

@@ -29,6 +29,7 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
     raise_open_files_limit()
     services = context.table.services.values()
     internal = {service.id for service in services if service.internal}
+    telemetry = context.service.telemetry
     server = GatewayServer(
         RouteTable(proxy for proxy in options.proxies if proxy.plugin or proxy.id not in internal),
         context.mesh,
@@ -36,6 +37,7 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
         trust_proxy=options.trust_proxy,
         metrics=None if context.metrics is None else GatewayMetrics(context.metrics),
         tracing=active_tracing(),
+        creates_trace=telemetry is not None and telemetry.creates_trace,
         escaped_slashes=options.escaped_slashes,
     )
     context.gauge(WAITING, lambda: server.waiting)

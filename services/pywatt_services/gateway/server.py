@@ -21,7 +21,7 @@ from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.gateway_context import Upstreams
 from pywatt_services.gateway.proxy_exchange import OpenExchange, ProxyExchange
 from pywatt_services.gateway.routes import RouteTable
-from pywatt_services.gateway.traced_exchange import traced_exchanges
+from pywatt_services.gateway.traced_exchange import exchanges_with_trace, traced_exchanges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +47,14 @@ class GatewayServer(HttpServer[GatewayConnection]):
         limits: GatewayLimits = GatewayLimits(),
         fair_queue: FairQueue | None = None,
         tracing: Tracing | None = None,
+        creates_trace: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`base_path`: taken off the paths that have it. `metrics`: None counts nothing. `tracing`: None: no spans."""
+        """`base_path`: taken off the paths that have it. `metrics`: None counts nothing. `tracing`: None: no spans.
+
+        `creates_trace`: requests without a traceparent get one, also without spans.
+        """
         super().__init__(fair_queue=fair_queue, clock=clock, wall_clock=wall_clock)
         self.routes = routes
         self.upstreams = upstreams
@@ -60,7 +64,11 @@ class GatewayServer(HttpServer[GatewayConnection]):
         plain = ProxyExchange if metrics is None else counted_exchange(metrics)
         if metrics is not None:
             metrics.read_in_flight(self.in_flight)
-        self.exchange: OpenExchange = plain if tracing is None else traced_exchanges(tracing, plain)
+        self.exchange: OpenExchange = plain
+        if tracing is not None:
+            self.exchange = traced_exchanges(tracing, plain)
+        elif creates_trace:
+            self.exchange = exchanges_with_trace(plain)
         """Begins to pass a request on."""
         self.escaped_slashes = escaped_slashes
         self.limits = limits

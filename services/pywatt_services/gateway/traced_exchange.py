@@ -6,7 +6,6 @@ A request that is not sampled costs the decision, and the traceparent that tells
 from __future__ import annotations
 
 from dataclasses import replace
-from random import getrandbits
 from typing import Any, cast
 
 from pywatt.errors import MeshError
@@ -14,6 +13,7 @@ from pywatt.http.client.connection import ClientConnection
 from pywatt.http.headers import Header
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import ResponseHead
+from pywatt.telemetry.fast_ids import root_traces
 from pywatt.telemetry.http_attributes import (
     hidden_query,
     host_and_port,
@@ -21,7 +21,8 @@ from pywatt.telemetry.http_attributes import (
     method_attributes,
     span_name,
 )
-from pywatt.telemetry.trace_context import TRACEPARENT, TRACESTATE
+from pywatt.telemetry.sampling import HeadSampler
+from pywatt.telemetry.trace_context import NOT_SAMPLED, PARENT_LENGTH, TRACEPARENT, TRACESTATE
 from pywatt.telemetry.tracing import Span, Tracing
 from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.gateway_context import GatewayContext
@@ -29,8 +30,6 @@ from pywatt_services.gateway.proxy_exchange import Downstream, OpenExchange, Pro
 from pywatt_services.gateway.proxy_state import ENDED, RESPONDING, TUNNEL
 from pywatt_services.gateway.routes import Route
 
-_PARENT_LENGTH = 55
-_NOT_SAMPLED = (b"00", b"02")
 _OF_PARENT = (TRACEPARENT, TRACESTATE)
 
 
@@ -40,35 +39,52 @@ def traced_exchanges(tracing: Tracing, plain: type[ProxyExchange]) -> OpenExchan
     `plain`: the class of exchanges without spans, which those with spans build upon.
     """
     recorded = cast("type[TracedExchange]", type("TracedExchange", (TracedExchange, plain), {}))
-    sampler = tracing.sampler
+    begin = root_traces(tracing.sampler)
     skips = tracing.skips if tracing.skip else None
-    follows_parent = sampler is not None and sampler.follows_parent
-    bound = sampler.bound if sampler is not None else 1 << 64
+    follows_parent = tracing.sampler is not None and tracing.sampler.follows_parent
+    untraced: list[Header] = []
+    """The last headers that had no traceparent: the reader gives the same list for the same block of headers."""
 
     def open_exchange(
         downstream: Downstream, context: GatewayContext, request: RequestHead, route: Route, base_path: bytes
     ) -> ProxyExchange:
+        nonlocal untraced
+        headers = request.headers
         parent = None
-        for name, value in request.headers:
-            if len(name) == 11 and name.lower() == TRACEPARENT:
-                parent = value
-                break
-        trace_id = 0
+        if headers is not untraced:
+            parent = _traceparent(headers)
+        trace_id: bytes | int = 0
         if parent is None:
-            ids = getrandbits(192) or 1
-            trace_id = ids >> 64
-            if trace_id & 0xFFFFFFFFFFFFFFFF >= bound:
+            untraced = headers
+            trace_id = begin()
+            if trace_id.__class__ is bytes:
                 # The services must not decide anew. A new list: the reader may use this one for further requests.
-                digits = b"%048x" % ids
-                traceparent = b"00-%b-%b-02" % (digits[:32], digits[32:])
-                request.headers = [*request.headers, (TRACEPARENT, traceparent)]
+                request.headers = [*headers, (TRACEPARENT, trace_id)]
                 return plain(downstream, context, request, route, base_path)
-        elif follows_parent and len(parent) == _PARENT_LENGTH and parent[53:] in _NOT_SAMPLED:
+        elif follows_parent and parent[53:] in NOT_SAMPLED and len(parent) == PARENT_LENGTH:
             return plain(downstream, context, request, route, base_path)
         if skips is not None and skips(request.method.decode(), request.path.decode("latin-1")):
             return plain(downstream, context, request, route, base_path)
-        chosen = trace_id if sampler is not None else 0
-        return recorded(downstream, context, request, route, base_path, tracing=tracing, trace_id=chosen)
+        return recorded(downstream, context, request, route, base_path, tracing=tracing, trace_id=int(trace_id))
+
+    return open_exchange
+
+
+def exchanges_with_trace(plain: type[ProxyExchange]) -> OpenExchange:
+    """Return the function that begins to pass a request on, with a new traceparent if it has none, and without spans.
+
+    The trace counts as not sampled: it is for log records.
+    """
+    begin = root_traces(HeadSampler(0, follows_parent=True))
+
+    def open_exchange(
+        downstream: Downstream, context: GatewayContext, request: RequestHead, route: Route, base_path: bytes
+    ) -> ProxyExchange:
+        if _traceparent(request.headers) is None:
+            traceparent = begin()
+            assert isinstance(traceparent, bytes)
+            request.headers = [*request.headers, (TRACEPARENT, traceparent)]
+        return plain(downstream, context, request, route, base_path)
 
     return open_exchange
 
@@ -200,6 +216,13 @@ class TracedExchange(ProxyExchange):
         if error_type:
             self._server_span.fail(error_type, description)
         self._server_span.end()
+
+
+def _traceparent(headers: list[Header]) -> bytes | None:
+    for name, value in headers:
+        if len(name) == 11 and name.lower() == TRACEPARENT:
+            return value
+    return None
 
 
 def _route_name(route: Route) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,53 @@ def test_without_spans_the_headers_pass(start: Start, telemetry: dict[str, Any] 
         other = app.wait_for_text("api serves /api/b")
     assert (line["trace_id"], line["span_id"]) == (TRACE, SPAN)
     assert "trace_id" not in other
+
+
+PROGRAM = """
+import http.server, json, os
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        seen = {"traceparent": self.headers["traceparent"], **{n: os.environ.get(n) for n in NAMES}}
+        body = json.dumps(seen).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+NAMES = ("OTEL_SERVICE_NAME", "OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def test_programs_get_the_trace_and_what_their_own_sdk_needs(start: Start, otlp: OtlpReceiver) -> None:
+    telemetry = {"applicationName": "shop", "exporter": {"type": "otlp", "options": {"url": otlp.url}}}
+    app_files = files(telemetry)
+    app_files["program/serve.py"] = PROGRAM
+    app_files["program/watt.json"] = {"type": "command", "command": [sys.executable, "serve.py"]}
+    app_files["watt.json"]["web"] = [{"id": name, "path": name} for name in ("gateway", "program")]  # type: ignore[index]
+    with start(app_files) as app:
+        seen = app.get("/program/x", headers={"traceparent": SAMPLED}).json()
+        assert app.stop() == 0
+    assert seen == {
+        "traceparent": f"00-{TRACE}-{one(otlp.spans, 'shop-gateway', 'CLIENT').span_id}-01",
+        "OTEL_SERVICE_NAME": "shop-program",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": otlp.url,
+    }
+
+
+def test_the_gateway_begins_a_trace_when_asked_to(start: Start) -> None:
+    with start(files({"createTraceContext": True})) as app:
+        for name in ("api", "hyper"):
+            app.get(f"/{name}/a")
+            line = app.wait_for_text(f"api serves /{name}/a")
+            assert re.fullmatch("[0-9a-f]{32}", line["trace_id"])
+        app.get("/api/b", headers={"traceparent": SAMPLED})
+        assert app.wait_for_text("api serves /api/b")["trace_id"] == TRACE
+
+
+def test_an_instrumentation_that_is_not_installed(start: Start) -> None:
+    with start(files({"exporter": {"type": "memory"}, "instrumentations": ["nothing"]})) as app:
+        line = app.wait_for_text('telemetry.instrumentations: "nothing" is not installed')
+        assert "pip install opentelemetry-instrumentation-nothing" in line["msg"]

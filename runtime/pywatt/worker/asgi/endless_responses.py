@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pywatt.telemetry.trace_context import enter_request
 from pywatt.worker.asgi.forwarded import UNIX_CLIENT, forwarded, place
 from pywatt.worker.asgi.lifespan import Application, Message, Receive, Scope, Send
 
@@ -87,6 +88,7 @@ class Streams:
                 events = self.events_of(head, send)
             return send(message) if events is None else events.send(message)
 
+        enter_request(scope["headers"])
         self.requests += 1
         try:
             await self.app(scope, receive, send_noting)
@@ -95,6 +97,7 @@ class Streams:
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = Stream(send)
+        enter_request(scope["headers"])
 
         async def send_noting(message: Message) -> None:
             await websocket.send(message)
