@@ -76,10 +76,20 @@ class DeadLetterTopic:
             ends = await self._consumer.end_offsets(list(self._places))
         return {place.partition: (starts[place], ends[place]) for place in self._places}
 
-    async def letters(self, chosen: Filter, *, now: Callable[[], float] = time) -> AsyncGenerator[FoundLetter]:
-        """Yield the selected letters that exist now, in the order of each partition."""
+    async def letters(
+        self,
+        chosen: Filter,
+        *,
+        within: Mapping[int, tuple[int, int]] | None = None,
+        now: Callable[[], float] = time,
+    ) -> AsyncGenerator[FoundLetter]:
+        """Yield the selected letters that exist now, in the order of each partition.
+
+        `within`: only those from one offset to below another, by partition.
+        """
         self.unreadable = 0
-        async with aclosing(self._messages(_bounds_of_letter(await self.bounds(), chosen.place))) as messages:
+        bounds = await self.bounds() if within is None else within
+        async with aclosing(self._messages(_bounds_of_letter(bounds, chosen.place))) as messages:
             async for message in messages:
                 try:
                     letter = decode(message)

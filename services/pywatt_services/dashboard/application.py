@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
@@ -26,6 +27,10 @@ async def open_dashboard(source: DashboardSource) -> AsyncIterator[Application]:
         services = LiveServices(source.ask)
         running = [tasks.create_task(services.run())]
         app.register_blueprint(app_routes(source, services))
+        if importlib.util.find_spec("aiokafka") is not None:
+            from pywatt_services.dashboard.kafka.routes import kafka_routes
+
+            app.register_blueprint(kafka_routes(source.ask, source.mesh))
         WebFiles.load().serve(app)
         try:
             yield cast("Application", app)

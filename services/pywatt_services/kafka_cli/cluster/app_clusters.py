@@ -35,12 +35,12 @@ def _from_running_app(folder: Path) -> Sequence[ServiceCluster] | None:
     client = ControlClient(around[0])
     services: list[dict[str, Any]] = client.get("config", secrets="true")["services"]
     return [
-        _from_document(service, client.get("services", service["id"], "env", secrets="true")["env"])
+        service_cluster_of(service, client.get("services", service["id"], "env", secrets="true")["env"])
         for service in services
     ]
 
 
-def _from_document(service: Mapping[str, Any], env: Mapping[str, str]) -> ServiceCluster:
+def service_cluster_of(service: Mapping[str, Any], env: Mapping[str, str]) -> ServiceCluster:
     """Return the cluster of a service that a running app describes."""
     options = service["options"]
     if service["type"] != TYPE_NAME:

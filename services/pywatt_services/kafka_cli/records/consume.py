@@ -66,12 +66,12 @@ def consume(
 
     async def work() -> None:
         async with Admin(cluster.brokers, security=cluster.security) as admin:
-            partitions = await _partitions(admin, topics, numbers)
+            partitions = await partitions_of(admin, topics, numbers)
             ends = await admin.list_offsets(partitions, "latest", read_committed=not uncommitted)
-            starts = await _starts(admin, start or ("latest" if follow else "earliest"), ends)
+            starts = await start_offsets(admin, start or ("latest" if follow else "earliest"), ends)
         reader = PartitionReader(cluster.brokers, starts, read_committed=not uncommitted, security=cluster.security)
         async with reader:
-            await _read(reader, None if follow else ends, starts, take)
+            await read_records(reader, None if follow else ends, starts, take)
 
     try:
         run(work())
@@ -81,7 +81,7 @@ def consume(
         click.echo("There are no such records.", err=True)
 
 
-async def _partitions(admin: Admin, topics: Collection[str], numbers: Collection[int]) -> list[TopicPartition]:
+async def partitions_of(admin: Admin, topics: Collection[str], numbers: Collection[int]) -> list[TopicPartition]:
     """Return the partitions to read. Raises UnknownTopic and KafkaError."""
     try:
         described = await admin.describe_topics(topics)
@@ -95,7 +95,7 @@ async def _partitions(admin: Admin, topics: Collection[str], numbers: Collection
     return chosen
 
 
-async def _starts(admin: Admin, start: Start, ends: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+async def start_offsets(admin: Admin, start: Start, ends: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
     """Return the offset to begin with, by partition."""
     if start == "latest":
         return ends
@@ -104,7 +104,7 @@ async def _starts(admin: Admin, start: Start, ends: Mapping[TopicPartition, int]
     return await admin.list_offsets(ends, start)
 
 
-async def _read(
+async def read_records(
     reader: PartitionReader,
     ends: Mapping[TopicPartition, int] | None,
     starts: Mapping[TopicPartition, int],

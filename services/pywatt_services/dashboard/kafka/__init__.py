@@ -1,0 +1,1 @@
+"""The dashboard's view of Kafka: clusters, topics, records, groups, webhooks, dead letters."""
