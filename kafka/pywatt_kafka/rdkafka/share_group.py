@@ -22,6 +22,8 @@ from pywatt_kafka.rdkafka.records import message_from
 from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT, client_settings
 from pywatt_kafka.security.options import Security
 
+ORDINARY_GROUP = "GROUP_ID_NOT_FOUND"
+"""The error of a heartbeat to a group that exists and is no share group."""
 POLL = 0.2  # seconds of one poll, and of one wait for acknowledgements
 ACKNOWLEDGE_LIMIT = 10.0  # seconds
 CLOSE_LIMIT = 15.0  # seconds
@@ -190,6 +192,8 @@ class RdkafkaShareGroup:
             self._answer([each], None if failure is None else self._translate(failure, during))
 
     def _poll(self) -> None:
+        from confluent_kafka import KafkaException
+
         group = self._settings.group
         try:
             records = self._consumer.poll(POLL)
@@ -199,7 +203,7 @@ class RdkafkaShareGroup:
         found: list[AcquiredRecord] = []
         for record in records:
             if (failure := record.error()) is not None:
-                self._fail(translate(failure, during=f"reading as a member of share group {group}"))
+                self._fail(self._translate(KafkaException(failure), f"reading as a member of share group {group}"))
                 continue
             message = message_from(record)
             self._held.add((message.topic, message.partition, message.offset))
@@ -241,7 +245,14 @@ class RdkafkaShareGroup:
         native = error.args[0] if error.args else None
         if hasattr(native, "code"):
             self._health.report(native)
-            return translate(native, during=during)
+            found = translate(native, during=during)
+            if found.code == ORDINARY_GROUP:
+                return KafkaError(
+                    f"{self._settings.group} is an ordinary consumer group, not a share group",
+                    hint="choose another group id for the share group",
+                    code=ORDINARY_GROUP,
+                )
+            return found
         return KafkaError(f"{during}: {error}")
 
     def _native_errors(self) -> tuple[type[BaseException], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,6 +13,7 @@ import pytest
 from harness.hooks import LONG, Received, RunHooks, Target
 
 from pywatt_kafka import Admin, GroupReader, Producer, ShareConsumer, ensure_topics
+from pywatt_kafka.brokers.apache import RealBroker
 
 pytestmark = pytest.mark.anyio
 
@@ -197,3 +199,64 @@ async def test_a_broker_without_share_groups_is_named(
     reason = hooks.reasons[-1] or ""
     assert f"the brokers at {broker} have no share groups: they are older than Kafka 4.1; use Kafka 4.2" in reason
     assert reason in caplog.text
+
+
+async def test_records_travel_in_batches_and_what_is_held_is_shown(
+    broker_4_2: str, topic: str, run_hooks: RunHooks, target: Target, shared: Producer
+) -> None:
+    release = anyio.Event()
+
+    async def hang(request: Received) -> int:
+        await release.wait()
+        return 200
+
+    target.handler = hang
+    for number in range(6):
+        await shared.send(topic, b"%d" % number)
+    entry = {"batch": {"records": 3, "wait": 500}, "concurrency": 2}
+    async with run_hooks(document(broker_4_2, topic, group={"highWaterMark": 6}, **entry)) as hooks:
+        await target.wait_for(lambda requests: len(requests) == 2)
+        answer = await hooks.mesh.request("GET", f"http://127.0.0.1:{hooks.port}/why", timeout=LONG)
+        (partition,) = json.loads(answer.body)["partitions"]
+        assert (partition["topic"], partition["committed"]) == (topic, None)
+        assert [held["state"] for held in partition["heldBy"]] == ["in flight"]
+        metrics = await hooks.mesh.request("GET", f"http://127.0.0.1:{hooks.port}/metrics", timeout=LONG)
+        assert metrics.status == 200
+        release.set()
+        await shared.send(topic, b"6")
+        await target.wait_for(lambda requests: len(requests) == 3)
+    assert len(target.requests) == 3
+    await shared.send(topic, b"last")
+    assert await left(broker_4_2, topic, b"last") == []
+
+
+async def test_an_ordinary_group_of_that_name_is_named(
+    broker_4_2: str, topic: str, run_hooks: RunHooks, shared: Producer
+) -> None:
+    await shared.send(topic, b"0")
+    async with GroupReader(broker_4_2, group=f"share-{topic}", topics=[topic]) as reader:
+        with anyio.fail_after(LONG):
+            await anext(aiter(reader))
+        async with run_hooks(document(broker_4_2, topic)) as hooks:
+            await hooks.wait_for_degraded(True)
+            assert (hooks.reasons[-1] or "").startswith(
+                f"share-{topic} is an ordinary consumer group, not a share group;"
+            )
+
+
+async def test_deliveries_go_on_after_an_outage(
+    kafka_at_hand: None, topic: str, run_hooks: RunHooks, target: Target, tmp_path: Path
+) -> None:
+    with RealBroker(tmp_path / "kafka", version="4.2") as own:
+        async with Producer(own.address) as producer:
+            await ensure_topics(own.address, [topic, f"{topic}-dlq"])
+            async with run_hooks(document(own.address, topic)) as hooks:
+                await producer.send(topic, b"before")
+                await target.wait_for(lambda requests: len(requests) == 1)
+                await anyio.to_thread.run_sync(own.kill)
+                await hooks.wait_for_degraded(True)
+                await anyio.to_thread.run_sync(own.start)
+                with anyio.fail_after(LONG):
+                    await producer.send(topic, b"after")
+                await target.wait_for(lambda requests: len({request.body for request in requests}) == 2)
+                await hooks.wait_for_degraded(False)
