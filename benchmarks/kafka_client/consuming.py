@@ -115,6 +115,28 @@ def consumer(engine: Any) -> Callable[[Task], Any]:
     return program
 
 
+def batches(engine: Any) -> Callable[[Task], Any]:
+    """Return a program of `batches` of a Consumer's stream."""
+
+    @asynccontextmanager
+    async def program(task: Task) -> AsyncIterator[Work]:
+        from pywatt_kafka import Consumer
+
+        async def work(records: int) -> None:
+            seen = 0
+            async for batch in stream.batches(BATCH):
+                for message in batch:
+                    seen += message.offset >= 0
+                if seen >= records:
+                    break
+
+        async with Consumer(f"bench-{uuid.uuid4().hex}", task.broker, engine=engine) as ours:
+            stream = await ours.consume(topics=[task.topic])
+            yield work
+
+    return program
+
+
 def _aiokafka_consumer(task: Task) -> Any:
     from aiokafka import AIOKafkaConsumer
 

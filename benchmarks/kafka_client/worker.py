@@ -29,7 +29,9 @@ PROGRAMS: Mapping[str, Callable[[Task], Any]] = {
     "consume rdkafka: bare consume": consuming.bare_confluent,
     "consume aiokafka: GroupReader": consuming.group_reader("aiokafka"),
     "consume aiokafka: Consumer async for": consuming.consumer("aiokafka"),
+    "consume aiokafka: Consumer batches": consuming.batches("aiokafka"),
     "consume rdkafka: Consumer async for": consuming.consumer("rdkafka"),
+    "consume rdkafka: Consumer batches": consuming.batches("rdkafka"),
     "consume rdkafka: GroupReader": consuming.group_reader("rdkafka"),
 }
 BURSTS: Mapping[str, Callable[[Task], Any]] = {

@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 
 from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.connection.lifecycle import Lifecycle
-from pywatt_kafka.consuming.assigned_partition import AssignedPartition
+from pywatt_kafka.consuming.assigned_partition import LOST, AssignedPartition
 from pywatt_kafka.consuming.assignments import Assignments, Target, lag_of, sought_offsets
 from pywatt_kafka.consuming.commit_queue import CommitQueue
 from pywatt_kafka.consuming.decoding import Decoder
@@ -133,16 +133,19 @@ class ConsumerStream(Generic[K, V]):
         clock = asyncio.get_running_loop().time
         while self.is_open:
             batch: MessageBatch[K, V] = MessageBatch()
+            partitions: set[AssignedPartition] = set()
             deadline: float | None = None
             while len(batch) < size and await self._ready(deadline):
                 room = size - len(batch)
+                partitions.add(self._fetched[0][0])
                 if self._decoder.deserializers is None:
                     batch += self._plain_items(room)
                 else:
                     batch += [item for item, _, _ in await self._items(room) if item is not None]
                 if deadline is None and batch:
                     deadline = clock() + timeout
-            batch.drop_lost()
+            if any(partition.tenure is LOST for partition in partitions):
+                batch.drop_lost()
             if batch and self.is_open:
                 yield batch
 

@@ -107,6 +107,8 @@ class PartitionWindow:
         moved = lag.committed != self._committed
         if self._since is not None and (moved or not records):
             self._paces.append(at - self._since)
+        elif self._since is None and moved and self._committed is not None:
+            self._paces.append(0.0)  # between two measurements; else the pace would be that of the stalls alone
         if not records:
             self._since = None
         elif self._since is None or moved:
