@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pywatt.metrics.family import Family, Group, Kind, Merge
+from pywatt.metrics import kafka_families
+from pywatt.metrics.family import Alert, Family, Group, Kind
 
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 DELAY_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -39,6 +40,13 @@ LOOP_DELAY = Family(
     group=Group.SERVICES,
     unit="seconds",
     buckets=DELAY_SECONDS,
+    alerts=(
+        Alert(
+            name="PywattEventLoopBlocked",
+            expression="histogram_quantile(0.9, sum by (service, le) (rate($NAME_bucket[10m]))) > 0.25",
+            summary="the event loop of {{ $labels.service }} is blocked for more than 0.25 s at a time",
+        ),
+    ),
 )
 GATEWAY_REQUESTS = Family(
     name="pywatt_gateway_requests_total",
@@ -47,6 +55,13 @@ GATEWAY_REQUESTS = Family(
     group=Group.GATEWAY,
     labels=("route", "method", "status"),
     derived_from=("pywatt_gateway_request_duration_seconds",),
+    alerts=(
+        Alert(
+            name="PywattServerErrors",
+            expression='sum by (route) (rate($NAME{status="5xx"}[5m])) / sum by (route) (rate($NAME[5m])) > 0.05',
+            summary="more than 5 % of the requests to {{ $labels.route }} fail",
+        ),
+    ),
 )
 GATEWAY_SECONDS = Family(
     name="pywatt_gateway_request_duration_seconds",
@@ -57,6 +72,13 @@ GATEWAY_SECONDS = Family(
     unit="seconds",
     buckets=REQUEST_SECONDS,
     stored=("callee", "method", "status"),
+    alerts=(
+        Alert(
+            name="PywattSlow",
+            expression="histogram_quantile(0.95, sum by (route, le) (rate($NAME_bucket[5m]))) > 1",
+            summary="5 % of the requests to {{ $labels.route }} take more than 1 s",
+        ),
+    ),
 )
 GATEWAY_IN_FLIGHT = Family(
     name="pywatt_gateway_requests_in_flight",
@@ -158,6 +180,15 @@ SERVICE_STATE = Family(
     help="1 for the state that the service is in, 0 for the others",
     group=Group.SERVICES,
     labels=("state",),
+    alerts=(
+        Alert(
+            name="PywattServiceFailing",
+            expression='$NAME{state=~"crash-loop|failed"} == 1',
+            summary="{{ $labels.service }} is in the state {{ $labels.state }}",
+            lasting="1m",
+            severity="critical",
+        ),
+    ),
 )
 SERVICE_WORKERS = Family(
     name="pywatt_service_workers",
@@ -170,12 +201,29 @@ SERVICE_READY = Family(
     kind=Kind.GAUGE,
     help="Workers that take calls",
     group=Group.SERVICES,
+    alerts=(
+        Alert(
+            name="PywattServiceDown",
+            expression="$NAME == 0 and on (service) pywatt_service_workers > 0",
+            summary="no worker of {{ $labels.service }} takes calls",
+            lasting="1m",
+            severity="critical",
+        ),
+    ),
 )
 SERVICE_RESTARTS = Family(
     name="pywatt_service_restarts_total",
     kind=Kind.COUNTER,
     help="Workers that were started in place of one that had ended",
     group=Group.SERVICES,
+    alerts=(
+        Alert(
+            name="PywattWorkersCrash",
+            expression="increase($NAME[15m]) > 3",
+            summary="workers of {{ $labels.service }} end by themselves",
+            lasting="0m",
+        ),
+    ),
 )
 SERVICE_MEMORY = Family(
     name="pywatt_service_memory_bytes",
@@ -196,115 +244,13 @@ SCRAPE_UP = Family(
     kind=Kind.GAUGE,
     help="1 if the metrics page of the service itself could be read, from all of its workers",
     group=Group.SERVICES,
-)
-HOOKS_IN_FLIGHT = Family(
-    name="kafka_hooks_messages_in_flight",
-    kind=Kind.GAUGE,
-    help="Number of messages currently being processed",
-    group=Group.HOOKS,
-    labels=("topic",),
-)
-HOOKS_SECONDS = Family(
-    name="kafka_hooks_http_request_duration_seconds",
-    kind=Kind.HISTOGRAM,
-    help="HTTP request duration for webhook deliveries",
-    group=Group.HOOKS,
-    labels=("topic", "method", "status_code"),
-    unit="seconds",
-    buckets=(0.1, 0.5, 1.0, 2.0, 5.0, 10.0),
-)
-HOOKS_DEAD_LETTERS = Family(
-    name="kafka_hooks_dlq_messages_total",
-    kind=Kind.COUNTER,
-    help="Total number of messages sent to the DLQ (Dead Letter Queue)",
-    group=Group.HOOKS,
-    labels=("topic", "reason"),
-)
-HOOKS_RETRIES = Family(
-    name="kafka_hooks_retries_total",
-    kind=Kind.COUNTER,
-    help="Failed attempts that another one follows",
-    group=Group.HOOKS,
-    labels=("topic",),
-)
-HOOKS_BUFFERED = Family(
-    name="kafka_hooks_publish_buffered_bytes",
-    kind=Kind.GAUGE,
-    help="Bytes of published records that wait for their acknowledgement",
-    group=Group.HOOKS,
-    unit="bytes",
-)
-HOOKS_REQUESTS_WAITING = Family(
-    name="kafka_hooks_requests_waiting",
-    kind=Kind.GAUGE,
-    help="Requests that wait for their reply",
-    group=Group.HOOKS,
-)
-HOOKS_OLDEST = Family(
-    name="kafka_hooks_oldest_unfinished_seconds",
-    kind=Kind.GAUGE,
-    help="Age of the oldest record that is in work or waits",
-    group=Group.HOOKS,
-    labels=("topic", "partition"),
-    unit="seconds",
-    merge=Merge.MAX,
-)
-HOOKS_BREAKER = Family(
-    name="kafka_hooks_breaker_state",
-    kind=Kind.GAUGE,
-    help="Circuit breaker of a target: 0 closed, 1 trying one record, 2 open",
-    group=Group.HOOKS,
-    labels=("topic", "url"),
-    merge=Merge.MAX,
-)
-HOOKS_LAG = Family(
-    name="kafka_hooks_consumer_lag",
-    kind=Kind.GAUGE,
-    help="Records that are not committed yet",
-    group=Group.HOOKS,
-    labels=("topic", "partition"),
-    merge=Merge.MAX,
-)
-LAG_RECORDS = Family(
-    name="kafka_consumer_group_lag_records",
-    kind=Kind.GAUGE,
-    help="Records that the group has yet to process",
-    group=Group.LAG,
-    labels=("group", "topic", "partition"),
-    merge=Merge.MAX,
-)
-LAG_SECONDS = Family(
-    name="kafka_consumer_group_lag_seconds",
-    kind=Kind.GAUGE,
-    help="Age of the oldest of these records",
-    group=Group.LAG,
-    labels=("group", "topic", "partition"),
-    unit="seconds",
-    merge=Merge.MAX,
-)
-LAG_ALARM = Family(
-    name="kafka_consumer_group_alarm",
-    kind=Kind.GAUGE,
-    help="1 if the group is stalled, falls behind, is late or has no member",
-    group=Group.LAG,
-    labels=("group", "topic", "partition"),
-    merge=Merge.MAX,
-)
-LAG_KNOWN = Family(
-    name="kafka_consumer_group_known",
-    kind=Kind.GAUGE,
-    help="1 if the cluster knows the group",
-    group=Group.LAG,
-    labels=("group",),
-    merge=Merge.MAX,
-)
-LAG_MEMBERS = Family(
-    name="kafka_consumer_group_members",
-    kind=Kind.GAUGE,
-    help="Members of the group",
-    group=Group.LAG,
-    labels=("group",),
-    merge=Merge.MAX,
+    alerts=(
+        Alert(
+            name="PywattPageUnreadable",
+            expression="$NAME == 0",
+            summary="the metrics that {{ $labels.service }} serves cannot be read",
+        ),
+    ),
 )
 
 FAMILIES: tuple[Family, ...] = (
@@ -333,20 +279,7 @@ FAMILIES: tuple[Family, ...] = (
     MESH_REQUESTS,
     MESH_SECONDS,
     SCRAPE_UP,
-    HOOKS_IN_FLIGHT,
-    HOOKS_SECONDS,
-    HOOKS_DEAD_LETTERS,
-    HOOKS_RETRIES,
-    HOOKS_BUFFERED,
-    HOOKS_REQUESTS_WAITING,
-    HOOKS_OLDEST,
-    HOOKS_BREAKER,
-    HOOKS_LAG,
-    LAG_RECORDS,
-    LAG_SECONDS,
-    LAG_ALARM,
-    LAG_KNOWN,
-    LAG_MEMBERS,
+    *kafka_families.FAMILIES,
 )
 BY_BASE: Mapping[str, Family] = {family.base: family for family in FAMILIES}
 """The families by the name without `_total`."""

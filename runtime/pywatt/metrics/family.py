@@ -40,6 +40,20 @@ class Group(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """A rule by which Prometheus tells people of a problem."""
+
+    name: str
+    expression: str
+    """In PromQL; `$NAME` stands for the family's name."""
+    summary: str
+    """May name labels as `{{ $labels.service }}`."""
+    lasting: str = "5m"
+    """Time for which the expression must hold."""
+    severity: str = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One metric."""
 
@@ -59,6 +73,7 @@ class Family:
     """Upper bounds of a histogram, rising, without +Inf."""
     merge: Merge = Merge.SUM
     """The rule for a gauge."""
+    alerts: tuple[Alert, ...] = ()
     service_label: str | None = "service"
     """The label with the id of the service; None: the metric belongs to the whole app."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pywatt.metrics import families
+from pywatt.metrics import kafka_families
 from pywatt_kafka.lag.verdict import CALM_VERDICTS, Finding
 from pywatt_services.health.lag import WatchedGroup
 from pywatt_services.kafka_hooks.metrics.prometheus import Labels, MetricFamily, simple_family
@@ -18,20 +18,20 @@ def lag_families(groups: Sequence[WatchedGroup]) -> list[MetricFamily]:
         for place, finding in known.findings.items()
     ]
     return [
-        simple_family(families.LAG_RECORDS, [(labels, finding.records) for labels, finding in findings]),
+        simple_family(kafka_families.LAG_RECORDS, [(labels, finding.records) for labels, finding in findings]),
         simple_family(
-            families.LAG_SECONDS,
+            kafka_families.LAG_SECONDS,
             [(labels, finding.seconds) for labels, finding in findings if finding.seconds is not None],
         ),
         simple_family(
-            families.LAG_ALARM, [(labels, finding.verdict not in CALM_VERDICTS) for labels, finding in findings]
+            kafka_families.LAG_ALARM, [(labels, finding.verdict not in CALM_VERDICTS) for labels, finding in findings]
         ),
         simple_family(
-            families.LAG_KNOWN,
+            kafka_families.LAG_KNOWN,
             [({"group": known.group}, known.known) for known in groups if known.known is not None],
         ),
         simple_family(
-            families.LAG_MEMBERS,
+            kafka_families.LAG_MEMBERS,
             [({"group": known.group}, known.members) for known in groups if known.members is not None],
         ),
     ]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from time import perf_counter
 
-from pywatt.metrics import families
+from pywatt.metrics import kafka_families
 from pywatt.metrics.recorder import Histogram as RecordedHistogram
 from pywatt.metrics.recorder import Recorder
 from pywatt_kafka.dlq.codec import NO_ANSWER
@@ -57,7 +57,7 @@ class RecordedTopicMetrics(TopicMetrics):
         super().__init__(clock)
         self._topic = topic
         self._recorder = recorder
-        self._retries = recorder.value(families.HOOKS_RETRIES, topic)
+        self._retries = recorder.value(kafka_families.HOOKS_RETRIES, topic)
         self._recorded: dict[tuple[str, int], RecordedHistogram] = {}
 
     def retried(self) -> None:
@@ -66,7 +66,7 @@ class RecordedTopicMetrics(TopicMetrics):
 
     def dead_lettered(self, reason: str) -> None:
         super().dead_lettered(reason)
-        self._recorder.value(families.HOOKS_DEAD_LETTERS, self._topic, reason).add()
+        self._recorder.value(kafka_families.HOOKS_DEAD_LETTERS, self._topic, reason).add()
 
     def ended(self, begun: float, method: str, status: int | None) -> None:
         super().ended(begun, method, status)
@@ -74,7 +74,7 @@ class RecordedTopicMetrics(TopicMetrics):
         recorded = self._recorded.get(kind)
         if recorded is None:
             labels = self._topic, method, str(kind[1])
-            recorded = self._recorded[kind] = self._recorder.histogram(families.HOOKS_SECONDS, *labels)
+            recorded = self._recorded[kind] = self._recorder.histogram(kafka_families.HOOKS_SECONDS, *labels)
         recorded.observe(self._clock() - begun)
 
 
