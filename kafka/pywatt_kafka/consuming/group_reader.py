@@ -238,13 +238,14 @@ class GroupReader:
         partition. Raises Fenced, and OffsetOutOfRange with the fallback `fail`. One caller at a time.
         """
         try:
+            if self._out_of_range:
+                found = await self._out_of_range.recover(self._connection.opened(), self._request_timeout)
+                self._next.update(found)
             async with asyncio.timeout(timeout + REBALANCE_GRACE):
                 engine = await self._connection.opened()
                 if self._rewind:
                     await engine.rewind(self._assignment, self._next)
                     self._rewind = False
-                if self._out_of_range:
-                    self._next.update(await self._out_of_range.recover(engine))
                 try:
                     batches = await engine.fetch(timeout, max_records)
                 except OffsetOutOfRange:
@@ -296,6 +297,7 @@ class GroupReader:
             raise CommitFailed(f"{partition.topic}[{partition.partition}] is not assigned to this consumer")
         engine.seek(partition, offset)
         self._next[partition] = offset
+        self._out_of_range.discard(partition)
 
     async def commit(self, offsets: Mapping[TopicPartition, Offset]) -> None:
         """Commit positions for the group.

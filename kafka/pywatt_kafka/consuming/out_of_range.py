@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Protocol
@@ -35,17 +36,31 @@ class OutOfRangePositions:
         """Note that a position is not in the log."""
         self._offsets[partition] = offset
 
+    def discard(self, partition: TopicPartition) -> None:
+        """Forget that of a partition, as after a seek."""
+        self._offsets.pop(partition, None)
+
     def clear(self) -> None:
         """Forget them, as after another assignment."""
         self._offsets.clear()
 
-    async def recover(self, log: _Log) -> Mapping[TopicPartition, int]:
-        """Seek where reading continues; return that. Raises OffsetOutOfRange with the fallback `fail`."""
+    async def recover(self, opened: Awaitable[_Log], limit: float) -> Mapping[TopicPartition, int]:
+        """Seek where reading continues; return that.
+
+        `limit`: seconds. Raises TimeoutError, and OffsetOutOfRange with the fallback `fail`.
+        """
         strays = dict(self._offsets)
-        begins, ends = await log.begin_offsets(strays), await log.end_offsets(strays)
+        async with asyncio.timeout(limit):
+            log = await opened
+            begins, ends = await log.begin_offsets(strays), await log.end_offsets(strays)
         found: dict[TopicPartition, int] = {}
         for place, offset in strays.items():
             begin, end = begins[place], ends[place]
+            if begin <= offset <= end:  # a broker that was about to delete the topic may refuse any offset
+                found[place] = offset
+                log.seek(place, offset)
+                self._offsets.pop(place, None)
+                continue
             seen = f"{place.topic}[{place.partition}] has no offset {offset} any more: its log holds {begin} to {end}"
             if self._fallback == "fail":
                 raise OffsetOutOfRange(

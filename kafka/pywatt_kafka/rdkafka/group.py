@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -74,7 +75,7 @@ class RdkafkaGroup:
         """Held by the rebalance whose listener runs: they are told one after the other."""
         self._reached = ReachedEnds()
         self._reader = NativeReader(self._membership.group, self._health, self._reached, self._record_error)
-        self._read_ahead = ReadAhead(self._reached, self._reader.paused)
+        self._read_ahead = ReadAhead(self._reached, self._reader.paused, settings.out_of_range)
         self._poller = Poller(self._reader, arrived=self._read_ahead.arrive, failed=self._read_ahead.fail)
         self._read_ahead.taken = self._poller.taken
         self._poller.limit = READ_AHEAD
@@ -156,7 +157,7 @@ class RdkafkaGroup:
         self._reader.paused -= places
         self._read_ahead.wake()
         if places and self._starts is None:
-            self._poller.call_soon(partial(self._reader.set_paused, places, False))
+            self._poller.call_soon(partial(self._reader.resume, places))
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Continue reading at that offset."""
@@ -274,7 +275,7 @@ class RdkafkaGroup:
         # Without a limit of its own: nothing of the partitions may be read before the listener knows of them.
         self._run_in_loop(self._assign(places), None)
         starts, self._starts = self._starts or {}, None
-        self._reader.polled_to.update(starts)
+        self._reader.assigned(starts, places)
         with translated("taking an assignment"):
             natives = [native(place, starts.get(place, OFFSET_STORED)) for place in places]
             (consumer.incremental_assign if self._reader.incremental else consumer.assign)(natives)
@@ -295,8 +296,7 @@ class RdkafkaGroup:
             else:
                 consumer.unassign()
                 self._reader.metadata = None
-        for place in places:
-            self._reader.polled_to.pop(place, None)
+        self._reader.revoked(places)
         self._reader.leave_poll()
 
     def _run_in_loop(self, work: Coroutine[Any, Any, None], limit: float | None) -> None:
@@ -321,6 +321,16 @@ class RdkafkaGroup:
             self._read_ahead.own(places)
             self._starts, self._starting = {}, places
             await self._tell(self._settings.assigned(places))
+            await self._begin(places - self._starts.keys())
+
+    async def _begin(self, places: Collection[TopicPartition]) -> None:
+        """Begin these partitions at their committed offsets, or at the first record."""
+        from confluent_kafka import OFFSET_BEGINNING
+
+        with suppress(KafkaError):  # without an answer, librdkafka itself asks until it gets one
+            committed = await self.committed(places)
+            starts = {place: committed[place].offset if place in committed else OFFSET_BEGINNING for place in places}
+            self._starts = starts | (self._starts or {})
 
     async def _revoke(self, places: frozenset[TopicPartition] | None) -> None:
         """Give up these partitions; None: all."""

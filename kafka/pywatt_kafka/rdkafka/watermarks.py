@@ -10,6 +10,7 @@ from pywatt_kafka.rdkafka.records import native
 from pywatt_kafka.records import Offset, TopicPartition, Unstable
 
 CALL_LIMIT = 5.0  # seconds for a request to the brokers, during which nothing is read
+BEGIN, END = -2, -1  # Kafka's times of the first record, and of the end
 
 
 def known_ends(consumer: Any, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -34,35 +35,39 @@ def committed_offsets(consumer: Any, partitions: Sequence[TopicPartition]) -> Ma
 
 def begin_offsets(consumer: Any, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
     """Ask for the offset of the first record of each partition."""
-    with translated("finding where partitions begin"):
-        return {place: consumer.get_watermark_offsets(native(place), timeout=CALL_LIMIT)[0] for place in partitions}
+    return _listed(consumer, dict.fromkeys(partitions, BEGIN), "finding where partitions begin")
+
+
+def end_offsets(consumer: Any, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    """Ask for the offset after the last record of each partition that may be read."""
+    return _listed(consumer, dict.fromkeys(partitions, END), "finding where partitions end")
 
 
 def offsets_at(consumer: Any, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int | None]:
     """Ask for the offset of the first record at or after each time (ms since 1970); None where there is none."""
-    wanted = [native(place, time) for place, time in times.items()]
-    with translated("finding offsets by time"):
-        found = consumer.offsets_for_times(wanted, timeout=CALL_LIMIT)
-    for each in found:
-        if each.error is not None:
-            raise translate(each.error, during="finding offsets by time")
-    return {TopicPartition(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in found}
-
-
-def end_offsets(consumer: Any, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-    """Ask for the offset after the last record of each partition."""
-    with translated("finding where partitions end"):
-        return {place: consumer.get_watermark_offsets(native(place), timeout=CALL_LIMIT)[1] for place in partitions}
+    found = _listed(consumer, times, "finding offsets by time")
+    return {place: offset if offset >= 0 else None for place, offset in found.items()}
 
 
 def unstable_ranges(consumer: Any, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Unstable]:
     """Ask for the ranges that open transactions hold."""
     found: dict[TopicPartition, Unstable] = {}
-    with translated("finding open transactions"):
-        for place in partitions:
-            # A request returns the last stable offset; the cached value is the end of the partition.
-            begin = consumer.get_watermark_offsets(native(place), timeout=CALL_LIMIT)[1]
+    # A request returns the last stable offset; the cached value is the end of the partition.
+    for place, begin in end_offsets(consumer, partitions).items():
+        with translated("finding open transactions"):
             end = consumer.get_watermark_offsets(native(place), cached=True)[1]
-            if 0 <= begin < end:
-                found[place] = Unstable(begin, end)
+        if 0 <= begin < end:
+            found[place] = Unstable(begin, end)
     return found
+
+
+def _listed(consumer: Any, times: Mapping[TopicPartition, int], during: str) -> Mapping[TopicPartition, int]:
+    """Ask each broker once for the offsets at times, as its answer may wait for a fetch on the same connection."""
+    if not times:
+        return {}
+    with translated(during):
+        found = consumer.offsets_for_times([native(place, time) for place, time in times.items()], timeout=CALL_LIMIT)
+    for each in found:
+        if each.error is not None:
+            raise translate(each.error, during=during)
+    return {TopicPartition(each.topic, each.partition): each.offset for each in found}

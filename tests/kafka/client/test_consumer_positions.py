@@ -65,17 +65,19 @@ async def commit(broker: str, topic: str, offset: int) -> None:
             await reader.commit({TopicPartition(topic, 0): Offset(offset)})
 
 
+@both
 @pytest.mark.parametrize("fallback", ["earliest", "latest", "fail"])
 async def test_committed_offset_beyond_the_end_is_reported(
-    broker: str, topic: str, caplog: pytest.LogCaptureFixture, fallback: Any
+    broker: str, topic: str, engine: EngineName, caplog: pytest.LogCaptureFixture, fallback: Any
 ) -> None:
     await ensure_topics(broker, [topic], partitions=1)
     await write(broker, topic, ["a", "b", "c"])
     await commit(broker, topic, 120)
-    async with consuming(broker, topic, fallback=fallback) as stream:
+    async with consuming(broker, topic, engine, fallback=fallback) as stream:
         if fallback == "fail":
-            with pytest.raises(OffsetOutOfRange, match=r"no offset 120 any more: its log holds 0 to 3"):
-                await read(stream, 1)
+            for _ in range(2):
+                with pytest.raises(OffsetOutOfRange, match=r"no offset 120 any more: its log holds 0 to 3"):
+                    await read(stream, 1)
             return
         if fallback == "latest":
             with anyio.fail_after(LONG):
@@ -88,23 +90,44 @@ async def test_committed_offset_beyond_the_end_is_reported(
 
 
 @both
-async def test_records_deleted_before_they_were_read_are_passed(broker: str, topic: str, engine: EngineName) -> None:
+async def test_a_group_reader_reports_it_too(broker: str, topic: str, engine: EngineName) -> None:
+    await ensure_topics(broker, [topic], partitions=1)
+    await write(broker, topic, ["a", "b", "c"])
+    await commit(broker, topic, 120)
+    member: Any = {"group": topic, "topics": [topic], "session_timeout": SESSION, "engine": engine}
+    async with GroupReader(broker, fallback="fail", **member) as reader:
+        with anyio.fail_after(LONG), pytest.raises(OffsetOutOfRange, match="no offset 120 any more"):
+            await anext(aiter(reader))
+        reader.seek(TopicPartition(topic, 0), 1)
+        with anyio.fail_after(LONG):
+            assert (await anext(aiter(reader))).value == b"b"
+    async with GroupReader(broker, **member) as reader:
+        with anyio.fail_after(LONG):
+            assert (await anext(aiter(reader))).value == b"a"
+
+
+@both
+async def test_records_deleted_before_they_were_read_are_passed(
+    broker: str, topic: str, engine: EngineName, caplog: pytest.LogCaptureFixture
+) -> None:
     await ensure_topics(broker, [topic], partitions=1)
     await write(broker, topic, [f"{number}" for number in range(10)])
     await commit(broker, topic, 2)
     await delete_records(broker, topic, before=6)
     async with consuming(broker, topic, engine) as stream:
         assert await read(stream, 4) == [b"6", b"7", b"8", b"9"]
+    assert "has no offset 2 any more: its log holds 6 to 10; reading continues at 6 (earliest)" in caplog.text
 
 
+@both
 @pytest.mark.parametrize("partitions", [3, 1])
 async def test_a_topic_that_is_created_again_smaller_is_read_from_its_first_record(
-    broker: str, topic: str, partitions: int
+    broker: str, topic: str, engine: EngineName, partitions: int
 ) -> None:
     await ensure_topics(broker, [topic], partitions=3)
     for partition in range(3):
         await write(broker, topic, ["old"] * 20, partition=partition)
-    async with consuming(broker, topic) as stream:
+    async with consuming(broker, topic, engine) as stream:
         await read(stream, 60, commit=True)
         async with Admin(broker) as admin:
             await admin.delete_topics([topic])
@@ -113,10 +136,11 @@ async def test_a_topic_that_is_created_again_smaller_is_read_from_its_first_reco
         assert await read(stream, 5, commit=True) == [b"new"] * 5
 
 
-async def test_reading_a_deleted_topic_does_not_create_it(broker: str, topic: str) -> None:
+@both
+async def test_reading_a_deleted_topic_does_not_create_it(broker: str, topic: str, engine: EngineName) -> None:
     await ensure_topics(broker, [topic], partitions=1)
     await write(broker, topic, ["a"])
-    async with consuming(broker, topic) as stream, Admin(broker) as admin:
+    async with consuming(broker, topic, engine) as stream, Admin(broker) as admin:
         await read(stream, 1)
         await admin.delete_topics([topic])
         for _ in range(3):  # asks for its metadata

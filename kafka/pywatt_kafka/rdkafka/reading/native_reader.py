@@ -11,8 +11,10 @@ from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.rdkafka import watermarks
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translate, translated
+from pywatt_kafka.rdkafka.native_messages import NativeMessages
 from pywatt_kafka.rdkafka.reading.commits import Commits
 from pywatt_kafka.rdkafka.reading.reached_ends import EndReached, Polled, ReachedEnds
+from pywatt_kafka.rdkafka.reading.resets import find_reset, is_reset
 from pywatt_kafka.rdkafka.records import by_partition, faulty, native, weight_of
 from pywatt_kafka.records import TopicPartition
 
@@ -21,6 +23,8 @@ logger = logging.getLogger("pywatt_kafka")
 ENDS_INTERVAL = 1.0  # seconds between updates of the ends of partitions
 FEW_RECORDS = 50
 END_OF_PARTITION = -191  # librdkafka's code of the event
+UNKNOWN = -1
+"""Offset that is not known."""
 
 
 class _RebalancedError(Exception):
@@ -52,7 +56,9 @@ class NativeReader:
         """True while all are paused, as enough was read ahead."""
         self.commits = Commits()
         self.polled_to: dict[TopicPartition, int] = {}
-        """Offset after the last record that a poll returned."""
+        """Offset after the last record that a poll returned; at first the start, which may be OFFSET_BEGINNING."""
+        self._strays: set[TopicPartition] = set()
+        """Partitions that are not read until the event loop seeks, as their position is not in the log."""
         self.metadata: Any = None
         """librdkafka's description of the member and its generation; None while it is in no group."""
         self.ends: Mapping[TopicPartition, int] = {}
@@ -81,18 +87,19 @@ class NativeReader:
                     self._handle_error(error)
             records = [record for record in records if record.error() is None]
         if not records:
-            return Polled({}, ends), 0
+            return Polled({}, ends, self._find_resets({}, ends)), 0
         # As many as wanted fill the limit in any case, and librdkafka's own queue has a limit in bytes.
         weight = 1 if len(records) == max_records > FEW_RECORDS else weight_of(records)
         batches = by_partition(records, self.owned, weight)
+        strays = self._find_resets(batches, ends)
         for place, messages in batches.items():
             self.polled_to[place] = messages[-1].offset + 1
-        return Polled(batches, ends), len(records) * weight
+        return Polled(batches, ends, strays), sum(map(len, batches.values())) * weight
 
     def hold(self, held: bool) -> None:
         """Pause all partitions, or resume those that the user has not paused; called in the poller's thread."""
         self.held = held
-        self.set_paused(self.owned if held else self.owned - self.paused, held)
+        self.set_paused(self.owned if held else self.owned - self.paused - self._strays, held)
 
     def expecting(self) -> bool:
         """Return whether a poll will tell the result of a commit."""
@@ -132,6 +139,45 @@ class NativeReader:
                     self.consumer.incremental_unassign([native(place)])
                     self.consumer.incremental_assign([native(place, OFFSET_STORED)])
 
+    def _find_resets(
+        self, batches: dict[TopicPartition, NativeMessages], ends: dict[TopicPartition, EndReached]
+    ) -> Mapping[TopicPartition, int]:
+        """Return the positions that are not in the log, without what was read after them; stop reading there."""
+        found: dict[TopicPartition, int] = {}
+        for place in [*ends]:
+            known = self.polled_to.get(place, UNKNOWN)
+            end = ends[place].offset
+            if place in batches:
+                was_reset = end < known  # else it was told before the records, or after them
+            else:
+                was_reset = 0 <= known != end and is_reset(end, known, self._begin(place))
+                self.polled_to[place] = end
+            if was_reset:
+                found[place] = known
+        for place, messages in batches.items():
+            first, last = messages[0].offset, messages[-1].offset
+            known = self.polled_to.get(place, UNKNOWN)
+            if first == known and last - first == len(messages) - 1:
+                continue
+            reset = find_reset([message.offset for message in messages], known, self._begin(place))
+            if reset is not None:
+                batches[place], found[place] = messages[: reset[0]], reset[1]
+        if found or self._strays:
+            self._strays |= found.keys()
+            for place in self._strays:
+                ends.pop(place, None)
+            for place in [place for place, messages in batches.items() if place in self._strays]:
+                if place not in found or not batches[place]:
+                    del batches[place]
+            self.set_paused(found, True)
+            self.polled_to |= found
+        return found
+
+    def _begin(self, place: TopicPartition) -> int:
+        """Return the offset of the first record in the log, as the last fetch reported it; negative if unknown."""
+        begin: int = self.consumer.get_watermark_offsets(native(place), cached=True)[0]
+        return begin
+
     def learn_generation(self) -> None:
         """Learn the current generation of the member, for the event loop, which must not ask for it itself."""
         with translated("asking for the group's generation"):
@@ -163,14 +209,35 @@ class NativeReader:
         except KafkaError as error:
             logger.debug("a partition is given up already: %s", error)
 
+    def resume(self, places: Collection[TopicPartition]) -> None:
+        """Resume partitions that the user has paused."""
+        if not self.held:
+            self.set_paused([place for place in places if place not in self._strays], False)
+
+    def assigned(self, starts: Mapping[TopicPartition, int], places: Collection[TopicPartition]) -> None:
+        """Note where new partitions begin."""
+        self._strays.difference_update(places)
+        self.polled_to.update(starts)
+
+    def revoked(self, places: Collection[TopicPartition]) -> None:
+        """Forget partitions."""
+        self._strays.difference_update(places)
+        for place in places:
+            self.polled_to.pop(place, None)
+
     def seek(self, partition: TopicPartition, offset: int, number: int, carried_out: Callable[[], None]) -> None:
-        try:
-            with translated(f"seeking in {partition.topic}[{partition.partition}]"):
-                self.consumer.seek(native(partition, offset))
-        except KafkaError as error:
-            self._failed(error)
+        if partition in self.owned:
+            try:
+                with translated(f"seeking in {partition.topic}[{partition.partition}]"):
+                    self.consumer.seek(native(partition, offset))
+            except KafkaError as error:
+                self._failed(error)
+            self.polled_to[partition] = offset
+            if partition in self._strays:
+                self._strays.discard(partition)
+                if partition not in self.paused:
+                    self.resume([partition])
         self._reached.carried_out(partition, number)
-        self.polled_to[partition] = offset
         self.post(carried_out)
 
     def leave_poll(self) -> None:

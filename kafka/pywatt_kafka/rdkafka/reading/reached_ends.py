@@ -26,6 +26,8 @@ class Polled(NamedTuple):
 
     batches: Mapping[TopicPartition, NativeMessages]
     ends: Mapping[TopicPartition, EndReached]
+    strays: Mapping[TopicPartition, int]
+    """Offsets that were to be read and are not in the log."""
 
 
 class ReachedEnds:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from pywatt_kafka.errors import OffsetOutOfRange
 from pywatt_kafka.rdkafka.native_messages import NativeMessages
 from pywatt_kafka.rdkafka.reading.reached_ends import EndReached, Polled, ReachedEnds
 from pywatt_kafka.records import Message, TopicPartition
@@ -18,29 +19,43 @@ class ReadAhead:
     taken: Callable[[int], None]
     """Receives the number of records that are gone, each times its weight."""
 
-    def __init__(self, reached: ReachedEnds, paused: AbstractSet[TopicPartition]) -> None:
-        """`paused`: the partitions that the user has paused."""
+    def __init__(
+        self,
+        reached: ReachedEnds,
+        paused: AbstractSet[TopicPartition],
+        out_of_range: Callable[[TopicPartition, int], None],
+    ) -> None:
+        """`paused`: the partitions that the user has paused. `out_of_range`: as in GroupSettings."""
         self._reached = reached
         self._paused = paused
+        self._out_of_range = out_of_range
         self._owned: set[TopicPartition] = set()
         self._records: dict[TopicPartition, deque[NativeMessages]] = {}
         """Parts of different weights."""
         self._ends: dict[TopicPartition, EndReached] = {}
+        self._strays: dict[TopicPartition, int] = {}
+        """Offsets that are not in the log, until the records before them are taken."""
         self._seeks: dict[TopicPartition, object] = {}
         """The last seek of each partition that the thread has not carried out: what it reads before is not wanted."""
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     async def fetch(self, timeout: float, max_records: int) -> Mapping[TopicPartition, Sequence[Message]]:
-        """Return records as soon as there are any, at the latest after the timeout. Raises the error of a poll."""
+        """Return records as soon as there are any, at the latest after the timeout.
+
+        Raises the error of a poll, and OffsetOutOfRange.
+        """
         batches = self._take(max_records)
-        if not batches and timeout > 0 and self._error is None:
+        if not batches and timeout > 0 and self._error is None and not self._reached_strays():
             self._waiter = asyncio.get_running_loop().create_future()
             await asyncio.wait({self._waiter}, timeout=timeout)
             batches = self._take(max_records)
-        if not batches and self._error is not None:
-            error, self._error = self._error, None
-            raise error
+        if not batches:
+            if strays := self._reached_strays():
+                self._report(strays)
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
         return batches
 
     def arrive(self, polled: Polled) -> None:
@@ -56,6 +71,9 @@ class ReadAhead:
                 parts.append(messages)
         for place, end in polled.ends.items():
             self._ends[place] = end
+        for place, offset in polled.strays.items():
+            if place in self._owned and place not in self._seeks:
+                self._strays[place] = offset
         self.wake()
 
     def fail(self, error: Exception) -> None:
@@ -90,8 +108,21 @@ class ReadAhead:
 
         return carried_out
 
+    def _reached_strays(self) -> Sequence[TopicPartition]:
+        """Return the partitions whose position is not in the log, and whose records before it are taken."""
+        return [place for place in self._strays if place not in self._records] if self._strays else ()
+
+    def _report(self, strays: Sequence[TopicPartition]) -> None:
+        for place in strays:
+            self._out_of_range(place, self._strays.pop(place))
+        raise OffsetOutOfRange(
+            f"{', '.join(f'{topic}[{partition}]' for topic, partition in strays)}: the position is not in the log",
+            code="OFFSET_OUT_OF_RANGE",
+        )
+
     def _drop(self, place: TopicPartition) -> None:
         self._ends.pop(place, None)
+        self._strays.pop(place, None)
         self.taken(sum(len(part) * part.weight for part in self._records.pop(place, ())))
 
     def _take(self, max_records: int) -> dict[TopicPartition, Sequence[Message]]:

@@ -37,13 +37,13 @@ class Reading:
     def __init__(self) -> None:
         self.paused: set[TopicPartition] = set()
         self.taken: list[int] = []
-        self.ahead = ReadAhead(ReachedEnds(), self.paused)
+        self.ahead = ReadAhead(ReachedEnds(), self.paused, lambda place, offset: None)
         self.ahead.taken = self.taken.append
         self.ahead.own([PLACE, OTHER])
 
     def arrive(self, *parts: NativeMessages, place: TopicPartition = PLACE) -> None:
         for each in parts:
-            self.ahead.arrive(Polled({place: each}, {}))
+            self.ahead.arrive(Polled({place: each}, {}, {}))
 
     async def fetch(self, max_records: int = 10) -> dict[TopicPartition, list[int]]:
         return offsets(await self.ahead.fetch(0, max_records))
