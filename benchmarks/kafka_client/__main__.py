@@ -31,13 +31,16 @@ WARM = 2  # turns that are not counted
 LIMIT = 120.0  # seconds of one turn of one program
 SIZES = (100, 1024)
 PARTITIONS = (1, 4)
-COMPARED = {  # with the bare program of the same form
+COMPARED = {
+    # with the bare program of the same form: `send` with what awaits each delivery, `send(messages)` with a batch whose
+    # results are kept, `enqueue` and `post` with one callback
     "produce aiokafka: send": "produce aiokafka: bare send_and_wait",
     "produce aiokafka: send(messages)": "produce aiokafka: bare send",
     "produce aiokafka: enqueue": "produce aiokafka: bare send",
     "produce aiokafka: post": "produce aiokafka: bare send",
-    "produce rdkafka: send": "produce rdkafka: bare produce",
-    "produce rdkafka: send(messages)": "produce rdkafka: bare produce",
+    "produce rdkafka: send": "produce rdkafka: bare futures",
+    "produce rdkafka: send(messages)": "produce rdkafka: bare batches",
+    "produce rdkafka: bare AIOProducer": "produce rdkafka: bare futures",
     "produce rdkafka: enqueue": "produce rdkafka: bare produce",
     "produce rdkafka: post": "produce rdkafka: bare produce",
     "consume aiokafka: GroupReader": "consume aiokafka: bare getmany",
@@ -113,7 +116,8 @@ def compare(broker: str, names: Sequence[str], partitions: int, size: int, *, co
         if (bare := costs.get(COMPARED.get(name, ""))) is not None:
             ratios = [own.cpu / other.cpu for own, other in zip(each, bare, strict=True)]
             in_all = sum(cost.cpu for cost in each) / sum(cost.cpu for cost in bare)
-            line += f"   {turns.spread(ratios, '.2f')} x CPU of bare, {in_all:.2f} in all"
+            peer = COMPARED[name].rsplit(": ")[1]
+            line += f"   {turns.spread(ratios, '.2f')} x CPU of {peer}, {in_all:.2f} in all"
         print(line, flush=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -84,16 +85,94 @@ async def bare_confluent(task: Task) -> AsyncIterator[Work]:
     async def work(records: int) -> None:
         await asyncio.to_thread(write, records)
 
-    producer = Producer(
-        {
-            "bootstrap.servers": task.broker,
-            "enable.idempotence": True,
-            "linger.ms": 0,
-            "partitioner": "murmur2_random",
-            "batch.size": 128 * 1024,
-        }
-    )
+    producer = Producer(_confluent_settings(task))
     yield work
+
+
+@asynccontextmanager
+async def bare_confluent_batches(task: Task) -> AsyncIterator[Work]:
+    """`produce()` of a window with a callback that keeps the result of each record, then `flush()`."""
+    from confluent_kafka import Producer
+
+    def write(count: int) -> list[Any]:
+        results: list[Any] = [None] * count
+
+        def deliver(number: int) -> Callable[[Any, Any], None]:
+            def delivered(error: Any, message: Any) -> None:
+                results[number] = error or (message.topic(), message.partition(), message.offset())
+
+            return delivered
+
+        for number in range(count):
+            producer.produce(task.topic, task.value, b"%d" % number, on_delivery=deliver(number))
+            producer.poll(0)
+        producer.flush()
+        return results
+
+    async def work(records: int) -> None:
+        for done in range(0, records, WINDOW):
+            for result in await asyncio.to_thread(write, min(WINDOW, records - done)):
+                if not isinstance(result, tuple):
+                    raise RuntimeError(str(result))
+
+    producer = Producer(_confluent_settings(task))
+    yield work
+
+
+@asynccontextmanager
+async def bare_confluent_futures(task: Task) -> AsyncIterator[Work]:
+    """`produce()` with a future for each record, which a thread that polls sets through `call_soon_threadsafe`."""
+    from confluent_kafka import KafkaException, Producer
+
+    loop = asyncio.get_running_loop()
+    stopped = threading.Event()
+
+    def poll() -> None:
+        while not stopped.is_set():
+            producer.poll(0.1)
+
+    async def send(key: bytes) -> Any:
+        future: asyncio.Future[Any] = loop.create_future()
+
+        def settle(error: Any, position: Any) -> None:
+            if not future.done():
+                if error is None:
+                    future.set_result(position)
+                else:
+                    future.set_exception(KafkaException(error))
+
+        def delivered(error: Any, message: Any) -> None:
+            loop.call_soon_threadsafe(settle, error, (message.topic(), message.partition(), message.offset()))
+
+        producer.produce(task.topic, task.value, key, on_delivery=delivered)
+        return await future
+
+    async def work(records: int) -> None:
+        for done in range(0, records, WINDOW):
+            await asyncio.gather(*(send(b"%d" % number) for number in range(min(WINDOW, records - done))))
+
+    producer = Producer(_confluent_settings(task))
+    thread = threading.Thread(target=poll)
+    thread.start()
+    yield work
+    stopped.set()
+    thread.join()
+
+
+@asynccontextmanager
+async def bare_confluent_aio(task: Task) -> AsyncIterator[Work]:
+    """`AIOProducer.produce()`, `flush()` after each window, then its futures."""
+    from confluent_kafka.aio import AIOProducer
+
+    async def work(records: int) -> None:
+        for done in range(0, records, WINDOW):
+            count = min(WINDOW, records - done)
+            sent = [await producer.produce(task.topic, task.value, b"%d" % number) for number in range(count)]
+            await producer.flush()
+            await asyncio.gather(*sent)
+
+    async with AIOProducer(_confluent_settings(task)) as producer:
+        yield work
 
 
 def ours(engine: Any, method: str) -> Callable[[Task], Any]:
@@ -172,6 +251,16 @@ METHODS: dict[str, Callable[[Any, Task], Work]] = {
     "enqueue": _enqueue,
     "post": _post,
 }
+
+
+def _confluent_settings(task: Task) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": task.broker,
+        "enable.idempotence": True,
+        "linger.ms": 0,
+        "partitioner": "murmur2_random",
+        "batch.size": 128 * 1024,
+    }
 
 
 def _aiokafka_producer(make: Any, task: Task) -> Any:

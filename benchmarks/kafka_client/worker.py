@@ -19,6 +19,9 @@ PROGRAMS: Mapping[str, Callable[[Task], Any]] = {
     "produce aiokafka: bare send": producing.bare_aiokafka,
     "produce aiokafka: bare send_and_wait": producing.bare_aiokafka_tasks,
     "produce rdkafka: bare produce": producing.bare_confluent,
+    "produce rdkafka: bare batches": producing.bare_confluent_batches,
+    "produce rdkafka: bare futures": producing.bare_confluent_futures,
+    "produce rdkafka: bare AIOProducer": producing.bare_confluent_aio,
     **{
         f"produce {engine}: {method}": producing.ours(engine, method)
         for engine in ("aiokafka", "rdkafka")

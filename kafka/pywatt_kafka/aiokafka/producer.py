@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import random
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, done, 
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.sockets import CLOSE_LIMIT, Sockets, finish
 from pywatt_kafka.engine.partitioning import partition_for
-from pywatt_kafka.engine.protocols import Acknowledge
+from pywatt_kafka.engine.protocols import Acknowledge, Append
 from pywatt_kafka.engine.settings import FLUSH_LIMIT, METADATA_AGE, ProducerSettings
 from pywatt_kafka.errors import RecordTooLarge, UnknownPartition
 from pywatt_kafka.records import Header, OutgoingRecord
@@ -138,6 +138,19 @@ class AiokafkaProducer:
         else:
             place = partitions.available[int(random() * len(partitions.available))]  # noqa: S311
         return self._accumulator.add(place, record, done)
+
+    def append_all(self, appends: Sequence[Append]) -> int:
+        """Append records up to the first one that `append` would not take, or would raise for; return their number."""
+        append = self.append
+        count = 0
+        try:
+            for record, done in appends:
+                if not append(record, done):
+                    break
+                count += 1
+        except Exception:  # noqa: BLE001  `append` is called again with this record, and raises
+            return count
+        return count
 
     async def ready(self, record: OutgoingRecord) -> None:
         """Wait until the topic of a record is known, and there is room."""

@@ -11,6 +11,8 @@ from pywatt_kafka.records import Message, Offset, OutgoingRecord, RecordPosition
 
 Acknowledge: TypeAlias = Callable[[RecordPosition | KafkaError], None]
 """Receives the position of a written record, or the reason why it was not written."""
+Append: TypeAlias = "tuple[OutgoingRecord, Acknowledge]"
+"""A record to append, and the callback for its outcome."""
 
 
 class Engine(Protocol):
@@ -57,6 +59,10 @@ class ProducerEngine(Engine, Protocol):
         If it returns True, `done` is called once, in the event loop, at the latest after the request timeout. May raise
         KafkaError for a record that can never be written.
         """
+        ...
+
+    def append_all(self, appends: Sequence[Append]) -> int:
+        """Append records up to the first one that `append` would not take, or would raise for; return their number."""
         ...
 
     async def ready(self, record: OutgoingRecord) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +12,11 @@ import anyio
 from pywatt_kafka.aiokafka.errors import translate
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionStatus
-from pywatt_kafka.engine.protocols import Acknowledge, ProducerEngine
+from pywatt_kafka.engine.protocols import Acknowledge, Append, ProducerEngine
 from pywatt_kafka.engine.settings import FLUSH_LIMIT, EngineName, ProducerSettings
 from pywatt_kafka.errors import InvalidRecord, KafkaError, KafkaUnavailable, NotAcknowledged
 from pywatt_kafka.libraries import producer_factory
+from pywatt_kafka.producing.outcomes import AwaitedOutcome
 from pywatt_kafka.producing.waiting_records import WaitingRecord, WaitingRecords
 from pywatt_kafka.records import OutgoingRecord
 from pywatt_kafka.security.options import Security
@@ -61,6 +62,30 @@ class EngineWriter:
                 done(self.failure(record[0], error, sent=False))
                 return None
         return self.waiting.add(record[0], record, done)
+
+    def write_all(self, appends: Sequence[Append]) -> list[WaitingRecord]:
+        """Write records in their order; return the places of those that have to wait in the queues of their topics."""
+        places: list[WaitingRecord] = []
+        while appends:
+            engine = self.connection.connected_engine
+            if engine is None or self._topics:
+                return places + self._write_each(appends)
+            taken = engine.append_all(appends)
+            if taken == len(appends):
+                break
+            places += self._write_each(appends[taken : taken + 1])
+            appends = appends[taken + 1 :]
+        return places
+
+    def _write_each(self, appends: Sequence[Append]) -> list[WaitingRecord]:
+        places: list[WaitingRecord] = []
+        for record, done in appends:
+            place = self.write(record, done)
+            if place is not None:
+                places.append(place)
+                if isinstance(done, AwaitedOutcome):
+                    done.place = place
+        return places
 
     def reserve(self, topic: str, done: Acknowledge) -> WaitingRecord:
         """Hold the place of a record that is not serialized yet in the queue of its topic."""

@@ -7,20 +7,20 @@ from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from pywatt_kafka.engine.protocols import Acknowledge
+from pywatt_kafka.engine.protocols import Acknowledge, Append
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.producing.burst_queue import BurstQueue
 from pywatt_kafka.producing.engine_writer import EngineWriter
-from pywatt_kafka.producing.outcomes import Outcomes
+from pywatt_kafka.producing.outcomes import AwaitedOutcome, Outcomes
 from pywatt_kafka.producing.record_maker import RecordMaker
+from pywatt_kafka.producing.turn_buffer import TurnBuffer
 from pywatt_kafka.producing.waiting_records import WaitingRecord
 from pywatt_kafka.records import OutgoingRecord, RecordPosition
 
 TURN = 500  # of several records, before the event loop gets a turn
 
-Outcome: TypeAlias = "asyncio.Future[RecordPosition | KafkaError]"
 Send: TypeAlias = tuple[Any, ...]
-"""The arguments of `RecordMaker.make`, and the future or callback for the outcome."""
+"""The arguments of `RecordMaker.make`, and the callback for the outcome."""
 
 
 class OrderedSender:
@@ -29,10 +29,18 @@ class OrderedSender:
     def __init__(self, maker: RecordMaker, writer: EngineWriter) -> None:
         self._maker = maker
         self._writer = writer
+        self.buffer = TurnBuffer(writer.write_all)
+        """Its records are written before those of `burst`."""
         self.burst: BurstQueue[Send] = BurstQueue(self._write_in_turn)
+
+    def write(self, record: OutgoingRecord, done: Acknowledge) -> WaitingRecord | None:
+        """Write a record after those of the buffer; return its place if it has to wait in the queue of its topic."""
+        self.buffer.write()
+        return self._writer.write(record, done)
 
     async def reserve(self, topic: str, made: Awaitable[OutgoingRecord], done: Acknowledge) -> WaitingRecord:
         """Hold the place of a record in its topic's queue until it is serialized. Raises SerializationFailed."""
+        self.buffer.write()
         place = self._writer.reserve(topic, done)
         await self._fill(place, made)
         return place
@@ -42,26 +50,35 @@ class OrderedSender:
         if self.burst.waiting:
             await self.burst.reached()
         outcomes = Outcomes()
+        make, settle = self._maker.make_from, outcomes.settle
+        appends: list[Append] = []
         places: list[WaitingRecord] = []
         serializing: list[Awaitable[None]] = []
-        for number, message in enumerate(messages, 1):
-            done = outcomes.add()
+        count = 0
+        for message in messages:
+            done = partial(settle, count)
+            count += 1
             try:
-                made = self._maker.make_from(message)
+                made = make(message)
             except KafkaError as error:
                 done(error)
                 continue
-            if not isinstance(made, OutgoingRecord):
-                place = self._writer.reserve(message["topic"], done)
+            if isinstance(made, OutgoingRecord):
+                appends.append((made, done))
+            else:
+                places += self._write_all(appends)
+                appends = []
+                places.append(place := self._writer.reserve(message["topic"], done))
                 serializing.append(self._fill_or_report(place, made))
-                places.append(place)
-            elif (waiting := self._writer.write(made, done)) is not None:
-                places.append(waiting)
-            if number % TURN == 0 and not serializing:
-                await asyncio.sleep(0)
+            if not count % TURN:
+                places += self._write_all(appends)
+                appends = []
+                if not serializing:
+                    await asyncio.sleep(0)
+        places += self._write_all(appends)
         try:
             await asyncio.gather(*serializing)
-            return await outcomes.all()
+            return await outcomes.all(count)
         except asyncio.CancelledError:
             for place in places:
                 self._writer.waiting.discard(place)
@@ -69,35 +86,42 @@ class OrderedSender:
 
     async def flush(self) -> None:
         """Wait until all records so far have an outcome."""
-        if self.burst.waiting:
-            await self.burst.reached()
+        await self._reached()
         await self._writer.flush()
 
     async def finish(self) -> None:
         """Give the records so far a limited time to be handed over: the producer is being closed."""
-        if self.burst.waiting:
-            await self.burst.reached()
+        await self._reached()
         await self._writer.finish()
 
     def end(self) -> None:
         """Fail what has not had its turn."""
-        for send in self.burst.close():
-            _callback(send[-1])(KafkaUnavailable("the producer was closed before it wrote the record"))
+        for send in (*self.buffer.take(), *self.burst.close()):
+            send[-1](KafkaUnavailable("the producer was closed before it wrote the record"))
         self._writer.waiting.close()
 
+    def _write_all(self, appends: list[Append]) -> list[WaitingRecord]:
+        self.buffer.write()
+        return self._writer.write_all(appends)
+
+    async def _reached(self) -> None:
+        if self.burst.waiting:
+            await self.burst.reached()
+        self.buffer.write()
+
     def _write_in_turn(self, send: Send) -> None:
-        *arguments, target = send
-        if isinstance(target, asyncio.Future) and target.done():  # its caller was cancelled
+        *arguments, done = send
+        if isinstance(done, AwaitedOutcome) and done.is_cancelled:
             return
-        done = _callback(target)
         try:
             made = self._maker.make(*arguments)
         except KafkaError as error:
             done(error)
             return
         if isinstance(made, OutgoingRecord):
-            self._writer.write(made, done)
+            self.buffer.add(made, done)
         else:
+            self.buffer.write()
             place = self._writer.reserve(arguments[0], done)
             self._writer.connection.start_soon(self._fill_or_report, place, made)
 
@@ -115,12 +139,3 @@ class OrderedSender:
             await self._fill(place, made)
         except KafkaError as error:
             place.done(error)
-
-
-def _callback(target: Outcome | Acknowledge) -> Acknowledge:
-    return partial(_resolve, target) if isinstance(target, asyncio.Future) else target
-
-
-def _resolve(outcome: Outcome, result: RecordPosition | KafkaError) -> None:
-    if not outcome.done():
-        outcome.set_result(result)

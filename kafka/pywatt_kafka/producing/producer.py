@@ -20,7 +20,8 @@ from pywatt_kafka.errors import ClientClosed, InvalidRecord, KafkaError
 from pywatt_kafka.libraries import require
 from pywatt_kafka.producing.burst_queue import HALF
 from pywatt_kafka.producing.engine_writer import EngineWriter
-from pywatt_kafka.producing.ordered_sender import TURN, OrderedSender, Outcome
+from pywatt_kafka.producing.ordered_sender import TURN, OrderedSender
+from pywatt_kafka.producing.outcomes import awaited_outcome
 from pywatt_kafka.producing.record_fields import HeadersToSend, ProducerRecord
 from pywatt_kafka.producing.record_maker import RecordMaker, empty, outgoing_record
 from pywatt_kafka.producing.transaction import ReadRecord, Transaction, TransactionalWriter
@@ -44,6 +45,7 @@ REQUEST_TIMEOUT = 10.0  # seconds
 BATCH_BYTES = 128 * 1024
 BUFFER_BYTES = 32 * 1024 * 1024  # of all partitions, before a send waits: as Kafka's Java client
 MAX_REQUEST_BYTES = 1024 * 1024  # the broker's own default limit for a batch
+LARGE = 4096  # bytes of an enqueued value that is written at once: nothing is gained by gathering such records
 
 
 class Producer(Generic[K, V]):
@@ -109,10 +111,11 @@ class Producer(Generic[K, V]):
         writer = EngineWriter if transactional_id is None else TransactionalWriter
         self._writer = writer(engine, brokers, settings, security_from(security, os.environ), on_status)
         self._connection = self._writer.connection
-        self._write = self._writer.write
         self._context = ContextTask(self._connection)
         self._sender = OrderedSender(self._maker, self._writer)
         self._burst = self._sender.burst
+        self._add = self._sender.buffer.add
+        self._topics = self._writer.waiting.topics
         self._is_entered = False
         self._since_turn = 0
         self._lost: KafkaError | None = None
@@ -225,31 +228,24 @@ class Producer(Generic[K, V]):
             raise self._lifecycle.refusal()
         if messages is not None:
             return await self._sender.send_all(messages)
-        outcome: Outcome = loop.create_future()
-        waiting: WaitingRecord | None = None
+        outcome: asyncio.Future[RecordPosition | KafkaError] = loop.create_future()
+        done = awaited_outcome(outcome)
         burst = self._burst
         burst.left = left = burst.left - 1
         if left < HALF and burst.spend(loop):
-            burst.waiting.append((topic, value, key, headers, partition, timestamp, placed_by, outcome))
+            burst.waiting.append((topic, value, key, headers, partition, timestamp, placed_by, done))
         else:
             made = self._maker.make(topic, value, key, headers, partition, timestamp, placed_by)
-
-            def done(result: RecordPosition | KafkaError) -> None:
-                if not outcome.done():
-                    outcome.set_result(result)
-
             if isinstance(made, OutgoingRecord):
-                waiting = self._write(made, done)
+                self._add(made, done)
             else:
-                waiting = await self._sender.reserve(topic, made, done)
-        if waiting is None:
+                done.place = await self._sender.reserve(topic, made, done)
+        try:
             result = await outcome
-        else:
-            try:
-                result = await outcome
-            except asyncio.CancelledError:
-                self._writer.waiting.discard(waiting)
-                raise
+        except asyncio.CancelledError:
+            if done.place is not None:
+                self._writer.waiting.discard(done.place)
+            raise
         if isinstance(result, KafkaError):
             raise result
         return result
@@ -277,11 +273,13 @@ class Producer(Generic[K, V]):
             await self._burst.reached()
         made = self._maker.make(topic, value, key, headers, partition, timestamp, None)
         done = self._count_lost if on_delivery is None else on_delivery
-        waiting = (
-            self._write(made, done)
-            if isinstance(made, OutgoingRecord)
-            else await self._sender.reserve(topic, made, done)
-        )
+        waiting: WaitingRecord | None = None
+        if not isinstance(made, OutgoingRecord):
+            waiting = await self._sender.reserve(topic, made, done)
+        elif self._topics or ((written := made[1]) is not None and len(written) > LARGE):
+            waiting = self._sender.write(made, done)
+        else:
+            self._add(made, done)
         if waiting is None:
             self._since_turn += 1
             if self._since_turn >= TURN:
@@ -359,7 +357,7 @@ class Producer(Generic[K, V]):
             self._burst.waiting.append((topic, value, key, headers, partition, timestamp, placed_by, done))
             return
         listed = headers if headers.__class__ is list else list(headers)
-        self._write(outgoing_record((topic, value, key, listed, partition, timestamp, placed_by)), done)
+        self._add(outgoing_record((topic, value, key, listed, partition, timestamp, placed_by)), done)
 
     def _count_lost(self, outcome: RecordPosition | KafkaError) -> None:
         if isinstance(outcome, KafkaError):

@@ -23,6 +23,9 @@ outgoing_record = partial(tuple.__new__, OutgoingRecord)
 """Makes an OutgoingRecord without its constructor, which is a call into Python."""
 
 
+_has_simple_fields_only = frozenset({"topic", "value", "key"}).issuperset
+
+
 class RecordMaker:
     """Checks the fields of records, and serializes their keys and values."""
 
@@ -60,6 +63,11 @@ class RecordMaker:
 
     def make_from(self, message: Mapping[str, Any]) -> OutgoingRecord | Awaitable[OutgoingRecord]:
         """Return the record of a message of `send(messages=[...])`. Raises KafkaError."""
+        if message.__class__ is dict and _has_simple_fields_only(message) and self._takes_bytes:
+            topic, value, key = message.get("topic"), message.get("value"), message.get("key")
+            if topic.__class__ is str and value.__class__ is bytes and (key is None or key.__class__ is bytes):
+                made: OutgoingRecord = outgoing_record((topic, value, key, [], None, None, None))
+                return made
         check_fields(message)
         get = message.get
         return self.make(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import anyio
 
 from pywatt_kafka.engine.membership import GroupMember
-from pywatt_kafka.engine.protocols import Acknowledge
+from pywatt_kafka.engine.protocols import Acknowledge, Append
 from pywatt_kafka.engine.transactions import TransactionalEngine, no_transaction
 from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError, KafkaUnavailable, TransactionAborted
 from pywatt_kafka.producing.engine_writer import EngineWriter
@@ -108,6 +108,10 @@ class TransactionalWriter(EngineWriter):
             done(no_transaction(record.topic))
             return None
         return super().write(record, self._current.count(done))
+
+    def write_all(self, appends: Sequence[Append]) -> list[WaitingRecord]:
+        """Write records as a part of the current transaction."""
+        return self._write_each(appends)
 
     def reserve(self, topic: str, done: Acknowledge) -> WaitingRecord:
         """Hold the place of a record that is not serialized yet. Raises KafkaError outside a transaction."""

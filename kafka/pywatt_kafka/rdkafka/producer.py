@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from pywatt_kafka.engine.protocols import Acknowledge
+from pywatt_kafka.engine.protocols import Acknowledge, Append
 from pywatt_kafka.engine.settings import FLUSH_LIMIT, ProducerSettings
 from pywatt_kafka.errors import UnknownPartition
 from pywatt_kafka.rdkafka.client_health import ClientHealth
@@ -27,6 +28,7 @@ CALLS = 4  # threads for requests to the brokers
 
 PARTITIONS_AGE = 1.0  # seconds for which a number of partitions is taken for the current one
 ANY_PARTITION = -1  # the partitioner chooses
+NOW = 0  # as a timestamp
 
 
 class RdkafkaProducer:
@@ -109,18 +111,39 @@ class RdkafkaProducer:
             if self._loop.time() - self._learned[topic] > PARTITIONS_AGE:
                 return False
             raise UnknownPartition(f"topic {topic} has no partition {partition}")
-        try:
+        report = partial(self._received, done)
+        try:  # arguments by position cost half as much as by name
             if headers or timestamp is not None:
-                more = {} if timestamp is None else {"timestamp": timestamp}
-                self._produce(topic, value, key, partition, partial(self._received, done), headers=headers, **more)
-            else:  # arguments by position cost half as much
-                self._produce(topic, value, key, partition, partial(self._received, done))
+                self._produce(topic, value, key, partition, report, None, timestamp or NOW, headers)
+            else:
+                self._produce(topic, value, key, partition, report)
         except BufferError:
             self._reports.room.clear()
             return False
         except self._native_error as error:
             raise translate(error.args[0], during=f"writing to topic {topic}") from error
         return True
+
+    def append_all(self, appends: Sequence[Append]) -> int:
+        """Append records up to the first one that `append` would not take, or would raise for; return their number."""
+        if self._closing:
+            return 0
+        produce, received, partitions = self._produce, self._received, self._partitions
+        count = 0
+        try:
+            for record, done in appends:
+                topic, value, key, headers, partition, timestamp, placed_by = record
+                if headers or partition is not None or timestamp is not None or placed_by is not None:
+                    if not self.append(record, done):
+                        break
+                elif topic in partitions:
+                    produce(topic, value, key, ANY_PARTITION, partial(received, done))
+                else:
+                    break
+                count += 1
+        except Exception:  # noqa: BLE001  `append` is called again with this record, and raises
+            return count
+        return count
 
     async def ready(self, record: OutgoingRecord) -> None:
         """Wait until the topic of a record is known, and the queue has room."""
