@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import cast
 
 import anyio
 from anyio.abc import TaskGroup
 
+from pywatt.http.server.own_user import REFUSAL, is_own
 from pywatt_services.command.listening import Address
 
 
@@ -25,14 +27,21 @@ class Relay:
         self._none_open = asyncio.Event()
         self._none_open.set()
 
-    async def accept(self, listener: socket.socket) -> None:
-        """Accept until told to stop, then close the listening socket, which the relay owns from now on."""
+    async def accept(self, listener: socket.socket, *, own_user_only: bool) -> None:
+        """Accept until told to stop, then close the listening socket, which the relay owns from now on.
+
+        `own_user_only`: refuse programs of other users of this machine.
+        """
         listener.setblocking(False)
         loop = asyncio.get_running_loop()
         with listener, anyio.CancelScope() as scope:
             self._accepting.append(scope)
             while True:
-                client, _ = await loop.sock_accept(listener)
+                client, address = await loop.sock_accept(listener)
+                if own_user_only and not is_own(address, client.getsockname()):
+                    with client, suppress(OSError):
+                        client.send(REFUSAL)
+                    continue
                 self._tasks.start_soon(self._lead, client)
 
     def stop_accepting(self) -> None:
@@ -65,12 +74,13 @@ class Relay:
 
 
 @asynccontextmanager
-async def relaying(address: Address, listeners: Iterable[socket.socket]) -> AsyncIterator[Relay]:
+async def relaying(address: Address, loopback: socket.socket, public: socket.socket | None) -> AsyncIterator[Relay]:
     """Relay connections while in the context; leaving it closes the remaining ones."""
     async with anyio.create_task_group() as tasks:
         relay = Relay(address, tasks)
-        for listener in listeners:
-            tasks.start_soon(relay.accept, listener)
+        tasks.start_soon(partial(relay.accept, loopback, own_user_only=True))
+        if public is not None:
+            tasks.start_soon(partial(relay.accept, public, own_user_only=False))
         yield relay
         tasks.cancel_scope.cancel()
 

@@ -55,8 +55,7 @@ async def serve(options: CommandOptions, context: ServiceContext) -> None:
 
 async def _lead(program: Program, address: Address, context: ServiceContext, watch: asyncio.Task[NoReturn]) -> None:
     # Callers inside the app go to the program itself; its stand-in serves those who know only the service's address.
-    listeners = [context.loopback, *([context.public] if context.public else [])]
-    async with relaying(address, listeners) as relay:
+    async with relaying(address, context.loopback, context.public) as relay:
         await context.ready(address=f"tcp:{address}")
         request = await context.stop_requested()
         watch.cancel()

@@ -41,9 +41,8 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
         escaped_slashes=options.escaped_slashes,
     )
     context.gauge(WAITING, lambda: server.waiting)
-    public = [] if context.public is None else [context.public]
     async with (
-        server.on([*public, context.loopback, context.endpoint], backlog=context.server.backlog),
+        server.on((context.endpoint, context.loopback), public=context.public, backlog=context.server.backlog),
         anyio.create_task_group() as tasks,
     ):
         await context.ready()

@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
-from pywatt.http.server.server import HttpServer, serving
+from pywatt.http.server.own_user import own_user_only
+from pywatt.http.server.server import Accept, HttpServer, serving
 from pywatt.http.server.state import TUNNEL
 from pywatt.http.target import EscapedSlashes
 from pywatt.telemetry.tracing import Tracing
@@ -99,6 +101,12 @@ class GatewayServer(HttpServer[GatewayConnection]):
         for client in list(self.clients):
             client.end_events()
 
-    def on(self, sockets: Iterable[socket.socket], *, backlog: int) -> AbstractAsyncContextManager[None]:
+    def on(
+        self, sockets: Iterable[socket.socket], *, public: socket.socket | None, backlog: int
+    ) -> AbstractAsyncContextManager[None]:
         """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`."""
-        return serving(self, [(sock, lambda: GatewayConnection(self)) for sock in sockets], backlog=backlog)
+        accept = partial(GatewayConnection, self)
+        accepts: list[tuple[socket.socket, Accept]] = [(sock, own_user_only(sock, accept)) for sock in sockets]
+        if public is not None:
+            accepts.append((public, accept))
+        return serving(self, accepts, backlog=backlog)

@@ -16,6 +16,7 @@ from pywatt.errors import MissingExtra
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.open_connections import OpenConnections
+from pywatt.http.server.own_user import own_user_only
 from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.asgi.drain import Drainable
 from pywatt.worker.asgi.endless_responses import Streams
@@ -86,7 +87,13 @@ class _HypercornEngine:
             self._open.close()
 
     async def _listen(self, sock: socket.socket) -> None:
-        self._servers.append(await asyncio.start_server(self._serve, sock=sock, backlog=self._listeners.backlog))
+        loop = asyncio.get_running_loop()
+
+        def accept() -> asyncio.StreamReaderProtocol:
+            return asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=loop), self._serve, loop=loop)
+
+        checked = accept if sock is self._listeners.public else own_user_only(sock, accept)
+        self._servers.append(await loop.create_server(checked, sock=sock, backlog=self._listeners.backlog))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

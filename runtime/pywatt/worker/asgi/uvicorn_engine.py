@@ -12,6 +12,7 @@ from typing import Any
 from uvicorn import Config
 
 from pywatt.http.server.open_connections import OpenConnections
+from pywatt.http.server.own_user import own_user_only
 from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.asgi.drain import Drainable
 from pywatt.worker.asgi.endless_responses import Streams
@@ -87,7 +88,8 @@ class _UvicornEngine:
     async def _listen(self, sock: socket.socket, protocol: type[HttpConnection], state: HttpListener) -> None:
         make = partial(protocol, config=self._config, server_state=state, app_state=self._lifespan_state)
         loop = asyncio.get_running_loop()
-        self._servers.append(await loop.create_server(make, sock=sock, backlog=self._listeners.backlog))
+        accept = make if sock is self._listeners.public else own_user_only(sock, make)
+        self._servers.append(await loop.create_server(accept, sock=sock, backlog=self._listeners.backlog))
 
     def _state(self) -> HttpListener:
         state = HttpListener(self._connections, self._tasks)

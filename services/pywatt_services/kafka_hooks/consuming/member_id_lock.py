@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import itertools
 import logging
 import os
 import re
 import socket
+import struct
 import sys
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -28,6 +28,10 @@ logger = logging.getLogger("pywatt.kafka_hooks")
 STRANGER_WAIT = 3.0  # seconds for a worker of another supervisor to end: it may just have been killed
 RETRY = 0.05  # seconds until a name is tried again whose holder does not listen yet, or not any more
 OWNER_BYTES = 8
+NUMBERS = 64
+"""Names that are tried; only processes that bind them on purpose hold so many."""
+PEER_CREDENTIALS = struct.Struct("=iII")
+"""`ucred`: pid, uid, gid."""
 MAX_NAME = 249  # characters
 
 
@@ -71,7 +75,13 @@ async def hold(
         yield _Unwatched(instance_id)
         return
     me = os.getppid() if owner is None else owner
-    held, listener = await _take(instance_id, group, me, waiting)
+    taken = await _take(instance_id, group, me, waiting)
+    if taken is None:
+        unwatched = f"{instance_id}.{os.getpid()}"
+        logger.warning("all names of the member id %s are held by others; this worker is %s", instance_id, unwatched)
+        yield _Unwatched(unwatched)
+        return
+    held, listener = taken
     holder = _Holder(held, me)
     server = await asyncio.get_running_loop().create_unix_server(holder.connection, sock=listener)
     try:
@@ -81,8 +91,8 @@ async def hold(
         holder.close()
 
 
-async def _take(instance_id: str, group: str, me: int, waiting: Callable[[], None]) -> tuple[str, socket.socket]:
-    for number in itertools.count(1):
+async def _take(instance_id: str, group: str, me: int, waiting: Callable[[], None]) -> tuple[str, socket.socket] | None:
+    for number in range(1, NUMBERS + 1):
         candidate = instance_id if number == 1 else f"{instance_id}.{number}"
         name = b"\0pywatt-member-" + hashlib.sha256(f"{group}\0{candidate}".encode()).hexdigest().encode()
         while True:
@@ -92,7 +102,7 @@ async def _take(instance_id: str, group: str, me: int, waiting: Callable[[], Non
             waiting()
             if not await _gone(name, me):
                 break
-    raise AssertionError("there is always another number")
+    return None
 
 
 def _listen(name: bytes) -> socket.socket | None:
@@ -113,14 +123,22 @@ async def _gone(name: bytes, me: int) -> bool:
     try:
         caller.connect(name)  # never waits; uvloop itself cannot connect to an abstract name
         caller.setblocking(False)
+        user = _user_of(caller)
     except OSError:
         caller.close()
         await anyio.sleep(RETRY)
         return True
+    if user != os.getuid():
+        logger.warning("another user (uid %d) of this machine holds a member id of this app", user)
+        caller.close()
+        return False
     reader, writer = await asyncio.open_unix_connection(sock=caller)
     try:
         writer.write(me.to_bytes(OWNER_BYTES))
-        owner = await reader.read(OWNER_BYTES)
+        with anyio.move_on_after(STRANGER_WAIT) as waited:
+            owner = await reader.read(OWNER_BYTES)
+        if waited.cancelled_caught:
+            return False
         if owner:
             with anyio.move_on_after(None if int.from_bytes(owner) == me else STRANGER_WAIT):
                 await reader.read()
@@ -132,6 +150,12 @@ async def _gone(name: bytes, me: int) -> bool:
         writer.close()
     await anyio.sleep(RETRY)  # it was just going, or is no holder at all
     return True
+
+
+def _user_of(caller: socket.socket) -> int:
+    """Return the uid of the process that listens at the other end."""
+    credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_CREDENTIALS.size)
+    return int(PEER_CREDENTIALS.unpack(credentials)[1])
 
 
 class _Unwatched:

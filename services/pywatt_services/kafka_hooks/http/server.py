@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
+from pywatt.http.server.own_user import own_user_only
 from pywatt.http.server.server import Accept, HttpServer, serving
 from pywatt_services.kafka_hooks.http.connection import HooksConnection
 from pywatt_services.kafka_hooks.http.exchange import Handler
@@ -65,7 +66,7 @@ class HooksServer(HttpServer[HooksConnection]):
     ) -> AbstractAsyncContextManager[None]:
         """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`."""
         inside = partial(HooksConnection, self, public=False)
-        accepts: list[tuple[socket.socket, Accept]] = [(sock, inside) for sock in sockets]
+        accepts: list[tuple[socket.socket, Accept]] = [(sock, own_user_only(sock, inside)) for sock in sockets]
         if public is not None:
             accepts.append((public, partial(HooksConnection, self, public=True)))
         return serving(self, accepts, backlog=backlog)

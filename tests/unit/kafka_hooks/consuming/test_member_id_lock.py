@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import os
 import socket
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -145,3 +146,62 @@ async def test_id_of_a_worker_that_is_killed_is_free_at_once(group: str) -> None
         successor = asyncio.ensure_future(enter(group, owner=os.getpid()))
         child.kill()
         assert await successor == "one"
+
+
+SQUATTER = """
+import hashlib, os, socket, sys
+os.setuid(int(sys.argv[1]))
+held = []
+for number in range(1, int(sys.argv[3]) + 1):
+    sock = socket.socket(socket.AF_UNIX)
+    candidate = "one" if number == 1 else f"one.{number}"
+    sock.bind(b"\\0pywatt-member-" + hashlib.sha256(f"{sys.argv[2]}\\0{candidate}".encode()).hexdigest().encode())
+    sock.listen()
+    held.append(sock)
+print("held", flush=True)
+sys.stdin.read()
+"""
+NOBODY = 65534
+
+
+@pytest.fixture
+def squat(group: str) -> Iterator[Callable[[int, int], None]]:
+    """Hold names as some user, without a word to those who connect."""
+    processes = []
+
+    def start(uid: int, names: int) -> None:
+        command = [sys.executable, "-c", SQUATTER, str(uid), group, str(names)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+
+    yield start
+    for process in processes:
+        process.communicate()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root becomes another user")
+async def test_another_user_who_holds_a_name_is_not_waited_for(
+    group: str, squat: Callable[[int, int], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    squat(NOBODY, 2)
+    async with asyncio.timeout(membership.STRANGER_WAIT):
+        assert await enter(group) == "one.3"
+    assert "another user (uid 65534)" in caplog.text
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root becomes another user")
+async def test_a_worker_starts_although_all_names_are_held(group: str, squat: Callable[[int, int], None]) -> None:
+    squat(NOBODY, membership.NUMBERS)
+    async with asyncio.timeout(LONG):
+        assert await enter(group) == f"one.{os.getpid()}"
+
+
+async def test_a_holder_that_says_nothing_is_waited_for_only_a_while(
+    group: str, squat: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "STRANGER_WAIT", 0.05)
+    squat(os.getuid(), 1)
+    async with asyncio.timeout(LONG):
+        assert await enter(group) == "one.2"
