@@ -135,9 +135,10 @@ async def _gone(name: bytes, me: int) -> bool:
     reader, writer = await asyncio.open_unix_connection(sock=caller)
     try:
         writer.write(me.to_bytes(OWNER_BYTES))
-        with anyio.move_on_after(STRANGER_WAIT) as waited:
+        owner = None
+        with anyio.move_on_after(STRANGER_WAIT):
             owner = await reader.read(OWNER_BYTES)
-        if waited.cancelled_caught:
+        if owner is None:
             return False
         if owner:
             with anyio.move_on_after(None if int.from_bytes(owner) == me else STRANGER_WAIT):
