@@ -24,8 +24,10 @@ from pywatt.worker.asgi.hypercorn_engine import hypercorn_engine
 from pywatt.worker.asgi.lifespan import Application
 
 BACKLOG = 64
-RETRY_SECONDS = 5.0
-"""Pause before another attempt to bind the address: an app that ends may hold it yet."""
+RETRY_SECONDS = 0.5
+"""Pause before another attempt to bind the address."""
+QUIET_ATTEMPTS = 6
+"""Attempts before that is an error: the predecessor of this worker may hold the address yet."""
 JSON = "application/json"
 
 logger = pywatt_logger("pywatt.metrics")
@@ -103,16 +105,16 @@ def _text(text: str, status: int = HTTPStatus.OK, headers: Mapping[str, str] | N
 
 
 async def _bound(config: MetricsServerConfig) -> socket.socket:
-    told = False
+    attempts = 0
     while True:
         try:
             return _listener(config)
         except OSError as error:
-            if not told:
+            attempts += 1
+            if attempts == QUIET_ATTEMPTS:
                 hint = 'set "metrics": {"port": ...} in watt.json to a free one'
                 where = f"{config.hostname}:{config.port}"
                 logger.error("metrics cannot be served on %s: %s (fix: %s)", where, error.strerror or error, hint)
-            told = True
             await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -6,11 +6,12 @@ they contain.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pywatt.metrics.worker_folders import ENDED, LIVE, METRICS, SEPARATOR, TOTAL
 
 
 class WorkerTotals:
-    """Reads all folders of an app. Not for two threads or processes at once."""
+    """Reads all folders of an app; one process at a time, such as a control worker and its successor."""
 
     def __init__(
         self, runtime_folder: Path, families: Mapping[str, Family], lives: Callable[[str], bool] | None = None
@@ -32,6 +33,24 @@ class WorkerTotals:
 
     def read(self) -> Readings:
         """Return the values of all workers, also of ended ones. Adds up the folders of those. Raises OSError."""
+        with self._locked() as there:
+            return self._read_all() if there else Readings()
+
+    @contextmanager
+    def _locked(self) -> Iterator[bool]:
+        """Hold the lock of the folder; False: no worker has counted yet."""
+        try:
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield False
+            return
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield True
+        finally:
+            os.close(folder)
+
+    def _read_all(self) -> Readings:
         totals, contained = self._totals()
         live, ended = _names(self._folder / LIVE), _names(self._folder / ENDED)  # in this order: workers move on
         new = [name for name in ended if name not in contained]

@@ -14,9 +14,11 @@ from pywatt.errors import MeshError
 from pywatt.http.client.connection import IDLE, ClientConnection
 from pywatt.http.server.discard import Discard
 from pywatt.mesh.address import Destination
+from pywatt.metrics.recorder import Recorder
 from pywatt.service_type import Placement
 from pywatt_services.gateway import TYPE
 from pywatt_services.gateway.connection import GatewayConnection
+from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.options import GatewayOptions
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway.server import GatewayLimits, GatewayServer
@@ -192,9 +194,9 @@ class Scene:
         return self.upstreams.services[-1]
 
 
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
+@pytest.fixture(params=["plain", "counted"])
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
+    return Scene(metrics=GatewayMetrics(Recorder(tmp_path)) if request.param == "counted" else None)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pywatt.metrics.status_classes import ABORTED
 from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics, RouteMetrics
 from pywatt_services.gateway.proxy_exchange import ProxyExchange, failure_status
-from pywatt_services.gateway.proxy_state import ENDED, RESPONDING, TUNNEL
+from pywatt_services.gateway.proxy_state import CONNECTING, ENDED, RESPONDING, TUNNEL
 
 
 def counted_exchange(metrics: GatewayMetrics) -> type[ProxyExchange]:
@@ -30,7 +30,7 @@ def counted_exchange(metrics: GatewayMetrics) -> type[ProxyExchange]:
             start(self, path, client, body, ended)
 
         def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
-            if ended:
+            if ended and head.status != SWITCHING_PROTOCOLS:
                 counters = routes.get(self._route.id) or metrics.add_route(self._route)
                 kind = self._request.method, head.status // 100
                 (counters.durations.get(kind) or counters.histogram(*kind)).observe(clock() - self._begun)
@@ -46,7 +46,7 @@ def counted_exchange(metrics: GatewayMetrics) -> type[ProxyExchange]:
         def cancel(self) -> None:
             if self.state is not ENDED and self.state is not TUNNEL:
                 self._count(ABORTED)
-            if self._dialing is not None:
+            if self.state is CONNECTING:
                 self._counters().waiting.add(-1)
             super().cancel()
 
@@ -60,15 +60,13 @@ def counted_exchange(metrics: GatewayMetrics) -> type[ProxyExchange]:
             super().end_tunnel()
 
         def expire(self) -> None:
-            if self._dialing is not None:
+            if self.state is CONNECTING:
                 self._counters().waiting.add(-1)
             super().expire()
 
         def on_failure(self, error: MeshError, retriable: bool) -> None:
             if self.state is TUNNEL:
                 self._counters().websockets.add(-1)
-            elif self.state is RESPONDING:
-                self._count(ABORTED)
             super().on_failure(error, retriable)
 
         def _dial(self) -> None:
