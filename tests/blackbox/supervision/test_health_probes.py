@@ -7,11 +7,12 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from harness.app import PATIENCE, RunningApp, Start
+from harness.app import PATIENCE, RunningApp, Start, write_files
 from harness.supervised import TYPE, app
 
 CHECKED = """
@@ -148,3 +149,17 @@ def test_hung_control_worker_neither_lies_nor_lasts(start: Start) -> None:
         found = running.wait_for_text("health endpoints are served at", after=served)["msg"]
         assert ask(re.sub(r".* (http\S+): .*", r"\1/status", found)) == (200, {"status": "live"})
         assert running.get("/").status_code == 200
+
+
+def test_reload_applies_to_the_endpoints_and_to_the_log(start: Start, tmp_path: Path) -> None:
+    with start(files()) as running:
+        probes_of(running)
+        served = len(running.lines)
+        root = files(probes={"readiness": {"endpoint": "/up"}, "shutdownDelay": 0})["watt.json"]
+        write_files(tmp_path, {"watt.json": {**root, "logger": {"messageKey": "text"}}})
+        running.process.send_signal(signal.SIGHUP)
+        line = running.wait_for(lambda line: "health endpoints are served at" in line.get("text", ""), after=served)
+        health = line["text"].split(" at ")[1].split(": ")[0]
+        assert ask(f"{health}/up")[0] == 200
+        assert httpx.get(f"{health}/ready").status_code == 404
+        assert running.stop() == 0
