@@ -58,6 +58,7 @@ class Logbook:
         self._shown = BatchWriter(self._print, name="output", notice=self._not_shown, failed=self._cannot_show)
         self._writers = [self._shown]
         self._checking = False
+        self._settings: LoggerSettings | None = None
         self._routing: Routing | None = None
         """None: all records go their usual way."""
         self._raw_errors: BatchWriter | None = None
@@ -75,14 +76,19 @@ class Logbook:
             self._writers.append(self._kept)
 
     def configure(self, level: LogLevel, settings: LoggerSettings | None) -> None:
-        """Take the settings of a configuration, at the start and after a reload. Raises StartError."""
+        """Take the settings of a configuration, at the start and after a reload. Raises StartError.
+
+        It may take seconds, if the old transports do not take what they still have to.
+        """
         self.level = level
+        if settings == self._settings:
+            return
         routing = None
         if settings is not None and not settings.plain:
             from pywatt.logs.routing import Routing
 
             routing = Routing(settings, self._hostname, self._tell)
-        old, self._routing = self._routing, routing
+        old, self._routing, self._settings = self._routing, routing, settings
         if isinstance(self._output, PrettyLines):
             self._output.labels = routing.labels if routing is not None else {}
         if old is not None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from pywatt.config.logger_model import PLAIN_LOGGER, LoggerConfig, TransportConfig
 from pywatt.logs.batch_writer import BatchWriter
@@ -46,6 +48,13 @@ class Route:
     """None: the output of `pywatt start`."""
 
 
+def _close(patience: float, transport: OpenTransport) -> int:
+    """Close a transport; return the number of lines that it has not taken."""
+    lost = transport.writer.close(patience)
+    transport.close(0.0 if lost else patience)
+    return lost
+
+
 class Routing:
     """The ways of an app's records."""
 
@@ -78,12 +87,13 @@ class Routing:
         return self._routes.get(record.name, self._own)
 
     def close(self, patience: float) -> None:
-        """Pass on the rest, for at most `patience` seconds without progress."""
-        for transport in self._opened:
-            lost = transport.writer.close(patience)
-            transport.close(patience)
-            if lost:
-                sys.stderr.write(f"{lost} lines were not passed to the transport {transport.name}\n")
+        """Pass on the rest, for at most `patience` seconds without progress; report lost lines on standard error."""
+        if not self._opened:
+            return
+        with ThreadPoolExecutor(len(self._opened)) as pool:  # those that take nothing are waited for together
+            for transport, lost in zip(self._opened, pool.map(partial(_close, patience), self._opened), strict=True):
+                if lost:
+                    sys.stderr.write(f"{lost} lines were not passed to the transport {transport.name}\n")
 
     def _route(self, config: LoggerConfig) -> Route:
         labels = level_labels(config.custom_levels)

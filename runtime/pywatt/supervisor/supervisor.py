@@ -128,7 +128,8 @@ class Supervisor:
         with anyio.move_on_after(self.config.shutdown.runtime):
             configs = [service.config for service in self.services.values() if service.config.id not in self._listeners]
             # Services of pywatt's own last: they tell of the stop.
-            for level in (*stop_levels(configs, self.config.entrypoint), tuple(self._listeners)):
+            own = tuple(service_id for service_id in self._listeners if service_id in self.services)
+            for level in (*stop_levels(configs, self.config.entrypoint), own):
                 async with anyio.create_task_group() as stops:
                     for service_id in level:
                         stops.start_soon(self.services[service_id].stop)

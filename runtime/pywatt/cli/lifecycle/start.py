@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import click
 
 from pywatt.cli.arguments.config_options import config_option, env_file_option
@@ -177,15 +178,19 @@ async def _supervise(
 ) -> None:
     """Run the app until a signal ends it; `session` keeps it up to date with its files, in development."""
 
-    def apply_level(app: Supervisor) -> None:
+    async def configure_log(app: Supervisor) -> None:
         try:
-            logbook.configure(app.config.log_level, _logger_settings(app.config))
+            await anyio.to_thread.run_sync(logbook.configure, app.config.log_level, _logger_settings(app.config))
         except StartError as error:
             logbook.say(LogLevel.ERROR, f"records are written as before: {error}")
 
     async def accompany(app: Supervisor) -> None:
-        app.on_reload.append(partial(apply_level, app))
+        def apply_log_settings() -> None:
+            logbook.level = app.config.log_level
+            tasks.start_soon(configure_log, app)
+
         async with anyio.create_task_group() as tasks:
+            app.on_reload.append(apply_log_settings)
             tasks.start_soon(_greet, config, app)
             tasks.start_soon(reloads.serve, app)
             tasks.start_soon(_tell_of_stop, stop, logbook)

@@ -139,7 +139,9 @@ def _number(value: object) -> float | None:
 
 
 def _value(record: LogRecord, path: tuple[str, ...]) -> Any:
-    if len(path) == 1 and path[0] in ("level", "time", "msg", "pid", "name", "worker"):
+    if path == (_LEVEL_KEY,):
+        return record.level if record.number is None else record.number
+    if len(path) == 1 and path[0] in ("time", "msg", "pid", "name", "worker"):
         value = getattr(record, path[0])
         return _ABSENT if value is None else value
     return _below(record.extra, path)

@@ -52,7 +52,7 @@ class ProcessSink:
             process.stdin.write(batch + b"\n")
             process.stdin.flush()
             taken = process.stdout.read(1)
-        except OSError:
+        except (OSError, ValueError):  # its pipes may be closed at the end of the app
             taken = b""
         if taken != TAKEN:
             self._end(process)
@@ -98,6 +98,6 @@ class ProcessSink:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for stream in (process.stdin, process.stdout):
-            with suppress(OSError):
+            with suppress(OSError, ValueError):
                 assert stream is not None
                 stream.close()

@@ -105,6 +105,13 @@ def test_all_parts_of_a_filter_have_to_be_met(wanted: RecordFilter, taken: bool)
     assert wanted.takes(RECORD) is taken
 
 
+def test_level_is_the_number_of_a_custom_one() -> None:
+    record = LogRecord(level=LogLevel.INFO, number=35, time=0, name="x", msg="", pid=0)
+    assert parse_condition("level=35").holds(record)
+    assert not parse_condition("level=info").holds(record)
+    assert parse_condition("level<warn").holds(record)
+
+
 def test_trace_is_found_under_the_keys_of_other_loggers() -> None:
     wanted = record_filter(trace="abc")
     for extra in ({"traceId": "ABC"}, {"trace.id": "abc"}, {"trace": {"id": "abc"}}):
