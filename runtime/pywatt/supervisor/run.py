@@ -143,7 +143,6 @@ async def _replace(service: Service, config: ServiceConfig) -> None:
 
 async def _leave(supervisor: Supervisor, force: anyio.Event) -> None:
     """Have the readiness endpoint fail, and serve on until orchestrators and load balancers have noticed."""
-    supervisor.leaving = True
     supervisor.mesh.leave()
     probes = supervisor.config.health_probes
     if probes is not None and probes.shutdown_delay:

@@ -13,6 +13,7 @@ from pywatt.control.control_service import CONTROL_ID
 from pywatt.supervisor.monitor.usage import Usage
 from pywatt.supervisor.process.sockets import LOOPBACK
 from pywatt.supervisor.process.worker import Worker
+from pywatt.supervisor.publication import Publication
 from pywatt.supervisor.service import Service
 
 
@@ -55,13 +56,13 @@ class HealthSource(Protocol):
     def services(self) -> Mapping[str, Service]: ...
 
     @property
-    def leaving(self) -> bool: ...
+    def mesh(self) -> Publication: ...
 
 
 def health_rows(app: HealthSource) -> dict[str, Any]:
     """Return the state of each service, and the last answer of its readiness probe."""
     return {
-        "leaving": app.leaving,
+        "leaving": app.mesh.stopping or app.mesh.versions.table.leaving,
         "services": [_health_row(service) for service_id, service in app.services.items() if service_id != CONTROL_ID],
     }
 

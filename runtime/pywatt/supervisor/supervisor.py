@@ -68,8 +68,6 @@ class Supervisor:
         self._reloading = asyncio.Lock()
         self._made = 0
         self._listeners: dict[str, socket.socket] = {}
-        self.leaving = False
-        """True once the app has been asked to stop, while its services may still serve."""
         self.on_start: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """Run beside the app's services from their start on."""
         self.on_tick: list[Callable[[TaskGroup], None]] = []
@@ -121,7 +119,6 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop the services, callers before callees, within the limit of the whole app; then kill the rest."""
-        self.leaving = True
         self.mesh.stopping = True
         for service in self.services.values():
             service.hold()
