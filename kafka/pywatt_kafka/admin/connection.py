@@ -32,9 +32,10 @@ ResultT = TypeVar("ResultT")
 class NoSuchRequest(KafkaError):
     """The broker knows no version of a request that this library does."""
 
-    def __init__(self) -> None:
+    def __init__(self, during: str = "") -> None:
         super().__init__(
-            "this broker has no such request", hint="the embedded broker has few; a real one: pywatt kafka start"
+            f"{during}: this broker has no such request" if during else "this broker has no such request",
+            hint="the embedded broker has few; a real one: pywatt kafka start",
         )
 
 
@@ -61,6 +62,12 @@ class AdminConnection:
         self._lifecycle = Lifecycle("Admin")
         self._native: Any = None
         self._sockets: Sockets | None = None
+
+    def use(self, native: Any) -> Self:
+        """Use the connected client of an AIOKafkaConsumer, which stays its owner's to close."""
+        self._lifecycle.begin()
+        self._native = native
+        return self
 
     async def connect(self) -> None:
         """Connect; does nothing when connected. Raises KafkaUnavailable, NotAuthorized, ClientClosed, WrongLoop."""
@@ -121,7 +128,7 @@ class AdminConnection:
                         with translated(during):
                             return await step()
                     except NoSuchRequest as error:
-                        raise KafkaError(f"{during}: {error.message}", hint=error.hint) from error
+                        raise NoSuchRequest(during) from error
                     except KafkaUnavailable as error:
                         reason = error
                     await anyio.sleep(RETRY_INTERVAL)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pywatt_kafka.admin.connection import NoSuchRequest, raise_for
 from pywatt_kafka.admin.offsets import OffsetOperations, Position
-from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.records import TopicPartition
 
 GROUP_ID_NOT_FOUND, UNKNOWN_MEMBER_ID, NON_EMPTY_GROUP, UNSUPPORTED_VERSION = 69, 25, 68, 35
@@ -85,9 +85,16 @@ class GroupOperations(OffsetOperations):
 
     async def describe_group(self, group: str) -> GroupDescription:
         """Return a group with its members and their partitions. Raises KafkaError for a group that does not exist."""
+        found = await self.find_group(group)
+        if found is None:
+            raise KafkaError(f"there is no group {group}", hint="`pywatt kafka groups` lists them")
+        return found
+
+    async def find_group(self, group: str) -> GroupDescription | None:
+        """Return a group as `describe_group` does; None if there is none. Raises KafkaError."""
         from pywatt_kafka.admin.requests import describe_consumer_group, describe_share_group
 
-        async def step() -> GroupDescription:
+        async def step() -> GroupDescription | None:
             found = await self._describe_classic(group)
             if found.state != DEAD:
                 return found
@@ -100,7 +107,7 @@ class GroupOperations(OffsetOperations):
                     if answer["error_code"] not in (GROUP_ID_NOT_FOUND, UNSUPPORTED_VERSION):
                         raise_for(answer["error_code"], f"describing group {group}", answer["error_message"])
                         return _described(answer, kind)
-            raise KafkaError(f"there is no group {group}", hint="`pywatt kafka groups` lists them")
+            return None
 
         return await self._call(f"describing group {group}", step)
 
@@ -248,6 +255,12 @@ class GroupOperations(OffsetOperations):
             for number, offset, _, code in parts:
                 raise_for(code, f"reading what group {group} has committed in {topic}[{number}]")
                 committed[TopicPartition(topic, number)] = offset if offset >= 0 else None
+        if any(
+            TopicPartition(topic, number) not in committed
+            for topic, numbers in (named or {}).items()
+            for number in numbers
+        ):
+            raise KafkaUnavailable(f"the broker has not loaded group {group} yet")
         return dict(sorted(committed.items()))
 
     async def _describe_classic(self, group: str) -> GroupDescription:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pywatt_kafka.aiokafka.group_requests import FETCH_WAIT, first_records
 from pywatt_kafka.aiokafka.records import native
 from pywatt_kafka.records import TopicPartition
 
+FETCH_WAIT = 100  # ms
 LIMIT = 2.0  # seconds of one measurement; the next one goes on where it ended
 FETCH_SETTINGS: Mapping[str, Any] = {
     "isolation_level": "read_committed",
@@ -82,7 +82,7 @@ class FirstRecords:
             for place, offset in wanted.items():
                 consumer.seek(native(place), offset)
             while wanted and time.monotonic() < deadline:
-                records, reached = await first_records(consumer, wanted)
+                records, reached = await _first_records(consumer, wanted)
                 for place, (offset, timestamp) in records.items():
                     self._found[place] = replace(self._found[place], end=offset, timestamp=timestamp)
                 for place, offset in reached.items():
@@ -96,6 +96,25 @@ class FirstRecords:
                     consumer.pause(*(native(place) for place in records))
         finally:
             consumer.unsubscribe()
+
+
+async def _first_records(
+    consumer: Any, starts: Mapping[TopicPartition, int]
+) -> tuple[Mapping[TopicPartition, tuple[int, int]], Mapping[TopicPartition, int]]:
+    """Fetch once from partitions that were assigned before; `starts` are those that are still looked at.
+
+    Return offset and timestamp of the first record of each partition that has returned one, and the offset that each of
+    the others has reached. Raises aiokafka's errors.
+    """
+    places = [native(place) for place in starts]
+    batches = await consumer.getmany(*places, timeout_ms=FETCH_WAIT, max_records=len(places))
+    found = {
+        TopicPartition(*place): (records[0].offset, records[0].timestamp)
+        for place, records in batches.items()
+        if records
+    }
+    reached = {place: await consumer.position(native(place)) for place in starts if place not in found}
+    return found, reached
 
 
 def _is_open(found: Found, end: int) -> bool:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import anyio
 
+from pywatt_kafka.admin.connection import NoSuchRequest
+from pywatt_kafka.admin.groups import GroupOperations
 from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, require_aiokafka
 from pywatt_kafka.aiokafka.errors import translated
-from pywatt_kafka.aiokafka.group_requests import (
-    DEAD,
-    GroupDescription,
-    committed_offsets,
-    describe_group,
-    existing_partitions,
-    find_coordinator,
-    is_listed,
-)
 from pywatt_kafka.aiokafka.records import native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
 from pywatt_kafka.connection.addresses import brokers_from
@@ -57,12 +51,14 @@ class LagReader:
         require_aiokafka()
         self._brokers = brokers_from(bootstrap_brokers, os.environ)
         self._timeout = timeout
+        self._security = security_from(security, os.environ)
         self._settings: dict[str, Any] = {
             "request_timeout_ms": int(timeout * 1000),
             **FETCH_SETTINGS,
-            **client_settings(self._brokers, security_from(security, os.environ)),
+            **client_settings(self._brokers, self._security),
         }
         self._consumer: Any = None
+        self._groups: GroupOperations
         self._first_records: dict[str, FirstRecords] = {}
         """By group, kept from measurement to measurement: a record that still has to be processed is read once."""
         self._lock = anyio.Lock()
@@ -101,13 +97,16 @@ class LagReader:
     async def _measure(self, group: str, topics: frozenset[str] | None) -> GroupLag:
         deadline = time.monotonic() + self._timeout / 2
         consumer = await self._opened()
-        client = consumer._client
-        offsets, state = await _patiently(lambda: self._group(client, group, topics))
-        known = any(offset >= 0 for offset in offsets.values()) or (state is not None and state.state != DEAD)
+        with translated(f"finding the topics of group {group}"):
+            existing = await _existing_partitions(consumer._client)
+        offsets = await self._offsets(group, None if topics is None else topics & existing.keys())
+        known = any(offset >= 0 for offset in offsets.values())
+        members: int | None = None
+        with suppress(NoSuchRequest):  # the embedded broker
+            description = await self._groups.find_group(group)
+            members = 0 if description is None else len(description.members)
+            known = known or description is not None
         with translated(f"measuring the lag of group {group}"):
-            if not known and state is not None:  # a group of another protocol may look dead
-                known = await is_listed(client, await find_coordinator(client, group), group)
-            existing = await existing_partitions(client)
             places = [place for place in sorted(offsets) if place.partition in existing.get(place.topic, ())]
             natives = [native(place) for place in places]
             ends = _by_place(await consumer.end_offsets(natives))
@@ -119,7 +118,7 @@ class LagReader:
         return GroupLag(
             group=group,
             known=known,
-            members=None if state is None or (state.state == DEAD and known) else state.members,
+            members=members,
             partitions={
                 place: PartitionLag(
                     committed=offsets[place] if offsets[place] >= 0 else None,
@@ -131,33 +130,12 @@ class LagReader:
             },
         )
 
-    async def _group(
-        self, client: Any, group: str, topics: frozenset[str] | None
-    ) -> tuple[Mapping[TopicPartition, int], GroupDescription | None]:
-        """Return committed offsets, -1 for a partition of a named topic that has none, and the state of the group."""
-        wanted: list[TopicPartition] | None = None
-        with translated(f"reading what group {group} has committed"):
-            if topics is not None:
-                existing = await existing_partitions(client)
-                wanted = [
-                    TopicPartition(topic, number)
-                    for topic in topics.intersection(existing)
-                    for number in sorted(existing[topic])
-                ]
-            coordinator = await find_coordinator(client, group)
-            try:
-                found = {} if wanted == [] else await committed_offsets(client, coordinator, group, wanted)
-            except TypeError:  # the embedded broker cannot list what a group has committed
-                every = [
-                    TopicPartition(topic, number)
-                    for topic, numbers in (await existing_partitions(client)).items()
-                    for number in sorted(numbers)
-                ]
-                found = await committed_offsets(client, coordinator, group, every) if every else {}
-                found = {place: offset for place, offset in found.items() if offset >= 0}
-            if wanted is not None and not found.keys() >= set(wanted):
-                raise KafkaUnavailable(f"the broker has not loaded group {group} yet")
-            return found, await describe_group(client, coordinator, group)
+    async def _offsets(self, group: str, topics: Collection[str] | None) -> Mapping[TopicPartition, int]:
+        """Return committed offsets, -1 for a partition of a named topic that has none."""
+        if topics is not None and not topics:
+            return {}
+        found = await self._groups.list_group_offsets(group, topics)
+        return {place: -1 if offset is None else offset for place, offset in found.items()}
 
     async def _opened(self) -> Any:
         if self._consumer is None:
@@ -168,6 +146,9 @@ class LagReader:
             self._consumer = consumer
             with bootstrap_errors(self._brokers):
                 await self._sockets.open(consumer.start())
+            self._groups = GroupOperations(self._brokers, security=self._security, timeout=self._timeout).use(
+                consumer._client
+            )
         return self._consumer
 
     async def _close(self) -> None:
@@ -196,10 +177,7 @@ def _by_place(found: Mapping[Any, int]) -> dict[TopicPartition, int]:
     return {TopicPartition(*place): offset for place, offset in found.items()}
 
 
-async def _patiently(read: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Retry while the coordinator of the group is not available yet, as on a fresh broker."""
-    while True:
-        try:
-            return await read()
-        except KafkaUnavailable:
-            await anyio.sleep(RETRY_INTERVAL)
+async def _existing_partitions(client: Any) -> Mapping[str, frozenset[int]]:
+    """Return the partitions of all topics, without creating any. Raises aiokafka's errors."""
+    cluster = await client.fetch_all_metadata()
+    return {topic: frozenset(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}

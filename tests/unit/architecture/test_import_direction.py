@@ -91,7 +91,7 @@ KAFKA_ALLOWED = {
     "share_groups": _CLIENT | {"consuming", "producing"},
     "request_response": KAFKA_GROUND | {"consuming", "engine", "producing", "security"},
     "admin": KAFKA_GROUND | {"aiokafka", "connection", "security"},
-    "lag": KAFKA_GROUND | {"aiokafka", "connection", "security"},
+    "lag": KAFKA_GROUND | {"admin", "aiokafka", "connection", "security"},
     "dlq": KAFKA_GROUND | {"aiokafka", "connection", "producing", "security"},
     "brokers": KAFKA_GROUND,
     "testing": KAFKA_GROUND | {"brokers", "connection"},
