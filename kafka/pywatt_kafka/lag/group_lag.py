@@ -46,7 +46,7 @@ class GroupLag:
     known: bool
     """False: the cluster knows neither a member nor a committed offset of the group."""
     members: int | None = None
-    """Number of members; None: the cluster does not say it, as for groups of the consumer protocol (KIP-848)."""
+    """Number of members; None: the cluster does not say it, as the embedded broker."""
     partitions: Mapping[TopicPartition, PartitionLag] = field(default_factory=dict)
     """By partition, in order."""
 
