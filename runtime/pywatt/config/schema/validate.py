@@ -76,18 +76,24 @@ def _explain(error: ValidationError, variables: Mapping[KeyPath, tuple[str, ...]
 
 def _likely_branch(error: ValidationError) -> list[ValidationError]:
     """Return the errors of the one alternative whose outer type fits the value, or an empty list."""
+    fitting = _fitting_branches(error, len(error.absolute_path))
+    return fitting[0] if len(fitting) == 1 else []
+
+
+def _fitting_branches(error: ValidationError, depth: int) -> list[list[ValidationError]]:
+    """Return the errors of each alternative whose outer type fits the value, which is `depth` keys deep."""
     branches: dict[Any, list[ValidationError]] = {}
     for child in error.context or ():
         branches.setdefault(child.schema_path[0], []).append(child)
-    depth = len(error.absolute_path)
-    fitting = [
-        children
-        for children in branches.values()
-        if not any(
-            child.validator in {"type", "const", "enum"} and len(child.absolute_path) == depth for child in children
-        )
-    ]
-    return fitting[0] if len(fitting) == 1 else []
+    return [children for children in branches.values() if not any(_is_of_other_type(each, depth) for each in children)]
+
+
+def _is_of_other_type(error: ValidationError, depth: int) -> bool:
+    if len(error.absolute_path) != depth:
+        return False
+    if error.validator in {"anyOf", "oneOf"}:
+        return not _fitting_branches(error, depth)
+    return error.validator in {"type", "const", "enum"}
 
 
 def _rule(error: ValidationError) -> str:
@@ -152,17 +158,20 @@ def _expected(schema: Any, error: ValidationError) -> str:
         names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
         return _either(_KINDS[name] for name in names)
     branches = schema.get("anyOf") or schema.get("oneOf") or ()
-    resolved = [_resolved(branch, error) for branch in branches]
-    return _either(dict.fromkeys(_expected(branch, error) for branch in resolved)) or "something else"
+    expected: dict[str, None] = {}
+    for index, branch in enumerate(branches):
+        child = _error_behind_reference(index, branch, error)
+        expected[_expected(branch, error) if child is None else _expected(child.schema, child)] = None
+    return _either(expected) or "something else"
 
 
-def _resolved(branch: Any, error: ValidationError) -> Any:
-    """Return the schema behind a `$ref`: jsonschema keeps it on the errors of that branch."""
+def _error_behind_reference(index: int, branch: Any, error: ValidationError) -> ValidationError | None:
+    """Return the error that has the schema behind the `$ref` of an alternative; None when it is no `$ref`."""
     if isinstance(branch, dict) and "$ref" in branch:
         for child in error.context or ():
-            if "$ref" in child.schema_path and len(child.absolute_path) == len(error.absolute_path):
-                return child.schema
-    return branch
+            if child.schema_path[0] == index and len(child.absolute_path) == len(error.absolute_path):
+                return child
+    return None
 
 
 def _known_keys(name: str, known: Mapping[str, Any]) -> str:
