@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import (
 )
 
 from pywatt.errors import MissingExtra, PywattError
+from pywatt.telemetry.otlp_encoding import use_encoder
 from pywatt.telemetry.settings import DEFAULT_FILE, ExporterConfig
 
 KEPT = 2048
@@ -92,12 +93,13 @@ def _otlp(config: ExporterConfig) -> Any:
             raise PywattError(message, hint=f"pip install {package}") from error
         return module.OTLPSpanExporter(endpoint=config.url, headers=dict(config.headers) or None)
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.exporter.otlp.proto.http import trace_exporter
     except ModuleNotFoundError as error:
         raise MissingExtra(
             "opentelemetry-exporter-otlp-proto-http", "telemetry", needed_by='telemetry.exporter "otlp"'
         ) from error
-    return OTLPSpanExporter(endpoint=config.url, headers=dict(config.headers) or None)
+    use_encoder([trace_exporter])
+    return trace_exporter.OTLPSpanExporter(endpoint=config.url, headers=dict(config.headers) or None)
 
 
 def _zipkin(config: ExporterConfig) -> Any:
