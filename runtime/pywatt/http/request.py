@@ -45,6 +45,8 @@ class RequestHead:
     expects_continue: bool = False
     websocket: bool = False
     """Asks to upgrade to a WebSocket; any other upgrade is ignored, as RFC 9110 7.8 allows."""
+    end: bytes = b"\r\n"
+    """End of the head for the next hop: further lines, if it gets any, and the empty one."""
 
     @property
     def has_body(self) -> bool:

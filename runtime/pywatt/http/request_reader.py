@@ -22,6 +22,13 @@ from pywatt.http.limits import HeadLimits
 from pywatt.http.request import KEEP_ALIVE, NOT_PASSED, RequestHead, check_head
 from pywatt.http.request_error import RequestError
 from pywatt.http.target import PLAIN_TARGET, EscapedSlashes
+from pywatt.telemetry.trace_context import (
+    PARENT_LENGTH,
+    TRACE_BEGIN,
+    TRACE_LINE,
+    TRACE_VALUE,
+    TRACEPARENT,
+)
 
 EMPTY_LINE = b"\r\n\r\n"
 LINE_BREAKS = b"\r\n"
@@ -58,6 +65,12 @@ def _known_fields(_limits: HeadLimits, _dropped: Dropped | None) -> HeaderCache[
 
 
 @cache
+def _traced_fields(_limits: HeadLimits, _dropped: Dropped | None) -> HeaderCache[PlainFields]:
+    """Return the fields of blocks without their last one, a traceparent, which differs with each request."""
+    return HeaderCache()
+
+
+@cache
 def _field_names(dropped: Dropped | None) -> FieldNames:
     return FieldNames(NOT_PASSED, dropped=dropped)
 
@@ -80,6 +93,7 @@ class RequestReader:
         "_raw",
         "_remaining",
         "_skipped",
+        "_traced",
         "_unshown",
         "complete",
         "head",
@@ -97,6 +111,7 @@ class RequestReader:
         self._escaped_slashes = escaped_slashes
         self._names = _field_names(dropped)
         self._known = _known_fields(limits, dropped)
+        self._traced = _traced_fields(limits, dropped)
         self._raw = bytearray()
         self._skipped = 0
         """Bytes of empty lines before the request line, which RFC 9112 2.2 allows."""
@@ -204,6 +219,8 @@ class RequestReader:
         """Begin with a request whose header block came before, if this is one; `end`: of its head; `limit`: for it."""
         line_end = data.find(b"\r\n")
         fields = self._known.get(data[line_end:end])
+        if fields is None and data[end + TRACE_BEGIN : end - PARENT_LENGTH] == TRACE_LINE:
+            fields = self._known_but_for_trace(data, line_end, end)
         if fields is None or end + 4 > limit:
             return False
         line = _PLAIN_LINE.fullmatch(data, 0, line_end)
@@ -226,7 +243,20 @@ class RequestReader:
                 return
         if head.minor and not head.chunked and head.headers is self._passed:
             block = raw[raw.find(b"\r\n") : -len(EMPTY_LINE)]
-            self._known.store(block, PlainFields(head.headers, authority, head.content_length))
+            passed = head.headers
+            if block[TRACE_BEGIN:-PARENT_LENGTH] == TRACE_LINE:
+                if not passed or passed[-1][0] != TRACEPARENT:  # it is one that is not passed on
+                    return
+                self._traced.store(block[:TRACE_BEGIN], PlainFields(passed[:-1], authority, head.content_length))
+            else:
+                self._known.store(block, PlainFields(passed, authority, head.content_length))
+
+    def _known_but_for_trace(self, data: bytes, begin: int, end: int) -> PlainFields | None:
+        """Return the fields of a block that came before with another traceparent, which is its last field."""
+        fields = self._traced.get(data[begin : end + TRACE_BEGIN])
+        if fields is None or not TRACE_VALUE.fullmatch(data, end - PARENT_LENGTH, end):
+            return None
+        return fields._replace(passed=[*fields.passed, (TRACEPARENT, data[end - PARENT_LENGTH : end])])
 
     def _begin(self, raw: bytes) -> None:
         if not self._head_parsed:

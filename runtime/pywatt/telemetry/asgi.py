@@ -7,7 +7,6 @@ from typing import Any
 
 from opentelemetry import context as otel_context
 
-from pywatt.telemetry.fast_ids import root_traces
 from pywatt.telemetry.http_attributes import (
     hidden_query,
     host_and_port,
@@ -15,6 +14,7 @@ from pywatt.telemetry.http_attributes import (
     method_attributes,
     span_name,
 )
+from pywatt.telemetry.sampling import root_traces
 from pywatt.telemetry.sdk import SdkSpans
 from pywatt.telemetry.trace_context import NOT_SAMPLED, PARENT_LENGTH, TRACEPARENT, enter_request
 from pywatt.telemetry.tracing import Span, Tracing

@@ -1,4 +1,4 @@
-"""The decision whether a new trace is sampled, without an object of OpenTelemetry's per request (pure).
+"""The decision whether a new trace is sampled, without an object of OpenTelemetry's per request.
 
 The same decisions as those of its samplers: https://opentelemetry.io/docs/specs/otel/trace/sdk/#built-in-samplers
 """
@@ -6,12 +6,17 @@ The same decisions as those of its samplers: https://opentelemetry.io/docs/specs
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 SAMPLER, ARGUMENT = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"
 TRACE_ID_LIMIT = 1 << 64
 """Sampling by ratio looks at the lower 64 bits of a trace id."""
+_IDS = 256
+"""Ids that are made at once."""
+_DIGITS = 48
+"""Hexadecimal digits of a trace id and a span id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +60,31 @@ def _ratio(text: str) -> float:
     except ValueError:
         return 1.0
     return ratio if math.isfinite(ratio) and 0.0 <= ratio <= 1.0 else 1.0
+
+
+def root_traces(sampler: HeadSampler | None) -> Callable[[], bytes | int]:
+    """Return a function that begins a trace: a `traceparent` if it is not sampled, else the trace's id as a number.
+
+    0: only OpenTelemetry can decide.
+    """
+    if sampler is None or sampler.bound >= TRACE_ID_LIMIT:
+        return _always
+    bound = b"%016x" % sampler.bound
+    digits, place = b"", 0
+
+    def begin() -> bytes | int:
+        nonlocal digits, place
+        if place >= len(digits):
+            digits, place = os.urandom(_IDS * _DIGITS // 2).hex().encode(), 0
+        trace = digits[place : place + 32]
+        span = digits[place + 32 : place + 48]
+        place += _DIGITS
+        if trace[16:] < bound:
+            return int(trace, 16)
+        return b"00-" + trace + b"-" + span + b"-02"
+
+    return begin
+
+
+def _always() -> int:
+    return 0

@@ -19,6 +19,10 @@ SAMPLED, RANDOM = 0x01, 0x02
 NOT_SAMPLED = frozenset((b"00", b"02"))
 """The last two characters of a `traceparent` of PARENT_LENGTH whose trace is not sampled."""
 PARENT_LENGTH = 55
+TRACE_LINE = b"\r\ntraceparent: "
+"""Begins the last field of a head that the gateway writes, so that blocks of fields differ in their ends alone."""
+TRACE_BEGIN = -(len(TRACE_LINE) + PARENT_LENGTH)
+TRACE_VALUE = re.compile(rb"[0-9a-f-]{55}")
 MAX_STATE_MEMBERS = 32
 
 Fields = Sequence[tuple[bytes, bytes]]

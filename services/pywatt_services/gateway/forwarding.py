@@ -56,7 +56,7 @@ def write_request_head(
         parts.append(b"content-length: %d\r\n" % body_length)
     if head.websocket:
         parts.append(UPGRADE)
-    parts.append(b"\r\n")
+    parts.append(head.end)
     return b"".join(parts)
 
 

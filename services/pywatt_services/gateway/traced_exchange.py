@@ -13,7 +13,6 @@ from pywatt.http.client.connection import ClientConnection
 from pywatt.http.headers import Header
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import ResponseHead
-from pywatt.telemetry.fast_ids import root_traces
 from pywatt.telemetry.http_attributes import (
     hidden_query,
     host_and_port,
@@ -21,7 +20,7 @@ from pywatt.telemetry.http_attributes import (
     method_attributes,
     span_name,
 )
-from pywatt.telemetry.sampling import HeadSampler
+from pywatt.telemetry.sampling import HeadSampler, root_traces
 from pywatt.telemetry.trace_context import NOT_SAMPLED, PARENT_LENGTH, TRACEPARENT, TRACESTATE
 from pywatt.telemetry.tracing import Span, Tracing
 from pywatt_services.gateway.client_address import ClientAddress
@@ -58,8 +57,8 @@ def traced_exchanges(tracing: Tracing, plain: type[ProxyExchange]) -> OpenExchan
             untraced = headers
             trace_id = begin()
             if trace_id.__class__ is bytes:
-                # The services must not decide anew. A new list: the reader may use this one for further requests.
-                request.headers = [*headers, (TRACEPARENT, trace_id)]
+                # The services must not decide anew.
+                request.end = b"traceparent: %b\r\n\r\n" % trace_id
                 return plain(downstream, context, request, route, base_path)
         elif follows_parent and parent[53:] in NOT_SAMPLED and len(parent) == PARENT_LENGTH:
             return plain(downstream, context, request, route, base_path)
@@ -81,9 +80,7 @@ def exchanges_with_trace(plain: type[ProxyExchange]) -> OpenExchange:
         downstream: Downstream, context: GatewayContext, request: RequestHead, route: Route, base_path: bytes
     ) -> ProxyExchange:
         if _traceparent(request.headers) is None:
-            traceparent = begin()
-            assert isinstance(traceparent, bytes)
-            request.headers = [*request.headers, (TRACEPARENT, traceparent)]
+            request.end = b"traceparent: %b\r\n\r\n" % cast("bytes", begin())
         return plain(downstream, context, request, route, base_path)
 
     return open_exchange

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,10 +114,23 @@ def collector(folder: Path) -> Iterator[tuple[str, OtlpReceiver]]:
         with (folder / "collector.log").open("w") as log:
             process = subprocess.Popen([COLLECTOR, config], stdout=log, stderr=log)
             try:
+                wait_until_listening(process, port, folder / "collector.log")
                 yield f"http://127.0.0.1:{port}/v1/traces", receiver
             finally:
                 process.terminate()
                 process.wait(PATIENCE)
+
+
+def wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until a collector accepts connections."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
 
 
 async def tell_stories(url: str) -> None:

@@ -12,7 +12,7 @@ from pywatt.http.header_cache import BLOCK_SIZE, BLOCKS, HeaderCache
 from pywatt.http.headers import is_forwarded
 from pywatt.http.limits import HeadLimits
 from pywatt.http.request_error import RequestError
-from pywatt.http.request_reader import Dropped, RequestReader, _known_fields
+from pywatt.http.request_reader import Dropped, RequestReader, _known_fields, _traced_fields
 from pywatt.http.response_reader import ResponseReader
 
 LIMITS = HeadLimits(size=600, fields=6)
@@ -43,6 +43,10 @@ FIELDS = st.sampled_from(
         b"Content_Length: 4",
         b"X: y",
         b"X-Forwarded-For: 1.2.3.4",
+        b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-02",
+        b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902\0b-02",
+        b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902\nX: y ",
         b"Bad Name: y",
         b"X:y ",
         b"",
@@ -84,12 +88,14 @@ def request_of(data: bytes, dropped: Dropped | None) -> object:
 
 @given(st.lists(st.one_of(REQUESTS, PLAIN_REQUESTS), min_size=2, max_size=6), st.sampled_from([None, is_forwarded]))
 def test_a_request_is_read_as_if_it_were_the_first(requests: list[bytes], dropped: Dropped | None) -> None:
-    known = _known_fields(LIMITS, dropped)
+    known, traced = _known_fields(LIMITS, dropped), _traced_fields(LIMITS, dropped)
     alone = []
     for request in requests:
         known.clear()
+        traced.clear()
         alone.append(request_of(request, dropped))
     known.clear()
+    traced.clear()
     assert [request_of(request, dropped) for request in requests + requests] == alone + alone
 
 
@@ -102,6 +108,22 @@ def test_the_same_fields_are_read_once() -> None:
         assert reader.head is not None
         assert reader.head.target == target
     assert list(known) == [b"\r\nHost: a\r\nX: y"]
+
+
+TRACES = [b"00-4bf92f3577b34da6a3ce929d0e0e4736-%016x-01" % number for number in (1, 2)]
+
+
+def test_fields_that_differ_in_the_last_traceparent_alone_are_read_once() -> None:
+    known, traced = _known_fields(LIMITS, None), _traced_fields(LIMITS, None)
+    known.clear()
+    traced.clear()
+    for trace in TRACES:
+        reader = RequestReader(LIMITS)
+        assert reader.feed(b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\ntraceparent: " + trace + b"\r\n\r\n") == b""
+        assert reader.head is not None
+        assert reader.head.headers == [(b"X", b"y"), (b"traceparent", trace)]
+    assert (list(known), list(traced)) == ([], [b"\r\nHost: a\r\nX: y"])
+    assert traced[b"\r\nHost: a\r\nX: y"].passed == [(b"X", b"y")]
 
 
 STATUS_LINES = st.sampled_from(

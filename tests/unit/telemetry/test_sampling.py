@@ -10,7 +10,8 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import sampling
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
-from pywatt.telemetry.sampling import head_sampler
+from pywatt.telemetry.sampling import HeadSampler, head_sampler, root_traces
+from pywatt.telemetry.trace_context import parse_traceparent
 
 NAMES = {
     "always_on": lambda _ratio: sampling.ALWAYS_ON,
@@ -56,3 +57,16 @@ def test_the_default_and_an_unknown_sampler() -> None:
     assert default.samples_root(1)
     assert not default.samples(1, False)
     assert head_sampler({"OTEL_TRACES_SAMPLER": "of_my_own"}) is None
+
+
+def test_roots_are_decided_on_as_their_ids_say() -> None:
+    sampler = HeadSampler(2**64 // 4, follows_parent=True)
+    begin = root_traces(sampler)
+    found = [begin() for _ in range(2000)]
+    sampled = [trace for trace in found if isinstance(trace, int)]
+    assert 300 < len(sampled) < 700
+    assert all(sampler.samples_root(trace) for trace in sampled)
+    others = [parse_traceparent(trace.decode()) for trace in found if isinstance(trace, bytes)]
+    assert all(other and not other.sampled and not sampler.samples_root(int(other.trace_id, 16)) for other in others)
+    assert len({other.trace_id for other in others if other}) == len(others)
+    assert root_traces(None)() == root_traces(HeadSampler(2**64, follows_parent=True))() == 0

@@ -18,6 +18,13 @@ from pywatt.http.headers import FieldNames, Header
 from pywatt.http.limits import HeadLimits
 from pywatt.http.request import MAX_LENGTH_DIGITS, NOT_PASSED
 from pywatt.http.target import BAD_PERCENT, PLAIN_TARGET, SENT_TARGET, is_authority
+from pywatt.telemetry.trace_context import (
+    PARENT_LENGTH,
+    TRACE_BEGIN,
+    TRACE_LINE,
+    TRACE_VALUE,
+    TRACEPARENT,
+)
 from pywatt.worker.asgi.forwarded import PROTO, Forwarded, forwarded
 
 SIZE_LIMIT = 64 * 1024
@@ -55,6 +62,8 @@ class PlainReader:
 
     def __init__(self) -> None:
         self._blocks: HeaderCache[tuple[list[Header], Forwarded | None]] = HeaderCache()
+        self._traced_blocks: HeaderCache[tuple[list[Header], Forwarded | None]] = HeaderCache()
+        """Blocks without their last field, a traceparent, which differs with each request."""
         self._shapes = _Shapes()
         self._hosts: set[bytes] = set()
         self._start_anew()
@@ -66,6 +75,8 @@ class PlainReader:
             line_end = data.find(b"\r\n")
             block = data[line_end:-4]
             known = self._blocks.get(block)
+            if known is None and block[TRACE_BEGIN:-PARENT_LENGTH] == TRACE_LINE:
+                known = self._known_but_for_trace(block)
             if known is not None:
                 line = _PLAIN_LINE.fullmatch(data, 0, line_end)
                 if line is not None and len(data) <= _HEAD_SIZE:
@@ -103,7 +114,10 @@ class PlainReader:
         events.clear()
         fields.clear()
         if block and not body:
-            self._blocks.store(block, (headers.copy(), told))
+            if block[TRACE_BEGIN:-PARENT_LENGTH] == TRACE_LINE:
+                self._traced_blocks.store(block[:TRACE_BEGIN], (headers[:-1], told))
+            else:
+                self._blocks.store(block, (headers.copy(), told))
         method, raw_path, query = line.groups(b"")
         path = raw_path.decode()
         if "%" in path:
@@ -111,6 +125,14 @@ class PlainReader:
                 return None
             path = unquote(path)
         return method.decode(), path, raw_path, query, headers, told, body
+
+    def _known_but_for_trace(self, block: bytes) -> tuple[list[Header], Forwarded | None] | None:
+        """Return what a block means that came before with another traceparent, which is its last field."""
+        known = self._traced_blocks.get(block[:TRACE_BEGIN])
+        if known is None or not TRACE_VALUE.fullmatch(block, len(block) - PARENT_LENGTH):
+            return None
+        headers, told = known
+        return [*headers, (TRACEPARENT, block[-PARENT_LENGTH:])], told
 
     def _is_host(self, host: bytes) -> bool:
         """Return whether it names a host, and cache that it does."""

@@ -254,3 +254,20 @@ def test_made_up_requests(
     block = data[len(line) :]
     short, long, _ = both([b"GET /other HTTP/1.1\r\n" + block, data, data])
     assert short == long
+
+
+def test_a_block_that_differs_in_the_last_traceparent_alone_is_known() -> None:
+    reader = PlainReader()
+    parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-%016x-01"
+    for number in (1, 2, 3):
+        value = parent % number
+        request = reader.read(b"GET /a HTTP/1.1\r\nHost: a\r\nX: y\r\ntraceparent: " + value + b"\r\n\r\n")
+        assert request is not None
+        assert request[4] == [(b"host", b"a"), (b"x", b"y"), (b"traceparent", value)]
+        request[4].clear()  # as an application may
+    for wrong in (b"\0", b"\n", b" "):
+        data = b"GET /a HTTP/1.1\r\nHost: a\r\nX: y\r\ntraceparent: " + (parent % 4)[:-1] + wrong + b"\r\n\r\n"
+        fresh, known = PlainReader().read(data), reader.read(data)
+        assert fresh == known
+    twice = b"GET /a HTTP/1.1\r\nHost: a\r\ntraceparent: b\r\ntraceparent: " + parent % 5 + b"\r\n\r\n"
+    assert reader.read(twice) is None
