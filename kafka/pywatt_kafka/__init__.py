@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pywatt_kafka.consuming.group_reader import AssignmentListener, GroupReader
     from pywatt_kafka.consuming.stream import ConsumerStream
     from pywatt_kafka.consuming.stream_message import StreamMessage
-    from pywatt_kafka.consuming.tail_reader import TailReader
+    from pywatt_kafka.consuming.without_group.tail_reader import TailReader
     from pywatt_kafka.engine.fetching import Fetching, Isolation
     from pywatt_kafka.engine.membership import Membership
     from pywatt_kafka.errors import (
@@ -190,7 +190,7 @@ _EXPORTS = {
     ),
     "consuming.stream": ("ConsumerStream",),
     "consuming.stream_message": ("StreamMessage",),
-    "consuming.tail_reader": ("TailReader",),
+    "consuming.without_group.tail_reader": ("TailReader",),
     "engine.fetching": (
         "Fetching",
         "Isolation",

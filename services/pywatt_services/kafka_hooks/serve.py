@@ -27,7 +27,7 @@ from pywatt_kafka.admin.topics import ensure_topics
 from pywatt_kafka.aiokafka.security import security_settings
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.consuming.group_reader import records_behind
-from pywatt_kafka.consuming.tail_reader import TailReader
+from pywatt_kafka.consuming.without_group.tail_reader import TailReader
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.producing.producer import MAX_REQUEST_BYTES, Producer
 from pywatt_kafka.security.environment import security_from

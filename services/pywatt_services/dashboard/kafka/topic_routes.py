@@ -18,7 +18,7 @@ from typing import Any, cast
 from quart import Blueprint, Response, request
 
 from pywatt_kafka.admin.admin import Admin
-from pywatt_kafka.consuming.partition_reader import PartitionReader
+from pywatt_kafka.consuming.without_group.partition_reader import PartitionReader
 from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.records import Message, TopicPartition
 from pywatt_services.dashboard.event_stream import event_stream

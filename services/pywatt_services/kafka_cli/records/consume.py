@@ -11,7 +11,7 @@ import click
 
 from pywatt.cli.output.table import coloured, json_option
 from pywatt_kafka.admin.admin import Admin
-from pywatt_kafka.consuming.partition_reader import PartitionReader
+from pywatt_kafka.consuming.without_group.partition_reader import PartitionReader
 from pywatt_kafka.errors import KafkaError, UnknownTopic
 from pywatt_kafka.records import Message, TopicPartition
 from pywatt_services.kafka_cli.cluster.connection_options import connection_options

@@ -1,0 +1,1 @@
+"""Readers of partitions that belong to no consumer group."""
