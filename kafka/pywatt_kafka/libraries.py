@@ -14,6 +14,7 @@ from pywatt_kafka.aiokafka.security import security_settings
 from pywatt_kafka.engine.protocols import GroupEngine, ProducerEngine
 from pywatt_kafka.engine.settings import EngineName, GroupSettings, ProducerSettings
 from pywatt_kafka.engine.share_group import ShareGroupEngine, ShareSettings
+from pywatt_kafka.engine.topic_names import check_topic_name
 from pywatt_kafka.errors import KafkaError, MissingDependency
 from pywatt_kafka.security.options import Security
 
@@ -62,8 +63,11 @@ def group_factory(
 ) -> Callable[[], GroupEngine]:
     """Return a function that makes group engines.
 
-    Raises KafkaError when a file of `security`, an option or the protocol cannot be used.
+    Raises KafkaError when a file of `security`, an option or the protocol cannot be used, and UnknownTopic for a name
+    that no topic can have.
     """
+    for topic in settings.topics:
+        check_topic_name(topic)
     native_security = security_settings(security)
     if engine == "rdkafka":
         from pywatt_kafka.rdkafka.group import RdkafkaGroup

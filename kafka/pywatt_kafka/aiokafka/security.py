@@ -5,7 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from pywatt_kafka.errors import KafkaError
+from pywatt_kafka.errors import KafkaError, NotAuthorized
+from pywatt_kafka.security.oauth import TokenSource
 from pywatt_kafka.security.options import Security, Tls
 
 
@@ -17,11 +18,35 @@ def security_settings(security: Security) -> dict[str, Any]:
     if security.sasl is not None:
         settings["sasl_mechanism"] = security.sasl.mechanism.value
         if security.sasl.token is not None:
-            settings["sasl_oauth_token_provider"] = security.sasl.token.provider()
+            settings["sasl_oauth_token_provider"] = _provider(security.sasl.token)
         else:
             settings["sasl_plain_username"] = security.sasl.username
             settings["sasl_plain_password"] = security.sasl.password
     return settings
+
+
+class _TokenProvider:
+    """The provider of a token source; all that it raises is a NotAuthorized."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._name = type(source).__name__
+        self._provider = source.provider()
+
+    async def token(self) -> str:
+        try:
+            token: str = await self._provider.token()
+        except NotAuthorized:
+            raise
+        except Exception as error:  # it is an application's
+            raise NotAuthorized(f"{self._name} gives no token: {error!r}") from error
+        return token
+
+
+def _provider(source: TokenSource) -> _TokenProvider:
+    from aiokafka.abc import AbstractTokenProvider
+
+    AbstractTokenProvider.register(_TokenProvider)
+    return _TokenProvider(source)
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

@@ -203,7 +203,8 @@ class ClusterConnection(Generic[EngineT]):
                     await engine.open()
             except (KafkaError, TimeoutError) as error:
                 self._set(ConnectionState.AWAY, str(error) or f"no answer within {OPEN_LIMIT:g} s", error)
-                await engine.close()
+                with anyio.CancelScope(shield=True):
+                    await engine.close()
             except BaseException:
                 with anyio.CancelScope(shield=True):
                     await engine.close()

@@ -37,11 +37,18 @@ class ClientHealth:
         self.fenced = False
         """It is fatal because another client has taken its static member id or transactional id."""
 
+    def failed_for_good(self, *, fenced: bool) -> None:
+        """Record a fatal error whose report was lost."""
+        self.fatal = True
+        self.fenced = self.fenced or fenced
+
     def report(self, error: Any) -> None:
         """Record an error from librdkafka's callback; called in any thread."""
         from confluent_kafka import KafkaError as Native
 
         code = error.code()
+        if code == Native._AUTHENTICATION and Native(Native._TRANSPORT).str() in error.str():
+            code = Native._TRANSPORT  # the connection was lost during the login
         if error.fatal() or code == Native._FATAL:
             self.fatal = True
             self.fenced = self.fenced or isinstance(translate(error, during=""), Fenced)
@@ -57,6 +64,11 @@ class ClientHealth:
             )
         elif code in (Native._RESOLVE, Native._TRANSPORT) and (found := _PLACE.match(error.str())):
             self._reasons[found["address"]] = _reason(found["reason"])
+
+    @property
+    def refusal(self) -> NotAuthorized | None:
+        """The reason why the brokers refuse this client, if they do."""
+        return self._connect_error if isinstance(self._connect_error, NotAuthorized) else None
 
     def answered(self) -> None:
         """Record that a broker answers."""

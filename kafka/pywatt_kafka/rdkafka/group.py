@@ -28,13 +28,14 @@ from pywatt_kafka.rdkafka import watermarks
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translated
 from pywatt_kafka.rdkafka.group_member import group_member
+from pywatt_kafka.rdkafka.metadata import topics_of_cluster
 from pywatt_kafka.rdkafka.poller import Poller
 from pywatt_kafka.rdkafka.reading.native_reader import NativeReader
 from pywatt_kafka.rdkafka.reading.reached_ends import ReachedEnds
 from pywatt_kafka.rdkafka.reading.read_ahead import ReadAhead
 from pywatt_kafka.rdkafka.records import native
-from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT
 from pywatt_kafka.rdkafka.settings.consumer import consumer_settings, is_incremental
+from pywatt_kafka.rdkafka.settings.security import acquire_token
 from pywatt_kafka.records import Message, Offset, TopicPartition, Unstable
 from pywatt_kafka.security.options import Security
 
@@ -74,7 +75,7 @@ class RdkafkaGroup:
         self._turn = asyncio.Lock()
         """Held by the rebalance whose listener runs: they are told one after the other."""
         self._reached = ReachedEnds()
-        self._reader = NativeReader(self._membership.group, self._health, self._reached, self._record_error)
+        self._reader = NativeReader(self._membership, self._health, self._reached, self._record_error)
         self._read_ahead = ReadAhead(self._reached, self._reader.paused, settings.out_of_range)
         self._poller = Poller(self._reader, arrived=self._read_ahead.arrive, failed=self._read_ahead.fail)
         self._read_ahead.taken = self._poller.taken
@@ -99,17 +100,13 @@ class RdkafkaGroup:
 
     async def check(self) -> None:
         """Ask for the topics; subscribe again when they have changed."""
-        from confluent_kafka import KafkaException
-
         if self._last_error is not None:
             if time.monotonic() - self._last_error_at < ERROR_TTL:
                 raise self._last_error
             self._last_error = None
-        try:
-            metadata = await self._poller.call(partial(self._reader.consumer.list_topics, timeout=CHECK_LIMIT))
-        except KafkaException as error:
-            raise self._health.unreachable() from error
-        self._health.answered()
+        metadata = await topics_of_cluster(
+            lambda limit: self._poller.call(partial(self._reader.consumer.list_topics, timeout=limit)), self._health
+        )
         self._present = {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
         there = subscribed(self._present, self._settings.topics, self._pattern)
         if there != self._subscribed and not self._closing:
@@ -240,6 +237,7 @@ class RdkafkaGroup:
         from confluent_kafka import Consumer
 
         settings = consumer_settings(self._brokers, self._settings, self._security, consumer_protocol=consumer_protocol)
+        acquire_token(settings)
         self._reader.incremental = is_incremental(settings)
         with translated(f"connecting to {','.join(self._brokers)}"):
             self._reader.consumer = Consumer(

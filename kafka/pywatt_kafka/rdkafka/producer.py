@@ -17,8 +17,10 @@ from pywatt_kafka.errors import UnknownPartition
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.delivery_reports import DeliveryReports
 from pywatt_kafka.rdkafka.errors import translate, translated
+from pywatt_kafka.rdkafka.metadata import topics_of_cluster
 from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT
 from pywatt_kafka.rdkafka.settings.producer import producer_settings
+from pywatt_kafka.rdkafka.settings.security import acquire_token
 from pywatt_kafka.records import OutgoingRecord
 from pywatt_kafka.security.options import Security
 
@@ -61,14 +63,11 @@ class RdkafkaProducer:
 
     async def check(self) -> None:
         """Ask for metadata."""
-        from confluent_kafka import KafkaException
-
-        try:
-            metadata = await self._call(partial(self._producer.list_topics, timeout=CHECK_LIMIT))
-        except KafkaException as error:
-            raise self._health.unreachable() from error
-        self._health.answered()
-        self._learn(metadata)
+        self._learn(
+            await topics_of_cluster(
+                lambda limit: self._call(partial(self._producer.list_topics, timeout=limit)), self._health
+            )
+        )
 
     def broken(self) -> bool:
         """Return whether a fatal error has stopped the client for good."""
@@ -165,6 +164,7 @@ class RdkafkaProducer:
 
         self._native_error = KafkaException
         settings = producer_settings(self._brokers, self._settings, self._security)
+        acquire_token(settings)
         with translated(f"connecting to {','.join(self._brokers)}"):
             producer: Any = Producer({**settings, **self._more_settings(), "error_cb": self._health.report})
         self._produce = producer.produce

@@ -20,6 +20,7 @@ from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.errors import translate, translated
 from pywatt_kafka.rdkafka.records import message_from
 from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT, client_settings
+from pywatt_kafka.rdkafka.settings.security import acquire_token
 from pywatt_kafka.security.options import Security
 
 ORDINARY_GROUP = "GROUP_ID_NOT_FOUND"
@@ -126,6 +127,7 @@ class RdkafkaShareGroup:
 
         given = self._settings
         settings = client_settings(self._brokers, given.client_id, self._security)
+        acquire_token(settings)
         with translated(f"connecting to {','.join(self._brokers)}"):
             self._admin = AdminClient(settings)
             self._consumer = ShareConsumer(

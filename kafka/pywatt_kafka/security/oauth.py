@@ -25,7 +25,12 @@ class TokenSource(Protocol):
     """A source of tokens; a value that can be passed to another process."""
 
     def provider(self) -> Any:
-        """Return a token provider for aiokafka."""
+        """Return a provider: an object with `async def token(self) -> str`.
+
+        aiokafka awaits `token` for each connection, in the event loop of the client. librdkafka does so when four
+        fifths of the token's lifetime are over (that of a JWT; else 5 minutes), in a thread and an event loop of its
+        own: the provider must not keep anything that belongs to one event loop.
+        """
         ...
 
 
@@ -37,7 +42,7 @@ class FixedToken:
 
     def provider(self) -> Any:
         """Return a provider of this token."""
-        return _provider(_FixedProvider(self.token))
+        return _FixedProvider(self.token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,7 @@ class ClientCredentials:
 
     def provider(self) -> Any:
         """Return a provider that fetches tokens and reuses them while they are valid."""
-        return _provider(RenewedToken(self))
+        return RenewedToken(self)
 
 
 class _FixedProvider:
@@ -113,10 +118,3 @@ def _lifetime(given: Any) -> float:
     if not seconds > 0:
         raise ValueError(f"expires_in is {given!r}")
     return min(seconds, LONGEST_LIFETIME)
-
-
-def _provider(source: _FixedProvider | RenewedToken) -> Any:
-    from aiokafka.abc import AbstractTokenProvider
-
-    AbstractTokenProvider.register(type(source))
-    return source

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
 import socket
 from collections.abc import Iterator
-from time import monotonic
+from time import monotonic, time
+from typing import Any
 
 import anyio
 import pytest
@@ -28,6 +32,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["aiokafka", 
 
 LONG = 60.0  # seconds
 NOWHERE = "no-such-host.invalid"
+OAUTH = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 
@@ -88,13 +93,14 @@ async def test_wrong_advertised_listeners(elsewhere: str, engine: EngineName) ->
 
 @pytest.fixture(scope="module")
 def guarded(kafka_at_hand: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a broker that wants the password of alice."""
+    """The address of a broker that wants the password of alice, or an unsigned token."""
     listener = "listener.name.plaintext.plain.sasl.jaas.config"
     properties = {
         "listener.security.protocol.map": "PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "sasl.enabled.mechanisms": "PLAIN",
+        "sasl.enabled.mechanisms": "PLAIN,OAUTHBEARER",
         "sasl.mechanism.inter.broker.protocol": "PLAIN",
         listener: f'{PLAIN} required username="admin" password="a" user_admin="a" user_alice="right";',
+        "listener.name.plaintext.oauthbearer.sasl.jaas.config": f"{OAUTH} required;",
     }
     with RealBroker(tmp_path_factory.mktemp("guarded"), properties=properties) as running:
         yield running.address
@@ -129,3 +135,58 @@ async def test_wrong_password_ends_iterations_at_once(guarded: str, engine: Engi
                 with pytest.raises(NotAuthorized, match=f"{guarded} refuses this client"):
                     await anext(aiter(source))
     assert monotonic() - begun < LONG / 2
+
+
+class Tokens:
+    """A token source of an application, and its provider."""
+
+    def __init__(self, *, life: int = 3600, error: Exception | None = None) -> None:
+        self.life = life
+        self.error = error
+        self.given = 0
+
+    def provider(self) -> Any:
+        return self
+
+    async def token(self) -> str:
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        self.given += 1
+        now = int(time())
+        parts = ({"alg": "none"}, {"sub": "alice", "iat": now, "exp": now + self.life})
+        encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+        return f"{'.'.join(encoded)}."
+
+
+async def test_tokens_of_an_application_are_renewed(guarded: str, engine: EngineName, topic: str) -> None:
+    tokens = Tokens(life=4)
+    security = Security(sasl=Sasl(mechanism=Mechanism.OAUTHBEARER, token=tokens))
+    with anyio.fail_after(LONG):
+        async with Producer(guarded, engine=engine, security=security) as producer:
+            while tokens.given < 2:
+                await producer.send(topic, b"x")
+            if engine == "aiokafka":
+                return  # it asks for each connection
+            given = tokens.given
+            while tokens.given == given:
+                await producer.send(topic, b"x")
+        async with Consumer(topic, guarded, topics=[topic], security=security, engine=engine) as consumer:
+            assert (await anext(aiter(consumer))).value == b"x"
+
+
+async def test_an_application_that_has_no_token_says_so_at_once(guarded: str, engine: EngineName) -> None:
+    security = Security(sasl=Sasl(mechanism=Mechanism.OAUTHBEARER, token=Tokens(error=ValueError("vault is sealed"))))
+    begun = monotonic()
+    async with Producer(guarded, engine=engine, security=security, request_timeout=LONG) as producer:
+        with pytest.raises(NotAuthorized, match="vault is sealed"):
+            await producer.send("orders", b"x")
+    async with Consumer("g", guarded, topics=["orders"], security=security, engine=engine) as consumer:
+        with pytest.raises(NotAuthorized, match="vault is sealed"):
+            await anext(aiter(consumer))
+    assert monotonic() - begun < LONG / 2
+
+
+def test_names_that_no_topic_can_have_are_refused_at_once(engine: EngineName) -> None:
+    with pytest.raises(UnknownTopic, match="no such name"):
+        GroupReader("a:1", group="g", topics=["no such name"], engine=engine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ LONG = 60.0  # seconds
         ({"bootstrap.servers": "a:1"}, "contradicts a keyword"),
         ({"max.in.flight": 100}, "max.in.flight"),
         ({"error_cb": print}, "is set by pywatt_kafka itself"),
+        ({"oauth_cb": print}, "is set by pywatt_kafka itself"),
+        ({"stats_cb": "print"}, "'stats_cb' is 'print'"),
     ],
 )
 def test_options_that_a_producer_cannot_have(options: Mapping[str, Any], words: str) -> None:
@@ -60,6 +63,29 @@ async def test_options_have_their_effect(broker: str, topic: str) -> None:
     await ensure_topics(broker, [topic], partitions=4)
     assert len(await _partitions_of_50(broker, topic, {"sticky.partitioning.linger.ms": 900_000})) == 1
     assert len(await _partitions_of_50(broker, topic, {"sticky.partitioning.linger.ms": 0})) > 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_statistics_are_told_and_cannot_break_the_client(
+    broker: str, topic: str, fails: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[str] = []
+
+    def note(statistics: str) -> None:
+        seen.append(json.loads(statistics)["type"])
+        if fails:
+            raise ValueError("no")
+
+    options = {"statistics.interval.ms": 20, "stats_cb": note}
+    async with (
+        Producer(broker, engine="rdkafka", options=options) as producer,
+        Consumer(topic, broker, topics=[topic], engine="rdkafka", options=options) as consumer,
+    ):
+        with anyio.fail_after(LONG):
+            while set(seen) != {"producer", "consumer"}:
+                await producer.send(topic, b"x")
+                await anext(aiter(consumer))
+    assert ("'stats_cb' failed" in caplog.text) is fails
 
 
 async def _partitions_of_50(broker: str, topic: str, options: Mapping[str, Any]) -> set[int]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.rdkafka import watermarks
 from pywatt_kafka.rdkafka.client_health import ClientHealth
@@ -38,10 +39,11 @@ class NativeReader:
     """Calls a function in the event loop."""
 
     def __init__(
-        self, group: str, health: ClientHealth, reached: ReachedEnds, failed: Callable[[KafkaError], None]
+        self, membership: Membership, health: ClientHealth, reached: ReachedEnds, failed: Callable[[KafkaError], None]
     ) -> None:
         """`failed` receives the errors that are not transient."""
-        self._group = group
+        self._membership = membership
+        self._group = membership.group
         self._health = health
         self._reached = reached
         self._failed = failed
@@ -110,19 +112,36 @@ class NativeReader:
         first: Any = None
         try:
             first = self.consumer.poll(timeout)
-            if first is None or max_records == 1:
+            # An event is returned by itself: it is told once, and a rebalance would throw it away.
+            if first is None or max_records == 1 or first.error() is not None:
                 return [] if first is None else [first]
             # with a timeout it would wait until it has all of them
             records: list[Any] = self.consumer.consume(max_records - 1, 0)
             records.insert(0, first)
             return records
         except _RebalancedError:
+            if first is not None:
+                self._look_for_a_fatal_error()
             if first is None or not self.incremental:
                 return []  # the records of this poll are read again
             self._read_again(first)
             return [first]
         finally:
             self._polling = False
+
+    def _look_for_a_fatal_error(self) -> None:
+        """Notice a fatal error among the events that a rebalance has thrown away with its poll."""
+        from confluent_kafka import OFFSET_INVALID, KafkaException
+
+        nothing = native(TopicPartition("none", 0), OFFSET_INVALID)
+        try:
+            self.consumer.commit(
+                offsets=[nothing], asynchronous=False
+            )  # fails without a request, as there is no offset
+        except KafkaException as error:
+            if error.args[0].code() == error.args[0]._FATAL:
+                # librdkafka no longer says which one it is; that of a static member is to be fenced
+                self._health.failed_for_good(fenced=self._membership.instance_id is not None)
 
     def _read_again(self, first: Any) -> None:
         """Go back to the first record of each partition that a rebalance has thrown away with its poll."""

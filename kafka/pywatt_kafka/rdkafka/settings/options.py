@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pywatt_kafka.errors import KafkaError
+
+logger = logging.getLogger("pywatt_kafka")
 
 CLIENT_KEYWORDS = {
     "bootstrap.servers": "bootstrap_brokers",
@@ -22,7 +25,9 @@ CLIENT_KEYWORDS = {
     "ssl.key.password": "security",
     "enable.ssl.certificate.verification": "security",
 }
-CLIENT_RESERVED = {"logger", "error_cb", "on_commit", "oauth_cb", "on_delivery", "rebalance_cb", "throttle_cb"}
+CLIENT_RESERVED = {"logger", "error_cb", "on_commit", "oauth_cb", "on_delivery", "rebalance_cb"}
+OBSERVERS = ("stats_cb", "throttle_cb")
+"""Callbacks of the user: called in a thread, with the statistics as JSON or with a ThrottleEvent."""
 REFERENCE = "librdkafka lists its options in CONFIGURATION.md"
 
 
@@ -39,14 +44,32 @@ def merged(
             raise KafkaError(f"options: {name!r} contradicts a keyword", hint=f"use {keyword}= instead")
         if name in reserved or name in CLIENT_RESERVED:
             raise KafkaError(f"options: {name!r} is set by pywatt_kafka itself", hint="leave it out")
-    return {**settings, **options}
+    observers = {name: _Observer(name, options[name]) for name in OBSERVERS if name in options}
+    return {**settings, **options, **observers}
+
+
+class _Observer:
+    """Calls a callback of the user. What it raises is logged: librdkafka would end the poll that calls it."""
+
+    def __init__(self, name: str, callback: Any) -> None:
+        if not callable(callback):
+            raise KafkaError(f"options: {name!r} is {callback!r}", hint="give a function")
+        self._name = name
+        self._callback = callback
+
+    def __call__(self, event: Any) -> None:
+        try:
+            self._callback(event)
+        except Exception:
+            logger.exception("options: %r failed", self._name)
 
 
 def check(client: Callable[[dict[str, Any]], Any], settings: Mapping[str, Any]) -> None:
     """Let librdkafka check the settings, without connecting. Raises KafkaError."""
     from confluent_kafka import KafkaException
 
-    offline = {name: value for name, value in settings.items() if name != "bootstrap.servers"}
+    # Without brokers; and without tokens, as the client would wait for the first one.
+    offline = {name: value for name, value in settings.items() if name not in ("bootstrap.servers", "oauth_cb")}
     try:
         made = client(offline)
     except KafkaException as error:
