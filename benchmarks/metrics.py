@@ -24,6 +24,7 @@ from pywatt_kafka.brokers.apache import RealBroker
 
 TURNS = 24
 SECONDS = 1
+WARM_UP = 6
 CONNECTIONS = 32
 APP = apps.ROOT / "benchmarks/app"
 SERVER = {"port": 0, "hostname": "127.0.0.1"}
@@ -57,11 +58,12 @@ def served(config: str, path: str, metrics: bool, script: Path | None = None, br
             def turn() -> float:
                 before = procfs.cpu_seconds(app.tree())
                 load = requests(url, connections=CONNECTIONS, seconds=SECONDS, script=script)
-                if load.failed:
-                    raise apps.AppError(f"{load.failed} requests failed")
+                if load.failed or not load.rate:
+                    raise apps.AppError(f"{load.failed} requests failed, {load.rate:.0f} per second were answered")
                 return (procfs.cpu_seconds(app.tree()) - before) / (load.rate * SECONDS) * 1e6
 
-            turn()
+            # The broker, too, is slow until its code is compiled.
+            requests(url, connections=CONNECTIONS, seconds=WARM_UP, script=script)
             yield turn
 
 

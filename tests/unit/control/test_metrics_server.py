@@ -56,7 +56,7 @@ async def test_the_page_names_each_family_once(tmp_path: Path) -> None:
     heads = [line for line in text.splitlines() if line.startswith("# ")]
     assert len(set(heads)) == len(heads)
     assert (await client.get("/m", headers={"accept": "application/json"})).is_json
-    assert b"/m" in await (await client.get("/")).get_data()
+    assert "/m" in await (await client.get("/")).get_data(as_text=True)
 
 
 async def test_the_label_of_services_and_further_labels(tmp_path: Path) -> None:
