@@ -174,7 +174,7 @@ def test_records_are_exported_by_otlp(start: Start) -> None:
             app.get("/api/secret")
             app.wait_for_text("signed in")  # it is shown as well
             assert app.stop() == 0
-        found = {}
+        found: dict[str, tuple[str, Any]] = {}
         for body in bodies:
             request = service.ExportLogsServiceRequest.FromString(body)
             for resource in request.resource_logs:
