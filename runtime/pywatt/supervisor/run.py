@@ -20,7 +20,7 @@ from pywatt import __version__
 from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceConfig
 from pywatt.control import metadata
 from pywatt.control.control_service import CONTROL_ID, control_service
-from pywatt.control.dashboard_address import dashboard_url
+from pywatt.control.dashboard_address import dashboard_url, telemetry_variables
 from pywatt.control.options import DashboardRun, dashboard_run
 from pywatt.control.runtime_folder import RuntimeFolder, runtime_folder
 from pywatt.errors import ServiceFailed
@@ -182,6 +182,9 @@ def _reserve_dashboard(supervisor: Supervisor, dashboard: DashboardRun, *, produ
         return ""
     address = open_public(ServerConfig(hostname=place.hostname, port=place.port), key="dashboard")
     supervisor.reserved[CONTROL_ID] = address
+    if not production:
+        url = dashboard_url(address, None)
+        supervisor.variables_for = partial(telemetry_variables, url, dashboard.ingest_token)
     if production:  # its logs travel, and do not get the token
         return f"the dashboard is at {dashboard_url(address, None)}; `pywatt dashboard` opens it"
     return f"the dashboard is at {dashboard_url(address, place.token)}"

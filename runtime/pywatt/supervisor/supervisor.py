@@ -62,6 +62,7 @@ class Supervisor:
         self._loopbacks: dict[str, socket.socket] = {}
         self.reserved: dict[str, socket.socket] = {}  # by service of pywatt's own: its socket, not one on loopback
         self._exports: dict[str, str] = {}
+        self.variables_for: Callable[[ServiceConfig], Mapping[str, str]] = lambda _service: {}
         self.mesh = Publication(self.services)
         self.settled = anyio.Event()
         """Set once every service has started."""
@@ -72,8 +73,7 @@ class Supervisor:
         """Run beside the app's services from their start on."""
         self.on_tick: list[Callable[[TaskGroup], None]] = []
         """Called at every tick of the monitor, with a task group for longer work."""
-        self.on_reload: list[Callable[[], None]] = []
-        """Called when another configuration applies."""
+        self.on_reload: list[Callable[[], None]] = []  # called when another configuration applies
         self.deadlocks = DeadlockDetector(self.services, say=self.say, clock=clock)
         try:
             for service in config.services:
@@ -296,7 +296,8 @@ class Supervisor:
             for other in self.services.values()
             if not other.config.internal
         }
-        return {"BASE_PATH": service.public_path or "/", **urls, **service.env, **self._exports}
+        own = self.variables_for(service)
+        return {"BASE_PATH": service.public_path or "/", **urls, **own, **service.env, **self._exports}
 
     def entry(self, service: ServiceConfig) -> tuple[socket.socket | None, str, ServerConfig]:
         """Return the public socket if this service is the entrypoint, the base path, and the server block."""

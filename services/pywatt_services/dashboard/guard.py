@@ -19,6 +19,8 @@ from quart import Quart, Response, request
 from pywatt.config.model import DashboardConfig
 
 API = "/api/"
+INGEST = "/v1/"
+"""Where services send their telemetry, with a token that opens nothing else."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 SCHEME = "Bearer "
 CONTENT_SECURITY_POLICY = (
@@ -51,9 +53,10 @@ class Refusal:
 class Guard:
     """The rules of one dashboard."""
 
-    def __init__(self, config: DashboardConfig, port: int) -> None:
+    def __init__(self, config: DashboardConfig, port: int, ingest_token: str) -> None:
         assert config.token
         self._token = config.token.encode()
+        self._ingest_token = ingest_token.encode()
         self._read_only = config.read_only
         self._names = frozenset(name.lower() for name in ("localhost", config.hostname, *config.allowed_hosts))
         self._port = port
@@ -82,11 +85,16 @@ class Guard:
         site = headers.get("Sec-Fetch-Site", "same-origin")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return Refusal(HTTPStatus.FORBIDDEN, f"a page of {origin} may not use the dashboard", "use its own page")
+        if path.startswith(INGEST):
+            if not _has_token(headers.get("Authorization", ""), self._ingest_token):
+                hint = "services have it in OTEL_EXPORTER_OTLP_HEADERS"
+                return Refusal(HTTPStatus.UNAUTHORIZED, "the token for telemetry is missing or wrong", hint)
+            return None
         if not path.startswith(API):
             return None
         if site not in ("same-origin", "none"):
             return Refusal(HTTPStatus.FORBIDDEN, "another page may not use the dashboard", "use its own page")
-        if not self._has_token(headers.get("Authorization", "")):
+        if not _has_token(headers.get("Authorization", ""), self._token):
             return Refusal(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong", "run: pywatt dashboard")
         if arguments.get("secrets") == "true":
             hint = "use the command line: pywatt config --secrets, pywatt env --secrets"
@@ -109,6 +117,7 @@ class Guard:
             return False
         return True
 
-    def _has_token(self, authorization: str) -> bool:
-        given = authorization.removeprefix(SCHEME)
-        return given != authorization and hmac.compare_digest(given.encode(), self._token)
+
+def _has_token(authorization: str, token: bytes) -> bool:
+    given = authorization.removeprefix(SCHEME)
+    return given != authorization and hmac.compare_digest(given.encode(), token)

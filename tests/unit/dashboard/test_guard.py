@@ -11,13 +11,14 @@ from pywatt.config.model import DashboardConfig
 from pywatt_services.dashboard.guard import Guard
 
 TOKEN = "a-token-of-24-characters"
+INGEST_TOKEN = "the-token-of-services"
 PORT = 4000
 HEADERS = {"Host": f"127.0.0.1:{PORT}", "Authorization": f"Bearer {TOKEN}"}
 
 
 def application(**config: Any) -> Quart:
     app = Quart(__name__)
-    Guard(DashboardConfig(token=TOKEN, **config), PORT).protect(app)
+    Guard(DashboardConfig(token=TOKEN, **config), PORT, INGEST_TOKEN).protect(app)
 
     @app.get("/")
     async def page() -> str:
@@ -76,6 +77,14 @@ async def test_requests_are_admitted_by_token_host_and_origin(changes: dict[str,
     assert await status("/api/v1/thing", {**HEADERS, **changes}, "POST") == expected
 
 
+async def test_the_token_of_services_opens_nothing_else() -> None:
+    ingest = {**HEADERS, "Authorization": f"Bearer {INGEST_TOKEN}"}
+    assert await status("/api/v1/thing", ingest) == 401
+    assert await status("/v1/traces", ingest, "POST") == 404  # admitted; this application has no such route
+    assert await status("/v1/traces", HEADERS, "POST") == 401
+    assert await status("/v1/traces", ingest, "POST", read_only=True) == 404
+
+
 async def test_the_page_has_only_its_own_host_names() -> None:
     assert await status("/", {"Host": "evil.example"}) == 421
 
@@ -102,7 +111,7 @@ async def test_an_unknown_path_of_the_api_is_refused_first() -> None:
 
 @pytest.mark.parametrize("host", ["", "[::1", ":4000", "user@evil.example", "127.0.0.1@evil.example", "0x7f.1", "a b"])
 def test_a_malformed_host_is_none(host: str) -> None:
-    guard = Guard(DashboardConfig(token=TOKEN), PORT)
+    guard = Guard(DashboardConfig(token=TOKEN), PORT, INGEST_TOKEN)
     refusal = guard.refusal("GET", "/", {"Host": host}, {})
     assert refusal is not None
     assert refusal.status == 421

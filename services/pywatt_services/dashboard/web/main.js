@@ -4,14 +4,20 @@ import { h, html, render, useEffect, useState } from "./vendor/htm-preact-3.1.1.
 import { follow, get, hasToken, useToken, whenRefused } from "./api.js";
 import { Messages } from "./parts/messages.js";
 import { KeyHelp } from "./parts/key_help.js";
+import { ConfigView } from "./views/config.js";
 import { KafkaView } from "./views/kafka.js";
 import { LogsView } from "./views/logs.js";
+import { MetricsView } from "./views/metrics.js";
 import { ServicesView } from "./views/services.js";
+import { TracesView } from "./views/traces.js";
 
 const VIEWS = [
   { path: "services", name: "Services", View: ServicesView, icon: "M3 4h14v5H3zM3 11h14v5H3zM6 6.5h.01M6 13.5h.01" },
   { path: "logs", name: "Logs", View: LogsView, icon: "M3 5h14M3 10h14M3 15h9" },
+  { path: "traces", name: "Traces", View: TracesView, icon: "M3 5h8M7 10h9M11 15h6" },
   { path: "kafka", name: "Kafka", View: KafkaView, icon: "M8 10a2 2 0 1 1-4 0 2 2 0 0 1 4 0M16 5a2 2 0 1 1-4 0 2 2 0 0 1 4 0M16 15a2 2 0 1 1-4 0 2 2 0 0 1 4 0M7.8 9 12.2 6M7.8 11l4.4 3" },
+  { path: "metrics", name: "Metrics", View: MetricsView, icon: "M3 16h14M5 13V9M9 13V4M13 13V7M17 13v-3" },
+  { path: "config", name: "Config", View: ConfigView, icon: "M3 6h8M15 6h2M13 4v4M3 14h2M9 14h8M7 12v4" },
 ];
 
 function place() {
