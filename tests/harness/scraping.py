@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -26,6 +27,14 @@ def scrape(url: str) -> Values:
             assert key not in values, f"twice on one page: {key}"
             values[key] = sample.value
     assert len({line for line in text.splitlines() if line.startswith("# TYPE")}) == text.count("# TYPE")
+    return values
+
+
+def scrape_until(url: str, fits: Callable[[Values], bool]) -> Values:
+    """Return the first page that fits."""
+    end = time.monotonic() + PATIENCE
+    while not fits(values := scrape(url)):
+        assert time.monotonic() < end, values
     return values
 
 

@@ -6,14 +6,12 @@ import os
 import signal
 import socket
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness.app import PATIENCE, run_pywatt, write_files
+from harness.app import run_pywatt, write_files
 from harness.apps import Files
-from harness.scraping import Scraper, Values, scrape, total
+from harness.scraping import Scraper, Values, scrape_until, total
 
 RECORDS = 40
 REFUSED = 5
@@ -87,14 +85,6 @@ def app_files(broker: str, topic: str, port: int) -> Files:
     }
 
 
-def wait(url: str, fits: Callable[[Values], bool]) -> Values:
-    """Return the first page that fits."""
-    end = time.monotonic() + PATIENCE
-    while not fits(values := scrape(url)):
-        assert time.monotonic() < end, values
-    return values
-
-
 def test_the_page_has_it_all_and_a_killed_worker_takes_nothing_away(broker: str, topic: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
@@ -109,11 +99,13 @@ def test_the_page_has_it_all_and_a_killed_worker_takes_nothing_away(broker: str,
                     f"/topics/{topic}?ack=1", content=body, headers={"x-plt-kafka-hooks-key": str(number)}
                 )
                 assert answer.status_code in (200, 202, 204), answer.text
-            wait(url, lambda page: hooks(page, topic, "200") >= RECORDS - REFUSED and dead(page, topic) >= REFUSED)
+            scrape_until(
+                url, lambda page: hooks(page, topic, "200") >= RECORDS - REFUSED and dead(page, topic) >= REFUSED
+            )
             seen = len(app.lines)
             os.kill(app.worker_pid("kafka-hooks"), signal.SIGKILL)
             app.wait_for_text("started worker", after=seen)
-            values = wait(
+            values = scrape_until(
                 url,
                 lambda page: (
                     ("kafka_consumer_group_lag_records" in {name for name, _ in page})
@@ -127,7 +119,8 @@ def test_the_page_has_it_all_and_a_killed_worker_takes_nothing_away(broker: str,
         assert total(values, "program_jobs_total", service="program", kind="big") == 3
         assert total(values, "pywatt_scrape_up", service="program") == 1
         calls = total(values, "pywatt_mesh_requests_total", caller="kafka-hooks", callee="api")
-        assert calls == total(values, "pywatt_http_requests_total", service="api", method="POST") >= RECORDS
+        # The killed worker may not have had the answers to its last calls.
+        assert RECORDS <= calls <= total(values, "pywatt_http_requests_total", service="api", method="POST")
         assert total(values, "pywatt_gateway_requests_total", route="kafka-hooks", method="POST") == RECORDS
         assert total(values, "pywatt_service_ready_workers", service="kafka-hooks") == 2
         assert app.stop() == 0
