@@ -100,7 +100,7 @@ def listener(request: pytest.FixtureRequest, folder: Path) -> Iterator[socket.so
 
 def address_of(listener: socket.socket) -> Address:
     name = listener.getsockname()
-    return UnixAddress(name) if isinstance(name, str) else TcpAddress(*name[:2], tls=False)
+    return UnixAddress(name) if isinstance(name, str) else TcpAddress(name[0], name[1], tls=False)
 
 
 @pytest.mark.parametrize(
