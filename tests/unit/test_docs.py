@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import pywatt_schemas
-from pywatt.config import load
+from pywatt.config.pipeline import load
 from pywatt_schemas import LATER, SUPPORT
 from pywatt_services.kafka_hooks.webhooks.signature import Signer, read_key
 

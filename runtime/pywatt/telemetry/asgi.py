@@ -39,17 +39,18 @@ def traced(app: Application, tracing: Tracing) -> Application:
             return app(scope, receive, send)
         fields = scope["headers"]
         parent = dict(fields).get(TRACEPARENT)
-        trace_id: bytes | int = 0
+        trace_id = 0
         if parent is None:
-            trace_id = begin()
-            if trace_id.__class__ is bytes:
-                enter_request([*fields, (TRACEPARENT, trace_id)])
+            begun = begin()
+            if isinstance(begun, bytes):
+                enter_request([*fields, (TRACEPARENT, begun)])
                 return app(scope, receive, send)
+            trace_id = begun
         elif follows_parent and parent[53:] in NOT_SAMPLED and len(parent) == PARENT_LENGTH:
             return app(scope, receive, send)  # its headers say so
         if skips is not None and skips(scope.get("method", "GET"), scope["path"]):
             return app(scope, receive, send)
-        return _serve_sampled(app, tracing, int(trace_id), scope, receive, send)
+        return _serve_sampled(app, tracing, trace_id, scope, receive, send)
 
     return serve
 

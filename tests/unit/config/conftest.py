@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import pywatt_schemas
-from pywatt.config import RuntimeConfig, load
+from pywatt.config.model import RuntimeConfig
+from pywatt.config.pipeline import load
 from pywatt.errors import ConfigError, Problem
 from pywatt.service_type import Configured, OptionsError, Placement, ServiceContext, ServiceType
 

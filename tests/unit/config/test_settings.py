@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.config import LogLevel, RestartConfig, RestartPolicy, ServerConfig, ShutdownConfig
+from pywatt.config.model import LogLevel, RestartConfig, RestartPolicy, ServerConfig, ShutdownConfig
 
 API = {"id": "api", "path": "api"}
 FILES = {"api/app.py": "", "b/app.py": "", "gateway/watt.json": {"type": "gateway"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pywatt.config import LogLevel
+from pywatt.config.model import LogLevel
 
 ROOT = """{
   "$schema": "https://schemas.platformatic.dev/@platformatic/runtime/3.0.0.json",

@@ -57,7 +57,7 @@ def _are_in_files(
     services: Sequence[str], directory: Path | None, config: Path | None, env_file: Path | None
 ) -> bool | None:
     """Return whether the files of an app have these services, none of them disabled; None: they cannot be loaded."""
-    from pywatt.config import load
+    from pywatt.config.pipeline import load
 
     overrides = Overrides(services=tuple(services))
     try:
@@ -93,7 +93,7 @@ def _has_app(config: Path | None) -> bool:
 
 def _is_service(word: str, config: Path | None, env_file: Path | None) -> bool:
     """Return whether the app of the working directory has such a service; False if its files cannot be loaded."""
-    from pywatt.config import load
+    from pywatt.config.pipeline import load
 
     try:
         app = load(None, cwd=Path.cwd(), environ=os.environ, config=config, env_file=env_file)

@@ -118,7 +118,7 @@ def _run(
     # The forkserver imports what every worker needs while the config is loaded here, on the other core.
     forkserver = Forkserver()
     try:
-        from pywatt.config import load
+        from pywatt.config.pipeline import load
 
         load_config = partial(
             load,

@@ -13,10 +13,10 @@ import click
 
 from pywatt.cli.output.table import json_option, print_json
 from pywatt.cli.project.create_questions import ask_for_services, confirm_overwriting, confirm_writing
-from pywatt.config import load
 from pywatt.config.discovery import config_files, find_app, is_root
 from pywatt.config.files.document import Document, read_document
 from pywatt.config.files.reading import absolute
+from pywatt.config.pipeline import load
 from pywatt.errors import CreateRefused
 from pywatt.scaffold.app_plan import plan_grown_app, plan_new_app
 from pywatt.scaffold.catalogue import KINDS, NewService, is_installed, parse_new_service

@@ -27,7 +27,7 @@ def exec_(service: str, command: tuple[str, ...]) -> int:
 
     While the app runs, the command also gets the addresses of the other services (PLT_<ID>_URL).
     """
-    from pywatt.config import load
+    from pywatt.config.pipeline import load
 
     command = command[1:] if command[0] == "--" else command
     if not command:

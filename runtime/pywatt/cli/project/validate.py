@@ -10,7 +10,7 @@ import click
 
 from pywatt.cli.arguments.config_options import config_option, env_file_option
 from pywatt.cli.output.table import counted, json_option, print_json
-from pywatt.config import load
+from pywatt.config.pipeline import load
 from pywatt.errors import ConfigError
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.config import load
+from pywatt.config.pipeline import load
 from pywatt.errors import ConfigError, Problem
 
 HOOKS = {
