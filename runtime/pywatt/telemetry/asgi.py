@@ -14,10 +14,11 @@ from pywatt.telemetry.http_attributes import (
     method_attributes,
     span_name,
 )
+from pywatt.telemetry.otel.server_spans import SkippedRequest, enter_served, leave_served
 from pywatt.telemetry.sampling import root_traces
-from pywatt.telemetry.sdk import SdkSpans
+from pywatt.telemetry.sdk import SdkSpan, SdkSpans
 from pywatt.telemetry.trace_context import NOT_SAMPLED, PARENT_LENGTH, TRACEPARENT, enter_request
-from pywatt.telemetry.tracing import Span, Tracing
+from pywatt.telemetry.tracing import Tracing
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -49,10 +50,18 @@ def traced(app: Application, tracing: Tracing) -> Application:
         elif follows_parent and parent[53:] in NOT_SAMPLED and len(parent) == PARENT_LENGTH:
             return app(scope, receive, send)  # its headers say so
         if skips is not None and skips(scope.get("method", "GET"), scope["path"]):
-            return app(scope, receive, send)
+            return _serve_skipped(app, scope, receive, send)
         return _serve_sampled(app, tracing, trace_id, scope, receive, send)
 
     return serve
+
+
+async def _serve_skipped(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+    served = enter_served(SkippedRequest())
+    try:
+        await app(scope, receive, send)
+    finally:
+        leave_served(served)
 
 
 async def _serve_sampled(
@@ -63,23 +72,26 @@ async def _serve_sampled(
     method = scope.get("method", "GET")
     span = spans.server(span_name(method), scope["headers"], _attributes(scope, method), trace_id)
     token = otel_context.attach(span.as_current())
+    served = enter_served(span)
     response = _Response(span, scope, method, send)
     try:
         await app(scope, receive, response.send)
     except BaseException as error:
-        span.record(error)
-        span.fail(type(error).__qualname__)
+        response.failed(error)
         raise
     finally:
-        response.ended()
+        response.name()
+        span.end()
+        leave_served(served)
         otel_context.detach(token)
 
 
 class _Response:
-    """Notes the response's status, and ends the span with it."""
+    """Notes the response's status and its end."""
 
-    def __init__(self, span: Span, scope: Scope, method: str, send: Send) -> None:
+    def __init__(self, span: SdkSpan, scope: Scope, method: str, send: Send) -> None:
         self._span, self._scope, self._method, self._send = span, scope, method, send
+        self._started = False
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
@@ -90,21 +102,29 @@ class _Response:
         elif kind == "websocket.http.response.start":
             self._note(message["status"])
         if kind == "http.response.body" and not message.get("more_body"):
-            self.ended()  # before the last bytes, so that the caller's span does not end earlier
+            self.name()
+            self._span.finish()  # before the last bytes, so that the caller's span does not end earlier
         await self._send(message)
 
+    def failed(self, error: BaseException) -> None:
+        """Note an error of the application."""
+        if not self._started and self._scope["type"] == "http" and isinstance(error, Exception):
+            self._note(500)  # the server's own response
+        self._span.record(error)
+        self._span.fail(type(error).__qualname__)
+
+    def name(self) -> None:
+        """Name the span by the route, which frameworks put into the scope, unless an instrumentation has."""
+        route = getattr(self._scope.get("route"), "path", None)
+        if isinstance(route, str) and not self._span.has("http.route"):
+            self._span.rename(span_name(self._method, route))
+            self._span.set({"http.route": route})
+
     def _note(self, status: int) -> None:
+        self._started = True
         self._span.set({"http.response.status_code": status})
         if is_server_error(status):
             self._span.fail(str(status))
-
-    def ended(self) -> None:
-        """Name the span by the route, which frameworks put into the scope, and end it."""
-        route = getattr(self._scope.get("route"), "path", None)
-        if isinstance(route, str):
-            self._span.rename(span_name(self._method, route))
-            self._span.set({"http.route": route})
-        self._span.end()
 
 
 def _attributes(scope: Scope, method: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export import (
 )
 
 from pywatt.errors import MissingExtra, PywattError
-from pywatt.telemetry.otlp_encoding import use_encoder
+from pywatt.telemetry.otel.otlp_encoding import use_encoder
 from pywatt.telemetry.settings import DEFAULT_FILE, ExporterConfig
 
 KEPT = 2048

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from time import time_ns
 from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import (
     Link,
@@ -22,13 +22,15 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
     TraceState,
+    get_current_span,
     set_span_in_context,
 )
 
 from pywatt.telemetry.exporters import span_processor
 from pywatt.telemetry.http_attributes import hidden_path, host_and_port, method_attributes, span_name
+from pywatt.telemetry.otel.runtime_context import install
+from pywatt.telemetry.otel.server_spans import WorkerTracerProvider
 from pywatt.telemetry.outgoing import OutgoingCall, RecordedCall, passing_call, record_calls
-from pywatt.telemetry.runtime_context import install
 from pywatt.telemetry.sampling import head_sampler
 from pywatt.telemetry.settings import TelemetryConfig, exporters_for, service_name
 from pywatt.telemetry.trace_context import Fields, TraceContext
@@ -81,12 +83,17 @@ class WorkerResource(Resource):  # type: ignore[misc]
 class SdkSpan:
     """A span of OpenTelemetry's."""
 
-    __slots__ = ("otel", "parent")
+    __slots__ = ("failed", "finished", "joined", "otel", "parent")
 
     def __init__(self, otel: Any, parent: Any = None) -> None:
         self.otel = otel
         self.parent = parent
         """The context that it began in; None: the then current one."""
+        self.joined = False
+        """True if an instrumentation uses it too: see `pywatt.telemetry.otel.server_spans`."""
+        self.failed = False
+        self.finished: int | None = None
+        """The time at which the request was over, in nanoseconds, if that was before the span's end is known."""
 
     @property
     def context(self) -> TraceContext:
@@ -99,12 +106,17 @@ class SdkSpan:
         """Add attributes."""
         self.otel.set_attributes(attributes)
 
+    def has(self, attribute: str) -> bool:
+        """Return whether it has an attribute."""
+        return attribute in (getattr(self.otel, "attributes", None) or ())
+
     def rename(self, name: str) -> None:
         """Give it another name."""
         self.otel.update_name(name)
 
     def fail(self, error_type: str, description: str = "") -> None:
         """Set the status to error."""
+        self.failed = True
         self.otel.set_attribute("error.type", error_type)
         self.otel.set_status(Status(StatusCode.ERROR, description or None))
 
@@ -116,17 +128,43 @@ class SdkSpan:
         """Return the context in which this span is the current one, with the baggage that came with the request."""
         return set_span_in_context(self.otel, self.parent)
 
+    def finish(self) -> None:
+        """Note that the response is complete, and end the span unless more is to be said about it.
+
+        An instrumentation that uses it describes it first; a failed application raises its error afterwards.
+        """
+        self.finished = time_ns()
+        if not self.joined and not self.failed:
+            self.end()
+
+    def join(self, asked: Any) -> Any:
+        """Return OpenTelemetry's object to an instrumentation that asks for a SERVER span below another."""
+        if not self.otel.is_recording():
+            return None
+        parent = get_current_span(self.parent).get_span_context()
+        if asked.span_id not in (self.otel.get_span_context().span_id, parent.span_id):
+            return None
+        self.joined = True
+        self.otel.end = self._described
+        return self.otel
+
+    def _described(self, end_time: int | None = None) -> None:
+        """End the span for an instrumentation that uses it: not before its response is complete."""
+        if self.finished is not None and not self.failed:
+            self.end()
+
     def end(self) -> None:
         """End it; further calls have no effect."""
-        if self.otel.is_recording():
-            self.otel.end()
+        otel, self.otel = self.otel, NonRecordingSpan(self.otel.get_span_context())
+        if otel.is_recording():
+            type(otel).end(otel, self.finished)
 
 
 class SdkSpans:
     """Makes spans with one tracer."""
 
-    def __init__(self, provider: Any) -> None:
-        self._tracer = provider.get_tracer(SCOPE)
+    def __init__(self, provider: WorkerTracerProvider) -> None:
+        self._tracer = provider.own_tracer(SCOPE)
 
     def server(self, name: str, fields: Fields, attributes: Attributes, trace_id: int = 0) -> SdkSpan:
         """Begin a span of kind SERVER."""
@@ -230,7 +268,7 @@ def start(
     resource = Resource.create(attributes)
     # What the user's variables say wins.
     resource = WorkerResource.of(Resource.create(attributes).merge(OTELResourceDetector().detect()))
-    provider = TracerProvider(resource=resource, id_generator=Ids(), shutdown_on_exit=False)
+    provider = WorkerTracerProvider(resource=resource, id_generator=Ids(), shutdown_on_exit=False)
     for exporter in exporters_for(config, environ):
         provider.add_span_processor(span_processor(exporter))
     trace.set_tracer_provider(provider)

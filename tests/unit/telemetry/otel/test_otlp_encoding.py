@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from pywatt.telemetry.exporters import MemoryExporter, memory
-from pywatt.telemetry.otlp_encoding import SpanEncoder
+from pywatt.telemetry.otel.otlp_encoding import SpanEncoder
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 VALUES = TEXT | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.lists(st.integers(0, 9), max_size=3)

@@ -1,0 +1,1 @@
+"""Parts of OpenTelemetry's SDK that a worker replaces by its own."""
