@@ -34,6 +34,7 @@ _COMMANDS = {
     "stack": ("pywatt.cli.inspection.stack", "Show what the workers of a service are doing."),
     "start": ("pywatt.cli.lifecycle.start", "Start the app for production."),
     "stop": ("pywatt.cli.lifecycle.stop", "Stop a running app."),
+    "top": ("pywatt.cli.top.command", "Show rates, latency, lag, memory, CPU and errors of the services, live."),
     "validate": ("pywatt.cli.project.validate", "Check the app's config files without starting anything."),
 }
 _ALIASES = {"add": "create", "applications": "services", "init": "create"}

@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -56,6 +56,28 @@ class ControlClient:
         rows: list[dict[str, Any]] = self.get("services", timeout=timeout, **query)["services"]
         return rows
 
+    def lines(self, *path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """Yield the objects of an answer in NDJSON as they come, without a limit of time.
+
+        Raises ControlError, or the error that the app met.
+        """
+        connection = _UnixConnection(self._path, None)
+        try:
+            connection.request("GET", f"{_target(path)}?{urlencode(query)}")
+            response = connection.getresponse()
+            if response.status != _OK:
+                raise from_json(json.loads(response.read()).get("error", {}))
+            for line in response:
+                yield json.loads(line)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ControlError(f"{self._who} did not answer to the end", hint="see: pywatt logs") from error
+        finally:
+            connection.close()
+
+    @property
+    def _who(self) -> str:
+        return f'the app "{self.runtime.name}" (pid {self.runtime.pid})'
+
     def _call(
         self,
         method: str,
@@ -64,9 +86,9 @@ class ControlClient:
         body: Mapping[str, Any] | None,
         timeout: float | None,
     ) -> Any:
-        target = "/".join([API, *(quote(part, safe="") for part in path)]) + (f"?{urlencode(query)}" if query else "")
+        target = _target(path) + (f"?{urlencode(query)}" if query else "")
         connection = _UnixConnection(self._path, timeout)
-        who = f'the app "{self.runtime.name}" (pid {self.runtime.pid})'
+        who = self._who
         try:
             connection.request(
                 method,
@@ -92,3 +114,7 @@ class ControlClient:
         if response.status != _OK:
             raise from_json(document.get("error", {}))
         return document
+
+
+def _target(path: Sequence[str]) -> str:
+    return "/".join([API, *(quote(part, safe="") for part in path)])

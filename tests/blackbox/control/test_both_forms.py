@@ -42,6 +42,7 @@ SHOWN = {
     "completion": Seen(("completion", "bash"), "_PYWATT_COMPLETE", json=False),
     "config": Seen(("config",), '"entrypoint": "gateway"'),
     "create": Seen(("create", "--yes", "--name", "made", "-s", "api=python:asgi"), "watt.json"),
+    "dashboard": Seen(("dashboard", "--no-open"), "http://127.0.0.1:"),
     "env": Seen(("env", "api"), "COLOUR=blue"),
     "exec": Seen(("exec", "api", "--", "sh", "-c", "echo is $COLOUR"), "is blue", json=False),
     "inject": Seen(("inject", "api", "-p", "/x"), '"path": "/x"'),
@@ -54,6 +55,7 @@ SHOWN = {
     "schema": Seen(("schema",), '"entrypoint"'),
     "services": Seen(("services",), "gateway *", f"{GREEN}ready"),
     "stack": Seen(("stack", "api"), "worker 0 (pid"),
+    "top": Seen(("top", "--once", "--interval", "0.1"), "gateway *", f"{GREEN}ready"),
     "validate": Seen(("validate",), "is valid: 2 services"),
 }
 TESTED_IN_OTHER_FILES = {
@@ -74,7 +76,7 @@ TESTED_IN_OTHER_FILES = {
     "kafka dlq purge": "test_kafka_both_forms",
 }
 """Commands with their own tests of both forms."""
-ASK_AN_APP = ["config", "env", "inject", "reload", "restart", "scale", "services", "stack", "stop"]
+ASK_AN_APP = ["config", "env", "inject", "reload", "restart", "scale", "services", "stack", "stop", "top"]
 
 
 def leaves(each: click.Command, *names: str) -> Iterator[str]:
