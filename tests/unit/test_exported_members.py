@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-PUBLIC_PACKAGES = ["pywatt", "pywatt_kafka", "pywatt_schemas", "pywatt_services"]
+PUBLIC_PACKAGES = ["pywatt", "pywatt_kafka", "pywatt_kafka.tracing", "pywatt_schemas", "pywatt_services"]
 
 
 def exported(package: types.ModuleType) -> list[str]:

@@ -141,7 +141,7 @@ class GroupReader:
             membership = Membership(**member)
         elif member:
             raise TypeError(f"{', '.join(member)}: given beside membership")
-        self._brokers = brokers_from(bootstrap_brokers, os.environ)
+        self.brokers = brokers_from(bootstrap_brokers, os.environ)
         self._request_timeout = request_timeout
         self._listener = listener
         self._assignment: frozenset[TopicPartition] = frozenset()
@@ -163,11 +163,11 @@ class GroupReader:
             out_of_range=self._out_of_range.add,
             options=options or {},
         )
-        self._group_id = membership.group
+        self._group_id, self.client_id = membership.group, settings.client_id
         self._engine: EngineName = engine
         self._connection = ClusterConnection(
-            group_factory(engine, self._brokers, settings, security_from(security, os.environ)),
-            name=f"consumer group {membership.group} of {','.join(self._brokers)}",
+            group_factory(engine, self.brokers, settings, security_from(security, os.environ)),
+            name=f"consumer group {membership.group} of {','.join(self.brokers)}",
             replace_after=REPLACE_AFTER,
             rejoins=membership.instance_id is not None,
             on_status=on_status,

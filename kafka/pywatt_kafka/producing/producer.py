@@ -89,8 +89,8 @@ class Producer(Generic[K, V]):
         second producer with the same id fences the first. `transaction_timeout`: seconds after which the brokers abort
         a transaction. `options`: librdkafka's options, for engine="rdkafka". Raises KafkaError.
         """
-        brokers = brokers_from(bootstrap_brokers, os.environ)
-        client_id = client_id_from(client_id, os.environ)
+        self.brokers = brokers = brokers_from(bootstrap_brokers, os.environ)
+        self.client_id = client_id = client_id_from(client_id, os.environ)
         self._engine: EngineName = engine
         self._maker = RecordMaker(serializers or bytes_serializers)
         self._lifecycle = Lifecycle(f"producer {client_id}")

@@ -1,1 +1,7 @@
-"""Tracing of Kafka: the names of attributes by OpenTelemetry's conventions for messaging."""
+"""Tracing of Kafka clients by OpenTelemetry; importing it needs none of OpenTelemetry's packages."""
+
+from __future__ import annotations
+
+from pywatt_kafka.tracing.instrumentation import KafkaInstrumentation, processing
+
+__all__ = ["KafkaInstrumentation", "processing"]

@@ -16,6 +16,7 @@ GROUP, CLIENT_ID = "messaging.consumer.group.name", "messaging.client.id"
 BATCH = "messaging.batch.message_count"
 OFFSET, KEY, TOMBSTONE = "kafka.offset", "kafka.message.key", "kafka.message.tombstone"
 CLUSTER = "kafka.cluster.id"
+SERVER_ADDRESS, SERVER_PORT, ERROR_TYPE = "server.address", "server.port", "error.type"
 
 OLDER_NAMES: Mapping[str, str] = {
     SYSTEM: "messaging.system",

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 HEAVY = {"aiokafka", "asgiref", "confluent_kafka", "flask", "hypercorn", "jsonschema", "quart", "uvicorn", "watchfiles"}
-HEAVY |= {"fastavro", "google", "msgspec", "pydantic", "pytest"}
+HEAVY |= {"fastavro", "google", "msgspec", "opentelemetry", "pydantic", "pytest"}
 GROUP = "pywatt.service_types"
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -36,7 +36,16 @@ def test_service_type_is_light_and_named_as_registered(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["pywatt", "pywatt.service_type", "pywatt.cli", "pywatt_schemas", "pywatt_kafka", "pywatt_kafka.testing"]
+    "module",
+    [
+        "pywatt",
+        "pywatt.service_type",
+        "pywatt.cli",
+        "pywatt_schemas",
+        "pywatt_kafka",
+        "pywatt_kafka.testing",
+        "pywatt_kafka.tracing",
+    ],
 )
 def test_module_on_the_way_to_the_first_worker_is_light(module: str) -> None:
     assert loaded_after(f"import {module}") & HEAVY == set()
