@@ -51,7 +51,8 @@ class Observed:
             if metric.name == name
             for point in metric.data.data_points
         ]
-        return sum(point.count if hasattr(point, "count") else point.value for point in points)
+        total: float = sum(point.count if hasattr(point, "count") else point.value for point in points)
+        return total
 
 
 @pytest.fixture
