@@ -81,6 +81,14 @@ def catches(pid: int, number: int) -> bool:
     return bool(int(_status(pid, "SigCgt") or "0", 16) >> (number - 1) & 1)
 
 
+def program(pid: int) -> Path:
+    """Return the file that a process runs; blank: it has ended, or belongs to another user."""
+    try:
+        return Path(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return Path()
+
+
 def limit(pid: int, name: str) -> str:
     """Return the soft value of a resource limit, such as `Max file locks`; blank: not to be read."""
     for line in _text(f"/proc/{pid}/limits").splitlines():

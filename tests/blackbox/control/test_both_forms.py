@@ -62,6 +62,7 @@ TESTED_IN_OTHER_FILES = {
     "dev": "test_dev_in_a_terminal, test_dev_piped",
     "start": "test_start_in_a_terminal, test_start_piped",
     "stop": "test_start_in_a_terminal, test_start_piped",
+    "profile": "test_profile",
     "kafka start": "test_kafka_both_forms",
     "kafka topics": "test_kafka_both_forms",
     "kafka produce": "test_kafka_both_forms",

@@ -1,0 +1,1 @@
+"""`pywatt profile`: where a worker spends its time."""
