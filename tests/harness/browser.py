@@ -57,4 +57,4 @@ def open_page(chromium: Any, url: str, view: str = "", **context: Any) -> Iterat
     page.wrong = wrong
     yield page
     options.close()
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)

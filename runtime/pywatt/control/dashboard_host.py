@@ -15,6 +15,7 @@ from quart import Quart
 
 from pywatt.channel.messages import Answer
 from pywatt.config.model import DashboardConfig
+from pywatt.control.api import Collect
 from pywatt.control.dashboard_address import dashboard_url
 from pywatt.control.error_json import to_json
 from pywatt.control.options import ControlOptions
@@ -41,6 +42,8 @@ class DashboardSource:
     """Has the supervisor run a command."""
     api: Callable[[], Quart]
     """Makes an application with the routes of the control API."""
+    collect: Collect
+    """Returns whether the app's workers count, and the metrics, of one service or all, as JSON values."""
     mesh: Callable[[], MeshClient]
     """Returns the client for calls to services."""
     env: Mapping[str, str]
@@ -62,9 +65,12 @@ class DashboardModule(Protocol):
 class DashboardHost:
     """Starts the dashboard with the worker, or when `pywatt dashboard` asks for it."""
 
-    def __init__(self, options: ControlOptions, context: WorkerContext, make_api: Callable[[], Quart]) -> None:
+    def __init__(
+        self, options: ControlOptions, context: WorkerContext, make_api: Callable[[], Quart], collect: Collect
+    ) -> None:
         self._run = options.dashboard
         self._make_api = make_api
+        self._collect = collect
         self._context = context
         self._wanted = asyncio.Event()
         self._url = ""
@@ -111,6 +117,7 @@ class DashboardHost:
         source = DashboardSource(
             ask=context.ask,
             api=self._make_api,
+            collect=self._collect,
             mesh=lambda: context.mesh,
             env=context.env,
             app_name=context.app_name,

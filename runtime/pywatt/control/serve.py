@@ -41,7 +41,7 @@ async def serve(options: ControlOptions, context: ServiceContext) -> None:
         metrics = LazyMetrics(context.ask, options)
         make_api = partial(control_application, context.ask, metrics.collect, stopping=lambda: context.stopping)
         api = make_api()
-        dashboard = DashboardHost(options, context, make_api)
+        dashboard = DashboardHost(options, context, make_api, metrics.collect)
         add_dashboard_route(api, dashboard.open)
         app = cast(Application, api)
         lifespan = Lifespan(app)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, cast
 
 from pywatt.errors import NoHome
 from pywatt.logs.history import History, RingReader, RingWriter, history_of
+from pywatt_services.dashboard.graph.live_graph import live_graph
 from pywatt_services.dashboard.guard import Guard
-from pywatt_services.dashboard.live_services import LiveServices
+from pywatt_services.dashboard.live_services import live_services
 from pywatt_services.dashboard.routes import app_routes
 from pywatt_services.dashboard.traces.routes import trace_routes
 from pywatt_services.dashboard.traces.store import TraceStore
@@ -34,10 +35,10 @@ async def open_dashboard(source: DashboardSource) -> AsyncIterator[Application]:
     app = source.api()
     Guard(source.config, source.port, source.ingest_token).protect(app)
     async with asyncio.TaskGroup() as tasks:
-        services = LiveServices(source.ask)
-        running = [tasks.create_task(services.run())]
-        app.register_blueprint(app_routes(source, services))
         store = TraceStore()
+        services, graph = live_services(source.ask), live_graph(source.ask, source.collect, store)
+        running = [tasks.create_task(state.run()) for state in (services, graph)]
+        app.register_blueprint(app_routes(source, services, graph))
         ring = await open_ring(source, store)
         app.register_blueprint(trace_routes(store, ring))
         if importlib.util.find_spec("aiokafka") is not None:

@@ -2,6 +2,7 @@
 
 GET  /api/v1/dashboard            the app, and what this dashboard may do
 GET  /api/v1/services/events      server-sent events: `services`, at once and about every second
+GET  /api/v1/graph/events         server-sent events: `graph`, at once and about every two seconds
 GET  /api/v1/logs/batches         server-sent events: `logs`, for the parameters of /api/v1/logs
 """
 
@@ -24,10 +25,10 @@ from pywatt_services.dashboard.log_batches import BATCH_LINES, log_batches
 
 if TYPE_CHECKING:
     from pywatt.control.dashboard_host import DashboardSource
-    from pywatt_services.dashboard.live_services import LiveServices
+    from pywatt_services.dashboard.live_state import LiveState
 
 
-def app_routes(source: DashboardSource, services: LiveServices) -> Blueprint:
+def app_routes(source: DashboardSource, services: LiveState, graph: LiveState) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("dashboard", __name__)
 
@@ -43,6 +44,10 @@ def app_routes(source: DashboardSource, services: LiveServices) -> Blueprint:
     @routes.get("/api/v1/services/events")
     async def live() -> Response:
         return event_stream(services.watch())
+
+    @routes.get("/api/v1/graph/events")
+    async def live_graph() -> Response:
+        return event_stream(graph.watch())
 
     @routes.get("/api/v1/logs/batches")
     async def logs() -> Response | tuple[dict[str, Any], int]:

@@ -34,6 +34,7 @@ FILES: Mapping[str, Any] = {
 }
 VIEWS = {
     "services": "[data-service=api]",
+    "services?tab=graph": "[data-node='service:api']",
     "logs": ".virtual-row",
     "traces": ".empty, tbody tr",
     "kafka": "tbody tr",

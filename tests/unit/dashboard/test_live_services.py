@@ -9,7 +9,7 @@ from typing import Any
 
 from pywatt.channel.messages import Answer
 from pywatt_services.dashboard.event_stream import encode, encoded
-from pywatt_services.dashboard.live_services import LiveServices
+from pywatt_services.dashboard.live_services import live_services
 
 
 async def test_watchers_share_one_question_and_nobody_asks_for_nobody() -> None:
@@ -19,7 +19,7 @@ async def test_watchers_share_one_question_and_nobody_asks_for_nobody() -> None:
         asked.append({command: arguments})
         return Answer(0, {"services": [len(asked)]})
 
-    services = LiveServices(ask, pause=0)
+    services = live_services(ask, pause=0)
     running = asyncio.create_task(services.run())
     try:
         await asyncio.sleep(0)

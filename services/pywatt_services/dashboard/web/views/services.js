@@ -4,6 +4,7 @@ import { html, useMemo, useState } from "../vendor/htm-preact-3.1.1.js";
 import { bytes, duration, percent, plural } from "../parts/numbers.js";
 import { Sparkline } from "../parts/sparkline.js";
 import { ServiceAction } from "./service_actions.js";
+import { ServiceGraph } from "./service_graph.js";
 
 const KEPT = 60;
 const history = new Map();
@@ -48,7 +49,7 @@ function remember(app) {
   for (const id of history.keys()) if (!ids.has(id)) history.delete(id);
 }
 
-export function ServicesView({ about, app, connected }) {
+export function ServicesView({ about, app, connected, query }) {
   const [action, setAction] = useState(null);
   const [filter, setFilter] = useState("");
   const [opened, setOpened] = useState(new Set());
@@ -67,13 +68,18 @@ export function ServicesView({ about, app, connected }) {
     if (!next.delete(id)) next.add(id);
     setOpened(next);
   };
+  const graph = query.get("tab") === "graph";
   const act = about.readOnly ? null : (kind, service) => setAction({ kind, service });
   return html`
     <div class="title">
       <h1>Services</h1>
-      <label class="search"><span class="hidden">Filter services</span>
+      <div class="tabs" role="navigation" aria-label="Services">
+        <a href="#/services" aria-current=${graph ? undefined : "page"}>List</a>
+        <a href="#/services?tab=graph" aria-current=${graph ? "page" : undefined}>Graph</a>
+      </div>
+      ${!graph && html`<label class="search"><span class="hidden">Filter services</span>
         <input type="search" data-filter placeholder="Filter" value=${filter} onInput=${(event) => setFilter(event.target.value)} />
-      </label>
+      </label>`}
       ${act && html`<span class="tools">
         <button onClick=${() => act("reload")}>Reload …</button>
         <button onClick=${() => act("restart-all")}>Restart all …</button>
@@ -87,7 +93,9 @@ export function ServicesView({ about, app, connected }) {
       <div><dt>memory</dt><dd>${bytes(services.reduce((sum, each) => sum + memoryOf(each), 0))}</dd></div>
       <div><dt>CPU</dt><dd>${percent(services.reduce((sum, each) => sum + cpuOf(each), 0))}</dd></div>
     </dl>
-    ${shown.length
+    ${graph
+      ? html`<${ServiceGraph} />`
+      : shown.length
       ? html`<ul class="services" aria-label="Services">
           ${shown.map((each) => html`<${Service} key=${each.id} service=${each} open=${opened.has(each.id)} toggle=${toggle} act=${act} />`)}
         </ul>`
