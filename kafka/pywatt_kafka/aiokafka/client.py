@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 from pywatt_kafka.aiokafka.connect_errors import attempts_of, connect_errors, unreachable, watch_connecting
 from pywatt_kafka.aiokafka.errors import add_missing_errors, translated
@@ -19,6 +20,9 @@ from pywatt_kafka.errors import KafkaError, MissingDependency
 from pywatt_kafka.security.options import Security
 
 RETRY_BACKOFF = 100  # ms
+
+own_consumers: WeakSet[Any] = WeakSet()
+"""The consumers of aiokafka that belong to this library's clients, which are observed, not these."""
 
 
 def require_aiokafka() -> None:

@@ -11,7 +11,14 @@ from typing import Any
 
 import anyio
 
-from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, done, fetch_settings, refresh_metadata
+from pywatt_kafka.aiokafka.client import (
+    RETRY_BACKOFF,
+    bootstrap_errors,
+    done,
+    fetch_settings,
+    own_consumers,
+    refresh_metadata,
+)
 from pywatt_kafka.aiokafka.coordinator.embedded_group_workaround import delay_leader
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import AS_MESSAGES, native
@@ -72,6 +79,7 @@ class AiokafkaGroup:
             **fetch_settings(settings.fetching),
             **security,
         )
+        own_consumers.add(self._consumer)
         self._sockets = Sockets(self._consumer._client)
 
     async def open(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, refresh_metadata
+from pywatt_kafka.aiokafka.client import RETRY_BACKOFF, bootstrap_errors, own_consumers, refresh_metadata
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import batches_from
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer
@@ -58,6 +58,7 @@ class AiokafkaTailReader:
             enable_auto_commit=False,
             **security,
         )
+        own_consumers.add(self._consumer)
         self._sockets = Sockets(self._consumer._client)
 
     async def open(self) -> None:

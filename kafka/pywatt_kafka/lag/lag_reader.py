@@ -13,7 +13,7 @@ import anyio
 
 from pywatt_kafka.admin.connection import NoSuchRequest
 from pywatt_kafka.admin.groups import GroupOperations
-from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, require_aiokafka
+from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, own_consumers, require_aiokafka
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import native
 from pywatt_kafka.aiokafka.sockets import Sockets, close_consumer, complete_shielded
@@ -142,6 +142,7 @@ class LagReader:
             from aiokafka import AIOKafkaConsumer
 
             consumer: Any = AIOKafkaConsumer(**self._settings)
+            own_consumers.add(consumer)
             self._sockets = Sockets(consumer._client)
             self._consumer = consumer
             with bootstrap_errors(self._brokers):

@@ -234,7 +234,7 @@ class RdkafkaGroup:
         return served
 
     def _make(self, consumer_protocol: bool) -> None:
-        from confluent_kafka import Consumer
+        from confluent_kafka.cimpl import Consumer
 
         settings = consumer_settings(self._brokers, self._settings, self._security, consumer_protocol=consumer_protocol)
         acquire_token(settings)

@@ -160,7 +160,8 @@ class RdkafkaProducer:
         await self._reports.room.wait()
 
     def _make(self) -> None:
-        from confluent_kafka import KafkaException, Producer
+        from confluent_kafka import KafkaException
+        from confluent_kafka.cimpl import Producer
 
         self._native_error = KafkaException
         settings = producer_settings(self._brokers, self._settings, self._security)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pywatt_kafka.errors import MissingDependency
@@ -34,6 +36,8 @@ class KafkaInstrumentation:
         self._meter_provider = meter_provider
         self._create_spans = create_spans
         self._patches: Patches | None = None
+        self._native: Callable[[], None] | None = None
+        """Puts the classes of confluent-kafka back."""
 
     @property
     def enabled(self) -> bool:
@@ -59,15 +63,40 @@ class KafkaInstrumentation:
             naming_mode(os.environ), self._tracer_provider, self._meter_provider, create_spans=self._create_spans
         )
         self._patches = patches = Patches()
-        observe_library_clients(patches, telemetry)
         _active.append(telemetry)
+        try:
+            observe_library_clients(patches, telemetry)
+            self._observe_other_libraries(patches, telemetry)
+        except BaseException:
+            self.disable()
+            raise
 
     def disable(self) -> None:
         """Make no spans and metrics any more; those under way are ended. Does nothing if this one is not enabled."""
         patches, self._patches = self._patches, None
         if patches is not None:
             patches.undo()
+            forget, self._native = self._native, None
+            if forget is not None:
+                forget()
             _active.clear()
+
+    def _observe_other_libraries(self, patches: Patches, telemetry: Telemetry) -> None:
+        """Observe those that are installed."""
+        if find_spec("aiokafka") is not None:
+            from pywatt_kafka.tracing.aiokafka_clients import observe_aiokafka
+
+            observe_aiokafka(patches, telemetry)
+        if find_spec("confluent_kafka") is None:
+            return
+        from pywatt_kafka.tracing.confluent_clients import forget_confluent, observe_confluent
+
+        self._native = forget_confluent
+        observe_confluent(telemetry)
+        if find_spec("confluent_kafka.aio") is not None:  # not in older versions
+            from pywatt_kafka.tracing.confluent_aio import observe_confluent_aio
+
+            observe_confluent_aio(patches, telemetry)
 
     def instrument(self, **options: Any) -> None:
         """Do as `enable`, for what calls the instrumentors of OpenTelemetry. `options`: those of the constructor."""

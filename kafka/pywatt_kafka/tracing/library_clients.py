@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 from pywatt_kafka.consuming.commit_queue import CommitQueue
 from pywatt_kafka.consuming.group_reader import GroupReader
 from pywatt_kafka.consuming.stream import ConsumerStream
+from pywatt_kafka.consuming.without_group.tail_reader import TailReader
 from pywatt_kafka.producing.producer import Producer
 from pywatt_kafka.tracing.attributes import OFFSET, PARTITION
 from pywatt_kafka.tracing.batch import Batch
@@ -28,6 +30,7 @@ def observe_library_clients(patches: Patches, telemetry: Telemetry) -> None:
     patches.replace(Producer, "post", producing.post)
     consuming = _Consuming(telemetry)
     patches.replace(GroupReader, "fetch", consuming.fetch)
+    patches.replace(TailReader, "fetch", consuming.fetch)
     patches.replace(CommitQueue, "add", consuming.commit)
     patches.replace(ConsumerStream, "process", consuming.process)
     patches.replace(ConsumerStream, "on", consuming.on)
@@ -121,7 +124,7 @@ class _Consuming:
     def fetch(self, original: Method) -> Method:
         telemetry = self._telemetry
 
-        async def fetch(reader: GroupReader, **options: Any) -> Any:
+        async def fetch(reader: GroupReader | TailReader, **options: Any) -> Any:
             begun = time.time_ns()
             try:
                 batches = await original(reader, **options)
@@ -149,7 +152,7 @@ class _Consuming:
                     {PARTITION: str(place.partition), OFFSET: offset.offset},
                 )
                 done.add_done_callback(
-                    lambda ended: operation.end("cancelled" if ended.cancelled() else ended.exception())
+                    lambda ended: operation.end(asyncio.CancelledError() if ended.cancelled() else ended.exception())
                 )
             return done
 

@@ -39,6 +39,8 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
 METRIC_ATTRIBUTES = (SYSTEM, OPERATION, DESTINATION, GROUP, SERVER_ADDRESS, SERVER_PORT)
 
 Attributes = Mapping[str, Value]
+Error = BaseException | tuple[str, str]
+"""An error, or its type and text."""
 
 
 class Operation:
@@ -53,9 +55,7 @@ class Operation:
         self._begun = begun
         self._ended = False
 
-    def end(
-        self, error: BaseException | str | None = None, found: Attributes | None = None, *, sent: int = 0, read: int = 0
-    ) -> None:
+    def end(self, error: Error | None = None, found: Attributes | None = None, *, sent: int = 0, read: int = 0) -> None:
         """End it once, with an error or with what was found out; count the messages that were sent or read."""
         if self._ended:
             return
@@ -65,19 +65,25 @@ class Operation:
         if found and span.is_recording():
             span.set_attributes(named(found, telemetry.mode))
         if error is not None:
-            kind = error if isinstance(error, str) else type(error).__name__
+            kind, text = error if isinstance(error, tuple) else (type(error).__name__, str(error))
             counted[ERROR_TYPE] = kind
             span.set_attribute(ERROR_TYPE, kind)
-            span.set_status(Status(StatusCode.ERROR, None if isinstance(error, str) else str(error)))
+            span.set_status(Status(StatusCode.ERROR, text))
         span.end()
         telemetry.count(counted, (time.time_ns() - self._begun) / 1e9, sent, read)
 
-    def settle(self, outcome: Any) -> None:
-        """End the sending of a record with its position, or with the error that is its outcome."""
-        if isinstance(outcome, BaseException):
-            self.end(outcome, sent=1)
-        else:
-            self.end(found={PARTITION: str(outcome.partition), OFFSET: outcome.offset}, sent=1)
+    def settle(self, outcome: Any, count: int = 1, *, error: Error | None = None) -> None:
+        """End the sending of records with the position of the first, with an error, or with the error that is it."""
+        if error is not None or isinstance(outcome, BaseException):
+            self.end(error or outcome, sent=count)
+            return
+        partition, offset = getattr(outcome, "partition", None), getattr(outcome, "offset", None)
+        if callable(partition):
+            partition, offset = outcome.partition(), outcome.offset()
+        found: dict[str, Value] = {} if partition is None else {PARTITION: str(partition)}
+        if offset is not None and offset >= 0:  # unknown without acknowledgements
+            found[OFFSET] = offset
+        self.end(found=found, sent=count)
 
 
 class Telemetry:
@@ -133,6 +139,10 @@ class Telemetry:
         span.end()
         context = set_span_in_context(span)
         return with_context(pairs, context), link_to(context)
+
+    def send_built(self, topic: Any, count: int, client: Client) -> Operation:
+        """Begin `send <topic>` for records that are built already, whose headers stay as they are."""
+        return self.begin(("send", "send"), SpanKind.CLIENT, topic, client, {BATCH: count})
 
     def polled(self, records: Sequence[Received], client: Client, begun: int) -> None:
         """Make `poll <topic>` for the records that a call has returned; none for no records."""

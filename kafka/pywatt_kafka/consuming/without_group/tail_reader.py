@@ -47,14 +47,14 @@ class TailReader:
 
         `security` None: the variables KAFKA_SECURITY_PROTOCOL ... describe it. Raises KafkaError if it is unusable.
         """
-        self._brokers = brokers_from(bootstrap_brokers, os.environ)
+        self.brokers = brokers_from(bootstrap_brokers, os.environ)
         self._topics = tuple(topics)
-        name = client_id_from(client_id, os.environ)
+        self.client_id = client_id_from(client_id, os.environ)
         self._positions = Positions()
         settings = security_settings(security_from(security, os.environ))
         self._connection = ClusterConnection(
-            lambda: AiokafkaTailReader(self._brokers, self._topics, name, self._positions, settings),
-            name=f"reader of {', '.join(self._topics)} at {','.join(self._brokers)}",
+            lambda: AiokafkaTailReader(self.brokers, self._topics, self.client_id, self._positions, settings),
+            name=f"reader of {', '.join(self._topics)} at {','.join(self.brokers)}",
             replace_after=REPLACE_AFTER,
             on_status=on_status,
         )

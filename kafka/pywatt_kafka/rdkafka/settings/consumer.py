@@ -74,7 +74,7 @@ def is_incremental(settings: dict[str, Any]) -> bool:
 
 def check_group_options(brokers: Sequence[str], given: GroupSettings, security: Security) -> None:
     """Let librdkafka check the options of a member. Raises KafkaError."""
-    from confluent_kafka import Consumer
+    from confluent_kafka.cimpl import Consumer
 
     check(
         Consumer, consumer_settings(brokers, given, security, consumer_protocol=given.membership.protocol != "classic")

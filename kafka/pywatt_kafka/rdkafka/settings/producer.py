@@ -52,6 +52,6 @@ def producer_settings(brokers: Sequence[str], given: ProducerSettings, security:
 
 def check_producer_options(brokers: Sequence[str], given: ProducerSettings, security: Security) -> None:
     """Let librdkafka check the options of a producer. Raises KafkaError."""
-    from confluent_kafka import Producer
+    from confluent_kafka.cimpl import Producer
 
     check(Producer, producer_settings(brokers, given, security))
