@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from itertools import islice
 
 from pywatt.control.log_stream import KEEP_ALIVE_SECONDS, LogLine
 
 BATCH_SECONDS = 0.2
 BATCH_LINES = 400
 """Lines that one batch has at most: the newest. A page that followed 10,000 lines a second could show no more."""
+FLOOD_LINES = 100
+"""Lines that one batch has while lines are left out of each, for longer than FLOOD_BATCHES: more than can be read."""
+FLOOD_BATCHES = 5
 _TOKEN = re.compile(rb"#token=[\w.~%+-]+")
 
 
 async def log_batches(
     lines: AsyncIterator[LogLine | None], clock: Callable[[], float], *, first: int = BATCH_LINES
 ) -> AsyncIterator[bytes]:
-    """Yield the lines as server-sent events `logs`, with the number of `skipped` ones; `first`: lines to begin with.
+    """Yield the lines as server-sent events `logs`, with the number of `skipped` ones before them.
+
+    `first`: lines to begin with, in events of at most BATCH_LINES each.
 
     The source yields None when there is nothing new.
     """
     kept: deque[LogLine] = deque(maxlen=first)
-    taken = 0
+    taken = full = 0
     due = clock() + BATCH_SECONDS
     written = clock()
     yield b"retry: 1000\n\n"
@@ -32,19 +38,26 @@ async def log_batches(
             taken += 1
         now = clock()
         if kept and (line is None or now >= due):
-            yield _event(kept, taken - len(kept))
-            kept, taken = deque(maxlen=BATCH_LINES), 0
+            for event in _events(kept, taken - len(kept)):
+                yield event
+            full = full + 1 if taken > len(kept) else 0
+            kept, taken = deque(maxlen=FLOOD_LINES if full > FLOOD_BATCHES else BATCH_LINES), 0
             due, written = now + BATCH_SECONDS, now
         elif now - written >= KEEP_ALIVE_SECONDS:
             yield b": nothing new\n\n"
             written = now
-    if kept:
-        yield _event(kept, taken - len(kept))
+    for event in _events(kept, taken - len(kept)):
+        yield event
 
 
-def _event(lines: deque[LogLine], skipped: int) -> bytes:
-    records = b",".join(_without_token(line.text) for line in lines)
-    return b'event: logs\nid: %b\ndata: {"skipped":%d,"records":[%b]}\n\n' % (lines[-1].id.encode(), skipped, records)
+def _events(lines: Iterable[LogLine], skipped: int) -> Iterator[bytes]:
+    """Yield events; the counts come first, so that a page can pass over an event without reading its records."""
+    waiting = iter(lines)
+    while part := list(islice(waiting, BATCH_LINES)):
+        records = b",".join(_without_token(line.text) for line in part)
+        head = b'{"skipped":%d,"count":%d,' % (skipped, len(part))
+        yield b'event: logs\nid: %b\ndata: %b"records":[%b]}\n\n' % (part[-1].id.encode(), head, records)
+        skipped = 0
 
 
 def _without_token(text: bytes) -> bytes:

@@ -70,7 +70,7 @@ def test_records_are_live_filtered_and_text(start: Start, chromium: Any) -> None
         details.get_by_text("Traceback (most recent call last)").wait_for()
 
         page.get_by_label("Level").select_option("error")
-        rows.filter(has_text=HOSTILE_TEXTS[0]).wait_for(state="detached")
+        rows.filter(has_text=HOSTILE_TEXTS[0]).first.wait_for(state="detached")
         failed.wait_for()
         page.keyboard.press("/")
         page.keyboard.type("(unclosed")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from pywatt.control.log_stream import LogLine
-from pywatt_services.dashboard.log_batches import BATCH_LINES, log_batches
+from pywatt_services.dashboard.log_batches import BATCH_LINES, FLOOD_BATCHES, FLOOD_LINES, log_batches
 
 
 class Clock:
@@ -51,11 +51,25 @@ async def test_lines_are_batched_by_time() -> None:
 
 
 async def test_a_flood_is_cut_to_the_newest_lines() -> None:
-    ((_, first), (place, second)) = await events([*range(5000), None, *range(5000, 15000), None], first=2000)
-    assert (first["skipped"], len(first["records"])) == (3000, 2000)
-    assert second["skipped"] == 10000 - BATCH_LINES
-    assert second["records"][-1]["msg"] == 14999
+    found = await events([*range(5000), None, *range(5000, 15000), None], first=2000)
+    assert [(batch["skipped"], batch["count"], len(batch["records"])) for _, batch in found] == [
+        (3000, 400, 400),
+        *[(0, 400, 400)] * 4,
+        (10000 - BATCH_LINES, 400, 400),
+    ]
+    assert [batch["records"][0]["msg"] for _, batch in found[:5]] == [3000, 3400, 3800, 4200, 4600]
+    place, last = found[-1]
+    assert last["records"][-1]["msg"] == 14999
     assert place == "1-14999"
+
+
+async def test_a_lasting_flood_is_cut_further() -> None:
+    found = await events([*([*range(1000), 0.3] * 12), None, None, 0.3, *range(300), None])
+    counts = [(batch["count"], batch["skipped"]) for _, batch in found]
+    assert counts[0] == (BATCH_LINES, 601)  # the line that shows that it is due
+    assert counts[FLOOD_BATCHES + 2] == (FLOOD_LINES, 900)
+    assert counts[-1] == (299, 0)
+    assert sum(map(sum, counts)) == 12 * 1000 + 300
 
 
 async def test_silence_is_kept_alive() -> None:

@@ -4,6 +4,7 @@
 const KEY = "pywatt-token";
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 8000;
+const TURN_MS = 8;
 
 let token = takeToken();
 let onRefused = () => {};
@@ -78,7 +79,8 @@ export async function download(path) {
 }
 
 // Follows a stream until the returned function is called; `onState` gets "live", "away", or "refused" and an error.
-export function follow(path, onEvent, onState = () => {}) {
+// `onEvent` gets the name of an event and its data, or with `parse` null, the text of these.
+export function follow(path, onEvent, onState = () => {}, parse = JSON.parse) {
   const ending = new AbortController();
   const place = { id: "" };
   let pause = FIRST_PAUSE;
@@ -89,7 +91,7 @@ export function follow(path, onEvent, onState = () => {}) {
         const response = await request("GET", path, undefined, ending.signal, known);
         onState("live");
         pause = FIRST_PAUSE;
-        await readEvents(response.body.getReader(), onEvent, place);
+        await readEvents(response.body.getReader(), (name, data) => onEvent(name, parse ? parse(data) : data), place);
       } catch (error) {
         if (ending.signal.aborted) return;
         if (error.status >= 400 && error.status < 500) return onState("refused", error);
@@ -102,24 +104,48 @@ export function follow(path, onEvent, onState = () => {}) {
   return () => ending.abort();
 }
 
+// Lets input and frames have their turn: what has arrived already is read without one.
+function nextTurn() {
+  return new Promise((resolve) => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => {
+      channel.port1.close();
+      resolve();
+    };
+    channel.port2.postMessage(null);
+  });
+}
+
 async function readEvents(reader, onEvent, place) {
   const decoder = new TextDecoder();
   let rest = "";
+  let begun = performance.now();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    rest += decoder.decode(value, { stream: true });
-    const blocks = rest.split("\n\n");
-    rest = blocks.pop();
-    for (const block of blocks) {
-      let name = "message";
-      let data = "";
-      for (const line of block.split("\n")) {
-        if (line.startsWith("event: ")) name = line.slice(7);
-        else if (line.startsWith("data: ")) data += line.slice(6);
-        else if (line.startsWith("id: ")) place.id = line.slice(4);
+    const text = decoder.decode(value, { stream: true });
+    let from = Math.max(0, rest.length - 1);
+    rest += text;
+    let begin = 0;
+    for (let end; (end = rest.indexOf("\n\n", Math.max(begin, from))) >= 0; begin = end + 2) {
+      takeBlock(rest.slice(begin, end), onEvent, place);
+      from = 0;
+      if (performance.now() - begun > TURN_MS) {
+        await nextTurn();
+        begun = performance.now();
       }
-      if (data) onEvent(name, JSON.parse(data));
     }
+    rest = rest.slice(begin);
   }
+}
+
+function takeBlock(block, onEvent, place) {
+  let name = "message";
+  let data = "";
+  for (const line of block.split("\n")) {
+    if (line.startsWith("event: ")) name = line.slice(7);
+    else if (line.startsWith("data: ")) data += line.slice(6);
+    else if (line.startsWith("id: ")) place.id = line.slice(4);
+  }
+  if (data) onEvent(name, data);
 }

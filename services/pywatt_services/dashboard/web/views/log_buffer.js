@@ -3,6 +3,9 @@
 const MOST_RECORDS = 20000;
 const MOST_CHARACTERS = 16e6;
 
+const MOST_WAITING = 4e6;
+const COUNTS = /^\{"skipped":(\d+),"count":(\d+),/;
+
 export const LEVELS = { 10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal" };
 const KNOWN = new Set(["level", "time", "pid", "hostname", "name", "worker", "msg", "logger", "err", "trace_id", "span_id"]);
 
@@ -57,4 +60,41 @@ export function extras(record) {
   return Object.entries(record)
     .filter(([key]) => !KNOWN.has(key))
     .map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value, null, 1)]);
+}
+
+// Batches that wait to be read, as text: what a page that is hidden or slow cannot take is passed over, oldest first.
+export class BatchQueue {
+  constructor() {
+    this.texts = [];
+    this.characters = 0;
+    this.passed = 0;
+  }
+
+  push(text) {
+    this.texts.push(text);
+    this.characters += text.length;
+    while (this.characters > MOST_WAITING && this.texts.length > 1) {
+      const gone = this.#shift();
+      const [, skipped, count] = COUNTS.exec(gone);
+      this.passed += Number(skipped) + Number(count);
+    }
+  }
+
+  // Reads batches into a buffer until the time is over, at least one; returns whether some are left.
+  drain(buffer, milliseconds) {
+    const end = performance.now() + milliseconds;
+    while (this.texts.length) {
+      const batch = JSON.parse(this.#shift());
+      buffer.add({ ...batch, skipped: batch.skipped + this.passed });
+      this.passed = 0;
+      if (performance.now() >= end) break;
+    }
+    return this.texts.length > 0;
+  }
+
+  #shift() {
+    const text = this.texts.shift();
+    this.characters -= text.length;
+    return text;
+  }
 }

@@ -4,10 +4,11 @@ import { html, useEffect, useRef, useState } from "../vendor/htm-preact-3.1.1.js
 import { follow as followStream } from "../api.js";
 import { clock, count, plural } from "../parts/numbers.js";
 import { VirtualList } from "../parts/virtual_list.js";
-import { extras, LEVELS, LogBuffer } from "./log_buffer.js";
+import { BatchQueue, extras, LEVELS, LogBuffer } from "./log_buffer.js";
 
 const FIRST_LINES = 2000;
 const TYPING_MS = 300;
+const FRAME_MS = 8; // of a frame, for records that have arrived
 
 function useRowHeight() {
   return Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 1.65);
@@ -28,12 +29,12 @@ export function LogsView({ app, query }) {
   const [selected, setSelected] = useState(null);
   const buffer = useRef(new LogBuffer());
   const frame = useRef(0);
-  const waiting = useRef([]);
+  const waiting = useRef(new BatchQueue());
   const rowHeight = useRowHeight();
 
   useEffect(() => {
     buffer.current = new LogBuffer();
-    waiting.current = [];
+    waiting.current = new BatchQueue();
     setSelected(null);
     setProblem(null);
     setVersion((number) => number + 1);
@@ -45,7 +46,7 @@ export function LogsView({ app, query }) {
         waiting.current.push(batch);
         frame.current ||= requestAnimationFrame(show);
       };
-      end = followStream(`logs/batches?${parameters}`, take, (state, error) => setProblem(state === "refused" ? error : null));
+      end = followStream(`logs/batches?${parameters}`, take, (state, error) => setProblem(state === "refused" ? error : null), null);
     }, version ? TYPING_MS : 0);
     return () => {
       clearTimeout(begin);
@@ -55,8 +56,7 @@ export function LogsView({ app, query }) {
 
   const show = () => {
     frame.current = 0;
-    for (const batch of waiting.current) buffer.current.add(batch);
-    waiting.current = [];
+    if (waiting.current.drain(buffer.current, FRAME_MS)) frame.current = requestAnimationFrame(show);
     setVersion((number) => number + 1);
   };
   const frozen = useRef(null);
