@@ -18,6 +18,7 @@ from pywatt_kafka.security.environment import security_from
 from pywatt_kafka.security.options import Security
 
 FETCH_TIMEOUT = 0.5  # seconds
+METADATA_AGE = 5_000  # milliseconds after which new partitions are looked for
 
 
 class PartitionReader:
@@ -32,18 +33,26 @@ class PartitionReader:
         starts: Mapping[TopicPartition, int],
         *,
         read_committed: bool = True,
+        with_new_partitions: bool = False,
         client_id: str | None = None,
         security: Security | None = None,
     ) -> None:
-        """`starts`: the offset of the first record to read, by partition. The rest: as for Producer."""
+        """`starts`: the offset of the first record to read, by partition. The rest: as for Producer.
+
+        `with_new_partitions`: read partitions that the topics get later, too, from their first record on.
+        """
         self._brokers = brokers_from(bootstrap_brokers, os.environ)
         self._starts = dict(starts)
+        self._with_new_partitions = with_new_partitions
+        self._left: set[TopicPartition] = set()
         self._settings: dict[str, Any] = {
             "client_id": client_id_from(client_id, os.environ),
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
             "isolation_level": "read_committed" if read_committed else "read_uncommitted",
         }
+        if with_new_partitions:
+            self._settings["metadata_max_age_ms"] = METADATA_AGE
         self._security = security_from(security, os.environ)
         self._consumer: Any = None
 
@@ -59,9 +68,7 @@ class PartitionReader:
                 await self._sockets.open(self._consumer.start())
             with translated("beginning to read"):
                 await self._consumer._client.set_topics(sorted({place.topic for place in self._starts}))
-                self._consumer.assign([native(place) for place in self._starts])
-                for place, offset in self._starts.items():
-                    self._consumer.seek(native(place), offset)
+                self._assign()
         except BaseException:
             await complete_shielded(close_consumer(self._consumer, self._sockets))
             raise
@@ -75,6 +82,8 @@ class PartitionReader:
 
     async def fetch(self, timeout: float = FETCH_TIMEOUT) -> Sequence[Message]:
         """Return the next records; none if none arrive within the timeout (seconds), or while no broker answers."""
+        if self._with_new_partitions:
+            await self._take_new_partitions()
         with translated("reading records"):
             batches = await self._consumer.getmany(timeout_ms=int(timeout * 1000))
         return [message_from(record) for records in batches.values() for record in records]
@@ -87,4 +96,22 @@ class PartitionReader:
     def leave(self, partition: TopicPartition) -> None:
         """Read no more of a partition."""
         self._starts.pop(partition, None)
+        self._left.add(partition)
         self._consumer.pause(native(partition))
+
+    def _assign(self) -> None:
+        self._consumer.assign([native(place) for place in self._starts])
+        for place, offset in self._starts.items():
+            self._consumer.seek(native(place), offset)
+
+    async def _take_new_partitions(self) -> None:
+        known = self._starts.keys() | self._left
+        new = [
+            TopicPartition(topic, number)
+            for topic in {place.topic for place in known}
+            for number in self._consumer.partitions_for_topic(topic) or ()
+            if TopicPartition(topic, number) not in known
+        ]
+        if new:
+            self._starts = {**await self.positions(), **dict.fromkeys(new, 0)}
+            self._assign()

@@ -69,7 +69,13 @@ def consume(
             partitions = await partitions_of(admin, topics, numbers)
             ends = await admin.list_offsets(partitions, "latest", read_committed=not uncommitted)
             starts = await start_offsets(admin, start or ("latest" if follow else "earliest"), ends)
-        reader = PartitionReader(cluster.brokers, starts, read_committed=not uncommitted, security=cluster.security)
+        reader = PartitionReader(
+            cluster.brokers,
+            starts,
+            read_committed=not uncommitted,
+            with_new_partitions=follow and not numbers,
+            security=cluster.security,
+        )
         async with reader:
             await read_records(reader, None if follow else ends, starts, take)
 
