@@ -24,7 +24,7 @@ PROJECTS = Path(__file__).parent / "projects"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MISSING = (
     "the frameworks are not installed here: scripts/frameworks makes a virtual environment that has them"
-    if importlib.util.find_spec("playwright") is None
+    if importlib.util.find_spec("litestar") is None
     else "there is no chromium here (Debian: apt-get install chromium)"
     if CHROMIUM is None
     else ""
