@@ -39,6 +39,18 @@ def numbers(value: object) -> bool:
     return isinstance(value, dict) and all(text(name) and number(each) for name, each in value.items())
 
 
+def stacks(value: object) -> bool:
+    """Pairs of frames and a whole number."""
+    return isinstance(value, list) and all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and isinstance(pair[0], list)
+        and all(map(text, pair[0]))
+        and count(pair[1])
+        for pair in value
+    )
+
+
 def text(value: object) -> bool:
     """Text that can be written as UTF-8: JSON can also say half of a surrogate pair."""
     if not isinstance(value, str):

@@ -1,7 +1,8 @@
 """Messages between the supervisor and a worker.
 
     worker -> supervisor    Ready  Degraded  Follow  TableApplied  TableDrained  Pong  Checked  Ask  Debugging
-    supervisor -> worker    TableChanged  Stop  Ping  Check  Answer
+                            MemoryRecorded
+    supervisor -> worker    TableChanged  Stop  Ping  Check  Answer  RecordMemory
 
 A message travels as one JSON object whose `kind` is the class name. The code of a service can write into its worker's
 channel, so `decode` rejects messages whose fields fail their predicates.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,6 +122,25 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordMemory:
+    """The worker is to record its memory; the MemoryRecorded has the same id."""
+
+    id: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecorded:
+    """The result of a RecordMemory."""
+
+    id: int
+    stacks: Sequence[Any]
+    """Pairs of the frames, the outermost first, and the bytes that they hold."""
+    problem: str = ""
+    """The failure; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """An internal service requests a command; the Answer has the same id."""
 
@@ -154,6 +174,8 @@ Message = (
     | Ask
     | Answer
     | Debugging
+    | RecordMemory
+    | MemoryRecorded
 )
 
 _PREDICATES: dict[type[Message], Mapping[str, Callable[[object], bool]]] = {
@@ -174,6 +196,8 @@ _PREDICATES: dict[type[Message], Mapping[str, Callable[[object], bool]]] = {
         "body": predicates.maybe(predicates.text),
     },
     Ask: {"id": predicates.count, "command": predicates.text, "arguments": predicates.mapping},
+    RecordMemory: {"id": predicates.count, "seconds": predicates.number},
+    MemoryRecorded: {"id": predicates.count, "stacks": predicates.stacks, "problem": predicates.text},
     Debugging: {"port": predicates.count},
     Answer: {"id": predicates.count, "result": predicates.anything, "error": predicates.maybe(predicates.mapping)},
 }

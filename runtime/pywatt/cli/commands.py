@@ -25,7 +25,7 @@ _COMMANDS = {
     "inject": ("pywatt.cli.inspection.inject", "Send a request to a service, past the gateway."),
     "logs": ("pywatt.cli.inspection.logs", "Show the log of an app, also after its end."),
     "metrics": ("pywatt.cli.inspection.metrics", "Show what an app counts: requests, durations, lag, memory."),
-    "profile": ("pywatt.cli.profile.command", "Record where a worker spends its time, as a flame graph."),
+    "profile": ("pywatt.cli.profile.command", "Record where a worker spends its time, or what holds its memory."),
     "ps": ("pywatt.cli.inspection.ps", "Show the apps that run."),
     "reload": ("pywatt.cli.lifecycle.reload", "Apply changed config files to a running app."),
     "restart": ("pywatt.cli.lifecycle.restart", "Replace the workers of services, without a gap."),

@@ -6,6 +6,7 @@ GET   /api/v1/metrics                         `?service=<id>` leaves out what do
 GET   /api/v1/config  /services/<id>/env      `?secrets=true` shows secrets
 GET   /api/v1/logs                            NDJSON or server-sent events: see `log_stream`
 POST  /api/v1/stop  /reload  /services/<id>/stack
+POST  /api/v1/services/<id>/profile           {"seconds": 10, "worker": 0} records the memory of a worker
 POST  /api/v1/dashboard                       opens the dashboard and returns its URL; only on the unix socket
 POST  /api/v1/start /stop /restart {"services": [...]}   /scale {"services": {"api": 2}}
 """
@@ -109,6 +110,12 @@ def control_application(
     @app.post("/api/v1/services/<service>/stack")
     async def stack(service: str) -> Reply:
         return await run("stack", service=service)
+
+    @app.post("/api/v1/services/<service>/profile")
+    async def profile(service: str) -> Reply:
+        body = await request.get_json(silent=True)
+        named = {name: body[name] for name in ("seconds", "worker") if name in body} if isinstance(body, dict) else {}
+        return await run("profile", service=service, **named)
 
     @app.post("/api/v1/<any(start, stop, reload, restart, scale):command>")
     async def act(command: str) -> Reply:

@@ -17,6 +17,7 @@ from pywatt.control.metadata import Runtime
 from pywatt.control.probes.pages import HEALTH
 from pywatt.errors import ControlError, NotKnown, PywattError
 from pywatt.redaction import hide
+from pywatt.supervisor.monitor.memory import recorded_memory
 from pywatt.supervisor.monitor.stack import stack_of, tasks_of
 from pywatt.supervisor.monitor.usage import measure
 from pywatt.supervisor.policy.config_diff import config_diff
@@ -26,6 +27,8 @@ from pywatt.supervisor.snapshot import config_document, health_rows, service_row
 from pywatt.supervisor.supervisor import Supervisor
 
 MOST_AT_ONCE = 64
+LONGEST_RECORDING = 86400
+"""Seconds."""
 MOST_WORKERS = 512
 """Per service: beyond it a number is a slip of the finger."""
 
@@ -48,6 +51,7 @@ class Commands:
             "config": self._config,
             "env": self._env,
             "stack": self._stack,
+            "profile": self._profile,
             "start": self._start,
             "stop": self._stop_app,
             "restart": self._restart,
@@ -138,6 +142,17 @@ class Commands:
             for position in range(len(workers)):
                 tasks.start_soon(dump, position)
         return {"workers": [stacks[position] for position in sorted(stacks)]}
+
+    async def _profile(self, arguments: Arguments) -> dict[str, Any]:
+        """Record the memory of one worker."""
+        service, seconds = self._service(arguments.get("service")), arguments.get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= LONGEST_RECORDING:
+            raise ControlError(f"seconds is a number up to {LONGEST_RECORDING}, not {seconds!r}")
+        workers = {worker.slot: worker for worker in service.workers() if not worker.exited.done()}
+        slot = arguments.get("worker")
+        if not isinstance(slot, int) or slot not in workers:
+            raise NotKnown(f'the service "{service.config.id}" has no worker {slot}', hint=f"its workers: {[*workers]}")
+        return {"stacks": await recorded_memory(workers[slot], seconds)}
 
     # Changes.
 

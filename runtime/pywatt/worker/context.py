@@ -19,9 +19,11 @@ from pywatt.channel.messages import (
     Checked,
     Degraded,
     Follow,
+    MemoryRecorded,
     Message,
     Ping,
     Ready,
+    RecordMemory,
     Stop,
     TableApplied,
     TableChanged,
@@ -181,6 +183,8 @@ class WorkerContext:
                 self.request_stop(timeout, linger=linger)
             case Check():
                 self.tasks.start_soon(self._check, message)
+            case RecordMemory(number, seconds):
+                self.tasks.start_soon(self._record_memory, number, seconds)
             case Ping():
                 self._send(self.heartbeat.answer(message))
             case TableChanged(document):
@@ -195,6 +199,14 @@ class WorkerContext:
     async def _check(self, check: Check) -> None:
         answer = await call_probe_function(check.hook)
         self._send(Checked(check.id, answer.problem, answer.status, answer.body))
+
+    async def _record_memory(self, number: int, seconds: float) -> None:
+        from pywatt.worker.memory_recording import record_memory
+
+        try:
+            self._send(MemoryRecorded(number, await record_memory(seconds)))
+        except RuntimeError as error:
+            self._send(MemoryRecorded(number, [], str(error)))
 
     def follow(self) -> None:
         """Receive every change of the table from now on: without that, only those that matter to `names_table`."""

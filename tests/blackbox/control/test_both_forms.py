@@ -48,6 +48,7 @@ SHOWN = {
     "inject": Seen(("inject", "api", "-p", "/x"), '"path": "/x"'),
     "logs": Seen(("logs", "pywatt"), "pywatt is now listening", f"{GREEN}INFO"),
     "metrics": Seen(("metrics",), "pywatt_app_info{", json=False),
+    "profile": Seen(("profile", "api", "memory", "--seconds", "1", "-o", "made.json"), "Wrote made.json: "),
     "ps": Seen(("ps",), "ready", f"{GREEN}ready"),
     "reload": Seen(("reload",), "Reloaded: nothing is different."),
     "restart": Seen(("restart", "api"), "Restarted api."),
@@ -62,7 +63,6 @@ TESTED_IN_OTHER_FILES = {
     "dev": "test_dev_in_a_terminal, test_dev_piped",
     "start": "test_start_in_a_terminal, test_start_piped",
     "stop": "test_start_in_a_terminal, test_start_piped",
-    "profile": "test_profile",
     "kafka start": "test_kafka_both_forms",
     "kafka topics": "test_kafka_both_forms",
     "kafka produce": "test_kafka_both_forms",
@@ -236,7 +236,14 @@ def test_of_several_apps_one_has_to_be_named(
         ]
 
 
-WRONG = [("env", "apy"), ("inject", "apy"), ("restart", "apy"), ("scale", "apy=2"), ("stack", "apy")]
+WRONG = [
+    ("env", "apy"),
+    ("profile", "apy", "memory"),
+    ("inject", "apy"),
+    ("restart", "apy"),
+    ("scale", "apy=2"),
+    ("stack", "apy"),
+]
 
 
 @pytest.mark.parametrize("words", WRONG)
@@ -280,6 +287,7 @@ def test_a_slip_of_the_finger_is_told(words: tuple[str, ...], told: str, shop: P
         (["env", "shop0", "a"], ["api"]),
         (["stop", "sh"], ["shop0"]),
         (["schema", "gat"], ["gateway"]),
+        (["profile", "api", "m"], ["memory"]),
         (["ps", "--j"], ["--json"]),
     ],
 )

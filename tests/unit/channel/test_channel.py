@@ -17,10 +17,12 @@ from pywatt.channel.messages import (
     Checked,
     Degraded,
     Follow,
+    MemoryRecorded,
     Message,
     Ping,
     Pong,
     Ready,
+    RecordMemory,
     Stop,
     TableApplied,
     TableChanged,
@@ -42,6 +44,8 @@ MESSAGES: list[Message] = [
     Pong(0.25, {"waiting": 3.0}),
     Check(1, "app:healthy"),
     Checked(1, "no"),
+    RecordMemory(2, 1.5),
+    MemoryRecorded(2, [[["app.py:1 a = []", "app.py:2 a.append(1)"], 512]], "no"),
 ]
 
 
@@ -72,6 +76,8 @@ def test_a_message_arrives_as_it_was_sent(message: Message) -> None:
         b'{"kind":"Ready","exports":[["A","b"]]}',
         b'{"kind":"Degraded","reason":"\\ud800"}',
         b'{"kind":"Checked","id":1,"problem":null}',
+        b'{"kind":"MemoryRecorded","id":1,"stacks":[["a",1]]}',
+        b'{"kind":"MemoryRecorded","id":1,"stacks":[[["a"],-1]]}',
         b'{"kind":"Pong","delay":' + b"1" * 5000 + b"}",
         b"[" * 100_000,
         b"\xff",

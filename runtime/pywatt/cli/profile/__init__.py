@@ -1,1 +1,1 @@
-"""`pywatt profile`: where a worker spends its time."""
+"""`pywatt profile`: where a worker spends its time, or what holds its memory."""

@@ -1,4 +1,4 @@
-"""`pywatt profile`: where a worker of a service spends its time, as a flame graph or for speedscope."""
+"""`pywatt profile`: where a worker of a service spends its time, or what holds its memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from pywatt import procfs
 from pywatt.cli.arguments import name_completion
@@ -15,43 +16,77 @@ from pywatt.cli.arguments.selection import ID_HELP, find_service
 from pywatt.cli.output.table import counted, json_option, print_json
 from pywatt.cli.profile.output_file import form_of
 from pywatt.cli.profile.py_spy import find_program, record
+from pywatt.cli.profile.stacks import size, write
 from pywatt.errors import ControlError, NotKnown
 
-READY = "ready"
+READY, COMMAND = "ready", "command"
+CPU, MEMORY = KINDS = ("cpu", "memory")
+
+
+def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    kinds = name_completion.matching(KINDS, incomplete) if context.params.get(parameter.name or "") else []
+    return [*name_completion.services(context, parameter, incomplete), *kinds]
 
 
 @click.command(epilog=ID_HELP)
-@click.argument("words", metavar="[ID] SERVICE", nargs=-1, required=True, shell_complete=name_completion.services)
+@click.argument("words", metavar="[ID] SERVICE [cpu|memory]", nargs=-1, required=True, shell_complete=_complete)
 @click.option(
-    "-s", "--seconds", type=click.IntRange(1, 86400), default=10, show_default=True, help="Ctrl-C ends it earlier."
+    "-s", "--seconds", type=click.IntRange(1, 86400), default=10, show_default=True, help="Length of the recording."
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A flame graph (.svg), for speedscope (.json), or folded stacks (.txt).  [default: SERVICE-cpu.svg]",
+    help="A flame graph (.svg), for speedscope (.json), or folded stacks (.txt).  [default: SERVICE-KIND.svg]",
 )
 @click.option("-w", "--worker", "slot", type=int, metavar="N", help="Of the service.  [default: the first ready one]")
-@click.option("--idle", is_flag=True, help="Record waiting threads too, not only those that use a processor.")
+@click.option("--idle", is_flag=True, help="cpu: record waiting threads too.")
 @json_option
 def profile(
     words: tuple[str, ...], seconds: int, output: Path | None, slot: int | None, idle: bool, as_json: bool
 ) -> None:
-    """Record where a worker of SERVICE spends its time, without a change of its code or a restart."""
-    program = find_program()
-    _, row = find_service(words, guess=True)
+    """Record where a worker of SERVICE spends its time (cpu), or which code holds the memory that it takes (memory).
+
+    Neither needs a change of its code or a restart.
+    """
+    named, kind = split_kind(words)
+    program = find_program() if kind == CPU else ""
+    client, row = find_service(named, guess=True)
     worker = chosen(row, slot)
-    file = output or Path(f"{row['id']}-cpu.svg")
+    file = output or Path(f"{row['id']}-{kind}.svg")
     form = form_of(file)
-    pid = python_process(worker["pid"])
+    is_command = row["type"] == COMMAND
+    if is_command and kind == MEMORY:
+        hint = "record it with the tools of its language; `pywatt services` shows how much it has"
+        raise ControlError(f'the service "{row["id"]}" runs a program of its own', hint=hint)
+    pid = python_process(worker["pid"], below=is_command)
     who = f"worker {worker['slot']} of {row['id']} (pid {pid})"
-    if sys.stderr.isatty():
-        click.echo(f"Recording {who} for {seconds} s; Ctrl-C ends it earlier.", err=True)
+    if sys.stderr.isatty() and not as_json:
+        click.echo(f"Recording {who} for {seconds} s ...", err=True)
+    if kind == MEMORY:
+        stacks = client.post("services", row["id"], "profile", seconds=seconds, worker=worker["slot"])["stacks"]
+        held = sum(count for _, count in stacks)
+        file.write_text(write(stacks, form, f"{who}: held after {seconds} s"))
+        if as_json:
+            print_json({**place(file, row, worker, pid), "bytes": held})
+            return
+        click.echo(f"Wrote {file}: {size(held)} held of what {who} allocated; {form.value}.")
+        return
     count = record(program, pid, who, seconds, form, file, idle=idle)
     if as_json:
-        print_json({"file": str(file), "service": row["id"], "worker": worker["slot"], "pid": pid, "samples": count})
+        print_json({**place(file, row, worker, pid), "samples": count})
         return
     click.echo(f"Wrote {file}: {counted(count, 'sample')} of {who}; {form.value}.")
+
+
+def place(file: Path, row: Mapping[str, Any], worker: Mapping[str, Any], pid: int) -> dict[str, Any]:
+    """Return what was recorded, and where it is, as JSON."""
+    return {"file": str(file), "service": row["id"], "worker": worker["slot"], "pid": pid}
+
+
+def split_kind(words: Sequence[str]) -> tuple[Sequence[str], str]:
+    """Return the words that name the service, and the kind of profile; a single word is a service's (pure)."""
+    return (words[:-1], words[-1]) if len(words) > 1 and words[-1] in KINDS else (words, CPU)
 
 
 def chosen(row: Mapping[str, Any], slot: int | None) -> Mapping[str, Any]:
@@ -69,6 +104,10 @@ def chosen(row: Mapping[str, Any], slot: int | None) -> Mapping[str, Any]:
     raise NotKnown(f'the service "{row["id"]}" has no worker {slot}', hint=f"its workers: {slots}")
 
 
-def python_process(pid: int) -> int:
-    """Return the first Python among a process and its descendants: a shell may have started it; else the process."""
-    return next((each for each in procfs.tree(pid) if procfs.program(each).name.startswith("python")), pid)
+def python_process(pid: int, *, below: bool = False) -> int:
+    """Return the first Python among a process and its descendants, as a shell may have started it; else the last.
+
+    `below`: not the process itself, which is pywatt's part of a `command` service.
+    """
+    found = procfs.tree(pid)[1 if below else 0 :] or [pid]
+    return next((each for each in found if procfs.program(each).name.startswith("python")), found[-1])

@@ -21,10 +21,12 @@ from pywatt.channel.messages import (
     Debugging,
     Degraded,
     Follow,
+    MemoryRecorded,
     Message,
     Ping,
     Pong,
     Ready,
+    RecordMemory,
     Stop,
     TableApplied,
     TableChanged,
@@ -99,6 +101,7 @@ class Worker:
     heartbeat: HeartbeatState = field(default_factory=HeartbeatState)
     debuggers: Debuggers = field(default_factory=Debuggers)
     _function_probes: dict[int, asyncio.Future[Checked]] = field(default_factory=dict)
+    _recordings: dict[int, asyncio.Future[MemoryRecorded]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -152,6 +155,9 @@ class Worker:
                 # Nobody waits for an answer that took too long.
                 if (answered := self._function_probes.get(number)) is not None and not answered.done():
                     answered.set_result(message)
+            case MemoryRecorded(number):
+                if (recorded := self._recordings.get(number)) is not None and not recorded.done():
+                    recorded.set_result(message)
             case Debugging(port):
                 self.debuggers.listen(port)
             case Pong(delay, gauges):
@@ -189,6 +195,18 @@ class Worker:
             return await answered
         finally:
             del self._function_probes[check.id]
+
+    async def record_memory(self, seconds: float) -> MemoryRecorded:
+        """Have it record its memory; return its answer."""
+        wanted = RecordMemory(next(self._numbers), seconds)
+        recorded: asyncio.Future[MemoryRecorded] = asyncio.get_running_loop().create_future()
+        self._recordings[wanted.id] = recorded
+        try:
+            if self.channel is not None and self.state is not WorkerState.EXITED:
+                self.channel.send(wanted)
+            return await recorded
+        finally:
+            del self._recordings[wanted.id]
 
     def answer(self, answer: Answer) -> None:
         """Answer its request."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pywatt.cli.profile.command import chosen, python_process
+from pywatt.cli.profile.command import chosen, python_process, split_kind
 from pywatt.cli.profile.output_file import ProfileForm, form_of
 from pywatt.errors import ControlError, NotKnown, PywattError
 
@@ -25,6 +25,19 @@ def test_the_first_ready_worker_is_profiled_or_the_named_one() -> None:
     assert caught.value.hint == "its workers: 0, 1, 2"
     with pytest.raises(ControlError, match='no worker of the service "api" runs'):
         chosen(service((0, None, "exited")), None)
+
+
+@pytest.mark.parametrize(
+    ("words", "named", "kind"),
+    [
+        ("api", "api", "cpu"),
+        ("api memory", "api", "memory"),
+        ("shop api cpu", "shop api", "cpu"),
+        ("memory", "memory", "cpu"),
+    ],
+)
+def test_the_kind_is_the_last_of_several_words(words: str, named: str, kind: str) -> None:
+    assert split_kind(words.split()) == (named.split(), kind)
 
 
 def test_a_python_is_found() -> None:
