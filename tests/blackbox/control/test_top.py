@@ -51,9 +51,11 @@ def test_top_follows_the_app_until_q_or_its_end(start: Start, run: Run, tmp_path
         assert f"(pid {app.process.pid}) has ended" in screen.plain
 
 
-def test_an_app_that_counts_nothing_is_told(start: Start, run: Run) -> None:
-    with start(gateway_and_api()) as app:
+def test_an_app_that_counts_nothing_and_keeps_no_log_is_told(start: Start, run: Run) -> None:
+    with start(gateway_and_api(logger={"history": False})) as app:
         assert app.url
         done = run("top", "--interval", "0.1")
+        assert (done.status, done.err) == (0, "")
+        assert "No errors can be shown: the app keeps no log." in done.out
         assert 'set "metrics": true in watt.json' in done.out
         assert done.rows[1][3] == "-"

@@ -57,7 +57,11 @@ def top(wanted: str | None, once: bool, order: str, interval: float, show_all: b
         click.echo(line)
     if not sampler.counting:
         click.echo(NOT_COUNTED)
-    errors = [error_line(record) for record in recent_errors(client, ERRORS_ONCE)]
+    try:
+        errors = [error_line(record) for record in recent_errors(client, ERRORS_ONCE)]
+    except ControlError as error:  # the table has been shown; an app may keep no log
+        click.echo(f"No errors can be shown: {error.message}.")
+        return
     for line in ("", "Last errors:", *errors) if errors else ():
         click.echo(line)
 
