@@ -106,7 +106,7 @@ class ShareConsumer(Generic[K, V]):
             client_id=client_id_from(client_id, os.environ),
             max_records=max_records,
         )
-        self._brokers = brokers
+        self.brokers, self.client_id, self.group_id = brokers, settings.client_id, group_id
         self._security = security_from(security, os.environ)
         self._deserializers = deserializers
         self._policy = BadValuePolicy(on_bad_value, dlq)
@@ -200,7 +200,7 @@ class ShareConsumer(Generic[K, V]):
         engine = await self._connection.accepted()
         try:
             if not self._is_supported:
-                await check_share_groups(self._brokers, self._security)
+                await check_share_groups(self.brokers, self._security)
                 self._is_supported = True
             self._fetched.extend((engine, record) for record in await engine.fetch())
         except KafkaUnavailable:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from pywatt_kafka.consuming.commit_queue import CommitQueue
@@ -13,11 +14,14 @@ from pywatt_kafka.consuming.group_reader import GroupReader
 from pywatt_kafka.consuming.stream import ConsumerStream
 from pywatt_kafka.consuming.without_group.tail_reader import TailReader
 from pywatt_kafka.producing.producer import Producer
+from pywatt_kafka.request_response.responder import Responder
+from pywatt_kafka.share_groups.share_consumer import ShareConsumer
+from pywatt_kafka.share_groups.shared_message import SharedMessage
 from pywatt_kafka.tracing.attributes import OFFSET, PARTITION
 from pywatt_kafka.tracing.batch import Batch
 from pywatt_kafka.tracing.patches import Patches
-from pywatt_kafka.tracing.received import client_of, received
-from pywatt_kafka.tracing.telemetry import Telemetry
+from pywatt_kafka.tracing.received import NO_CLIENT, client_of, received
+from pywatt_kafka.tracing.telemetry import Telemetry, mark_failed
 
 Method = Callable[..., Any]
 
@@ -34,6 +38,10 @@ def observe_library_clients(patches: Patches, telemetry: Telemetry) -> None:
     patches.replace(CommitQueue, "add", consuming.commit)
     patches.replace(ConsumerStream, "process", consuming.process)
     patches.replace(ConsumerStream, "on", consuming.on)
+    patches.replace(Responder, "_respond", consuming.respond)
+    patches.replace(Responder, "__aenter__", consuming.begin_responding)
+    patches.replace(ShareConsumer, "_fetch", consuming.fetch_shared)
+    patches.replace(SharedMessage, "acknowledge_soon", consuming.acknowledge)
 
 
 class _Producing:
@@ -151,9 +159,7 @@ class _Consuming:
                     client_of(queue.reader),
                     {PARTITION: str(place.partition), OFFSET: offset.offset},
                 )
-                done.add_done_callback(
-                    lambda ended: operation.end(asyncio.CancelledError() if ended.cancelled() else ended.exception())
-                )
+                done.add_done_callback(lambda ended: operation.end(_error_of(ended)))
             return done
 
         return add
@@ -173,6 +179,54 @@ class _Consuming:
 
         return on
 
+    def respond(self, original: Method) -> Method:
+        telemetry = self._telemetry
+
+        async def respond(responder: Any, call: Any, *rest: Any) -> None:
+            client = client_of(responder._consumer)
+            with telemetry.process([received(call.message, client)]):  # the reply is a part of it
+                await original(responder, call, *rest)
+
+        return respond
+
+    def begin_responding(self, original: Method) -> Method:
+        async def begin(responder: Any) -> Any:
+            handler = responder._handler
+            if handler is not None and not getattr(handler, "marks_span", False):
+                responder._handler = _marking(handler)
+            return await original(responder)
+
+        return begin
+
+    def fetch_shared(self, original: Method) -> Method:
+        telemetry = self._telemetry
+
+        async def fetch(consumer: Any) -> None:
+            begun = time.time_ns()
+            await original(consumer)
+            if consumer._fetched:
+                client = client_of(consumer)
+                records = [received(record.message, client) for _, record in consumer._fetched]
+                telemetry.polled(records, client, begun)
+
+        return fetch
+
+    def acknowledge(self, original: Method) -> Method:
+        telemetry = self._telemetry
+
+        def acknowledge_soon(message: Any, outcome: Any) -> Any:
+            done = original(message, outcome)
+            operation = telemetry.commit(
+                message.topic,
+                NO_CLIENT,
+                {PARTITION: str(message.partition), OFFSET: message.offset},
+                operation="ack",
+            )
+            done.add_done_callback(lambda ended: operation.end(_error_of(ended)))
+            return done
+
+        return acknowledge_soon
+
     def _handler(self, handler: Method) -> Method:
         telemetry = self._telemetry
 
@@ -183,3 +237,22 @@ class _Consuming:
                     await result
 
         return observed
+
+
+def _error_of(done: asyncio.Future[Any]) -> BaseException | None:
+    return asyncio.CancelledError() if done.cancelled() else done.exception()
+
+
+def _marking(handler: Method) -> Method:
+    """Return a responder's handler that marks its span when it fails: the responder goes on with a 500."""
+
+    @wraps(handler)
+    async def marking(call: Any) -> Any:
+        try:
+            return await handler(call)
+        except Exception as error:
+            mark_failed(error)
+            raise
+
+    marking.marks_span = True  # type: ignore[attr-defined]
+    return marking

@@ -164,9 +164,11 @@ class Telemetry:
         """Make `poll` for a call that has raised an error."""
         self.begin(("poll", "receive"), SpanKind.CLIENT, None, client, {}, begun=begun).end(error)
 
-    def commit(self, topic: str | None, client: Client, attributes: Attributes) -> Operation:
-        """Begin `commit <topic>`."""
-        return self.begin(("commit", "settle"), SpanKind.CLIENT, topic, client, attributes)
+    def commit(
+        self, topic: str | None, client: Client, attributes: Attributes, *, operation: str = "commit"
+    ) -> Operation:
+        """Begin `commit <topic>`, or another operation that settles records."""
+        return self.begin((operation, "settle"), SpanKind.CLIENT, topic, client, attributes)
 
     @contextmanager
     def process(self, records: Sequence[Received]) -> Iterator[Any]:
@@ -260,6 +262,14 @@ class Telemetry:
             if port.isdecimal():
                 found[SERVER_PORT] = int(port)
         return {**found, **attributes}
+
+
+def mark_failed(error: BaseException) -> None:
+    """Mark the current span, whose body handles an error itself."""
+    span = trace.get_current_span()
+    span.set_attribute(ERROR_TYPE, type(error).__name__)
+    span.set_status(Status(StatusCode.ERROR, str(error)))
+    span.record_exception(error)
 
 
 def _record_attributes(key: Any, is_tombstone: bool) -> dict[str, Value]:

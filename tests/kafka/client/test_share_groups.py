@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import confluent_kafka.admin
 import pytest
+from harness.spans import Observed, identity, linked
 
 from pywatt_kafka import (
     Admin,
@@ -27,6 +28,7 @@ from pywatt_kafka import (
     string_deserializers,
 )
 from pywatt_kafka.serde.protocols import Field
+from pywatt_kafka.tracing import processing
 
 pytestmark = pytest.mark.anyio
 
@@ -225,3 +227,24 @@ async def test_brokers_without_share_groups_are_named(broker: str) -> None:
         with pytest.raises(KafkaError, match="have no share groups") as caught, anyio.fail_after(LONG):
             await anext(aiter(consumer))
     assert (caught.value.hint or "").startswith("use Kafka 4.2 with the feature share.version on")
+
+
+async def test_instrumentation_makes_spans_of_polls_and_acknowledgements(
+    broker_4_2: str, topic: str, group: str
+) -> None:
+    with Observed() as observed:
+        await fill(broker_4_2, topic, [b"1"])
+        with anyio.fail_after(LONG):
+            async with ShareConsumer(group, broker_4_2, topics=[topic]) as consumer:
+                async for message in consumer:
+                    with processing(message):
+                        await message.accept()
+                    break
+        (sent,) = observed.spans(f"send {topic}")
+        (polled,) = observed.spans(f"poll {topic}")
+        (processed,) = observed.spans(f"process {topic}")
+        (acknowledged,) = observed.spans(f"ack {topic}")
+        assert linked(polled) == linked(processed) == [identity(sent)]
+        assert (polled.attributes or {})["messaging.consumer.group.name"] == group
+        assert acknowledged.parent is not None
+        assert acknowledged.parent.span_id == identity(processed)[1]

@@ -11,7 +11,17 @@ from harness.spans import OWN, Observed, identity, ids, linked, parents
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from pywatt_kafka import Consumer, KafkaError, Message, Producer, RecordPosition, StreamMessage, ensure_topics
+from pywatt_kafka import (
+    Call,
+    Consumer,
+    KafkaError,
+    Message,
+    Producer,
+    RecordPosition,
+    Responder,
+    StreamMessage,
+    ensure_topics,
+)
 from pywatt_kafka.engine.settings import EngineName
 from pywatt_kafka.tracing import KafkaInstrumentation, processing
 
@@ -170,3 +180,30 @@ async def test_disabled_it_leaves_no_trace(broker: str, topic: str, engine: Engi
         await producer.send(topic, b"1")
     (message,) = await read(broker, topic, engine, 1)
     assert message.headers == ()
+
+
+async def test_replies_and_failures_of_a_responder_belong_to_its_process_span(
+    broker: str, topic: str, engine: EngineName, observed: Observed, caplog: pytest.LogCaptureFixture
+) -> None:
+    replies = f"{topic}-replies"
+    await ensure_topics(broker, [topic, replies])
+    responder = Responder(topic, replies, group=topic, bootstrap_brokers=broker)
+
+    @responder
+    async def answer(call: Call) -> Any:
+        if call.message.value == b"2":
+            raise ValueError("not this one")
+        return "done"
+
+    async with Producer(broker, engine=engine) as producer:
+        for value in (b"1", b"2"):
+            await producer.send(topic, value, headers={"x-plt-kafka-hooks-correlation-id": value})
+    async with responder:
+        await read(broker, replies, engine, 2)
+    processed = observed.spans(f"process {topic}")
+    assert [(span.attributes or {}).get("error.type") for span in processed] == [None, "ValueError"]
+    sent = observed.spans(f"send {topic}")
+    assert [linked(span) for span in processed] == [[identity(span)] for span in sent]
+    replied = observed.spans(f"send {replies}")
+    assert [span.parent and span.parent.span_id for span in replied] == [identity(span)[1] for span in processed]
+    assert {identity(span)[0] for span in replied} == {identity(span)[0] for span in sent}
