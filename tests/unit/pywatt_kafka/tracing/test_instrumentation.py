@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from contextlib import nullcontext
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +32,12 @@ def test_only_one_is_enabled_and_only_that_one_disables() -> None:
     assert (Producer.send, GroupReader.fetch) == (send, fetch)
     assert not first.enabled
     first.disable()
+
+
+def test_it_can_be_named_in_telemetry_instrumentations() -> None:
+    project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text("utf-8"))["project"]
+    value = project["entry-points"]["opentelemetry_instrumentor"]["pywatt_kafka"]
+    assert EntryPoint("pywatt_kafka", value, "opentelemetry_instrumentor").load() is KafkaInstrumentation
 
 
 def test_without_opentelemetry_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
