@@ -2,11 +2,11 @@
 
 import { rowsOf } from "./graph_layers.js";
 
-const WIDE = { node: 152, height: 46, gap: 38, layer: 104, margin: 12, most: Infinity };
+const WIDE = { node: 152, height: 46, gap: 48, layer: 112, margin: 12, most: Infinity };
 const NARROW = { node: 148, height: 46, gap: 14, layer: 88, margin: 4, most: 2 };
-const LABEL = { width: 76, height: 32 };
+const LABEL = { width: 88, height: 30 };
 const SHARES = [0.5, 0.36, 0.64, 0.25, 0.75, 0.15, 0.85];
-const PAIR = 15;
+const PAIR = 17;
 const BEND = 14;
 
 // Returns { width, height, size, places: id -> {x, y}, lines: [{ path, label: {x, y} }] }, a line for each edge.

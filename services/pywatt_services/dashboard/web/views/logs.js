@@ -79,7 +79,7 @@ export function LogsView({ app, query }) {
         ${Object.values(LEVELS).map((level) => html`<option value=${level}>${level} and above</option>`)}
       </select></label>
       <label class="search"><span class="hidden">Text</span><input type="search" data-filter placeholder="Text or regex" value=${filter.grep} onInput=${set("grep")} /></label>
-      <label class="search"><span class="hidden">Key and value</span><input type="search" placeholder="key=value, status>=500" value=${filter.where} onInput=${set("where")} /></label>
+      <label class="search"><span class="hidden">Key and value</span><input type="search" placeholder="key=value" value=${filter.where} onInput=${set("where")} /></label>
       ${filter.trace && html`<button onClick=${() => setFilter({ ...filter, trace: "" })} aria-label="Show all traces">trace ${filter.trace.slice(0, 8)}… ×</button>`}
       <span class="tools">
         <span class="quiet" role="status">${plural(rows.length, "record")}${buffer.current.dropped ? ` (${count(buffer.current.dropped)} older gone)` : ""}${buffer.current.skipped ? `, ${count(buffer.current.skipped)} not shown` : ""}</span>
