@@ -39,12 +39,18 @@ def traced(app: Application, tracing: Tracing) -> Application:
         if scope["type"] == "lifespan":
             return app(scope, receive, send)
         fields = scope["headers"]
-        parent = dict(fields).get(TRACEPARENT)
+        parent = None
+        for field in fields:
+            if field[0] == TRACEPARENT:
+                parent = field[1]
         trace_id = 0
         if parent is None:
             begun = begin()
             if isinstance(begun, bytes):
-                enter_request([*fields, (TRACEPARENT, begun)])
+                if type(fields) is list:
+                    fields.append((TRACEPARENT, begun))  # to the request's fields too, which are the same list
+                else:
+                    enter_request([*fields, (TRACEPARENT, begun)])
                 return app(scope, receive, send)
             trace_id = begun
         elif follows_parent and parent[53:] in NOT_SAMPLED and len(parent) == PARENT_LENGTH:

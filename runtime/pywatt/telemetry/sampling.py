@@ -70,20 +70,26 @@ def root_traces(sampler: HeadSampler | None) -> Callable[[], bytes | int]:
     if sampler is None or sampler.bound >= TRACE_ID_LIMIT:
         return _always
     bound = b"%016x" % sampler.bound
-    digits, place = b"", 0
+    traces: list[bytes | int] = []
+    take = traces.pop
 
     def begin() -> bytes | int:
-        nonlocal digits, place
-        if place >= len(digits):
-            digits, place = os.urandom(_IDS * _DIGITS // 2).hex().encode(), 0
-        trace = digits[place : place + 32]
-        span = digits[place + 32 : place + 48]
-        place += _DIGITS
-        if trace[16:] < bound:
-            return int(trace, 16)
-        return b"00-" + trace + b"-" + span + b"-02"
+        if not traces:
+            traces.extend(_new_traces(bound))
+        return take()
 
     return begin
+
+
+def _new_traces(bound: bytes) -> list[bytes | int]:
+    """Return new traces, many at once, as one by one they would cost much more."""
+    digits = os.urandom(_IDS * _DIGITS // 2).hex().encode()
+    return [
+        b"00-%b-%b-02" % (digits[place : place + 32], digits[place + 32 : place + _DIGITS])
+        if digits[place + 16 : place + 32] >= bound
+        else int(digits[place : place + 32], 16)
+        for place in range(0, len(digits), _DIGITS)
+    ]
 
 
 def _always() -> int:

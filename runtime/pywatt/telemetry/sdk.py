@@ -33,13 +33,17 @@ from pywatt.telemetry.otel.server_spans import WorkerTracerProvider
 from pywatt.telemetry.outgoing import OutgoingCall, RecordedCall, passing_call, record_calls
 from pywatt.telemetry.sampling import head_sampler
 from pywatt.telemetry.settings import TelemetryConfig, exporters_for, service_name
-from pywatt.telemetry.trace_context import Fields, TraceContext
+from pywatt.telemetry.trace_context import BAGGAGE, TRACEPARENT, TRACESTATE, Fields, TraceContext
 from pywatt.telemetry.tracing import Attributes, Span, Tracing
 
 SCOPE = "pywatt"
 FLUSH = 3.0
 """Seconds that the last spans of a worker may take to be sent; a collector that is away must not hold up a stop."""
 
+_W3C = frozenset((TRACEPARENT, TRACESTATE, BAGGAGE))
+_configured = propagate.get_global_textmap()
+_w3c_textmap = _configured if _configured.fields <= {name.decode() for name in _W3C} else None
+"""The propagators, unless OTEL_PROPAGATORS (which counts at the import) names others than those of W3C."""
 _chosen = threading.local()
 _SUPPRESSED = tuple(
     key
@@ -214,6 +218,8 @@ def context_of(fields: Fields, given: TraceContext | None) -> Any:
 
 def extract(fields: Fields) -> Any:
     """Return the context of OpenTelemetry that a request's headers (names in lower case) describe."""
+    if propagate.get_global_textmap() is _w3c_textmap and not any(name in _W3C for name, _ in fields):
+        return Context()
     carrier: dict[str, list[str]] = {}
     for name, value in fields:
         carrier.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
