@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.trace import SpanKind, set_span_in_context
 
 from pywatt_kafka.tracing.attributes import BATCH, DESTINATION, Value, named
-from pywatt_kafka.tracing.propagation import context_of, header_pairs, link_to, with_context
+from pywatt_kafka.tracing.propagation import context_of, header_pairs, kept, link_to, with_context
 from pywatt_kafka.tracing.received import Client
 from pywatt_kafka.tracing.telemetry import Operation, Telemetry
 
@@ -32,21 +32,12 @@ class Batch:
         """Yield messages with their trace context; wrong ones as they are, for the client reports them."""
         for message in messages:
             topic = message.get("topic") if isinstance(message, Mapping) else None
-            pairs = header_pairs(message.get("headers")) if isinstance(topic, str) else None
-            self._topics.append(topic if isinstance(topic, str) else "")
-            if not isinstance(topic, str) or pairs is None:
-                yield message
-                continue
-            if self._operation is not None:
-                headers: Any = with_context(pairs, set_span_in_context(self._operation.span))
-                link = link_to(context_of(pairs))
+            if isinstance(topic, str):
+                self._topics.append(topic)
+                yield {**message, "headers": self._headers(topic, message)}
             else:
-                headers, link = self._telemetry.create(
-                    topic, message.get("key"), message.get("value"), pairs, self._client
-                )
-            if link is not None:
-                self._links.append(link)
-            yield {**message, "headers": headers}
+                self._topics.append("")
+                yield message
 
     def end(self, outcomes: Sequence[Any] | BaseException) -> None:
         """End `send` with the outcomes of the records, in their order, or with the error of all."""
@@ -75,6 +66,20 @@ class Batch:
         error = outcomes if isinstance(outcomes, BaseException) else (failures[0] if failures else None)
         operation.end(error)
         self._count(outcomes)
+
+    def _headers(self, topic: str, message: Mapping[str, Any]) -> Any:
+        given = kept(message.get("headers"))
+        pairs = header_pairs(given)
+        if pairs is None:
+            return given
+        if self._operation is not None:
+            headers: Any = with_context(pairs, set_span_in_context(self._operation.span))
+            link = link_to(context_of(pairs))
+        else:
+            headers, link = self._telemetry.create(topic, message.get("key"), message.get("value"), pairs, self._client)
+        if link is not None:
+            self._links.append(link)
+        return headers
 
     def _count(self, outcomes: Sequence[Any] | BaseException) -> None:
         counts: Counter[tuple[str, str]] = Counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -22,11 +23,15 @@ class Patches:
         original = owner.__dict__[name]
         observed = make(original)
 
-        @wraps(original)
-        def replacement(*args: Any, **options: Any) -> Any:
-            # Another instrumentation may keep a reference to this function beyond `undo`.
+        # Another instrumentation may keep a reference to the function beyond `undo`.
+        def call(*args: Any, **options: Any) -> Any:
             return observed(*args, **options) if self._active else original(*args, **options)
 
+        async def call_async(*args: Any, **options: Any) -> Any:
+            return await call(*args, **options)
+
+        # A framework that is given a method asks whether it is a coroutine function.
+        replacement = wraps(original)(call_async if inspect.iscoroutinefunction(original) else call)
         setattr(owner, name, replacement)
         self._replaced.append((owner, name, original, replacement))
 

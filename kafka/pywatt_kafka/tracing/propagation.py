@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 
 BAGGAGE = "baggage"
+
+
+def kept(headers: Any) -> Any:
+    """Return headers of an iterator as a list, which can be read again; others as they are."""
+    return list(headers) if isinstance(headers, Iterator) else headers
 
 
 def header_pairs(headers: Any) -> list[tuple[Any, Any]] | None:

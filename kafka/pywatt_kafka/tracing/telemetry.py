@@ -31,7 +31,7 @@ from pywatt_kafka.tracing.attributes import (
     key_attribute,
     named,
 )
-from pywatt_kafka.tracing.propagation import context_of, header_pairs, link_to, with_context
+from pywatt_kafka.tracing.propagation import context_of, header_pairs, kept, link_to, with_context
 from pywatt_kafka.tracing.received import Client, Received
 
 SCOPE = "pywatt_kafka"
@@ -113,6 +113,7 @@ class Telemetry:
 
     def send(self, topic: Any, key: Any, value: Any, headers: Any, client: Client) -> tuple[Operation, Any]:
         """Begin `send <topic>`; return it, with the headers that go into the record."""
+        headers = kept(headers)
         pairs = header_pairs(headers)
         own = link_to(context_of(pairs))
         operation = self.begin(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import tomllib
 from contextlib import nullcontext
@@ -23,6 +24,8 @@ def test_only_one_is_enabled_and_only_that_one_disables() -> None:
     try:
         observed = Producer.send
         assert observed is not send
+        assert inspect.iscoroutinefunction(observed)
+        assert not inspect.iscoroutinefunction(Producer.post)
         second.enable()
         assert (first.enabled, second.enabled) == (True, False)
         second.disable()

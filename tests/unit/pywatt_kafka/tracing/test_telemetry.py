@@ -105,3 +105,13 @@ def test_without_create_the_context_of_send_goes_into_all_records(observed: Obse
     assert linked(span) == [ids(FIRST.encode())]
     assert (span.attributes or {})["error.type"] == "InvalidRecord"
     assert observed.total("messaging.client.sent.messages") == 3
+
+
+def test_wrong_headers_of_an_iterator_are_left_whole_to_the_client(observed: Observed) -> None:
+    wrong = [("a", b"1"), "b", ("c", b"2")]
+    operation, headers = telemetry(observed).send("orders", None, b"", iter(wrong), CLIENT)
+    operation.settle(POSITION)
+    assert headers == wrong
+    batch = Batch(telemetry(observed), CLIENT)
+    (message,) = batch.observed([{"topic": "orders", "headers": iter(wrong)}])
+    assert message["headers"] == wrong
