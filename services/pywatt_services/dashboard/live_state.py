@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
+from pywatt.logs.pywatt_logger import pywatt_logger
+
 Look = Callable[[], Awaitable[dict[str, Any]]]
+
+
+logger = pywatt_logger("pywatt.dashboard")
 
 
 class LiveState:
@@ -26,7 +32,13 @@ class LiveState:
         """Look until cancelled."""
         while True:
             await self._watched.wait()
-            found = await self._look()
+            try:
+                found = await self._look()
+            except Exception as error:
+                # One view fails, not the dashboard; the next look may go well.
+                logger.exception("the dashboard cannot show its %s", self._name)
+                reason = f"this cannot be shown now: {type(error).__name__}"
+                found = {"at": time.time(), "error": {"message": reason, "hint": "the app's log tells more"}}
             async with self._changed:
                 self._newest = found
                 self._changed.notify_all()

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from pywatt.channel.messages import Answer
 from pywatt_services.dashboard.event_stream import encode, encoded
 from pywatt_services.dashboard.live_services import live_services
+from pywatt_services.dashboard.live_state import LiveState
+
+
+async def test_a_look_that_fails_is_told_and_tried_again() -> None:
+    looks: Iterator[ValueError | dict[str, Any]] = iter([ValueError("no"), {"nodes": []}])
+
+    async def look() -> dict[str, Any]:
+        found = next(looks)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    state = LiveState("graph", look, pause=0)
+    running = asyncio.create_task(state.run())
+    try:
+        async with aclosing(state.watch()) as events:
+            _, failed = await anext(events)
+            assert failed["error"]["message"] == "this cannot be shown now: ValueError"
+            assert await anext(events) == ("graph", {"nodes": []})
+    finally:
+        running.cancel()
 
 
 async def test_watchers_share_one_question_and_nobody_asks_for_nobody() -> None:

@@ -59,13 +59,13 @@ export function ServiceGraph() {
   const [chosen, setChosen] = useState("");
   const narrow = useNarrow();
   useEffect(() => follow("graph/events", (_name, data) => setGraph(data), (state, error) => setRefused(state === "refused" ? error : null)), []);
-  const nodes = graph ? graph.nodes : [];
-  const edges = graph ? graph.edges.filter((edge) => edge.from !== edge.to) : [];
+  const nodes = (graph && graph.nodes) || [];
+  const edges = ((graph && graph.edges) || []).filter((edge) => edge.from !== edge.to);
   const shape = JSON.stringify([nodes.map((node) => node.id), edges.map((edge) => [edge.from, edge.to])]);
   const plan = useMemo(() => layout(nodes, edges, narrow), [shape, narrow]);
   if (refused) return html`<${Problem} error=${refused} />`;
   if (!graph) return html`<${Waiting} />`;
-  if (!nodes.length) return html`${graph.error && html`<${Problem} error=${graph.error} />`}<p class="empty">There are no services.</p>`;
+  if (!nodes.length) return html`${graph.error && html`<${Problem} error=${graph.error} />`}${!graph.error && html`<p class="empty">There are no services.</p>`}`;
   const names = new Map(nodes.map((node) => [node.id, node.kind === "topic" ? `topic ${node.name}` : node.name]));
   const own = nodes.find((node) => node.id === chosen);
   const touches = (edge) => edge.from === chosen || edge.to === chosen;

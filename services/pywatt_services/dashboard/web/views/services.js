@@ -1,6 +1,7 @@
 // The services of the app, live, and what can be done with them.
 
 import { html, useMemo, useState } from "../vendor/htm-preact-3.1.1.js";
+import { Problem } from "../parts/loading.js";
 import { bytes, duration, percent, plural } from "../parts/numbers.js";
 import { Sparkline } from "../parts/sparkline.js";
 import { ServiceAction } from "./service_actions.js";
@@ -86,6 +87,7 @@ export function ServicesView({ about, app, connected, query }) {
         <button onClick=${() => act("stop-app")}>Stop app …</button>
       </span>`}
     </div>
+    ${app.error && html`<${Problem} error=${app.error} />`}
     <dl class="tiles">
       <div class=${ready === own.length ? "" : "alert"}><dt>ready</dt><dd>${ready}<small> of ${own.length}</small></dd></div>
       <div><dt>workers</dt><dd>${services.reduce((sum, each) => sum + each.workers.length, 0)}</dd></div>
