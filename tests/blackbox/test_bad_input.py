@@ -128,9 +128,9 @@ def test_validate_lists_the_services_of_a_good_app(start: Start) -> None:
 
 
 def test_a_key_that_only_the_original_has_is_a_warning(start: Start) -> None:
-    with start(gateway_and_api(metrics=True)) as app:
+    with start(gateway_and_api(managementApi=True)) as app:
         warning = app.wait_for(lambda line: line.get("level") == 40)
-        assert "metrics" in warning["msg"]
+        assert "managementApi" in warning["msg"]
         assert "not supported yet" in warning["msg"]
         assert app.get("/api/").status_code == 200
 
