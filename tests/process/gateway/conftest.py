@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.restart_config import RESTART
 
-from pywatt.config.model import ServerConfig
+from pywatt.config.model import ServerConfig, ServiceConfig
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
 from pywatt.metrics.recorder import Recorder
@@ -24,6 +25,7 @@ from pywatt_services.gateway import TYPE
 from pywatt_services.gateway.options import GatewayOptions
 
 APP = Path(__file__).with_name("service_app.py")
+SERVICE = ServiceConfig(id="gateway", path=APP.parent, type="gateway", restart=RESTART)
 
 
 @pytest.fixture
@@ -53,6 +55,7 @@ class Context:
     endpoint: socket.socket
     mesh: MeshClient
     table: MeshTable
+    service: ServiceConfig = SERVICE
     metrics: Recorder | None = None
     base_path: str = "/"
     server: ServerConfig = ServerConfig()  # noqa: RUF009 - frozen
