@@ -12,10 +12,19 @@ from urllib.parse import urlsplit
 
 from pywatt.telemetry.http_attributes import hidden_path, host_and_port, method_attributes
 from pywatt.telemetry.sampling import HeadSampler
-from pywatt.telemetry.trace_context import RANDOM, Fields, TraceContext, new_span_id, trace_of
+from pywatt.telemetry.trace_context import (
+    NOT_SAMPLED,
+    PARENT_LENGTH,
+    RANDOM,
+    Fields,
+    TraceContext,
+    new_span_id,
+    trace_of,
+)
 
 TRACE_HEADERS = frozenset({"traceparent", "tracestate", "baggage"})
 PARENT_HEADERS = frozenset({"traceparent", "tracestate"})
+PARENT_NAME_LENGTH = len("traceparent")
 
 RecordHeaders = Sequence[tuple[str, bytes | None]]
 
@@ -43,6 +52,14 @@ def parent_headers(context: TraceContext) -> list[tuple[bytes, bytes]]:
     """Return the header fields that name a span as parent."""
     state = [(b"tracestate", context.tracestate.encode())] if context.tracestate else []
     return [(b"traceparent", context.traceparent.encode()), *state]
+
+
+def is_told_not_sampled(headers: RecordHeaders) -> bool:
+    """Return whether a record's only traceparent says that its trace is not sampled, as most say."""
+    parents = [value for name, value in headers if len(name) == PARENT_NAME_LENGTH and name.lower() == "traceparent"]
+    if len(parents) != 1 or parents[0] is None:
+        return False
+    return len(parents[0]) == PARENT_LENGTH and parents[0][53:] in NOT_SAMPLED
 
 
 class Decision:

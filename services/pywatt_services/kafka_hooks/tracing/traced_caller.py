@@ -15,6 +15,7 @@ from pywatt.telemetry.messaging import (
     decide,
     fields_of,
     http_client_attributes,
+    is_told_not_sampled,
     parent_headers,
     without_parent,
 )
@@ -117,6 +118,7 @@ class TracedCaller(Caller):
         super().__init__(options, client, metrics, now)
         self._requests: TracedRequests | RequestMaker = TracedRequests(RequestMaker(options), self)  # type: ignore[assignment]
         self._tracing = tracing
+        self._follows_parent = tracing.sampler is not None and tracing.sampler.follows_parent
         self._mode = mode
         self._group = group
         self._spans: dict[Delivery, _Spans] = {}
@@ -186,6 +188,9 @@ class TracedCaller(Caller):
 
     def _prepare(self, delivery: Delivery) -> None:
         """Decide about an attempt, and begin its span if it is sampled."""
+        if self._follows_parent and is_told_not_sampled(delivery.message.headers):
+            self.next_context = self.next_spans = None
+            return
         fields = fields_of(delivery.message.headers)
         decision = decide(fields, self._tracing.sampler)
         self.next_context = decision.context
