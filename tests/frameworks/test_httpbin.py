@@ -20,8 +20,10 @@ OF_THE_CONNECTION = frozenset({"connection", "date", "keep-alive", "server", "tr
 """Response headers that each server writes for its own connection, or in which it names itself."""
 NOT_FOR_THE_SERVICE = "Connection"
 """Request header that ends at the next server: the gateway does not pass it on (RFC 9110 section 7.6.1)."""
-TOLD_BY_THE_GATEWAY = frozenset({"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Prefix", "X-Forwarded-Proto"})
-"""Request headers that the service gets in addition."""
+TOLD_BY_THE_GATEWAY = frozenset(
+    {"Traceparent", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Prefix", "X-Forwarded-Proto"}
+)
+"""Request headers that the service gets in addition; the trace context in development, where the dashboard shows it."""
 ENDS_WITH_ITS_CONNECTION = frozenset({"content-length"})
 """httpbin gives these bodies no length: Werkzeug ends them by closing, pywatt in chunks."""
 RANDOM = frozenset({"/uuid", "/bytes/16", "/stream-bytes/16"})
@@ -99,7 +101,6 @@ REQUESTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("GET", "/image", {"headers": {"accept": "image/png"}}),
     ("HEAD", "/get", {}),
     ("OPTIONS", "/get", {}),
-    ("TRACE", "/anything", {}),
     ("PROPFIND", "/get", {}),
     ("POST", "/get", {}),
     ("POST", "/post", {"json": {"a": 1}}),
