@@ -159,7 +159,7 @@ def number_text(number: float) -> str:
         return "-Inf"
     if math.isnan(number):
         return "NaN"
-    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
+    return str(int(number)) if float(number).is_integer() and abs(number) < 1e15 else repr(number)
 
 
 def family_of(document: Mapping[str, Any]) -> PageFamily:
