@@ -250,7 +250,7 @@ class ServiceConfig:
     stderr_level: LogLevel = LogLevel.ERROR
     """Level of text on its standard error that names none. Ours: `logger.stderrLevel`."""
     logger: LoggerConfig = PLAIN_LOGGER
-    """What is written of its records, and where they go."""
+    """The level, form and destinations of its log records."""
     preload: tuple[str, ...] = ()
     """Modules which the forkserver imports before it forks a worker of this service."""
     interpreter: Path | None = None
@@ -359,7 +359,7 @@ class RuntimeConfig:
     server: ServerConfig = ServerConfig()
     log_level: LogLevel = LogLevel.INFO
     logger: LoggerConfig = PLAIN_LOGGER
-    """What is written of pywatt's own records, and where they go."""
+    """The level, form and destinations of pywatt's own log records."""
     log_history: Rotation | None = DEFAULT_ROTATION
     """The log that is kept on disk; None: none. Ours: `logger.history`."""
     health_probes: HealthProbesConfig | None = None

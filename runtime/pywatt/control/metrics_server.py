@@ -16,6 +16,7 @@ from pywatt.config.model import MetricsServerConfig
 from pywatt.control.app_metrics import AppMetrics
 from pywatt.control.probes.pages import ProbePages
 from pywatt.errors import PywattError
+from pywatt.http.server.listener import open_listener
 from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.metrics.exposition import accepted_format, write_page
 from pywatt.worker.asgi.endless_responses import Streams
@@ -108,7 +109,7 @@ async def _bound(config: MetricsServerConfig) -> socket.socket:
     attempts = 0
     while True:
         try:
-            return _listener(config)
+            return open_listener(config.hostname, config.port, BACKLOG)
         except OSError as error:
             attempts += 1
             if attempts == QUIET_ATTEMPTS:
@@ -116,20 +117,3 @@ async def _bound(config: MetricsServerConfig) -> socket.socket:
                 where = f"{config.hostname}:{config.port}"
                 logger.error("metrics cannot be served on %s: %s (fix: %s)", where, error.strerror or error, hint)
             await asyncio.sleep(RETRY_SECONDS)
-
-
-def _listener(config: MetricsServerConfig) -> socket.socket:
-    """Return a listening socket. Raises OSError."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        config.hostname, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
-    return sock

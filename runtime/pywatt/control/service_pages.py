@@ -37,7 +37,7 @@ class ServicePages:
         self._ended = Readings()
         self._failing: set[str] = set()
         self.up: dict[str, bool] = {}
-        """Whether the page of each service could be read, the last time."""
+        """True for each service whose page could be read the last time."""
 
     async def read(self, rows: Sequence[Mapping[str, Any]], timeout: float) -> Readings:
         """Return the samples of all pages. A page that cannot be read within `timeout` seconds has its last ones."""

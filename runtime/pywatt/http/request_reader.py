@@ -40,7 +40,7 @@ _PLAIN_LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (%b) HTTP/1
 _ASCII = bytes(range(0x80)) + b"x" * 0x80
 _OTHER_VERSION = re.compile(rb"%b [^ \r\n]+ HTTP/[0-9.]+\r\n" % _TOKEN)
 _INVALID_VERSION = "Invalid HTTP version"
-"""What llhttp says of a well-formed version such as 1.2 that it does not know."""
+"""The error of llhttp for a well-formed version that it does not know, such as 1.2."""
 _VERSIONS = "only HTTP/1.1 and HTTP/1.0 are served here"
 _SHOWN_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT", b"PRI"})
 """Methods that llhttp is shown as they are."""

@@ -10,7 +10,7 @@ from pywatt.errors import PywattError
 
 
 class ProfileForm(Enum):
-    """What is written; the value describes it."""
+    """The form of the file; the value describes it."""
 
     FLAME_GRAPH = "a flame graph: open it in a browser"
     SPEEDSCOPE = "open it at https://www.speedscope.app"

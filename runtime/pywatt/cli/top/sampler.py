@@ -43,7 +43,7 @@ class Sampler:
 
     @property
     def counting(self) -> bool:
-        """Whether the app counts requests."""
+        """True if the app counts requests."""
         return self._readings[-1].counting
 
     def figures(self) -> list[Figures]:

@@ -15,6 +15,7 @@ from pywatt.http.request import RequestHead
 from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.connection import ServerConnection
 from pywatt.http.server.errors import error_body, route_not_found
+from pywatt.http.server.listener import open_listener
 from pywatt.http.server.server import HttpServer, serving
 from pywatt.http.server.writer import JSON
 
@@ -96,7 +97,7 @@ async def _bound(config: HealthProbesConfig) -> socket.socket:
     told = False
     while True:
         try:
-            return _listener(config)
+            return open_listener(config.hostname, config.port, BACKLOG)
         except OSError as error:
             if not told:
                 hint = 'set "healthProbes": {"port": ...} in watt.json to a free one'
@@ -105,20 +106,3 @@ async def _bound(config: HealthProbesConfig) -> socket.socket:
                 logger.error("health endpoints cannot be served on %s: %s (fix: %s)", where, why, hint)
             told = True
             await asyncio.sleep(RETRY_SECONDS)
-
-
-def _listener(config: HealthProbesConfig) -> socket.socket:
-    """Return a listening socket. Raises OSError."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        config.hostname, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
-    return sock
