@@ -104,7 +104,7 @@ GATEWAY_CONNECTIONS = Family(
 GATEWAY_REFUSED = Family(
     name="pywatt_gateway_refused_total",
     kind=Kind.COUNTER,
-    help="Requests that the gateway answered itself since the service did not: 502, 503 or 504",
+    help="Requests that the gateway answered with an error: the service did not respond, or a policy refused",
     group=Group.GATEWAY,
     labels=("route", "status"),
 )

@@ -68,15 +68,19 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
             return
         self._next()
 
-    def exchange_failed(self, status: int, message: str) -> None:
-        """Respond with an error, then go on."""
+    def exchange_answered(self, status: int, headers: Headers, body: bytes) -> None:
+        """Respond, then go on; a client that is still sending the body has to open another connection."""
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
         keep = self._keeps_alive()
-        headers = (JSON, RETRY_AFTER) if status == 503 else (JSON,)
-        self._write_response(status, headers, error_body(status, message), keep=keep)
+        self._write_response(status, headers, body, keep=keep)
         self.exchange_ended(close=not keep)
+
+    def exchange_failed(self, status: int, message: str, headers: Headers = ()) -> None:
+        """Respond with an error, then go on."""
+        own = (JSON, RETRY_AFTER) if status == 503 else (JSON,)
+        self.exchange_answered(status, (*own, *headers), error_body(status, message))
 
     def exchange_upgraded(self) -> None:
         """Begin the tunnel with the bytes behind the handshake."""
@@ -119,7 +123,8 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
             path, base_path = path[len(server.base_path) :] or b"/", server.base_path
         route = server.routes.find(head.method, head.authority, path)
         if route is not None:
-            exchange = server.exchange(self, server, head, route, base_path)
+            open_exchange = server.exchange if route.own_exchange is None else server.own_exchanges[route.own_exchange]
+            exchange = open_exchange(self, server, head, route, base_path)
             self._exchange = exchange
             exchange.start(path, self._client_address, body, ended)
             return

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pywatt.errors import MeshError
 from pywatt.http.client.connection import ClientConnection
+from pywatt.http.headers import Headers
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.mesh.address import Destination
 from pywatt_services.gateway.routes import RouteTable
@@ -24,6 +25,46 @@ class Upstreams(Protocol):
         self, destination: Destination, opened: Callable[[ClientConnection], None], failed: Callable[[MeshError], None]
     ) -> asyncio.Task[None]:
         """Open a connection and call back."""
+        ...
+
+
+class Downstream(Protocol):
+    """The connection of the client that sent the request."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        ...
+
+    def exchange_ended(self, *, close: bool) -> None:
+        """Go on: the response was written to its end."""
+        ...
+
+    def exchange_answered(self, status: int, headers: Headers, body: bytes) -> None:
+        """Respond in place of the service, and go on."""
+        ...
+
+    def exchange_failed(self, status: int, message: str, headers: Headers = ()) -> None:
+        """Respond with an error: the service has not responded."""
+        ...
+
+    def exchange_upgraded(self) -> None:
+        """Pass bytes both ways from now on."""
+        ...
+
+    def tunnel_ended(self) -> None:
+        """Close: the service has closed the tunnel."""
+        ...
+
+    def abort(self) -> None:
+        """Break the connection off: a response that has begun cannot be completed."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Take nothing more in."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Take more in."""
         ...
 
 

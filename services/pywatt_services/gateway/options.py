@@ -13,6 +13,7 @@ from pywatt.http.target import EscapedSlashes
 from pywatt.mesh.resolver import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement
+from pywatt_services.gateway.policies.options import NO_POLICIES, PolicyOptions, PolicyReader
 
 ALL_ROUTES = ("/", "/*")
 
@@ -40,6 +41,13 @@ class ProxyOptions:
     """Passes the client's Host on to the service. Traefik: `passHostHeader`."""
     plugin: bool = False
     """True for a service that pywatt adds for a plugin; no other internal service is reached."""
+    policies: PolicyOptions = NO_POLICIES
+    """Rules for its requests and responses."""
+
+    @property
+    def has_features(self) -> bool:
+        """True when requests need more than to be passed on."""
+        return self.policies != NO_POLICIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +69,14 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     others = [service for service in placement.services if service != placement.id]
     left_out = {service.lower() for service in placement.left_out}
     list_key = "applications" if "applications" in block else "services"
+    defaults: Mapping[str, Any] = block.get("defaults", {})
+    policies = PolicyReader(problems)
     entries: Sequence[Mapping[str, Any]] = block.get(list_key) or [{"id": service} for service in others]
     for index, entry in enumerate(entries):
         where = f"{key}.{list_key}[{index}]"
         if entry.get("proxy", True) is False or ("proxy" not in entry and ("openapi" in entry or "graphql" in entry)):
             continue
-        proxy = _proxy(entry)
+        proxy = _proxy(entry, policies.read(defaults, entry.get("proxy", {}), f"{key}.defaults", f"{where}.proxy"))
         if _local(proxy.origin) in left_out:
             continue
         proxies.append(proxy)
@@ -76,7 +86,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     for path, target in placement.routes.items():
         places = [index for index, proxy in enumerate(proxies) if (proxy.prefix, proxy.hostname) == (path, "")]
         if not places:
-            proxies.append(_route_of_plugin(path, target))
+            proxies.append(_route_of_plugin(path, target, policies.read(defaults, {}, f"{key}.defaults", "")))
         elif _local(proxies[places[0]].origin) != target:
             problems.append(_taken_by_user(path, proxies[places[0]].id, f"{key}.{list_key}[{places[0]}]"))
     if problems:
@@ -99,7 +109,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     )
 
 
-def _proxy(entry: Mapping[str, Any]) -> ProxyOptions:
+def _proxy(entry: Mapping[str, Any], policies: PolicyOptions) -> ProxyOptions:
     proxy: Mapping[str, Any] = entry.get("proxy", {})
     service: str = entry["id"]
     hostname: str = proxy.get("hostname", "").lower()
@@ -116,12 +126,18 @@ def _proxy(entry: Mapping[str, Any]) -> ProxyOptions:
         rewrite_location=proxy.get("rewriteLocationHeader", True),
         # The certificate of an https origin is for its own name, and so is what it serves.
         pass_host_header=proxy.get("passHostHeader", not origin.lower().startswith("https:")),
+        policies=policies,
     )
 
 
-def _route_of_plugin(path: str, service: str) -> ProxyOptions:
+def _route_of_plugin(path: str, service: str, policies: PolicyOptions) -> ProxyOptions:
     return ProxyOptions(
-        id=service, prefix=path, rewrite_prefix=path, origin=f"http://{service}{MESH_SUFFIX}", plugin=True
+        id=service,
+        prefix=path,
+        rewrite_prefix=path,
+        origin=f"http://{service}{MESH_SUFFIX}",
+        plugin=True,
+        policies=policies,
     )
 
 

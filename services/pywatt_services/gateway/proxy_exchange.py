@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from pywatt.errors import BadResponse, CallTimeout, MeshError, ServiceUnavailable
 from pywatt.http.client.connection import ClientConnection
@@ -16,53 +15,17 @@ from pywatt.http.server.writer import CONTINUE, write_response_head
 from pywatt.http.websocket import accepts, handshake_key
 from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.forwarding import UPGRADE, last_value, outer_prefix, write_request_head
-from pywatt_services.gateway.gateway_context import GatewayContext
+from pywatt_services.gateway.gateway_context import Downstream, GatewayContext
 from pywatt_services.gateway.proxy_state import AWAITING, CONNECTING, ENDED, RESPONDING, TUNNEL, transition
 from pywatt_services.gateway.response_addresses import Addresses
 from pywatt_services.gateway.retry import may_retry
 from pywatt_services.gateway.routes import Route
-from pywatt_services.gateway.tunnel import Tunnel
+from pywatt_services.gateway.tunnel.tunnel import Tunnel
 
 MAX_PENDING = 64 * 1024
 """Bytes of a request's body that wait for a connection to the service before the client has to wait too."""
 
 logger = logging.getLogger("pywatt.gateway")
-
-
-class Downstream(Protocol):
-    """The connection of the client that sent the request."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-        ...
-
-    def exchange_ended(self, *, close: bool) -> None:
-        """Go on: the response was written to its end."""
-        ...
-
-    def exchange_failed(self, status: int, message: str) -> None:
-        """Respond with an error: the service has not responded."""
-        ...
-
-    def exchange_upgraded(self) -> None:
-        """Pass bytes both ways from now on."""
-        ...
-
-    def tunnel_ended(self) -> None:
-        """Close: the service has closed the tunnel."""
-        ...
-
-    def abort(self) -> None:
-        """Break the connection off: a response that has begun cannot be completed."""
-        ...
-
-    def pause_reading(self) -> None:
-        """Take nothing more in."""
-        ...
-
-    def resume_reading(self) -> None:
-        """Take more in."""
-        ...
 
 
 class ProxyExchange:
@@ -176,6 +139,11 @@ class ProxyExchange:
     def cancel(self) -> None:
         """Give up: the client is gone, or was responded to."""
         self._let_go()
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Respond in place of the service."""
+        self._let_go()
+        self._downstream.exchange_answered(status, headers, body)
 
     def _let_go(self) -> None:
         """Leave the service."""
@@ -383,7 +351,11 @@ class ProxyExchange:
 
     def _fail(self, error: MeshError) -> None:
         logger.warning("%s: %s", self._route.id, error.message)
-        self._downstream.exchange_failed(failure_status(error), error.message)
+        self._downstream.exchange_failed(failure_status(error), error.message, self._own_headers())
+
+    def _own_headers(self) -> Headers:
+        """Return headers for the responses that the gateway gives itself."""
+        return ()
 
 
 def failure_status(error: MeshError) -> int:

@@ -37,6 +37,11 @@ class Route:
     paths: re.Pattern[bytes] | None
     """Pattern for the path behind the prefix; None: any path."""
     rewrite_location: bool
+    options: ProxyOptions
+    number: int
+    """Its place among all routes."""
+    own_exchange: int | None = None
+    """Its number when it has policies, and so a class of exchanges of its own."""
 
     def takes(self, method: bytes, path: bytes) -> bool:
         """Tell whether the request belongs to this route."""
@@ -87,7 +92,7 @@ class RouteTable:
     """All routes. A host that a route names has no others than those that name it."""
 
     def __init__(self, proxies: Iterable[ProxyOptions]) -> None:
-        routes = [_route(proxy) for proxy in proxies]
+        self.routes = routes = tuple(_route(proxy, number) for number, proxy in enumerate(proxies))
         hosts = dict.fromkeys(route.hostname for route in routes if route.hostname)
         self._hosts = {host: Prefixes([route for route in routes if route.hostname == host]) for host in hosts}
         self._any_host = Prefixes([route for route in routes if not route.hostname])
@@ -126,7 +131,7 @@ def _first_segment(path: bytes) -> bytes:
     return path[1:end] if end > 0 else path[1:]
 
 
-def _route(proxy: ProxyOptions) -> Route:
+def _route(proxy: ProxyOptions, number: int) -> Route:
     location = locate(proxy.origin)
     methods = None if proxy.methods is None else {method.encode() for method in proxy.methods}
     if methods and b"GET" in methods:
@@ -146,6 +151,9 @@ def _route(proxy: ProxyOptions) -> Route:
         methods=None if methods is None else frozenset(methods),
         paths=None if set(proxy.routes) >= set(ALL_ROUTES) else _pattern(proxy.routes),
         rewrite_location=proxy.rewrite_location,
+        options=proxy,
+        number=number,
+        own_exchange=number if proxy.has_features else None,
     )
 
 

@@ -20,6 +20,7 @@ from pywatt.telemetry.tracing import Tracing
 from pywatt_services.gateway.connection import GatewayConnection
 from pywatt_services.gateway.counting.counted_exchange import counted_exchange
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
+from pywatt_services.gateway.features.own_exchange import own_exchange
 from pywatt_services.gateway.gateway_context import Upstreams
 from pywatt_services.gateway.proxy_exchange import OpenExchange, ProxyExchange
 from pywatt_services.gateway.routes import RouteTable
@@ -63,15 +64,22 @@ class GatewayServer(HttpServer[GatewayConnection]):
         self.base_path = base_path.rstrip("/").encode()
         self.trust_proxy = trust_proxy
         self.metrics = metrics
-        plain = ProxyExchange if metrics is None else counted_exchange(metrics)
         if metrics is not None:
             metrics.read_in_flight(self.in_flight)
-        self.exchange: OpenExchange = plain
-        if tracing is not None:
-            self.exchange = traced_exchanges(tracing, plain)
-        elif creates_trace:
-            self.exchange = exchanges_with_trace(plain)
+
+        def opened(plain: type[ProxyExchange]) -> OpenExchange:
+            if metrics is not None:
+                plain = counted_exchange(metrics, plain)
+            if tracing is not None:
+                return traced_exchanges(tracing, plain)
+            return exchanges_with_trace(plain) if creates_trace else plain
+
+        self.exchange: OpenExchange = opened(ProxyExchange)
         """Begins to pass a request on."""
+        self.own_exchanges = {
+            route.own_exchange: opened(own_exchange(route)) for route in routes.routes if route.own_exchange is not None
+        }
+        """The same for routes that have policies."""
         self.escaped_slashes = escaped_slashes
         self.limits = limits
         self.keeps_idle = True

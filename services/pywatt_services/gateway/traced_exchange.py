@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from pywatt.errors import MeshError
 from pywatt.http.client.connection import ClientConnection
-from pywatt.http.headers import Header
+from pywatt.http.headers import Header, Headers
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import ResponseHead
 from pywatt.telemetry.http_attributes import (
@@ -24,8 +24,8 @@ from pywatt.telemetry.sampling import HeadSampler, root_traces
 from pywatt.telemetry.trace_context import NOT_SAMPLED, PARENT_LENGTH, TRACEPARENT, TRACESTATE
 from pywatt.telemetry.tracing import Span, Tracing
 from pywatt_services.gateway.client_address import ClientAddress
-from pywatt_services.gateway.gateway_context import GatewayContext
-from pywatt_services.gateway.proxy_exchange import Downstream, OpenExchange, ProxyExchange, failure_status
+from pywatt_services.gateway.gateway_context import Downstream, GatewayContext
+from pywatt_services.gateway.proxy_exchange import OpenExchange, ProxyExchange, failure_status
 from pywatt_services.gateway.proxy_state import ENDED, RESPONDING, TUNNEL
 from pywatt_services.gateway.routes import Route
 
@@ -128,6 +128,15 @@ class TracedExchange(ProxyExchange):
         if not self._ended:
             self._end_attempt("cancelled")
             self._end("cancelled")
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Respond in place of the service."""
+        self._end_attempt("cancelled")
+        self._server_span.set({"http.response.status_code": status})
+        if is_server_error(status):
+            self._server_span.fail(str(status))
+        self._end()
+        super().answer(status, headers, body)
 
     def end_tunnel(self) -> None:
         """Close the service's side of a tunnel once everything was sent."""

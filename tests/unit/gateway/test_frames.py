@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Close, Frame, Opcode
 
-from pywatt_services.gateway import frames
-from pywatt_services.gateway.frames import CLOSE_SERVICE_RESTART, FrameCursor
+from pywatt_services.gateway.tunnel import frames
+from pywatt_services.gateway.tunnel.frames import CLOSE_SERVICE_RESTART, FrameCursor
 
 FRAMES = st.lists(
     st.tuples(st.sampled_from([0, 1, 125, 126, 200, 65_535, 65_536, 70_000]), st.booleans()), min_size=1, max_size=4

@@ -13,7 +13,7 @@ from websockets.frames import Frame, Opcode
 
 from pywatt.service_type import StopRequest
 from pywatt.worker.asgi.drain import drain
-from pywatt_services.gateway.frames import CLOSE_SERVICE_RESTART
+from pywatt_services.gateway.tunnel.frames import CLOSE_SERVICE_RESTART
 
 pytestmark = pytest.mark.anyio
 Scene = Any

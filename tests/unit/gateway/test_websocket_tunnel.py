@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pywatt.http.server.state import CLOSED, TUNNEL
-from pywatt_services.gateway.frames import CLOSE_SERVICE_RESTART
+from pywatt_services.gateway.tunnel.frames import CLOSE_SERVICE_RESTART
 
 Scene = Any
 HANDSHAKE = (

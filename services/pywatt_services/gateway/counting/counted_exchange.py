@@ -6,8 +6,11 @@ is killed in that moment has not counted.
 
 from __future__ import annotations
 
+from typing import cast
+
 from pywatt.errors import MeshError
 from pywatt.http.client.connection import ClientConnection
+from pywatt.http.headers import Headers
 from pywatt.http.response_reader import SWITCHING_PROTOCOLS, ResponseHead
 from pywatt.metrics.status_classes import ABORTED
 from pywatt_services.gateway.client_address import ClientAddress
@@ -16,11 +19,11 @@ from pywatt_services.gateway.proxy_exchange import ProxyExchange, failure_status
 from pywatt_services.gateway.proxy_state import CONNECTING, ENDED, RESPONDING, TUNNEL
 
 
-def counted_exchange(metrics: GatewayMetrics) -> type[ProxyExchange]:
-    """Return the class of exchanges that count into these metrics."""
+def counted_exchange(metrics: GatewayMetrics, plain: type[ProxyExchange] = ProxyExchange) -> type[ProxyExchange]:
+    """Return the class of exchanges that count into these metrics. `plain`: the class that it builds upon."""
     clock, routes = metrics.clock, metrics.routes
     # Named here, since `super()` costs a lookup for each request.
-    start, on_response = ProxyExchange.start, ProxyExchange.on_response
+    start, on_response = plain.start, plain.on_response
 
     class CountedExchange(ProxyExchange):
         __slots__ = ("_begun", "_status_class")
@@ -46,7 +49,7 @@ def counted_exchange(metrics: GatewayMetrics) -> type[ProxyExchange]:
         def cancel(self) -> None:
             if self.state is not ENDED and self.state is not TUNNEL:
                 self._count(ABORTED)
-            if self.state is CONNECTING:
+            if self.state is CONNECTING and self._dialing is not None:
                 self._counters().waiting.add(-1)
             super().cancel()
 
@@ -55,12 +58,20 @@ def counted_exchange(metrics: GatewayMetrics) -> type[ProxyExchange]:
                 self._count(self._status_class)
             super().end_events()
 
+        def answer(self, status: int, headers: Headers, body: bytes) -> None:
+            if self.state is CONNECTING and self._dialing is not None:
+                self._counters().waiting.add(-1)
+            if status >= 400:
+                self._counters().refused(status)
+            self._count(status // 100)
+            super().answer(status, headers, body)
+
         def end_tunnel(self) -> None:
             self._counters().websockets.add(-1)
             super().end_tunnel()
 
         def expire(self) -> None:
-            if self.state is CONNECTING:
+            if self.state is CONNECTING and self._dialing is not None:
                 self._counters().waiting.add(-1)
             super().expire()
 
@@ -102,4 +113,6 @@ def counted_exchange(metrics: GatewayMetrics) -> type[ProxyExchange]:
         def _count(self, status_class: int) -> None:
             self._counters().histogram(self._request.method, status_class).observe(clock() - self._begun)
 
-    return CountedExchange
+    if plain is ProxyExchange:
+        return CountedExchange
+    return cast("type[ProxyExchange]", type("CountedExchange", (CountedExchange, plain), {}))

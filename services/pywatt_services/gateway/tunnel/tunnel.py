@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 
-from pywatt_services.gateway.frames import CLOSE_SERVICE_RESTART, FrameCursor
+from pywatt_services.gateway.tunnel.frames import CLOSE_SERVICE_RESTART, FrameCursor
 
 
 class TunnelState(enum.Enum):

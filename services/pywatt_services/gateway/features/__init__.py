@@ -1,0 +1,1 @@
+"""What the exchanges of single routes do beyond passing a request on."""

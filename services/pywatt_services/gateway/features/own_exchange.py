@@ -1,0 +1,25 @@
+"""Puts the class of exchanges of one route together from its features.
+
+A feature is a subclass of ProxyExchange without slots, with the options of the route as attributes of the class.
+Features override the events of an exchange, and call `super()`: the first one stands closest to the client.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from pywatt_services.gateway.features.policy_exchange import policy_exchange
+from pywatt_services.gateway.policies.route_policy import compile_policy
+from pywatt_services.gateway.proxy_exchange import ProxyExchange
+from pywatt_services.gateway.routes import Route
+
+
+def own_exchange(route: Route) -> type[ProxyExchange]:
+    """Return the class of exchanges of a route with features."""
+    features: list[type[ProxyExchange]] = []
+    policy = compile_policy(route.options.policies)
+    if policy is not None:
+        features.append(policy_exchange(policy))
+    if len(features) == 1:
+        return features[0]
+    return cast("type[ProxyExchange]", type("RouteExchange", tuple(features), {}))

@@ -1,0 +1,120 @@
+"""An exchange of a route with policies: asks them before the request goes on, and about the response's headers.
+
+A request that waits for a decision is in the state CONNECTING, as one that waits for a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Any, ClassVar, cast
+
+from pywatt.http.headers import Headers
+from pywatt.http.response_reader import ResponseHead
+from pywatt_services.gateway.client_address import ClientAddress
+from pywatt_services.gateway.policies.route_policy import RoutePolicy
+from pywatt_services.gateway.policies.verdict import PolicyRequest, Verdict, policy_request, refusal
+from pywatt_services.gateway.proxy_exchange import MAX_PENDING, ProxyExchange
+from pywatt_services.gateway.proxy_state import CONNECTING, ENDED, ProxyState
+
+logger = logging.getLogger("pywatt.gateway")
+
+_state: Any = ProxyExchange.__dict__["state"]
+
+
+class PolicyExchange(ProxyExchange):
+    """Passes on the requests that the policies of their route admit."""
+
+    # Without slots, so that it can be joined with others: see `own_exchange`.
+
+    policy: ClassVar[RoutePolicy]
+    _asked: PolicyRequest | None = None
+    _deciding: asyncio.Task[Verdict] | None = None
+
+    @property
+    def state(self) -> ProxyState:
+        """The stage of the request; its end is the end of what policies hold for it."""
+        return cast(ProxyState, _state.__get__(self))
+
+    @state.setter
+    def state(self, state: ProxyState) -> None:
+        _state.__set__(self, state)
+        if state is ENDED:
+            self._release()
+
+    def start(self, path: bytes, client: ClientAddress, body: bytes, ended: bool) -> None:
+        """Send the request on once it is admitted."""
+        asked = self._asked = policy_request(self._request, client)
+        verdict = self.policy.admit(asked)
+        if verdict is None:
+            super().start(path, client, body, ended)
+        elif isinstance(verdict, Awaitable):
+            self._arrived = [body]
+            self._arrived_size = len(body)
+            self._complete = ended
+            # The exchange owns the task, and cancels it when it ends.
+            self._deciding = asyncio.ensure_future(verdict)
+            self._deciding.add_done_callback(lambda decided: self._decided(decided, path, client))
+        else:
+            self._answer(verdict)
+
+    def on_request_body(self, body: bytes, ended: bool) -> None:
+        """Send more of the body on, or keep it until the request is admitted."""
+        if self._deciding is None:
+            super().on_request_body(body, ended)
+            return
+        self._arrived.append(body)
+        self._arrived_size += len(body)
+        self._complete = ended
+        if self._arrived_size > MAX_PENDING and not ended:
+            self._downstream.pause_reading()
+
+    def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
+        """Pass the head on with changed headers."""
+        headers = list(self._public_headers(head) if head.addressed else head.headers)
+        assert self._asked is not None
+        changed = self.policy.response_headers(self._asked, headers)
+        super().on_response(replace(head, headers=changed, addressed=False), body, ended)
+
+    def _own_headers(self) -> Headers:
+        return () if self._asked is None else self.policy.response_headers(self._asked, [])
+
+    def _decided(self, decided: asyncio.Task[Verdict], path: bytes, client: ClientAddress) -> None:
+        if decided.cancelled() or self.state is not CONNECTING:
+            return
+        self._deciding = None
+        error = decided.exception()
+        if error is not None:
+            # Nothing that goes wrong with one request may end the worker, or let the request through.
+            logger.error("%s: a policy failed", self._route.id, exc_info=error)
+            self._answer(refusal(500, "the gateway could not decide on the request"))
+            return
+        verdict = decided.result()
+        if verdict is not None:
+            self._answer(verdict)
+            return
+        self._downstream.resume_reading()
+        super().start(path, client, b"".join(self._arrived), self._complete)
+        self._arrived.clear()
+
+    def _answer(self, answer: Any) -> None:
+        headers = [*answer.headers]
+        if self._asked is not None:
+            headers = self.policy.response_headers(self._asked, headers)
+        self.answer(answer.status, headers, answer.body)
+
+    def _release(self) -> None:
+        deciding, self._deciding = self._deciding, None
+        if deciding is not None:
+            deciding.cancel()
+        asked = self._asked
+        if asked is not None and asked.ended is not None:
+            ended, asked.ended = asked.ended, None
+            ended()
+
+
+def policy_exchange(policy: RoutePolicy) -> type[ProxyExchange]:
+    """Return the class of exchanges of a route with this policy."""
+    return cast("type[ProxyExchange]", type("PolicyExchange", (PolicyExchange,), {"policy": policy}))

@@ -1,0 +1,1 @@
+"""WebSocket tunnels: frames, and the way from a service to a client."""
