@@ -74,6 +74,11 @@ class Prefixes:
             for first, found in by_first.items()
         }
 
+    def in_order(self) -> tuple[Route, ...]:
+        """Return all routes, in the order in which a request is compared with them."""
+        prefixed = {id(route): route for routes in self._by_first.values() for route in routes if route.prefix}
+        return (*sorted(prefixed.values(), key=lambda route: len(route.prefix), reverse=True), *self._everything)
+
     def candidates(self, path: bytes) -> tuple[Route, ...]:
         """Return the routes whose prefix the path may have, longest first."""
         end = path.find(b"/", 1)
@@ -93,6 +98,7 @@ class RouteTable:
 
     def __init__(self, proxies: Iterable[ProxyOptions]) -> None:
         self.routes = routes = tuple(_route(proxy, number) for number, proxy in enumerate(proxies))
+        """In the order of the options."""
         hosts = dict.fromkeys(route.hostname for route in routes if route.hostname)
         self._hosts = {host: Prefixes([route for route in routes if route.hostname == host]) for host in hosts}
         self._any_host = Prefixes([route for route in routes if not route.hostname])
@@ -114,6 +120,10 @@ class RouteTable:
     def of_service(self, service: str) -> Route | None:
         """Return a route to a service of the app, one that serves any host if there is one."""
         return self._services.get(service)
+
+    def asked(self, authority: bytes) -> tuple[Route, ...]:
+        """Return the routes that a request to this host is compared with, in that order."""
+        return self._of_host(authority).in_order()
 
     def _of_host(self, authority: bytes) -> Prefixes:
         authority = authority.lower()

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from pywatt.circuit_breaker import BreakerState
 from pywatt.service_type import ServiceContext
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import TopicPartition, Unstable
@@ -35,7 +36,6 @@ from pywatt_services.kafka_hooks.publishing.idempotency_shards import PATHS as K
 from pywatt_services.kafka_hooks.publishing.idempotency_shards import IdempotencyShards
 from pywatt_services.kafka_hooks.publishing.publisher import Publisher, error_response
 from pywatt_services.kafka_hooks.request_reply import RequestReply
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.templates import shown
 
 METRICS, WHY, DLQ = "/metrics", "/why", "/dlq"

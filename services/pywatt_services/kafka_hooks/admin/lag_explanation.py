@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from pywatt.circuit_breaker import BreakerState
 from pywatt_kafka.json_bytes import text_or_base64
 from pywatt_kafka.processing.key_queues import KeyQueue, QueueState
 from pywatt_kafka.records import Offset, TopicPartition, Unstable
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.retry_topic import RetriedDelivery
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import Postpone, Wait
 from pywatt_services.kafka_hooks.webhooks.templates import shown

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pywatt.circuit_breaker import BreakerPolicy
 from pywatt.errors import MeshError
 from pywatt.mesh.address import ServiceAddress, locate, unknown_service
 from pywatt.service_type import Placement
 from pywatt_services.kafka_hooks.config.milliseconds import MILLISECONDS, seconds
 from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 from pywatt_services.kafka_hooks.patterns.topic_patterns import check_pattern
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions
 from pywatt_services.kafka_hooks.webhooks.cloud_events import CloudEventOptions
 from pywatt_services.kafka_hooks.webhooks.options import DEFAULT_DLQ, Order, Tombstones, WebhookOptions

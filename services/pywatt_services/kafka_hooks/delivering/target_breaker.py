@@ -12,7 +12,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
-from pywatt_services.kafka_hooks.webhooks.breaker import Breaker, BreakerPolicy, BreakerState
+from pywatt.circuit_breaker import Breaker, BreakerPolicy, BreakerState
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.templates import shown
 

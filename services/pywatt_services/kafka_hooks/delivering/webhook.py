@@ -9,6 +9,7 @@ from time import time
 
 from anyio.abc import TaskGroup
 
+from pywatt.circuit_breaker import BreakerState
 from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.processing.delay_queue import DelayQueue
 from pywatt_kafka.processing.key_queues import KeyQueue, KeyQueues, QueueState
@@ -21,7 +22,6 @@ from pywatt_services.kafka_hooks.delivering.target_caller import Caller, MakeCal
 from pywatt_services.kafka_hooks.delivering.undelivered_writer import RecordWriter, UndeliveredWriter
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerState
 from pywatt_services.kafka_hooks.webhooks.egress import WebhookClient
 from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import SendToDlq

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
+from pywatt.circuit_breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions
 from pywatt_services.kafka_hooks.webhooks.cloud_events import CloudEventOptions
 from pywatt_services.kafka_hooks.webhooks.record_filter import RecordFilter

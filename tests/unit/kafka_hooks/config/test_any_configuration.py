@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from pywatt.circuit_breaker import Breaker
 from pywatt.service_type import OptionsError, Placement
 from pywatt_kafka import Message
 from pywatt_services.kafka_hooks import TYPE
 from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 from pywatt_services.kafka_hooks.patterns.topic_patterns import matches
 from pywatt_services.kafka_hooks.publishing.record_headers import RecordHeaders
-from pywatt_services.kafka_hooks.webhooks.breaker import Breaker
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker
 from pywatt_services.kafka_hooks.webhooks.retry import Retry, SendToDlq, decide, decide_uncounted
 from pywatt_services.kafka_hooks.webhooks.templates import TemplateError

@@ -8,11 +8,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from pywatt.circuit_breaker import BreakerPolicy
 from pywatt.service_type import OptionsError, Placement
 from pywatt_schemas import service_file
 from pywatt_services.kafka_hooks import TYPE
 from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions
 from pywatt_services.kafka_hooks.webhooks.cloud_events import CloudEventOptions
 from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions

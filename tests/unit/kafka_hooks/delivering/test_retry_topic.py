@@ -13,6 +13,7 @@ import anyio
 import pytest
 from harness.webhook_client import WebhookClient
 
+from pywatt.circuit_breaker import BreakerPolicy
 from pywatt_kafka import Headers, KafkaError, KafkaUnavailable, Message, RecordPosition, RecordTooLarge, TopicPartition
 from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.processing.commit_metadata import AttemptRecord, Progress
@@ -23,7 +24,6 @@ from pywatt_services.kafka_hooks.delivering.retry_record import read_retry_recor
 from pywatt_services.kafka_hooks.delivering.retry_topic import BundlingRetryTopicWebhook, RetryTopicWebhook
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy

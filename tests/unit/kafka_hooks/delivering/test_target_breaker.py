@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from pywatt.circuit_breaker import BreakerPolicy, BreakerState
 from pywatt_kafka.processing.key_queues import KeyQueue
 from pywatt_services.kafka_hooks.admin.admin_api import breaker_samples
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker, TargetBreakers
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy, BreakerState
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.templates import shown
 

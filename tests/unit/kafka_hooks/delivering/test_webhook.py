@@ -15,6 +15,7 @@ import anyio
 import pytest
 from harness.webhook_client import WebhookClient
 
+from pywatt.circuit_breaker import BreakerPolicy
 from pywatt.errors import ConnectFailed
 from pywatt_kafka import (
     Headers,
@@ -37,7 +38,6 @@ from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreaker, TargetBreakers
 from pywatt_services.kafka_hooks.delivering.target_caller import CONNECT_FAILURE_SECONDS
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.webhooks.options import Order, Tombstones, WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.record_filter import read_filter
 from pywatt_services.kafka_hooks.webhooks.request import RequestMaker

@@ -16,6 +16,7 @@ from harness.fuzz import fuzz
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pywatt.circuit_breaker import BreakerPolicy
 from pywatt.mesh.limits import MeshLimits
 from pywatt_kafka import Headers, Message, RecordPosition, TopicPartition
 from pywatt_kafka.dlq.codec import DeadLetterFormat
@@ -25,7 +26,6 @@ from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
 from pywatt_services.kafka_hooks.delivering.webhook import Webhook
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions
 from pywatt_services.kafka_hooks.webhooks.options import WebhookOptions
 from pywatt_services.kafka_hooks.webhooks.retry import RetryPolicy

@@ -18,13 +18,13 @@ from harness.webhook_client import WebhookClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pywatt.circuit_breaker import BreakerPolicy
 from pywatt_kafka import Headers, Message, RecordPosition, TopicPartition
 from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
 from pywatt_services.kafka_hooks.delivering.bundling import BundlingWebhook
 from pywatt_services.kafka_hooks.delivering.target_breaker import TargetBreakers
-from pywatt_services.kafka_hooks.webhooks.breaker import BreakerPolicy
 from pywatt_services.kafka_hooks.webhooks.bundle import (
     REFUSED,
     BundleOptions,

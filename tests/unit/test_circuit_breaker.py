@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt_services.kafka_hooks.webhooks.breaker import Breaker, BreakerPolicy, BreakerState
+from pywatt.circuit_breaker import Breaker, BreakerPolicy, BreakerState
 
 POLICY = BreakerPolicy(failures=3, window=10.0, pause=5.0)
 

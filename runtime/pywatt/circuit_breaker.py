@@ -1,7 +1,7 @@
-"""A circuit breaker: when a target fails again and again it is left alone for a while, then tried with one record.
+"""A circuit breaker: when a target fails again and again it is left alone for a while, then tried with one request.
 
-Without one, a target that is away for a minute sends everything of that minute to the dead-letter topic. Pure: time is
-given to it, and waiting is up to its owner.
+Without one, webhooks whose target is away for a minute send everything of that minute to the dead-letter topic, and a
+gateway holds clients for an upstream that cannot answer. Pure: time is given to it, and waiting is up to its owner.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""`pywatt routes`: the table of a gateway's routes, and which of them takes a request."""

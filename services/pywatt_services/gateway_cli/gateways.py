@@ -1,0 +1,105 @@
+"""The gateways in an app's configuration, as `pywatt config` and the control API give it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from pywatt.http.target import EscapedSlashes
+from pywatt_services.gateway import TYPE
+from pywatt_services.gateway.options import ALL_ROUTES, ProxyOptions
+from pywatt_services.gateway.routes import RouteTable
+
+MATCHING = ("id", "prefix", "rewrite_prefix", "origin", "hostname", "plugin")
+"""Options of a route that decide where a request goes, and are told apart from its policies."""
+ADDRESSING = frozenset({*MATCHING, "methods", "routes", "pass_host_header", "rewrite_location"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A route, as the table shows it."""
+
+    options: ProxyOptions
+    policies: tuple[str, ...]
+    """Names of the other options that differ from their defaults."""
+
+    @property
+    def methods(self) -> str:
+        """The methods, as a cell."""
+        return "all" if self.options.methods is None else ",".join(sorted(self.options.methods))
+
+    @property
+    def paths(self) -> str:
+        """The paths below the prefix that it takes, as a cell."""
+        prefix, routes = self.options.prefix, self.options.routes
+        if set(routes) >= set(ALL_ROUTES):
+            return prefix or "/"
+        return ", ".join(prefix + route for route in routes)
+
+    def document(self) -> dict[str, Any]:
+        """Return the rule as JSON."""
+        options = self.options
+        return {
+            "host": options.hostname or None,
+            "prefix": options.prefix or "/",
+            "methods": None if options.methods is None else sorted(options.methods),
+            "routes": list(options.routes),
+            "service": options.id,
+            "origin": options.origin,
+            "rewritePrefix": options.rewrite_prefix or "/",
+            "policies": list(self.policies),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """A gateway of an app, and its rules."""
+
+    id: str
+    base_path: str
+    escaped_slashes: EscapedSlashes
+    rules: tuple[Rule, ...]
+
+    @property
+    def table(self) -> RouteTable:
+        """The routes."""
+        return RouteTable(rule.options for rule in self.rules)
+
+
+def gateways(config: Mapping[str, Any]) -> list[Gateway]:
+    """Return the gateways of an app. `config`: its configuration as JSON."""
+    return [_gateway(config, service) for service in config["services"] if service["type"] == TYPE.name]
+
+
+def _gateway(config: Mapping[str, Any], service: Mapping[str, Any]) -> Gateway:
+    options: Mapping[str, Any] = service["options"]
+    return Gateway(
+        id=service["id"],
+        base_path=config["base_path"].rstrip("/"),
+        escaped_slashes=EscapedSlashes(options["escaped_slashes"]),
+        rules=tuple(_rule(proxy) for proxy in options["proxies"]),
+    )
+
+
+def _rule(proxy: Mapping[str, Any]) -> Rule:
+    methods: Sequence[str] | None = proxy["methods"]
+    options = ProxyOptions(
+        **{key: proxy[key] for key in MATCHING},
+        methods=None if methods is None else frozenset(methods),
+        routes=tuple(proxy["routes"]),
+    )
+    defaults = {
+        spec.name: spec.default_factory() if spec.default_factory is not MISSING else spec.default
+        for spec in fields(ProxyOptions)
+    }
+    names = [key for key, value in proxy.items() if key not in ADDRESSING and value and value != defaults.get(key)]
+    if not proxy["rewrite_location"]:
+        names.append("rewriteLocationHeader: false")
+    return Rule(options=options, policies=tuple(_as_key(name) for name in names))
+
+
+def _as_key(name: str) -> str:
+    """Return the name of an option as it stands in a config file."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
