@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pywatt_services.gateway.routes import Route, RouteTable, has_prefix
@@ -18,34 +17,30 @@ class Verdict:
     why: str
 
 
-def explain(
-    table: RouteTable, patterns: Iterable[Iterable[str]], method: bytes, authority: bytes, path: bytes
-) -> list[Verdict]:
+def explain(table: RouteTable, method: bytes, authority: bytes, path: bytes) -> list[Verdict]:
     """Return the verdict of every route, those first that the request is compared with, in that order.
 
-    `patterns`: the option `routes` of each, for messages. `path`: in normal form, without the gateway's base path.
+    `path`: in normal form, without the gateway's base path.
     """
     asked = table.asked(authority)
-    places = {id(route): index for index, route in enumerate(table.routes)}
-    texts = [", ".join(each) for each in patterns]
     verdicts: list[Verdict] = []
     taker: Route | None = None
     for route in asked:
-        index = places[id(route)]
+        index, pattern = route.number, ", ".join(route.options.routes)
         if taker is not None:
-            verdicts.append(Verdict(index, False, f"not asked: rule {places[id(taker)] + 1} has taken the request"))
+            verdicts.append(Verdict(index, False, f"not asked: rule {taker.number + 1} has taken the request"))
             continue
-        why_not = refusal(route, texts[index], method, path)
+        why_not = refusal(route, pattern, method, path)
         if why_not is None:
             taker = route
-        verdicts.append(Verdict(index, why_not is None, why_not or _why(route, texts[index])))
+        verdicts.append(Verdict(index, why_not is None, why_not or _why(route, pattern)))
     named = bool(asked) and bool(asked[0].hostname)
-    for index, route in enumerate(table.routes):
+    for route in table.routes:
         if all(route is not other for other in asked):
             why = f"serves the host {_text(route.hostname)} only"
             if not route.hostname and named:
                 why = f"not asked: the host {_text(asked[0].hostname)} has routes of its own"
-            verdicts.append(Verdict(index, False, why))
+            verdicts.append(Verdict(route.number, False, why))
     return verdicts
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any
 
 from pywatt.http.target import EscapedSlashes
+from pywatt.supervisor.snapshot import plain
 from pywatt_services.gateway import TYPE
 from pywatt_services.gateway.options import ALL_ROUTES, ProxyOptions
 from pywatt_services.gateway.routes import RouteTable
@@ -14,6 +15,11 @@ from pywatt_services.gateway.routes import RouteTable
 MATCHING = ("id", "prefix", "rewrite_prefix", "origin", "hostname", "plugin")
 """Options of a route that decide where a request goes, and are told apart from its policies."""
 ADDRESSING = frozenset({*MATCHING, "methods", "routes", "pass_host_header", "rewrite_location"})
+
+GROUPS = frozenset({"policies"})
+"""Options that are a group of others, which have the names of keys."""
+KEYS = {"request_headers": "headers", "response_headers": "headers"}
+"""Keys of options with other names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +95,22 @@ def _rule(proxy: Mapping[str, Any]) -> Rule:
         methods=None if methods is None else frozenset(methods),
         routes=tuple(proxy["routes"]),
     )
-    defaults = {
-        spec.name: spec.default_factory() if spec.default_factory is not MISSING else spec.default
-        for spec in fields(ProxyOptions)
-    }
-    names = [key for key, value in proxy.items() if key not in ADDRESSING and value and value != defaults.get(key)]
+    differing = (name for name in _differing(proxy, ProxyOptions) if name not in ADDRESSING)
+    policies = [*dict.fromkeys(KEYS.get(name) or _as_key(name) for name in differing)]
     if not proxy["rewrite_location"]:
-        names.append("rewriteLocationHeader: false")
-    return Rule(options=options, policies=tuple(_as_key(name) for name in names))
+        policies.append("rewriteLocationHeader: false")
+    return Rule(options=options, policies=tuple(policies))
+
+
+def _differing(values: Mapping[str, Any], options: type[Any]) -> Iterator[str]:
+    """Yield the names of options that differ from their defaults; of a group of options, those inside."""
+    for spec in fields(options):
+        if spec.name in values and spec.default is not MISSING and values[spec.name] != plain(spec.default):
+            group = spec.default
+            if is_dataclass(group) and spec.name in GROUPS:
+                yield from _differing(values[spec.name], type(group))
+            else:
+                yield spec.name
 
 
 def _as_key(name: str) -> str:

@@ -91,8 +91,7 @@ def answer(gateway: Gateway, asked: Question) -> Answer:
     if base_path and has_prefix(path, base_path):
         path = path[len(base_path) :] or b"/"
     table = gateway.table
-    patterns = [rule.options.routes for rule in gateway.rules]
-    verdicts = explain(table, patterns, asked.method.encode(), asked.authority, path)
+    verdicts = explain(table, asked.method.encode(), asked.authority, path)
     taken = next((each.index for each in verdicts if each.takes), None)
     if taken is None:
         welcome = path == b"/" and asked.method in ("GET", "HEAD")

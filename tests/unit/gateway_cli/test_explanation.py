@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pywatt.http.target import EscapedSlashes
-from pywatt_services.gateway.options import ProxyOptions
+from pywatt.supervisor.snapshot import plain
+from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
+from pywatt_services.gateway.policies.header_rules import HeaderRules
+from pywatt_services.gateway.policies.options import PolicyOptions
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway_cli.explanation import explain
 from pywatt_services.gateway_cli.gateways import Gateway, Rule, gateways
@@ -108,7 +111,7 @@ def test_explanation_agrees_with_the_table(
     ]
     table = RouteTable(proxies)
     path = b"/" + b"/".join(segments)
-    verdicts = explain(table, [each.routes for each in proxies], method, host, path)
+    verdicts = explain(table, method, host, path)
     found = table.find(method, host, path)
     assert sorted(each.index for each in verdicts) == list(range(len(proxies)))
     assert [table.routes[each.index] for each in verdicts if each.takes] == ([] if found is None else [found])
@@ -116,12 +119,12 @@ def test_explanation_agrees_with_the_table(
 
 
 def test_policies_of_a_route_are_named_as_in_its_file() -> None:
-    options: dict[str, Any] = {"id": "api", "prefix": "/api", "rewrite_prefix": "", "origin": "http://api.plt.local"}
-    options |= {"hostname": "", "methods": None, "routes": ["/", "/*"], "plugin": False, "pass_host_header": True}
-    proxies = [{**options, "rewrite_location": False, "some_policy": {"limit": 3}, "other": None}]
-    service = {"id": "edge", "type": "gateway", "options": {"escaped_slashes": "decode", "proxies": proxies}}
+    headers = HeaderRules(remove=("server",))
+    options = proxy("api", "/api", rewrite_location=False, policies=PolicyOptions(response_headers=headers))
+    document = plain(GatewayOptions(proxies=(options,), escaped_slashes=EscapedSlashes.DECODE))
+    service = {"id": "edge", "type": "gateway", "options": document}
     others = {"id": "api", "type": "python", "options": {}}
     (found,) = gateways({"base_path": "/", "services": [others, service]})
     assert (found.id, found.base_path, found.escaped_slashes) == ("edge", "", EscapedSlashes.DECODE)
-    assert found.rules[0].policies == ("somePolicy", "rewriteLocationHeader: false")
-    assert found.rules[0].document()["policies"] == ["somePolicy", "rewriteLocationHeader: false"]
+    assert found.rules[0].policies == ("headers", "rewriteLocationHeader: false")
+    assert found.rules[0].document()["policies"] == ["headers", "rewriteLocationHeader: false"]
