@@ -43,7 +43,7 @@ class BatchWriter:
         self._limit = limit
         self._clock = clock
         self._lines: deque[tuple[bytes, int]] = deque()
-        """Each with the number of lines that it stands for: more than one for a notice of such that were dropped."""
+        """Each with the number of lines that it stands for: a notice stands for those that were dropped."""
         self._dropped = 0
         self._failure: OSError | None = None
         self._refused = 0
@@ -56,17 +56,17 @@ class BatchWriter:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def write(self, line: bytes, *, urgent: bool = False) -> None:
-        """Queue a line, with its line break; `urgent`: do not linger."""
+    def write(self, line: bytes, *, lines: int = 1, urgent: bool = False) -> None:
+        """Queue a line, with its line break, or several at once; `urgent`: do not linger."""
         with self._changed:
             if self.pending + len(line) > self._limit:
-                self._dropped += 1
+                self._dropped += lines
                 return
             self._tell_dropped()
             idle = not self._lines
             if not self.pending:
                 self.passed_at = self._clock()
-            self._lines.append((line, 1))
+            self._lines.append((line, lines))
             self.pending += len(line)
             self._urgent |= urgent
             if idle or urgent or self.pending >= BATCH_BYTES:

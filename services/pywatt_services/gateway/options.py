@@ -13,6 +13,7 @@ from pywatt.http.target import EscapedSlashes
 from pywatt.mesh.resolver import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement
+from pywatt_services.gateway.access_log.options import AccessLogOptions, access_log_options
 from pywatt_services.gateway.policies.options import NO_POLICIES, PolicyOptions, PolicyReader
 
 ALL_ROUTES = ("/", "/*")
@@ -58,6 +59,7 @@ class GatewayOptions:
     trust_proxy: bool = False
     """True when a proxy stands in front, whose X-Forwarded headers are believed. Original: `server.trustProxy`."""
     escaped_slashes: EscapedSlashes = EscapedSlashes.REJECT
+    access_log: AccessLogOptions | None = None
 
 
 def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
@@ -103,6 +105,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
             proxies=tuple(proxies),
             trust_proxy=server.get("trustProxy", False) is True,
             escaped_slashes=EscapedSlashes(server.get("escapedSlashes", "reject")),
+            access_log=access_log_options(server.get("accessLog", False), placement.path),
         ),
         calls=tuple(service for service in others if service.lower() in local),
         public_paths={service: local[service.lower()] for service in others if service.lower() in local},

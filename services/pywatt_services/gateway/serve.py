@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
+from contextlib import ExitStack
 
 import anyio
 
@@ -13,6 +15,7 @@ from pywatt.service_type import ServiceContext
 from pywatt.telemetry.tracing import active_tracing
 from pywatt.worker.asgi.drain import drain
 from pywatt.worker.heartbeat import WAITING
+from pywatt_services.gateway.access_log.access_log import AccessLog, open_access_log
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
 from pywatt_services.gateway.routes import RouteTable
@@ -27,6 +30,14 @@ logger = logging.getLogger("pywatt.gateway")
 async def serve(options: GatewayOptions, context: ServiceContext) -> None:
     """Pass requests on to the services, from every socket the worker has, until it is asked to stop."""
     raise_open_files_limit()
+    with ExitStack() as resources:
+        log_options = options.access_log
+        call_later = asyncio.get_running_loop().call_later
+        log = None if log_options is None else resources.enter_context(open_access_log(log_options, call_later))
+        await _serve(options, context, log)
+
+
+async def _serve(options: GatewayOptions, context: ServiceContext, access_log: AccessLog | None) -> None:
     services = context.table.services.values()
     internal = {service.id for service in services if service.internal}
     telemetry = context.service.telemetry
@@ -36,6 +47,7 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
         base_path=context.base_path,
         trust_proxy=options.trust_proxy,
         metrics=None if context.metrics is None else GatewayMetrics(context.metrics),
+        access_log=access_log,
         tracing=active_tracing(),
         creates_trace=telemetry is not None and telemetry.creates_trace,
         escaped_slashes=options.escaped_slashes,

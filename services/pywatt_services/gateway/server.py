@@ -17,12 +17,15 @@ from pywatt.http.server.server import Accept, HttpServer, serving
 from pywatt.http.server.state import TUNNEL
 from pywatt.http.target import EscapedSlashes
 from pywatt.telemetry.tracing import Tracing
+from pywatt_services.gateway.access_log.access_log import AccessLog
 from pywatt_services.gateway.connection import GatewayConnection
 from pywatt_services.gateway.counting.counted_exchange import counted_exchange
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.features.own_exchange import own_exchange
 from pywatt_services.gateway.gateway_context import Upstreams
 from pywatt_services.gateway.proxy_exchange import OpenExchange, ProxyExchange
+from pywatt_services.gateway.responses.logged_connection import LoggedConnection
+from pywatt_services.gateway.responses.logged_exchange import logged_exchange
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway.traced_exchange import exchanges_with_trace, traced_exchanges
 
@@ -46,6 +49,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
         base_path: str = "/",
         trust_proxy: bool = False,
         metrics: GatewayMetrics | None = None,
+        access_log: AccessLog | None = None,
         escaped_slashes: EscapedSlashes = EscapedSlashes.REJECT,
         limits: GatewayLimits = GatewayLimits(),
         fair_queue: FairQueue | None = None,
@@ -54,8 +58,9 @@ class GatewayServer(HttpServer[GatewayConnection]):
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`base_path`: taken off the paths that have it. `metrics`: None counts nothing. `tracing`: None: no spans.
+        """`base_path`: taken off the paths that have it. `metrics`: None counts nothing. `access_log`: None: none.
 
+        `tracing`: None: no spans.
         `creates_trace`: requests without a traceparent get one, also without spans.
         """
         super().__init__(fair_queue=fair_queue, clock=clock, wall_clock=wall_clock)
@@ -64,10 +69,15 @@ class GatewayServer(HttpServer[GatewayConnection]):
         self.base_path = base_path.rstrip("/").encode()
         self.trust_proxy = trust_proxy
         self.metrics = metrics
+        self.access_log = access_log
+        self.accept: Accept = partial(GatewayConnection if access_log is None else LoggedConnection, self)
+        """Makes the protocol of a new connection."""
         if metrics is not None:
             metrics.read_in_flight(self.in_flight)
 
         def opened(plain: type[ProxyExchange]) -> OpenExchange:
+            if access_log is not None:
+                plain = logged_exchange(access_log, plain)
             if metrics is not None:
                 plain = counted_exchange(metrics, plain)
             if tracing is not None:
@@ -113,8 +123,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
         self, sockets: Iterable[socket.socket], *, public: socket.socket | None, backlog: int
     ) -> AbstractAsyncContextManager[None]:
         """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`."""
-        accept = partial(GatewayConnection, self)
-        accepts: list[tuple[socket.socket, Accept]] = [(sock, own_user_only(sock, accept)) for sock in sockets]
+        accepts: list[tuple[socket.socket, Accept]] = [(sock, own_user_only(sock, self.accept)) for sock in sockets]
         if public is not None:
-            accepts.append((public, accept))
+            accepts.append((public, self.accept))
         return serving(self, accepts, backlog=backlog)

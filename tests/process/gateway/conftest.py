@@ -98,13 +98,14 @@ class App:
         return self.folder / f"gateway{number}.sock"
 
     @asynccontextmanager
-    async def gateway(self, table: MeshTable) -> AsyncIterator[Context]:
+    async def gateway(self, table: MeshTable, document: Mapping[str, Any] | None = None) -> AsyncIterator[Context]:
         """Run a gateway until the block exits; stop it then, if it still runs."""
         self.gateways += 1
         endpoint = socket.socket(socket.AF_UNIX)
         endpoint.bind(str(self.endpoint_path(self.gateways)))
         endpoint.listen()
-        options = TYPE.configure({}, Placement(id="gateway", path=self.folder, services=("gateway", "api"))).options
+        placement = Placement(id="gateway", path=self.folder, services=("gateway", "api"))
+        options = TYPE.configure(document or {}, placement).options
         assert isinstance(options, GatewayOptions)
         with endpoint:
             async with MeshClient(table) as mesh:

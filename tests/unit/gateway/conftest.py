@@ -182,7 +182,7 @@ class Scene:
         )
 
     def connect(self, peer: str = "192.0.2.7") -> tuple[GatewayConnection, MemoryTransport]:
-        client = GatewayConnection(self.server)
+        client = cast(GatewayConnection, self.server.accept())
         return client, MemoryTransport(client, peer)
 
     def pass_time(self, seconds: float) -> None:

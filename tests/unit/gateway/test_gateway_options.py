@@ -11,8 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import pywatt_schemas
+from pywatt.config.logger_model import Rotation
 from pywatt.service_type import Configured, OptionsError, Placement, ServiceType, load_type
 from pywatt_services.gateway import TYPE
+from pywatt_services.gateway.access_log.options import AccessLogFormat, AccessLogOptions, QueryForm
 from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
 
 PLACEMENT = Placement(id="gateway", path=Path("/app"), services=("gateway", "kafka-hooks", "api"))
@@ -176,3 +178,27 @@ def test_a_users_route_to_the_plugins_service_is_enough() -> None:
     assert isinstance(configured.options, GatewayOptions)
     (proxy,) = configured.options.proxies
     assert not proxy.plugin
+
+
+def access_log(value: Any) -> AccessLogOptions | None:
+    options = configure({"server": {"accessLog": value}}).options
+    assert isinstance(options, GatewayOptions)
+    return options.access_log
+
+
+def test_the_access_log_is_off_by_default() -> None:
+    assert access_log(False) is None
+    assert access_log({"enabled": False, "file": "a.log"}) is None
+    assert access_log(True) == access_log("json") == AccessLogOptions()
+    assert access_log("combined") == AccessLogOptions(format=AccessLogFormat.COMBINED)
+
+
+def test_the_file_of_the_access_log() -> None:
+    log = access_log({"file": "logs/a.log", "maxSize": 2, "interval": "day", "query": "omit"})
+    rotation = Rotation(max_size=2 * 1024 * 1024, max_files=8, interval=86400)
+    assert log == AccessLogOptions(file=Path("/app/logs/a.log"), rotation=rotation, query=QueryForm.OMIT)
+
+
+def test_the_size_of_the_access_log_needs_a_file() -> None:
+    validator = Draft202012Validator(pywatt_schemas.load("gateway"))
+    assert not validator.is_valid({"server": {"accessLog": {"maxSize": 2}}})

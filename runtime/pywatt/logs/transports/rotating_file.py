@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from collections.abc import Callable
@@ -103,3 +104,26 @@ class RotatingFile:
             written = os.write(self._file, view)
             self._size += written
             view = view[written:]
+
+
+class SharedFile(RotatingFile):
+    """A file that several processes append to: each batch is written whole, and one of them sets the file aside."""
+
+    def __init__(self, path: Path, rotation: Rotation | None) -> None:
+        super().__init__(path, rotation, make_folder=True)
+
+    def write(self, batch: bytes) -> None:
+        """Append lines. Raises OSError; the next ones may be taken again."""
+        while True:
+            if self._file < 0 or self._moved():
+                self._open()
+            locked = self._file
+            fcntl.flock(locked, fcntl.LOCK_EX)
+            if not self._moved():
+                break  # else another process has set it aside in the meantime, and closing it gives the lock up
+        try:
+            self._size = os.fstat(locked).st_size  # others have written, too
+            super().write(batch)
+        finally:
+            if self._file == locked:
+                fcntl.flock(locked, fcntl.LOCK_UN)

@@ -1,0 +1,1 @@
+"""Exchanges that log, compress or cache the responses that they pass on."""
