@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pywatt_kafka.admin.topics import NewTopic, Partition, Topic, TopicDescription, ensure_topics, list_topics
     from pywatt_kafka.connection.addresses import brokers_from
     from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
+    from pywatt_kafka.consuming.assignment_listener import AssignmentListener
     from pywatt_kafka.consuming.consumer import Consumer
-    from pywatt_kafka.consuming.group_reader import AssignmentListener, GroupReader
+    from pywatt_kafka.consuming.group_reader import GroupReader
     from pywatt_kafka.consuming.stream import ConsumerStream
     from pywatt_kafka.consuming.stream_message import StreamMessage
     from pywatt_kafka.consuming.without_group.tail_reader import TailReader
@@ -184,10 +185,8 @@ _EXPORTS = {
         "ConnectionStatus",
     ),
     "consuming.consumer": ("Consumer",),
-    "consuming.group_reader": (
-        "AssignmentListener",
-        "GroupReader",
-    ),
+    "consuming.assignment_listener": ("AssignmentListener",),
+    "consuming.group_reader": ("GroupReader",),
     "consuming.stream": ("ConsumerStream",),
     "consuming.stream_message": ("StreamMessage",),
     "consuming.without_group.tail_reader": ("TailReader",),

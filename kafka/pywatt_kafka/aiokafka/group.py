@@ -88,7 +88,7 @@ class AiokafkaGroup:
             await self._sockets.open(self._consumer.start())
             await refresh_metadata(self._consumer._client, self._brokers)  # by the addresses that the brokers name
             self._extend(self._consumer._coordinator)
-            self._settings.opened(await self._present())
+            await self._settings.opened(await self._present())
             delay_leader(self._consumer._coordinator, self._brokers, os.environ)
             # Subscribed only now: a start with topics fails when one of them does not exist, and waits for the group.
             settings = self._settings

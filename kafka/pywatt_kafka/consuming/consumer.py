@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
 
 from pywatt_kafka.connection.group_id import group_id_from
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.connection.status import ConnectionStatus
+from pywatt_kafka.consuming.assignment_listener import AssignmentListener
 from pywatt_kafka.consuming.decoding import DeadLetters, Decoder
-from pywatt_kafka.consuming.group_reader import REQUEST_TIMEOUT, AssignmentListener, GroupReader
+from pywatt_kafka.consuming.group_reader import REQUEST_TIMEOUT, GroupReader
 from pywatt_kafka.consuming.start_positions import Fallback, Mode
 from pywatt_kafka.consuming.stream import ConsumerStream, records_of
 from pywatt_kafka.consuming.stream_message import StreamMessage
@@ -155,7 +157,7 @@ class Consumer(Generic[K, V]):
         self._lifecycle = Lifecycle(f"consumer of {self._group_id}")
         self._stream: ConsumerStream[K, V] | None = None
         self._dead_letters = DeadLetters(lambda: Producer(**self._client))
-        self._reader((), "earliest")  # so that a setting that cannot be used is reported now
+        self._reader((), "committed", "earliest", None)  # so that a setting that cannot be used is reported now
 
     @property
     def group_id(self) -> str:
@@ -210,7 +212,7 @@ class Consumer(Generic[K, V]):
         `mode`: `committed` continues where the group has committed; `earliest` and `latest` begin at the first or after
         the last record, in the first assignment of this stream. `fallback`: where a partition begins for which nothing
         is committed, or nothing that is still there: `fail` makes the iteration raise OffsetOutOfRange. With `latest`,
-        a partition that appears while the consumer runs is read from its first record.
+        a partition that has appeared since the group began is read from its first record.
 
         Nothing is committed but by `message.commit()`, by `batch.commit()` and by `process`: what a crash interrupts is
         read again. (The original commits before the handler has run.)
@@ -226,7 +228,7 @@ class Consumer(Generic[K, V]):
         if not wanted:
             raise KafkaError("no topics to consume", hint="give `topics` to consume() or to the Consumer")
         stream = self._stream = ConsumerStream(
-            lambda listener: self._reader(wanted, fallback, listener),
+            partial(self._reader, wanted, mode, fallback),
             Decoder(self._deserializers, self._policy, self._dead_letters.writer),
             mode=mode,
             fallback=fallback,
@@ -245,12 +247,13 @@ class Consumer(Generic[K, V]):
         return self._stream
 
     def _reader(
-        self, topics: Iterable[str], fallback: Fallback, listener: AssignmentListener | None = None
+        self, topics: Iterable[str], mode: Mode, fallback: Fallback, listener: AssignmentListener | None
     ) -> GroupReader:
         return GroupReader(
             membership=self._membership,
             topics=topics,
             fallback=fallback,
+            find_overlooked=mode == "committed" and fallback == "latest",
             listener=listener,
             **self._client,
             **self._reading,

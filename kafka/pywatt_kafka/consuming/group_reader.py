@@ -6,13 +6,15 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 from weakref import WeakSet
 
 from pywatt_kafka.connection.addresses import brokers_from
 from pywatt_kafka.connection.client_id import client_id_from
 from pywatt_kafka.connection.cluster_connection import ClusterConnection
 from pywatt_kafka.connection.status import ConnectionState, ConnectionStatus
+from pywatt_kafka.consuming.appearances import Appearances
+from pywatt_kafka.consuming.assignment_listener import AssignmentListener
 from pywatt_kafka.consuming.out_of_range import OutOfRangePositions
 from pywatt_kafka.consuming.start_positions import Fallback
 from pywatt_kafka.engine.fetching import Fetching
@@ -33,29 +35,6 @@ REBALANCE_GRACE = 0.5  # seconds beyond its timeout after which a fetch stops wa
 ERROR_PAUSE = 0.5  # seconds
 
 AnswerT = TypeVar("AnswerT")
-
-
-class AssignmentListener(Protocol):
-    """Callbacks for the partitions of a consumer. Both are awaited before the group continues."""
-
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Take the partitions that have become this member's.
-
-        With the classic eager protocol, these are the whole assignment, as all were revoked before. With the protocol
-        `consumer` or a cooperative assignor, they are added to those that this member keeps.
-
-        No record of them is fetched before this returns, so that it may read `committed` and `seek`.
-        """
-        ...
-
-    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
-        """Release these partitions; they are given up when this returns. `commit` still works.
-
-        With the classic eager protocol, these are all that were assigned.
-        Must return within the rebalance timeout. If the partitions are already lost, `commit` raises CommitFailed. Also
-        called when the consumer closes or replaces its connection.
-        """
-        ...
 
 
 class GroupReader:
@@ -81,6 +60,7 @@ class GroupReader:
         pattern: str | None = None,
         listener: AssignmentListener | None = None,
         fallback: Fallback = "earliest",
+        find_overlooked: bool = False,
         client_id: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         fetching: Fetching | None = None,
@@ -101,6 +81,7 @@ class GroupReader:
         pattern: str | None = None,
         listener: AssignmentListener | None = None,
         fallback: Fallback = "earliest",
+        find_overlooked: bool = False,
         client_id: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         fetching: Fetching | None = None,
@@ -119,6 +100,7 @@ class GroupReader:
         pattern: str | None = None,
         listener: AssignmentListener | None = None,
         fallback: Fallback = "earliest",
+        find_overlooked: bool = False,
         client_id: str | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         fetching: Fetching | None = None,
@@ -132,7 +114,8 @@ class GroupReader:
 
         `pattern`: a regular expression that matches the whole names of further topics, which are read as soon as they
         exist. `fallback`: where a partition continues whose position is not in its log: `earliest`, `latest`, or `fail`
-        (`fetch` raises OffsetOutOfRange). `request_timeout`: seconds. `fetching` None: the defaults. `on_status` is
+        (`fetch` raises OffsetOutOfRange). `find_overlooked`: ask at the start which partitions the group has not
+        noticed yet, for `appeared`. `request_timeout`: seconds. `fetching` None: the defaults. `on_status` is
         called on every change of `status`, from the event loop. `security` None: the variables
         KAFKA_SECURITY_PROTOCOL ... describe it. Raises KafkaError when it cannot be used. `engine`: the library
         underneath. `options`: librdkafka's options, for engine="rdkafka".
@@ -149,24 +132,24 @@ class GroupReader:
         """Offset after the last returned record, by partition of this assignment."""
         self._rewind = False
         self._out_of_range = OutOfRangePositions(fallback)
-        self._present: Mapping[str, int] | None = None
-        """Number of partitions of each topic when it first connected."""
-        settings = GroupSettings(
+        self._appearances = Appearances()
+        self._security = security_from(security, os.environ)
+        self._settings = settings = GroupSettings(
             membership=membership,
             topics=tuple(topics),
             pattern=pattern,
             client_id=client_id_from(client_id, os.environ),
             fetching=fetching or Fetching(),
+            finds_overlooked=find_overlooked,
             opened=self._opened,
             assigned=self._assigned,
             revoked=self._revoked,
             out_of_range=self._out_of_range.add,
             options=options or {},
         )
-        self._group_id, self.client_id = membership.group, settings.client_id
         self._engine: EngineName = engine
         self._connection = ClusterConnection(
-            group_factory(engine, self.brokers, settings, security_from(security, os.environ)),
+            group_factory(engine, self.brokers, settings, self._security),
             name=f"consumer group {membership.group} of {','.join(self.brokers)}",
             replace_after=REPLACE_AFTER,
             rejoins=membership.instance_id is not None,
@@ -186,7 +169,12 @@ class GroupReader:
     @property
     def group_id(self) -> str:
         """The name of the group."""
-        return self._group_id
+        return self._settings.membership.group
+
+    @property
+    def client_id(self) -> str:
+        """The name of this client for the brokers."""
+        return self._settings.client_id
 
     @property
     def assignment(self) -> frozenset[TopicPartition]:
@@ -277,8 +265,11 @@ class GroupReader:
                     yield message
 
     def appeared(self, partition: TopicPartition) -> bool:
-        """Return whether a partition did not exist yet when this reader first connected."""
-        return self._present is not None and partition.partition >= self._present.get(partition.topic, 0)
+        """Return whether a partition is newer than the group: it is read from its first record, whatever the fallback.
+
+        It did not exist yet when this reader first connected, or with `find_overlooked` its group had not noticed it.
+        """
+        return partition in self._appearances
 
     def pause(self, *partitions: TopicPartition) -> None:
         """Stop fetching from these partitions until they are resumed or revoked; ignores those of other members."""
@@ -369,9 +360,8 @@ class GroupReader:
             self._connection.check_soon()
             raise KafkaUnavailable(f"{during}: {self.status.reason or 'no answer in time'}") from error
 
-    def _opened(self, present: Mapping[str, int]) -> None:
-        if self._present is None:
-            self._present = present
+    async def _opened(self, present: Mapping[str, int]) -> None:
+        await self._appearances.note(present, self.brokers, self._security, self._settings)
 
     async def _assigned(self, partitions: frozenset[TopicPartition]) -> None:
         self._assignment |= partitions

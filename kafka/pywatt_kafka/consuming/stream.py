@@ -17,10 +17,11 @@ from anyio.abc import TaskGroup
 from pywatt_kafka.connection.context_task import ContextTask
 from pywatt_kafka.connection.lifecycle import Lifecycle
 from pywatt_kafka.consuming.assigned_partition import LOST, AssignedPartition
+from pywatt_kafka.consuming.assignment_listener import AssignmentListener
 from pywatt_kafka.consuming.assignments import Assignments, Target, lag_of, sought_offsets
 from pywatt_kafka.consuming.commit_queue import CommitQueue
 from pywatt_kafka.consuming.decoding import Decoder
-from pywatt_kafka.consuming.group_reader import AssignmentListener, GroupReader
+from pywatt_kafka.consuming.group_reader import GroupReader
 from pywatt_kafka.consuming.message_batch import MessageBatch
 from pywatt_kafka.consuming.processor import DRAIN_LIMIT, Handler, Order, Processor
 from pywatt_kafka.consuming.start_positions import Fallback, Mode

@@ -60,8 +60,10 @@ class GroupSettings:
     """Matches the whole names of further topics."""
     client_id: str
     fetching: Fetching
-    opened: Callable[[Mapping[str, int]], None]
-    """Called after connecting with the number of partitions of each topic that is read and exists."""
+    finds_overlooked: bool = False
+    """Ask at the start which partitions the group has not noticed yet."""
+    opened: Callable[[Mapping[str, int]], Awaitable[None]]
+    """Awaited after connecting and before joining, with the number of partitions of each topic that exists."""
     assigned: Callable[[frozenset[TopicPartition]], Awaitable[None]]
     """Receives the partitions that were added."""
     revoked: Callable[[frozenset[TopicPartition]], Awaitable[None]]

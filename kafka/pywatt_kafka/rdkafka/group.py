@@ -90,8 +90,9 @@ class RdkafkaGroup:
         """Connect; joining continues in the background, and does not wait for topics to exist."""
         self._poller.start()
         await self._poller.call(partial(self._make, await self._consumer_protocol()))
-        await self.check()
-        self._settings.opened(self._present)
+        await self._look_for_topics()
+        await self._settings.opened(self._present)
+        await self._subscribe_to_present()
 
     def stale(self) -> bool:
         """Return whether no broker is connected, a topic is missing, or there was an error."""
@@ -104,10 +105,16 @@ class RdkafkaGroup:
             if time.monotonic() - self._last_error_at < ERROR_TTL:
                 raise self._last_error
             self._last_error = None
+        await self._look_for_topics()
+        await self._subscribe_to_present()
+
+    async def _look_for_topics(self) -> None:
         metadata = await topics_of_cluster(
             lambda limit: self._poller.call(partial(self._reader.consumer.list_topics, timeout=limit)), self._health
         )
         self._present = {name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None}
+
+    async def _subscribe_to_present(self) -> None:
         there = subscribed(self._present, self._settings.topics, self._pattern)
         if there != self._subscribed and not self._closing:
             self._subscribed = there

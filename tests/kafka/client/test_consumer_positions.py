@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -23,6 +23,7 @@ from pywatt_kafka import (
     consumer_lag,
     ensure_topics,
 )
+from pywatt_kafka.connection import cluster_connection
 from pywatt_kafka.engine.settings import EngineName
 
 LONG = 60.0  # seconds
@@ -30,6 +31,24 @@ SESSION = 6.0  # seconds
 ENGINES: Sequence[EngineName] = ("aiokafka", "rdkafka")
 
 both = pytest.mark.parametrize("engine", ENGINES)
+
+
+@asynccontextmanager
+async def consuming_both(
+    broker: str, topic: str, later: str, engine: EngineName
+) -> AsyncIterator[tuple[ConsumerStream[Any, Any], Callable[[], Awaitable[ConsumerStream[Any, Any]]]]]:
+    """Open a stream of two topics that begins at `latest`; yield it, and a function that opens one more."""
+    async with AsyncExitStack() as stack:
+
+        async def join() -> ConsumerStream[Any, Any]:
+            consumer = Consumer(topic, broker, session_timeout=SESSION, engine=engine)
+            await stack.enter_async_context(consumer)
+            return await consumer.consume(topics=[topic, later], fallback="latest")
+
+        first = await join()
+        with anyio.fail_after(LONG):
+            await first.wait_assigned()
+        yield first, join
 
 
 @asynccontextmanager
@@ -163,6 +182,59 @@ async def test_latest_reads_what_appears_from_its_first_record(broker: str, topi
         await write(broker, topic, ["new partition"], partition=1)
         await write(broker, later, ["new topic"])
         assert sorted(await read(stream, 2)) == [b"new partition", b"new topic"]
+
+
+@both
+@pytest.mark.parametrize("new", ["partition", "topic"])
+async def test_latest_loses_nothing_at_a_member_that_starts_before_the_group_has_noticed(
+    broker: str, topic: str, engine: EngineName, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first member has looked for topics, and does not do it again; the second one finds more of them."""
+    later = f"{topic}-later"
+    await ensure_topics(broker, [topic], partitions=1)
+    await write(broker, topic, ["old"])
+    async with consuming_both(broker, topic, later, engine) as (first, join):
+        monkeypatch.setattr(cluster_connection, "CHECK_INTERVAL", LONG)
+        if new == "partition":
+            async with Admin(broker) as admin:
+                await admin.create_partitions(topic, 5)
+        else:
+            await ensure_topics(broker, [later], partitions=5)
+        for partition in range(1, 5):
+            await write(broker, topic if new == "partition" else later, [f"{partition}"], partition=partition)
+        second = await join()
+        found: list[Any] = []
+
+        async def note(stream: ConsumerStream[Any, Any]) -> None:
+            async for message in stream:
+                found.append(message.value)
+                if len(found) == 4:
+                    tasks.cancel_scope.cancel()
+
+        with anyio.fail_after(LONG):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(note, first)
+                tasks.start_soon(note, second)
+    assert sorted(found) == [b"1", b"2", b"3", b"4"]
+
+
+@both
+async def test_latest_begins_at_the_end_of_a_topic_that_a_group_is_given_later(
+    broker: str, topic: str, engine: EngineName
+) -> None:
+    """The group reads another topic; this one has older records than it could have overlooked."""
+    other = f"{topic}-other"
+    await ensure_topics(broker, [topic, other], partitions=1)
+    async with Producer(broker) as producer:
+        await producer.send(topic, b"old", timestamp=1_700_000_000_000)
+    for topics in ([other], [other, topic]):
+        async with Consumer(topic, broker, session_timeout=SESSION, engine=engine) as consumer:
+            stream = await consumer.consume(topics=topics, fallback="latest")
+            with anyio.fail_after(LONG):
+                await stream.wait_assigned()
+            if topic in topics:
+                await write(broker, topic, ["new"])
+                assert await read(stream, 1) == [b"new"]
 
 
 @both

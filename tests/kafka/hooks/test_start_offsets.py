@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from confluent_kafka import Producer as NativeProducer
 from harness.hooks import LONG, RunHooks, Target
 
-from pywatt_kafka import Producer, ensure_topics
+from pywatt_kafka import Admin, LagReader, Producer, ensure_topics
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"], indirect=True)]
 
@@ -57,6 +58,24 @@ async def test_partition_without_an_offset_is_not_read_but_named(
         await target.wait_for(lambda requests: len(requests) == 2)
         assert bodies(target) == [b"b", b"a"]
         assert not hooks.reasons or hooks.reasons[-1] is None
+
+
+async def test_latest_loses_nothing_of_partitions_that_are_added_while_it_is_stopped(
+    broker: str, topic: str, run_hooks: RunHooks, target: Target, producer: Producer
+) -> None:
+    await producer.send(topic, b"old", key=b"k")
+    config = document(broker, topic, mode="latest")
+    async with run_hooks(config), LagReader(broker) as reader:
+        with anyio.fail_after(LONG):
+            while not (await reader.measure(f"group-{topic}")).partitions:  # it has begun
+                await anyio.lowlevel.checkpoint()
+    async with Admin(broker) as admin:
+        await admin.create_partitions(topic, 2)
+    async with Producer(broker) as fresh:
+        await fresh.send(topic, b"first record", key=b"k", partition=1)
+    async with run_hooks(config):
+        await target.wait_for(lambda requests: bool(requests))
+    assert bodies(target) == [b"first record"]
 
 
 def write(broker: str, topic: str) -> None:

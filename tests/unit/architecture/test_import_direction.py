@@ -87,7 +87,7 @@ KAFKA_ALLOWED = {
     "serde": KAFKA_GROUND | {"security"},
     "producing": _CLIENT,
     "processing": KAFKA_GROUND | {"dlq"},
-    "consuming": _CLIENT | {"dlq", "processing", "producing", "rdkafka"},
+    "consuming": _CLIENT | {"admin", "dlq", "processing", "producing", "rdkafka"},
     "share_groups": _CLIENT | {"consuming", "producing"},
     "request_response": KAFKA_GROUND | {"consuming", "engine", "producing", "security"},
     "admin": KAFKA_GROUND | {"aiokafka", "connection", "security"},

@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 
 import anyio
 
-from pywatt_kafka.consuming.group_reader import AssignmentListener
+from pywatt_kafka.consuming.assignment_listener import AssignmentListener
 from pywatt_kafka.errors import CommitFailed, Fenced, KafkaError
 from pywatt_kafka.processing.commit_metadata import decode
 from pywatt_kafka.records import Message, Offset, TopicPartition

@@ -21,7 +21,7 @@ from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import TopicPartition, Unstable
 from pywatt_kafka.security.options import Security
-from pywatt_services.kafka_hooks.config.options import ConsumerOptions, KafkaHooksOptions
+from pywatt_services.kafka_hooks.config.options import ConsumerOptions, KafkaHooksOptions, StartAt
 from pywatt_services.kafka_hooks.consuming.consume_loop import ConsumeLoop
 from pywatt_services.kafka_hooks.consuming.member_id_lock import HeldMemberId, hold, legal_kafka_name, subscription_mark
 from pywatt_services.kafka_hooks.consuming.partition_state import PartitionState
@@ -164,6 +164,7 @@ class DeliveryPipeline:
                 topics=targets.names,
                 pattern=targets.pattern,
                 listener=listener,
+                find_overlooked=options.start_at is StartAt.LATEST,
                 client_id=self._client_id,
                 fetching=options.fetching,
                 security=self._security,
