@@ -45,7 +45,7 @@ def apicurio() -> Iterator[str]:
         java = find_java(os.environ)
         folder = _program_folder(os.environ)
     except MissingDependency as error:
-        pytest.skip(f"no real schema registry: {error.message} ({error.hint})")
+        pytest.skip(f"no real schema registry: {error.message} ({error.hint}; or PYWATT_SCHEMA_REGISTRY names one)")
     command = [
         str(java),
         *JVM_OPTIONS,
@@ -108,8 +108,13 @@ def _fetch(environ: Mapping[str, str], folder: Path) -> Path:
     archive = folder / ARCHIVE
     if url := repository_url(environ, Path.home() / ".m2" / "settings.xml"):
         address = f"{url.rstrip('/')}/{GROUP.replace('.', '/')}/{ARTIFACT}/{RELEASE}/{ARCHIVE}"
-        with urllib.request.urlopen(address, timeout=FETCH_LIMIT) as response, archive.open("wb") as file:
-            shutil.copyfileobj(response, file)
+        try:
+            with urllib.request.urlopen(address, timeout=FETCH_LIMIT) as response, archive.open("wb") as file:
+                shutil.copyfileobj(response, file)
+        except OSError as error:
+            raise MissingDependency(
+                f"{address}: {error}", hint="PYWATT_MAVEN_URL must name a Maven repository"
+            ) from error
         return archive
     maven = shutil.which("mvn", path=environ.get("PATH"))
     if maven is None:
@@ -120,5 +125,9 @@ def _fetch(environ: Mapping[str, str], folder: Path) -> Path:
         [maven, "-B", "-q", copy, wanted, f"-DoutputDirectory={folder}"],
         capture_output=True, text=True, timeout=FETCH_LIMIT, check=False, cwd=folder,
     )  # fmt: skip
-    assert done.returncode == 0, f"Maven cannot fetch {ARCHIVE}:\n{done.stdout[-2000:]}"
+    if done.returncode:
+        said = next((line for line in done.stdout.splitlines() if "[ERROR]" in line), done.stdout[-200:])
+        raise MissingDependency(
+            f"Maven cannot fetch {ARCHIVE}: {said}", hint="run it once with a network, or set PYWATT_MAVEN_URL"
+        )
     return archive

@@ -9,13 +9,15 @@ from typing import Any
 
 from pywatt_kafka.admin.connection import LIMIT, raise_for
 from pywatt_kafka.admin.offsets import OffsetOperations
-from pywatt_kafka.errors import KafkaUnavailable
+from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.records import TopicPartition
 from pywatt_kafka.security.options import Security
 
 BROKERS_DEFAULT = -1
 """Number of copies or partitions of a topic: the brokers' default."""
 TOPIC_ALREADY_EXISTS = 36
+EMBEDDED_PARTITIONS = 4
+"""Number of partitions of each topic that a client creates on the embedded broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,11 @@ class TopicOperations(OffsetOperations):
         """Create topics; return once they can be written to. A name: with the brokers' default settings.
 
         Raises UnknownTopic (a name that is not allowed), NotAuthorized or another KafkaError: for a topic that exists,
-        a config that does not, and so on. The embedded broker creates topics with its own number of partitions.
+        a config that does not, and so on. The embedded broker creates topics of EMBEDDED_PARTITIONS partitions only.
         """
         new = [NewTopic(each) if isinstance(each, str) else each for each in topics]
+        if self.is_embedded:
+            _refuse_settings(new)
         await self._create(new, existing_is_error=True)
 
     async def ensure_topics(
@@ -115,12 +119,15 @@ class TopicOperations(OffsetOperations):
     ) -> frozenset[str]:
         """Create the missing topics; return their names once all of them can be written to.
 
-        Existing topics are left unchanged. Raises as `create_topics`.
+        Existing topics are left unchanged. Raises as `create_topics`. The embedded broker may create more partitions.
         """
         wanted = frozenset(topics)
         existing = await self._call("reading the list of topics", partial(self._metadata, None))
         missing = wanted - {each["topic"] for each in existing}
-        await self._create([NewTopic(name, partitions, replication) for name in sorted(missing)])
+        new = [NewTopic(name, partitions, replication) for name in sorted(missing)]
+        if self.is_embedded and partitions > EMBEDDED_PARTITIONS:
+            _refuse_settings(new)
+        await self._create(new)
         return missing
 
     async def delete_topics(self, topics: Iterable[str]) -> None:
@@ -231,6 +238,24 @@ async def ensure_topics(
     admin = TopicOperations(bootstrap_brokers, security=security, timeout=timeout)
     async with admin.within(timeout):
         return await admin.ensure_topics(topics, partitions=partitions, replication=replication)
+
+
+def _refuse_settings(topics: Iterable[NewTopic]) -> None:
+    """Raise KafkaError for settings that the embedded broker would ignore (pure)."""
+    for topic in topics:
+        ignored = None
+        if topic.partitions not in (BROKERS_DEFAULT, EMBEDDED_PARTITIONS):
+            ignored = f"{topic.partitions} partition{'' if topic.partitions == 1 else 's'}"
+        elif topic.replication not in (BROKERS_DEFAULT, 1):
+            ignored = f"{topic.replication} copies of each partition"
+        elif topic.configs:
+            ignored = f"the config {next(iter(topic.configs))}"
+        if ignored is not None:
+            raise KafkaError(
+                f"topic {topic.name} cannot have {ignored}: the embedded broker gives every topic "
+                f"{EMBEDDED_PARTITIONS} partitions, one copy and no configs",
+                hint="leave it out, or use a real broker: pywatt kafka start",
+            )
 
 
 def _name(topic: Mapping[str, Any]) -> str:

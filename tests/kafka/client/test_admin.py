@@ -1,4 +1,7 @@
-"""The administration of real brokers of both versions, and of the embedded one as far as it can."""
+"""The administration of real brokers of both versions, and of the embedded one as far as it can.
+
+It has no engine: it sends its own requests.
+"""
 
 from __future__ import annotations
 
@@ -270,9 +273,16 @@ async def partitions_or_none(admin: Admin, group: str) -> list[TopicPartition] |
 async def test_the_embedded_broker_does_what_it_can(embedded: str) -> None:
     place = TopicPartition("orders", 0)
     async with Admin(embedded) as admin:
-        await admin.create_topics(["orders"])
+        for refused in (NewTopic("o", 1), NewTopic("o", replication=3), NewTopic("o", configs={"retention.ms": "1"})):
+            with pytest.raises(KafkaError, match="the embedded broker gives every topic 4 partitions") as refusal:
+                await admin.create_topics([refused])
+            assert "pywatt kafka start" in str(refusal.value.hint)
+        with pytest.raises(KafkaError, match="cannot have 5 partitions"):
+            await admin.ensure_topics(["o"], partitions=5)
+        await admin.create_topics(["orders", NewTopic("more", 4)])
+        assert [each.name for each in await admin.list_topics()] == ["more", "orders"]
         await write(embedded, "orders", 3)
-        assert (await admin.list_topics())[0].records == 3
+        assert [each.records for each in await admin.list_topics()] == [0, 3]
         assert (await admin.describe_topics(["orders"]))[0].partitions[0].end == 3
         with pytest.raises(UnknownTopic):
             await admin.describe_topics(["missing"])

@@ -1,4 +1,7 @@
-"""The brokers for development: the embedded one, its service type, and the real one with its command."""
+"""The brokers for development: the embedded one, its service type, and the real one with its command.
+
+The engines are tested against them elsewhere.
+"""
 
 from __future__ import annotations
 

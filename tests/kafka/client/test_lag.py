@@ -1,4 +1,7 @@
-"""The lag of groups, measured from outside: against Kafka's own tool, with what nobody can work off."""
+"""The lag of groups, measured from outside: against Kafka's own tool, with what nobody can work off.
+
+The measurement has no engine; what members of each engine commit is in test_undeliverable.
+"""
 
 from __future__ import annotations
 

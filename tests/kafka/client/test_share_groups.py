@@ -1,4 +1,7 @@
-"""Share groups of Kafka 4.2: acknowledgement per record, redelivery, and what remains at the end."""
+"""Share groups of Kafka 4.2: acknowledgement per record, redelivery, and what remains at the end.
+
+Only librdkafka reads as a member of one.
+"""
 
 from __future__ import annotations
 

@@ -93,6 +93,8 @@ class NativeReader:
         # As many as wanted fill the limit in any case, and librdkafka's own queue has a limit in bytes.
         weight = 1 if len(records) == max_records > FEW_RECORDS else weight_of(records)
         batches = by_partition(records, self.owned, weight)
+        if not batches.keys() <= self.ends.keys():  # first records of a partition: how many follow is known from now on
+            self._refresh_ends(at_once=True)
         strays = self._find_resets(batches, ends)
         for place, messages in batches.items():
             self.polled_to[place] = messages[-1].offset + 1
@@ -202,9 +204,9 @@ class NativeReader:
         with translated("asking for the group's generation"):
             self.metadata = self.consumer.consumer_group_metadata()
 
-    def _refresh_ends(self) -> None:
+    def _refresh_ends(self, *, at_once: bool = False) -> None:
         now = time.monotonic()
-        if now - self._ends_at < ENDS_INTERVAL:
+        if now - self._ends_at < ENDS_INTERVAL and not at_once:
             return
         self._ends_at = now
         self.learn_generation()
