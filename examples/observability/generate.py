@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pywatt.metrics.drawing import alerts, dashboard
 from pywatt.metrics.families import FAMILIES
-from pywatt.metrics.reference import reference
+from pywatt.metrics.generated.drawing import alerts, dashboard
+from pywatt.metrics.generated.reference import reference
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/metrics.md"

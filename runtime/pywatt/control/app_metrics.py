@@ -19,6 +19,7 @@ from pywatt.metrics import families
 from pywatt.metrics.derived import with_derived
 from pywatt.metrics.page import Page, PageFamily, PageOptions
 from pywatt.metrics.readings import Readings
+from pywatt.metrics.received import ReceivedMetrics
 from pywatt.metrics.worker_totals import WorkerTotals
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Answer]]
@@ -30,11 +31,17 @@ logger = pywatt_logger("pywatt.metrics")
 class AppMetrics:
     """Collects on demand; scrapes that overlap share one collection."""
 
-    def __init__(self, ask: Ask, runtime_folder: Path, config: MetricsConfig | None) -> None:
-        """`ask` sends a command to the supervisor. `config`: None when the app's workers count nothing."""
+    def __init__(
+        self, ask: Ask, runtime_folder: Path, config: MetricsConfig | None, received: ReceivedMetrics | None = None
+    ) -> None:
+        """`ask` sends a command to the supervisor. `config`: None when the app's workers count nothing.
+
+        `received`: what services send by OTLP.
+        """
         self.counting = config is not None
         self.config = config or MetricsConfig(server=None)
         self._ask = ask
+        self._received = received or ReceivedMetrics(families.BY_BASE)
         self._totals = WorkerTotals(runtime_folder, families.BY_BASE)
         self._pages = ServicePages(families.BY_BASE)
         self._cpu = ProcessorTime()
@@ -56,6 +63,8 @@ class AppMetrics:
         metadata, listed = await self._asked("metadata"), await self._asked("services", usage=False)
         rows: list[dict[str, Any]] = listed["services"]
         pages = await self._pages.read(rows, self.config.timeout / 2)
+        self._received.keep({row["id"]: _pids(row) for row in rows})
+        pages.add_all(self._received.readings())
         page, conflicts = await asyncio.to_thread(self._page, metadata, rows, pages)
         for where, why in conflicts.items():
             if where not in self._told:
@@ -81,6 +90,8 @@ class AppMetrics:
         readings = self._totals.read() if self.counting else Readings()
         readings.add_all(pages)
         page.add_readings(with_derived(readings, families.FAMILIES))
+        if self._received.refused:
+            page.add(families.OTLP_REFUSED, [({}, self._received.refused)])
         page.add(families.SCRAPE_UP, [({"service": service}, up) for service, up in self._pages.up.items()])
         supervisor: int = metadata["pid"]
         page.add(families.APP_INFO, [({"app": metadata["name"], "version": metadata["version"]}, 1)])

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from pywatt.config.model import ServiceConfig
+from pywatt.telemetry.instance import INSTANCE, RESOURCE
 
+LIVELY = {
+    "OTEL_BSP_SCHEDULE_DELAY": "1000",
+    "OTEL_BLRP_SCHEDULE_DELAY": "1000",
+    "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+}
+"""Milliseconds after which an SDK sends: its own, up to 60 s for metrics, suit no live page."""
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Addresses that stand for all of the machine, by one that a browser on it can use."""
 
@@ -34,6 +41,8 @@ def telemetry_variables(url: str, token: str, service: ServiceConfig) -> Mapping
     if configured or any(name.startswith("OTEL_") for name in service.env):
         return {}
     return {
+        **LIVELY,
+        RESOURCE: f"{INSTANCE}={service.id}",
         "OTEL_EXPORTER_OTLP_ENDPOINT": url.rstrip("/"),
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={quote(f'Bearer {token}')}",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",

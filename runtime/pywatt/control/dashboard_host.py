@@ -29,6 +29,7 @@ from pywatt.worker.context import WorkerContext
 
 if TYPE_CHECKING:
     from pywatt.mesh.client import MeshClient
+    from pywatt.metrics.received import ReceivedMetrics
 
 DASHBOARD = "pywatt_services.dashboard.application"
 """The module with the dashboard, by name: pywatt itself imports none of its services."""
@@ -44,6 +45,8 @@ class DashboardSource:
     """Makes an application with the routes of the control API."""
     collect: Collect
     """Returns whether the app's workers count, and the metrics, of one service or all, as JSON values."""
+    received: ReceivedMetrics
+    """Takes the metrics that services send."""
     mesh: Callable[[], MeshClient]
     """Returns the client for calls to services."""
     env: Mapping[str, str]
@@ -52,6 +55,18 @@ class DashboardSource:
     port: int
     config: DashboardConfig
     ingest_token: str
+
+
+class MetricsSource(Protocol):
+    """The metrics of the app, as the control worker has them."""
+
+    async def collect(self, service: str | None) -> tuple[bool, list[dict[str, Any]]]:
+        """Return whether the app's workers count, and the metrics, of one service or all."""
+        ...
+
+    def received(self) -> ReceivedMetrics:
+        """Return the metrics that services send."""
+        ...
 
 
 class DashboardModule(Protocol):
@@ -66,11 +81,11 @@ class DashboardHost:
     """Starts the dashboard with the worker, or when `pywatt dashboard` asks for it."""
 
     def __init__(
-        self, options: ControlOptions, context: WorkerContext, make_api: Callable[[], Quart], collect: Collect
+        self, options: ControlOptions, context: WorkerContext, make_api: Callable[[], Quart], metrics: MetricsSource
     ) -> None:
         self._run = options.dashboard
         self._make_api = make_api
-        self._collect = collect
+        self._metrics = metrics
         self._context = context
         self._wanted = asyncio.Event()
         self._url = ""
@@ -117,7 +132,8 @@ class DashboardHost:
         source = DashboardSource(
             ask=context.ask,
             api=self._make_api,
-            collect=self._collect,
+            collect=self._metrics.collect,
+            received=self._metrics.received(),
             mesh=lambda: context.mesh,
             env=context.env,
             app_name=context.app_name,

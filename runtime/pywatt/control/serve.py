@@ -24,6 +24,7 @@ from pywatt.worker.context import WorkerContext
 if TYPE_CHECKING:
     from pywatt.control.app_metrics import AppMetrics
     from pywatt.control.probes.pages import ProbePages
+    from pywatt.metrics.received import ReceivedMetrics
 
 DRAIN_SHARE = 0.5
 """Part of a stop's time that requests in flight may take."""
@@ -41,7 +42,7 @@ async def serve(options: ControlOptions, context: ServiceContext) -> None:
         metrics = LazyMetrics(context.ask, options)
         make_api = partial(control_application, context.ask, metrics.collect, stopping=lambda: context.stopping)
         api = make_api()
-        dashboard = DashboardHost(options, context, make_api, metrics.collect)
+        dashboard = DashboardHost(options, context, make_api, metrics)
         add_dashboard_route(api, dashboard.open)
         app = cast(Application, api)
         lifespan = Lifespan(app)
@@ -66,6 +67,16 @@ class LazyMetrics:
         self._ask = ask
         self._options = options
         self._made: AppMetrics | None = None
+        self._received: ReceivedMetrics | None = None
+
+    def received(self) -> ReceivedMetrics:
+        """Return the metrics that services send by OTLP."""
+        if self._received is None:
+            from pywatt.metrics.families import BY_BASE
+            from pywatt.metrics.received import ReceivedMetrics
+
+            self._received = ReceivedMetrics(BY_BASE)
+        return self._received
 
     async def collect(self, service: str | None) -> tuple[bool, list[dict[str, Any]]]:
         """Return whether the app's workers count, and all families, or those of one service, as JSON values.
@@ -87,7 +98,7 @@ class LazyMetrics:
         if self._made is None:
             from pywatt.control.app_metrics import AppMetrics
 
-            self._made = AppMetrics(self._ask, self._options.folder, self._options.metrics)
+            self._made = AppMetrics(self._ask, self._options.folder, self._options.metrics, self.received())
         return self._made
 
 

@@ -252,6 +252,20 @@ SCRAPE_UP = Family(
         ),
     ),
 )
+OTLP_REFUSED = Family(
+    name="pywatt_otlp_refused_points_total",
+    kind=Kind.COUNTER,
+    help="Data points that services sent by OTLP and that were left out, since the app keeps no more series of them",
+    group=Group.APP,
+    service_label=None,
+    alerts=(
+        Alert(
+            name="PywattTooManySeries",
+            expression="increase($NAME[15m]) > 0",
+            summary="services send more series by OTLP than the app keeps",
+        ),
+    ),
+)
 
 FAMILIES: tuple[Family, ...] = (
     APP_INFO,
@@ -279,6 +293,7 @@ FAMILIES: tuple[Family, ...] = (
     MESH_REQUESTS,
     MESH_SECONDS,
     SCRAPE_UP,
+    OTLP_REFUSED,
     *kafka_families.FAMILIES,
 )
 BY_BASE: Mapping[str, Family] = {family.base: family for family in FAMILIES}

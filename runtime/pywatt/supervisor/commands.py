@@ -16,6 +16,7 @@ from pywatt.control.error_json import to_json
 from pywatt.control.metadata import Runtime
 from pywatt.control.probes.pages import HEALTH
 from pywatt.errors import ControlError, NotKnown, PywattError
+from pywatt.logs.lines import LogRecord
 from pywatt.redaction import hide
 from pywatt.supervisor.monitor.memory import recorded_memory
 from pywatt.supervisor.monitor.stack import stack_of, tasks_of
@@ -32,6 +33,8 @@ LONGEST_RECORDING = 86400
 MOST_WORKERS = 512
 """Per service: beyond it a number is a slip of the finger."""
 
+UNNAMED = "otlp"
+"""The name of a record whose sender does not tell its own."""
 HOW_TO_INCLUDE = "start the app anew with it: --profile for one of its profiles, or its id beside the others"
 Arguments = Mapping[str, Any]
 Reply = Callable[[Answer], None]
@@ -52,6 +55,7 @@ class Commands:
             "env": self._env,
             "stack": self._stack,
             "profile": self._profile,
+            "log": self._log,
             "start": self._start,
             "stop": self._stop_app,
             "restart": self._restart,
@@ -153,6 +157,22 @@ class Commands:
         if not isinstance(slot, int) or slot not in workers:
             raise NotKnown(f'the service "{service.config.id}" has no worker {slot}', hint=f"its workers: {[*workers]}")
         return {"stacks": await recorded_memory(workers[slot], seconds)}
+
+    async def _log(self, arguments: Arguments) -> dict[str, Any]:
+        """Write records that services have sent to the control worker into the app's log."""
+        for record in arguments["records"]:
+            self._supervisor.log(
+                LogRecord(
+                    level=LogLevel(record["level"]),
+                    time=record["time"],
+                    name=record["name"] or UNNAMED,
+                    msg=record["msg"],
+                    pid=record["pid"],
+                    worker=record["worker"],
+                    extra=record["extra"],
+                )
+            )
+        return {}
 
     # Changes.
 

@@ -55,6 +55,7 @@ class Supervisor:
         """The ServiceFailed that prevented the start of the app."""
         self._read_config = read_config
         self._factory = factory
+        self.log = factory.log
         self._tasks: TaskGroup | None = None
         self._clock = clock
         self._rng = rng
@@ -320,9 +321,7 @@ class Supervisor:
 
     def say(self, level: LogLevel, message: str, **extra: object) -> None:
         """Write a line of the supervisor's own into the log."""
-        self._factory.log(
-            LogRecord(level=level, time=now_ms(), name="pywatt", msg=message, pid=os.getpid(), extra=extra)
-        )
+        self.log(LogRecord(level=level, time=now_ms(), name="pywatt", msg=message, pid=os.getpid(), extra=extra))
 
     # Services that come and go.
 

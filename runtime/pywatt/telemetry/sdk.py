@@ -28,6 +28,7 @@ from opentelemetry.trace import (
 
 from pywatt.telemetry.exporters import span_processor
 from pywatt.telemetry.http_attributes import hidden_path, host_and_port, method_attributes, span_name
+from pywatt.telemetry.instance import Instance
 from pywatt.telemetry.otel.runtime_context import install
 from pywatt.telemetry.otel.server_spans import WorkerTracerProvider
 from pywatt.telemetry.outgoing import OutgoingCall, RecordedCall, passing_call, record_calls
@@ -266,7 +267,7 @@ def start(
     attributes = {
         "service.name": service_name(config, environ, app=app, service=service),
         "service.namespace": config.application_name or app,
-        "service.instance.id": f"{service}:{slot}:{os.getpid()}",
+        "service.instance.id": str(Instance(service, slot, os.getpid())),
         "deployment.environment.name": "production" if production else "development",
     }
     if config.version:

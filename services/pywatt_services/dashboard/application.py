@@ -14,6 +14,8 @@ from pywatt.logs.history import History, RingReader, RingWriter, history_of
 from pywatt_services.dashboard.graph.live_graph import live_graph
 from pywatt_services.dashboard.guard import Guard
 from pywatt_services.dashboard.live_services import live_services
+from pywatt_services.dashboard.metrics.sampler import MetricsSampler
+from pywatt_services.dashboard.receiver import otlp_routes
 from pywatt_services.dashboard.routes import app_routes
 from pywatt_services.dashboard.traces.routes import trace_routes
 from pywatt_services.dashboard.traces.store import TraceStore
@@ -37,10 +39,12 @@ async def open_dashboard(source: DashboardSource) -> AsyncIterator[Application]:
     async with asyncio.TaskGroup() as tasks:
         store = TraceStore()
         services, graph = live_services(source.ask), live_graph(source.ask, source.collect, store)
-        running = [tasks.create_task(state.run()) for state in (services, graph)]
-        app.register_blueprint(app_routes(source, services, graph))
+        metrics = MetricsSampler(source.collect)
+        running = [tasks.create_task(state.run()) for state in (services, graph, metrics)]
+        app.register_blueprint(app_routes(source, services, graph, metrics))
         ring = await open_ring(source, store)
-        app.register_blueprint(trace_routes(store, ring))
+        app.register_blueprint(trace_routes(store))
+        app.register_blueprint(otlp_routes(store, ring, source.received, source.ask))
         if importlib.util.find_spec("aiokafka") is not None:
             from pywatt_services.dashboard.kafka.routes import kafka_routes
 

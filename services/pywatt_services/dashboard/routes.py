@@ -3,6 +3,7 @@
 GET  /api/v1/dashboard            the app, and what this dashboard may do
 GET  /api/v1/services/events      server-sent events: `services`, at once and about every second
 GET  /api/v1/graph/events         server-sent events: `graph`, at once and about every two seconds
+GET  /api/v1/metrics/history      the values of all metrics after `?after=SECONDS`, rates of counters
 GET  /api/v1/logs/batches         server-sent events: `logs`, for the parameters of /api/v1/logs
 """
 
@@ -26,9 +27,10 @@ from pywatt_services.dashboard.log_batches import BATCH_LINES, log_batches
 if TYPE_CHECKING:
     from pywatt.control.dashboard_host import DashboardSource
     from pywatt_services.dashboard.live_state import LiveState
+    from pywatt_services.dashboard.metrics.sampler import MetricsSampler
 
 
-def app_routes(source: DashboardSource, services: LiveState, graph: LiveState) -> Blueprint:
+def app_routes(source: DashboardSource, services: LiveState, graph: LiveState, metrics: MetricsSampler) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("dashboard", __name__)
 
@@ -48,6 +50,10 @@ def app_routes(source: DashboardSource, services: LiveState, graph: LiveState) -
     @routes.get("/api/v1/graph/events")
     async def live_graph() -> Response:
         return event_stream(graph.watch())
+
+    @routes.get("/api/v1/metrics/history")
+    async def metrics_history() -> dict[str, Any]:
+        return metrics.document(request.args.get("after", 0.0, type=float))
 
     @routes.get("/api/v1/logs/batches")
     async def logs() -> Response | tuple[dict[str, Any], int]:

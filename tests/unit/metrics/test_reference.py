@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pywatt.metrics.drawing import dashboard, queries
 from pywatt.metrics.families import BY_BASE, FAMILIES
 from pywatt.metrics.family import Family, Kind
+from pywatt.metrics.generated.drawing import dashboard, queries
 
 EXAMPLE = Path(__file__).parents[3] / "examples/observability"
 _WORD = re.compile(r"\b(?:pywatt|kafka)_\w+")

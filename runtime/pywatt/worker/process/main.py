@@ -29,6 +29,7 @@ from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
 from pywatt.mesh.table_file import VARIABLE, TableFile, inherited_table
 from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, imports_code, registered, uses_mesh
+from pywatt.telemetry.instance import Instance, instance_variables
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb, listen_for_editor
 from pywatt.worker.heartbeat import Heartbeat
@@ -171,6 +172,7 @@ def _open_stdio(env: Mapping[str, str]) -> None:
 def _enter_service(launch: LaunchMessage) -> None:
     os.environ.clear()
     os.environ.update(launch.env)
+    os.environ.update(instance_variables(launch.env, Instance(launch.service.id, launch.slot, os.getpid())))
     os.chdir(launch.service.path)
     if sys.path and sys.path[0] == "":
         del sys.path[0]

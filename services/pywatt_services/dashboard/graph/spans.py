@@ -17,7 +17,7 @@ from pywatt_services.dashboard.graph.model import (
     service_node,
     topic_node,
 )
-from pywatt_services.dashboard.traces.otlp import Span
+from pywatt_services.dashboard.otlp.spans import Span
 from pywatt_services.dashboard.traces.store import NANOSECONDS, Trace
 
 SECONDS = 60.0

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pywatt_services.dashboard.traces.otlp import Span
+from pywatt_services.dashboard.otlp.spans import Span
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of the JSON of all spans in memory, which is about their size there."""

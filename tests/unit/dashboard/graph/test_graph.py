@@ -14,7 +14,7 @@ from pywatt_services.dashboard.graph.live_graph import graph_document
 from pywatt_services.dashboard.graph.model import Counts, Traffic, p95_of_buckets
 from pywatt_services.dashboard.graph.spans import traffic_of_spans
 from pywatt_services.dashboard.graph.window import Window
-from pywatt_services.dashboard.traces.otlp import Span
+from pywatt_services.dashboard.otlp.spans import Span
 from pywatt_services.dashboard.traces.store import TraceStore
 
 NOW = 1000.0

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from quart import Quart
 
-from pywatt_services.dashboard.traces.otlp import Span
-from pywatt_services.dashboard.traces.routes import trace_routes, unpacked
+from pywatt.channel.messages import Answer
+from pywatt.metrics.received import ReceivedMetrics
+from pywatt_services.dashboard.otlp.spans import Span
+from pywatt_services.dashboard.receiver import BATCH, JSON, otlp_routes, unpacked
+from pywatt_services.dashboard.traces.routes import trace_routes
 from pywatt_services.dashboard.traces.store import MOST_SPANS_OF_TRACE, TraceStore
 
 SECOND = 10**9
@@ -68,7 +72,14 @@ def test_what_was_kept_is_loaded_again() -> None:
 
 async def test_routes_take_and_show_spans() -> None:
     app = Quart(__name__)
-    app.register_blueprint(trace_routes(TraceStore(), None))
+    store, metrics, logged = TraceStore(), ReceivedMetrics({}), list[Any]()
+
+    async def ask(command: str, arguments: Mapping[str, Any]) -> Answer:
+        logged.append((command, arguments["records"]))
+        return Answer(0, {})
+
+    app.register_blueprint(trace_routes(store))
+    app.register_blueprint(otlp_routes(store, None, metrics, ask))
     client = app.test_client()
     body = (
         b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "0a", "spanId": "01", "name": "GET /",'
@@ -79,7 +90,17 @@ async def test_routes_take_and_show_spans() -> None:
     assert (await (await client.get("/api/v1/traces")).get_json())["traces"][0]["name"] == "GET /"
     assert (await (await client.get("/api/v1/traces/0A")).get_json())["spanList"][0]["span"] == "01"
     assert (await client.get("/api/v1/traces/0b")).status_code == 404
-    assert (await client.post("/v1/traces", data=b"x", headers=headers)).status_code == 400
+    for path in ("traces", "metrics", "logs"):
+        assert (await client.post(f"/v1/{path}", data=b"x", headers=headers)).status_code == 400
+        assert (await client.post(f"/v1/{path}", data=b"[]", headers={"Content-Type": JSON})).status_code == 400
+    records = [{"body": {"stringValue": str(number)}} for number in range(BATCH + 1)]
+    document = {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
+    assert (await client.post("/v1/logs", json=document)).status_code == 200
+    assert [(command, len(batch)) for command, batch in logged] == [("log", BATCH), ("log", 1)]
+    part: dict[str, Any] = {"metrics": [{"name": "n", "gauge": {"dataPoints": [{"asInt": "3"}]}}]}
+    export = {"resourceMetrics": [{"scopeMetrics": [part]}]}
+    assert (await client.post("/v1/metrics", json=export)).status_code == 200
+    assert [number for number, _ in metrics.readings().numbers.values()] == [3]
     assert (await client.post("/v1/traces", data=b"x", headers={"Content-Type": "text/plain"})).status_code == 415
 
 

@@ -1,44 +1,37 @@
-// Every metric of the app as a chart, for as long as this page has been open. Counters are shown as rates.
+// Every metric of the app as a chart, for the time that the app keeps. Counters are rates, histograms have a p95.
 
 import { html, useEffect, useState } from "../vendor/htm-preact-3.1.1.js";
 import { get } from "../api.js";
+import { InSight } from "../parts/in_sight.js";
 import { Problem, Waiting } from "../parts/loading.js";
-import { bytes, count, duration } from "../parts/numbers.js";
-import { addPoint, TimeChart } from "../parts/time_chart.js";
+import { MetricsHistory } from "../parts/metrics_history.js";
+import { bytes, count, duration, plural } from "../parts/numbers.js";
+import { TimeChart } from "../parts/time_chart.js";
 
 const SECONDS = 2;
 const SHOWN = 8;
-const MOST_SERIES = 2000;
-const history = new Map();
-
-// Takes one look at all metrics into the history; a counter gives its rate since the look before.
-export function take(families, at) {
-  for (const family of families) {
-    const counts = family.type === "counter" || family.type === "histogram" || family.type === "summary";
-    for (const each of family.values) {
-      if (each.metricName.endsWith("_bucket") || each.labels.quantile !== undefined) continue;
-      const labels = Object.entries(each.labels).map(([key, value]) => `${key}=${value}`).join(", ");
-      const id = `${each.metricName}{${labels}}`;
-      if (!history.has(id) && history.size >= MOST_SERIES) continue;
-      const series = history.get(id) || { family: family.name, name: each.metricName, labels, points: [], last: null };
-      const value = Number(each.value);
-      if (!counts) series.points = addPoint(series.points, at, value);
-      else if (series.last) series.points = addPoint(series.points, at, Math.max(0, value - series.last.value) / (at - series.last.at));
-      series.last = { at, value };
-      series.counts = counts;
-      history.set(id, series);
-    }
-  }
-}
+const ROW = 130;
+const REFUSED = "pywatt_otlp_refused_points_total";
 
 function formatOf(family, series) {
-  if (series.counts && !series.name.endsWith("_sum")) return (value) => (value === null ? "–" : `${value.toFixed(value < 10 ? 1 : 0)}/s`);
-  if (series.name.includes("bytes")) return series.counts ? (value) => (value === null ? "–" : `${bytes(value)}/s`) : bytes;
-  if (series.name.includes("seconds")) return series.counts ? (value) => (value === null ? "–" : `${value.toFixed(2)} s/s`) : duration;
+  const each = series.rate && !series.name.endsWith("_sum") && !/bytes|seconds/.test(series.name);
+  if (each) return (value) => (value === null ? "–" : `${value.toFixed(value < 10 ? 1 : 0)}/s`);
+  if (/bytes/.test(series.name)) return series.rate ? (value) => (value === null ? "–" : `${bytes(value)}/s`) : bytes;
+  if (/seconds/.test(series.name) && !series.name.endsWith("_count")) {
+    return series.rate ? (value) => (value === null ? "–" : `${value.toFixed(2)} s/s`) : duration;
+  }
+  if (series.rate) return (value) => (value === null ? "–" : `${value.toFixed(value < 10 ? 1 : 0)}/s`);
   return (value) => (value === null ? "–" : count(Math.round(value * 100) / 100));
 }
 
-export function MetricsView() {
+function titleOf(family, series) {
+  const labels = Object.entries(series.labels).map(([key, value]) => `${key}=${value}`).join(", ");
+  const part = series.name === family.name ? "" : `${series.name.slice(family.name.length).replace(/^[_ ]/, "")} `;
+  return `${part}${labels || "app"}`;
+}
+
+export function MetricsView({ about }) {
+  const [history] = useState(() => new MetricsHistory());
   const [data, setData] = useState(null);
   const [error, setError] = useState(null);
   const [filter, setFilter] = useState("");
@@ -48,13 +41,14 @@ export function MetricsView() {
     const look = async () => {
       while (!ending.signal.aborted) {
         try {
-          const found = await get("metrics", ending.signal);
-          take(found.metrics, performance.now() / 1000);
-          setData({ ...found });
+          const found = await get(`metrics/history?after=${history.newest}`, ending.signal);
+          history.add(found);
+          setData({ counting: found.counting, problem: found.problem, leftOut: found.leftOut });
           setError(null);
         } catch (failure) {
           if (failure.name !== "AbortError") setError(failure);
         }
+        if (about.recording) return;
         await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000));
       }
     };
@@ -64,19 +58,23 @@ export function MetricsView() {
   if (error) return html`<h1>Metrics</h1><${Problem} error=${error} />`;
   if (!data) return html`<h1>Metrics</h1><${Waiting} />`;
   const words = filter.trim().toLowerCase();
-  const shown = data.metrics
-    .map((family) => ({ family, series: [...history.values()].filter((each) => each.family === family.name && (!words || `${each.name} ${each.labels} ${family.help}`.toLowerCase().includes(words))) }))
+  const shown = history.families
+    .map((family) => ({ family, series: family.series.filter((each) => !words || `${each.name} ${titleOf(family, each)} ${family.help}`.toLowerCase().includes(words)) }))
     .filter(({ series }) => series.length);
+  const refused = history.families.some((family) => family.name === REFUSED);
   return html`
     <div class="title"><h1>Metrics</h1>
       <label class="search"><span class="hidden">Filter metrics</span><input type="search" data-filter placeholder="Filter" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label></div>
-    ${!data.counting && html`<p class="card">Workers count their requests once the root file has <code>"metrics": true</code>. What the supervisor knows is here without it.</p>`}
+    ${data.problem && html`<p class="failure" role="alert">${data.problem}</p>`}
+    ${!data.counting && !about.recording && html`<p class="card">Workers count their requests once the root file has <code>"metrics": true</code>. What the supervisor knows, and what services send by OTLP, is here without it.</p>`}
+    ${data.leftOut > 0 && html`<p class="card" role="status">The app has ${plural(data.leftOut, "more series", "more series")} than this page shows: <code>pywatt metrics</code> prints all.</p>`}
+    ${refused && html`<p class="card" role="status">Services send more series by OTLP than the app keeps; some are left out.</p>`}
     ${shown.length ? "" : html`<p class="empty">No metric matches.</p>`}
     <div class="stack">${shown.map(({ family, series }) => {
       const rows = all === family.name ? series : series.slice(0, SHOWN);
       return html`<section class="card metric" key=${family.name} aria-label=${family.name}>
         <h2>${family.name}</h2><p class="quiet">${family.help}</p>
-        <div class="charts">${rows.map((each) => html`<${TimeChart} key=${each.name + each.labels} title=${`${each.name === family.name ? "" : each.name.slice(family.name.length + 1) + " "}${each.labels || "app"}`} points=${each.points} format=${formatOf(family, each)} />`)}</div>
+        <${InSight} height=${Math.ceil(rows.length / 3) * ROW}>${() => html`<div class="charts">${rows.map((each) => html`<${TimeChart} key=${each.id} title=${titleOf(family, each)} points=${each.points} format=${formatOf(family, each)} />`)}</div>`}</${InSight}>
         ${series.length > rows.length && html`<button onClick=${() => setAll(family.name)}>Show all ${series.length}</button>`}
       </section>`;
     })}</div>`;

@@ -35,6 +35,14 @@ def fields(data: bytes) -> Iterator[Field]:
         yield number, chunk if kind == BYTES else int.from_bytes(chunk, "little")
 
 
+def varints(data: bytes) -> Iterator[int]:
+    """Yield the numbers of a packed field. Raises ValueError."""
+    at = 0
+    while at < len(data):
+        value, at = _varint(data, at)
+        yield value
+
+
 def as_bytes(value: int | bytes) -> bytes:
     """Return the value of a field that is text, bytes or a message. Raises ValueError."""
     if not isinstance(value, bytes):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pywatt_services.dashboard.traces.wire_format import as_bytes, as_double, as_int, as_signed, as_text, fields
+from pywatt_services.dashboard.otlp.wire_format import as_bytes, as_double, as_int, as_signed, as_text, fields
 
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 ERROR = 2

@@ -1,0 +1,1 @@
+"""The metrics of the app over time, as the dashboard draws them."""

@@ -1,0 +1,1 @@
+"""Reads what OpenTelemetry SDKs send by OTLP, as protobuf and as JSON."""
