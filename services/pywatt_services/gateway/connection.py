@@ -121,7 +121,11 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
         path, base_path = head.path, b""
         if server.base_path and has_prefix(path, server.base_path):
             path, base_path = path[len(server.base_path) :] or b"/", server.base_path
-        route = server.routes.find(head.method, head.authority, path)
+        routes = server.routes
+        if routes.answers_preflights:
+            route = routes.of_preflight(head, path) or routes.find(head.method, head.authority, path)
+        else:
+            route = routes.find(head.method, head.authority, path)
         if route is not None:
             open_exchange = server.exchange if route.own_exchange is None else server.own_exchanges[route.own_exchange]
             exchange = open_exchange(self, server, head, route, base_path)

@@ -71,14 +71,17 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     others = [service for service in placement.services if service != placement.id]
     left_out = {service.lower() for service in placement.left_out}
     list_key = "applications" if "applications" in block else "services"
-    defaults: Mapping[str, Any] = block.get("defaults", {})
-    policies = PolicyReader(problems)
+    server: Mapping[str, Any] = document.get("server", {})
+    defaults = {name: (value, f"{key}.defaults.{name}") for name, value in block.get("defaults", {}).items()}
+    if "cors" in server:
+        defaults.setdefault("cors", (server["cors"], "server.cors"))
+    policies = PolicyReader(problems, defaults)
     entries: Sequence[Mapping[str, Any]] = block.get(list_key) or [{"id": service} for service in others]
     for index, entry in enumerate(entries):
         where = f"{key}.{list_key}[{index}]"
         if entry.get("proxy", True) is False or ("proxy" not in entry and ("openapi" in entry or "graphql" in entry)):
             continue
-        proxy = _proxy(entry, policies.read(defaults, entry.get("proxy", {}), f"{key}.defaults", f"{where}.proxy"))
+        proxy = _proxy(entry, policies.read(entry.get("proxy", {}), f"{where}.proxy"))
         if _local(proxy.origin) in left_out:
             continue
         proxies.append(proxy)
@@ -88,12 +91,11 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     for path, target in placement.routes.items():
         places = [index for index, proxy in enumerate(proxies) if (proxy.prefix, proxy.hostname) == (path, "")]
         if not places:
-            proxies.append(_route_of_plugin(path, target, policies.read(defaults, {}, f"{key}.defaults", "")))
+            proxies.append(_route_of_plugin(path, target, policies.read({}, "")))
         elif _local(proxies[places[0]].origin) != target:
             problems.append(_taken_by_user(path, proxies[places[0]].id, f"{key}.{list_key}[{places[0]}]"))
     if problems:
         raise OptionsError(*problems)
-    server: Mapping[str, Any] = document.get("server", {})
     local: dict[str, str] = {}
     for proxy in proxies:
         service = _local(proxy.origin)

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pywatt.http.request import RequestHead
 from pywatt.mesh.address import Destination, locate
 from pywatt.mesh.resolver import mesh_id
 from pywatt_services.gateway.options import ALL_ROUTES, ProxyOptions
+from pywatt_services.gateway.policies.cors import requested_method
 
 SLASH = ord("/")
 HTTP_PROTO = b"x-forwarded-proto: http\r\n"
@@ -99,6 +101,8 @@ class RouteTable:
     def __init__(self, proxies: Iterable[ProxyOptions]) -> None:
         self.routes = routes = tuple(_route(proxy, number) for number, proxy in enumerate(proxies))
         """In the order of the options."""
+        self.answers_preflights = any(route.options.policies.cors is not None for route in routes)
+        """True when a route has the policy `cors`."""
         hosts = dict.fromkeys(route.hostname for route in routes if route.hostname)
         self._hosts = {host: Prefixes([route for route in routes if route.hostname == host]) for host in hosts}
         self._any_host = Prefixes([route for route in routes if not route.hostname])
@@ -111,6 +115,12 @@ class RouteTable:
     def find(self, method: bytes, authority: bytes, path: bytes) -> Route | None:
         """Return the route of a request, None when there is none."""
         return (self._of_host(authority) if self._hosts else self._any_host).find(method, path)
+
+    def of_preflight(self, head: RequestHead, path: bytes) -> Route | None:
+        """Return the route that answers this preflight of a browser: the one of the request that would follow."""
+        method = requested_method(head)
+        route = self.find(method, head.authority, path) if method is not None else None
+        return None if route is None or route.options.policies.cors is None else route
 
     def with_prefix(self, authority: bytes, path: bytes) -> Route | None:
         """Return the route that has a prefix of this path, for any method."""

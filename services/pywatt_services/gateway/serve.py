@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 import anyio
 
@@ -18,6 +20,7 @@ from pywatt.worker.heartbeat import WAITING
 from pywatt_services.gateway.access_log.access_log import AccessLog, open_access_log
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
+from pywatt_services.gateway.policies.route_policy import PolicyContext
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway.server import GatewayServer
 
@@ -51,6 +54,7 @@ async def _serve(options: GatewayOptions, context: ServiceContext, access_log: A
         tracing=active_tracing(),
         creates_trace=telemetry is not None and telemetry.creates_trace,
         escaped_slashes=options.escaped_slashes,
+        policies=PolicyContext(shared_file=partial(_shared_file, context)),
     )
     context.gauge(WAITING, lambda: server.waiting)
     async with (
@@ -61,6 +65,11 @@ async def _serve(options: GatewayOptions, context: ServiceContext, access_log: A
         tasks.start_soon(_tell, options.proxies, context.mesh)
         await drain(server, context, share=DRAIN_SHARE)
         tasks.cancel_scope.cancel()
+
+
+def _shared_file(context: ServiceContext, name: str) -> Path:
+    """Return the path of a file of all workers, beside their sockets in the folder of the running app."""
+    return Path(context.endpoint.getsockname()).with_name(f"{context.service.id}-{name}")
 
 
 async def _tell(proxies: Iterable[ProxyOptions], mesh: MeshClient) -> None:

@@ -23,6 +23,7 @@ from pywatt_services.gateway.counting.counted_exchange import counted_exchange
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.features.own_exchange import own_exchange
 from pywatt_services.gateway.gateway_context import Upstreams
+from pywatt_services.gateway.policies.route_policy import NO_CONTEXT, PolicyContext
 from pywatt_services.gateway.proxy_exchange import OpenExchange, ProxyExchange
 from pywatt_services.gateway.responses.logged_connection import LoggedConnection
 from pywatt_services.gateway.responses.logged_exchange import logged_exchange
@@ -52,6 +53,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
         access_log: AccessLog | None = None,
         escaped_slashes: EscapedSlashes = EscapedSlashes.REJECT,
         limits: GatewayLimits = GatewayLimits(),
+        policies: PolicyContext = NO_CONTEXT,
         fair_queue: FairQueue | None = None,
         tracing: Tracing | None = None,
         creates_trace: bool = False,
@@ -87,7 +89,9 @@ class GatewayServer(HttpServer[GatewayConnection]):
         self.exchange: OpenExchange = opened(ProxyExchange)
         """Begins to pass a request on."""
         self.own_exchanges = {
-            route.own_exchange: opened(own_exchange(route)) for route in routes.routes if route.own_exchange is not None
+            route.own_exchange: opened(own_exchange(route, policies))
+            for route in routes.routes
+            if route.own_exchange is not None
         }
         """The same for routes that have policies."""
         self.escaped_slashes = escaped_slashes

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import cast
 
 from pywatt_services.gateway.features.policy_exchange import policy_exchange
-from pywatt_services.gateway.policies.route_policy import compile_policy
+from pywatt_services.gateway.policies.route_policy import PolicyContext, compile_policy
 from pywatt_services.gateway.proxy_exchange import ProxyExchange
 from pywatt_services.gateway.routes import Route
 
 
-def own_exchange(route: Route) -> type[ProxyExchange]:
+def own_exchange(route: Route, context: PolicyContext) -> type[ProxyExchange]:
     """Return the class of exchanges of a route with features."""
     features: list[type[ProxyExchange]] = []
-    policy = compile_policy(route.options.policies)
+    policy = compile_policy(f"{route.number} {route.hostname!r} {route.prefix!r}", route.options.policies, context)
     if policy is not None:
         features.append(policy_exchange(policy))
     if len(features) == 1:

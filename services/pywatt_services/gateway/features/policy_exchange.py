@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from pywatt.http.headers import Headers
 from pywatt.http.response_reader import ResponseHead
 from pywatt_services.gateway.client_address import ClientAddress
+from pywatt_services.gateway.policies.body_limit import too_large
 from pywatt_services.gateway.policies.route_policy import RoutePolicy
-from pywatt_services.gateway.policies.verdict import PolicyRequest, Verdict, policy_request, refusal
+from pywatt_services.gateway.policies.verdict import Answer, Later, PolicyRequest, Verdict, policy_request, refusal
 from pywatt_services.gateway.proxy_exchange import MAX_PENDING, ProxyExchange
 from pywatt_services.gateway.proxy_state import CONNECTING, ENDED, ProxyState
 
@@ -31,6 +31,8 @@ class PolicyExchange(ProxyExchange):
 
     policy: ClassVar[RoutePolicy]
     _asked: PolicyRequest | None = None
+    _body_left = 0
+    """Bytes that the rest of the body may have, where there is a limit."""
     _deciding: asyncio.Task[Verdict] | None = None
 
     @property
@@ -46,11 +48,13 @@ class PolicyExchange(ProxyExchange):
 
     def start(self, path: bytes, client: ClientAddress, body: bytes, ended: bool) -> None:
         """Send the request on once it is admitted."""
-        asked = self._asked = policy_request(self._request, client)
+        asked = self._asked = policy_request(self._request, client, len(body))
+        if self.policy.body_limit is not None:
+            self._body_left = self.policy.body_limit - len(body)
         verdict = self.policy.admit(asked)
         if verdict is None:
             super().start(path, client, body, ended)
-        elif isinstance(verdict, Awaitable):
+        elif isinstance(verdict, Later):
             self._arrived = [body]
             self._arrived_size = len(body)
             self._complete = ended
@@ -61,7 +65,12 @@ class PolicyExchange(ProxyExchange):
             self._answer(verdict)
 
     def on_request_body(self, body: bytes, ended: bool) -> None:
-        """Send more of the body on, or keep it until the request is admitted."""
+        """Send more of the body on, or keep it until the request is admitted; refuse one that gets too large."""
+        if self.policy.body_limit is not None:
+            self._body_left -= len(body)
+            if self._body_left < 0:
+                self._refuse_body()
+                return
         if self._deciding is None:
             super().on_request_body(body, ended)
             return
@@ -99,11 +108,20 @@ class PolicyExchange(ProxyExchange):
         super().start(path, client, b"".join(self._arrived), self._complete)
         self._arrived.clear()
 
-    def _answer(self, answer: Any) -> None:
+    def _answer(self, answer: Answer) -> None:
         headers = [*answer.headers]
         if self._asked is not None:
             headers = self.policy.response_headers(self._asked, headers)
         self.answer(answer.status, headers, answer.body)
+
+    def _refuse_body(self) -> None:
+        """Give the request up: the service has got a part of the body at most."""
+        assert self.policy.body_limit is not None
+        if self.responding:
+            self._let_go()
+            self._downstream.abort()
+        elif self.state is not ENDED:
+            self._answer(too_large(self.policy.body_limit))
 
     def _release(self) -> None:
         deciding, self._deciding = self._deciding, None

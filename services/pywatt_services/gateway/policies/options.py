@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pywatt.errors import Problem
+from pywatt_services.gateway.policies.concurrency_limit import ConcurrencyOptions, read_concurrency
+from pywatt_services.gateway.policies.cors import Cors, read_cors
 from pywatt_services.gateway.policies.header_rules import NO_RULES, HeaderRules, read_rules
+from pywatt_services.gateway.policies.ip_access import IpAccess, read_ip_access
+from pywatt_services.gateway.policies.rate_limit import RateLimit, read_rate_limit
+from pywatt_services.gateway.policies.security_headers import read_security_headers
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyOptions:
     """The policies of one route."""
 
+    ip_access: IpAccess | None = None
+    cors: Cors | None = None
+    rate_limit: RateLimit | None = None
+    body_limit: int | None = None
+    concurrency: ConcurrencyOptions | None = None
+    security_headers: tuple[tuple[str, str], ...] = ()
     request_headers: HeaderRules = NO_RULES
     response_headers: HeaderRules = NO_RULES
 
@@ -24,32 +37,43 @@ NO_POLICIES = PolicyOptions()
 class PolicyReader:
     """Reads the policies of the entries of a gateway."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        """`problems`: gets what is wrong."""
+    def __init__(self, problems: list[Problem], defaults: Mapping[str, tuple[Any, str]]) -> None:
+        """`problems`: gets what is wrong. `defaults`: values and their places in the file, by key."""
         self._problems = problems
+        self._defaults = defaults
 
-    def read(
-        self, defaults: Mapping[str, Any], proxy: Mapping[str, Any], defaults_key: str, proxy_key: str
-    ) -> PolicyOptions:
-        """Read the policies of an entry. `defaults_key`, `proxy_key`: the places of both blocks."""
+    def read(self, proxy: Mapping[str, Any], place: str) -> PolicyOptions:
+        """Read the policies of an entry. `place`: the key of its block `proxy`."""
 
         def block(key: str) -> tuple[Any, str]:
             """Return the value of a key and its place; None when the policy is off."""
-            found, where = (proxy, proxy_key) if key in proxy else (defaults, defaults_key)
-            value = found.get(key)
-            return None if value is False else value, f"{where}.{key}"
+            value, where = (proxy[key], f"{place}.{key}") if key in proxy else self._defaults.get(key, (None, ""))
+            return None if value is False else value, where
 
-        headers, where = block("headers")
+        headers, headers_key = block("headers")
+        access, access_key = block("ipAccess")
+        cors, cors_key = block("cors")
+        rate, _ = block("rateLimit")
+        concurrency, _ = block("concurrency")
+        security, security_key = block("securityHeaders")
         return PolicyOptions(
-            request_headers=self._rules(headers, "request", where),
-            response_headers=self._rules(headers, "response", where),
+            ip_access=None if access is None else self._checked(read_ip_access(access, access_key)),
+            cors=None if cors is None else self._checked(read_cors(cors, cors_key)),
+            rate_limit=None if rate is None else read_rate_limit(rate),
+            body_limit=block("bodyLimit")[0],
+            concurrency=None if concurrency is None else read_concurrency(concurrency),
+            security_headers=()
+            if security is None
+            else self._checked(read_security_headers({} if security is True else security, security_key)),
+            request_headers=self._rules(headers, "request", headers_key),
+            response_headers=self._rules(headers, "response", headers_key),
         )
 
     def _rules(self, headers: Mapping[str, Any] | None, side: str, where: str) -> HeaderRules:
-        rules, problems = read_rules((headers or {}).get(side, {}), f"{where}.{side}")
-        self._add(problems)
-        return rules
+        return self._checked(read_rules((headers or {}).get(side, {}), f"{where}.{side}"))
 
-    def _add(self, problems: list[Problem]) -> None:
+    def _checked(self, read: tuple[Read, list[Problem]]) -> Read:
+        result, problems = read
         # Each entry reads the defaults anew.
         self._problems += [problem for problem in problems if problem not in self._problems]
+        return result

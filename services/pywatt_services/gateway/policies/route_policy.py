@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
 
 from pywatt.http.headers import Header
+from pywatt_services.gateway.policies.body_limit import BodyLimit
+from pywatt_services.gateway.policies.concurrency_limit import ConcurrencyLimit
+from pywatt_services.gateway.policies.cors import CorsPolicy
 from pywatt_services.gateway.policies.header_rules import NO_RULES, HeaderChanges
+from pywatt_services.gateway.policies.ip_access import IpCheck
 from pywatt_services.gateway.policies.options import NO_POLICIES, PolicyOptions
-from pywatt_services.gateway.policies.verdict import Answer, Change, Check, PolicyRequest, Verdict
+from pywatt_services.gateway.policies.rate_limit import RateLimiter
+from pywatt_services.gateway.policies.security_headers import SecurityHeaders
+from pywatt_services.gateway.policies.shared_times import SharedTimes
+from pywatt_services.gateway.policies.verdict import Answer, Change, Check, Later, PolicyRequest, Verdict
+
+logger = logging.getLogger("pywatt.gateway")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyContext:
+    """What the policies of a worker share."""
+
+    clock: Callable[[], float] = time.monotonic
+    """Seconds; the same clock in all workers."""
+    shared_file: Callable[[str], Path] | None = None
+    """Returns the path of a file that all workers of the gateway use, by a name for it; None: there is one worker."""
+
+
+NO_CONTEXT = PolicyContext()
 
 
 class RoutePolicy:
     """Decides on the requests of a route, and changes the headers of its responses."""
 
-    def __init__(self, checks: Sequence[Check], changes: Sequence[Change]) -> None:
-        """`changes`: of every response, those of the gateway itself as well."""
+    def __init__(self, checks: Sequence[Check], changes: Sequence[Change], *, body_limit: int | None = None) -> None:
+        """`changes`: of every response, those of the gateway itself as well. `body_limit`: bytes."""
         self._checks = tuple(checks)
         self._changes = tuple(changes)
+        self.body_limit = body_limit
 
-    def admit(self, request: PolicyRequest) -> Verdict | Awaitable[Verdict]:
+    def admit(self, request: PolicyRequest) -> Verdict | Later:
         """Return the response that refuses a request, None for one that may go on."""
         for number, check in enumerate(self._checks, start=1):
             verdict = check(request)
@@ -26,38 +55,67 @@ class RoutePolicy:
                 continue
             if isinstance(verdict, Answer):
                 return verdict
-            return self._wait(request, verdict, number)
+            return Later(partial(self._wait, request, verdict, number))
         return None
 
     def response_headers(self, request: PolicyRequest, headers: list[Header]) -> list[Header]:
         """Return the headers of a response as the client gets them."""
+        if request.added:
+            headers = [*headers, *request.added]
         for change in self._changes:
             headers = change(request, headers)
         return headers
 
-    async def _wait(self, request: PolicyRequest, verdict: Awaitable[Verdict], number: int) -> Verdict:
+    async def _wait(self, request: PolicyRequest, verdict: Later, number: int) -> Verdict:
         decided = await verdict
         if decided is not None:
             return decided
         for check in self._checks[number:]:
             following = check(request)
-            decided = following if following is None or isinstance(following, Answer) else await following
+            decided = await following if isinstance(following, Later) else following
             if decided is not None:
                 return decided
         return None
 
 
-def compile_policy(options: PolicyOptions) -> RoutePolicy | None:
-    """Return the policy of a route, None when it has none."""
+def compile_policy(route: str, options: PolicyOptions, context: PolicyContext) -> RoutePolicy | None:
+    """Return the policy of a route, None when it has none. `route`: a name for it that no other one has."""
     if options == NO_POLICIES:
         return None
     checks: list[Check] = []
     changes: list[Change] = []
+    if options.ip_access is not None:
+        checks.append(IpCheck(options.ip_access).check)
+    if options.cors is not None:
+        cors = CorsPolicy(options.cors)
+        checks.append(cors.check)
+        changes.append(cors.apply)
+    if options.rate_limit is not None:
+        times = _times(f"{route} {options.rate_limit}", context)
+        checks.append(RateLimiter(options.rate_limit, times, context.clock).check)
+    if options.body_limit is not None:
+        checks.append(BodyLimit(options.body_limit).check)
+    if options.concurrency is not None:
+        checks.append(ConcurrencyLimit(options.concurrency).check)
     if options.request_headers != NO_RULES:
         checks.append(_changing(HeaderChanges(options.request_headers)))
+    if options.security_headers:
+        changes.append(SecurityHeaders(options.security_headers).apply)
     if options.response_headers != NO_RULES:
         changes.append(HeaderChanges(options.response_headers).apply)
-    return RoutePolicy(checks, changes)
+    return RoutePolicy(checks, changes, body_limit=options.body_limit)
+
+
+def _times(name: str, context: PolicyContext) -> SharedTimes:
+    """Return the table of a limit, the same one for equal limits of equal routes, so that it outlives a reload."""
+    if context.shared_file is None:
+        return SharedTimes()
+    path = context.shared_file(f"rate-{sha256(name.encode()).hexdigest()[:16]}")
+    try:
+        return SharedTimes(path)
+    except OSError as error:
+        logger.error("the workers of this gateway count rate limits each for itself: %s", error)
+        return SharedTimes()
 
 
 def _changing(changes: HeaderChanges) -> Check:

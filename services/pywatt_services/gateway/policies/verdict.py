@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -25,9 +25,21 @@ class Answer:
     body: bytes = b""
 
 
+class Later:
+    """A decision that takes time. Nothing begins before it is awaited, so it can be dropped."""
+
+    __slots__ = ("_decide",)
+
+    def __init__(self, decide: Callable[[], Coroutine[Any, Any, Verdict]]) -> None:
+        self._decide = decide
+
+    def __await__(self) -> Generator[Any, Any, Verdict]:
+        return self._decide().__await__()
+
+
 Verdict: TypeAlias = "Answer | None"
 """None: the request may go on."""
-Check: TypeAlias = "Callable[[PolicyRequest], Verdict | Awaitable[Verdict]]"
+Check: TypeAlias = "Callable[[PolicyRequest], Verdict | Later]"
 """Decides on a request; may change the headers that the service gets."""
 Change: TypeAlias = "Callable[[PolicyRequest, list[Header]], list[Header]]"
 """Returns the headers of a response with its changes."""
@@ -42,8 +54,12 @@ class PolicyRequest:
     client: ClientAddress
     ip: bytes
     """The address of the client; of a trusted proxy's client, if one stands in front."""
+    received: int = 0
+    """Bytes of the body that came with the head."""
     ended: Callable[[], None] | None = None
     """Called once when the exchange is over."""
+    added: Headers = ()
+    """Headers that its response gets."""
     claims: Mapping[str, Any] = field(default_factory=dict)
     """The claims of its token."""
 
@@ -64,7 +80,7 @@ class PolicyRequest:
         return [value for each, value in self.head.headers if len(each) == len(name) and each.lower() == name]
 
 
-def policy_request(head: RequestHead, client: ClientAddress) -> PolicyRequest:
+def policy_request(head: RequestHead, client: ClientAddress, received: int = 0) -> PolicyRequest:
     """Return the request for policies, with the address of its client.
 
     A trusted proxy has appended the address that it saw to X-Forwarded-For: the last one counts, since a client may
@@ -76,7 +92,7 @@ def policy_request(head: RequestHead, client: ClientAddress) -> PolicyRequest:
             if name.lower() == b"x-forwarded-for":
                 ip = value.rpartition(b",")[2].strip() or ip
                 break
-    return PolicyRequest(head, client, ip or LOCAL)
+    return PolicyRequest(head, client, ip or LOCAL, received)
 
 
 def refusal(status: int, message: str, *headers: Header) -> Answer:
