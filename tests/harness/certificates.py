@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 LIFETIME = dt.timedelta(days=1)
@@ -29,10 +30,15 @@ class Authority:
         self.file = folder / "ca.pem"
         self.file.write_bytes(_pem(certificate.sign(self._key, hashes.SHA256())))
 
-    def issue(self, name: str, *, password: str | None = None) -> tuple[Path, Path]:
-        """Return the files of a new certificate (for 127.0.0.1 too) and of its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    def issue(
+        self, name: str, *, password: str | None = None, hosts: Sequence[str] = (), is_rsa: bool = False
+    ) -> tuple[Path, Path]:
+        """Return the files of a new certificate (for 127.0.0.1 and the hosts) and of its key."""
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = (
+            rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
+        )
+        addresses = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *(x509.DNSName(host) for host in hosts)]
+        address = x509.SubjectAlternativeName(addresses)
         certificate = self._builder(_name(name), key.public_key()).add_extension(address, critical=False)
         locked: serialization.KeySerializationEncryption = (
             serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
@@ -42,7 +48,7 @@ class Authority:
         files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
         return files
 
-    def _builder(self, name: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(self, name: x509.Name, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> x509.CertificateBuilder:
         """Return the extensions of every certificate; RFC 5280, 4.2.1 requires the identifiers, as Python 3.13 does."""
         now = dt.datetime.now(dt.UTC)
         return (

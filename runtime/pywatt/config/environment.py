@@ -7,7 +7,9 @@ process's environment, the root's `env`, the service's `env`. As in the original
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,3 +97,9 @@ def _faults(binding: Binding) -> Iterator[tuple[str, str]]:
 def as_variables(block: Mapping[str, object]) -> dict[str, str]:
     """Return an `env` block as text: numbers as written, booleans as `true` and `false`."""
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in block.items()}
+
+
+@cache
+def url_variable(service_id: str) -> str:
+    """Return the name of the variable with the URL of a service."""
+    return f"PLT_{re.sub(r'[^A-Za-z0-9]', '_', service_id).upper()}_URL"

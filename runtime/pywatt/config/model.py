@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pywatt.config.logger_model import DEFAULT_ROTATION, PLAIN_LOGGER, LoggerConfig, Rotation
+from pywatt.http.tls.options import TlsOptions
 from pywatt.telemetry.settings import TelemetryConfig
 
 
@@ -28,11 +29,20 @@ class LogLevel(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """The address of the entrypoint. Original: `server.hostname`, `server.port`, `server.backlog`."""
+    """The address of the entrypoint, and its TLS. Original: `server.hostname`, `.port`, `.backlog`, `.https`."""
 
     hostname: str = "127.0.0.1"
     port: int = 0
     backlog: int = 2048
+    https: TlsOptions | None = None
+    """None: plain HTTP."""
+    redirect_from: int | None = None
+    """A port of plain HTTP whose requests are redirected to HTTPS. Ours: `server.https.redirectFrom`."""
+
+    @property
+    def address(self) -> tuple[str, int, int]:
+        """What is bound."""
+        return self.hostname, self.port, self.backlog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

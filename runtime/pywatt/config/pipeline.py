@@ -39,6 +39,7 @@ VALIDATORS: tuple[Validator, ...] = (
     validators.check_health_probes,
     validators.check_loggers,
     validators.check_entrypoint,
+    validators.check_https,
 )
 PREFLIGHT: tuple[Validator, ...] = (validators.check_programs_and_modules,)
 """Validators that look beyond the config files, for `pywatt validate`: a start reports missing programs by itself."""

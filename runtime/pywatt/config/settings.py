@@ -9,6 +9,7 @@ from typing import Any
 
 from pywatt.config.environment import as_variables
 from pywatt.config.health_probes import health_probes_config
+from pywatt.config.https_settings import https_config
 from pywatt.config.logger_model import LoggerConfig, Rotation
 from pywatt.config.logger_settings import logger_config, nearest_log_level, rotation
 from pywatt.config.metrics_settings import metrics_config
@@ -63,6 +64,8 @@ def settings_of(data: Mapping[str, Any], folder: Path, *, production: bool = Tru
             hostname=server.get("hostname", defaults.hostname),
             port=server.get("port", defaults.port),
             backlog=server.get("backlog", defaults.backlog),
+            https=https_config(server.get("https"), folder),
+            redirect_from=(server.get("https") or {}).get("redirectFrom"),
         ),
         log_level=log_level(flat) or LogLevel.INFO,
         stderr_level=log_level(flat, "stderrLevel") or LogLevel.ERROR,

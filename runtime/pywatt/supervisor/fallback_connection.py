@@ -16,8 +16,10 @@ from pywatt.http.request import RequestHead
 from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.connection import ServerConnection
 from pywatt.http.server.errors import error_body
+from pywatt.http.server.listening import Listener, listen, open_tls
 from pywatt.http.server.server import HttpServer
 from pywatt.http.server.writer import JSON
+from pywatt.http.tls.options import TlsOptions
 from pywatt.supervisor.process.sockets import LOOPBACK_BACKLOG
 
 MAX_CLIENTS = 512
@@ -51,13 +53,20 @@ class FallbackClients(HttpServer[FallbackConnection]):
         super().__init__(clock=clock)
         self.limits = ConnectionLimits(head_timeout=SECONDS, write=SECONDS, linger=SECONDS)
 
-    async def listen(self, sock: socket.socket, reason: Callable[[], str]) -> asyncio.Server:
+    async def listen(
+        self, sock: socket.socket, reason: Callable[[], str], options: TlsOptions | None = None
+    ) -> Listener:
         """Accept on a copy of a listening socket; `reason`: returns the message of the responses."""
         loop = asyncio.get_running_loop()
         self.clients.start(loop)
-        # The loop closes what it is given; the backlog is that of all who share the socket.
-        return await loop.create_server(
-            lambda: FallbackConnection(self, reason), sock=sock.dup(), backlog=LOOPBACK_BACKLOG
+        self.carriers.start(loop)
+        # A listener closes what it is given; the backlog is that of all who share the socket.
+        return await listen(
+            sock.dup(),
+            lambda: FallbackConnection(self, reason),
+            backlog=LOOPBACK_BACKLOG,
+            carriers=self.carriers,
+            tls=open_tls(options),
         )
 
     def opened(self, client: FallbackConnection) -> None:
@@ -68,6 +77,7 @@ class FallbackClients(HttpServer[FallbackConnection]):
 
     def close(self) -> None:
         """Break off all clients."""
-        for client in list(self.clients):
+        for client in [*self.carriers, *self.clients]:
             client.abort()
         self.clients.close()
+        self.carriers.close()

@@ -6,7 +6,6 @@ gets a 503 with the reason at once; while one is being started, connections wait
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,8 @@ from pywatt.mesh.table import MeshService, ServiceState, not_running
 from pywatt.supervisor.publication import Publication
 
 if TYPE_CHECKING:
+    from pywatt.http.server.listening import Listener
+    from pywatt.http.tls.options import TlsOptions
     from pywatt.supervisor.fallback_connection import FallbackClients
 
 PATIENCE = MeshLimits().failing
@@ -33,15 +34,17 @@ class FallbackServer:
         self,
         mesh: Publication,
         listeners: Callable[[str], Sequence[socket.socket]],
+        tls: Callable[[socket.socket], TlsOptions | None] = lambda _listener: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`listeners` returns the sockets on which a service's workers accept."""
+        """`listeners` returns the sockets on which a service's workers accept, `tls` the TLS of one of them."""
         self._mesh = mesh
         self._listeners = listeners
+        self._tls = tls
         self._clock = clock
         self._since: dict[str, float] = {}
         """By service: the time since which a worker of it is being started although it has failed."""
-        self._serving: dict[str, tuple[Sequence[socket.socket], list[asyncio.Server]]] = {}
+        self._serving: dict[str, tuple[Sequence[socket.socket], list[Listener]]] = {}
         self._clients: FallbackClients | None = None
         """None until the first service fails."""
 
@@ -90,7 +93,10 @@ class FallbackServer:
 
             self._clients = FallbackClients(self._clock)
         reason = partial(self._reason, service_id)
-        self._serving[service_id] = listeners, [await self._clients.listen(each, reason) for each in listeners]
+        self._serving[service_id] = (
+            listeners,
+            [await self._clients.listen(each, reason, self._tls(each)) for each in listeners],
+        )
 
     def _end(self, service_id: str) -> None:
         _, servers = self._serving.pop(service_id)

@@ -19,6 +19,7 @@ from pywatt.mesh.table import MeshService, ServiceState
 from pywatt.supervisor.monitor.probe_kinds import run_probe
 from pywatt.supervisor.monitor.service_deadlocks import DeadlockDetector
 from pywatt.supervisor.process.before_start import run_before_start
+from pywatt.supervisor.process.entrance import Entrance
 from pywatt.supervisor.process.worker import Worker
 from pywatt.supervisor.process.worker_factory import WorkerFactory, WorkerSpec
 from pywatt.supervisor.publication import Publication
@@ -42,8 +43,8 @@ class ServiceHost(Protocol):
         """Return the environment for a new worker."""
         ...
 
-    def entry(self, service: ServiceConfig) -> tuple[socket.socket | None, str, ServerConfig]:
-        """Return the public socket if this service is the entrypoint, the base path, and the server block."""
+    def entry(self, service: ServiceConfig) -> tuple[Entrance, str, ServerConfig]:
+        """Return the sockets if this service is the entrypoint, the base path, and the server block."""
         ...
 
     def exported(self, service: ServiceConfig, variables: Mapping[str, str]) -> None:
@@ -224,8 +225,7 @@ class Service:
 
     def worker_spec(self, config: ServiceConfig, number: int) -> WorkerSpec:
         """Return the spec of the next worker of a slot."""
-        self._incarnations += 1
-        public, base_path, server = self._app.entry(config)
+        self._incarnations, (entrance, base_path, server) = self._incarnations + 1, self._app.entry(config)
         return WorkerSpec(
             service=config,
             slot=number,
@@ -236,7 +236,7 @@ class Service:
             base_path=base_path,
             server=server,
             loopback=self._loopback,
-            public=public,
+            entrance=entrance,
         )
 
     def changed(self) -> None:
@@ -387,13 +387,13 @@ class Service:
     async def _take_back(self, before: Mapping[int, WorkerSlot]) -> None:
         """Return the slots that changed since `before` to the present configuration."""
         for number in [number for number, slot in self.slots.items() if slot is not before.get(number)]:
-            if number in before:
-                try:
-                    await self._succeed(self.config, number)
-                except ServiceFailed as error:
-                    self.say(LogLevel.ERROR, f"{error.message}; the new configuration serves in its place")
-            else:
+            if number not in before:
                 await self._leave(number)
+                continue
+            try:
+                await self._succeed(self.config, number)
+            except ServiceFailed as error:
+                self.say(LogLevel.ERROR, f"{error.message}; the new configuration serves in its place")
 
     async def _leave(self, number: int) -> None:
         assert self._tasks is not None

@@ -6,12 +6,10 @@ import asyncio
 import dataclasses
 import os
 import random
-import re
 import socket
 import traceback
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import anyio
@@ -19,8 +17,10 @@ import anyio.lowlevel
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from pywatt.config.environment import url_variable
 from pywatt.config.model import LogLevel, RuntimeConfig, ServerConfig, ServiceConfig
 from pywatt.errors import PywattError, ServiceFailed, StartError
+from pywatt.http.tls.options import TlsOptions
 from pywatt.logs.lines import LogRecord
 from pywatt.mesh.table import MeshTable
 from pywatt.supervisor.fallback_server import FallbackServer
@@ -28,9 +28,10 @@ from pywatt.supervisor.monitor.monitor import Monitor
 from pywatt.supervisor.monitor.service_deadlocks import DeadlockDetector
 from pywatt.supervisor.policy.config_diff import ConfigDiff, config_diff
 from pywatt.supervisor.policy.stop_order import stop_levels
+from pywatt.supervisor.process.entrance import Entrance, open_entrance
 from pywatt.supervisor.process.kernel_limits import raise_open_files_limit, refused
 from pywatt.supervisor.process.output import now_ms
-from pywatt.supervisor.process.sockets import LOOPBACK, open_loopback, open_public, public_url, stop_listening
+from pywatt.supervisor.process.sockets import LOOPBACK, open_loopback, stop_listening
 from pywatt.supervisor.process.worker_factory import WorkerFactory
 from pywatt.supervisor.publication import Publication
 from pywatt.supervisor.service import Service
@@ -59,7 +60,7 @@ class Supervisor:
         self._tasks: TaskGroup | None = None
         self._clock = clock
         self._rng = rng
-        self._public = open_public(config.server) if config.entrypoint else None
+        self._entrance = open_entrance(config)
         self._loopbacks: dict[str, socket.socket] = {}
         self.reserved: dict[str, socket.socket] = {}  # by service of pywatt's own: its socket, not one on loopback
         self._exports: dict[str, str] = {}
@@ -86,7 +87,7 @@ class Supervisor:
     @property
     def url(self) -> str | None:
         """The URL of the app; None: it has no entrypoint."""
-        return public_url(self._public) if self._public else None
+        return self._entrance.url(self.config.server)
 
     # The life of the app.
 
@@ -97,7 +98,7 @@ class Supervisor:
         """
         self._tasks = tasks
         tasks.start_soon(Monitor(self, self._clock).run)
-        tasks.start_soon(FallbackServer(self.mesh, self._sockets_of, self._clock).run)
+        tasks.start_soon(FallbackServer(self.mesh, self._sockets_of, self._tls, self._clock).run)
         tasks.start_soon(self.deadlocks.run, lambda: self.mesh.updated)
         services = list(self.services.values())
         for service in services:
@@ -140,9 +141,9 @@ class Supervisor:
 
     def close(self) -> None:
         """Close the app's sockets."""
-        public = (self._public,) if self._public else ()
-        for sock in (*self._loopbacks.values(), *self.reserved.values(), *self._listeners.values(), *public):
+        for sock in (*self._loopbacks.values(), *self.reserved.values(), *self._listeners.values()):
             sock.close()
+        self._entrance.close()
 
     async def read_again(self) -> ConfigDiff:
         """Read the configuration again and apply it. Raises PywattError; the app then goes on as it was."""
@@ -165,11 +166,10 @@ class Supervisor:
 
     async def _apply(self, config: RuntimeConfig) -> ConfigDiff:
         change = config_diff(self.config, config)
-        old, old_public = self.config, self._public
+        old, old_entrance = self.config, self._entrance
         undo: list[ServiceConfig] = []
         raise_open_files_limit(config)
-        if change.rebound:
-            self._public = open_public(config.server) if config.entrypoint else None
+        self._entrance = open_entrance(config, old=old, now=old_entrance)
         self.config = config
         try:
             await self._start_added(change.added)
@@ -177,20 +177,18 @@ class Supervisor:
                 undo.append(old.service(service.id))
                 await self.services[service.id].replace(service)
         except BaseException:
-            self.config, new_public = old, self._public
-            self._public = old_public
+            self.config, new_entrance = old, self._entrance
+            self._entrance = old_entrance
             with anyio.CancelScope(shield=True):
                 await self._undo(undo[:-1], change.added)
             # One that could not be changed back either is to be changed by the next reload.
             services = tuple(self.services[service.id].config for service in old.services)
             self.config = dataclasses.replace(old, services=services)
-            if change.rebound and new_public is not None:
-                new_public.close()
+            new_entrance.close(but=old_entrance)
             raise
         for service_id in change.removed:
             await self._remove(service_id)
-        if change.rebound and old_public is not None:
-            old_public.close()
+        old_entrance.close(but=self._entrance)
         for listener in self.on_reload:
             listener()
         return change
@@ -257,8 +255,13 @@ class Supervisor:
         return list(found)
 
     def _sockets_of(self, service_id: str) -> list[socket.socket]:
-        public = self._public if service_id == self.config.entrypoint else None
-        return [self._loopbacks[service_id], *((public,) if public is not None else ())]
+        return [self._loopbacks[service_id], *self._entrance_of(service_id).sockets]
+
+    def _tls(self, listener: socket.socket) -> TlsOptions | None:
+        return self.config.server.https if listener is self._entrance.public else None
+
+    def _entrance_of(self, service_id: str) -> Entrance:
+        return self._entrance if service_id == self.config.entrypoint else Entrance(self._listeners.get(service_id))
 
     async def add_own(self, config: ServiceConfig, listener: socket.socket) -> bool:
         """Run a service of pywatt's own beside the app's, with a listening socket as its public one.
@@ -293,17 +296,19 @@ class Supervisor:
     def environment(self, service: ServiceConfig) -> Mapping[str, str]:
         """Return the environment for a new worker of the service."""
         urls = {
-            _url_variable(other.config.id): f"http://{LOOPBACK}:{other.port}"
+            url_variable(other.config.id): f"http://{LOOPBACK}:{other.port}"
             for other in self.services.values()
             if not other.config.internal
         }
         own = self.variables_for(service)
         return {"BASE_PATH": service.public_path or "/", **urls, **own, **service.env, **self._exports}
 
-    def entry(self, service: ServiceConfig) -> tuple[socket.socket | None, str, ServerConfig]:
-        """Return the public socket if this service is the entrypoint, the base path, and the server block."""
-        public = self._public if service.id == self.config.entrypoint else self._listeners.get(service.id)
-        return public, self.config.base_path, self.config.server
+    def entry(self, service: ServiceConfig) -> tuple[Entrance, str, ServerConfig]:
+        """Return the sockets if this service is the entrypoint, the base path, and the server block."""
+        server = self.config.server
+        if service.id != self.config.entrypoint:  # whose private key is nobody else's business
+            server = dataclasses.replace(server, https=None)
+        return self._entrance_of(service.id), self.config.base_path, server
 
     def table(self) -> MeshTable:
         """Return the newest mesh table."""
@@ -383,11 +388,6 @@ class Supervisor:
     def _forget(self, service_id: str) -> None:
         self.services.pop(service_id, None)
         self._loopbacks.pop(service_id).close()
-
-
-@cache
-def _url_variable(service_id: str) -> str:
-    return f"PLT_{re.sub(r'[^A-Za-z0-9]', '_', service_id).upper()}_URL"
 
 
 async def _first_failure(services: Sequence[Service]) -> BaseException | None:

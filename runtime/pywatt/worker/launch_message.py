@@ -33,7 +33,8 @@ class LaunchMessage:
     metrics: Path | None = None
     """The folder for what the worker and its children count; None: nothing is counted."""
     descriptors: tuple[str, ...]
-    """Names of the passed descriptors: `channel`, `stdout`, `stderr`, `endpoint`, `loopback`, `public`, `terminal`."""
+    """Names of the passed descriptors: `channel`, `stdout`, `stderr`, `endpoint`, `loopback`, `public`, `redirect`,
+    `terminal`."""
 
     def to_bytes(self) -> bytes:
         """Return the form that travels to the forkserver."""

@@ -1,4 +1,4 @@
-"""The IP address of a client, and whether its forwarding headers are trusted."""
+"""The IP address and the TLS of a client, and whether its forwarding headers are trusted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import ipaddress
 import socket
 from dataclasses import dataclass
+
+from pywatt.http.tls.client_certificate import forwarded_client_certificate, is_secure
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,10 @@ class ClientAddress:
     """Empty on a unix socket."""
     trusted: bool
     """True if its `Forwarded` and `X-Forwarded-*` headers are believed."""
+    scheme: bytes = b"http"
+    """That it speaks; `https` with TLS."""
+    certificate: bytes = b""
+    """Its verified certificate, as the value of X-Forwarded-Client-Cert; empty without one."""
 
 
 def client_address(transport: asyncio.BaseTransport, trust_proxy: bool) -> ClientAddress:
@@ -23,9 +29,12 @@ def client_address(transport: asyncio.BaseTransport, trust_proxy: bool) -> Clien
     sock: socket.socket | None = transport.get_extra_info("socket")
     if sock is not None and sock.family == socket.AF_UNIX:
         return ClientAddress(b"", True)
+    scheme, certificate = b"http", b""
+    if is_secure(transport):
+        scheme, certificate = b"https", forwarded_client_certificate(transport)
     name = transport.get_extra_info("peername")
     if not name:
-        return ClientAddress(b"", trust_proxy)
+        return ClientAddress(b"", trust_proxy, scheme, certificate)
     address = ipaddress.ip_address(name[0].partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return ClientAddress(str(mapped or address).encode(), trust_proxy)
+    return ClientAddress(str(mapped or address).encode(), trust_proxy, scheme, certificate)

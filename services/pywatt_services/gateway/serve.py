@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 
 from pywatt.http.server.client_limit import raise_open_files_limit
+from pywatt.http.server.listening import open_tls
 from pywatt.mesh.client import MeshClient
 from pywatt.service_type import ServiceContext
 from pywatt.telemetry.tracing import active_tracing
@@ -58,7 +59,12 @@ async def _serve(options: GatewayOptions, context: ServiceContext, access_log: A
     )
     context.gauge(WAITING, lambda: server.waiting)
     async with (
-        server.on((context.endpoint, context.loopback), public=context.public, backlog=context.server.backlog),
+        server.on(
+            (context.endpoint, context.loopback),
+            public=context.public,
+            backlog=context.server.backlog,
+            tls=open_tls(context.server.https),
+        ),
         anyio.create_task_group() as tasks,
     ):
         await context.ready()

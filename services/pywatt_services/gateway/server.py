@@ -13,9 +13,10 @@ from functools import partial
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.own_user import own_user_only
-from pywatt.http.server.server import Accept, HttpServer, serving
+from pywatt.http.server.server import HttpServer, Listening, serving
 from pywatt.http.server.state import TUNNEL
 from pywatt.http.target import EscapedSlashes
+from pywatt.http.tls.server_tls import ServerTls
 from pywatt.telemetry.tracing import Tracing
 from pywatt_services.gateway.access_log.access_log import AccessLog
 from pywatt_services.gateway.connection import GatewayConnection
@@ -124,10 +125,18 @@ class GatewayServer(HttpServer[GatewayConnection]):
             client.end_events()
 
     def on(
-        self, sockets: Iterable[socket.socket], *, public: socket.socket | None, backlog: int
+        self,
+        sockets: Iterable[socket.socket],
+        *,
+        public: socket.socket | None,
+        backlog: int,
+        tls: ServerTls | None = None,
     ) -> AbstractAsyncContextManager[None]:
-        """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`."""
-        accepts: list[tuple[socket.socket, Accept]] = [(sock, own_user_only(sock, self.accept)) for sock in sockets]
+        """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`.
+
+        `tls`: of the public one.
+        """
+        accepts = [Listening(sock, own_user_only(sock, self.accept)) for sock in sockets]
         if public is not None:
-            accepts.append((public, self.accept))
+            accepts.append(Listening(public, self.accept, tls))
         return serving(self, accepts, backlog=backlog)

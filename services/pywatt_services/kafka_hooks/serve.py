@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from pywatt.errors import MissingExtra, StartError
 from pywatt.http.server.client_limit import raise_open_files_limit
+from pywatt.http.server.listening import open_tls
 from pywatt.service_type import ServiceContext, StopRequest
 from pywatt.telemetry.tracing import active_tracing
 from pywatt.worker.asgi.drain import drain
@@ -245,7 +246,8 @@ class _ServiceWorker:
             more_inside=dict.fromkeys(PATHS, MARGIN),
         )
         sockets = (context.endpoint, context.loopback)
-        async with server.on(sockets, public=context.public, backlog=context.server.backlog):
+        tls = open_tls(context.server.https)
+        async with server.on(sockets, public=context.public, backlog=context.server.backlog, tls=tls):
             await context.ready()
             await drain(server, _HandoverStop(context, shards), share=CLIENTS_SHARE)
 

@@ -98,7 +98,12 @@ class App:
         return self.folder / f"gateway{number}.sock"
 
     @asynccontextmanager
-    async def gateway(self, table: MeshTable, document: Mapping[str, Any] | None = None) -> AsyncIterator[Context]:
+    async def gateway(
+        self,
+        table: MeshTable,
+        document: Mapping[str, Any] | None = None,
+        server: ServerConfig = ServerConfig(),  # noqa: B008 - frozen
+    ) -> AsyncIterator[Context]:
         """Run a gateway until the block exits; stop it then, if it still runs."""
         self.gateways += 1
         endpoint = socket.socket(socket.AF_UNIX)
@@ -109,7 +114,7 @@ class App:
         assert isinstance(options, GatewayOptions)
         with endpoint:
             async with MeshClient(table) as mesh:
-                context = Context(self.public, self.loopback, endpoint, mesh, table)
+                context = Context(self.public, self.loopback, endpoint, mesh, table, server=server)
                 serving: Any = TYPE.serve(options, context)  # type: ignore[arg-type]
                 running = self.tasks.create_task(serving)
                 try:

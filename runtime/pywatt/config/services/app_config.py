@@ -92,7 +92,7 @@ def configure_services(
 def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
     """Return the finished configuration. Raises ConfigError with all problems noted so far and found here."""
     context, settings = draft.context, draft.context.settings
-    entrypoint = _entrypoint(draft.data, [(service.config.id, service.config.type) for service in draft.services])
+    entrypoint = entrypoint_of(draft)
     leads = {service.config.id: service.made.public_paths for service in draft.services}
     configs = [service.config for service in draft.services]
     if draft.plugins and not diagnostics.failed:
@@ -128,6 +128,11 @@ def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
         autoload=autoload_config(context.root, draft.data),
         warnings=diagnostics.warnings,
     )
+
+
+def entrypoint_of(draft: Draft) -> str | None:
+    """Return the id of the entrypoint; None: the app has none."""
+    return _entrypoint(draft.data, [(service.config.id, service.config.type) for service in draft.services])
 
 
 def _entrypoint(data: Mapping[str, Any], services: Sequence[tuple[str, str]]) -> str | None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from pywatt.config.diagnostics.diagnostics import Diagnostics
 from pywatt.config.diagnostics.hints import suggest
-from pywatt.config.files.key_path import parse_key_path
+from pywatt.config.files.key_path import KeyPath, parse_key_path
 from pywatt.config.health_probes import policy_services
+from pywatt.config.https_settings import check_block
 from pywatt.config.logger_settings import check_logger
-from pywatt.config.services.app_config import BROKER, Draft
+from pywatt.config.services.app_config import BROKER, Draft, entrypoint_of
 from pywatt.config.services.entries import ServiceEntry
 from pywatt.config.services.installed_packages import check_packages
 from pywatt.config.services.topology import find_cycle
@@ -145,6 +146,23 @@ def check_entrypoint(draft: Draft, diagnostics: Diagnostics) -> None:
     elif name in draft.disabled:
         message = f'the service "{name}" is disabled'
         diagnostics.problem(root, ("entrypoint",), message, "enable it or name another")
+
+
+def check_https(draft: Draft, diagnostics: Diagnostics) -> None:
+    """Report TLS settings of the entrypoint that cannot be used."""
+    root, options = draft.context.root, draft.context.settings.server.https
+    if options is None:
+        return
+    above: KeyPath = () if "https" in draft.data.get("server", {}) else ("runtime",)
+    key = (*above, "server", "https")
+    if diagnostics.spoiled(root, key):
+        return
+    block = draft.data if not above else draft.data["runtime"]
+    check_block(block["server"]["https"], options, root, above, diagnostics)
+    entrypoint = entrypoint_of(draft)
+    if any(service.config.id == entrypoint and service.config.type == COMMAND for service in draft.services):
+        message = f'the entrypoint "{entrypoint}" is a program, whose connections pywatt passes on byte by byte'
+        diagnostics.problem(root, key, message, 'put a gateway in front: {"id": "gateway", "type": "gateway"}')
 
 
 def check_programs_and_modules(draft: Draft, diagnostics: Diagnostics) -> None:

@@ -16,7 +16,7 @@ from pywatt.http.request_reader import RequestReader
 from pywatt.http.server.connection import ServerConnection
 from pywatt.http.server.errors import error_body, route_not_found
 from pywatt.http.server.listener import open_listener
-from pywatt.http.server.server import HttpServer, serving
+from pywatt.http.server.server import HttpServer, Listening, serving
 from pywatt.http.server.writer import JSON
 
 BACKLOG = 64
@@ -34,7 +34,7 @@ async def serve_probes(pages: ProbePages, config: HealthProbesConfig) -> None:
     """Serve until cancelled. While the address cannot be bound, the app runs without."""
     with await _bound(config) as listener:
         server = ProbeServer()
-        async with serving(server, [(listener, partial(ProbeConnection, server, pages))], backlog=BACKLOG):
+        async with serving(server, [Listening(listener, partial(ProbeConnection, server, pages))], backlog=BACKLOG):
             host, port = listener.getsockname()[:2]
             where = f"[{host}]" if ":" in host else host
             logger.info("health endpoints are served at http://%s:%d: %s", where, port, ", ".join(pages.paths))

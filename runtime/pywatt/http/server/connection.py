@@ -222,7 +222,8 @@ class ServerConnection(asyncio.Protocol, ABC, Generic[ServerT]):
         if now - self._blocked_since > limits.write:
             self.abort()
         elif self.state is LINGERING or self.state is CLOSED:
-            written = self.state is LINGERING and self._transport and not self._transport.get_write_buffer_size()
+            # With TLS, one that is closed waits for the client to close too.
+            written = self._transport and not self._transport.get_write_buffer_size()
             if passed > (limits.linger if written else limits.write):
                 self.abort()
         elif self.state is READING and not self._serving and self._begun == NEVER:

@@ -71,8 +71,11 @@ class Discard(asyncio.BufferedProtocol):
             self._sends = False
             self._transport.resume_reading()
             self._call_later(PAUSE, self._look)
-        elif self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
+        elif not self._transport.is_closing():
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            else:  # TLS, which discards what comes after its own end
+                self._transport.close()
 
     def _end(self) -> None:
         if self._ended is not None:

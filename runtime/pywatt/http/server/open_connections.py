@@ -11,8 +11,15 @@ from pywatt.http.server.client_limit import FullWarning, client_limit, longest_i
 
 ConnectionT = TypeVar("ConnectionT", bound=Any)
 
+CARRIERS_SHARE = 2
+"""The part of the clients' number, as a divisor, that may be carriers besides: connections in their handshake."""
 TICK = 1.0
 """Seconds between two checks; so timeouts are kept to about a second, and cost a request nothing."""
+
+
+def carrier_limit() -> int:
+    """Return how many connections may be open that are no clients, or not yet."""
+    return client_limit(open_files_limit()) // CARRIERS_SHARE
 
 
 class OpenConnections(set[ConnectionT]):

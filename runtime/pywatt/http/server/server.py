@@ -8,10 +8,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pywatt.http.server.fair_queue import FairQueue
-from pywatt.http.server.open_connections import OpenConnections
+from pywatt.http.server.listening import Accept, Listener, listen
+from pywatt.http.server.open_connections import OpenConnections, carrier_limit
+from pywatt.http.tls.server_tls import ServerTls
 
 
 class ServedConnection(Protocol):
@@ -36,8 +38,15 @@ class ServedConnection(Protocol):
 
 
 ClientT = TypeVar("ClientT", bound=ServedConnection)
-Accept = Callable[[], asyncio.Protocol]
-"""Makes the protocol of a new connection, which reports to the server by `opened` and `closed`."""
+
+
+class Listening(NamedTuple):
+    """A listening socket to serve on."""
+
+    sock: socket.socket
+    accept: Accept
+    """Makes the protocol of a new connection, which reports to the server by `opened` and `closed`."""
+    tls: ServerTls | None = None
 
 
 class HttpServer(Generic[ClientT]):
@@ -52,6 +61,8 @@ class HttpServer(Generic[ClientT]):
     ) -> None:
         """`fair_queue`: the queue of the clients that send more than one request at once."""
         self.clients: OpenConnections[ClientT] = OpenConnections(clock=clock, on_tick=self._renew)
+        self.carriers: OpenConnections[Any] = OpenConnections(clock=clock, limit=carrier_limit())
+        """Connections that are in their TLS handshake."""
         self.draining = False
         """True when every response says `Connection: close`."""
         self.fair_queue = FairQueue() if fair_queue is None else fair_queue
@@ -59,7 +70,7 @@ class HttpServer(Generic[ClientT]):
         self.date = b""
         """A header line."""
         self._wall_clock = wall_clock
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[Listener] = []
         self.clients.tick()
 
     def opened(self, client: ClientT) -> None:
@@ -80,7 +91,8 @@ class HttpServer(Generic[ClientT]):
 
     async def none_left(self) -> None:
         """Wait until every client has left."""
-        while self.clients:
+        while self.clients or self.carriers:
+            await self.carriers.none_left.wait()
             await self.clients.none_left.wait()
 
     async def close_websockets(self) -> None:
@@ -97,7 +109,7 @@ class HttpServer(Generic[ClientT]):
 
     async def cut_off(self) -> None:
         """Break off the connections that are left."""
-        for client in list(self.clients):
+        for client in [*self.carriers, *self.clients]:
             client.abort()
         await self.none_left()
 
@@ -105,29 +117,28 @@ class HttpServer(Generic[ClientT]):
         self.now = now
         self.date = b"date: %b\r\n" % formatdate(self._wall_clock(), usegmt=True).encode()
 
-    async def _listen(self, sock: socket.socket, accept: Accept, backlog: int) -> None:
+    async def _listen(self, listening: Listening, backlog: int) -> None:
         loop = asyncio.get_running_loop()
         self.clients.start(loop)
-        own = sock.dup()  # the event loop closes what it is given
-        if sock.family == socket.AF_UNIX:
-            self._listeners.append(await loop.create_unix_server(accept, sock=own, backlog=backlog))
-        else:
-            self._listeners.append(await loop.create_server(accept, sock=own, backlog=backlog))
+        self.carriers.start(loop)
+        own = listening.sock.dup()  # a listener closes what it is given
+        self._listeners.append(
+            await listen(own, listening.accept, backlog=backlog, carriers=self.carriers, tls=listening.tls)
+        )
 
 
 @asynccontextmanager
-async def serving(
-    server: HttpServer[ClientT], sockets: Iterable[tuple[socket.socket, Accept]], *, backlog: int
-) -> AsyncIterator[None]:
+async def serving(server: HttpServer[ClientT], sockets: Iterable[Listening], *, backlog: int) -> AsyncIterator[None]:
     """Serve on listening sockets, which stay the caller's, until the block is left; then break off the clients.
 
     `backlog`: connections that may wait to be accepted, as each socket was given.
     """
     try:
-        for sock, accept in sockets:
-            await server._listen(sock, accept, backlog)
+        for listening in sockets:
+            await server._listen(listening, backlog)
         yield
     finally:
         server.refuse()
         await server.cut_off()
         server.clients.close()
+        server.carriers.close()

@@ -30,9 +30,9 @@ def config_diff(old: RuntimeConfig, new: RuntimeConfig) -> ConfigDiff:
     """Return the changes that lead from the old configuration to the new one."""
     before = {service.id: service for service in old.services}
     after = {service.id: service for service in new.services}
-    rebound = (old.server, old.entrypoint is None) != (new.server, new.entrypoint is None)
+    rebound = (old.server.address, old.entrypoint is None) != (new.server.address, new.entrypoint is None)
     entries = {old.entrypoint, new.entrypoint}
-    moved = rebound or old.entrypoint != new.entrypoint or old.base_path != new.base_path
+    moved = rebound or old.server != new.server or old.entrypoint != new.entrypoint or old.base_path != new.base_path
     callees_first = [service for level in reversed(stop_levels(new.services, new.entrypoint)) for service in level]
     callers_first = [service for level in stop_levels(old.services, old.entrypoint) for service in level]
     return ConfigDiff(

@@ -16,12 +16,12 @@ LOOPBACK = "127.0.0.1"
 LOOPBACK_BACKLOG = 2048
 
 
-def open_public(server: ServerConfig, *, key: str = "server") -> socket.socket:
-    """Return the listening socket of a config block with that key.
+def open_public(server: ServerConfig, *, key: str = "server", port_key: str = "") -> socket.socket:
+    """Return the listening socket of a config block with that key. `port_key`: of the port, if it is elsewhere.
 
     Raises AddressInUse, or StartError for an address that is not ours.
     """
-    port = "server.port (PORT)" if key == "server" else f"{key}.port"
+    port = port_key or ("server.port (PORT)" if key == "server" else f"{key}.port")
     where = f"{server.hostname}:{server.port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -48,7 +48,7 @@ def open_public(server: ServerConfig, *, key: str = "server") -> socket.socket:
                 hint=f"stop that program, or set {port} to a free port; 0 takes any free one",
             ) from error
         hints = {
-            errno.EACCES: f"ports below 1024 need the right to bind them; choose a higher {key}.port",
+            errno.EACCES: f"ports below 1024 need the right to bind them; choose a higher {port}",
             errno.EADDRNOTAVAIL: f"set {key}.hostname to an address of this machine, such as 127.0.0.1 or 0.0.0.0",
         }
         raise StartError(f"cannot listen on {where}: {error.strerror}", hint=hints.get(error.errno or 0, "")) from error
@@ -76,10 +76,11 @@ def _listening(family: socket.AddressFamily, address: tuple[str, int] | str) -> 
     return sock
 
 
-def public_url(sock: socket.socket) -> str:
+def public_url(sock: socket.socket, *, secure: bool = False) -> str:
     """Return the URL under which a listening socket can be reached."""
     host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"
 
 
 def stop_listening(listener: socket.socket) -> None:

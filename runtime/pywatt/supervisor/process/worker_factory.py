@@ -23,6 +23,7 @@ from pywatt.mesh.table import Endpoint
 from pywatt.mesh.table_versions import TableVersions
 from pywatt.metrics.worker_folders import MULTIPROC_DIR, WorkerName, end_folder, make_live_folder
 from pywatt.supervisor.process.debuggers import Attend, Debuggers
+from pywatt.supervisor.process.entrance import Entrance
 from pywatt.supervisor.process.forkserver import Forkserver
 from pywatt.supervisor.process.kernel_limits import refused
 from pywatt.supervisor.process.output import Log, PrintRaw, WorkerOutput, open_output_pipes
@@ -49,7 +50,7 @@ class WorkerSpec:
     base_path: str
     server: ServerConfig
     loopback: socket.socket
-    public: socket.socket | None
+    entrance: Entrance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,8 +177,9 @@ async def _fork(
             "endpoint": endpoint.fileno(),
             "loopback": spec.loopback.fileno(),
         }
-        if spec.public is not None:
-            passed["public"] = spec.public.fileno()
+        for socket_name, sock in (("public", spec.entrance.public), ("redirect", spec.entrance.redirect)):
+            if sock is not None:
+                passed[socket_name] = sock.fileno()
         metrics, env = None, spec.env
         if service.metrics:
             name = WorkerName(service.id, str(spec.slot), spec.socket_name)

@@ -8,6 +8,8 @@ import logging
 import socket
 from dataclasses import dataclass
 
+from pywatt.http.tls.options import TlsOptions
+
 
 class EngineName(enum.StrEnum):
     """The servers that can run an ASGI application. Key: `server.engine`."""
@@ -24,6 +26,8 @@ class Listeners:
     """Sockets for callers inside the app."""
     public: socket.socket | None
     backlog: int
+    https: TlsOptions | None = None
+    """TLS of the public socket; None: it is plain."""
 
 
 def is_not_a_cancellation(record: logging.LogRecord) -> bool:

@@ -26,6 +26,7 @@ from pywatt.http.server.errors import ALLOW
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.open_connections import OpenConnections
 from pywatt.http.server.state import CLOSED, READING, WAITING
+from pywatt.http.tls.client_certificate import is_secure, tls_extension
 from pywatt.worker.asgi.connection.own_responses import concerns_server
 from pywatt.worker.asgi.connection.request_timeouts import Arrival
 from pywatt.worker.asgi.endless_responses import Streams
@@ -100,6 +101,8 @@ class HttpConnection(ServerConnection[HttpListener]):
         """Set once more may be written; None while it may."""
         self._is_inside = False
         """True for a connection over the unix socket."""
+        self._tls: dict[str, Any] | None = None
+        """The extension `tls` of scopes; None: the connection is plain."""
 
     # For the event loop.
 
@@ -125,6 +128,9 @@ class HttpConnection(ServerConnection[HttpListener]):
             "raw_path": None,
             "query_string": None,
         }
+        if is_secure(transport):
+            self._scope["scheme"] = "https"
+            self._tls = tls_extension(transport)
 
     def data_received(self, data: bytes) -> None:
         if self.state is READING and self._blocked_since == NEVER and not self._held and not self._reader.started:
@@ -315,6 +321,8 @@ class HttpConnection(ServerConnection[HttpListener]):
         scope["query_string"] = query
         if told is not None and self._is_inside:
             place(scope, told)
+        elif self._tls is not None:
+            scope["extensions"] = {"tls": self._tls.copy()}
         return scope
 
     def _upgrade(self, head: RequestHead) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from pywatt.errors import MissingExtra
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
-from pywatt.http.server.open_connections import OpenConnections
+from pywatt.http.server.listening import Listener, listen, open_tls
+from pywatt.http.server.open_connections import OpenConnections, carrier_limit
 from pywatt.http.server.own_user import own_user_only
 from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.asgi.drain import Drainable
@@ -51,10 +52,12 @@ class _HypercornEngine:
         self._connections: set[asyncio.Task[Any]] = set()
         self._open: OpenConnections[HypercornConnection] = OpenConnections()
         self._fair_queue = FairQueue(steps=1)  # hypercorn takes many turns of the loop for each request
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[Listener] = []
+        self._carriers: OpenConnections[Any] = OpenConnections(limit=carrier_limit())
 
     async def listen(self) -> None:
         self._open.start(asyncio.get_running_loop())
+        self._carriers.start(asyncio.get_running_loop())
         public = [self._listeners.public] if self._listeners.public is not None else []
         for sock in (*self._listeners.mesh, *public):
             await self._listen(sock)
@@ -66,8 +69,10 @@ class _HypercornEngine:
         self._servers.clear()
 
     async def none_left(self) -> None:
-        while self._connections:
-            await asyncio.wait(self._connections)
+        while self._connections or self._carriers:
+            await self._carriers.none_left.wait()
+            if self._connections:
+                await asyncio.wait(self._connections)
 
     async def close_idle(self) -> None:
         await self._context.terminated.set()
@@ -77,6 +82,9 @@ class _HypercornEngine:
         log = logging.getLogger("asyncio")
         log.addFilter(is_not_a_cancellation)
         try:
+            for carrier in list(self._carriers):
+                carrier.abort()
+            await self._carriers.none_left.wait()
             for connection in self._connections:
                 connection.cancel()
             if self._connections:
@@ -85,6 +93,7 @@ class _HypercornEngine:
         finally:
             log.removeFilter(is_not_a_cancellation)
             self._open.close()
+            self._carriers.close()
 
     async def _listen(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -92,8 +101,11 @@ class _HypercornEngine:
         def accept() -> asyncio.StreamReaderProtocol:
             return asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=loop), self._serve, loop=loop)
 
-        checked = accept if sock is self._listeners.public else own_user_only(sock, accept)
-        self._servers.append(await loop.create_server(checked, sock=sock, backlog=self._listeners.backlog))
+        public = sock is self._listeners.public
+        checked = accept if public else own_user_only(sock, accept)
+        tls = open_tls(self._listeners.https) if public else None
+        backlog = self._listeners.backlog
+        self._servers.append(await listen(sock, checked, backlog=backlog, carriers=self._carriers, tls=tls))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

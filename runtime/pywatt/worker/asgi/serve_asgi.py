@@ -37,7 +37,10 @@ async def serve_asgi(app: Application, context: ServiceContext, *, engine: Engin
             running.cancel()
             return
         listeners = Listeners(
-            mesh=(context.endpoint, context.loopback), public=context.public, backlog=context.server.backlog
+            mesh=(context.endpoint, context.loopback),
+            public=context.public,
+            backlog=context.server.backlog,
+            https=context.server.https,
         )
         streams = _streams(app, context, engine)
         context.gauge(WAITING, lambda: streams.waiting)

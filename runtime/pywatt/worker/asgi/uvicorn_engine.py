@@ -11,7 +11,8 @@ from typing import Any
 
 from uvicorn import Config
 
-from pywatt.http.server.open_connections import OpenConnections
+from pywatt.http.server.listening import Listener, listen, open_tls
+from pywatt.http.server.open_connections import OpenConnections, carrier_limit
 from pywatt.http.server.own_user import own_user_only
 from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt.worker.asgi.drain import Drainable
@@ -37,10 +38,12 @@ class _UvicornEngine:
         self._connections: OpenConnections[Any] = OpenConnections()
         self._tasks: set[asyncio.Task[None]] = set()
         self._states: list[HttpListener] = []
-        self._servers: list[asyncio.AbstractServer] = []
+        self._servers: list[Listener] = []
+        self._carriers: OpenConnections[Any] = OpenConnections(limit=carrier_limit())
 
     async def listen(self) -> None:
         self._connections.start(asyncio.get_running_loop())
+        self._carriers.start(asyncio.get_running_loop())
         # The protocols of mesh and public connections note their default headers in different places.
         mesh, public = self._state(), self._state()
         for sock in self._listeners.mesh:
@@ -59,7 +62,8 @@ class _UvicornEngine:
                 connection.announce_close()
 
     async def none_left(self) -> None:
-        while self._connections or self._tasks:
+        while self._connections or self._carriers or self._tasks:
+            await self._carriers.none_left.wait()
             await self._connections.none_left.wait()
             if self._tasks:
                 await asyncio.wait(self._tasks)
@@ -71,8 +75,11 @@ class _UvicornEngine:
 
     async def cut_off(self) -> None:
         # A request sees first that its client is gone, as most frameworks handle well, and is cancelled only then.
+        for carrier in list(self._carriers):
+            carrier.abort()
         for connection in list(self._connections):
             connection.transport.abort()
+        await self._carriers.none_left.wait()
         await self._connections.none_left.wait()
         await asyncio.sleep(0)
         logger.addFilter(is_not_a_cancellation)
@@ -84,12 +91,15 @@ class _UvicornEngine:
         finally:
             logger.removeFilter(is_not_a_cancellation)
             self._connections.close()
+            self._carriers.close()
 
     async def _listen(self, sock: socket.socket, protocol: type[HttpConnection], state: HttpListener) -> None:
         make = partial(protocol, config=self._config, server_state=state, app_state=self._lifespan_state)
-        loop = asyncio.get_running_loop()
-        accept = make if sock is self._listeners.public else own_user_only(sock, make)
-        self._servers.append(await loop.create_server(accept, sock=sock, backlog=self._listeners.backlog))
+        public = sock is self._listeners.public
+        accept = make if public else own_user_only(sock, make)
+        tls = open_tls(self._listeners.https) if public else None
+        backlog = self._listeners.backlog
+        self._servers.append(await listen(sock, accept, backlog=backlog, carriers=self._carriers, tls=tls))
 
     def _state(self) -> HttpListener:
         state = HttpListener(self._connections, self._tasks)

@@ -232,6 +232,10 @@ async def _serve_in_loop(
             context.attach(channel)
             if uses_mesh(service_type):
                 context.follow()
+            if (plain := sockets.pop("redirect", None)) is not None:
+                from pywatt.http.server.redirect import redirect
+
+                tasks.start_soon(redirect, plain, sockets["public"].getsockname()[1], context.stop_requested())
             try:
                 await service_type.serve(options, context)
                 if not context.stopping:

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.own_user import own_user_only
-from pywatt.http.server.server import Accept, HttpServer, serving
+from pywatt.http.server.server import HttpServer, Listening, serving
+from pywatt.http.tls.server_tls import ServerTls
 from pywatt_services.kafka_hooks.http.connection import HooksConnection
 from pywatt_services.kafka_hooks.http.exchange import Handler
 
@@ -62,11 +63,19 @@ class HooksServer(HttpServer[HooksConnection]):
         return path
 
     def on(
-        self, sockets: Iterable[socket.socket], *, public: socket.socket | None, backlog: int
+        self,
+        sockets: Iterable[socket.socket],
+        *,
+        public: socket.socket | None,
+        backlog: int,
+        tls: ServerTls | None = None,
     ) -> AbstractAsyncContextManager[None]:
-        """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`."""
+        """Serve on these sockets while the context is open: see `pywatt.http.server.server.serving`.
+
+        `tls`: of the public one.
+        """
         inside = partial(HooksConnection, self, public=False)
-        accepts: list[tuple[socket.socket, Accept]] = [(sock, own_user_only(sock, inside)) for sock in sockets]
+        accepts = [Listening(sock, own_user_only(sock, inside)) for sock in sockets]
         if public is not None:
-            accepts.append((public, partial(HooksConnection, self, public=True)))
+            accepts.append(Listening(public, partial(HooksConnection, self, public=True), tls))
         return serving(self, accepts, backlog=backlog)
