@@ -12,6 +12,7 @@ from functools import partial
 
 from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
+from pywatt.http.server.listening import Accept
 from pywatt.http.server.own_user import own_user_only
 from pywatt.http.server.server import HttpServer, Listening, serving
 from pywatt.http.server.state import TUNNEL

@@ -105,6 +105,7 @@ async def test_old_versions_are_refused(app: Any, make_table: Any, authority: Au
     old = client_context(authority)
     with pytest.warns(DeprecationWarning, match="TLS"):
         old.minimum_version = ssl.TLSVersion.TLSv1
+    with pytest.warns(DeprecationWarning, match="TLS"):
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     old.set_ciphers("ALL:@SECLEVEL=0")
     async with app.gateway(make_table(1), server=server(authority)):

@@ -8,7 +8,6 @@ import pytest
 from harness.certificates import Authority
 
 
-
 def files(**https: Any) -> dict[str, Any]:
     block = {"cert": {"path": "tls/server.pem"}, "key": {"path": "tls/server.key"}, **https}
     return {

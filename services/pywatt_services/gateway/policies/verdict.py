@@ -66,7 +66,8 @@ class PolicyRequest:
     @property
     def https(self) -> bool:
         """True if the client came by https."""
-        return self.client.trusted and self.header(b"x-forwarded-proto").lower() == b"https"
+        told = self.header(b"x-forwarded-proto").lower() if self.client.trusted else b""
+        return (told or self.client.scheme) == b"https"
 
     def header(self, name: bytes) -> bytes:
         """Return the last value of a header, by its name in lower case; empty without one."""
