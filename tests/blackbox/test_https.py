@@ -47,7 +47,7 @@ def https(authority: Authority, **keys: Any) -> dict[str, Any]:
 def client(authority: Authority, *certificate: Path) -> httpx.Client:
     context = ssl.create_default_context(cafile=str(authority.file))
     if certificate:
-        context.load_cert_chain(*certificate)
+        context.load_cert_chain(certificate[0], certificate[1])
     return httpx.Client(verify=context, timeout=PATIENCE)
 
 

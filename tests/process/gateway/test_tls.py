@@ -38,7 +38,7 @@ def server(authority: Authority, *, handshake_timeout: float = 10.0, **keys: Any
 def client_context(authority: Authority, *certificate: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(authority.file))
     if certificate:
-        context.load_cert_chain(*certificate)
+        context.load_cert_chain(certificate[0], certificate[1])
     return context
 
 

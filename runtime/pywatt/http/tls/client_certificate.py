@@ -7,7 +7,7 @@ import hashlib
 import re
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 _ATTRIBUTES = {
     "commonName": "CN",
@@ -40,8 +40,7 @@ def forwarded_client_certificate(transport: asyncio.BaseTransport) -> bytes:
     connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     if connection is None:
         return b""
-    seen: Mapping[str, Any] | None = connection.getpeercert()
-    der = connection.getpeercert(binary_form=True)
+    seen, der = _peer(connection)
     return forwarded_form(seen, der) if seen and der else b""
 
 
@@ -81,8 +80,7 @@ def _value(text: str) -> str:
 def tls_extension(transport: asyncio.BaseTransport) -> dict[str, Any]:
     """Return the extension `tls` of an ASGI scope for a secure connection."""
     connection: ssl.SSLObject = transport.get_extra_info("ssl_object")
-    seen: Mapping[str, Any] | None = connection.getpeercert()
-    der = connection.getpeercert(binary_form=True)
+    seen, der = _peer(connection)
     cipher = connection.cipher()
     return {
         "server_cert": None,
@@ -92,6 +90,11 @@ def tls_extension(transport: asyncio.BaseTransport) -> dict[str, Any]:
         "tls_version": _VERSIONS.get(connection.version() or ""),
         "cipher_suite": None if cipher is None else _cipher_number(connection.context, cipher[0]),
     }
+
+
+def _peer(connection: ssl.SSLObject) -> tuple[Mapping[str, Any] | None, bytes | None]:
+    """Return the verified certificate of the other end, as `ssl` tells it and in DER form."""
+    return cast("Mapping[str, Any] | None", connection.getpeercert()), connection.getpeercert(binary_form=True)
 
 
 def _cipher_number(context: ssl.SSLContext, name: str) -> int | None:
