@@ -96,6 +96,14 @@ class App:
             found.extend(children.get(pid, ()))
         return found
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that all processes of the app have used."""
+        nanoseconds = 0
+        for pid in self.tree():
+            for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                nanoseconds += int(file.read_text().split()[0])
+        return nanoseconds / 1e9
+
     def memory(self) -> float:
         """Return the proportional set size of the whole tree in MB."""
         self.check()

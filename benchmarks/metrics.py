@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks import apps, publish, topic, turns
 from benchmarks.load import requests
-from pywatt import procfs
+from benchmarks.turns import Runner
 from pywatt_kafka.brokers.apache import RealBroker
 
 TURNS = 24
@@ -56,15 +56,23 @@ def served(config: str, path: str, metrics: bool, script: Path | None = None, br
             url = f"{app.url}/topics/{name}" if broker else app.url + path
 
             def turn() -> float:
-                before = procfs.cpu_seconds(app.tree())
+                runner.go_on()
+                before = app.cpu_seconds()
                 load = requests(url, connections=CONNECTIONS, seconds=SECONDS, script=script)
                 if load.failed or not load.rate:
                     raise apps.AppError(f"{load.failed} requests failed, {load.rate:.0f} per second were answered")
-                return (procfs.cpu_seconds(app.tree()) - before) / (load.rate * SECONDS) * 1e6
+                used = app.cpu_seconds() - before
+                runner.stop()
+                return used / (load.rate * SECONDS) * 1e6
 
             # The broker, too, is slow until its code is compiled.
             requests(url, connections=CONNECTIONS, seconds=WARM_UP, script=script)
-            yield turn
+            runner = Runner(app=app, count=lambda: 1)
+            runner.stop()
+            try:
+                yield turn
+            finally:
+                runner.go_on()
 
 
 def compare(name: str, opened: Callable[[bool], AbstractContextManager[Turn]], count: int) -> None:

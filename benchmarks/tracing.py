@@ -1,4 +1,4 @@
-"""CPU per request with tracing off, and with spans of one request in a hundred, in turns of a second.
+"""CPU per request with tracing off, on but with no request sampled, and with spans of one in a hundred, in turns.
 
 python -m benchmarks.tracing [--turns N] [--what service proxy publish] [--before CHECKOUT]
 
@@ -25,19 +25,10 @@ from pywatt_kafka.brokers.apache import RealBroker
 
 TURNS = 24
 CONNECTIONS = 16
-RATIO = "0.01"
+RATIOS = {"sampled 0 %": "0", "sampled 1 %": "0.01"}
 WHAT = ("service", "proxy", "publish")
 FILES = {"service": "watt.bare.json", "proxy": "watt.json", "publish": "watt.kafka.json"}
 PATHS = {"service": "/hello", "proxy": "/api/hello", "publish": "/hello"}
-
-
-def cpu_seconds(app: apps.App) -> float:
-    """Return the CPU time that the app's processes have used."""
-    nanoseconds = 0
-    for pid in app.tree():
-        for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            nanoseconds += int(file.read_text().split()[0])
-    return nanoseconds / 1e9
 
 
 @contextmanager
@@ -53,9 +44,9 @@ def measured(what: str, checkout: Path, env: Mapping[str, str], url_path: str) -
 
         def turn() -> float:
             runner.go_on()
-            before = cpu_seconds(app)
+            before = app.cpu_seconds()
             rate = send().rate
-            used = cpu_seconds(app) - before
+            used = app.cpu_seconds() - before
             runner.stop()
             return used * 1e6 / rate
 
@@ -99,12 +90,13 @@ def compare(what: str, count: int, before: Path | None, broker: str) -> None:
         if what == "publish":
             name = asyncio.run(topic.create(broker))
             path, env = f"/topics/{name}", {"KAFKA_BROKERS": broker, "TOPIC": name}
-        sampled = {
+        tracing = {
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": stack.enter_context(receiver()),
             "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
-            "OTEL_TRACES_SAMPLER_ARG": RATIO,
         }
-        variants = {"off": (apps.ROOT, env), "sampled 1 %": (apps.ROOT, {**env, **sampled})}
+        variants = {"off": (apps.ROOT, env)}
+        for label, ratio in RATIOS.items():
+            variants[label] = (apps.ROOT, {**env, **tracing, "OTEL_TRACES_SAMPLER_ARG": ratio})
         if before is not None:
             variants = {"before": (before, env), **variants}
         measures = {

@@ -25,8 +25,8 @@ from pywatt.http.target import PLAIN_TARGET, EscapedSlashes
 from pywatt.telemetry.trace_context import (
     PARENT_LENGTH,
     TRACE_BEGIN,
+    TRACE_BYTES,
     TRACE_LINE,
-    TRACE_VALUE,
     TRACEPARENT,
 )
 
@@ -218,9 +218,10 @@ class RequestReader:
     def _begin_known(self, data: bytes, end: int, limit: int) -> bool:
         """Begin with a request whose header block came before, if this is one; `end`: of its head; `limit`: for it."""
         line_end = data.find(b"\r\n")
-        fields = self._known.get(data[line_end:end])
-        if fields is None and data[end + TRACE_BEGIN : end - PARENT_LENGTH] == TRACE_LINE:
+        if self._traced and data[end + TRACE_BEGIN : end - PARENT_LENGTH] == TRACE_LINE:
             fields = self._known_but_for_trace(data, line_end, end)
+        else:
+            fields = self._known.get(data[line_end:end])
         if fields is None or end + 4 > limit:
             return False
         line = _PLAIN_LINE.fullmatch(data, 0, line_end)
@@ -254,9 +255,10 @@ class RequestReader:
     def _known_but_for_trace(self, data: bytes, begin: int, end: int) -> PlainFields | None:
         """Return the fields of a block that came before with another traceparent, which is its last field."""
         fields = self._traced.get(data[begin : end + TRACE_BEGIN])
-        if fields is None or not TRACE_VALUE.fullmatch(data, end - PARENT_LENGTH, end):
+        value = data[end - PARENT_LENGTH : end]
+        if fields is None or len(value) != PARENT_LENGTH or value.translate(None, TRACE_BYTES):
             return None
-        return fields._replace(passed=[*fields.passed, (TRACEPARENT, data[end - PARENT_LENGTH : end])])
+        return PlainFields([*fields.passed, (TRACEPARENT, value)], fields.authority, fields.content_length)
 
     def _begin(self, raw: bytes) -> None:
         if not self._head_parsed:

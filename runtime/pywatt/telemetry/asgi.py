@@ -40,9 +40,12 @@ def traced(app: Application, tracing: Tracing) -> Application:
             return app(scope, receive, send)
         fields = scope["headers"]
         parent = None
-        for field in fields:
-            if field[0] == TRACEPARENT:
-                parent = field[1]
+        if fields and fields[-1][0] == TRACEPARENT:  # where the gateway writes it
+            parent = fields[-1][1]
+        else:
+            for name, value in fields:
+                if name == TRACEPARENT:
+                    parent = value
         trace_id = 0
         if parent is None:
             begun = begin()

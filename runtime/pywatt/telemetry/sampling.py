@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import math
 import os
+import struct
+from binascii import hexlify
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+from pywatt.telemetry.trace_context import new_span_id
 
 SAMPLER, ARGUMENT = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"
 TRACE_ID_LIMIT = 1 << 64
 """Sampling by ratio looks at the lower 64 bits of a trace id."""
-_IDS = 256
-"""Ids that are made at once."""
-_DIGITS = 48
-"""Hexadecimal digits of a trace id and a span id."""
+_BATCH = 256
+"""Traces that are begun at once."""
+_ID_BYTES = 16
+_HALVES = struct.Struct(">QQ")
+_SEPARATOR = b"|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +69,29 @@ def _ratio(text: str) -> float:
     return ratio if math.isfinite(ratio) and 0.0 <= ratio <= 1.0 else 1.0
 
 
-def root_traces(sampler: HeadSampler | None) -> Callable[[], bytes | int]:
+def root_traces(sampler: HeadSampler | None, line: bytes = b"%b") -> Callable[[], bytes | int]:
     """Return a function that begins a trace: a `traceparent` if it is not sampled, else the trace's id as a number.
 
-    0: only OpenTelemetry can decide.
+    0: only OpenTelemetry can decide. `line`: what the `traceparent` is to stand in, without a further `%`.
     """
     if sampler is None or sampler.bound >= TRACE_ID_LIMIT:
-        return _always
-    bound = b"%016x" % sampler.bound
-    traces: list[bytes | int] = []
-    take = traces.pop
-
-    def begin() -> bytes | int:
-        if not traces:
-            traces.extend(_new_traces(bound))
-        return take()
-
-    return begin
+        return int
+    batches = iter(partial(_new_traces, sampler.bound, line), [])
+    return chain.from_iterable(batches).__next__
 
 
-def _new_traces(bound: bytes) -> list[bytes | int]:
-    """Return new traces, many at once, as one by one they would cost much more."""
-    digits = os.urandom(_IDS * _DIGITS // 2).hex().encode()
-    return [
-        b"00-%b-%b-02" % (digits[place : place + 32], digits[place + 32 : place + _DIGITS])
-        if digits[place + 16 : place + 32] >= bound
-        else int(digits[place : place + 32], 16)
-        for place in range(0, len(digits), _DIGITS)
-    ]
+def _new_traces(bound: int, line: bytes) -> list[bytes | int]:
+    """Return new traces, many at once, as one by one they would cost much more.
 
-
-def _always() -> int:
-    return 0
+    They share a span id, which must differ within a trace only.
+    """
+    ids = os.urandom(_BATCH * _ID_BYTES)
+    before, after = line.split(b"%b")
+    before, after = before + b"00-", b"-%b-02" % new_span_id().encode() + after
+    joined = hexlify(ids, _SEPARATOR, _ID_BYTES).replace(_SEPARATOR, after + _SEPARATOR + before)
+    traces: list[bytes | int] = list((before + joined + after).split(_SEPARATOR))
+    if bound:
+        for place, (_, low) in enumerate(_HALVES.iter_unpack(ids)):
+            if low < bound:
+                traces[place] = int.from_bytes(ids[place * _ID_BYTES : (place + 1) * _ID_BYTES])
+    return traces

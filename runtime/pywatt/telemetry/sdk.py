@@ -29,12 +29,13 @@ from opentelemetry.trace import (
 from pywatt.telemetry.exporters import span_processor
 from pywatt.telemetry.http_attributes import hidden_path, host_and_port, method_attributes, span_name
 from pywatt.telemetry.instance import Instance
+from pywatt.telemetry.otel.plain_spans import PlainSpan, plain_spans
 from pywatt.telemetry.otel.runtime_context import install
 from pywatt.telemetry.otel.server_spans import WorkerTracerProvider
 from pywatt.telemetry.outgoing import OutgoingCall, RecordedCall, passing_call, record_calls
-from pywatt.telemetry.sampling import head_sampler
+from pywatt.telemetry.sampling import HeadSampler, head_sampler
 from pywatt.telemetry.settings import TelemetryConfig, exporters_for, service_name
-from pywatt.telemetry.trace_context import BAGGAGE, TRACEPARENT, TRACESTATE, Fields, TraceContext
+from pywatt.telemetry.trace_context import BAGGAGE, TRACEPARENT, TRACESTATE, Fields, TraceContext, trace_of
 from pywatt.telemetry.tracing import Attributes, Span, Tracing
 
 SCOPE = "pywatt"
@@ -45,6 +46,7 @@ _W3C = frozenset((TRACEPARENT, TRACESTATE, BAGGAGE))
 _configured = propagate.get_global_textmap()
 _w3c_textmap = _configured if _configured.fields <= {name.decode() for name in _W3C} else None
 """The propagators, unless OTEL_PROPAGATORS (which counts at the import) names others than those of W3C."""
+_FLAGS = [TraceFlags(flags) for flags in range(4)]
 _chosen = threading.local()
 _SUPPRESSED = tuple(
     key
@@ -109,7 +111,11 @@ class SdkSpan:
 
     def set(self, attributes: Attributes) -> None:
         """Add attributes."""
-        self.otel.set_attributes(attributes)
+        otel = self.otel
+        if isinstance(otel, PlainSpan):
+            otel.add_own(attributes)
+        else:
+            otel.set_attributes(attributes)
 
     def has(self, attribute: str) -> bool:
         """Return whether it has an attribute."""
@@ -122,7 +128,7 @@ class SdkSpan:
     def fail(self, error_type: str, description: str = "") -> None:
         """Set the status to error."""
         self.failed = True
-        self.otel.set_attribute("error.type", error_type)
+        self.set({"error.type": error_type})
         self.otel.set_status(Status(StatusCode.ERROR, description or None))
 
     def record(self, error: BaseException) -> None:
@@ -168,8 +174,10 @@ class SdkSpan:
 class SdkSpans:
     """Makes spans with one tracer."""
 
-    def __init__(self, provider: WorkerTracerProvider) -> None:
+    def __init__(self, provider: WorkerTracerProvider, sampler: HeadSampler | None = None) -> None:
+        """`sampler`: decides as that of the provider does; None: only the provider can decide."""
         self._tracer = provider.own_tracer(SCOPE)
+        self._plain = plain_spans(self._tracer, sampler)
 
     def server(self, name: str, fields: Fields, attributes: Attributes, trace_id: int = 0) -> SdkSpan:
         """Begin a span of kind SERVER."""
@@ -197,6 +205,10 @@ class SdkSpans:
         self, name: str, kind: Any, context: Any, attributes: Attributes, trace_id: int = 0, links: Sequence[Any] = ()
     ) -> Any:
         """Begin a span of any kind and return OpenTelemetry's object. `context`: None: the current one."""
+        plain = self._plain
+        if plain is not None:
+            parent = get_current_span(context).get_span_context()
+            return plain.start(name, kind, parent, context, attributes, trace_id, links)
         _chosen.trace_id = trace_id
         try:
             return self._tracer.start_span(name, context=context, kind=kind, attributes=attributes, links=links)
@@ -207,20 +219,25 @@ class SdkSpans:
 def _span_context(context: TraceContext) -> Any:
     state = TraceState.from_header([context.tracestate]) if context.tracestate else None
     ids = int(context.trace_id, 16), int(context.span_id, 16)
-    return SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(context.flags), trace_state=state)
+    return SpanContext(*ids, is_remote=True, trace_flags=_FLAGS[context.flags], trace_state=state)
 
 
 def context_of(fields: Fields, given: TraceContext | None) -> Any:
     """Return the context of OpenTelemetry for a request's headers, or for a trace without any."""
     if given is None:
         return extract(fields)
-    return set_span_in_context(NonRecordingSpan(_span_context(given)), Context())
+    return _context_below(given)
+
+
+def _context_below(trace_context: TraceContext) -> Any:
+    return set_span_in_context(NonRecordingSpan(_span_context(trace_context)), Context())
 
 
 def extract(fields: Fields) -> Any:
     """Return the context of OpenTelemetry that a request's headers (names in lower case) describe."""
-    if propagate.get_global_textmap() is _w3c_textmap and not any(name in _W3C for name, _ in fields):
-        return Context()
+    if propagate.get_global_textmap() is _w3c_textmap and not any(name == BAGGAGE for name, _ in fields):
+        trace_context = trace_of(fields)
+        return Context() if trace_context is None else _context_below(trace_context)
     carrier: dict[str, list[str]] = {}
     for name, value in fields:
         carrier.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
@@ -279,8 +296,10 @@ def start(
     for exporter in exporters_for(config, environ):
         provider.add_span_processor(span_processor(exporter))
     trace.set_tracer_provider(provider)
-    spans = SdkSpans(provider)
+    sampler = head_sampler(environ)
+    spans = SdkSpans(provider, sampler)
     record_calls(MeshCalls(spans).begin)
     # Without a context of ours, requests that are not sampled have to be told so by OpenTelemetry's objects.
-    sampler = head_sampler(environ) if install(context_of) else None
+    if not install(context_of):
+        sampler = None
     return Sdk(provider, Tracing(spans=spans, sampler=sampler, skip=config.skip))

@@ -22,7 +22,8 @@ PARENT_LENGTH = 55
 TRACE_LINE = b"\r\ntraceparent: "
 """Begins the last field of a head that the gateway writes, so that blocks of fields differ in their ends alone."""
 TRACE_BEGIN = -(len(TRACE_LINE) + PARENT_LENGTH)
-TRACE_VALUE = re.compile(rb"[0-9a-f-]{55}")
+TRACE_BYTES = b"0123456789abcdef-"
+"""The bytes of a value that a known block of fields may end in: nothing else is left of it, such as a line break."""
 MAX_STATE_MEMBERS = 32
 
 Fields = Sequence[tuple[bytes, bytes]]

@@ -29,6 +29,8 @@ from pywatt_services.gateway.proxy_exchange import OpenExchange, ProxyExchange, 
 from pywatt_services.gateway.proxy_state import ENDED, RESPONDING, TUNNEL
 from pywatt_services.gateway.routes import Route
 
+END = b"traceparent: %b\r\n\r\n"
+"""The end of the head of a request that is not sampled."""
 _OF_PARENT = (TRACEPARENT, TRACESTATE)
 
 
@@ -38,7 +40,7 @@ def traced_exchanges(tracing: Tracing, plain: type[ProxyExchange]) -> OpenExchan
     `plain`: the class of exchanges without spans, which those with spans build upon.
     """
     recorded = cast("type[TracedExchange]", type("TracedExchange", (TracedExchange, plain), {}))
-    begin = root_traces(tracing.sampler)
+    begin = root_traces(tracing.sampler, END)
     skips = tracing.skips if tracing.skip else None
     follows_parent = tracing.sampler is not None and tracing.sampler.follows_parent
     untraced: list[Header] = []
@@ -56,9 +58,8 @@ def traced_exchanges(tracing: Tracing, plain: type[ProxyExchange]) -> OpenExchan
         if parent is None:
             untraced = headers
             trace_id = begin()
-            if trace_id.__class__ is bytes:
-                # The services must not decide anew.
-                request.end = b"traceparent: %b\r\n\r\n" % trace_id
+            if isinstance(trace_id, bytes):
+                request.end = trace_id  # the services must not decide anew
                 return plain(downstream, context, request, route, base_path)
         elif follows_parent and parent[53:] in NOT_SAMPLED and len(parent) == PARENT_LENGTH:
             return plain(downstream, context, request, route, base_path)
@@ -74,13 +75,13 @@ def exchanges_with_trace(plain: type[ProxyExchange]) -> OpenExchange:
 
     The trace counts as not sampled: it is for log records.
     """
-    begin = root_traces(HeadSampler(0, follows_parent=True))
+    begin = root_traces(HeadSampler(0, follows_parent=True), END)
 
     def open_exchange(
         downstream: Downstream, context: GatewayContext, request: RequestHead, route: Route, base_path: bytes
     ) -> ProxyExchange:
         if _traceparent(request.headers) is None:
-            request.end = b"traceparent: %b\r\n\r\n" % cast("bytes", begin())
+            request.end = cast("bytes", begin())
         return plain(downstream, context, request, route, base_path)
 
     return open_exchange

@@ -19,8 +19,13 @@ _FLAGS_FIELD = 0x0185  # field 16, fixed32, as a varint of two bytes
 _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 _SCOPES = 16
 """Resources with a scope whose bytes are kept; a worker has few."""
+_TEXTS = 1024
+"""Attributes with a text whose bytes are kept, as most of them come again and again."""
+_KEPT_LENGTH = 64
+"""Characters above which a text is not kept."""
 
 _keys: dict[str, bytes] = {}
+_texts: dict[tuple[str, str], bytes] = {}
 
 
 class Encoded:
@@ -107,10 +112,17 @@ def _span(span: Any) -> bytes | None:
         _TIMES.pack(0x39, span.start_time, 0x41, span.end_time),
     )
     for key, value in span.attributes.items():
-        encoded = _value(value)
-        if encoded is None:
-            return None
-        parts.append(_message(0x4A, (_keys.get(key) or _learn_key(key)) + _message(0x12, encoded)))
+        known = _texts.get((key, value)) if value.__class__ is str else None
+        if known is None:
+            encoded = _value(value)
+            if encoded is None:
+                return None
+            known = _message(0x4A, (_keys.get(key) or _learn_key(key)) + _message(0x12, encoded))
+            if value.__class__ is str and len(value) <= _KEPT_LENGTH:
+                if len(_texts) >= _TEXTS:
+                    _texts.clear()
+                _texts[key, value] = known
+        parts.append(known)
     for link in span.links:
         to = link.context
         if link.attributes or to.trace_state:

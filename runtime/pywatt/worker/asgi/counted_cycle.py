@@ -49,7 +49,7 @@ def counted_cycle(metrics: RequestMetrics) -> type[HttpCycle]:
                 self._counted = True
                 held = self.held
                 kind = self.scope["method"], held[STATUS_CLASS] - ZERO if held else self._status_class
-                (durations.get(kind) or histogram(*kind)).observe(clock() - self._begun)
+                (durations.get(kind) or histogram(*kind).observe)(clock() - self._begun)
             return send_body(self, message)
 
     return CountedCycle

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from pywatt.metrics import families
-from pywatt.metrics.recorder import Histogram, Recorder
+from pywatt.metrics.recorder import Histogram, Observe, Recorder
 from pywatt.metrics.status_classes import OTHER, class_label, method_label
 
 
@@ -15,7 +15,7 @@ class RequestMetrics:
 
     def __init__(self, recorder: Recorder, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
-        self.durations: dict[tuple[str, int], Histogram] = {}
+        self.durations: dict[tuple[str, int], Observe] = {}
         """Those that were used before, by method and class of the status."""
         self._recorder = recorder
 
@@ -24,13 +24,13 @@ class RequestMetrics:
         known = method_label(method.encode())
         histogram = self._recorder.histogram(families.HTTP_SECONDS, known, class_label(status_class))
         if known != OTHER:
-            self.durations[method, status_class] = histogram
+            self.durations[method, status_class] = histogram.observe
         return histogram
 
     def count(self, method: str, status_class: int, begun: float) -> None:
         """Count a request that began at this time of the clock."""
-        durations = self.durations.get((method, status_class)) or self.histogram(method, status_class)
-        durations.observe(self.clock() - begun)
+        observe = self.durations.get((method, status_class)) or self.histogram(method, status_class).observe
+        observe(self.clock() - begun)
 
     def read_in_flight(self, in_flight: Callable[[], int]) -> None:
         """Have the requests that are being answered counted every few seconds."""

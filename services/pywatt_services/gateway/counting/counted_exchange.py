@@ -36,7 +36,7 @@ def counted_exchange(metrics: GatewayMetrics, plain: type[ProxyExchange] = Proxy
             if ended and head.status != SWITCHING_PROTOCOLS:
                 counters = routes.get(self._route.id) or metrics.add_route(self._route)
                 kind = self._request.method, head.status // 100
-                (counters.durations.get(kind) or counters.histogram(*kind)).observe(clock() - self._begun)
+                (counters.durations.get(kind) or counters.histogram(*kind).observe)(clock() - self._begun)
             else:
                 self._status_class = head.status // 100
             on_response(self, head, body, ended)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from pywatt.mesh.address import ServiceAddress
 from pywatt.metrics import families
-from pywatt.metrics.recorder import Histogram, Recorder
+from pywatt.metrics.recorder import Histogram, Observe, Recorder
 from pywatt.metrics.status_classes import OTHER, class_label, method_label
 from pywatt_services.gateway.routes import Route
 
@@ -23,7 +23,7 @@ class RouteMetrics:
         self._name = name = route.id
         destination = route.destination
         self._callee = destination.id if isinstance(destination, ServiceAddress) else ""
-        self.durations: dict[tuple[bytes, int], Histogram] = {}
+        self.durations: dict[tuple[bytes, int], Observe] = {}
         """Those that were used before, by method and class of the status."""
         self.waiting = recorder.value(families.GATEWAY_WAITING, name)
         self.websockets = recorder.value(families.GATEWAY_WEBSOCKETS, name)
@@ -35,7 +35,7 @@ class RouteMetrics:
         labels = self._name, self._callee, known, class_label(status_class)
         histogram = self._recorder.histogram(families.GATEWAY_SECONDS, *labels)
         if known != OTHER:
-            self.durations[method, status_class] = histogram
+            self.durations[method, status_class] = histogram.observe
         return histogram
 
     def refused(self, status: int) -> None:

@@ -21,8 +21,8 @@ from pywatt.http.target import BAD_PERCENT, PLAIN_TARGET, SENT_TARGET, is_author
 from pywatt.telemetry.trace_context import (
     PARENT_LENGTH,
     TRACE_BEGIN,
+    TRACE_BYTES,
     TRACE_LINE,
-    TRACE_VALUE,
     TRACEPARENT,
 )
 from pywatt.worker.asgi.forwarded import PROTO, Forwarded, forwarded
@@ -54,6 +54,8 @@ _BEGIN = b"begin"
 _END = b"end"
 _SPECIAL = FieldNames(NOT_PASSED)
 _P = ord("P")
+_LINE_BEGIN, _LINE_END = TRACE_BEGIN - len(_EMPTY_LINE), -PARENT_LENGTH - len(_EMPTY_LINE)
+"""Place of the name of a traceparent that ends a head."""
 _HEAD_SIZE, _FIELDS = HeadLimits().size, HeadLimits().fields
 
 
@@ -74,9 +76,10 @@ class PlainReader:
         if data.endswith(_EMPTY_LINE):
             line_end = data.find(b"\r\n")
             block = data[line_end:-4]
-            known = self._blocks.get(block)
-            if known is None and block[TRACE_BEGIN:-PARENT_LENGTH] == TRACE_LINE:
+            if self._traced_blocks and data[_LINE_BEGIN:_LINE_END] == TRACE_LINE:
                 known = self._known_but_for_trace(block)
+            else:
+                known = self._blocks.get(block)
             if known is not None:
                 line = _PLAIN_LINE.fullmatch(data, 0, line_end)
                 if line is not None and len(data) <= _HEAD_SIZE:
@@ -129,10 +132,11 @@ class PlainReader:
     def _known_but_for_trace(self, block: bytes) -> tuple[list[Header], Forwarded | None] | None:
         """Return what a block means that came before with another traceparent, which is its last field."""
         known = self._traced_blocks.get(block[:TRACE_BEGIN])
-        if known is None or not TRACE_VALUE.fullmatch(block, len(block) - PARENT_LENGTH):
+        value = block[-PARENT_LENGTH:]
+        if known is None or value.translate(None, TRACE_BYTES):
             return None
         headers, told = known
-        return [*headers, (TRACEPARENT, block[-PARENT_LENGTH:])], told
+        return [*headers, (TRACEPARENT, value)], told
 
     def _is_host(self, host: bytes) -> bool:
         """Return whether it names a host, and cache that it does."""
