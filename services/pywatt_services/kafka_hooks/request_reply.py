@@ -22,8 +22,8 @@ from pywatt_kafka.errors import KafkaError
 from pywatt_kafka.records import Message, RecordPosition
 from pywatt_kafka.request_response.messages import METHOD
 from pywatt_kafka.timeout_queue import TimeoutQueue
+from pywatt_services.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.config.options import ONLY_POST, RequestReplyOptions
-from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
 from pywatt_services.kafka_hooks.http.responses import HttpResponse, bad_request, reply_response, timed_out, unavailable
 from pywatt_services.kafka_hooks.publishing.publisher import Publisher, error_response, value_of

@@ -37,9 +37,7 @@ from pywatt_kafka.tracing.attributes import naming_mode
 from pywatt_services.kafka_hooks.admin.admin_api import AdminApi
 from pywatt_services.kafka_hooks.admin.dead_letter_api import DeadLetterApi
 from pywatt_services.kafka_hooks.auth.admission import Admission
-from pywatt_services.kafka_hooks.auth.fetched_keys import FetchedKeys, fetch_from
 from pywatt_services.kafka_hooks.auth.options import AuthOptions
-from pywatt_services.kafka_hooks.auth.token_options import can_check_tokens
 from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
 from pywatt_services.kafka_hooks.connection_health import ConnectionHealth
 from pywatt_services.kafka_hooks.consuming.member_id_lock import legal_kafka_name
@@ -59,6 +57,8 @@ from pywatt_services.kafka_hooks.request_router import RequestRouter
 from pywatt_services.kafka_hooks.tracing.traced_caller import TracedCaller
 from pywatt_services.kafka_hooks.tracing.traced_publisher import TracedPublisher
 from pywatt_services.kafka_hooks.tracing.traced_writer import TracedWriter
+from pywatt_services.tokens.fetched_keys import FetchedKeys, fetch_from
+from pywatt_services.tokens.token_options import can_check_tokens
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 

@@ -51,7 +51,7 @@ LAYERS: tuple[set[str], ...] = (
 
 HOOKS = "pywatt_services.kafka_hooks"
 HOOKS_FOLDER = ROOT / "services/pywatt_services/kafka_hooks"
-GROUND = {"diagnostics", "wire"}
+GROUND = {"wire"}
 """Folders that import no other folder; nearly all others may import them."""
 HOOKS_ALLOWED = {
     **{folder: set[str]() for folder in GROUND},

@@ -25,8 +25,8 @@ from pywatt_kafka import (
     RecordTooLarge,
     UnknownTopic,
 )
+from pywatt_services.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.config.options import RequestReplyOptions
-from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
 from pywatt_services.kafka_hooks.http.responses import HttpResponse
 from pywatt_services.kafka_hooks.http.routes import PathPattern, Routes

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from time import time
 from typing import Final
 
-from pywatt_services.kafka_hooks.auth.fetched_keys import FetchedKeys
 from pywatt_services.kafka_hooks.auth.options import AuthOptions, digest
-from pywatt_services.kafka_hooks.auth.tokens import FixedKeys, TokenCheck, Tokens
 from pywatt_services.kafka_hooks.http.responses import HttpResponse, no_keys, unauthorized
 from pywatt_services.kafka_hooks.wire.headers import RawHeaders
+from pywatt_services.tokens.fetched_keys import FetchedKeys
+from pywatt_services.tokens.tokens import FixedKeys, TokenCheck, Tokens
 
 BEARER = b"bearer "
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pywatt_services.kafka_hooks.auth.token_options import TokenOptions, token_options
-from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
+from pywatt_services.diagnostics.problem_report import ReportProblem
+from pywatt_services.tokens.token_options import TokenOptions, token_options
 
 API_KEY = "x-api-key"
 

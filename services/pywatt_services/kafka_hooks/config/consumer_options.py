@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pywatt_kafka.engine.fetching import Fetching, Isolation
+from pywatt_services.diagnostics.problem_report import ReportProblem
 from pywatt_services.kafka_hooks.config.milliseconds import MILLISECONDS, seconds
 from pywatt_services.kafka_hooks.config.options import ConsumerOptions, GivenOffset, StartAt
 from pywatt_services.kafka_hooks.config.share_options import SHARE
-from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 
 MANUAL, COMMITTED = "manual", "committed"
 STARTS = frozenset({StartAt.EARLIEST.value, StartAt.LATEST.value})

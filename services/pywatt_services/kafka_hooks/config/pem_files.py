@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
+from pywatt_services.diagnostics.problem_report import ReportProblem
 
 PEM = "-----BEGIN"
 CERTIFICATES = (

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from pywatt_kafka.security.oauth import ClientCredentials, FixedToken, TokenSource
 from pywatt_kafka.security.options import Mechanism, Sasl, Security, Tls
+from pywatt_services.diagnostics.problem_report import ReportProblem
 from pywatt_services.kafka_hooks.config.pem_files import check_pair, pem_files
-from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 
 FROM_NODE = {"passphrase": "keyPassword", "rejectUnauthorized": "verify"}
 """Ours for the original's names, which are Node's."""

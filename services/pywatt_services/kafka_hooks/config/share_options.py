@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pywatt_services.diagnostics.problem_report import ReportProblem
 from pywatt_services.kafka_hooks.config.options import EMBEDDED
-from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 
 SHARE = "share"
 OF_THE_GROUP = "the brokers decide that for share groups: take it out"

@@ -9,8 +9,8 @@ from pywatt.circuit_breaker import BreakerPolicy
 from pywatt.errors import MeshError
 from pywatt.mesh.address import ServiceAddress, locate, unknown_service
 from pywatt.service_type import Placement
+from pywatt_services.diagnostics.problem_report import ReportProblem
 from pywatt_services.kafka_hooks.config.milliseconds import MILLISECONDS, seconds
-from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
 from pywatt_services.kafka_hooks.patterns.topic_patterns import check_pattern
 from pywatt_services.kafka_hooks.webhooks.bundle import BundleOptions
 from pywatt_services.kafka_hooks.webhooks.cloud_events import CloudEventOptions

@@ -14,8 +14,8 @@ import anyio
 
 from pywatt_kafka.errors import CommitFailed, KafkaError
 from pywatt_kafka.records import Offset, TopicPartition
+from pywatt_services.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.consuming.partition_state import Commit, PartitionState
-from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 

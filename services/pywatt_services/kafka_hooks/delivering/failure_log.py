@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from pywatt_services.diagnostics.log_throttle import INTERVAL, LogThrottle
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
-from pywatt_services.kafka_hooks.diagnostics.log_throttle import INTERVAL, LogThrottle
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 
 logger = logging.getLogger("pywatt.kafka_hooks")

@@ -13,8 +13,8 @@ from pywatt.errors import BadResponse, ConnectFailed, MeshError
 from pywatt.http.client.call import Outcome, Response
 from pywatt_kafka.dlq.codec import KEPT_BODY
 from pywatt_kafka.processing.key_queues import KeyQueue
+from pywatt_services.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
-from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt
 from pywatt_services.kafka_hooks.webhooks.bundle import UnreadableResponse, refused_records

@@ -16,11 +16,11 @@ from pywatt.telemetry.messaging import trace_headers
 from pywatt_kafka.dlq.codec import DeadLetterFormat
 from pywatt_kafka.errors import InvalidRecord, KafkaError, RecordTooLarge
 from pywatt_kafka.records import Headers, Message, RecordPosition
+from pywatt_services.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.consuming.delivery import Delivery
 from pywatt_services.kafka_hooks.delivering.dead_letter import dead_letter
 from pywatt_services.kafka_hooks.delivering.failure_log import FailureLog
 from pywatt_services.kafka_hooks.delivering.retry_record import retry_headers, retry_value
-from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import TopicMetrics
 from pywatt_services.kafka_hooks.webhooks.retry import Postpone, SendToDlq
 from pywatt_services.kafka_hooks.webhooks.target_name import TargetName

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
+from pywatt_services.diagnostics.problem_report import ReportProblem
 from pywatt_services.kafka_hooks.patterns.topic_patterns import matches
 from pywatt_services.kafka_hooks.publishing.schema_files import TopicSchema, UnusableSchema, read_schema
 

@@ -20,7 +20,7 @@ from pywatt_kafka.errors import (
     UnknownTopic,
 )
 from pywatt_kafka.records import Headers, RecordPosition
-from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
+from pywatt_services.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
 from pywatt_services.kafka_hooks.http.responses import (
     ACCEPTED,

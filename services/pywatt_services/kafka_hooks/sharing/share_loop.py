@@ -19,7 +19,7 @@ import anyio
 from pywatt_kafka.engine.share_group import Acknowledgement
 from pywatt_kafka.records import Headers, Message
 from pywatt_kafka.timeout_queue import TimeoutQueue
-from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
+from pywatt_services.diagnostics.log_throttle import LogThrottle
 from pywatt_services.kafka_hooks.sharing.group_settings import DELIVERY_LIMIT, ShareLimits
 from pywatt_services.kafka_hooks.sharing.held_record import HeldRecord, SharingTarget
 from pywatt_services.kafka_hooks.webhooks.attempt import Attempt

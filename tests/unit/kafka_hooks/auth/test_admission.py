@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pywatt_services.kafka_hooks.auth.admission import Admission
 from pywatt_services.kafka_hooks.auth.options import auth_options
-from pywatt_services.kafka_hooks.auth.tokens import KNOWN_TOKENS
 from pywatt_services.kafka_hooks.http.responses import HttpResponse
+from pywatt_services.tokens.tokens import KNOWN_TOKENS
 
 NOW = 1_700_000_000.0
 SECRET = "a secret of at least 32 bytes, as it should be"

@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 
 from pywatt.errors import MeshError
 from pywatt.mesh.client import MeshClient
-from pywatt_services.kafka_hooks.auth.token_keys import TokenKey, UnusableKey, read_jwks
+from pywatt_services.tokens.token_keys import TokenKey, UnusableKey, read_jwks
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 

@@ -18,15 +18,15 @@ from jwt.algorithms import OKPAlgorithm
 from pywatt.errors import ConnectFailed
 from pywatt_kafka import ConnectionState, ConnectionStatus
 from pywatt_services.kafka_hooks.auth.admission import WAIT, Admission, Later
-from pywatt_services.kafka_hooks.auth.fetched_keys import MAX_AGE, MAX_WAITING, REFETCH_INTERVAL, FetchedKeys
 from pywatt_services.kafka_hooks.auth.options import AuthOptions
-from pywatt_services.kafka_hooks.auth.token_options import TokenOptions
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
 from pywatt_services.kafka_hooks.http.responses import HttpResponse
 from pywatt_services.kafka_hooks.http.routes import Routes
 from pywatt_services.kafka_hooks.publishing.options import PublishOptions
 from pywatt_services.kafka_hooks.publishing.publisher import Publisher
 from pywatt_services.kafka_hooks.request_router import RequestRouter
+from pywatt_services.tokens.fetched_keys import MAX_AGE, MAX_WAITING, REFETCH_INTERVAL, FetchedKeys
+from pywatt_services.tokens.token_options import TokenOptions
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from time import time
 from typing import Any, Protocol
 
-from pywatt_services.kafka_hooks.auth.token_keys import TokenKey, candidates
-from pywatt_services.kafka_hooks.auth.token_options import TokenOptions
-from pywatt_services.kafka_hooks.diagnostics.log_throttle import LogThrottle
+from pywatt_services.diagnostics.log_throttle import LogThrottle
+from pywatt_services.tokens.token_keys import TokenKey, candidates
+from pywatt_services.tokens.token_options import TokenOptions
 
 logger = logging.getLogger("pywatt.kafka_hooks")
 

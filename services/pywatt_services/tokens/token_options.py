@@ -10,8 +10,8 @@ from typing import Any
 
 from pywatt.errors import MeshError
 from pywatt.mesh.address import ServiceAddress, locate
-from pywatt_services.kafka_hooks.auth.token_keys import TokenKey, UnusableKey, read_jwks, read_pem
-from pywatt_services.kafka_hooks.diagnostics.problem_report import ReportProblem
+from pywatt_services.diagnostics.problem_report import ReportProblem
+from pywatt_services.tokens.token_keys import TokenKey, UnusableKey, read_jwks, read_pem
 
 SOURCES = ("secret", "publicKey", "jwks")
 Keys = tuple[TokenKey, ...]

@@ -15,7 +15,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from pywatt_services.kafka_hooks.auth.admission import Admission
 from pywatt_services.kafka_hooks.auth.options import AuthOptions, auth_options
-from pywatt_services.kafka_hooks.auth.token_keys import TokenKey, UnusableKey, candidates, read_jwks, read_pem
+from pywatt_services.tokens.token_keys import TokenKey, UnusableKey, candidates, read_jwks, read_pem
 
 NOW = 1_700_000_000.0
 RSA = rsa.generate_private_key(65537, 2048)

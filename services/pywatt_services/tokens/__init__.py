@@ -1,0 +1,1 @@
+"""JSON Web Tokens of clients: keys, also of issuers that publish them, and checks."""
