@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from pywatt.errors import Problem
 from pywatt.http.target import EscapedSlashes
@@ -14,6 +15,13 @@ from pywatt.mesh.resolver import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement
 from pywatt_services.gateway.access_log.options import AccessLogOptions, access_log_options
+from pywatt_services.gateway.openapi.options import (
+    DEFAULT_URL,
+    ApiSource,
+    DocumentationOptions,
+    documentation_options,
+    read_ignored,
+)
 from pywatt_services.gateway.policies.options import NO_POLICIES, PolicyOptions, PolicyReader
 
 ALL_ROUTES = ("/", "/*")
@@ -44,11 +52,15 @@ class ProxyOptions:
     """True for a service that pywatt adds for a plugin; no other internal service is reached."""
     policies: PolicyOptions = NO_POLICIES
     """Rules for its requests and responses."""
+    documented: ApiSource | None = None
+    """The OpenAPI document whose paths are its only ones; None: `routes` has them."""
+    documentation: bool = False
+    """True where the gateway itself answers, with the composed OpenAPI document."""
 
     @property
     def has_features(self) -> bool:
         """True when requests need more than to be passed on."""
-        return self.policies != NO_POLICIES
+        return self.policies != NO_POLICIES or self.documentation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +72,7 @@ class GatewayOptions:
     """True when a proxy stands in front, whose X-Forwarded headers are believed. Original: `server.trustProxy`."""
     escaped_slashes: EscapedSlashes = EscapedSlashes.REJECT
     access_log: AccessLogOptions | None = None
+    documentation: DocumentationOptions | None = None
 
 
 def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
@@ -76,18 +89,34 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     if "cors" in server:
         defaults.setdefault("cors", (server["cors"], "server.cors"))
     policies = PolicyReader(problems, defaults)
+    sources: list[ApiSource] = []
     entries: Sequence[Mapping[str, Any]] = block.get(list_key) or [{"id": service} for service in others]
     for index, entry in enumerate(entries):
         where = f"{key}.{list_key}[{index}]"
-        if entry.get("proxy", True) is False or ("proxy" not in entry and ("openapi" in entry or "graphql" in entry)):
+        problems += _check_graphql(entry, where)
+        openapi = entry.get("openapi", False)
+        raw = entry.get("proxy") is not False and ("proxy" in entry or openapi is False)
+        if not raw and openapi is False:
             continue
-        proxy = _proxy(entry, policies.read(entry.get("proxy", {}), f"{where}.proxy"))
+        proxy = _proxy(entry, policies.read(entry.get("proxy") or {}, f"{where}.proxy"))
         if _local(proxy.origin) in left_out:
             continue
-        proxies.append(proxy)
         problems += _check_origin(proxy, where, others)
-        problems += _check_routes(proxy, where)
-    problems += _check_unique(proxies, f"{key}.{list_key}")
+        if raw:
+            proxies.append(proxy)
+            problems += _check_routes(proxy, where)
+        if openapi is not False:
+            source = _source(entry, proxy if raw else None, placement.path, f"{where}.openapi", problems)
+            sources.append(source)
+            if source.only_documented:
+                proxies.append(replace(proxy, prefix=source.prefix, rewrite_prefix="", documented=source))
+    # They take less than a route of the same prefix that takes everything.
+    proxies.sort(key=lambda proxy: proxy.documented is None)
+    problems += _check_graphql(block, key)
+    documentation = documentation_options(block, tuple(sources))
+    if documentation is not None and documentation.shown:
+        proxies.append(_documentation_route(documentation, placement.id, policies.read({}, "")))
+    problems += _check_unique([proxy for proxy in proxies if proxy.documented is None], f"{key}.{list_key}")
     for path, target in placement.routes.items():
         places = [index for index, proxy in enumerate(proxies) if (proxy.prefix, proxy.hostname) == (path, "")]
         if not places:
@@ -108,6 +137,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
             trust_proxy=server.get("trustProxy", False) is True,
             escaped_slashes=EscapedSlashes(server.get("escapedSlashes", "reject")),
             access_log=access_log_options(server.get("accessLog", False), placement.path),
+            documentation=documentation,
         ),
         calls=tuple(service for service in others if service.lower() in local),
         public_paths={service: local[service.lower()] for service in others if service.lower() in local},
@@ -115,7 +145,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
 
 
 def _proxy(entry: Mapping[str, Any], policies: PolicyOptions) -> ProxyOptions:
-    proxy: Mapping[str, Any] = entry.get("proxy", {})
+    proxy: Mapping[str, Any] = entry.get("proxy") or {}
     service: str = entry["id"]
     hostname: str = proxy.get("hostname", "").lower()
     origin: str = proxy.get("upstream") or entry.get("origin") or f"http://{service}{MESH_SUFFIX}"
@@ -133,6 +163,46 @@ def _proxy(entry: Mapping[str, Any], policies: PolicyOptions) -> ProxyOptions:
         pass_host_header=proxy.get("passHostHeader", not origin.lower().startswith("https:")),
         policies=policies,
     )
+
+
+def _source(
+    entry: Mapping[str, Any], proxy: ProxyOptions | None, folder: Path, where: str, problems: list[Problem]
+) -> ApiSource:
+    """Return the document of an entry. `proxy`: the route that passes all its requests on, if it has one."""
+    value: Mapping[str, Any] = {} if entry["openapi"] is True else entry["openapi"]
+    routed = _proxy(entry, NO_POLICIES) if proxy is None else proxy
+    of_proxy = proxy is not None and "prefix" not in value
+    return ApiSource(
+        service=entry["id"],
+        url="" if "file" in value else urljoin(routed.origin, value.get("url", DEFAULT_URL)),
+        file=folder / value["file"] if "file" in value else None,
+        local=None if "file" in value else _local(urljoin(routed.origin, value.get("url", DEFAULT_URL))),
+        prefix=routed.prefix if of_proxy else _normal(value.get("prefix", "")),
+        rewrite_prefix=routed.rewrite_prefix if of_proxy else "",
+        hostname=routed.hostname,
+        ignored=read_ignored(value.get("config"), folder, where, problems),
+        only_documented=not of_proxy,
+    )
+
+
+def _documentation_route(options: DocumentationOptions, gateway: str, policies: PolicyOptions) -> ProxyOptions:
+    return ProxyOptions(
+        id="documentation",
+        prefix=options.prefix,
+        origin=f"http://{gateway}{MESH_SUFFIX}",
+        policies=policies,
+        documentation=True,
+    )
+
+
+def _check_graphql(block: Mapping[str, Any], where: str) -> Iterable[Problem]:
+    if block.get("graphql", False) not in (False, None):
+        yield Problem(
+            message="GraphQL schemas are not composed",
+            key=f"{where}.graphql",
+            hint="remove the key and reach each schema through `proxy`, or run a GraphQL router such as Apollo's or "
+            "Hive's as a `command` service in front of them",
+        )
 
 
 def _route_of_plugin(path: str, service: str, policies: PolicyOptions) -> ProxyOptions:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pywatt.http.request import RequestHead
 from pywatt.mesh.address import Destination, locate
 from pywatt.mesh.resolver import mesh_id
+from pywatt_services.gateway.openapi.paths import DocumentedPaths
 from pywatt_services.gateway.options import ALL_ROUTES, ProxyOptions
 from pywatt_services.gateway.policies.cors import requested_method
 
@@ -36,7 +37,7 @@ class Route:
     """True when the service gets the client's Host; else it gets the origin's."""
     methods: frozenset[bytes] | None
     """None: every method."""
-    paths: re.Pattern[bytes] | None
+    paths: re.Pattern[bytes] | DocumentedPaths | None
     """Pattern for the path behind the prefix; None: any path."""
     rewrite_location: bool
     options: ProxyOptions
@@ -169,12 +170,18 @@ def _route(proxy: ProxyOptions, number: int) -> Route:
         authority=location.authority,
         sends_host=proxy.pass_host_header,
         methods=None if methods is None else frozenset(methods),
-        paths=None if set(proxy.routes) >= set(ALL_ROUTES) else _pattern(proxy.routes),
+        paths=_paths(proxy),
         rewrite_location=proxy.rewrite_location,
         options=proxy,
         number=number,
         own_exchange=number if proxy.has_features else None,
     )
+
+
+def _paths(proxy: ProxyOptions) -> re.Pattern[bytes] | DocumentedPaths | None:
+    if proxy.documented is not None:
+        return DocumentedPaths(proxy.documented)
+    return None if set(proxy.routes) >= set(ALL_ROUTES) else _pattern(proxy.routes)
 
 
 def _pattern(routes: Iterable[str]) -> re.Pattern[bytes]:

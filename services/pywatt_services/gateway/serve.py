@@ -20,6 +20,9 @@ from pywatt.worker.asgi.drain import drain
 from pywatt.worker.heartbeat import WAITING
 from pywatt_services.gateway.access_log.access_log import AccessLog, open_access_log
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
+from pywatt_services.gateway.openapi.documents import ApiDocuments
+from pywatt_services.gateway.openapi.options import ApiSource, DocumentationOptions
+from pywatt_services.gateway.openapi.paths import PARAMETER, DocumentedPaths
 from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
 from pywatt_services.gateway.policies.route_policy import PolicyContext
 from pywatt_services.gateway.routes import RouteTable
@@ -45,9 +48,12 @@ async def _serve(options: GatewayOptions, context: ServiceContext, access_log: A
     services = context.table.services.values()
     internal = {service.id for service in services if service.internal}
     telemetry = context.service.telemetry
+    routes = RouteTable(proxy for proxy in options.proxies if proxy.plugin or proxy.id not in internal)
+    documents = None if options.documentation is None else _documents(options.documentation, routes, context.mesh)
     server = GatewayServer(
-        RouteTable(proxy for proxy in options.proxies if proxy.plugin or proxy.id not in internal),
+        routes,
         context.mesh,
+        documents=documents,
         base_path=context.base_path,
         trust_proxy=options.trust_proxy,
         metrics=None if context.metrics is None else GatewayMetrics(context.metrics),
@@ -69,6 +75,8 @@ async def _serve(options: GatewayOptions, context: ServiceContext, access_log: A
     ):
         await context.ready()
         tasks.start_soon(_tell, options.proxies, context.mesh)
+        if documents is not None:
+            tasks.start_soon(documents.run)
         await drain(server, context, share=DRAIN_SHARE)
         tasks.cancel_scope.cancel()
 
@@ -76,6 +84,16 @@ async def _serve(options: GatewayOptions, context: ServiceContext, access_log: A
 def _shared_file(context: ServiceContext, name: str) -> Path:
     """Return the path of a file of all workers, beside their sockets in the folder of the running app."""
     return Path(context.endpoint.getsockname()).with_name(f"{context.service.id}-{name}")
+
+
+def _documents(options: DocumentationOptions, routes: RouteTable, mesh: MeshClient) -> ApiDocuments:
+    def reaches(source: ApiSource, method: str, path: str) -> bool:
+        sample = PARAMETER.sub("x", path).encode()
+        route = routes.find(method.encode(), source.hostname.encode(), sample)
+        return route is not None and route.id == source.service
+
+    documented = [route.paths for route in routes.routes if isinstance(route.paths, DocumentedPaths)]
+    return ApiDocuments(options, mesh, reaches, documented)
 
 
 async def _tell(proxies: Iterable[ProxyOptions], mesh: MeshClient) -> None:

@@ -25,6 +25,7 @@ from pywatt_services.gateway.counting.counted_exchange import counted_exchange
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.features.own_exchange import own_exchange
 from pywatt_services.gateway.gateway_context import Upstreams
+from pywatt_services.gateway.openapi.documents import ApiDocuments
 from pywatt_services.gateway.policies.route_policy import NO_CONTEXT, PolicyContext
 from pywatt_services.gateway.proxy_exchange import OpenExchange, ProxyExchange
 from pywatt_services.gateway.responses.logged_connection import LoggedConnection
@@ -53,6 +54,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
         trust_proxy: bool = False,
         metrics: GatewayMetrics | None = None,
         access_log: AccessLog | None = None,
+        documents: ApiDocuments | None = None,
         escaped_slashes: EscapedSlashes = EscapedSlashes.REJECT,
         limits: GatewayLimits = GatewayLimits(),
         policies: PolicyContext = NO_CONTEXT,
@@ -64,7 +66,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
     ) -> None:
         """`base_path`: taken off the paths that have it. `metrics`: None counts nothing. `access_log`: None: none.
 
-        `tracing`: None: no spans.
+        `documents`: those of the services' APIs. `tracing`: None: no spans.
         `creates_trace`: requests without a traceparent get one, also without spans.
         """
         super().__init__(fair_queue=fair_queue, clock=clock, wall_clock=wall_clock)
@@ -91,7 +93,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
         self.exchange: OpenExchange = opened(ProxyExchange)
         """Begins to pass a request on."""
         self.own_exchanges = {
-            route.own_exchange: opened(own_exchange(route, policies))
+            route.own_exchange: opened(own_exchange(route, policies, documents))
             for route in routes.routes
             if route.own_exchange is not None
         }

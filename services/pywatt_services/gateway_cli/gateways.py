@@ -18,7 +18,11 @@ ADDRESSING = frozenset({*MATCHING, "methods", "routes", "pass_host_header", "rew
 
 GROUPS = frozenset({"policies"})
 """Options that are a group of others, which have the names of keys."""
-KEYS = {"request_headers": "headers", "response_headers": "headers"}
+KEYS = {
+    "documented": "openapi (paths of its document only)",
+    "request_headers": "headers",
+    "response_headers": "headers",
+}
 """Keys of options with other names."""
 
 

@@ -103,7 +103,10 @@ def test_several_hosts_have_a_service_each_at_their_root() -> None:
 
 
 def test_what_is_not_to_be_proxied() -> None:
-    applications = [{"id": "api", "proxy": False}, {"id": "kafka-hooks", "openapi": {"url": "/x"}}]
+    applications: list[dict[str, Any]] = [
+        {"id": "api", "proxy": False},
+        {"id": "kafka-hooks", "openapi": False, "proxy": False},
+    ]
     assert proxies({"gateway": {"applications": applications}}) == []
 
 

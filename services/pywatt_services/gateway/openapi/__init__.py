@@ -1,0 +1,1 @@
+"""Composes the OpenAPI documents of services into one, and shows it."""
