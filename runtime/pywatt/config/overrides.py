@@ -10,8 +10,10 @@ from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.files.document import Document
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.services.entries import ServiceEntry
-from pywatt.errors import NotKnown
+from pywatt.errors import NotKnown, StartError
+from pywatt.http.tls.options import TlsOptions
 
+COMMAND = "command"
 GATEWAY = "gateway"
 PORT = "PORT"
 LARGEST_PORT = 65535
@@ -27,6 +29,8 @@ class Overrides:
     """A service with `profiles` runs only if one of them is listed here, or if the service is named."""
     port: int | None = None
     """The port of the entrypoint, instead of `server.port`."""
+    https: TlsOptions | None = None
+    """TLS of the entrypoint, where the files have none."""
 
 
 NO_OVERRIDES = Overrides()
@@ -50,14 +54,26 @@ def select_profiles(
 
 
 def apply_overrides(config: RuntimeConfig, overrides: Overrides, variables: Mapping[str, str]) -> RuntimeConfig:
-    """Return the app with the overrides applied. Raises NotKnown for a service that it does not have.
+    """Return the app with the overrides applied. Raises NotKnown for a service that it does not have, StartError.
 
     A PORT in `variables` applies when the command line has none.
     """
     if overrides.services:
         config = _subset(config, overrides.services)
     port = overrides.port if overrides.port is not None else _port(variables.get(PORT, ""))
-    return config if port is None else replace(config, server=replace(config.server, port=port))
+    server = config.server if port is None else replace(config.server, port=port)
+    if overrides.https is not None and server.https is None:
+        _check_https(config)
+        server = replace(server, https=overrides.https)
+    return config if server == config.server else replace(config, server=server)
+
+
+def _check_https(config: RuntimeConfig) -> None:
+    if any(service.id == config.entrypoint and service.type == COMMAND for service in config.services):
+        raise StartError(
+            f'the entrypoint "{config.entrypoint}" is a program, whose connections pywatt passes on byte by byte',
+            hint='for HTTPS, put a gateway in front: {"id": "gateway", "type": "gateway"}',
+        )
 
 
 def _subset(config: RuntimeConfig, wanted: Collection[str]) -> RuntimeConfig:

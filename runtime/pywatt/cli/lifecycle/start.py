@@ -35,6 +35,7 @@ from pywatt.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from pywatt.dev.editor_port import Editors
+    from pywatt.dev.local_certificate import LocalCertificate
     from pywatt.dev.session import DevSession
     from pywatt.logs.routing import LoggerSettings
 
@@ -92,6 +93,7 @@ def start(
     metavar="SERVICE[:PORT]",
     help="Let an editor attach to a python service (by default at port 5678).",
 )
+@click.option("--https", is_flag=True, help="Serve HTTPS with a certificate for localhost, made for this machine.")
 def dev(
     words: tuple[str, ...],
     config: Path | None,
@@ -99,11 +101,31 @@ def dev(
     port: int | None,
     profiles: tuple[str, ...],
     debugged: tuple[str, ...],
+    https: bool,
 ) -> None:
     """Start the app in DIRECTORY (default: here) for development, or only SERVICEs and what they need."""
     directory, services = split_words(words, config, env_file)
-    overrides = Overrides(services=services, profiles=profiles, port=port)
-    _run(directory, config, env_file, overrides, production=False, debugged=debugged)
+    certificate = _local_certificate() if https else None
+    overrides = Overrides(
+        services=services,
+        profiles=profiles,
+        port=port,
+        https=None if certificate is None else certificate.options,
+    )
+    advice = "" if certificate is None else certificate.advice
+    _run(directory, config, env_file, overrides, production=False, debugged=debugged, advice=advice)
+
+
+def _local_certificate() -> LocalCertificate:
+    from pywatt.dev.local_certificate import local_certificate
+
+    try:
+        return local_certificate(os.environ)
+    except OSError as error:
+        raise StartError(
+            f"the certificate for localhost cannot be made: {error.strerror} ({error.filename})",
+            hint="set HOME or XDG_STATE_HOME to a folder that can be written to, or give server.https a certificate",
+        ) from error
 
 
 def _run(
@@ -114,6 +136,7 @@ def _run(
     *,
     production: bool,
     debugged: tuple[str, ...] = (),
+    advice: str = "",
 ) -> None:
     # The forkserver imports what every worker needs while the config is loaded here, on the other core.
     forkserver = Forkserver()
@@ -137,6 +160,8 @@ def _run(
             history, homeless = _history(config)
             rotation = config.log_history or Rotation()
             with open_logbook(sys.stdout, config.log_level, history, rotation, _logger_settings(config)) as logbook:
+                if advice:
+                    logbook.say(LogLevel.INFO, advice)
                 if homeless:
                     logbook.say(LogLevel.WARN, homeless)
                 read_config = partial(_read, load_config, editors)
