@@ -13,6 +13,7 @@ Work: TypeAlias = Callable[[int], Awaitable[None]]
 """Writes or reads so many records, and returns once all of them are acknowledged or read."""
 
 WINDOW = 1000  # records in flight of a program that sends them one by one
+TURN = 500  # records that are written without waiting, before other tasks have a turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +224,8 @@ def _enqueue(producer: Any, task: Task) -> Work:
 
 def _post(producer: Any, task: Task) -> Work:
     async def work(records: int) -> None:
-        for done in range(0, records, WINDOW):
-            await window(min(WINDOW, records - done))
-
-    async def window(count: int) -> None:
         finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        missing = count
+        missing = records
 
         def told(outcome: Any) -> None:
             nonlocal missing
@@ -238,8 +235,10 @@ def _post(producer: Any, task: Task) -> Work:
             elif not missing:
                 finished.set_result(None)
 
-        for number in range(count):
-            producer.post(task.topic, task.value, told, key=b"%d" % number)
+        for number in range(records):
+            producer.post(task.topic, task.value, told, key=b"%d" % (number % WINDOW))
+            if not number % TURN:
+                await asyncio.sleep(0)
         await finished
 
     return work

@@ -152,6 +152,13 @@ class AiokafkaProducer:
             return count
         return count
 
+    def append_bytes(self, topic: str, value: bytes | None, key: bytes | None, done: Acknowledge | None) -> bool:
+        """Return False: its batches keep the records."""
+        return False
+
+    def collect(self) -> None:
+        """Do nothing: its connections are read by the event loop itself."""
+
     async def ready(self, record: OutgoingRecord) -> None:
         """Wait until the topic of a record is known, and there is room."""
         topic, partition = record.topic, record.partition

@@ -65,6 +65,17 @@ class ProducerEngine(Engine, Protocol):
         """Append records up to the first one that `append` would not take, or would raise for; return their number."""
         ...
 
+    def append_bytes(self, topic: str, value: bytes | None, key: bytes | None, done: Acknowledge | None) -> bool:
+        """Append a record of a key and a value alone, without an object for it; return False if it is not taken.
+
+        Then `append` tells why. `done` None: nobody waits for its position, and `lost` of the settings gets its error.
+        """
+        ...
+
+    def collect(self) -> None:
+        """Learn which records were acknowledged meanwhile, in a turn of the event loop with many of them."""
+        ...
+
     async def ready(self, record: OutgoingRecord) -> None:
         """Wait until the topic of a record is known and there may be room for it.
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from pywatt_kafka.engine.fetching import Fetching
 from pywatt_kafka.engine.membership import Membership
 from pywatt_kafka.errors import KafkaError
-from pywatt_kafka.records import TopicPartition
+from pywatt_kafka.records import RecordPosition, TopicPartition
 
 METADATA_AGE = 30_000  # ms; the connection's own checks refresh it sooner
 ERROR_TTL = 3.0  # seconds for which an error counts against the status
@@ -24,6 +24,10 @@ Compression: TypeAlias = Literal["gzip", "snappy", "lz4", "zstd"]
 
 def _untranslated(topic: str, error: BaseException) -> KafkaError:
     return KafkaError(f"writing to topic {topic}: {error}")
+
+
+def _ignored(outcome: RecordPosition | KafkaError) -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,8 @@ class ProducerSettings:
     """Seconds after which the brokers abort a transaction."""
     failure: Callable[[str, BaseException], KafkaError] = _untranslated
     """Returns the error for a record of a topic that was sent, from the error of the library."""
+    lost: Callable[[RecordPosition | KafkaError], None] = _ignored
+    """Receives the error of each record that has no callback of its own."""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """librdkafka's options."""
 

@@ -87,6 +87,11 @@ class EngineWriter:
                     done.place = place
         return places
 
+    def collect(self) -> None:
+        """Learn which records were acknowledged meanwhile, in a turn of the event loop with many of them."""
+        if (engine := self.connection.connected_engine) is not None:
+            engine.collect()
+
     def reserve(self, topic: str, done: Acknowledge) -> WaitingRecord:
         """Hold the place of a record that is not serialized yet in the queue of its topic."""
         return self.waiting.add(topic, None, done)

@@ -29,6 +29,7 @@ class OrderedSender:
     def __init__(self, maker: RecordMaker, writer: EngineWriter) -> None:
         self._maker = maker
         self._writer = writer
+        self._topics = writer.waiting.topics
         self.buffer = TurnBuffer(writer.write_all)
         """Its records are written before those of `burst`."""
         self.burst: BurstQueue[Send] = BurstQueue(self._write_in_turn)
@@ -37,6 +38,17 @@ class OrderedSender:
         """Write a record after those of the buffer; return its place if it has to wait in the queue of its topic."""
         self.buffer.write()
         return self._writer.write(record, done)
+
+    def write_bytes(self, topic: str, value: bytes | None, key: bytes | None, done: Acknowledge | None) -> bool:
+        """Give a record of a key and a value alone to the engine at once, if it is in a turn with many records.
+
+        Return False if it has to be written as the others. `done` None: an error goes to `lost` of the settings.
+        """
+        if not self.buffer.is_full:
+            return False
+        self.buffer.write()
+        engine = self._writer.connection.connected_engine
+        return engine is not None and not self._topics and engine.append_bytes(topic, value, key, done)
 
     async def reserve(self, topic: str, made: Awaitable[OutgoingRecord], done: Acknowledge) -> WaitingRecord:
         """Hold the place of a record in its topic's queue until it is serialized. Raises SerializationFailed."""

@@ -106,6 +106,7 @@ class Producer(Generic[K, V]):
             request_timeout=request_timeout,
             transactional_id=transactional_id,
             transaction_timeout=transaction_timeout,
+            lost=self._count_lost,
             options=options or {},
         )
         writer = EngineWriter if transactional_id is None else TransactionalWriter
@@ -115,7 +116,9 @@ class Producer(Generic[K, V]):
         self._sender = OrderedSender(self._maker, self._writer)
         self._burst = self._sender.burst
         self._add = self._sender.buffer.add
+        self._write_bytes: Callable[..., bool] = self._sender.write_bytes
         self._topics = self._writer.waiting.topics
+        self._is_direct = engine == "rdkafka" and transactional_id is None and serializers is None
         self._is_entered = False
         self._since_turn = 0
         self._lost: KafkaError | None = None
@@ -271,26 +274,39 @@ class Producer(Generic[K, V]):
             raise self._lifecycle.refusal()
         if self._burst.waiting:
             await self._burst.reached()
-        made = self._maker.make(topic, value, key, headers, partition, timestamp, None)
-        done = self._count_lost if on_delivery is None else on_delivery
-        waiting: WaitingRecord | None = None
-        if not isinstance(made, OutgoingRecord):
-            waiting = await self._sender.reserve(topic, made, done)
-        elif self._topics or ((written := made[1]) is not None and len(written) > LARGE):
-            waiting = self._sender.write(made, done)
-        else:
-            self._add(made, done)
-        if waiting is None:
-            self._since_turn += 1
-            if self._since_turn >= TURN:
-                self._since_turn = 0
-                await asyncio.sleep(0)
-            return
-        try:
-            await waiting.left()
-        except asyncio.CancelledError:
-            self._writer.waiting.discard(waiting)
-            raise
+        written = (
+            self._is_direct
+            and not headers
+            and partition is None
+            and timestamp is None
+            and value.__class__ is bytes
+            and (key is None or key.__class__ is bytes)
+            and topic.__class__ is str
+            and self._write_bytes(topic, value, key, on_delivery)
+        )
+        if not written:
+            made = self._maker.make(topic, value, key, headers, partition, timestamp, None)
+            done = self._count_lost if on_delivery is None else on_delivery
+            waiting: WaitingRecord | None = None
+            if not isinstance(made, OutgoingRecord):
+                waiting = await self._sender.reserve(topic, made, done)
+            elif self._topics or ((payload := made[1]) is not None and len(payload) > LARGE):
+                waiting = self._sender.write(made, done)
+            else:
+                self._add(made, done)
+            if waiting is not None:
+                try:
+                    await waiting.left()
+                except asyncio.CancelledError:
+                    self._writer.waiting.discard(waiting)
+                    raise
+                return
+        self._since_turn += 1
+        if self._since_turn >= TURN:
+            self._since_turn = 0
+            self._writer.collect()
+            await asyncio.sleep(0)
+            self._sender.buffer.begin_full_turn()
 
     async def flush(self) -> None:
         """Wait until all records that were sent or enqueued so far are acknowledged, or have failed.
@@ -355,6 +371,9 @@ class Producer(Generic[K, V]):
             return
         if self._burst.waiting:
             self._burst.waiting.append((topic, value, key, headers, partition, timestamp, placed_by, done))
+            return
+        is_plain = not headers and partition is None and timestamp is None and placed_by is None
+        if is_plain and self._is_direct and self._write_bytes(topic, value, key, done):
             return
         listed = headers if headers.__class__ is list else list(headers)
         self._add(outgoing_record((topic, value, key, listed, partition, timestamp, placed_by)), done)

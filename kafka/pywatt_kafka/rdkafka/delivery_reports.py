@@ -53,13 +53,16 @@ class DeliveryReports:
         self._outcomes: list[tuple[Callable[[Any], None], Any]] = []
         self._is_awaited = False
         """The event loop is going to look for outcomes without being woken."""
+        self.fetching = False
+        """True while the event loop fetches the reports."""
+        self._has_fetched = asyncio.Event()
         self._attempts = 0
         self._closing = False
         self._thread_polls = threading.Event()
         self._thread_polls.set()
         self._thread = threading.Thread(target=self._listen, name="rdkafka-acks", daemon=True)
         self.room = asyncio.Event()
-        """Set when outcomes were passed on: librdkafka's queue has room again."""
+        """Set when there were reports: librdkafka's queue has room again."""
         self.room.set()
         self.received = self._receiver()
         """Receives a callback for the outcome, and the arguments of a delivery report; called in any thread."""
@@ -88,6 +91,30 @@ class DeliveryReports:
         """True while there are outcomes that were not passed on."""
         return bool(self._outcomes)
 
+    def losses(self, lost: Acknowledge) -> Callable[[Any, Any], None]:
+        """Return a receiver of delivery reports that passes on errors alone; called in any thread."""
+        received = self.received
+
+        def failed(error: Any, message: Any) -> None:
+            if error is not None:
+                received(lost, error, message)
+
+        return failed
+
+    def collect(self) -> None:
+        """Fetch the reports so far, or see to it that the event loop fetches the next ones: there will be many."""
+        if self._closing or not self._may_fetch:
+            return
+        if self.fetching:
+            self._poll_now()
+        else:
+            self._thread_polls.clear()
+
+    async def fetched(self) -> None:
+        """Wait until the event loop has fetched reports again, or no longer fetches any."""
+        self._has_fetched.clear()
+        await self._has_fetched.wait()
+
     def _receiver(self) -> Callable[[Acknowledge, Any, Any], None]:
         add = self._outcomes.append
         fail = self._fail
@@ -112,6 +139,8 @@ class DeliveryReports:
                 self._poll(POLL_INTERVAL)
             except self._native_error as error:  # a fatal one
                 self._failed(error.args[0])
+            if not self.room.is_set():
+                self._loop.call_soon_threadsafe(self.room.set)
             if not self._thread_polls.is_set():  # not before: reports that both receive would get out of order
                 self._loop.call_soon_threadsafe(self._begin_to_fetch)
                 self._thread_polls.wait()
@@ -128,22 +157,21 @@ class DeliveryReports:
 
     def _begin_to_fetch(self) -> None:
         if not self._closing:
+            self.fetching = True
             self._attempts = FETCH_ATTEMPTS
             self._fetch()
 
     def _fetch(self) -> None:
         """Poll in the event loop, and pass on outcomes."""
         self._is_awaited = False
+        self._has_fetched.set()
         if self._closing:
+            self.fetching = False
             self._settle()
             return
         self._is_awaited = True
-        if len(self._outcomes) < BURST:
-            try:
-                self._poll(0)
-            except self._native_error as error:
-                self._failed(error.args[0])
-        if self._outcomes:
+        served = self._poll_now() if len(self._outcomes) < BURST else 0
+        if served or self._outcomes:
             self._attempts = FETCH_ATTEMPTS
             self._pass_on()
             self._loop.call_soon(self._fetch)
@@ -151,8 +179,19 @@ class DeliveryReports:
             self._attempts -= 1
             self._loop.call_later(FETCH_INTERVAL, self._fetch)
         else:
-            self._is_awaited = False
+            self._is_awaited = self.fetching = False
             self._thread_polls.set()
+
+    def _poll_now(self) -> int:
+        """Poll in the event loop; return the number of reports, each of a batch."""
+        try:
+            served: int = self._poll(0)
+        except self._native_error as error:
+            self._failed(error.args[0])
+            return 0
+        if served:
+            self.room.set()
+        return served
 
     def _pass_on(self) -> None:
         """Pass on a burst of outcomes."""

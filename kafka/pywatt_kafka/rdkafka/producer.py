@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -47,6 +47,9 @@ class RdkafkaProducer:
         self._calls = ThreadPoolExecutor(CALLS, thread_name_prefix="rdkafka-producer")
         self._reports: DeliveryReports  # of `_producer`
         self._closing = False
+        self._last_done: Acknowledge | None = None
+        self._last_report: Callable[[Any, Any], None]
+        """Receives the delivery report of a record that was appended with `_last_done`."""
         self._learned: dict[str, float] = {}
         """Time of the last metadata of each known topic."""
 
@@ -86,7 +89,10 @@ class RdkafkaProducer:
     async def flush(self) -> None:
         """Send all records that were appended until each has an outcome."""
         while len(self._producer):
-            await self._call(partial(self._producer.flush, CHECK_LIMIT))
+            if self._reports.fetching and not self._settings.linger_ms:
+                await self._reports.fetched()
+            else:
+                await self._call(partial(self._producer.flush, CHECK_LIMIT))
         while self._reports.waiting:  # noqa: ASYNC110  they are reported in bursts
             await asyncio.sleep(0)
 
@@ -144,6 +150,26 @@ class RdkafkaProducer:
             return count
         return count
 
+    def append_bytes(self, topic: str, value: bytes | None, key: bytes | None, done: Acknowledge | None) -> bool:
+        """Append a record of a key and a value alone; return False if `append` would not take it, or would raise.
+
+        No Python object is made for the record, if `done` is that of the one before, or None.
+        """
+        if topic not in self._partitions or self._closing:
+            return False
+        if done is not self._last_done:
+            self._last_done = done
+            self._last_report = self._lost if done is None else partial(self._received, done)
+        try:
+            self._produce(topic, value, key, ANY_PARTITION, self._last_report)
+        except Exception:  # noqa: BLE001  `append` is called with this record, and raises
+            return False
+        return True
+
+    def collect(self) -> None:
+        """Fetch delivery reports."""
+        self._reports.collect()
+
     async def ready(self, record: OutgoingRecord) -> None:
         """Wait until the topic of a record is known, and the queue has room."""
         topic, partition = record.topic, record.partition
@@ -177,6 +203,7 @@ class RdkafkaProducer:
             fetched_by_loop=not any(map(callable, settings.values())),  # as one that gets a token may take its time
         )
         self._received = self._reports.received
+        self._last_report = self._lost = self._reports.losses(self._settings.lost)
         self._producer = producer
 
     def _more_settings(self) -> dict[str, Any]:

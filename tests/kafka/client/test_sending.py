@@ -28,6 +28,7 @@ from pywatt_kafka import (
     ensure_topics,
     string_serializers,
 )
+from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.engine.settings import EngineName
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"])]
@@ -168,6 +169,34 @@ async def test_enqueued_records_are_acknowledged_by_flush(broker: str, topic: st
         ]
         await producer.flush()
     assert len(await values(broker, topic, 2001)) == 2001
+
+
+async def test_enqueued_records_fail_alone_among_many(broker: str, topic: str, engine: EngineName) -> None:
+    told: list[RecordPosition | KafkaError] = []
+    await ensure_topics(broker, [topic])
+    async with Producer(broker, engine=engine, max_request_bytes=10_000) as producer:
+        await producer.wait_connected()
+        for number in range(1000):
+            await producer.enqueue(topic, b"x" * 20_000 if number in (0, 300, 600) else b"%d" % number)
+        await producer.enqueue(topic, b"x" * 20_000, on_delivery=told.append)
+        with pytest.raises(RecordTooLarge) as caught:
+            await producer.flush()
+        assert "that failed: 3" in caught.value.__notes__[0]
+        await producer.flush()
+    assert [type(outcome) for outcome in told] == [RecordTooLarge]
+    found = [int(value or b"") for value in await values(broker, topic, 997)]
+    assert found == [number for number in range(1000) if number not in (0, 300, 600)]
+
+
+async def test_losses_of_an_outage_are_counted(own_broker: RealBroker, engine: EngineName) -> None:
+    async with Producer(own_broker.address, engine=engine, request_timeout=2) as producer:
+        await producer.send("orders", b"0")
+        await anyio.to_thread.run_sync(own_broker.kill)
+        for number in range(300):
+            await producer.enqueue("orders", b"%d" % number)
+        with pytest.raises(KafkaError) as caught:
+            await producer.flush()
+        assert "that failed: 300" in caught.value.__notes__[0]
 
 
 async def test_records_beyond_the_buffer_wait_in_their_order(broker: str, topic: str, engine: EngineName) -> None:

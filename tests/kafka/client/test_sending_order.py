@@ -73,3 +73,35 @@ async def test_record_that_finds_no_topic_fails_alone(broker: str, topic: str, e
             while not outcomes:
                 await producer.send(topic, b"fine")
     assert isinstance(outcomes[0], KafkaError)
+
+
+async def test_records_of_all_calls_keep_their_order(broker: str, topic: str, engine: EngineName) -> None:
+    """Many of a turn, more than the buffer takes: some go the short way to the engine, and all others between them."""
+    count = 6000
+    told: list[int] = []
+    sends: list[asyncio.Future[RecordPosition]] = []
+    await ensure_topics(broker, [topic])
+
+    def delivered(outcome: RecordPosition | KafkaError) -> None:
+        assert isinstance(outcome, RecordPosition)
+        told.append(outcome.offset)
+
+    async with Producer(broker, engine=engine, buffer_bytes=100_000) as producer:
+        await producer.wait_connected()
+        for number in range(count):
+            value = b"%d" % number
+            if number % 701 == 0:
+                sends.append(asyncio.ensure_future(producer.send(topic, value)))
+                await asyncio.sleep(0)
+            elif number % 97 == 0:
+                await producer.enqueue(topic, value, headers={"a": b"1"})
+            elif number % 10 == 3:
+                await producer.enqueue(topic, value, on_delivery=delivered)
+            elif number % 10 == 7:
+                producer.post(topic, value, delivered)
+            else:
+                await producer.enqueue(topic, value, key=b"key")
+        await producer.flush()
+        assert [(await send).offset for send in sends] == list(range(0, count, 701))
+    assert told == [number for number in range(count) if number % 10 in (3, 7) and number % 701 and number % 97]
+    assert await numbers(broker, topic, count) == list(range(count))

@@ -14,11 +14,14 @@ import pytest
 from pywatt_kafka.engine.settings import ProducerSettings
 from pywatt_kafka.errors import KafkaError, KafkaUnavailable
 from pywatt_kafka.producing.engine_writer import EngineWriter
+from pywatt_kafka.producing.ordered_sender import OrderedSender
 from pywatt_kafka.producing.outcomes import Outcomes, awaited_outcome
+from pywatt_kafka.producing.record_maker import RecordMaker
 from pywatt_kafka.producing.turn_buffer import LIMIT, TurnBuffer
 from pywatt_kafka.producing.waiting_records import WaitingRecords
 from pywatt_kafka.records import OutgoingRecord, RecordPosition
 from pywatt_kafka.security.options import Security
+from pywatt_kafka.serde.serializers import bytes_serializers
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +41,8 @@ class Engine:
 
     def __init__(self, room: int) -> None:
         self.room = room
+        self.direct = 0
+        """Records that were written at once."""
         self.taken: list[bytes | None] = []
         self.has_room = asyncio.Event()
 
@@ -55,6 +60,12 @@ class Engine:
             if record.value == b"bad" or not self.append(record, done):
                 return count
         return len(appends)
+
+    def append_bytes(self, topic: str, value: bytes, key: bytes | None, done: Callable[[Any], None] | None) -> bool:
+        if not self.append(OutgoingRecord(topic, value, key, [], None, None), done or (lambda _: None)):
+            return False
+        self.direct += 1
+        return True
 
     async def ready(self, record: OutgoingRecord) -> None:
         while len(self.taken) >= self.room:
@@ -105,6 +116,42 @@ async def test_records_of_a_turn_are_written_together() -> None:
     assert [made.value for made, _ in buffer.take()] == [b"last"]
     await asyncio.sleep(0)
     assert len(written) == 2
+
+
+async def test_a_full_turn_gathers_no_more() -> None:
+    buffer = TurnBuffer(lambda _: None)
+    for _ in range(LIMIT - 1):
+        buffer.add(record(b"x"), print)
+    assert not buffer.is_full
+    buffer.add(record(b"x"), print)
+    assert buffer.is_full
+    await asyncio.sleep(0)
+    assert not buffer.is_full
+    buffer.begin_full_turn()
+    assert buffer.is_full
+    await asyncio.sleep(0)
+    assert not buffer.is_full
+
+
+async def test_records_written_at_once_never_overtake_those_that_wait() -> None:
+    def write(number: int) -> None:
+        if not sender.write_bytes("orders", b"%d" % number, None, None):
+            sender.buffer.add(record(b"%d" % number), lambda _: None)
+
+    async with writer(room=LIMIT + 20) as (made, engine):
+        sender = OrderedSender(RecordMaker(bytes_serializers), made)
+        for number in range(LIMIT + 10):
+            write(number)
+        assert engine.direct == 10
+        sender.buffer.add(record(b"%d" % (LIMIT + 10)), lambda _: None)
+        for number in range(LIMIT + 11, LIMIT + 40):
+            write(number)
+        assert engine.direct == 19
+        engine.room = LIMIT + 40
+        engine.has_room.set()
+        async with asyncio.timeout(LONG):
+            await made.waiting.drained()
+        assert engine.taken == [b"%d" % number for number in range(LIMIT + 40)]
 
 
 async def test_a_record_that_cannot_be_written_fails_alone() -> None:

@@ -189,3 +189,50 @@ async def test_outcomes_that_are_left_are_told_after_the_end() -> None:
         made.reports.pass_all()
         assert await made.told(2 * BURST) == list(range(2 * BURST))
         assert not made.reports.waiting
+
+
+async def test_errors_alone_are_told_of_records_that_nobody_waits_for() -> None:
+    async with client() as made:
+        report = made.reports.losses(made.done)
+
+        def reports() -> None:
+            report(None, Report(0))
+            report(Native(Native._MSG_TIMED_OUT), Report(-1))
+            report(None, Report(1))
+            made.tell(2)
+
+        made.ready.put(reports)
+        await made.told(2)
+    assert [str(outcome) for outcome in made.outcomes[:1]] == ["orders: TimeoutError"]
+    assert made.outcomes[1:] == [RecordPosition("orders", 1, 2)]
+
+
+async def test_the_event_loop_fetches_reports_while_many_records_are_written() -> None:
+    async with client() as made:
+        report = made.reports.losses(made.done)
+        made.reports.collect()
+        made.ready.put(lambda: report(None, Report(0)))
+        await made.reports.fetched()
+        made.polled_by.clear()
+        made.ready.put(lambda: report(None, Report(1)))
+        made.reports.collect()
+        assert made.polled_by == [threading.get_ident()]
+        async with asyncio.timeout(LONG):
+            while made.reports.fetching:
+                await made.reports.fetched()
+        assert await asyncio.to_thread(made.reports._thread_polls.wait, LONG)
+
+
+@pytest.mark.parametrize("fetching", [False, True])
+async def test_reports_make_room(fetching: bool) -> None:
+    async with client() as made:
+        report = made.reports.losses(made.done)
+        if fetching:
+            made.reports.collect()
+            made.ready.put(lambda: report(None, Report(0)))
+            await made.reports.fetched()
+        made.reports.room.clear()
+        made.ready.put(lambda: report(None, Report(1)))
+        async with asyncio.timeout(LONG):
+            await made.reports.room.wait()
+        assert made.outcomes == []
