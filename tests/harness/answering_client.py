@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from pywatt.http.client.connection import ClientConnection
 from pywatt.mesh.address import Destination
@@ -81,7 +81,7 @@ class AnsweringClient(MeshClient):
         """Return a connection that answers."""
         return self._made() if self._connected else None
 
-    async def connect(self, destination: Destination) -> ClientConnection:
+    async def connect(self, destination: Destination, avoid: Collection[str] = ()) -> ClientConnection:
         """Return a connection that answers."""
         return self._made()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from pywatt.backoff import backoff
 from pywatt.errors import ConnectFailed, ServiceUnavailable
@@ -97,10 +97,11 @@ class MeshClient(HttpClient):
         pool = self._origins.get(destination)
         return pool.take() if pool is not None else None
 
-    async def connect(self, destination: Destination) -> ClientConnection:
+    async def connect(self, destination: Destination, avoid: Collection[str] = ()) -> ClientConnection:
         """Open a connection to the least busy worker, waiting for one to be ready. Raises MeshError.
 
-        The caller must start an exchange on it at once.
+        `avoid`: names of workers (`ClientConnection.server`) that are taken only if there are no others. The caller
+        must start an exchange on it at once.
         """
         if not isinstance(destination, ServiceAddress):
             return await self._origin(destination).connect()
@@ -117,7 +118,7 @@ class MeshClient(HttpClient):
                 retries += 1
                 failures.clear()
                 continue
-            pool = self._least_busy(pools)
+            pool = self._least_busy([each for each in pools if each.name not in avoid] or pools)
             try:
                 connection = await pool.connect()
             except ConnectFailed as error:

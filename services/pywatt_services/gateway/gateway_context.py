@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from pywatt.errors import MeshError
@@ -22,9 +22,13 @@ class Upstreams(Protocol):
         ...
 
     def dial(
-        self, destination: Destination, opened: Callable[[ClientConnection], None], failed: Callable[[MeshError], None]
+        self,
+        destination: Destination,
+        opened: Callable[[ClientConnection], None],
+        failed: Callable[[MeshError], None],
+        avoid: Collection[str] = (),
     ) -> asyncio.Task[None]:
-        """Open a connection and call back."""
+        """Open a connection and call back. `avoid`: names of workers that are taken only if there are no others."""
         ...
 
 

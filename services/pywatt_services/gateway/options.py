@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from pywatt_services.gateway.openapi.options import (
     read_ignored,
 )
 from pywatt_services.gateway.policies.options import NO_POLICIES, PolicyOptions, PolicyReader
+from pywatt_services.gateway.upstreams.options import ONE_UPSTREAM, UpstreamOptions
+from pywatt_services.gateway.upstreams.reader import check_upstreams, read_upstreams, sole_upstream
 
 ALL_ROUTES = ("/", "/*")
 
@@ -56,11 +58,21 @@ class ProxyOptions:
     """The OpenAPI document whose paths are its only ones; None: `routes` has them."""
     documentation: bool = False
     """True where the gateway itself answers, with the composed OpenAPI document."""
+    upstreams: UpstreamOptions = ONE_UPSTREAM
+    """Several upstreams, and rules about them."""
 
     @property
     def has_features(self) -> bool:
         """True when requests need more than to be passed on."""
-        return self.policies != NO_POLICIES or self.documentation
+        return self.policies != NO_POLICIES or self.upstreams != ONE_UPSTREAM or self.documentation
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The addresses that its requests go to, copies of requests included."""
+        origins = [target.url for target in self.upstreams.targets] or [self.origin]
+        if self.upstreams.mirror is not None:
+            origins.append(self.upstreams.mirror.url)
+        return tuple(origins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +110,11 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
         raw = entry.get("proxy") is not False and ("proxy" in entry or openapi is False)
         if not raw and openapi is False:
             continue
-        proxy = _proxy(entry, policies.read(entry.get("proxy") or {}, f"{where}.proxy"))
+        block_of = entry.get("proxy") or {}
+        upstreams = read_upstreams(block.get("defaults", {}), block_of)
+        problems += check_upstreams(upstreams, block_of, f"{where}.proxy")
+        rules = policies.read(block_of, f"{where}.proxy")
+        proxy = _without(left_out, _proxy(entry, rules, upstreams))
         if _local(proxy.origin) in left_out:
             continue
         problems += _check_origin(proxy, where, others)
@@ -127,9 +143,9 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
         raise OptionsError(*problems)
     local: dict[str, str] = {}
     for proxy in proxies:
-        service = _local(proxy.origin)
-        if service is not None:
-            local.setdefault(service, proxy.prefix or "/")  # of several, the first counts
+        for service in (_local(origin) for origin in proxy.origins):
+            if service is not None:
+                local.setdefault(service, proxy.prefix or "/")  # of several, the first counts
     others += [service for service in placement.routes.values() if service not in others]
     return Configured(
         options=GatewayOptions(
@@ -144,11 +160,13 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     )
 
 
-def _proxy(entry: Mapping[str, Any], policies: PolicyOptions) -> ProxyOptions:
+def _proxy(entry: Mapping[str, Any], policies: PolicyOptions, upstreams: UpstreamOptions) -> ProxyOptions:
     proxy: Mapping[str, Any] = entry.get("proxy") or {}
     service: str = entry["id"]
     hostname: str = proxy.get("hostname", "").lower()
-    origin: str = proxy.get("upstream") or entry.get("origin") or f"http://{service}{MESH_SUFFIX}"
+    origin: str = sole_upstream(proxy) or entry.get("origin") or f"http://{service}{MESH_SUFFIX}"
+    if upstreams.targets:
+        origin = upstreams.targets[0].url
     methods: Sequence[str] | None = proxy.get("methods")
     return ProxyOptions(
         id=service,
@@ -162,6 +180,7 @@ def _proxy(entry: Mapping[str, Any], policies: PolicyOptions) -> ProxyOptions:
         # The certificate of an https origin is for its own name, and so is what it serves.
         pass_host_header=proxy.get("passHostHeader", not origin.lower().startswith("https:")),
         policies=policies,
+        upstreams=upstreams,
     )
 
 
@@ -170,7 +189,7 @@ def _source(
 ) -> ApiSource:
     """Return the document of an entry. `proxy`: the route that passes all its requests on, if it has one."""
     value: Mapping[str, Any] = {} if entry["openapi"] is True else entry["openapi"]
-    routed = _proxy(entry, NO_POLICIES) if proxy is None else proxy
+    routed = _proxy(entry, NO_POLICIES, ONE_UPSTREAM) if proxy is None else proxy
     of_proxy = proxy is not None and "prefix" not in value
     return ApiSource(
         service=entry["id"],
@@ -205,6 +224,17 @@ def _check_graphql(block: Mapping[str, Any], where: str) -> Iterable[Problem]:
         )
 
 
+def _without(left_out: Container[str | None], proxy: ProxyOptions) -> ProxyOptions:
+    """Return an entry without the upstreams that are services which do not run; without all, it stays as it is."""
+    upstreams = proxy.upstreams
+    targets = tuple(target for target in upstreams.targets if _local(target.url) not in left_out)
+    mirror = upstreams.mirror
+    if mirror is not None and _local(mirror.url) in left_out:
+        mirror = None
+    origin = targets[0].url if targets else proxy.origin
+    return replace(proxy, origin=origin, upstreams=replace(upstreams, targets=targets, mirror=mirror))
+
+
 def _route_of_plugin(path: str, service: str, policies: PolicyOptions) -> ProxyOptions:
     return ProxyOptions(
         id=service,
@@ -234,25 +264,26 @@ def _local(origin: str) -> str | None:
 
 
 def _check_origin(proxy: ProxyOptions, where: str, services: Sequence[str]) -> Iterable[Problem]:
-    parts = urlsplit(proxy.origin)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+    for origin in proxy.origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+            yield Problem(
+                message=f"{origin!r} is not an origin such as http://host:port",
+                key=where,
+                hint="a path in front of every request is the work of proxy.rewritePrefix",
+            )
+            continue
+        service = _local(origin)
+        if service is None or service in (known.lower() for known in services):
+            continue
+        matches = difflib.get_close_matches(service, services, n=1)
         yield Problem(
-            message=f"{proxy.origin!r} is not an origin such as http://host:port",
-            key=where,
-            hint="a path in front of every request is the work of proxy.rewritePrefix",
+            message=f"the gateway names the service {service!r}, which this app does not have",
+            key=f"{where}.id",
+            hint=f"did you mean {matches[0]!r}?"
+            if matches
+            else f"the app's other services: {', '.join(services) or 'none'}",
         )
-        return
-    service = _local(proxy.origin)
-    if service is None or service in (known.lower() for known in services):
-        return
-    matches = difflib.get_close_matches(service, services, n=1)
-    yield Problem(
-        message=f"the gateway names the service {service!r}, which this app does not have",
-        key=f"{where}.id",
-        hint=f"did you mean {matches[0]!r}?"
-        if matches
-        else f"the app's other services: {', '.join(services) or 'none'}",
-    )
 
 
 def _check_routes(proxy: ProxyOptions, where: str) -> Iterable[Problem]:

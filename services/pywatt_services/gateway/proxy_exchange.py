@@ -310,7 +310,12 @@ class ProxyExchange:
         return chunk(body) if self._body_length is None else body
 
     def _dial(self) -> None:
-        self._dialing = self._context.upstreams.dial(self._route.destination, self._opened, self._end_with)
+        self._dialing = self._connect(self._opened, self._end_with)
+
+    def _connect(
+        self, opened: Callable[[ClientConnection], None], failed: Callable[[MeshError], None]
+    ) -> asyncio.Task[None]:
+        return self._context.upstreams.dial(self._route.destination, opened, failed)
 
     def _opened(self, connection: ClientConnection) -> None:
         self.state = transition(self.state, AWAITING)

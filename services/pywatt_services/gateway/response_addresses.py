@@ -51,7 +51,12 @@ class Addresses:
         if not self.authority or authority.lower() != self.authority.lower() or not self._prefix(self.route):
             return url
         other = self.routes.with_prefix(authority, _below(path, self.base_path))
-        return url if other is not None and other != self.route else before + authority + self._path(self.route, path)
+        # Compared by their places: routes to several upstreams of one are variants of it.
+        return (
+            url
+            if other is not None and other.number != self.route.number
+            else before + authority + self._path(self.route, path)
+        )
 
     def _value(self, name: bytes, value: bytes) -> bytes:
         if name == b"set-cookie":

@@ -27,6 +27,7 @@ from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
 from pywatt_services.gateway.policies.route_policy import PolicyContext
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway.server import GatewayServer
+from pywatt_services.gateway.upstreams.health_checks import check_health, checked
 
 DRAIN_SHARE = 0.95
 """Part of a stop's time that clients may take."""
@@ -77,6 +78,9 @@ async def _serve(options: GatewayOptions, context: ServiceContext, access_log: A
         tasks.start_soon(_tell, options.proxies, context.mesh)
         if documents is not None:
             tasks.start_soon(documents.run)
+        to_check = checked(server.registry.upstreams.values())
+        if to_check:
+            tasks.start_soon(check_health, to_check)
         await drain(server, context, share=DRAIN_SHARE)
         tasks.cancel_scope.cancel()
 

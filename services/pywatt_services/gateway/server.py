@@ -32,6 +32,7 @@ from pywatt_services.gateway.responses.logged_connection import LoggedConnection
 from pywatt_services.gateway.responses.logged_exchange import logged_exchange
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway.traced_exchange import exchanges_with_trace, traced_exchanges
+from pywatt_services.gateway.upstreams.registry import UpstreamRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +91,12 @@ class GatewayServer(HttpServer[GatewayConnection]):
                 return traced_exchanges(tracing, plain)
             return exchanges_with_trace(plain) if creates_trace else plain
 
+        self.registry = UpstreamRegistry(clock)
+        """The upstreams of routes with rules about them."""
         self.exchange: OpenExchange = opened(ProxyExchange)
         """Begins to pass a request on."""
         self.own_exchanges = {
-            route.own_exchange: opened(own_exchange(route, policies, documents))
+            route.own_exchange: opened(own_exchange(route, policies, self.registry, documents))
             for route in routes.routes
             if route.own_exchange is not None
         }

@@ -115,7 +115,7 @@ class TracedExchange(ProxyExchange):
         self._attempt: Span | None = None
         self._attempts = 0
         self._ended = False
-        self._untraced_head = b""
+        self._untraced_head = self._traced_head = b""
 
     def start(self, path: bytes, client: ClientAddress, body: bytes, ended: bool) -> None:
         """Send the request on."""
@@ -192,15 +192,16 @@ class TracedExchange(ProxyExchange):
         }
         if self._attempts:
             attributes["http.request.resend_count"] = self._attempts
-        else:
+        if self._head is not self._traced_head:  # another upstream may get another head
             self._untraced_head = self._head
+        self._end_attempt("retried")
         self._attempts += 1
         self._attempt = self._tracing.spans.client(span_name(method), self._server_span, attributes)
         context = self._attempt.context
         lines = f"traceparent: {context.traceparent}\r\n"
         if context.tracestate:
             lines += f"tracestate: {context.tracestate}\r\n"
-        self._head = b"%b%b\r\n" % (self._untraced_head[:-2], lines.encode())
+        self._head = self._traced_head = b"%b%b\r\n" % (self._untraced_head[:-2], lines.encode())
         super()._opened(connection)
 
     def _fail(self, error: MeshError) -> None:

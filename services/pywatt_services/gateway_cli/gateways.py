@@ -16,12 +16,14 @@ MATCHING = ("id", "prefix", "rewrite_prefix", "origin", "hostname", "plugin")
 """Options of a route that decide where a request goes, and are told apart from its policies."""
 ADDRESSING = frozenset({*MATCHING, "methods", "routes", "pass_host_header", "rewrite_location"})
 
-GROUPS = frozenset({"policies"})
+GROUPS = frozenset({"policies", "upstreams"})
 """Options that are a group of others, which have the names of keys."""
 KEYS = {
+    "circuit_breaker": "breaker",
     "documented": "openapi (paths of its document only)",
     "request_headers": "headers",
     "response_headers": "headers",
+    "targets": "upstreams",
 }
 """Keys of options with other names."""
 
@@ -33,6 +35,8 @@ class Rule:
     options: ProxyOptions
     policies: tuple[str, ...]
     """Names of the other options that differ from their defaults."""
+    origins: tuple[str, ...] = ()
+    """The addresses that its requests go to."""
 
     @property
     def methods(self) -> str:
@@ -56,7 +60,7 @@ class Rule:
             "methods": None if options.methods is None else sorted(options.methods),
             "routes": list(options.routes),
             "service": options.id,
-            "origin": options.origin,
+            "origins": list(self.origins),
             "rewritePrefix": options.rewrite_prefix or "/",
             "policies": list(self.policies),
         }
@@ -103,7 +107,8 @@ def _rule(proxy: Mapping[str, Any]) -> Rule:
     policies = [*dict.fromkeys(KEYS.get(name) or _as_key(name) for name in differing)]
     if not proxy["rewrite_location"]:
         policies.append("rewriteLocationHeader: false")
-    return Rule(options=options, policies=tuple(policies))
+    origins = tuple(target["url"] for target in proxy["upstreams"]["targets"]) or (proxy["origin"],)
+    return Rule(options=options, policies=tuple(policies), origins=origins)
 
 
 def _differing(values: Mapping[str, Any], options: type[Any]) -> Iterator[str]:

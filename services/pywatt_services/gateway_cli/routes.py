@@ -146,7 +146,9 @@ def _show_answer(gateway: Gateway, asked: Question, outcome: Answer) -> None:
     else:
         rule = gateway.rules[outcome.taken]
         click.echo(f"{asked.shown}: rule {outcome.taken + 1} takes it")
-        click.echo(f"  goes to {rule.options.id} ({rule.options.origin}) as {asked.method} {outcome.upstream_target}")
+        click.echo(
+            f"  goes to {rule.options.id} ({', '.join(rule.origins)}) as {asked.method} {outcome.upstream_target}"
+        )
         if rule.policies:
             click.echo(f"  policies: {', '.join(rule.policies)}")
     rows = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -118,14 +118,20 @@ class Upstreams:
         self.cancelled = 0
         self.destinations: list[Destination] = []
         self.hold_dials = False
+        self.avoided: list[Collection[str]] = []
 
     def take(self, destination: Destination) -> ClientConnection | None:
         self.destinations.append(destination)
         return self.idle.pop() if self.idle else None
 
     def dial(
-        self, destination: Destination, opened: Callable[[ClientConnection], None], failed: Callable[[MeshError], None]
+        self,
+        destination: Destination,
+        opened: Callable[[ClientConnection], None],
+        failed: Callable[[MeshError], None],
+        avoid: Collection[str] = (),
     ) -> asyncio.Task[None]:
+        self.avoided.append(avoid)
         self.dialing.append((opened, failed))
         if not self.hold_dials:
             self.open()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -154,18 +154,22 @@ class HttpClient:
         pool = self._origins.get(destination)
         return pool.take() if pool is not None else None
 
-    async def connect(self, destination: Address) -> ClientConnection:
-        """Open a connection. Raises MeshError.
+    async def connect(self, destination: Address, avoid: Collection[str] = ()) -> ClientConnection:
+        """Open a connection. Raises MeshError. `avoid`: for a destination with several servers, see MeshClient.
 
         The caller must start an exchange on it at once.
         """
         return await self._origin(destination).connect()
 
     def dial(
-        self, destination: Any, opened: Callable[[ClientConnection], None], failed: Callable[[MeshError], None]
+        self,
+        destination: Any,
+        opened: Callable[[ClientConnection], None],
+        failed: Callable[[MeshError], None],
+        avoid: Collection[str] = (),
     ) -> asyncio.Task[None]:
         """Do what `connect` does in a task of the client's own, and call back. Cancelling the task gives up."""
-        task = self._tasks.create_task(self._dial(destination, opened, failed))
+        task = self._tasks.create_task(self._dial(destination, opened, failed, avoid))
         self._dials.add(task)
         task.add_done_callback(self._dials.discard)
         return task
@@ -184,10 +188,14 @@ class HttpClient:
         return self._origins.values()
 
     async def _dial(
-        self, destination: Any, opened: Callable[[ClientConnection], None], failed: Callable[[MeshError], None]
+        self,
+        destination: Any,
+        opened: Callable[[ClientConnection], None],
+        failed: Callable[[MeshError], None],
+        avoid: Collection[str],
     ) -> None:
         try:
-            connection = await self.connect(destination)
+            connection = await self.connect(destination, avoid)
         except MeshError as error:
             failed(error)
         else:

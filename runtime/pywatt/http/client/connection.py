@@ -185,6 +185,11 @@ class ClientConnection(asyncio.Protocol):
             self._read_on_soon()
             self._steer()
 
+    @property
+    def server(self) -> str:
+        """The server's name, for messages and as the name of a worker."""
+        return self._owner.name
+
     # For the pool.
 
     @property

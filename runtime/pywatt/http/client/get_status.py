@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import AsyncExitStack, suppress
 
 from pywatt.errors import BadResponse, MeshError
@@ -18,17 +19,28 @@ BODY_SECONDS = 0.2
 CLOSE = b"connection: close\r\n"
 
 
-async def get_status(address: Address, authority: str, path: str, *, lines: bytes = b"") -> int:
-    """Return the status that a GET is answered with; the caller sets the time limit. `lines`: further header lines.
+async def get_status(
+    address: Address, authority: str, path: str, *, lines: bytes = b"", tls: ssl.SSLContext | None = None
+) -> int:
+    """Return the status that a GET is answered with; the caller sets the time limit.
+
+    `lines`: further header lines. `tls`: for an address with TLS; default: the system's certificates.
 
     Raises OSError when the connection cannot be opened, MeshError when no status comes over it.
     """
-    status, _ = await get_answer(address, authority, path, lines=lines, limit=0, timeout=None)
+    status, _ = await get_answer(address, authority, path, lines=lines, limit=0, timeout=None, tls=tls)
     return status
 
 
 async def get_answer(
-    address: Address, authority: str, path: str, *, lines: bytes = b"", limit: int, timeout: float | None
+    address: Address,
+    authority: str,
+    path: str,
+    *,
+    lines: bytes = b"",
+    limit: int,
+    timeout: float | None,
+    tls: ssl.SSLContext | None = None,
 ) -> tuple[int, bytes]:
     """Return the status, which must come within `timeout` seconds, and the first `limit` bytes of the body.
 
@@ -39,7 +51,7 @@ async def get_answer(
     call = _StatusCall(str(address), limit)
     async with AsyncExitStack() as stack:
         async with asyncio.timeout(timeout):
-            connection = await dial(call, address)
+            connection = await dial(call, address, tls=tls)
             stack.callback(connection.abandon)
             connection.send(call, write_request("GET", location, (), b"", lines + CLOSE), ended=True)
             status = await call.status

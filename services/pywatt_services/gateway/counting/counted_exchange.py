@@ -82,8 +82,7 @@ def counted_exchange(metrics: GatewayMetrics, plain: type[ProxyExchange] = Proxy
 
         def _dial(self) -> None:
             self._counters().waiting.add()
-            upstreams = self._context.upstreams
-            self._dialing = upstreams.dial(self._route.destination, self._dialed, self._not_dialed)
+            self._dialing = self._connect(self._dialed, self._not_dialed)
 
         def _dialed(self, connection: ClientConnection) -> None:
             counters = self._counters()

@@ -6,24 +6,42 @@ Features override the events of an exchange, and call `super()`: the first one s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from pywatt_services.gateway.features.documentation_exchange import documentation_exchange
+from pywatt_services.gateway.features.mirror import Mirror
 from pywatt_services.gateway.features.policy_exchange import policy_exchange
+from pywatt_services.gateway.features.route_upstreams import RouteUpstreams
+from pywatt_services.gateway.features.timed_exchange import timed_exchange
+from pywatt_services.gateway.features.upstream_exchange import upstream_exchange
 from pywatt_services.gateway.openapi.documents import ApiDocuments
 from pywatt_services.gateway.policies.route_policy import PolicyContext, compile_policy
 from pywatt_services.gateway.proxy_exchange import ProxyExchange
 from pywatt_services.gateway.routes import Route
+from pywatt_services.gateway.upstreams.options import ONE_UPSTREAM
+from pywatt_services.gateway.upstreams.registry import UpstreamRegistry
 
 
-def own_exchange(route: Route, context: PolicyContext, documents: ApiDocuments | None = None) -> type[ProxyExchange]:
-    """Return the class of exchanges of a route with features. `documents`: those of the app's services."""
+def own_exchange(
+    route: Route, context: PolicyContext, registry: UpstreamRegistry, documents: ApiDocuments | None = None
+) -> type[ProxyExchange]:
+    """Return the class of exchanges of a route with features.
+
+    `registry`: the upstreams that routes share. `documents`: those of the app's services.
+    """
     features: list[type[ProxyExchange]] = []
     policy = compile_policy(f"{route.number} {route.hostname!r} {route.prefix!r}", route.options.policies, context)
     if policy is not None:
         features.append(policy_exchange(policy))
     if route.options.documentation and documents is not None:
         features.append(documentation_exchange(documents))
+    upstreams = route.options.upstreams
+    if upstreams.timeouts != ONE_UPSTREAM.timeouts:
+        features.append(timed_exchange(upstreams.timeouts, registry))
+    if replace(upstreams, timeouts=ONE_UPSTREAM.timeouts) != ONE_UPSTREAM:
+        mirror = None if upstreams.mirror is None else Mirror(upstreams.mirror, route, registry)
+        features.append(upstream_exchange(RouteUpstreams(route, upstreams, registry), mirror))
     if len(features) == 1:
         return features[0]
     return cast("type[ProxyExchange]", type("RouteExchange", tuple(features), {}))

@@ -8,23 +8,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from pywatt.http.headers import Headers
 from pywatt.http.response_reader import ResponseHead
 from pywatt_services.gateway.client_address import ClientAddress
+from pywatt_services.gateway.features.releasing_exchange import ReleasingExchange
 from pywatt_services.gateway.policies.body_limit import too_large
 from pywatt_services.gateway.policies.route_policy import RoutePolicy
 from pywatt_services.gateway.policies.verdict import Answer, Later, PolicyRequest, Verdict, policy_request, refusal
 from pywatt_services.gateway.proxy_exchange import MAX_PENDING, ProxyExchange
-from pywatt_services.gateway.proxy_state import CONNECTING, ENDED, ProxyState
+from pywatt_services.gateway.proxy_state import CONNECTING, ENDED
 
 logger = logging.getLogger("pywatt.gateway")
 
-_state: Any = ProxyExchange.__dict__["state"]
 
-
-class PolicyExchange(ProxyExchange):
+class PolicyExchange(ReleasingExchange):
     """Passes on the requests that the policies of their route admit."""
 
     # Without slots, so that it can be joined with others: see `own_exchange`.
@@ -34,17 +33,6 @@ class PolicyExchange(ProxyExchange):
     _body_left = 0
     """Bytes that the rest of the body may have, where there is a limit."""
     _deciding: asyncio.Task[Verdict] | None = None
-
-    @property
-    def state(self) -> ProxyState:
-        """The stage of the request; its end is the end of what policies hold for it."""
-        return cast(ProxyState, _state.__get__(self))
-
-    @state.setter
-    def state(self, state: ProxyState) -> None:
-        _state.__set__(self, state)
-        if state is ENDED:
-            self._release()
 
     def start(self, path: bytes, client: ClientAddress, body: bytes, ended: bool) -> None:
         """Send the request on once it is admitted."""
@@ -124,6 +112,7 @@ class PolicyExchange(ProxyExchange):
             self._answer(too_large(self.policy.body_limit))
 
     def _release(self) -> None:
+        super()._release()
         deciding, self._deciding = self._deciding, None
         if deciding is not None:
             deciding.cancel()

@@ -1,0 +1,1 @@
+"""Rules about the upstreams of a route: turns, health, retries, circuit breakers."""
