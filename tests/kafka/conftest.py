@@ -14,6 +14,8 @@ from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars, versions
 from pywatt_kafka.brokers.java import find_java
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
 
+QUICK = {"group.min.session.timeout.ms": "1000"}
+"""Settings of the shared broker beside its own: members that end without a word are missed soon."""
 FETCH_AND_START = 300  # seconds; the first test of a session may have to fetch the jars
 
 
@@ -30,7 +32,7 @@ def kafka_at_hand() -> None:
 @pytest.fixture(scope="session")
 def broker(kafka_at_hand: None) -> Iterator[str]:
     """The address of the broker that all tests of this process share."""
-    with RealBroker() as running:
+    with RealBroker(properties=QUICK) as running:
         yield running.address
 
 
@@ -41,7 +43,7 @@ def broker_4_2(kafka_at_hand: None) -> Iterator[str]:
         kafka_jars("4.2", os.environ)
     except (MissingDependency, BrokerFailed) as error:
         pytest.skip(f"no Kafka 4.2: {error.message} ({error.hint})")
-    with RealBroker(version="4.2") as running:
+    with RealBroker(version="4.2", properties=QUICK) as running:
         yield running.address
 
 
@@ -55,7 +57,7 @@ def each_broker(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def own_broker(kafka_at_hand: None, tmp_path: Path) -> Iterator[RealBroker]:
     """A running broker that a test may kill and start again."""
-    with RealBroker(tmp_path / "kafka") as running:
+    with RealBroker(tmp_path / "kafka", properties=QUICK) as running:
         yield running
 
 

@@ -273,28 +273,45 @@ class RdkafkaGroup:
 
     def _on_assign(self, consumer: Any, partitions: Sequence[Any]) -> None:
         """Make an assignment; called in the poller's thread."""
-        from confluent_kafka import OFFSET_STORED
-
         places = frozenset(TopicPartition(each.topic, each.partition) for each in partitions)
         self._reader.learn_generation()
-        # Without a limit of its own: nothing of the partitions may be read before the listener knows of them.
-        self._run_in_loop(self._assign(places), None)
+        if self._run_in_loop(self._assign(places), late=partial(self._begin_late, places)):
+            starts, self._starts = self._starts or {}, None
+            self._take(places, starts, places & self._reader.paused)
+        else:
+            self._take(places, {}, places)  # nothing of them may be read before the listener knows of them
+        self._reader.leave_poll()
+
+    def _begin_late(self, places: frozenset[TopicPartition]) -> None:
+        """Begin partitions whose listener has taken longer than the group waits; called in the poller's thread."""
         starts, self._starts = self._starts or {}, None
+        places &= self._reader.owned
+        if places:
+            with suppress(KafkaError):  # they are given up already
+                if self._reader.incremental:
+                    self._reader.consumer.incremental_unassign([native(place) for place in places])
+                self._take(places, starts, places & self._reader.paused)
+                self._reader.resume(places - self._reader.paused)
+
+    def _take(
+        self, places: frozenset[TopicPartition], starts: Mapping[TopicPartition, int], paused: frozenset[TopicPartition]
+    ) -> None:
+        """Take over partitions at the starts that are known, some of them paused; called in the poller's thread."""
+        from confluent_kafka import OFFSET_STORED
+
+        consumer = self._reader.consumer
         self._reader.assigned(starts, places)
         with translated("taking an assignment"):
             natives = [native(place, starts.get(place, OFFSET_STORED)) for place in places]
             (consumer.incremental_assign if self._reader.incremental else consumer.assign)(natives)
-            paused = places if self._reader.held else places & self._reader.paused
+            paused = places if self._reader.held else paused
             if paused:
                 consumer.pause([native(place) for place in paused])
-        self._reader.leave_poll()
 
     def _on_revoke(self, consumer: Any, partitions: Sequence[Any]) -> None:
         """Revoke an assignment; called in the poller's thread."""
         places = frozenset(TopicPartition(each.topic, each.partition) for each in partitions)
-        self._run_in_loop(
-            self._revoke(places if self._reader.incremental else None), self._membership.rebalance_timeout
-        )
+        self._run_in_loop(self._revoke(places if self._reader.incremental else None))
         with translated("giving up an assignment"):
             if self._reader.incremental:
                 consumer.incremental_unassign(list(partitions))
@@ -304,19 +321,24 @@ class RdkafkaGroup:
         self._reader.revoked(places)
         self._reader.leave_poll()
 
-    def _run_in_loop(self, work: Coroutine[Any, Any, None], limit: float | None) -> None:
-        """Run a coroutine in the event loop, and wait for it in this thread, for a limited time (seconds)."""
+    def _run_in_loop(self, work: Coroutine[Any, Any, None], late: Callable[[], None] = lambda: None) -> bool:
+        """Run a coroutine in the event loop, and wait for it in this thread, for the rebalance timeout at most.
+
+        Return whether it has ended; else `late` is called in this thread when it has.
+        """
         self._in_rebalance = True
         try:
-            self._poller.run_in_loop(work, limit)
+            self._poller.run_in_loop(work, self._membership.rebalance_timeout, late=late)
         except TimeoutError:
             logger.warning(
                 "consumer group %s goes on without this member: its event loop or listener was busy for %g s",
                 self._membership.group,
                 self._membership.rebalance_timeout,
             )
+            return False
         finally:
             self._in_rebalance = False
+        return True
 
     async def _assign(self, places: frozenset[TopicPartition]) -> None:
         async with self._turn:

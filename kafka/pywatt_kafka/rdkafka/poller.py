@@ -7,6 +7,9 @@ become too many, it pauses the partitions natively, which makes the library fetc
 Every call of the Consumer is a job of that thread, run between two short polls: nothing ends a poll but a record. So
 polls are the shorter the later the last job is: an application that commits record by record waits for each of them.
 While a rebalance waits for the event loop, the thread continues to run jobs, as the listener in the loop needs some.
+
+While the event loop hangs, it does not poll: after max.poll.interval.ms librdkafka gives up the membership, and other
+members take over.
 """
 
 from __future__ import annotations
@@ -16,8 +19,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
+
+from pywatt_kafka.rdkafka.loop_watch import LoopWatch
 
 ResultT = TypeVar("ResultT")
 BatchT = TypeVar("BatchT")
@@ -75,6 +81,7 @@ class Poller(Generic[BatchT]):
         self._job_at = 0.0
         self._polled_at = 0.0
         self._last: Job = _wake
+        self._watch = LoopWatch(self.post, came_back=lambda: self._jobs.put(_wake))
         self._thread = threading.Thread(target=self._run, name="rdkafka-poll", daemon=True)
 
     def start(self) -> None:
@@ -107,34 +114,22 @@ class Poller(Generic[BatchT]):
         """Run a job that cannot fail, without waiting for it."""
         self._jobs.put(job)
 
-    def run_in_loop(self, work: Coroutine[Any, Any, None], limit: float | None) -> None:
+    def run_in_loop(self, work: Coroutine[Any, Any, None], limit: float, *, late: Job = lambda: None) -> None:
         """Run a coroutine in the event loop, and jobs until it ends; called by the thread itself.
 
-        Raises its errors, and TimeoutError after `limit` seconds, while the coroutine continues.
+        Raises its errors, and TimeoutError after `limit` seconds: the coroutine continues, `late` is a job after it.
         """
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         future.add_done_callback(lambda _: self._jobs.put(_wake))
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            self._jobs.put(_wake)
-
-        timer = None if limit is None else threading.Timer(limit, give_up)
-        if timer is not None:
-            timer.start()
-        try:
-            while not future.done():
-                if late.is_set() or self._loop.is_closed():
-                    raise TimeoutError("the event loop is busy with something else")
-                try:
-                    self._jobs.get(timeout=LOOP_CHECK)()
-                except queue.Empty:
-                    continue
-            future.result()
-        finally:
-            if timer is not None:
-                timer.cancel()
+        deadline = time.monotonic() + limit
+        while not future.done():
+            left = deadline - time.monotonic()
+            if left <= 0 or self._loop.is_closed():
+                future.add_done_callback(lambda _: self._jobs.put(late))
+                raise TimeoutError("the event loop is busy with something else")
+            with suppress(queue.Empty):
+                self._jobs.get(timeout=min(left, LOOP_CHECK))()
+        future.result()
 
     async def end(self, job: Job, limit: float) -> None:
         """Run a last job and end the thread; wait at most `limit` seconds for it."""
@@ -160,6 +155,10 @@ class Poller(Generic[BatchT]):
 
     def _run(self) -> None:
         while not self._ending:
+            if self._watch.is_silent():
+                with suppress(queue.Empty):
+                    self._jobs.get(timeout=LOOP_CHECK)()
+                continue
             pause = self._pause()
             if pause > 0:
                 pause -= time.monotonic() - self._polled_at
