@@ -16,6 +16,7 @@ from pywatt_services.dashboard.guard import Guard
 from pywatt_services.dashboard.live_services import live_services
 from pywatt_services.dashboard.metrics.sampler import MetricsSampler
 from pywatt_services.dashboard.receiver import otlp_routes
+from pywatt_services.dashboard.recording.export import recording_routes
 from pywatt_services.dashboard.routes import app_routes
 from pywatt_services.dashboard.traces.routes import trace_routes
 from pywatt_services.dashboard.traces.store import TraceStore
@@ -44,6 +45,7 @@ async def open_dashboard(source: DashboardSource) -> AsyncIterator[Application]:
         app.register_blueprint(app_routes(source, services, graph, metrics))
         ring = await open_ring(source, store)
         app.register_blueprint(trace_routes(store))
+        app.register_blueprint(recording_routes(source, store, metrics))
         app.register_blueprint(otlp_routes(store, ring, source.received, source.ask))
         if importlib.util.find_spec("aiokafka") is not None:
             from pywatt_services.dashboard.kafka.routes import kafka_routes

@@ -54,12 +54,12 @@ def _events(lines: Iterable[LogLine], skipped: int) -> Iterator[bytes]:
     """Yield events; the counts come first, so that a page can pass over an event without reading its records."""
     waiting = iter(lines)
     while part := list(islice(waiting, BATCH_LINES)):
-        records = b",".join(_without_token(line.text) for line in part)
+        records = b",".join(without_token(line.text) for line in part)
         head = b'{"skipped":%d,"count":%d,' % (skipped, len(part))
         yield b'event: logs\nid: %b\ndata: %b"records":[%b]}\n\n' % (part[-1].id.encode(), head, records)
         skipped = 0
 
 
-def _without_token(text: bytes) -> bytes:
+def without_token(text: bytes) -> bytes:
     """Return a line without the token of a dashboard's URL, which `pywatt dev` logs: it may be handed on."""
     return _TOKEN.sub(b"#token=[hidden]", text) if b"#token=" in text else text

@@ -46,8 +46,24 @@ class Span:
 
     @staticmethod
     def from_json(document: Mapping[str, Any]) -> Span:
-        """Read the result of `to_json`. Raises TypeError, ValueError."""
+        """Read the result of `to_json`. Raises TypeError, ValueError, KeyError, also for values of other types."""
+        for name in ("trace", "span", "parent", "name", "kind", "service", "message"):
+            _check(document[name], str)
+        for name in ("start", "end"):
+            _check(document[name], int)
+        _check(document["attributes"], dict)
+        for event in document["events"]:
+            for name, kind in (("time", int), ("name", str), ("attributes", dict)):
+                _check(event[name], kind)
+        for link in document["links"]:
+            _check(link["trace"], str)
+            _check(link["span"], str)
         return Span(**{**document, "events": tuple(document["events"]), "links": tuple(document["links"])})
+
+
+def _check(value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"a {type(value).__name__} stands where a {kind.__name__} belongs")
 
 
 def spans_of_protobuf(data: bytes) -> Iterator[Span]:

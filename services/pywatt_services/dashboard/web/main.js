@@ -3,6 +3,9 @@
 import { h, html, render, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { follow, get, hasToken, useToken, whenRefused } from "./api.js";
 import { Messages } from "./parts/messages.js";
+import { ExportButton } from "./parts/export_button.js";
+import { FailureGuard } from "./parts/failure_guard.js";
+import { clock } from "./parts/numbers.js";
 import { KeyHelp } from "./parts/key_help.js";
 import { ConfigView } from "./views/config.js";
 import { KafkaView } from "./views/kafka.js";
@@ -20,6 +23,11 @@ const VIEWS = [
   { path: "config", name: "Config", View: ConfigView, icon: "M3 6h8M15 6h2M13 4v4M3 14h2M9 14h8M7 12v4" },
 ];
 
+// The views of an app, or of a recording, which holds no records of Kafka.
+function viewsOf(about) {
+  return about.recording ? VIEWS.filter((each) => each.path !== "kafka") : VIEWS;
+}
+
 function place() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   return { view: VIEWS.find((each) => each.path === path) || VIEWS[0], query: new URLSearchParams(query) };
@@ -34,7 +42,7 @@ function Page() {
     if (!signedIn) return;
     get("dashboard").then(
       (found) => {
-        document.title = `${found.app} · pywatt`;
+        document.title = found.recording ? `Recording of ${found.app} · pywatt` : `${found.app} · pywatt`;
         setAbout(found);
       },
       (error) => setFailure(error.message),
@@ -50,6 +58,7 @@ function Frame({ about }) {
   const [app, setApp] = useState(null);
   const [state, setState] = useState("away");
   const [help, setHelp] = useState(false);
+  const views = viewsOf(about);
   useEffect(() => {
     const move = () => setWhere(place());
     addEventListener("hashchange", move);
@@ -63,7 +72,7 @@ function Frame({ about }) {
         if (event.key === "Escape") event.target.blur();
         return;
       }
-      const view = VIEWS[Number(event.key) - 1];
+      const view = views[Number(event.key) - 1];
       if (view) location.hash = `#/${view.path}`;
       else if (event.key === "/") document.querySelector("[data-filter]")?.focus();
       else if (event.key === "?") setHelp(true);
@@ -78,13 +87,17 @@ function Frame({ about }) {
     <a class="skip" href="#content" onClick=${skip}>Skip to the content</a>
     <header class="bar">
       <span class="brand"><img src="/web/icon.svg" alt="" width="22" height="22" />${about.app}</span>
-      ${about.readOnly && html`<span class="badge">read only</span>`}
-      ${about.production ? html`<span class="badge quiet">production</span>` : html`<span class="badge quiet">development</span>`}
-      <span class="live ${state}" role="status">${state === "live" ? "live" : "not connected"}</span>
+      ${about.recording && html`<span class="badge" role="note">recording of ${clock(about.recording.at * 1000, true).slice(0, 19)}</span>`}
+      ${about.readOnly && !about.recording && html`<span class="badge">read only</span>`}
+      ${about.recording ? "" : about.production ? html`<span class="badge quiet">production</span>` : html`<span class="badge quiet">development</span>`}
+      ${about.recording
+        ? html`<span class="quiet file">${about.recording.file}</span>`
+        : html`<span class="live ${state}" role="status">${state === "live" ? "live" : "not connected"}</span>`}
+      ${!about.recording && html`<${ExportButton} app=${about.app} />`}
       <button class="quiet" onClick=${() => setHelp(true)} aria-label="Keys">?</button>
     </header>
     <nav aria-label="Views">
-      ${VIEWS.map(
+      ${views.map(
         (view, position) => html`<a
           href=${`#/${view.path}`}
           aria-current=${view === where.view ? "page" : undefined}
@@ -94,10 +107,10 @@ function Frame({ about }) {
       )}
     </nav>
     <main id="content" tabindex="-1" key=${where.view.path}>
-      <${View} about=${about} app=${app} query=${where.query} connected=${state === "live"} />
+      <${FailureGuard} key=${where.view.path}><${View} about=${about} app=${app} query=${where.query} connected=${state === "live"} /></${FailureGuard}>
     </main>
     <${Messages} />
-    ${help && html`<${KeyHelp} views=${VIEWS} onClose=${() => setHelp(false)} />`}
+    ${help && html`<${KeyHelp} views=${views} onClose=${() => setHelp(false)} />`}
   `;
 }
 
