@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pywatt.config.dashboard_model import UNSET_DASHBOARD, DashboardConfig
 from pywatt.config.logger_model import DEFAULT_ROTATION, PLAIN_LOGGER, LoggerConfig, Rotation
 from pywatt.http.tls.options import TlsOptions
 from pywatt.telemetry.settings import TelemetryConfig
@@ -337,23 +338,6 @@ class AutoloadConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DashboardConfig:
-    """The dashboard. Ours: `dashboard`."""
-
-    enabled: bool | None = None
-    """None: it runs with the app in development, and in production once `pywatt dashboard` asks for it."""
-    hostname: str = "127.0.0.1"
-    port: int = 0
-    """0: any free port."""
-    token: str | None = None
-    """None: a random one for each run of the app, which `pywatt dashboard` knows."""
-    read_only: bool = False
-    """True: it shows, and changes nothing."""
-    allowed_hosts: tuple[str, ...] = ()
-    """Further names under which it may be reached, such as that of a proxy in front."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
     """The whole app."""
 
@@ -385,10 +369,14 @@ class RuntimeConfig:
     """Bytes that their workers may use together; None: 90 % of the machine's or the container's memory."""
     metrics: MetricsConfig | None = None
     """None: nothing is counted."""
-    dashboard: DashboardConfig = DashboardConfig()
+    dashboard: DashboardConfig = UNSET_DASHBOARD
     autoload: AutoloadConfig | None = None
     env_files: tuple[Path, ...] = ()
     """Env files that were read, except a `.env` in a service's folder."""
+    env_file: Path | None = None
+    """The app's own env file."""
+    overridden: Mapping[str, str] = field(default_factory=dict)
+    """Values that are not those of the files, such as `server.port`, by the option or variable that gives them."""
     warnings: tuple[str, ...] = ()
     """Warnings for the user, such as of keys that are not supported yet."""
 

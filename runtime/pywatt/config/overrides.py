@@ -60,12 +60,20 @@ def apply_overrides(config: RuntimeConfig, overrides: Overrides, variables: Mapp
     """
     if overrides.services:
         config = _subset(config, overrides.services)
-    port = overrides.port if overrides.port is not None else _port(variables.get(PORT, ""))
-    server = config.server if port is None else replace(config.server, port=port)
+    given = overrides.port is not None
+    port = overrides.port if given else _port(variables.get(PORT, ""))
+    server = config.server
+    overridden: dict[str, str] = {}
+    if port is not None:
+        server = replace(server, port=port)
+        overridden["server.port"] = "--port" if given else f"variable {PORT}"
     if overrides.https is not None and server.https is None:
         _check_https(config)
         server = replace(server, https=overrides.https)
-    return config if server == config.server else replace(config, server=server)
+        overridden["server.https"] = "--https"
+    return (
+        config if server == config.server and not overridden else replace(config, server=server, overridden=overridden)
+    )
 
 
 def _check_https(config: RuntimeConfig) -> None:

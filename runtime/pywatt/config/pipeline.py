@@ -106,5 +106,5 @@ def load(
         validate(draft, diagnostics)
     app = build(draft, diagnostics)
     env_files = (variables_file, *(entry.envfile for entry in entries if entry.enabled))
-    app = replace(app, env_files=tuple(file for file in env_files if file is not None))
+    app = replace(app, env_file=variables_file, env_files=tuple(file for file in env_files if file is not None))
     return apply_overrides(app, overrides, {**dotenv, **environ} if not source.has_file else {})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pywatt.config.dashboard_model import DashboardConfig
 from pywatt.config.environment import as_variables
 from pywatt.config.health_probes import health_probes_config
 from pywatt.config.https_settings import https_config
@@ -15,7 +16,6 @@ from pywatt.config.logger_settings import logger_config, nearest_log_level, rota
 from pywatt.config.metrics_settings import metrics_config
 from pywatt.config.model import (
     DEFAULT_SHUTDOWN,
-    DashboardConfig,
     HealthProbesConfig,
     LogLevel,
     MetricsConfig,

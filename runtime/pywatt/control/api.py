@@ -4,6 +4,7 @@ GET   /api/v1/metadata
 GET   /api/v1/services                        `?usage=false` leaves out memory and CPU, which take 0.2 s to measure
 GET   /api/v1/metrics                         `?service=<id>` leaves out what does not belong to that service
 GET   /api/v1/config  /services/<id>/env      `?secrets=true` shows secrets
+GET   /api/v1/config?sources=true             with the source of each value: file and line, variable, option, default
 GET   /api/v1/logs                            NDJSON or server-sent events: see `log_stream`
 POST  /api/v1/stop  /reload  /services/<id>/stack
 POST  /api/v1/services/<id>/profile           {"seconds": 10, "worker": 0} records the memory of a worker
@@ -68,7 +69,7 @@ def control_application(
 
     @app.get("/api/v1/config")
     async def config() -> Reply:
-        return await run("config", secrets=reveals())
+        return await run("config", secrets=reveals(), sources=request.args.get("sources") == "true")
 
     @app.get("/api/v1/metrics")
     async def metrics() -> Reply:

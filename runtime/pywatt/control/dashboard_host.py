@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from quart import Quart
 
 from pywatt.channel.messages import Answer
-from pywatt.config.model import DashboardConfig
+from pywatt.config.dashboard_model import DashboardConfig
 from pywatt.control.api import Collect
 from pywatt.control.dashboard_address import dashboard_url
 from pywatt.control.error_json import to_json

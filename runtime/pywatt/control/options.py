@@ -6,7 +6,8 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pywatt.config.model import DashboardConfig, HealthProbesConfig, MetricsConfig
+from pywatt.config.dashboard_model import DashboardConfig
+from pywatt.config.model import HealthProbesConfig, MetricsConfig
 
 TOKEN_BYTES = 24
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -119,8 +120,15 @@ class Commands:
         }
 
     async def _config(self, arguments: Arguments) -> dict[str, Any]:
-        document = config_document(self._supervisor.config)
-        return document if arguments.get("secrets") is True else dict(hide(document))
+        config = self._supervisor.config
+        document = config_document(config)
+        result = document if arguments.get("secrets") is True else dict(hide(document))
+        if arguments.get("sources") is True:
+            from pywatt.config.origins import origins  # the files are read again: only for those who ask
+            from pywatt.config.services.type_detection import InstalledTypes
+
+            result["sources"] = await anyio.to_thread.run_sync(origins, config, dict(os.environ), InstalledTypes())
+        return result
 
     async def _env(self, arguments: Arguments) -> dict[str, Any]:
         service = self._service(arguments.get("service"))

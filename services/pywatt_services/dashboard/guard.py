@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from quart import Quart, Response, request
 
-from pywatt.config.model import DashboardConfig
+from pywatt.config.dashboard_model import DashboardConfig
 
 API = "/api/"
 INGEST = "/v1/"

@@ -53,7 +53,7 @@ FILES: Mapping[str, Any] = {
 @contextmanager
 def shown(file: Path) -> Iterator[str]:
     """Run `pywatt dashboard import`; yield the URL that it prints."""
-    command = [PYWATT, "dashboard", "import", file, "--no-open"]
+    command = [str(PYWATT), "dashboard", "import", str(file), "--no-open"]
     environment = clean_environment()
     with subprocess.Popen(command, cwd=file.parent, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from quart import Quart
 
-from pywatt.config.model import DashboardConfig
+from pywatt.config.dashboard_model import DashboardConfig
 from pywatt_services.dashboard.guard import Guard
 
 TOKEN = "a-token-of-24-characters"

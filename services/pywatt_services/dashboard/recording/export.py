@@ -52,7 +52,7 @@ async def recorded(
     packer = Packer()
     yield packer.about({"app": source.app_name, "at": time.time(), "by": __version__})
     services = await source.ask("services", {"usage": True})
-    config = await source.ask("config", {})
+    config = await source.ask("config", {"sources": True})
     for kind, answer in (("services", services), ("config", config)):
         if answer.error is None:
             yield packer.add(kind, answer.result)

@@ -12,7 +12,7 @@ from quart import Blueprint, Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
 from pywatt import __version__
-from pywatt.config.model import DashboardConfig
+from pywatt.config.dashboard_model import DashboardConfig
 from pywatt.control.error_json import to_json
 from pywatt.control.log_stream import LogLine, LogQuery, log_query
 from pywatt.errors import PywattError
