@@ -1,8 +1,10 @@
-"""A receiver of OTLP over HTTP with protobuf: keeps the spans that a test's app exports."""
+"""A receiver of OTLP over HTTP, with protobuf or JSON: keeps the spans that a test's app exports."""
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
@@ -55,7 +58,8 @@ class OtlpReceiver:
 
     def take(self, body: bytes, headers: dict[str, str]) -> None:
         """Take an export."""
-        request = ExportTraceServiceRequest.FromString(body)
+        is_json = headers.get("content-type") == "application/json"
+        request = _from_json(body) if is_json else ExportTraceServiceRequest.FromString(body)
         with self.changed:
             self.headers.append(headers)
             for resource in request.resource_spans:
@@ -63,6 +67,19 @@ class OtlpReceiver:
                 for scope in resource.scope_spans:
                     self.spans += [_span(service, span) for span in scope.spans]
             self.changed.notify_all()
+
+
+def _from_json(body: bytes) -> Any:
+    """Read OTLP's JSON, whose ids are hexadecimal where protobuf's JSON has base64."""
+    document = json.loads(body)
+    for resource in document["resourceSpans"]:
+        for scope in resource["scopeSpans"]:
+            for span in scope["spans"]:
+                for name in ("traceId", "spanId", "parentSpanId"):
+                    span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
+    request = ExportTraceServiceRequest()
+    ParseDict(document, request)
+    return request
 
 
 def _span(service: str, span: Any) -> ReceivedSpan:

@@ -6,6 +6,7 @@ https://opentelemetry.io/docs/specs/semconv/http/http-spans/
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
@@ -38,6 +39,24 @@ def hidden_path(target: str) -> str:
     """Return a path with its query, without the values of secrets."""
     path, mark, query = target.partition("?")
     return f"{path}{mark}{hidden_query(query)}"
+
+
+def server_attributes(
+    method: str, path: str, query: bytes, authority: str, fields: Iterable[tuple[bytes, bytes]]
+) -> dict[str, Any]:
+    """Return the attributes of a server's span. `query`: without its `?`. `fields`: names in lower case."""
+    attributes: dict[str, Any] = {
+        **method_attributes(method),
+        "url.scheme": "http",
+        "url.path": path,
+        **host_and_port(authority, 80),
+    }
+    if query:
+        attributes["url.query"] = hidden_query(query.decode("latin-1"))
+    agent = next((value for name, value in fields if name == b"user-agent"), None)
+    if agent is not None:
+        attributes["user_agent.original"] = agent.decode("latin-1")
+    return attributes
 
 
 def host_and_port(authority: str, default: int | None = None) -> dict[str, Any]:

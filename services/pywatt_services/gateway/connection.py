@@ -135,13 +135,14 @@ class GatewayConnection(ServerConnection["GatewayServer"]):
         if server.metrics is not None:
             server.metrics.unrouted.add()
         keep = self._keeps_alive()
+        status, headers, answer = 200, (JSON,), WELCOME
         if path == ASTERISK:
-            self._write_response(204, (ALLOW,), b"", keep=keep)
-        elif path == b"/" and head.method in (b"GET", b"HEAD"):
-            self._write_response(200, (JSON,), WELCOME, keep=keep)
-        else:
-            not_found = route_not_found(head.method.decode(), head.target.decode("utf-8", "replace"))
-            self._write_response(404, (JSON,), not_found, keep=keep)
+            status, headers, answer = 204, (ALLOW,), b""
+        elif path != b"/" or head.method not in (b"GET", b"HEAD"):
+            status, answer = 404, route_not_found(head.method.decode(), head.target.decode("utf-8", "replace"))
+        if server.record_own_response is not None:
+            server.record_own_response(head, self._client_address, status)
+        self._write_response(status, headers, answer, keep=keep)
         self.exchange_ended(close=not keep)
 
     def _on_body(self, body: bytes, ended: bool) -> None:

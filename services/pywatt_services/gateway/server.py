@@ -31,7 +31,7 @@ from pywatt_services.gateway.proxy_exchange import OpenExchange, ProxyExchange
 from pywatt_services.gateway.responses.logged_connection import LoggedConnection
 from pywatt_services.gateway.responses.logged_exchange import logged_exchange
 from pywatt_services.gateway.routes import RouteTable
-from pywatt_services.gateway.traced_exchange import exchanges_with_trace, traced_exchanges
+from pywatt_services.gateway.traced_exchange import exchanges_with_trace, own_responses, traced_exchanges
 from pywatt_services.gateway.upstreams.registry import UpstreamRegistry
 
 
@@ -79,6 +79,8 @@ class GatewayServer(HttpServer[GatewayConnection]):
         self.access_log = access_log
         self.accept: Accept = partial(GatewayConnection if access_log is None else LoggedConnection, self)
         """Makes the protocol of a new connection."""
+        self.record_own_response = None if tracing is None else own_responses(tracing)
+        """Makes the span of a request without a route; None: there are no spans."""
         if metrics is not None:
             metrics.read_in_flight(self.in_flight)
 

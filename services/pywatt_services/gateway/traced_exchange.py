@@ -5,6 +5,7 @@ A request that is not sampled costs the decision, and the traceparent that tells
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,14 +15,14 @@ from pywatt.http.headers import Header, Headers
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import ResponseHead
 from pywatt.telemetry.http_attributes import (
-    hidden_query,
     host_and_port,
     is_server_error,
     method_attributes,
+    server_attributes,
     span_name,
 )
 from pywatt.telemetry.sampling import HeadSampler, root_traces
-from pywatt.telemetry.trace_context import NOT_SAMPLED, PARENT_LENGTH, TRACEPARENT, TRACESTATE
+from pywatt.telemetry.trace_context import NOT_SAMPLED, PARENT_LENGTH, TRACEPARENT, TRACESTATE, trace_of
 from pywatt.telemetry.tracing import Span, Tracing
 from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.gateway_context import Downstream, GatewayContext
@@ -49,6 +50,7 @@ def traced_exchanges(tracing: Tracing, plain: type[ProxyExchange]) -> OpenExchan
     def open_exchange(
         downstream: Downstream, context: GatewayContext, request: RequestHead, route: Route, base_path: bytes
     ) -> ProxyExchange:
+        # The same decisions as those of `own_responses`.
         nonlocal untraced
         headers = request.headers
         parent = None
@@ -68,6 +70,35 @@ def traced_exchanges(tracing: Tracing, plain: type[ProxyExchange]) -> OpenExchan
         return recorded(downstream, context, request, route, base_path, tracing=tracing, trace_id=int(trace_id))
 
     return open_exchange
+
+
+def own_responses(tracing: Tracing) -> Callable[[RequestHead, ClientAddress, int], None]:
+    """Return what records a response that the gateway gives to a request without a route, by its status."""
+    begin = root_traces(tracing.sampler)
+
+    def record(request: RequestHead, client: ClientAddress, status: int) -> None:
+        fields = [(name.lower(), value) for name, value in request.headers]
+        sampler, parent, trace_id = tracing.sampler, trace_of(fields), 0
+        if parent is None:
+            begun = begin()
+            if isinstance(begun, bytes):
+                return
+            trace_id = begun
+        elif sampler is not None and not sampler.samples(int(parent.trace_id, 16), parent.sampled):
+            return
+        method = request.method.decode()
+        if tracing.skips(method, request.path.decode("latin-1")):
+            return
+        attributes = _attributes(request, method, fields)
+        if client.ip:
+            attributes["client.address"] = client.ip.decode()
+        span = tracing.spans.server(span_name(method), fields, attributes, trace_id)
+        span.set({"http.response.status_code": status})
+        if is_server_error(status):
+            span.fail(str(status))
+        span.end()
+
+    return record
 
 
 def exchanges_with_trace(plain: type[ProxyExchange]) -> OpenExchange:
@@ -111,7 +142,12 @@ class TracedExchange(ProxyExchange):
         self._tracing = tracing
         method = request.method.decode()
         name = span_name(method, _route_name(route))
-        self._server_span = tracing.spans.server(name, fields, _attributes(request, method, fields, route), trace_id)
+        attributes = {
+            **_attributes(request, method, fields),
+            "http.route": _route_name(route),
+            "pywatt.upstream": route.id,
+        }
+        self._server_span = tracing.spans.server(name, fields, attributes, trace_id)
         self._attempt: Span | None = None
         self._attempts = 0
         self._ended = False
@@ -238,19 +274,9 @@ def _route_name(route: Route) -> str:
     return f"{mount.decode('latin-1')}/*"
 
 
-def _attributes(request: RequestHead, method: str, fields: list[Header], route: Route) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
-        **method_attributes(method),
-        "url.scheme": "http",
-        "url.path": request.path.decode("latin-1"),
-        "http.route": _route_name(route),
+def _attributes(request: RequestHead, method: str, fields: list[Header]) -> dict[str, Any]:
+    path, authority = request.path.decode("latin-1"), request.authority.decode("latin-1")
+    return {
+        **server_attributes(method, path, request.query[1:], authority, fields),
         "network.protocol.version": f"1.{request.minor}",
-        "pywatt.upstream": route.id,
-        **host_and_port(request.authority.decode("latin-1"), 80),
     }
-    if len(request.query) > 1:
-        attributes["url.query"] = hidden_query(request.query[1:].decode("latin-1"))
-    agent = next((value for name, value in fields if name == b"user-agent"), None)
-    if agent is not None:
-        attributes["user_agent.original"] = agent.decode("latin-1")
-    return attributes

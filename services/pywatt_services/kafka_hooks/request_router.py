@@ -35,6 +35,17 @@ class RequestRouter:
         self._request_reply = request_reply
         self._routes = routes
 
+    def is_for_admin(self, request: Request) -> bool:
+        """Return whether a request is for the admin API."""
+        return self._admin_api is not None and self._admin_api.handles(request)
+
+    def route_of(self, request: Request) -> str:
+        """Return the pattern of the path of a request's route; empty for none."""
+        if request.method == "POST" and published_topic(request.path) is not None:
+            return f"{TOPICS}:topic"
+        found = None if self._request_reply is None else self._routes.find(request.path)
+        return "" if found is None else str(found[0].path)
+
     def handle(self, request: Request, exchange: HooksExchange) -> None:
         """Respond now or later."""
         admin_api = self._admin_api

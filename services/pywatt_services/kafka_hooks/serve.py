@@ -45,6 +45,7 @@ from pywatt_services.kafka_hooks.delivering.delivery_pipeline import DeliveryPip
 from pywatt_services.kafka_hooks.delivering.share_pipeline import SharePipeline
 from pywatt_services.kafka_hooks.delivering.target_caller import Caller, MakeCaller
 from pywatt_services.kafka_hooks.delivering.undelivered_writer import RecordWriter
+from pywatt_services.kafka_hooks.http.exchange import Handler
 from pywatt_services.kafka_hooks.http.peer_workers import PeerWorkers, ask_peers
 from pywatt_services.kafka_hooks.http.routes import Routes
 from pywatt_services.kafka_hooks.http.server import HooksServer
@@ -56,6 +57,7 @@ from pywatt_services.kafka_hooks.request_reply import RequestReply
 from pywatt_services.kafka_hooks.request_router import RequestRouter
 from pywatt_services.kafka_hooks.tracing.traced_caller import TracedCaller
 from pywatt_services.kafka_hooks.tracing.traced_publisher import TracedPublisher
+from pywatt_services.kafka_hooks.tracing.traced_router import TracedRouter
 from pywatt_services.kafka_hooks.tracing.traced_writer import TracedWriter
 from pywatt_services.tokens.fetched_keys import FetchedKeys, fetch_from
 from pywatt_services.tokens.token_options import can_check_tokens
@@ -165,7 +167,7 @@ class _ServiceWorker:
                     working.start_soon(pipeline.run, self._topics_are_there)
                 with anyio.move_on_after(FIRST_CONNECT):
                     await self._connection_health.settled()
-                await self._serve(router, shards)
+                await self._serve(self._traced(router), shards)
             background.cancel_scope.cancel()
 
     def _publisher(self, producer: Producer, secret_headers: tuple[str, ...]) -> Publisher:
@@ -180,6 +182,12 @@ class _ServiceWorker:
             tracing=tracing,
             mode=self._naming,
         )
+
+    def _traced(self, router: RequestRouter) -> Handler:
+        """Return the router, with spans if this worker makes any."""
+        if self._tracing is None:
+            return router
+        return TracedRouter(router, self._tracing, is_own=router.is_for_admin, route_of=router.route_of)
 
     def _pipeline(self, writer: Producer, metrics: DeliveryMetrics) -> DeliveryPipeline | SharePipeline | None:
         """Return the delivering half; None without topics to deliver."""
@@ -236,7 +244,7 @@ class _ServiceWorker:
         topics = {webhook.dlq for webhook in self._options.webhooks if webhook.dlq is not None}
         return DeadLetterApi(self._brokers, topics, self._security) if self._options.operations.dlq else None
 
-    async def _serve(self, router: RequestRouter, shards: IdempotencyShards) -> None:
+    async def _serve(self, router: Handler, shards: IdempotencyShards) -> None:
         """Serve HTTP clients until the worker is asked to stop, then let them finish."""
         context = self._context
         server = HooksServer(

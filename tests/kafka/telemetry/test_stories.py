@@ -1,13 +1,14 @@
-"""One trace from a request to the webhook of its redriven record: gateway, api, publish, record, webhook that fails and
-is tried again, dead letter, redrive, webhook.
+"""One trace from a request to the webhook of its redriven record: gateway, api, a program in JavaScript, publish,
+record, webhook through a program in Go that fails and is tried again, dead letter, redrive, webhook.
 
-PYWATT_STORIES sets how many stories there are. PYWATT_OTEL_COLLECTOR names the program of an OpenTelemetry collector
-(with the receiver `otlp` and the exporter `otlphttp`) that the spans go through.
+PYWATT_STORIES sets how many stories there are, and adds the other combinations. PYWATT_OTEL_COLLECTOR names the program
+of an OpenTelemetry collector (with the receiver `otlp` and the exporter `otlphttp`) that the spans go through.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -28,14 +29,21 @@ from pywatt_kafka import ensure_topics
 from pywatt_kafka.dlq.dead_letter import Filter
 from pywatt_kafka.dlq.topic import open_dead_letter_topic
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed"),
+    pytest.mark.skipif(shutil.which("go") is None, reason="go is not installed"),
+]
 
 STORIES = int(os.environ.get("PYWATT_STORIES", "20"))
+IS_LONG = "PYWATT_STORIES" in os.environ
+PROGRAMS = Path(__file__).parent / "programs"
+BUILD_PATIENCE = 240.0
+"""Seconds: Go compiles its standard library at the first build on a machine."""
 COLLECTOR = os.environ.get("PYWATT_OTEL_COLLECTOR")
 CLIENTS = 8
 
 API = """
-import os
 import httpx
 
 client = httpx.AsyncClient()
@@ -43,8 +51,7 @@ client = httpx.AsyncClient()
 async def app(scope, receive, send):
     assert scope["type"] == "http"
     number = scope["query_string"]
-    url = f"http://hooks.plt.local/topics/{os.environ['TOPIC']}"
-    response = await client.post(url, content=number, headers={"x-plt-kafka-hooks-key": number})
+    response = await client.post("http://orders.plt.local/orders", content=number, timeout=60)
     await send({"type": "http.response.start", "status": response.status_code, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 """
@@ -62,7 +69,17 @@ async def app(scope, receive, send):
 """
 
 
-def app_files(broker: str, topic: str, engine: str, url: str, *, retry_topic: bool) -> Files:
+@pytest.fixture(scope="session")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program in Go."""
+    program = tmp_path_factory.mktemp("relay") / "relay"
+    command = ["go", "build", "-o", str(program), "."]
+    built = subprocess.run(command, cwd=PROGRAMS / "relay", timeout=BUILD_PATIENCE, check=False)
+    assert built.returncode == 0
+    return program
+
+
+def app_files(broker: str, topic: str, engine: str, url: str, relay: Path, *, retry_topic: bool) -> Files:
     hooks: dict[str, Any] = {
         "type": "kafka-hooks",
         "brokers": [broker],
@@ -71,7 +88,7 @@ def app_files(broker: str, topic: str, engine: str, url: str, *, retry_topic: bo
         "topics": [
             {
                 "topic": topic,
-                "url": "http://target.plt.local/hook",
+                "url": "http://relay.plt.local/hook",
                 "retries": 2,
                 "retryDelay": 250,
                 "dlq": f"{topic}-dlq",
@@ -85,12 +102,15 @@ def app_files(broker: str, topic: str, engine: str, url: str, *, retry_topic: bo
         "watt.json": {
             "entrypoint": "gateway",
             "server": {"port": 0},
-            "web": [{"id": name, "path": name} for name in ("gateway", "api", "hooks", "target")],
+            "web": [{"id": name, "path": name} for name in ("gateway", "api", "orders", "hooks", "relay", "target")],
             "telemetry": {"applicationName": "shop", "exporter": {"type": "otlp", "options": {"url": url}}},
         },
         "gateway/watt.json": {**GATEWAY, "gateway": {"applications": [{"id": "api", "proxy": {"prefix": "/api"}}]}},
         "api/app.py": API,
         "hooks/watt.json": hooks,
+        "orders/orders.js": (PROGRAMS / "orders.js").read_text(),
+        "orders/watt.json": {"type": "command", "command": "node orders.js"},
+        "relay/watt.json": {"type": "command", "command": str(relay)},
         "target/app.py": TARGET,
     }
 
@@ -112,7 +132,7 @@ def collector(folder: Path) -> Iterator[tuple[str, OtlpReceiver]]:
             "  pipelines: {traces: {receivers: [otlp], exporters: [otlphttp]}}\n"
         )
         with (folder / "collector.log").open("w") as log:
-            process = subprocess.Popen([COLLECTOR, config], stdout=log, stderr=log)
+            process = subprocess.Popen([COLLECTOR, "--config", config], stdout=log, stderr=log)
             try:
                 wait_until_listening(process, port, folder / "collector.log")
                 yield f"http://127.0.0.1:{port}/v1/traces", receiver
@@ -162,26 +182,36 @@ def expected(topic: str, *, retry_topic: bool) -> Counter[tuple[str, str, str]]:
         ("shop-gateway", "CLIENT", "POST"),
         ("shop-api", "SERVER", "POST"),
         ("shop-api", "CLIENT", "POST"),
+        ("shop-orders", "SERVER", "POST"),
+        ("shop-orders", "CLIENT", "POST"),
+        ("shop-hooks", "SERVER", "POST /topics/:topic"),
         ("shop-hooks", "PRODUCER", f"send {topic}"),
         ("shop-hooks", "PRODUCER", f"send {topic}-dlq"),
     ]
     if retry_topic:
         once.append(("shop-hooks", "PRODUCER", f"send {topic}-retry"))
-    attempts = [("shop-hooks", "CONSUMER", f"process {topic}"), ("shop-hooks", "CLIENT", "POST")]
-    return Counter(once) + Counter(dict.fromkeys([*attempts, ("shop-target", "SERVER", "POST")], 3))
+    attempts = [
+        ("shop-hooks", "CONSUMER", f"process {topic}"),
+        ("shop-hooks", "CLIENT", "POST"),
+        ("shop-relay", "SERVER", "POST"),
+        ("shop-relay", "CLIENT", "POST"),
+        ("shop-target", "SERVER", "POST"),
+    ]
+    return Counter(once) + Counter(dict.fromkeys(attempts, 3))
 
 
-@pytest.mark.parametrize(
-    ("engine", "opt_in", "retry_topic"),
-    [("aiokafka", "", False), ("rdkafka", "messaging", False), ("aiokafka", "messaging/dup", True)],
-)
-@pytest.mark.timeout(600 + STORIES)
+DAILY = [("aiokafka", "", False), ("rdkafka", "messaging", False), ("aiokafka", "messaging/dup", True)]
+FURTHER = [("aiokafka", "messaging", False), ("rdkafka", "", False), ("rdkafka", "messaging/dup", True)]
+
+
+@pytest.mark.parametrize(("engine", "opt_in", "retry_topic"), DAILY + FURTHER if IS_LONG else DAILY)
+@pytest.mark.timeout(BUILD_PATIENCE + 600 + STORIES)
 async def test_a_story_is_one_trace(
-    broker: str, topic: str, tmp_path: Path, engine: str, opt_in: str, retry_topic: bool
+    broker: str, topic: str, tmp_path: Path, relay: Path, engine: str, opt_in: str, retry_topic: bool
 ) -> None:
     await ensure_topics(broker, [topic, f"{topic}-dlq"])
     with collector(tmp_path) as (url, receiver):
-        write_files(tmp_path, app_files(broker, topic, engine, url, retry_topic=retry_topic))
+        write_files(tmp_path, app_files(broker, topic, engine, url, relay, retry_topic=retry_topic))
         env = {"TOPIC": topic, "OTEL_SEMCONV_STABILITY_OPT_IN": opt_in, "OTEL_BSP_MAX_QUEUE_SIZE": "100000"}
         with run_pywatt(tmp_path, env=env) as app:
             address = await anyio.to_thread.run_sync(lambda: app.url)
@@ -224,6 +254,8 @@ def check_story(spans: list[ReceivedSpan], wanted: Counter[tuple[str, str, str]]
     of_the_record = [span for span in spans if span.kind in ("CONSUMER", "PRODUCER") and span is not send]
     assert {span.parent_id for span in of_the_record} == {send.span_id}
     assert all(span.links == ((send.trace_id, send.span_id),) for span in spans if span.kind == "CONSUMER")
-    assert parents["SERVER", "", "gateway"] == parents["PRODUCER", "CLIENT", "hooks"] == 1
+    assert parents["SERVER", "", "gateway"] == parents["PRODUCER", "SERVER", "hooks"] == 1
+    assert parents["SERVER", "CLIENT", "hooks"] == parents["SERVER", "CLIENT", "orders"] == 1
     assert parents["SERVER", "CLIENT", "target"] == parents["CLIENT", "CONSUMER", "hooks"] == 3
+    assert parents["SERVER", "CLIENT", "relay"] == parents["CLIENT", "SERVER", "relay"] == 3
     assert sorted(span.is_error for span in spans if span.kind == "CONSUMER") == [False, True, True]

@@ -34,6 +34,9 @@ class PathPattern:
             raise ValueError("two parameters have the same name")
         return cls(segments)
 
+    def __str__(self) -> str:
+        return "/" + "/".join(self.segments)
+
     def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
         """Return the parameters if the (decoded) segments of a path fit, else None."""
         if len(segments) != len(self.segments):

@@ -153,15 +153,21 @@ class TracedCaller(Caller):
 
     async def deliver_all(self, deliveries: Sequence[Delivery]) -> Sequence[Attempt | None]:
         """Send several records in one call."""
+        self.next_spans = None
+        if self._follows_parent and all(is_told_not_sampled(each.message.headers) for each in deliveries):
+            self.next_context = trace_of(fields_of(deliveries[0].message.headers))
+            return await super().deliver_all(deliveries)
         fields = [fields_of(each.message.headers) for each in deliveries]
         decisions = [decide(each, self._tracing.sampler) for each in fields]
-        self.next_context = self.next_spans = None
+        self.next_context = None
         spans: _Spans | None = None
         if any(decision.is_sampled for decision in decisions):
             spans = self._bundle_spans(deliveries, [context for each in fields if (context := trace_of(each))])
             self.next_spans = spans
         else:
-            self.next_context = next((each.context for each in decisions if each.context is not None), None)
+            # The target is told so by one of them.
+            told = (each.context or trace_of(own) for each, own in zip(decisions, fields, strict=True))
+            self.next_context = next((context for context in told if context is not None), None)
         failures: Sequence[Attempt | None] = ()
         try:
             failures = await super().deliver_all(deliveries)

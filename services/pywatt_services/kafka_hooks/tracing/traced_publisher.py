@@ -21,6 +21,7 @@ from pywatt_kafka.tracing.attributes import (
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
 from pywatt_services.kafka_hooks.http.responses import HttpResponse
 from pywatt_services.kafka_hooks.publishing.publisher import Publisher
+from pywatt_services.kafka_hooks.tracing.recorded_exchange import RecordedExchange
 from pywatt_services.kafka_hooks.wire.headers import key_of
 
 _PARENT = frozenset(name.encode() for name in PARENT_HEADERS)
@@ -65,7 +66,7 @@ class TracedPublisher(Publisher):
         )
         kept = [header for header in request.headers if header[0] not in _PARENT]
         traced = replace(request, headers=[*kept, *parent_headers(span.context)])
-        super().publish(topic, traced, RecordedExchange(exchange, span))
+        super().publish(topic, traced, RecordedExchange(exchange, span, describe=_describe))
 
     def _attributes(self, topic: str, request: Request) -> dict[str, Any]:
         try:
@@ -84,47 +85,6 @@ class TracedPublisher(Publisher):
         )
 
 
-class RecordedExchange(HooksExchange):
-    """Gives a request its response, and ends its span with it."""
-
-    __slots__ = ("_inner", "_span")
-
-    def __init__(self, inner: HooksExchange, span: Span) -> None:
-        super().__init__(_NOBODY)
-        self._inner = inner
-        self._span = span
-
-    @property
-    def open(self) -> bool:
-        """True while the client waits."""
-        return self._inner.open
-
-    @property
-    def is_from_same_user(self) -> bool:
-        """As of the client's own exchange."""
-        return self._inner.is_from_same_user
-
-    def respond(self, response: HttpResponse) -> None:
-        """Send the response, if the client still waits for it."""
-        if response.status >= 400:
-            self._span.fail(str(response.status))
-        self._span.end()
-        self._inner.respond(response)
-
-    def on_gone(self, told: Any) -> None:
-        """Call `told` when the client goes away before its response."""
-        self._inner.on_gone(told)
-
-    def abandon(self) -> None:
-        """Note that the client has gone away."""
-        self._inner.abandon()
-
-
-class _Nobody:
-    is_same_user = False
-
-    def respond(self, response: HttpResponse) -> None:
-        """Do nothing."""
-
-
-_NOBODY = _Nobody()
+def _describe(span: Span, response: HttpResponse) -> None:
+    if response.status >= 400:
+        span.fail(str(response.status))
