@@ -15,6 +15,7 @@ from pywatt.mesh.resolver import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement
 from pywatt_services.gateway.access_log.options import AccessLogOptions, access_log_options
+from pywatt_services.gateway.local_answers.options import LocalAnswer, check_local, read_local
 from pywatt_services.gateway.openapi.options import (
     DEFAULT_URL,
     ApiSource,
@@ -60,15 +61,20 @@ class ProxyOptions:
     """True where the gateway itself answers, with the composed OpenAPI document."""
     upstreams: UpstreamOptions = ONE_UPSTREAM
     """Several upstreams, and rules about them."""
+    local: LocalAnswer | None = None
+    """A redirect, or files: the gateway answers itself."""
 
     @property
     def has_features(self) -> bool:
         """True when requests need more than to be passed on."""
-        return self.policies != NO_POLICIES or self.upstreams != ONE_UPSTREAM or self.documentation
+        by_gateway = self.documentation or self.local is not None
+        return self.policies != NO_POLICIES or self.upstreams != ONE_UPSTREAM or by_gateway
 
     @property
     def origins(self) -> tuple[str, ...]:
         """The addresses that its requests go to, copies of requests included."""
+        if self.local is not None:
+            return ()
         origins = [target.url for target in self.upstreams.targets] or [self.origin]
         if self.upstreams.mirror is not None:
             origins.append(self.upstreams.mirror.url)
@@ -114,7 +120,14 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
         upstreams = read_upstreams(block.get("defaults", {}), block_of)
         problems += check_upstreams(upstreams, block_of, f"{where}.proxy")
         rules = policies.read(block_of, f"{where}.proxy")
-        proxy = _without(left_out, _proxy(entry, rules, upstreams))
+        local = read_local(block_of, placement.path)
+        if local is not None:
+            problems += check_local(local, block_of, f"{where}.proxy")
+            # The defaults of upstreams are not for it.
+            proxy = _proxy(entry, rules, ONE_UPSTREAM)
+            proxy = replace(proxy, origin=f"http://{placement.id}{MESH_SUFFIX}", local=local)
+        else:
+            proxy = _without(left_out, _proxy(entry, rules, upstreams))
         if _local(proxy.origin) in left_out:
             continue
         problems += _check_origin(proxy, where, others)
@@ -141,11 +154,11 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
             problems.append(_taken_by_user(path, proxies[places[0]].id, f"{key}.{list_key}[{places[0]}]"))
     if problems:
         raise OptionsError(*problems)
-    local: dict[str, str] = {}
+    public: dict[str, str] = {}
     for proxy in proxies:
         for service in (_local(origin) for origin in proxy.origins):
             if service is not None:
-                local.setdefault(service, proxy.prefix or "/")  # of several, the first counts
+                public.setdefault(service, proxy.prefix or "/")  # of several, the first counts
     others += [service for service in placement.routes.values() if service not in others]
     return Configured(
         options=GatewayOptions(
@@ -155,8 +168,8 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
             access_log=access_log_options(server.get("accessLog", False), placement.path),
             documentation=documentation,
         ),
-        calls=tuple(service for service in others if service.lower() in local),
-        public_paths={service: local[service.lower()] for service in others if service.lower() in local},
+        calls=tuple(service for service in others if service.lower() in public),
+        public_paths={service: public[service.lower()] for service in others if service.lower() in public},
     )
 
 

@@ -20,6 +20,7 @@ from pywatt.worker.asgi.drain import drain
 from pywatt.worker.heartbeat import WAITING
 from pywatt_services.gateway.access_log.access_log import AccessLog, open_access_log
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
+from pywatt_services.gateway.local_answers.options import StaticOptions
 from pywatt_services.gateway.openapi.documents import ApiDocuments
 from pywatt_services.gateway.openapi.options import ApiSource, DocumentationOptions
 from pywatt_services.gateway.openapi.paths import PARAMETER, DocumentedPaths
@@ -75,6 +76,7 @@ async def _serve(options: GatewayOptions, context: ServiceContext, access_log: A
         anyio.create_task_group() as tasks,
     ):
         await context.ready()
+        _warn_of_missing_folders(options.proxies)
         tasks.start_soon(_tell, options.proxies, context.mesh)
         if documents is not None:
             tasks.start_soon(documents.run)
@@ -98,6 +100,13 @@ def _documents(options: DocumentationOptions, routes: RouteTable, mesh: MeshClie
 
     documented = [route.paths for route in routes.routes if isinstance(route.paths, DocumentedPaths)]
     return ApiDocuments(options, mesh, reaches, documented)
+
+
+def _warn_of_missing_folders(proxies: Iterable[ProxyOptions]) -> None:
+    """Say which folders of files are not there; a build may still make them."""
+    for proxy in proxies:
+        if isinstance(proxy.local, StaticOptions) and not proxy.local.root.is_dir():
+            logger.warning("the folder %s, whose files %s serves, does not exist", proxy.local.root, proxy.id)
 
 
 async def _tell(proxies: Iterable[ProxyOptions], mesh: MeshClient) -> None:

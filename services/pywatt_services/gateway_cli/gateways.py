@@ -37,6 +37,8 @@ class Rule:
     """Names of the other options that differ from their defaults."""
     origins: tuple[str, ...] = ()
     """The addresses that its requests go to."""
+    answer: str = ""
+    """What the gateway itself answers, empty for a route that passes requests on."""
 
     @property
     def methods(self) -> str:
@@ -61,6 +63,7 @@ class Rule:
             "routes": list(options.routes),
             "service": options.id,
             "origins": list(self.origins),
+            "answer": self.answer or None,
             "rewritePrefix": options.rewrite_prefix or "/",
             "policies": list(self.policies),
         }
@@ -107,6 +110,11 @@ def _rule(proxy: Mapping[str, Any]) -> Rule:
     policies = [*dict.fromkeys(KEYS.get(name) or _as_key(name) for name in differing)]
     if not proxy["rewrite_location"]:
         policies.append("rewriteLocationHeader: false")
+    local: Mapping[str, Any] | None = proxy["local"]
+    if local is not None:
+        shown = f"redirect to {local['to']}" if "to" in local else f"the files of {local['root']}"
+        policies.remove("local")
+        return Rule(options=options, policies=("redirect" if "to" in local else "static", *policies), answer=shown)
     origins = tuple(target["url"] for target in proxy["upstreams"]["targets"]) or (proxy["origin"],)
     return Rule(options=options, policies=tuple(policies), origins=origins)
 

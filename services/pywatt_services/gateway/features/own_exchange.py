@@ -12,9 +12,12 @@ from typing import cast
 from pywatt_services.gateway.features.documentation_exchange import documentation_exchange
 from pywatt_services.gateway.features.mirror import Mirror
 from pywatt_services.gateway.features.policy_exchange import policy_exchange
+from pywatt_services.gateway.features.redirect_exchange import redirect_exchange
 from pywatt_services.gateway.features.route_upstreams import RouteUpstreams
+from pywatt_services.gateway.features.static_exchange import static_exchange
 from pywatt_services.gateway.features.timed_exchange import timed_exchange
 from pywatt_services.gateway.features.upstream_exchange import upstream_exchange
+from pywatt_services.gateway.local_answers.options import RedirectOptions
 from pywatt_services.gateway.openapi.documents import ApiDocuments
 from pywatt_services.gateway.policies.route_policy import PolicyContext, compile_policy
 from pywatt_services.gateway.proxy_exchange import ProxyExchange
@@ -36,6 +39,9 @@ def own_exchange(
         features.append(policy_exchange(policy))
     if route.options.documentation and documents is not None:
         features.append(documentation_exchange(documents))
+    local = route.options.local
+    if local is not None:
+        features.append(redirect_exchange(local) if isinstance(local, RedirectOptions) else static_exchange(local))
     upstreams = route.options.upstreams
     if upstreams.timeouts != ONE_UPSTREAM.timeouts:
         features.append(timed_exchange(upstreams.timeouts, registry))

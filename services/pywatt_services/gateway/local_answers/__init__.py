@@ -1,0 +1,1 @@
+"""What a route answers itself: redirects, and files of a folder."""
