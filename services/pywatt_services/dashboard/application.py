@@ -15,6 +15,8 @@ from pywatt_services.dashboard.graph.live_graph import live_graph
 from pywatt_services.dashboard.guard import Guard
 from pywatt_services.dashboard.live_services import live_services
 from pywatt_services.dashboard.metrics.sampler import MetricsSampler
+from pywatt_services.dashboard.profiles.recorder import ProfileRecorder
+from pywatt_services.dashboard.profiles.routes import profile_routes
 from pywatt_services.dashboard.receiver import otlp_routes
 from pywatt_services.dashboard.recording.export import recording_routes
 from pywatt_services.dashboard.routes import app_routes
@@ -45,6 +47,8 @@ async def open_dashboard(source: DashboardSource) -> AsyncIterator[Application]:
         app.register_blueprint(app_routes(source, services, graph, metrics))
         ring = await open_ring(source, store)
         app.register_blueprint(trace_routes(store))
+        profiles = ProfileRecorder(source.ask, tasks)
+        app.register_blueprint(profile_routes(profiles))
         app.register_blueprint(recording_routes(source, store, metrics))
         app.register_blueprint(otlp_routes(store, ring, source.received, source.ask))
         if importlib.util.find_spec("aiokafka") is not None:
@@ -55,6 +59,7 @@ async def open_dashboard(source: DashboardSource) -> AsyncIterator[Application]:
         try:
             yield cast("Application", app)
         finally:
+            profiles.end()
             for task in running:
                 task.cancel()
             if ring is not None:

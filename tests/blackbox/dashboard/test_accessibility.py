@@ -43,6 +43,7 @@ VIEWS = {
     "kafka?tab=webhooks": "tbody tr",
     "kafka?tab=dlq": "tbody tr",
     "metrics": ".chart",
+    "profiles": ".empty",
     "config": "tbody tr",
     "config?service=api": "section[aria-label=Environment] tbody tr",
 }

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pywatt.cli.profile.output_file import ProfileForm
-from pywatt.cli.profile.py_spy import record
 from pywatt.errors import ControlError
+from pywatt.profiling.output_file import ProfileForm
+from pywatt.profiling.py_spy import record
 
 INTERRUPTED = """#!/bin/sh
 kill -INT $PPID

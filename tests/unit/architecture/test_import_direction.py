@@ -33,7 +33,7 @@ LAYERS: tuple[set[str], ...] = (
     {"http"},
     {"mesh"},
     {"config.model", "config.dashboard_model", "config.logger_model"},
-    {"channel", "logs", "metrics"},
+    {"channel", "logs", "metrics", "profiling"},
     {"service_type"},
     {"config"},
     {"worker"},

@@ -10,16 +10,16 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from pywatt import procfs
 from pywatt.cli.arguments import name_completion
 from pywatt.cli.arguments.selection import ID_HELP, find_service
 from pywatt.cli.output.table import counted, json_option, print_json
-from pywatt.cli.profile.output_file import form_of
-from pywatt.cli.profile.py_spy import find_program, record
 from pywatt.cli.profile.stacks import size, write
-from pywatt.errors import ControlError, NotKnown
+from pywatt.errors import ControlError
+from pywatt.profiling.output_file import form_of
+from pywatt.profiling.py_spy import find_program, record
+from pywatt.profiling.target import chosen, python_process
 
-READY, COMMAND = "ready", "command"
+COMMAND = "command"
 CPU, MEMORY = KINDS = ("cpu", "memory")
 
 
@@ -87,27 +87,3 @@ def place(file: Path, row: Mapping[str, Any], worker: Mapping[str, Any], pid: in
 def split_kind(words: Sequence[str]) -> tuple[Sequence[str], str]:
     """Return the words that name the service, and the kind of profile; a single word is a service's (pure)."""
     return (words[:-1], words[-1]) if len(words) > 1 and words[-1] in KINDS else (words, CPU)
-
-
-def chosen(row: Mapping[str, Any], slot: int | None) -> Mapping[str, Any]:
-    """Return the worker in this slot, or the first that is ready, of a service (pure). Raises ControlError."""
-    workers: Sequence[Mapping[str, Any]] = [worker for worker in row["workers"] if worker["pid"] is not None]
-    if not workers:
-        hint = "`pywatt services` shows the states of all services"
-        raise ControlError(f'no worker of the service "{row["id"]}" runs', hint=hint)
-    if slot is None:
-        return next((worker for worker in workers if worker["state"] == READY), workers[0])
-    for worker in workers:
-        if worker["slot"] == slot:
-            return worker
-    slots = ", ".join(str(worker["slot"]) for worker in workers)
-    raise NotKnown(f'the service "{row["id"]}" has no worker {slot}', hint=f"its workers: {slots}")
-
-
-def python_process(pid: int, *, below: bool = False) -> int:
-    """Return the first Python among a process and its descendants, as a shell may have started it; else the last.
-
-    `below`: not the process itself, which is pywatt's part of a `command` service.
-    """
-    found = procfs.tree(pid)[1 if below else 0 :] or [pid]
-    return next((each for each in found if procfs.program(each).name.startswith("python")), found[-1])

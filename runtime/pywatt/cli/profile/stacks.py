@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pywatt.cli.output.table import megabytes
-from pywatt.cli.profile.output_file import ProfileForm
+from pywatt.profiling.output_file import ProfileForm
 
 Stacks = Sequence[tuple[Sequence[str], int]]
 """Frames, the outermost first, and bytes."""

@@ -11,6 +11,7 @@ import { ConfigView } from "./views/config.js";
 import { KafkaView } from "./views/kafka.js";
 import { LogsView } from "./views/logs.js";
 import { MetricsView } from "./views/metrics.js";
+import { ProfilesView } from "./views/profiles.js";
 import { ServicesView } from "./views/services.js";
 import { TracesView } from "./views/traces.js";
 
@@ -20,12 +21,15 @@ const VIEWS = [
   { path: "traces", name: "Traces", View: TracesView, icon: "M3 5h8M7 10h9M11 15h6" },
   { path: "kafka", name: "Kafka", View: KafkaView, icon: "M8 10a2 2 0 1 1-4 0 2 2 0 0 1 4 0M16 5a2 2 0 1 1-4 0 2 2 0 0 1 4 0M16 15a2 2 0 1 1-4 0 2 2 0 0 1 4 0M7.8 9 12.2 6M7.8 11l4.4 3" },
   { path: "metrics", name: "Metrics", View: MetricsView, icon: "M3 16h14M5 13V9M9 13V4M13 13V7M17 13v-3" },
+  { path: "profiles", name: "Profiles", View: ProfilesView, icon: "M3 16h14M4 12h12M6 8h7M8 4h3" },
   { path: "config", name: "Config", View: ConfigView, icon: "M3 6h8M15 6h2M13 4v4M3 14h2M9 14h8M7 12v4" },
 ];
 
-// The views of an app, or of a recording, which holds no records of Kafka.
+const LIVE_ONLY = new Set(["kafka", "profiles"]);
+
+// The views of an app, or of a recording, which holds less.
 function viewsOf(about) {
-  return about.recording ? VIEWS.filter((each) => each.path !== "kafka") : VIEWS;
+  return about.recording ? VIEWS.filter((each) => !LIVE_ONLY.has(each.path)) : VIEWS;
 }
 
 function place() {

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pywatt.cli.profile.command import chosen, python_process, split_kind
-from pywatt.cli.profile.output_file import ProfileForm, form_of
+from pywatt.cli.profile.command import split_kind
 from pywatt.errors import ControlError, NotKnown, PywattError
+from pywatt.profiling.output_file import ProfileForm, form_of
+from pywatt.profiling.target import chosen, python_process
 
 
 def service(*workers: tuple[int, int | None, str]) -> dict[str, Any]:

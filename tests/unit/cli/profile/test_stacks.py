@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pywatt.cli.profile.output_file import ProfileForm
 from pywatt.cli.profile.stacks import ROW, WIDTH, size, write
+from pywatt.profiling.output_file import ProfileForm
 
 SVG = "{http://www.w3.org/2000/svg}"
 STACKS = [(("main.py:1 serve()", "app.py:2 if a < b: keep(';')"), 3000), (("main.py:1 serve()", "app.py:9 x"), 1000)]

@@ -131,11 +131,11 @@ function Service({ service, open, toggle, act }) {
       </span>
     </div>
     ${service.detail && html`<p class="detail">${service.detail}</p>`}
-    ${open && html`<div class="panel" id=${panel}><${Workers} service=${service} /></div>`}
+    ${open && html`<div class="panel" id=${panel}><${Workers} service=${service} act=${act} /></div>`}
   </li>`;
 }
 
-function Workers({ service }) {
+function Workers({ service, act }) {
   return html`
     <dl class="facts">
       <div><dt>folder</dt><dd><code>${service.path}</code></dd></div>
@@ -152,6 +152,6 @@ function Workers({ service }) {
           )}</tbody>
         </table></div>`
       : html`<p class="quiet">${plural(0, "worker")}</p>`}
-    <p class="links"><a href=${`#/logs?service=${encodeURIComponent(service.id)}`}>Its log</a></p>
+    <p class="links"><a href=${`#/logs?service=${encodeURIComponent(service.id)}`}>Its log</a>${act && html` <a href=${`#/profiles?service=${encodeURIComponent(service.id)}`}>Record a profile</a>`}</p>
   `;
 }

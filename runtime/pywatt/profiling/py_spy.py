@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -13,11 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pywatt import procfs
-from pywatt.cli.profile.output_file import ProfileForm
 from pywatt.errors import ControlError, MissingExtra
+from pywatt.profiling.output_file import ProfileForm
 
 PROGRAM, EXTRA = "py-spy", "profile"
 FORMATS = {ProfileForm.FLAME_GRAPH: "flamegraph", ProfileForm.SPEEDSCOPE: "speedscope", ProfileForm.FOLDED: "raw"}
+OVERTIME = 20.0
+"""Seconds that it may take beside the recording itself."""
 _SAMPLES = re.compile(r"Samples: (\d+)")
 _ERROR = re.compile(r"^Error: (.+)$", re.MULTILINE)
 _REFUSED = ("permission denied", "operation not permitted", "eperm")
@@ -41,21 +44,52 @@ def record(program: str, pid: int, who: str, seconds: float, form: ProfileForm, 
     `who` names the process in errors. Raises ControlError.
     """
     part = output.with_name(f".{output.name}.{os.getpid()}")
-    command = [program, "record", "--pid", str(pid), "--duration", f"{seconds:.0f}", "--output", str(part)]
-    command += ["--format", FORMATS[form], *(["--idle"] if idle else [])]
     try:
-        status, told = _run(command)
-        count = samples(told)
-        if status == 0 and count:
-            part.replace(output)
-            return count
+        status, told = _run(_command(program, pid, seconds, form, part, idle=idle))
+        if status == -signal.SIGINT:
+            raise KeyboardInterrupt  # it had not begun
+        count = checked(status, told, pid, who)
+        part.replace(output)
+        return count
     finally:
         part.unlink(missing_ok=True)
-    if status == -signal.SIGINT:
-        raise KeyboardInterrupt  # it had not begun
-    if status == 0:
-        told = _NO_SAMPLES
-    raise refusal(told, who, scope=_scope(), ended=procfs.has_ended(pid))
+
+
+async def folded_stacks(program: str, pid: int, who: str, seconds: float) -> str:
+    """Record the stacks of a process for some seconds, and return a line for each, with its count.
+
+    Raises ControlError.
+    """
+    with tempfile.TemporaryDirectory(prefix="pywatt-") as folder:
+        output = Path(folder, "stacks")
+        command = _command(program, pid, seconds, ProfileForm.FOLDED, output, idle=False)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        try:
+            async with asyncio.timeout(seconds + OVERTIME):
+                told, _ = await process.communicate()
+        except TimeoutError:
+            raise ControlError(f"py-spy has not ended {OVERTIME:.0f} s after it should have") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        checked(process.returncode or 0, told.decode("utf-8", "replace"), pid, who)
+        return await asyncio.to_thread(output.read_text, "utf-8", "replace")
+
+
+def checked(status: int, told: str, pid: int, who: str) -> int:
+    """Return the number of samples that py-spy has taken. Raises ControlError if there are none."""
+    count = samples(told)
+    if status == 0 and count:
+        return count
+    raise refusal(told if status else _NO_SAMPLES, who, scope=_scope(), ended=procfs.has_ended(pid))
+
+
+def _command(program: str, pid: int, seconds: float, form: ProfileForm, output: Path, *, idle: bool) -> list[str]:
+    command = [program, "record", "--pid", str(pid), "--duration", f"{seconds:.0f}", "--output", str(output)]
+    return [*command, "--format", FORMATS[form], *(["--idle"] if idle else [])]
 
 
 def _run(command: Sequence[str]) -> tuple[int, str]:

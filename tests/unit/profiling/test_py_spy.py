@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from pywatt.cli.profile.py_spy import find_program, refusal, samples
 from pywatt.errors import MissingExtra
+from pywatt.profiling.py_spy import find_program, refusal, samples
 
 WHO = "worker 0 of api (pid 7)"
 BACKTRACE = "\n\nStack backtrace:\n   0: anyhow::error::msg\n"

@@ -1,0 +1,1 @@
+"""Recording of the stacks of running workers, for `pywatt profile` and the dashboard."""

@@ -1,0 +1,1 @@
+"""Profiles that somebody starts and sees in the dashboard."""
