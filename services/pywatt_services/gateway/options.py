@@ -13,7 +13,7 @@ from pywatt.errors import Problem
 from pywatt.http.target import EscapedSlashes
 from pywatt.mesh.resolver import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
-from pywatt.service_type import Configured, OptionsError, Placement
+from pywatt.service_type import Configured, OptionsError, Placement, Requirement
 from pywatt_services.gateway.access_log.options import AccessLogOptions, access_log_options
 from pywatt_services.gateway.local_answers.options import LocalAnswer, check_local, read_local
 from pywatt_services.gateway.openapi.options import (
@@ -23,6 +23,7 @@ from pywatt_services.gateway.openapi.options import (
     documentation_options,
     read_ignored,
 )
+from pywatt_services.gateway.policies.auth_options import requirements
 from pywatt_services.gateway.policies.options import NO_POLICIES, PolicyOptions, PolicyReader
 from pywatt_services.gateway.upstreams.options import ONE_UPSTREAM, UpstreamOptions
 from pywatt_services.gateway.upstreams.reader import check_upstreams, read_upstreams, sole_upstream
@@ -106,7 +107,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     defaults = {name: (value, f"{key}.defaults.{name}") for name, value in block.get("defaults", {}).items()}
     if "cors" in server:
         defaults.setdefault("cors", (server["cors"], "server.cors"))
-    policies = PolicyReader(problems, defaults)
+    policies = PolicyReader(problems, defaults, placement.path)
     sources: list[ApiSource] = []
     entries: Sequence[Mapping[str, Any]] = block.get(list_key) or [{"id": service} for service in others]
     for index, entry in enumerate(entries):
@@ -134,6 +135,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
         if raw:
             proxies.append(proxy)
             problems += _check_routes(proxy, where)
+            problems += _check_issuer(proxy, f"{where}.proxy.auth.jwt.jwks", others)
         if openapi is not False:
             source = _source(entry, proxy if raw else None, placement.path, f"{where}.openapi", problems)
             sources.append(source)
@@ -168,6 +170,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
             access_log=access_log_options(server.get("accessLog", False), placement.path),
             documentation=documentation,
         ),
+        requires=tuple(_requirements(proxies)),
         calls=tuple(service for service in others if service.lower() in public),
         public_paths={service: public[service.lower()] for service in others if service.lower() in public},
     )
@@ -248,6 +251,11 @@ def _without(left_out: Container[str | None], proxy: ProxyOptions) -> ProxyOptio
     return replace(proxy, origin=origin, upstreams=replace(upstreams, targets=targets, mirror=mirror))
 
 
+def _requirements(proxies: Iterable[ProxyOptions]) -> Iterable[Requirement]:
+    found = (need for proxy in proxies if proxy.policies.auth for need in requirements(proxy.policies.auth, "auth"))
+    return dict.fromkeys(found)
+
+
 def _route_of_plugin(path: str, service: str, policies: PolicyOptions) -> ProxyOptions:
     return ProxyOptions(
         id=service,
@@ -286,17 +294,26 @@ def _check_origin(proxy: ProxyOptions, where: str, services: Sequence[str]) -> I
                 hint="a path in front of every request is the work of proxy.rewritePrefix",
             )
             continue
-        service = _local(origin)
-        if service is None or service in (known.lower() for known in services):
-            continue
-        matches = difflib.get_close_matches(service, services, n=1)
-        yield Problem(
-            message=f"the gateway names the service {service!r}, which this app does not have",
-            key=f"{where}.id",
-            hint=f"did you mean {matches[0]!r}?"
-            if matches
-            else f"the app's other services: {', '.join(services) or 'none'}",
-        )
+        yield from _check_service(_local(origin), f"{where}.id", services)
+
+
+def _check_issuer(proxy: ProxyOptions, where: str, services: Sequence[str]) -> Iterable[Problem]:
+    auth = proxy.policies.auth
+    if auth is not None and auth.token is not None and auth.token.jwks_url is not None:
+        yield from _check_service(_local(auth.token.jwks_url), where, services)
+
+
+def _check_service(service: str | None, where: str, services: Sequence[str]) -> Iterable[Problem]:
+    if service is None or service in (known.lower() for known in services):
+        return
+    matches = difflib.get_close_matches(service, services, n=1)
+    yield Problem(
+        message=f"the gateway names the service {service!r}, which this app does not have",
+        key=where,
+        hint=f"did you mean {matches[0]!r}?"
+        if matches
+        else f"the app's other services: {', '.join(services) or 'none'}",
+    )
 
 
 def _check_routes(proxy: ProxyOptions, where: str) -> Iterable[Problem]:

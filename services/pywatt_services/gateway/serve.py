@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import anyio
+from anyio.abc import TaskGroup
 
 from pywatt.http.server.client_limit import raise_open_files_limit
 from pywatt.http.server.listening import open_tls
@@ -29,6 +30,8 @@ from pywatt_services.gateway.policies.route_policy import PolicyContext
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway.server import GatewayServer
 from pywatt_services.gateway.upstreams.health_checks import check_health, checked
+from pywatt_services.tokens.fetched_keys import FetchedKeys, fetch_keys
+from pywatt_services.tokens.token_options import TokenOptions
 
 DRAIN_SHARE = 0.95
 """Part of a stop's time that clients may take."""
@@ -43,10 +46,14 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
         log_options = options.access_log
         call_later = asyncio.get_running_loop().call_later
         log = None if log_options is None else resources.enter_context(open_access_log(log_options, call_later))
-        await _serve(options, context, log)
+        async with anyio.create_task_group() as tasks:
+            await _serve(options, context, log, tasks)
+            tasks.cancel_scope.cancel()
 
 
-async def _serve(options: GatewayOptions, context: ServiceContext, access_log: AccessLog | None) -> None:
+async def _serve(
+    options: GatewayOptions, context: ServiceContext, access_log: AccessLog | None, tasks: TaskGroup
+) -> None:
     services = context.table.services.values()
     internal = {service.id for service in services if service.internal}
     telemetry = context.service.telemetry
@@ -63,17 +70,16 @@ async def _serve(options: GatewayOptions, context: ServiceContext, access_log: A
         tracing=active_tracing(),
         creates_trace=telemetry is not None and telemetry.creates_trace,
         escaped_slashes=options.escaped_slashes,
-        policies=PolicyContext(shared_file=partial(_shared_file, context)),
+        policies=PolicyContext(
+            shared_file=partial(_shared_file, context), fetched_keys=_keys_of_issuers(context.mesh, tasks)
+        ),
     )
     context.gauge(WAITING, lambda: server.waiting)
-    async with (
-        server.on(
-            (context.endpoint, context.loopback),
-            public=context.public,
-            backlog=context.server.backlog,
-            tls=open_tls(context.server.https),
-        ),
-        anyio.create_task_group() as tasks,
+    async with server.on(
+        (context.endpoint, context.loopback),
+        public=context.public,
+        backlog=context.server.backlog,
+        tls=open_tls(context.server.https),
     ):
         await context.ready()
         _warn_of_missing_folders(options.proxies)
@@ -84,7 +90,20 @@ async def _serve(options: GatewayOptions, context: ServiceContext, access_log: A
         if to_check:
             tasks.start_soon(check_health, to_check)
         await drain(server, context, share=DRAIN_SHARE)
-        tasks.cancel_scope.cancel()
+
+
+def _keys_of_issuers(mesh: MeshClient, tasks: TaskGroup) -> Callable[[TokenOptions], FetchedKeys]:
+    """Return a function that gives the keys of an issuer, the same ones to all routes."""
+    known: dict[tuple[str | None, bool], FetchedKeys] = {}
+
+    def keys_of(options: TokenOptions) -> FetchedKeys:
+        place = options.jwks_url, options.discovery
+        if place not in known:
+            known[place] = FetchedKeys(fetch_keys(mesh, options), tasks)
+            known[place].refresh()
+        return known[place]
+
+    return keys_of
 
 
 def _shared_file(context: ServiceContext, name: str) -> Path:

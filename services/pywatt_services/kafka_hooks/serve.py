@@ -59,7 +59,7 @@ from pywatt_services.kafka_hooks.tracing.traced_caller import TracedCaller
 from pywatt_services.kafka_hooks.tracing.traced_publisher import TracedPublisher
 from pywatt_services.kafka_hooks.tracing.traced_router import TracedRouter
 from pywatt_services.kafka_hooks.tracing.traced_writer import TracedWriter
-from pywatt_services.tokens.fetched_keys import FetchedKeys, fetch_from
+from pywatt_services.tokens.fetched_keys import FetchedKeys, fetch_keys
 from pywatt_services.tokens.token_options import can_check_tokens
 
 logger = logging.getLogger("pywatt.kafka_hooks")
@@ -236,7 +236,7 @@ class _ServiceWorker:
         """Return the admission of clients."""
         fetched: FetchedKeys | None = None
         if auth.token is not None and auth.token.jwks_url is not None:
-            fetched = FetchedKeys(fetch_from(self._context.mesh, auth.token.jwks_url), tasks)
+            fetched = FetchedKeys(fetch_keys(self._context.mesh, auth.token), tasks)
             fetched.refresh()
         return Admission(auth, fetched=fetched)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,12 +13,13 @@ from anyio.abc import TaskGroup
 from pywatt.errors import MeshError
 from pywatt.mesh.client import MeshClient
 from pywatt_services.tokens.token_keys import TokenKey, UnusableKey, read_jwks
+from pywatt_services.tokens.token_options import TokenOptions, is_safe
 
-logger = logging.getLogger("pywatt.kafka_hooks")
+logger = logging.getLogger("pywatt.tokens")
 
 REFETCH_INTERVAL = 10.0  # seconds from one fetch to the next, whatever tokens come
 MAX_AGE = 600.0  # seconds after which keys are fetched again: what was taken out is not trusted for longer
-FETCH_TIMEOUT = 5.0  # seconds; less than REFETCH_INTERVAL, so that whoever waited is not made to wait again
+FETCH_TIMEOUT = 4.5  # seconds; less than half of REFETCH_INTERVAL, since it may take two requests
 MAX_WAITING = 1000  # requests
 
 Fetch = Callable[[], Awaitable[bytes]]
@@ -67,11 +69,11 @@ class FetchedKeys:
             self.failed = False
         except (MeshError, UnusableKey) as error:
             self.failed = True
-            logger.warning("the keys for tokens cannot be fetched (auth.jwt.jwks): %s", error.message)
+            logger.warning("the keys for tokens cannot be fetched (auth.jwt): %s", error.message)
         except Exception:
             # What somebody else answers must not end the worker.
             self.failed = True
-            logger.exception("the keys for tokens cannot be read (auth.jwt.jwks)")
+            logger.exception("the keys for tokens cannot be read (auth.jwt)")
         finally:
             self._fetching = False
             waiting, self._waiting = self._waiting, []
@@ -79,13 +81,43 @@ class FetchedKeys:
             again()
 
 
+def fetch_keys(mesh: MeshClient, options: TokenOptions) -> Fetch:
+    """Return a function that fetches the key set of these options, which have a URL for it."""
+    assert options.jwks_url is not None
+    return _discover(mesh, options) if options.discovery else fetch_from(mesh, options.jwks_url)
+
+
 def fetch_from(mesh: MeshClient, url: str) -> Fetch:
     """Return a function that fetches a key set from a URL."""
 
     async def fetch() -> bytes:
-        response = await mesh.request("GET", url, timeout=FETCH_TIMEOUT)
-        if response.status != 200:
-            raise UnusableKey(f"{url.partition('?')[0]} answered {response.status}")
-        return response.body
+        return await _get(mesh, url)
 
     return fetch
+
+
+def _discover(mesh: MeshClient, options: TokenOptions) -> Fetch:
+    """Return a function that asks the issuer for the URL of its keys, and fetches them from there."""
+    url, issuer = options.jwks_url or "", options.issuer
+
+    async def fetch() -> bytes:
+        body = await _get(mesh, url)
+        try:
+            metadata = json.loads(body)
+        except ValueError as error:
+            raise UnusableKey(f"{url} is not JSON") from error
+        if not isinstance(metadata, dict) or metadata.get("issuer") != issuer:
+            raise UnusableKey(f"{url} does not name the issuer {issuer!r}")
+        keys_url = metadata.get("jwks_uri")
+        if not isinstance(keys_url, str) or not is_safe(keys_url):
+            raise UnusableKey(f"{url} names no https:// address of keys")
+        return await _get(mesh, keys_url)
+
+    return fetch
+
+
+async def _get(mesh: MeshClient, url: str) -> bytes:
+    response = await mesh.request("GET", url, timeout=FETCH_TIMEOUT)
+    if response.status != 200:
+        raise UnusableKey(f"{url.partition('?')[0]} answered {response.status}")
+    return response.body

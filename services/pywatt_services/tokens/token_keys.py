@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-SUPPORTED = "RSA (RS256), EC on P-256 (ES256) and Ed25519 (EdDSA)"
-_JWK_ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
-"""Algorithms by kty and crv; RFC 7518 section 6, RFC 8037 section 2."""
+SUPPORTED = "RSA (RS256), EC (ES256 on P-256, ES384, ES512) and Ed25519 (EdDSA)"
+_JWK_ALGORITHMS = {
+    ("RSA", None): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    ("EC", "P-256"): ("ES256",),
+    ("EC", "P-384"): ("ES384",),
+    ("EC", "P-521"): ("ES512",),
+    ("OKP", "Ed25519"): ("EdDSA",),
+}
+"""Algorithms by kty and crv, the first for a key without `alg`; RFC 7518 section 6, RFC 8037 section 2."""
 
 
 class UnusableKey(ValueError):
@@ -79,8 +85,10 @@ def _jwk(entry: Any) -> TokenKey | None:
 
     if not isinstance(entry, Mapping) or entry.get("use", "sig") != "sig":
         return None
-    algorithm = _JWK_ALGORITHMS.get((str(entry.get("kty")), entry.get("crv")))
-    if algorithm is None or entry.get("alg", algorithm) != algorithm:
+    kind, curve = entry.get("kty"), entry.get("crv")
+    algorithms = _JWK_ALGORITHMS.get((str(kind), curve if isinstance(curve, str) else None), ())
+    algorithm = entry.get("alg", algorithms[0] if algorithms else None)
+    if algorithm not in algorithms:
         return None
     id_ = entry.get("kid")
     if "d" in entry:
@@ -100,6 +108,8 @@ def _algorithm(key: PublicKeyTypes) -> str:
         return "RS256"
     if isinstance(key, ed25519.Ed25519PublicKey):
         return "EdDSA"
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-        return "ES256"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        found = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}.get(key.curve.name)
+        if found is not None:
+            return found
     raise UnusableKey("it is a public key of a kind that is not supported")

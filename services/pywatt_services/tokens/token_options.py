@@ -13,7 +13,7 @@ from pywatt.mesh.address import ServiceAddress, locate
 from pywatt_services.diagnostics.problem_report import ReportProblem
 from pywatt_services.tokens.token_keys import TokenKey, UnusableKey, read_jwks, read_pem
 
-SOURCES = ("secret", "publicKey", "jwks")
+SOURCES = ("secret", "publicKey", "jwks", "oidc")
 Keys = tuple[TokenKey, ...]
 
 
@@ -24,10 +24,14 @@ class TokenOptions:
     keys: Keys = ()
     jwks_url: str | None = None
     """URL of the keys; None: `keys` are all there are."""
+    discovery: bool = False
+    """True when `jwks_url` is the address of the issuer's metadata, which name the URL of the keys."""
     issuer: str | None = None
     audience: tuple[str, ...] = ()
     require_expiry: bool = True
     """True if a token must have an expiry time."""
+    clock_tolerance: float = 0.0
+    """Seconds by which the issuer's clock may be ahead or behind."""
 
 
 def can_check_tokens() -> bool:
@@ -45,9 +49,13 @@ def token_options(entry: Mapping[str, Any], folder: Path, report_problem: Report
     text: str = entry[source]
     url: str | None = None
     keys: Keys | None = ()
-    if source == "jwks" and "://" in text:
+    if source == "oidc":
+        # OpenID Connect Discovery 1.0, section 4
+        url = text.rstrip("/") + "/.well-known/openid-configuration"
+        _check_url("auth.jwt.oidc", text, report_problem)
+    elif source == "jwks" and "://" in text:
         url = text
-        _check_url(text, report_problem)
+        _check_url("auth.jwt.jwks", text, report_problem)
     elif source == "secret":
         keys = (TokenKey("HS256", text),)
     else:
@@ -58,26 +66,30 @@ def token_options(entry: Mapping[str, Any], folder: Path, report_problem: Report
     return TokenOptions(
         keys=keys,
         jwks_url=url,
-        issuer=entry.get("issuer"),
+        discovery=source == "oidc",
+        issuer=entry.get("issuer", text if source == "oidc" else None),
         audience=(audience,) if isinstance(audience, str) else tuple(audience),
         require_expiry=entry.get("requireExpiry", True),
+        clock_tolerance=entry.get("clockTolerance", 0) / 1000,
     )
 
 
-def _check_url(url: str, report_problem: ReportProblem) -> None:
+def is_safe(url: str) -> bool:
+    """Tell whether nobody on the way can exchange what is fetched from a URL. Raises MeshError for an invalid one."""
+    return url.startswith("https://") or isinstance(locate(url).destination, ServiceAddress)
+
+
+def _check_url(key: str, url: str, report_problem: ReportProblem) -> None:
     """Report a URL whose keys could be exchanged on the way."""
     try:
-        safe = url.startswith("https://") or isinstance(locate(url).destination, ServiceAddress)
+        safe = is_safe(url)
     except MeshError as error:
-        report_problem(
-            "auth.jwt.jwks", error.message, error.hint or "such as https://issuer.example/.well-known/jwks.json"
-        )
+        hint = "such as https://issuer.example/.well-known/jwks.json"
+        report_problem(key, error.message, error.hint or hint)
         return
     if not safe:
         hint = "https://, or http://<id>.plt.local for a service of this app"
-        report_problem(
-            "auth.jwt.jwks", f"keys are not fetched from {url}: anybody on the way could exchange them", hint
-        )
+        report_problem(key, f"keys are not fetched from {url}: anybody on the way could exchange them", hint)
 
 
 def _public_keys(source: str, text: str, folder: Path, report_problem: ReportProblem) -> Keys | None:

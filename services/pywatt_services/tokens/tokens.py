@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import time
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from pywatt_services.diagnostics.log_throttle import LogThrottle
 from pywatt_services.tokens.token_keys import TokenKey, candidates
 from pywatt_services.tokens.token_options import TokenOptions
 
-logger = logging.getLogger("pywatt.kafka_hooks")
+logger = logging.getLogger("pywatt.tokens")
 
 KNOWN_TOKENS = 1000  # that need no second check of their signature
 TOKEN_TRUST = 60.0  # seconds for which a checked token counts as valid, unless it expires before
@@ -68,17 +68,19 @@ class Tokens:
         self._keys = keys
         self._now = now
         self._throttle = LogThrottle()
-        self._known: dict[bytes, float] = {}
-        """Tokens that were checked, and the times until which they are valid."""
+        self._known: dict[bytes, tuple[float, Mapping[str, Any]]] = {}
+        """Tokens that were checked, the times until which they are valid, and their claims."""
 
     def check(self, token: bytes) -> TokenCheck:
         """Check a token."""
         now = self._now()
-        if self._known.get(token, 0.0) > now:
-            return TokenCheck.VALID
-        self._known.pop(token, None)
+        known = self._known.get(token)
+        if known is not None:
+            if known[0] > now:
+                return TokenCheck.VALID
+            del self._known[token]
         try:
-            until = self._check(token, now)
+            checked = self._check(token, now)
         except RefusedToken as refused:
             unknown = isinstance(refused, UnknownKey)
             if unknown and self._keys.refresh():
@@ -88,11 +90,16 @@ class Tokens:
             return TokenCheck.UNKNOWN if unknown and self._keys.failed else TokenCheck.INVALID
         if len(self._known) >= KNOWN_TOKENS:
             del self._known[next(iter(self._known))]
-        self._known[token] = until
+        self._known[token] = checked
         return TokenCheck.VALID
 
-    def _check(self, token: bytes, now: float) -> float:
-        """Return the time until which a token is valid. Raises RefusedToken."""
+    def claims(self, token: bytes) -> Mapping[str, Any]:
+        """Return the claims of a token that was just found valid."""
+        known = self._known.get(token)
+        return {} if known is None else known[1]
+
+    def _check(self, token: bytes, now: float) -> tuple[float, Mapping[str, Any]]:
+        """Return the time until which a token is valid, and its claims. Raises RefusedToken."""
         claims = self._claims(token)
         try:
             expires, begins = float(claims.get("exp", now + TOKEN_TRUST)), float(claims.get("nbf", now))
@@ -100,11 +107,12 @@ class Tokens:
             raise RefusedToken("its exp or nbf is no time") from error
         if "exp" not in claims and self._options.require_expiry:
             raise RefusedToken('it has no exp ("requireExpiry": false would allow that)')
-        if now >= expires:
+        tolerance = self._options.clock_tolerance
+        if now >= expires + tolerance:
             raise RefusedToken(f"it expired {now - expires:.0f} s ago")
-        if now < begins:
+        if now < begins - tolerance:
             raise RefusedToken(f"it is good in {begins - now:.0f} s only")
-        return min(expires, now + TOKEN_TRUST)
+        return min(expires + tolerance, now + TOKEN_TRUST), claims
 
     def _claims(self, token: bytes) -> dict[str, Any]:
         """Return the claims of a token with a valid signature. Raises RefusedToken."""
@@ -125,7 +133,12 @@ class Tokens:
                         algorithms=[key.algorithm],
                         issuer=options.issuer,
                         audience=list(options.audience) or None,
-                        options={"verify_aud": bool(options.audience), "verify_exp": False, "verify_nbf": False},
+                        options={
+                            "verify_aud": bool(options.audience),
+                            "verify_exp": False,
+                            "verify_nbf": False,
+                            "verify_iat": options.clock_tolerance == 0,
+                        },
                     )
                 except jwt.InvalidSignatureError:
                     continue

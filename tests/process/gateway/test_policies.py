@@ -53,6 +53,10 @@ SITE = "https://app.example"
 POLICIES: dict[str, dict[str, Any]] = {
     "away": {"ipAccess": {"deny": ["127.0.0.0/8"]}},
     "small": {"bodyLimit": 0},
+    "guarded": {
+        "auth": {"apiKeys": {"shop": "key"}},
+        "headers": {"request": {"set": {"X-User": "{claim.sub}"}, "remove": ["X-Api-Key"]}},
+    },
     "spent": {"rateLimit": {"max": 1, "timeWindow": 3_600_000, "by": "route"}},
     "rated": {"rateLimit": {"max": 20, "timeWindow": 3_600_000}},
     "open": {
@@ -63,7 +67,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     },
     "one": {"concurrency": {"max": 1, "maxWaiting": 0}},
 }
-REFUSED = {"away": 403, "small": 413, "spent": 429}
+REFUSED = {"away": 403, "small": 413, "spent": 429, "guarded": 401}
 """Statuses of routes that refuse what is sent to them."""
 
 
@@ -206,6 +210,17 @@ def test_an_admitted_request_has_its_headers(port: int) -> None:
     assert headers["x-via"] == "pywatt"
     assert headers["access-control-allow-origin"] == SITE
     assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_client_with_credentials_is_admitted(port: int) -> None:
+    with connected(port) as client:
+        client.send("GET /guarded HTTP/1.1\r\nHost: x\r\nX-Api-Key: key\r\nX_User: root\r\nX-User: root\r\n\r\n")
+        status, _, body = client.response()
+    assert status == 200
+    headers = json.loads(body)
+    assert headers["x-user"] == "shop"
+    assert "x-api-key" not in headers
+    assert "root" not in str(headers)
 
 
 def test_a_websocket_passes(port: int) -> None:

@@ -157,7 +157,7 @@ async def test_key_that_cannot_be_looked_for_is_not_called_wrong(caplog: pytest.
         (await i.fetches.get()).set_result(b"<html>")
         await settle()
         assert (i.ask("a"), i.ask("b")) == (0, 503)
-    assert "cannot be fetched (auth.jwt.jwks): cannot connect to the issuer" in caplog.text
+    assert "cannot be fetched (auth.jwt): cannot connect to the issuer" in caplog.text
     assert "it is not JSON" in caplog.text
 
 

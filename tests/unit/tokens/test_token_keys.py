@@ -77,8 +77,8 @@ def test_keys_of_no_use_in_a_set_are_passed_over() -> None:
     others = [
         1,
         jwk("RS256", use="enc"),
-        jwk("RS256", alg="PS256"),
-        jwk("ES256", crv="P-384"),
+        jwk("RS256", alg="RS1"),
+        jwk("ES256", crv="secp256k1"),
         {"kty": "oct", "k": "a"},
     ]
     assert [key.id for key in read_jwks(json.dumps({"keys": [*others, jwk("ES256", alg="ES256", use="sig")]}))] == [
@@ -96,7 +96,7 @@ def test_which_keys_a_token_may_mean() -> None:
 
 
 PRIVATE = EC.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-P384 = pem(ec.generate_private_key(ec.SECP384R1()))
+K256 = pem(ec.generate_private_key(ec.SECP256K1()))
 BROKEN = "-----BEGIN PUBLIC KEY-----\ngarbage\n-----END PUBLIC KEY-----\n"
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 
@@ -108,7 +108,7 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
         ("publicKey", "hello", "it is no public key in PEM form", "Ed25519"),
         ("publicKey", PRIVATE, "it is a private key", "openssl pkey"),
         ("publicKey", CERTIFICATE, "it is a certificate", "openssl x509"),
-        ("publicKey", P384, "of a kind that is not supported", "P-256"),
+        ("publicKey", K256, "of a kind that is not supported", "P-256"),
         ("jwks", "{", "it is not JSON", "JSON Web Key Set"),
         ("jwks", "[]", "no list of keys", "JSON Web Key Set"),
         ("jwks", '{"keys": []}', "no key that can be used", "Ed25519"),

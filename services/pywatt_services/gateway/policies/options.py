@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pywatt.errors import Problem
+from pywatt_services.gateway.policies.auth_options import AuthOptions, read_auth
 from pywatt_services.gateway.policies.concurrency_limit import ConcurrencyOptions, read_concurrency
 from pywatt_services.gateway.policies.cors import Cors, read_cors
 from pywatt_services.gateway.policies.header_rules import NO_RULES, HeaderRules, read_rules
@@ -22,6 +24,7 @@ class PolicyOptions:
     """The policies of one route."""
 
     ip_access: IpAccess | None = None
+    auth: AuthOptions | None = None
     cors: Cors | None = None
     rate_limit: RateLimit | None = None
     body_limit: int | None = None
@@ -37,8 +40,12 @@ NO_POLICIES = PolicyOptions()
 class PolicyReader:
     """Reads the policies of the entries of a gateway."""
 
-    def __init__(self, problems: list[Problem], defaults: Mapping[str, tuple[Any, str]]) -> None:
-        """`problems`: gets what is wrong. `defaults`: values and their places in the file, by key."""
+    def __init__(self, problems: list[Problem], defaults: Mapping[str, tuple[Any, str]], folder: Path) -> None:
+        """`problems`: gets what is wrong. `defaults`: values and their places in the file, by key.
+
+        `folder`: where paths of files begin.
+        """
+        self._folder = folder
         self._problems = problems
         self._defaults = defaults
 
@@ -55,10 +62,12 @@ class PolicyReader:
         cors, cors_key = block("cors")
         rate, _ = block("rateLimit")
         concurrency, _ = block("concurrency")
+        auth, auth_key = block("auth")
         security, security_key = block("securityHeaders")
         return PolicyOptions(
             ip_access=None if access is None else self._checked(read_ip_access(access, access_key)),
             cors=None if cors is None else self._checked(read_cors(cors, cors_key)),
+            auth=None if auth is None else self._checked(read_auth(auth, self._folder, auth_key)),
             rate_limit=None if rate is None else read_rate_limit(rate),
             body_limit=block("bodyLimit")[0],
             concurrency=None if concurrency is None else read_concurrency(concurrency),

@@ -11,6 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from pywatt.http.headers import Header
+from pywatt_services.gateway.policies.auth_options import AuthOptions
+from pywatt_services.gateway.policies.authentication import Authentication
 from pywatt_services.gateway.policies.body_limit import BodyLimit
 from pywatt_services.gateway.policies.concurrency_limit import ConcurrencyLimit
 from pywatt_services.gateway.policies.cors import CorsPolicy
@@ -21,6 +23,8 @@ from pywatt_services.gateway.policies.rate_limit import RateLimiter
 from pywatt_services.gateway.policies.security_headers import SecurityHeaders
 from pywatt_services.gateway.policies.shared_times import SharedTimes
 from pywatt_services.gateway.policies.verdict import Answer, Change, Check, Later, PolicyRequest, Verdict
+from pywatt_services.tokens.fetched_keys import FetchedKeys
+from pywatt_services.tokens.token_options import TokenOptions
 
 logger = logging.getLogger("pywatt.gateway")
 
@@ -31,6 +35,8 @@ class PolicyContext:
 
     clock: Callable[[], float] = time.monotonic
     """Seconds; the same clock in all workers."""
+    fetched_keys: Callable[[TokenOptions], FetchedKeys] | None = None
+    """Returns the keys of tokens that are fetched from a URL."""
     shared_file: Callable[[str], Path] | None = None
     """Returns the path of a file that all workers of the gateway use, by a name for it; None: there is one worker."""
 
@@ -95,6 +101,8 @@ def compile_policy(route: str, options: PolicyOptions, context: PolicyContext) -
         checks.append(RateLimiter(options.rate_limit, times, context.clock).check)
     if options.body_limit is not None:
         checks.append(BodyLimit(options.body_limit).check)
+    if options.auth is not None:
+        checks.append(_authentication(options.auth, context).check)
     if options.concurrency is not None:
         checks.append(ConcurrencyLimit(options.concurrency).check)
     if options.request_headers != NO_RULES:
@@ -104,6 +112,15 @@ def compile_policy(route: str, options: PolicyOptions, context: PolicyContext) -
     if options.response_headers != NO_RULES:
         changes.append(HeaderChanges(options.response_headers).apply)
     return RoutePolicy(checks, changes, body_limit=options.body_limit)
+
+
+def _authentication(options: AuthOptions, context: PolicyContext) -> Authentication:
+    token = options.token
+    fetched = None
+    if token is not None and token.jwks_url is not None:
+        assert context.fetched_keys is not None
+        fetched = context.fetched_keys(token)
+    return Authentication(options, fetched=fetched, clock=context.clock)
 
 
 def _times(name: str, context: PolicyContext) -> SharedTimes:

@@ -118,9 +118,10 @@ class _Reader:
         never = own_topics(webhooks, replies)
         pattern = expression((webhook.topic for webhook in webhooks if webhook.by_pattern), never)
         auth = settings.get("auth")
-        keys_url = ((auth or {}).get("jwt") or {}).get("jwks", "")
-        if keys_url.startswith("http://"):
-            check_url("auth.jwt.jwks", keys_url, self._placement, self.report_problem, self.calls)
+        token = (auth or {}).get("jwt") or {}
+        for name in ("jwks", "oidc"):
+            if token.get(name, "").startswith("http://"):
+                check_url(f"auth.jwt.{name}", token[name], self._placement, self.report_problem, self.calls)
         return KafkaHooksOptions(
             brokers=tuple(settings.get("brokers", ())),
             webhooks=webhooks,

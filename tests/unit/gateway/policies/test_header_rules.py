@@ -112,11 +112,12 @@ def test_text_in_other_braces_stays() -> None:
 
 @given(st.binary(max_size=50), st.binary(max_size=50))
 def test_no_value_breaks_out_of_its_line(authority: bytes, value: bytes) -> None:
-    changes = HeaderChanges(HeaderRules(set=(("a", "{request.host}{request.header.b}"),)))
+    changes = HeaderChanges(HeaderRules(set=(("a", "of {request.host}{request.header.b}"),)))
     request_head = head((b"B", value))
     request_head.authority = authority
-    ((_, filled),) = changes.apply(policy_request(request_head, ClientAddress(b"192.0.2.1", False)), [])
-    assert not has_bad_value((filled,))
+    headers = changes.apply(policy_request(request_head, ClientAddress(b"192.0.2.1", False)), [])
+    assert bool(headers) is bool(authority or value)
+    assert not has_bad_value(filled for _, filled in headers)
 
 
 def test_the_address_behind_a_trusted_proxy_is_the_one_that_it_has_added() -> None:
@@ -124,3 +125,9 @@ def test_the_address_behind_a_trusted_proxy_is_the_one_that_it_has_added() -> No
     assert policy_request(forwarded, ClientAddress(b"192.0.2.1", True)).ip == b"203.0.113.9"
     assert policy_request(forwarded, ClientAddress(b"192.0.2.1", False)).ip == b"192.0.2.1"
     assert policy_request(head(), ClientAddress(b"", True)).ip == b"127.0.0.1"
+
+
+def test_a_header_without_a_value_is_not_set() -> None:
+    changes = HeaderChanges(HeaderRules(set=(("a", "{request.header.b}"), ("c", "{request.header.b}; d"), ("e", ""))))
+    request = policy_request(head(), ClientAddress(b"192.0.2.1", False))
+    assert changes.apply(request, [(b"A", b"forged")]) == [(b"e", b"")]
