@@ -15,6 +15,8 @@ from pywatt.mesh.resolver import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement, Requirement
 from pywatt_services.gateway.access_log.options import AccessLogOptions, access_log_options
+from pywatt_services.gateway.compression.options import CompressionOptions, compression_options
+from pywatt_services.gateway.compression.options import requirements as compression_requirements
 from pywatt_services.gateway.local_answers.options import LocalAnswer, check_local, read_local
 from pywatt_services.gateway.openapi.options import (
     DEFAULT_URL,
@@ -56,6 +58,8 @@ class ProxyOptions:
     """True for a service that pywatt adds for a plugin; no other internal service is reached."""
     policies: PolicyOptions = NO_POLICIES
     """Rules for its requests and responses."""
+    compression: CompressionOptions | None = None
+    """None: responses are passed on as they are."""
     documented: ApiSource | None = None
     """The OpenAPI document whose paths are its only ones; None: `routes` has them."""
     documentation: bool = False
@@ -69,7 +73,8 @@ class ProxyOptions:
     def has_features(self) -> bool:
         """True when requests need more than to be passed on."""
         by_gateway = self.documentation or self.local is not None
-        return self.policies != NO_POLICIES or self.upstreams != ONE_UPSTREAM or by_gateway
+        responses = self.compression is not None
+        return self.policies != NO_POLICIES or self.upstreams != ONE_UPSTREAM or responses or by_gateway
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -129,6 +134,8 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
             proxy = replace(proxy, origin=f"http://{placement.id}{MESH_SUFFIX}", local=local)
         else:
             proxy = _without(left_out, _proxy(entry, rules, upstreams))
+        compression = compression_options(policies.block("compression", block_of, f"{where}.proxy")[0])
+        proxy = replace(proxy, compression=compression)
         if _local(proxy.origin) in left_out:
             continue
         problems += _check_origin(proxy, where, others)
@@ -151,7 +158,8 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     for path, target in placement.routes.items():
         places = [index for index, proxy in enumerate(proxies) if (proxy.prefix, proxy.hostname) == (path, "")]
         if not places:
-            proxies.append(_route_of_plugin(path, target, policies.read({}, "")))
+            compression = compression_options(policies.block("compression", {}, "")[0])
+            proxies.append(replace(_route_of_plugin(path, target, policies.read({}, "")), compression=compression))
         elif _local(proxies[places[0]].origin) != target:
             problems.append(_taken_by_user(path, proxies[places[0]].id, f"{key}.{list_key}[{places[0]}]"))
     if problems:
@@ -170,7 +178,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
             access_log=access_log_options(server.get("accessLog", False), placement.path),
             documentation=documentation,
         ),
-        requires=tuple(_requirements(proxies)),
+        requires=(*_requirements(proxies), *compression_requirements(proxy.compression for proxy in proxies)),
         calls=tuple(service for service in others if service.lower() in public),
         public_paths={service: public[service.lower()] for service in others if service.lower() in public},
     )

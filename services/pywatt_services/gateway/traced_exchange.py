@@ -198,7 +198,7 @@ class TracedExchange(ProxyExchange):
         if is_server_error(head.status):
             self._server_span.fail(str(head.status))
         super().on_response(head, body, ended)
-        if self.state is ENDED:
+        if self.state is ENDED or (ended and self.state is RESPONDING):  # the client may still be getting it
             self._end()
 
     def on_body(self, body: bytes, ended: bool) -> None:

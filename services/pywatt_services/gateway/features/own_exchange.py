@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
+from pywatt_services.gateway.features.compressing_exchange import compressing_exchange
 from pywatt_services.gateway.features.documentation_exchange import documentation_exchange
 from pywatt_services.gateway.features.mirror import Mirror
 from pywatt_services.gateway.features.policy_exchange import policy_exchange
@@ -48,6 +49,8 @@ def own_exchange(
     if replace(upstreams, timeouts=ONE_UPSTREAM.timeouts) != ONE_UPSTREAM:
         mirror = None if upstreams.mirror is None else Mirror(upstreams.mirror, route, registry)
         features.append(upstream_exchange(RouteUpstreams(route, upstreams, registry), mirror))
+    if route.options.compression is not None:
+        features.append(compressing_exchange(route.options.compression))
     if len(features) == 1:
         return features[0]
     return cast("type[ProxyExchange]", type("RouteExchange", tuple(features), {}))

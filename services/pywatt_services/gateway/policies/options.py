@@ -53,9 +53,7 @@ class PolicyReader:
         """Read the policies of an entry. `place`: the key of its block `proxy`."""
 
         def block(key: str) -> tuple[Any, str]:
-            """Return the value of a key and its place; None when the policy is off."""
-            value, where = (proxy[key], f"{place}.{key}") if key in proxy else self._defaults.get(key, (None, ""))
-            return None if value is False else value, where
+            return self.block(key, proxy, place)
 
         headers, headers_key = block("headers")
         access, access_key = block("ipAccess")
@@ -77,6 +75,11 @@ class PolicyReader:
             request_headers=self._rules(headers, "request", headers_key),
             response_headers=self._rules(headers, "response", headers_key),
         )
+
+    def block(self, key: str, proxy: Mapping[str, Any], place: str) -> tuple[Any, str]:
+        """Return the value of a key and its place; None when the policy is off."""
+        value, where = (proxy[key], f"{place}.{key}") if key in proxy else self._defaults.get(key, (None, ""))
+        return None if value is False else value, where
 
     def _rules(self, headers: Mapping[str, Any] | None, side: str, where: str) -> HeaderRules:
         return self._checked(read_rules((headers or {}).get(side, {}), f"{where}.{side}"))

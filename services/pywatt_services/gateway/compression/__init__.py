@@ -1,0 +1,1 @@
+"""Compression of responses: which of them, in which coding, by which library."""
