@@ -11,10 +11,16 @@ from typing import Self
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness.app import PATIENCE
+from harness.app import PATIENCE, RunningApp
 
 Values = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 _COUNTS = ("_total", "_count", "_sum", "_bucket")
+
+
+def metrics_url(app: RunningApp) -> str:
+    """Return the address of an app's metrics."""
+    message: str = app.wait_for_text("metrics are served at")["msg"]
+    return message.rpartition(" ")[2]
 
 
 def scrape(url: str) -> Values:

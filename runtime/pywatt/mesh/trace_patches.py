@@ -1,6 +1,7 @@
-"""Patches HTTP clients in user code, so that calls to `http://<id>.plt.local` carry the trace of their request.
+"""Patches HTTP clients in user code, so that calls to `http://<id>.plt.local` carry the trace of their request, and are
+counted where the app has metrics.
 
-http.client (urllib, and requests by urllib3), httpx and aiohttp. A request that has a `traceparent` already is left as
+http.client (urllib, and requests by urllib3), httpx and aiohttp. A `traceparent` that a request has already is left as
 it is: the user, or an instrumentation of OpenTelemetry's, has set it.
 """
 
@@ -39,20 +40,18 @@ def _adapt_http_client(module: Any) -> None:
         noted = self.__dict__.pop(_CALL, None)
         if noted is None:
             return endheaders(self, *args, **options)
-        lines = getattr(self, "_buffer", ())
-        if not has_trace(line.partition(b":")[0] for line in lines if isinstance(line, bytes)):
-            method, url = noted
-            call = begin_call(method, self.host, url)
-            for name, value in call.headers():
-                self.putheader(name, value)
-            setattr(self, _CALL, call)
-            try:
-                return endheaders(self, *args, **options)
-            except BaseException as error:
-                call.failed(error)
-                self.__dict__.pop(_CALL, None)
-                raise
-        return endheaders(self, *args, **options)
+        names = [line.partition(b":")[0] for line in getattr(self, "_buffer", ()) if isinstance(line, bytes)]
+        method, url = noted
+        call = begin_call(method, self.host, url, is_traced=has_trace(names))
+        for name, value in call.headers():
+            self.putheader(name, value)
+        setattr(self, _CALL, call)
+        try:
+            return endheaders(self, *args, **options)
+        except BaseException as error:
+            call.failed(error)
+            self.__dict__.pop(_CALL, None)
+            raise
 
     def getresponse_noting(self: Any, *args: Any, **options: Any) -> Any:
         call: OutgoingCall | None = self.__dict__.pop(_CALL, None)
@@ -74,9 +73,11 @@ def _adapt_httpx(module: Any) -> None:
     handle, handle_async = module.HTTPTransport.handle_request, module.AsyncHTTPTransport.handle_async_request
 
     def handle_with_trace(self: Any, request: Any) -> Any:
-        if mesh_id(request.url.host) is None or has_trace(request.headers):
+        host = request.url.host
+        if mesh_id(host) is None:
             return handle(self, request)
-        call = begin_call(request.method, request.url.host, request.url.raw_path.decode("latin-1"))
+        path = request.url.raw_path.decode("latin-1")
+        call = begin_call(request.method, host, path, is_traced=has_trace(request.headers))
         request.headers.update(call.headers())
         try:
             response = handle(self, request)
@@ -87,9 +88,11 @@ def _adapt_httpx(module: Any) -> None:
         return response
 
     async def handle_async_with_trace(self: Any, request: Any) -> Any:
-        if mesh_id(request.url.host) is None or has_trace(request.headers):
+        host = request.url.host
+        if mesh_id(host) is None:
             return await handle_async(self, request)
-        call = begin_call(request.method, request.url.host, request.url.raw_path.decode("latin-1"))
+        path = request.url.raw_path.decode("latin-1")
+        call = begin_call(request.method, host, path, is_traced=has_trace(request.headers))
         request.headers.update(call.headers())
         try:
             response = await handle_async(self, request)
@@ -108,9 +111,10 @@ def _adapt_aiohttp(module: ModuleType) -> None:
     send, start = request_class.send, response_class.start
 
     async def send_with_trace(self: Any, conn: Any) -> Any:
-        if mesh_id(self.url.host) is None or has_trace(self.headers):
+        host = self.url.host
+        if mesh_id(host) is None:
             return await send(self, conn)
-        call = begin_call(self.method, self.url.host, self.url.raw_path_qs)
+        call = begin_call(self.method, host, self.url.raw_path_qs, is_traced=has_trace(self.headers))
         self.headers.update(call.headers())
         try:
             response = await send(self, conn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,6 +78,8 @@ class Recorder:
             self._file = ValueFile(folder / OWN_FILE)
         except OSError as error:
             self._give_up(error)
+        self._lock = threading.Lock()
+        """For new values, which threads of user code may ask for."""
         self._refreshers: list[Callable[[], None]] = []
         self._values: dict[tuple[str, tuple[str, ...]], Value] = {}
         self._histograms: dict[tuple[str, tuple[str, ...]], Histogram] = {}
@@ -95,8 +98,11 @@ class Recorder:
         assert family.kind is not Kind.HISTOGRAM
         value = self._values.get((family.name, labels))
         if value is None:
-            slots = self._slots([_key(family, family.name, dict(zip(family.labels, labels, strict=True)))])
-            value = self._values[family.name, labels] = Value(slots)
+            with self._lock:
+                value = self._values.get((family.name, labels))
+                if value is None:
+                    slots = self._slots([_key(family, family.name, dict(zip(family.labels, labels, strict=True)))])
+                    value = self._values[family.name, labels] = Value(slots)
         return value
 
     def histogram(self, family: Family, *labels: str) -> Histogram:
@@ -106,8 +112,11 @@ class Recorder:
             named = dict(zip((*family.labels, *family.stored), labels, strict=True))
             bounds = [*map(bound_text, family.buckets), "+Inf"]
             keys = [_key(family, f"{family.name}_bucket", {**named, "le": bound}) for bound in bounds]
-            slots = self._slots([_key(family, f"{family.name}_sum", named), *keys])
-            histogram = self._histograms[family.name, labels] = Histogram(family.buckets, slots)
+            with self._lock:
+                histogram = self._histograms.get((family.name, labels))
+                if histogram is None:
+                    slots = self._slots([_key(family, f"{family.name}_sum", named), *keys])
+                    histogram = self._histograms[family.name, labels] = Histogram(family.buckets, slots)
         return histogram
 
     def _slots(self, keys: Sequence[str]) -> Slots:

@@ -10,6 +10,8 @@ from pywatt.telemetry.baggage import valid_baggage
 from pywatt.telemetry.trace_context import BAGGAGE, current_trace, request_fields
 from pywatt.telemetry.tracing import Span
 
+Count = Callable[["int | None"], object]
+"""Counts a call that has ended, by the status of its response; None: there was none."""
 PROPAGATED = ("traceparent", "tracestate", "baggage")
 
 
@@ -68,13 +70,51 @@ class RecordedCall:
         self._span.end()
 
 
-_PASSING = PassingCall()
+class TracedCall(PassingCall):
+    """A call whose trace somebody else has set already."""
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return none."""
+        return []
+
+
+class CountedCall:
+    """Counts a call when it ends."""
+
+    def __init__(self, call: OutgoingCall, count: Count) -> None:
+        self._call = call
+        self._count = count
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the header fields to add."""
+        return self._call.headers()
+
+    def answered(self, status: int) -> None:
+        """Count the response."""
+        self._count(status)
+        self._call.answered(status)
+
+    def failed(self, error: BaseException) -> None:
+        """Count a call without a response."""
+        self._count(None)
+        self._call.failed(error)
+
+
+_PASSING, _TRACED = PassingCall(), TracedCall()
 _begin: Callable[[str, str, str], OutgoingCall] = lambda _method, _host, _path: _PASSING  # noqa: E731
+_begin_count: Callable[[str], Count] | None = None
 
 
-def begin_call(method: str, host: str, path: str) -> OutgoingCall:
-    """Begin a call to another service of the app."""
-    return _begin(method, host, path)
+def begin_call(method: str, host: str, path: str, *, is_traced: bool = False) -> OutgoingCall:
+    """Begin a call to another service of the app. `is_traced`: it has a `traceparent`, which stays as it is."""
+    call = _TRACED if is_traced else _begin(method, host, path)
+    return call if _begin_count is None else CountedCall(call, _begin_count(host))
+
+
+def count_calls(begin: Callable[[str], Count]) -> None:
+    """Have calls counted from now on: this is called with the host, and its result with the status."""
+    global _begin_count  # noqa: PLW0603
+    _begin_count = begin
 
 
 def record_calls(begin: Callable[[str, str, str], OutgoingCall]) -> None:

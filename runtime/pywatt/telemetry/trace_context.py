@@ -8,7 +8,8 @@ from __future__ import annotations
 import random
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -111,6 +112,27 @@ _ambient: ContextVar[TraceContext | Fields | None] = ContextVar("pywatt_trace", 
 
 enter_request = _ambient.set
 """Note the header fields (names in lower case), or the TraceContext, of the request that the running task serves."""
+
+
+_opened: list[Callable[[], Callable[[], object]]] = []
+
+
+def on_serving(opened: Callable[[], Callable[[], object]]) -> None:
+    """Have this called whenever a task turns to another request or record; it returns what is called at the end."""
+    _opened.append(opened)
+
+
+@contextmanager
+def serving(fields: Fields) -> Iterator[None]:
+    """Note the header fields (names in lower case) of what the running task serves, until the end of the body."""
+    token = _ambient.set(fields)
+    ends = [opened() for opened in _opened]
+    try:
+        yield
+    finally:
+        for end in ends:
+            end()
+        _ambient.reset(token)
 
 
 def current_trace() -> TraceContext | None:

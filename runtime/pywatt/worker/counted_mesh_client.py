@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -20,6 +21,13 @@ ERROR = "error"
 """In place of the class of a status: there was no response."""
 
 
+MAX_CALLEES = 1000
+"""Names of services that are counted, as code may make up any number of them."""
+
+_lock = threading.Lock()
+"""For the calls of user code, which may come from any thread."""
+
+
 class _Callee:
     """The counters of calls to one service."""
 
@@ -29,15 +37,16 @@ class _Callee:
         self._durations: dict[int, Histogram] = {}
         """By the class of the status."""
 
-    def count(self, outcome: Response | MeshError, seconds: float) -> None:
-        """Count one call."""
-        status_class = -1 if isinstance(outcome, MeshError) else outcome.status // 100
-        durations = self._durations.get(status_class)
-        if durations is None:
-            label = ERROR if status_class < 0 else class_label(status_class)
-            durations = self._recorder.histogram(families.MESH_SECONDS, self._callee, label)
-            self._durations[status_class] = durations
-        durations.observe(seconds)
+    def count(self, status: int | None, seconds: float) -> None:
+        """Count one call. `status`: None without a response."""
+        status_class = -1 if status is None else status // 100
+        with _lock:
+            durations = self._durations.get(status_class)
+            if durations is None:
+                label = ERROR if status_class < 0 else class_label(status_class)
+                durations = self._recorder.histogram(families.MESH_SECONDS, self._callee, label)
+                self._durations[status_class] = durations
+            durations.observe(seconds)
 
 
 class CountedMeshClient(MeshClient):
@@ -67,12 +76,12 @@ class CountedMeshClient(MeshClient):
             response = await super().request(
                 method, url, address=address, headers=headers, lines=lines, body=body, timeout=timeout
             )
-        except MeshError as error:
+        except MeshError:
             if callee is not None:
-                callee.count(error, self._measure() - begun)
+                callee.count(None, self._measure() - begun)
             raise
         if callee is not None:
-            callee.count(response, self._measure() - begun)
+            callee.count(response.status, self._measure() - begun)
         return response
 
     def begin(
@@ -87,10 +96,21 @@ class CountedMeshClient(MeshClient):
 
         def counted(outcome: Outcome) -> None:
             if outcome is not None:
-                callee.count(outcome, measure() - begun)
+                callee.count(None if isinstance(outcome, MeshError) else outcome.status, measure() - begun)
             done(outcome)
 
         return super().begin(method, url, counted, lines=lines, body=body, timeout=timeout)
+
+    def begin_count(self, host: str) -> Callable[[int | None], None]:
+        """Begin to count a call that user code makes itself; the result is called with its status."""
+        callee = self._callee(f"http://{host}/")
+        begun = self._measure()
+
+        def count(status: int | None) -> None:
+            if callee is not None:
+                callee.count(status, self._measure() - begun)
+
+        return count
 
     def _callee(self, url: str) -> _Callee | None:
         """Return the counters of the service that a URL names; None for a host outside the app."""
@@ -99,5 +119,7 @@ class CountedMeshClient(MeshClient):
             return None
         callee = self._callees.get(destination.id)
         if callee is None:
+            if len(self._callees) >= MAX_CALLEES:
+                return None
             callee = self._callees[destination.id] = _Callee(self._recorder, destination.id)
         return callee

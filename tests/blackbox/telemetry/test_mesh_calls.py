@@ -8,6 +8,7 @@ import pytest
 from harness.app import Start
 from harness.apps import Files
 from harness.otlp_receiver import OtlpReceiver
+from harness.scraping import metrics_url, scrape, total
 
 API = """
 import asyncio, json
@@ -79,6 +80,16 @@ def test_the_context_passes_without_spans(start: Start) -> None:
     assert seen[OWN]["traceparent"] == f"00-{'1' * 32}-{'2' * 16}-01"
     assert seen[OWN]["baggage"] is None
     assert {untraced[name]["traceparent"] for name in CLIENTS} == {None}
+
+
+def test_each_call_is_counted(start: Start) -> None:
+    with start(files(metrics={"hostname": "127.0.0.1", "port": 0})) as app:
+        app.get("/")
+        values = scrape(metrics_url(app))
+    calls = {"caller": "api", "callee": "echo"}
+    count = len(CLIENTS) + 1
+    assert total(values, "pywatt_mesh_requests_total", **calls, status="2xx") == count
+    assert total(values, "pywatt_mesh_request_duration_seconds_count", **calls) == count
 
 
 @pytest.mark.parametrize("sampled", [True, False])

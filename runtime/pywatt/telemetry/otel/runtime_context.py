@@ -13,7 +13,7 @@ from typing import Any
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from pywatt.telemetry.trace_context import Fields, TraceContext, request_fields, request_trace
+from pywatt.telemetry.trace_context import Fields, TraceContext, on_serving, request_fields, request_trace
 
 _EMPTY = Context()
 
@@ -29,6 +29,13 @@ class WorkerRuntimeContext:
     def attach(self, context: Any) -> Token[Any]:
         """Set the current context."""
         return self._current.set(context)
+
+    def begin_serving(self) -> Callable[[], object]:
+        """Forget what was made of the headers of another request, unless somebody has set the current context."""
+        if self._current.get() is not None:
+            return _nothing
+        token = self._current.set(None)
+        return lambda: self._current.reset(token)
 
     def get_current(self) -> Any:
         """Return the current context."""
@@ -52,5 +59,10 @@ def install(extract: Callable[[Fields, TraceContext | None], Any]) -> bool:
     """Put it in place of OpenTelemetry's own; False: this version of OpenTelemetry has no such place."""
     if not hasattr(otel_context, "_RUNTIME_CONTEXT"):
         return False
-    otel_context._RUNTIME_CONTEXT = WorkerRuntimeContext(extract)
+    context = otel_context._RUNTIME_CONTEXT = WorkerRuntimeContext(extract)
+    on_serving(context.begin_serving)
     return True
+
+
+def _nothing() -> None:
+    pass

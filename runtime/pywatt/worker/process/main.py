@@ -24,12 +24,13 @@ from pywatt.channel.stream import open_channel
 from pywatt.errors import PywattError
 from pywatt.logs.python import configure_logging, python_level, text_of
 from pywatt.logs.pywatt_logger import open_pywatt_loggers, pywatt_logger
-from pywatt.mesh import resolver_patches, trace_patches
+from pywatt.mesh import record_patches, resolver_patches, trace_patches
 from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import MeshTable
 from pywatt.mesh.table_file import VARIABLE, TableFile, inherited_table
 from pywatt.service_type import ENTRY_POINT_GROUP, Prepares, ServiceType, imports_code, registered, uses_mesh
 from pywatt.telemetry.instance import Instance, instance_variables
+from pywatt.telemetry.outgoing import count_calls
 from pywatt.worker.context import EXIT_ORPHAN, WorkerContext
 from pywatt.worker.debugger import adapt_pdb, listen_for_editor
 from pywatt.worker.heartbeat import Heartbeat
@@ -101,6 +102,7 @@ def _serve(launch: LaunchMessage, sockets: dict[str, socket.socket], entry: Entr
     """Import the service, as any program is imported, then serve it in the event loop."""
     resolver_patches.install(lambda: launch.table)
     trace_patches.install()
+    record_patches.install()
     table_file = TableFile()
     table_file.update(launch.table)
     os.environ[VARIABLE] = table_file.path
@@ -197,7 +199,9 @@ def _counted(folder: Path) -> tuple[Recorder, MeshClient, Heartbeat]:
         recorder.refresh()
 
     heartbeat.observe = observe
-    return recorder, CountedMeshClient(MeshTable(0), recorder), heartbeat
+    client = CountedMeshClient(MeshTable(0), recorder)
+    count_calls(client.begin_count)
+    return recorder, client, heartbeat
 
 
 async def _serve_in_loop(
