@@ -217,11 +217,14 @@ async def test_a_file_that_becomes_shorter_breaks_the_response_off(app: Any, tab
 
 
 async def test_redirect(app: Any, table: MeshTable) -> None:
-    redirect = {"to": "https://new.example/shop{path}{query}", "status": 308}
+    redirect = {"to": "https://new.example/shop{request.rest}{request.query}", "status": 308}
     entries = [
         {"id": "old", "proxy": {"prefix": "/old", "redirect": redirect}},
-        {"id": "here", "proxy": {"prefix": "/here", "redirect": "{path}"}},
-        {"id": "tls", "proxy": {"hostname": "tls.example", "redirect": "https://{host}{path}{query}"}},
+        {"id": "here", "proxy": {"prefix": "/here", "redirect": "{request.rest}"}},
+        {
+            "id": "tls",
+            "proxy": {"hostname": "tls.example", "redirect": "https://{request.host}{request.rest}{request.query}"},
+        },
     ]
     async with app.gateway(table, {"gateway": {"applications": entries}}), client_of(app) as client:
         code, headers, _ = await client.ask("/old/a/b?c=d")

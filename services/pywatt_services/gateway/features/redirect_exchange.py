@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.features.local_exchange import LocalExchange
 from pywatt_services.gateway.forwarding import outer_prefix
-from pywatt_services.gateway.local_answers.options import RedirectOptions
+from pywatt_services.gateway.local_answers.options import HOST, RedirectOptions
 from pywatt_services.gateway.local_answers.redirect import location
 from pywatt_services.gateway.proxy_exchange import ProxyExchange
 
@@ -23,12 +23,12 @@ class RedirectExchange(LocalExchange):
         """Answer at once."""
         self._request_ended = ended
         request, options = self._request, self.redirect
-        if not request.authority and "{host}" in options.to:
+        if not request.authority and HOST in options.to:
             self._respond_error(400, "the request names no host")
             return
         base_path = outer_prefix(request) + self._base_path if client.trusted else self._base_path
-        rest = path[len(self._route.prefix) :]
-        target = location(options, host=request.authority, base_path=base_path, path=rest, query=request.query)
+        prefix, host, query = self._route.prefix, request.authority, request.query
+        target = location(options, host=host, base_path=base_path, path=path, prefix=prefix, query=query)
         self._respond(options.status, [(b"location", target)])
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from pywatt.errors import Problem
 
-PLACES = ("path", "query", "host")
+PLACES = ("request.rest", "request.path", "request.query", "request.host")
 """Names of the placeholders in `redirect.to`."""
+HOST = "{request.host}"
 PLACE = re.compile(r"\{([^{}]*)\}")
 _TARGET = re.compile(
-    r"(?:https?://(?:[A-Za-z0-9.:\[\]_-]+|\{host\}(?::[0-9]+)?))?(?P<rest>(?:/|\{path\}).*)?", re.DOTALL
+    r"(?:https?://(?:[A-Za-z0-9.:\[\]_-]+|\{request\.host\}(?::[0-9]+)?))?(?P<rest>(?:/|\{request\.(?:rest|path)\}).*)?",
+    re.DOTALL,
 )
 _CHARACTERS = re.compile(r"[!-~]*")
 DEFAULT_STATUS = 302
@@ -94,14 +96,10 @@ def check_local(options: LocalAnswer, proxy: Mapping[str, Any], where: str) -> I
             known = ", ".join(f"{{{each}}}" for each in PLACES)
             yield Problem(message=f"{{{place}}} is not known", key=f"{where}.redirect", hint=f"known: {known}")
     target = _TARGET.fullmatch(options.to)
-    if (
-        not options.to
-        or target is None
-        or "{host}" in (target["rest"] or "")
-        or _CHARACTERS.fullmatch(options.to) is None
-    ):
+    if not options.to or target is None or HOST in (target["rest"] or "") or _CHARACTERS.fullmatch(options.to) is None:
         yield Problem(
             message=f"{options.to!r} is no address to redirect to",
             key=f"{where}.redirect",
-            hint="such as /new{path}{query} or https://host{path}{query}; only {host} may stand for a host",
+            hint="such as /new{request.rest}{request.query} or https://host{request.rest}; "
+            "only {request.host} may stand for a host",
         )

@@ -33,19 +33,27 @@ def options(proxy: dict[str, Any]) -> Any:
     ("to", "path", "query", "expected"),
     [
         ("/new", b"/x", b"?a=1", b"/base/new"),
-        ("/new{path}{query}", b"/x", b"?a=1", b"/base/new/x?a=1"),
-        ("/new{path}", b"", b"", b"/base/new"),
-        ("{path}", b"", b"", b"/base/"),
-        ("{path}", b"//evil.example", b"", b"/base/evil.example"),
-        ("/{path}", b"/evil.example", b"", b"/base/evil.example"),
+        ("/new{request.rest}{request.query}", b"/x", b"?a=1", b"/base/new/x?a=1"),
+        ("/new{request.rest}", b"", b"", b"/base/new"),
+        ("{request.rest}", b"", b"", b"/base/"),
+        ("{request.rest}", b"//evil.example", b"", b"/base/evil.example"),
+        ("/{request.rest}", b"/evil.example", b"", b"/base/evil.example"),
         ("//evil.example", b"", b"", b"/base/evil.example"),
-        ("https://new.example{path}{query}", b"/x", b"?a", b"https://new.example/x?a"),
-        ("https://{host}{path}", b"/x", b"", b"https://shop.example/x"),
-        ("https://{host}:8443/", b"/x", b"", b"https://shop.example:8443/"),
+        ("https://new.example{request.rest}{request.query}", b"/x", b"?a", b"https://new.example/x?a"),
+        ("https://{request.host}{request.rest}", b"/x", b"", b"https://shop.example/x"),
+        ("{request.path}", b"//evil.example", b"", b"/base/old//evil.example"),
+        ("https://{request.host}:8443/", b"/x", b"", b"https://shop.example:8443/"),
     ],
 )
 def test_location(to: str, path: bytes, query: bytes, expected: bytes) -> None:
-    found = location(RedirectOptions(to=to), host=b"shop.example:80", base_path=b"/base", path=path, query=query)
+    found = location(
+        RedirectOptions(to=to),
+        host=b"shop.example:80",
+        base_path=b"/base",
+        path=b"/old" + path,
+        prefix=b"/old",
+        query=query,
+    )
     assert found == expected
 
 
@@ -56,13 +64,15 @@ PIECES = st.sampled_from(
 
 @given(
     st.lists(PIECES, max_size=8),
-    st.sampled_from(["{path}", "/{path}{query}", "/new{path}", "https://good.example{path}"]),
+    st.sampled_from(
+        ["{request.rest}", "/{request.rest}{request.query}", "/new{request.rest}", "https://good.example{request.rest}"]
+    ),
 )
 def test_no_request_changes_the_host(pieces: list[bytes], to: str) -> None:
     path, query, _ = split_target(b"GET", b"/old/" + b"".join(pieces))
     if not path.startswith(b"/old"):
         return
-    found = location(RedirectOptions(to=to), host=b"me", base_path=b"", path=path[len(b"/old") :], query=query)
+    found = location(RedirectOptions(to=to), host=b"me", base_path=b"", path=path, prefix=b"/old", query=query)
     assert b"\r" not in found
     assert b"\n" not in found
     where = urlsplit(urljoin("http://me/old/", found.decode()))
@@ -73,7 +83,10 @@ def test_no_request_changes_the_host(pieces: list[bytes], to: str) -> None:
     ("proxy", "expected"),
     [
         ({"redirect": "/x"}, RedirectOptions(to="/x", status=302)),
-        ({"redirect": {"to": "https://a/{path}", "status": 308}}, RedirectOptions(to="https://a/{path}", status=308)),
+        (
+            {"redirect": {"to": "https://a/{request.rest}", "status": 308}},
+            RedirectOptions(to="https://a/{request.rest}", status=308),
+        ),
         ({"static": "dist"}, StaticOptions(root=Path("/app/dist"))),
         (
             {
@@ -98,10 +111,10 @@ def test_options(proxy: dict[str, Any], expected: object) -> None:
     [
         ({"redirect": ""}, "no address"),
         ({"redirect": "new"}, "no address"),
-        ({"redirect": "https://{path}"}, "no address"),
-        ({"redirect": "https://a.{host}/"}, "no address"),
-        ({"redirect": "/{host}"}, "no address"),
-        ({"redirect": "https://a{query}"}, "no address"),
+        ({"redirect": "https://{request.rest}"}, "no address"),
+        ({"redirect": "https://a.{request.host}/"}, "no address"),
+        ({"redirect": "/{request.host}"}, "no address"),
+        ({"redirect": "https://a{request.query}"}, "no address"),
         ({"redirect": "/ü"}, "no address"),
         ({"redirect": "/{pfad}"}, "{pfad} is not known"),
         ({"redirect": "/x", "static": "y"}, "both"),
