@@ -84,6 +84,8 @@ class ProxyOptions:
         origins = [target.url for target in self.upstreams.targets] or [self.origin]
         if self.upstreams.mirror is not None:
             origins.append(self.upstreams.mirror.url)
+        if self.upstreams.websocket:
+            origins.append(self.upstreams.websocket)
         return tuple(origins)
 
 
@@ -95,6 +97,8 @@ class GatewayOptions:
     trust_proxy: bool = False
     """True when a proxy stands in front, whose X-Forwarded headers are believed. Original: `server.trustProxy`."""
     escaped_slashes: EscapedSlashes = EscapedSlashes.REJECT
+    base_path: str = ""
+    """Prefix below which the gateway itself is reached, behind that of the app; paths without it are served as well."""
     access_log: AccessLogOptions | None = None
     documentation: DocumentationOptions | None = None
 
@@ -113,6 +117,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
     if "cors" in server:
         defaults.setdefault("cors", (server["cors"], "server.cors"))
     policies = PolicyReader(problems, defaults, placement.path)
+    upstream_defaults = {key: block[key] for key in ("deduplication",) if key in block} | block.get("defaults", {})
     sources: list[ApiSource] = []
     entries: Sequence[Mapping[str, Any]] = block.get(list_key) or [{"id": service} for service in others]
     for index, entry in enumerate(entries):
@@ -123,7 +128,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
         if not raw and openapi is False:
             continue
         block_of = entry.get("proxy") or {}
-        upstreams = read_upstreams(block.get("defaults", {}), block_of)
+        upstreams = read_upstreams(upstream_defaults, block_of)
         problems += check_upstreams(upstreams, block_of, f"{where}.proxy")
         rules = policies.read(block_of, f"{where}.proxy")
         local = read_local(block_of, placement.path)
@@ -175,6 +180,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
             proxies=tuple(proxies),
             trust_proxy=server.get("trustProxy", False) is True,
             escaped_slashes=EscapedSlashes(server.get("escapedSlashes", "reject")),
+            base_path=_normal(document.get("basePath", "")),
             access_log=access_log_options(server.get("accessLog", False), placement.path),
             documentation=documentation,
         ),
@@ -252,11 +258,15 @@ def _without(left_out: Container[str | None], proxy: ProxyOptions) -> ProxyOptio
     """Return an entry without the upstreams that are services which do not run; without all, it stays as it is."""
     upstreams = proxy.upstreams
     targets = tuple(target for target in upstreams.targets if _local(target.url) not in left_out)
-    mirror = upstreams.mirror
+    mirror, websocket = upstreams.mirror, upstreams.websocket
     if mirror is not None and _local(mirror.url) in left_out:
         mirror = None
+    if websocket and _local(websocket) in left_out:
+        websocket = ""
     origin = targets[0].url if targets else proxy.origin
-    return replace(proxy, origin=origin, upstreams=replace(upstreams, targets=targets, mirror=mirror))
+    return replace(
+        proxy, origin=origin, upstreams=replace(upstreams, targets=targets, mirror=mirror, websocket=websocket)
+    )
 
 
 def _requirements(proxies: Iterable[ProxyOptions]) -> Iterable[Requirement]:

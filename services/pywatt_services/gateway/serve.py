@@ -63,7 +63,7 @@ async def _serve(
         routes,
         context.mesh,
         documents=documents,
-        base_path=context.base_path,
+        base_path=context.base_path.rstrip("/") + options.base_path,
         trust_proxy=options.trust_proxy,
         metrics=None if context.metrics is None else GatewayMetrics(context.metrics),
         access_log=access_log,

@@ -24,6 +24,7 @@ KEYS = {
     "request_headers": "headers",
     "response_headers": "headers",
     "targets": "upstreams",
+    "websocket": "ws",
 }
 """Keys of options with other names."""
 
@@ -93,7 +94,7 @@ def _gateway(config: Mapping[str, Any], service: Mapping[str, Any]) -> Gateway:
     options: Mapping[str, Any] = service["options"]
     return Gateway(
         id=service["id"],
-        base_path=config["base_path"].rstrip("/"),
+        base_path=config["base_path"].rstrip("/") + options["base_path"],
         escaped_slashes=EscapedSlashes(options["escaped_slashes"]),
         rules=tuple(_rule(proxy) for proxy in options["proxies"]),
     )

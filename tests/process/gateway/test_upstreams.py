@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import websockets
 from harness.certificates import Authority
 from harness.origin import OriginRequest, hang_up, nothing, ok, origin, status
 
@@ -306,3 +307,48 @@ async def test_a_request_is_tried_at_another_worker(
                 assert (await client.ask())[0] == 200
             assert len(good.requests) == 20
             assert bad.requests
+
+
+async def test_equal_requests_at_the_same_time_are_sent_once(app: Any, table: MeshTable, connect: Connect) -> None:
+    answer = asyncio.Event()
+
+    async def slow(request: OriginRequest) -> None:
+        await answer.wait()
+        await ok(request)
+
+    async with origin(slow) as main, app.gateway(table, document(main.url, deduplication=True)):
+        clients = [await connect() for _ in range(20)]
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(client.ask()) for client in clients]
+            await main.seen(1)
+            other = tasks.create_task((await connect()).ask(GET.replace(b"/x", b"/y")))
+            await main.seen(2)
+            answer.set()
+        assert {task.result()[2] for task in asked} == {b"GET /x HTTP/1.1"}
+        assert other.result()[2] == b"GET /y HTTP/1.1"
+        # Those whose request had not arrived when the answer came have asked again.
+        assert len(main.requests) < 20
+
+
+async def test_websockets_go_to_an_upstream_of_their_own(app: Any, table: MeshTable) -> None:
+    async def echo(socket: Any) -> None:
+        async for message in socket:
+            await socket.send(message.upper())
+
+    async with origin() as main, websockets.serve(echo, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        settings = document(main.url, ws={"upstream": f"ws://127.0.0.1:{port}"}, retries=True, timeouts={"request": 50})
+        async with app.gateway(table, settings):
+            async with websockets.connect(f"ws://127.0.0.1:{app.port}/api/chat") as client:
+                for text in ("one", "two"):
+                    await client.send(text)
+                    assert await client.recv() == text.upper()
+            assert main.requests == []
+
+
+async def test_base_path_of_the_gateway(app: Any, table: MeshTable, connect: Connect) -> None:
+    async with origin() as main, app.gateway(table, {**document(main.url), "basePath": "/edge/"}):
+        client = await connect()
+        for path in (b"/edge/api/x", b"/api/x"):
+            assert (await client.ask(GET.replace(b"/api/x", path)))[2] == b"GET /x HTTP/1.1"
+        assert main.requests[0].header(b"x-forwarded-prefix") == b"/edge/api"

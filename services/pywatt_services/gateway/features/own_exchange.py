@@ -15,9 +15,11 @@ from pywatt_services.gateway.features.mirror import Mirror
 from pywatt_services.gateway.features.policy_exchange import policy_exchange
 from pywatt_services.gateway.features.redirect_exchange import redirect_exchange
 from pywatt_services.gateway.features.route_upstreams import RouteUpstreams
+from pywatt_services.gateway.features.shared_exchange import shared_exchange
 from pywatt_services.gateway.features.static_exchange import static_exchange
 from pywatt_services.gateway.features.timed_exchange import timed_exchange
 from pywatt_services.gateway.features.upstream_exchange import upstream_exchange
+from pywatt_services.gateway.features.websocket_exchange import websocket_exchange
 from pywatt_services.gateway.local_answers.options import RedirectOptions
 from pywatt_services.gateway.openapi.documents import ApiDocuments
 from pywatt_services.gateway.policies.route_policy import PolicyContext, compile_policy
@@ -44,9 +46,13 @@ def own_exchange(
     if local is not None:
         features.append(redirect_exchange(local) if isinstance(local, RedirectOptions) else static_exchange(local))
     upstreams = route.options.upstreams
+    if upstreams.deduplication is not None:
+        features.append(shared_exchange(upstreams.deduplication))
+    if upstreams.websocket:
+        features.append(websocket_exchange(route, upstreams.websocket))
     if upstreams.timeouts != ONE_UPSTREAM.timeouts:
         features.append(timed_exchange(upstreams.timeouts, registry))
-    if replace(upstreams, timeouts=ONE_UPSTREAM.timeouts) != ONE_UPSTREAM:
+    if replace(upstreams, timeouts=ONE_UPSTREAM.timeouts, deduplication=None, websocket="") != ONE_UPSTREAM:
         mirror = None if upstreams.mirror is None else Mirror(upstreams.mirror, route, registry)
         features.append(upstream_exchange(RouteUpstreams(route, upstreams, registry), mirror))
     if route.options.compression is not None:

@@ -77,9 +77,10 @@ class UpstreamExchange(ReleasingExchange):
 
     def on_request_body(self, body: bytes, ended: bool) -> None:
         """Send more of the body on."""
-        self._keep(body)
+        if self._choice is not None:
+            self._keep(body)
         super().on_request_body(body, ended)
-        if ended:
+        if ended and self._choice is not None:
             self._copy()
 
     # From the upstream.
@@ -116,6 +117,9 @@ class UpstreamExchange(ReleasingExchange):
 
     def _end_with(self, error: MeshError) -> None:
         """Try another upstream, or respond with an error."""
+        if self._choice is None:
+            super()._end_with(error)
+            return
         self._dialing = None
         connecting = self.state is CONNECTING
         cause = "timeout" if isinstance(error, CallTimeout) else "connect" if connecting else "lost"
@@ -136,9 +140,14 @@ class UpstreamExchange(ReleasingExchange):
         def dial() -> asyncio.Task[None]:
             return self._context.upstreams.dial(self._route.destination, opened, failed, frozenset(self._avoided))
 
+        if self._choice is None:
+            return super()._connect(opened, failed)
         return DelayedDial(self._pause, dial).task if self._pause else dial()
 
     def _opened(self, connection: ClientConnection) -> None:
+        if self._choice is None:  # a WebSocket with an upstream of its own
+            super()._opened(connection)
+            return
         self._was_sent = True
         self._avoided.add(connection.server)
         if self.route_upstreams.options.retries is None:

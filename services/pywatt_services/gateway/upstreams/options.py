@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pywatt.circuit_breaker import BreakerPolicy
+from pywatt_services.gateway.upstreams.deduplication import DeduplicationOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,9 @@ class UpstreamOptions:
     circuit_breaker: BreakerPolicy | None = None
     health_check: HealthCheck | None = None
     mirror: MirrorOptions | None = None
+    deduplication: DeduplicationOptions | None = None
+    websocket: str = ""
+    """Where WebSockets go instead; empty: where the other requests go."""
 
 
 ONE_UPSTREAM = UpstreamOptions()

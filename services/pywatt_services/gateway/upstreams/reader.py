@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pywatt.circuit_breaker import BreakerPolicy
 from pywatt.errors import Problem
 from pywatt.mesh.resolver import mesh_id
+from pywatt_services.gateway.upstreams.deduplication import DeduplicationOptions
 from pywatt_services.gateway.upstreams.options import (
     HealthCheck,
     Match,
@@ -41,6 +42,8 @@ def read_upstreams(defaults: Mapping[str, Any], proxy: Mapping[str, Any]) -> Ups
         ),
         health_check=_health_check(block("healthCheck")),
         mirror=_mirror(block("mirror")),
+        deduplication=_deduplication(block("deduplication")),
+        websocket=_as_http((proxy.get("ws") or {}).get("upstream", "")),
     )
 
 
@@ -155,6 +158,25 @@ def _health_check(entry: bool | Mapping[str, Any] | None) -> HealthCheck | None:
         failure_threshold=given.get("failureThreshold", defaults.failure_threshold),
         success_threshold=given.get("successThreshold", defaults.success_threshold),
     )
+
+
+def _deduplication(entry: bool | Mapping[str, Any] | None) -> DeduplicationOptions | None:
+    if entry is True:
+        return DeduplicationOptions()
+    if not isinstance(entry, Mapping) or not entry.get("enabled", True):
+        return None
+    defaults = DeduplicationOptions()
+    return DeduplicationOptions(
+        methods=frozenset(entry["methods"]) if "methods" in entry else defaults.methods,
+        headers=tuple(name.lower() for name in entry.get("headers", ())),
+        skip_headers=tuple(name.lower() for name in entry.get("skipHeaders", ())),
+    )
+
+
+def _as_http(url: str) -> str:
+    """Return the origin of a WebSocket's address, with the scheme of the handshake."""
+    scheme, separator, rest = url.partition("://")
+    return {"ws": "http", "wss": "https"}.get(scheme.lower(), scheme) + separator + rest
 
 
 def _mirror(entry: str | Mapping[str, Any] | None) -> MirrorOptions | None:
