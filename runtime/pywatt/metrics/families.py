@@ -108,6 +108,13 @@ GATEWAY_REFUSED = Family(
     group=Group.GATEWAY,
     labels=("route", "status"),
 )
+GATEWAY_RETRIES = Family(
+    name="pywatt_gateway_retries_total",
+    kind=Kind.COUNTER,
+    help="Requests that a route has sent again after a failure: no connection, a lost one, a timeout, or a status",
+    group=Group.GATEWAY,
+    labels=("route", "cause"),
+)
 GATEWAY_WEBSOCKETS = Family(
     name="pywatt_gateway_websockets",
     kind=Kind.GAUGE,
@@ -288,6 +295,7 @@ FAMILIES: tuple[Family, ...] = (
     GATEWAY_WAITING,
     GATEWAY_CONNECTIONS,
     GATEWAY_REFUSED,
+    GATEWAY_RETRIES,
     GATEWAY_UNROUTED,
     GATEWAY_WEBSOCKETS,
     MESH_REQUESTS,

@@ -358,6 +358,9 @@ class ProxyExchange:
         logger.warning("%s: %s", self._route.id, error.message)
         self._downstream.exchange_failed(failure_status(error), error.message, self._own_headers())
 
+    def _retrying(self, cause: str) -> None:
+        """Note that the request is sent again by the rules of its route."""
+
     def _own_headers(self) -> Headers:
         """Return headers for the responses that the gateway gives itself."""
         return ()

@@ -230,7 +230,6 @@ class TracedExchange(ProxyExchange):
             attributes["http.request.resend_count"] = self._attempts
         if self._head is not self._traced_head:  # another upstream may get another head
             self._untraced_head = self._head
-        self._end_attempt("retried")
         self._attempts += 1
         self._attempt = self._tracing.spans.client(span_name(method), self._server_span, attributes)
         context = self._attempt.context
@@ -239,6 +238,10 @@ class TracedExchange(ProxyExchange):
             lines += f"tracestate: {context.tracestate}\r\n"
         self._head = self._traced_head = b"%b%b\r\n" % (self._untraced_head[:-2], lines.encode())
         super()._opened(connection)
+
+    def _retrying(self, cause: str) -> None:
+        self._end_attempt(cause)
+        super()._retrying(cause)
 
     def _fail(self, error: MeshError) -> None:
         if not self._ended:

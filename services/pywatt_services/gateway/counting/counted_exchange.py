@@ -100,6 +100,10 @@ def counted_exchange(metrics: GatewayMetrics, plain: type[ProxyExchange] = Proxy
                 self._count(SWITCHING_PROTOCOLS // 100)
                 self._counters().websockets.add()
 
+        def _retrying(self, cause: str) -> None:
+            self._counters().retried(cause)
+            super()._retrying(cause)
+
         def _fail(self, error: MeshError) -> None:
             status = failure_status(error)
             self._counters().refused(status)

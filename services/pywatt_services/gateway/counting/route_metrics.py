@@ -42,6 +42,10 @@ class RouteMetrics:
         """Count a request that the gateway has answered itself."""
         self._recorder.value(families.GATEWAY_REFUSED, self._name, str(status)).add()
 
+    def retried(self, cause: str) -> None:
+        """Count a request that is sent again."""
+        self._recorder.value(families.GATEWAY_RETRIES, self._name, cause).add()
+
 
 class GatewayMetrics:
     """The counters of a gateway."""

@@ -6,6 +6,7 @@ from pywatt.http.headers import Headers
 from pywatt.http.response_reader import ResponseHead
 from pywatt.http.server.errors import error_body
 from pywatt.http.server.writer import JSON
+from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.proxy_exchange import ProxyExchange
 from pywatt_services.gateway.proxy_state import AWAITING, transition
 
@@ -14,6 +15,9 @@ class LocalExchange(ProxyExchange):
     """The base of features that answer; the body of a request is dropped."""
 
     # Without slots, so that it can be joined with others: see `own_exchange`.
+
+    client: ClientAddress
+    """For the access log."""
 
     def on_request_body(self, body: bytes, ended: bool) -> None:
         """Drop it."""

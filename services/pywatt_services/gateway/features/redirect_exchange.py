@@ -22,6 +22,7 @@ class RedirectExchange(LocalExchange):
     def start(self, path: bytes, client: ClientAddress, body: bytes, ended: bool) -> None:
         """Answer at once."""
         self._request_ended = ended
+        self.client = client
         request, options = self._request, self.redirect
         if not request.authority and HOST in options.to:
             self._respond_error(400, "the request names no host")

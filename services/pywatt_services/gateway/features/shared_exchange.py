@@ -30,6 +30,8 @@ class SharedExchange(ReleasingExchange):
     deduplication: ClassVar[DeduplicationOptions]
     flights: ClassVar[dict[Hashable, SharedExchange]]
     """The requests that others may wait for."""
+    client: ClientAddress
+    """For the access log."""
     _flight: Hashable | None = None
     """The key of a request that others may wait for."""
     _leader: SharedExchange | None = None
@@ -49,6 +51,7 @@ class SharedExchange(ReleasingExchange):
             super().start(path, client, body, ended)
             return
         self._came_from = path, client
+        self.client = client
         leader = self.flights.get(key)
         if leader is not None and len(leader._followers) < MOST:
             self._request_ended = True

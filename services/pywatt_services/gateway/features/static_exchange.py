@@ -43,6 +43,7 @@ class StaticExchange(LocalExchange):
     def start(self, path: bytes, client: ClientAddress, body: bytes, ended: bool) -> None:
         """Look for the file."""
         self._request_ended = ended
+        self.client = client
         request, options = self._request, self.files
         if request.method not in METHODS:
             self._respond_error(405, f"files are only read here, and {request.method.decode()} is not", ALLOW)

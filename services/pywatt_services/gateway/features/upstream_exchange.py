@@ -97,6 +97,7 @@ class UpstreamExchange(ReleasingExchange):
         if connection is not None and not ended:
             connection.abandon()
         self._judge(failed=True)
+        self._retrying(str(status))
         self._send_again(choice)
         return False
 
@@ -128,6 +129,7 @@ class UpstreamExchange(ReleasingExchange):
             choice = self._next(cause)
             if choice is not None:
                 logger.info("%s: %s; trying %s", self._route.id, error.message, choice.upstream.name)
+                self._retrying(cause)
                 self._send_again(choice)
                 return
         super()._end_with(error)

@@ -39,7 +39,7 @@ def totals(folder: Path) -> dict[str, float]:
         " ".join([sample.name.removeprefix("pywatt_gateway_"), *sample.labels.values()]): sample.value
         for family in page.families()
         for sample in family.samples
-        if sample.value and sample.name.startswith("pywatt_gateway_requests_")
+        if sample.value and sample.name.startswith(("pywatt_gateway_requests_", "pywatt_gateway_retries_"))
     }
 
 
@@ -60,6 +60,7 @@ def test_a_retried_request_is_counted_once(make_scene: Callable[..., Scene], tmp
     assert [key for key in counted if "waiting" in key or "in_flight" in key] == []
     assert [value for key, value in counted.items() if "requests_total" in key] == [1.0]
     assert [key.split()[-1] for key in counted if "requests_total" in key] == ["2xx"]
+    assert [("503" in key.split(), value) for key, value in counted.items() if "retries_total" in key] == [(True, 1.0)]
 
 
 def test_both_upstreams_are_left_when_the_client_goes(scene: Scene) -> None:
