@@ -71,7 +71,9 @@ async def _serve(
         creates_trace=telemetry is not None and telemetry.creates_trace,
         escaped_slashes=options.escaped_slashes,
         policies=PolicyContext(
-            shared_file=partial(_shared_file, context), fetched_keys=_keys_of_issuers(context.mesh, tasks)
+            folder=context.service.path,
+            shared_file=partial(_shared_file, context),
+            fetched_keys=_keys_of_issuers(context.mesh, tasks),
         ),
     )
     context.gauge(WAITING, lambda: server.waiting)

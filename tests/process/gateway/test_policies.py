@@ -45,6 +45,24 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
 """
+HOOKS = """
+from pywatt.gateway import Response
+
+
+async def check(request):
+    if "x-user" in request.headers:
+        request.headers["X-Checked"] = request.client
+        return None
+    return Response(status=402, body="pay")
+
+
+def change(request, response):
+    response.headers["X-Path"] = request.path
+
+
+def fail(request):
+    raise SystemExit(1)
+"""
 HANDSHAKE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -57,6 +75,8 @@ POLICIES: dict[str, dict[str, Any]] = {
         "auth": {"apiKeys": {"shop": "key"}},
         "headers": {"request": {"set": {"X-User": "{claim.sub}"}, "remove": ["X-Api-Key"]}},
     },
+    "paid": {"custom": {"request": "hooks:check", "response": "hooks:change"}},
+    "broken": {"custom": {"request": "hooks:fail"}},
     "spent": {"rateLimit": {"max": 1, "timeWindow": 3_600_000, "by": "route"}},
     "rated": {"rateLimit": {"max": 20, "timeWindow": 3_600_000}},
     "open": {
@@ -67,7 +87,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     },
     "one": {"concurrency": {"max": 1, "maxWaiting": 0}},
 }
-REFUSED = {"away": 403, "small": 413, "spent": 429, "guarded": 401}
+REFUSED = {"away": 403, "small": 413, "spent": 429, "guarded": 401, "paid": 402, "broken": 500}
 """Statuses of routes that refuse what is sent to them."""
 
 
@@ -116,6 +136,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         **GATEWAY,
         "gateway": {"applications": [*entries, {"id": "api", "proxy": {"prefix": "/"}}]},
     }
+    files["web/gateway/hooks.py"] = HOOKS
     root = files["watt.json"]
     assert isinstance(root, dict)
     for service in root["web"]:
@@ -171,7 +192,7 @@ def test_a_refused_request_leaves_the_connection_in_step(port: int, route: str, 
         client.send(REQUESTS[kind].replace("{path}", path))
         status, headers, body = client.response(to_head=kind == "head")
         assert status == REFUSED[route]
-        assert kind == "head" or json.loads(body)["statusCode"] == status
+        assert kind == "head" or body == b"pay" or json.loads(body)["statusCode"] == status
         if headers.get("connection") == "close":
             # The rest of the body may not be taken for a request.
             assert kind in ("part of a body", "part of a chunked body", "expectation")
@@ -221,6 +242,16 @@ def test_a_client_with_credentials_is_admitted(port: int) -> None:
     assert headers["x-user"] == "shop"
     assert "x-api-key" not in headers
     assert "root" not in str(headers)
+
+
+def test_functions_see_requests_and_responses(port: int) -> None:
+    with connected(port) as client:
+        for _ in range(2):
+            client.send("POST /paid HTTP/1.1\r\nHost: x\r\nX-User: ann\r\nContent-Length: 3\r\n\r\nabc")
+            status, headers, body = client.response()
+            assert status == 200
+            assert json.loads(body)["x-checked"] == "127.0.0.1"
+            assert headers["x-path"] == "/paid"
 
 
 def test_a_websocket_passes(port: int) -> None:

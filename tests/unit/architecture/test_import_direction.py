@@ -27,7 +27,7 @@ ALLOWED = {
 }
 
 LAYERS: tuple[set[str], ...] = (
-    {"backoff", "circuit_breaker", "wait_any", "procfs", "redaction", "testing"},
+    {"backoff", "circuit_breaker", "gateway", "wait_any", "procfs", "redaction", "testing"},
     {"errors"},
     {"telemetry"},
     {"http"},

@@ -14,6 +14,7 @@ from pywatt_services.gateway.features.documentation_exchange import documentatio
 from pywatt_services.gateway.features.mirror import Mirror
 from pywatt_services.gateway.features.policy_exchange import policy_exchange
 from pywatt_services.gateway.features.redirect_exchange import redirect_exchange
+from pywatt_services.gateway.features.response_hook import response_hook_exchange
 from pywatt_services.gateway.features.route_upstreams import RouteUpstreams
 from pywatt_services.gateway.features.shared_exchange import shared_exchange
 from pywatt_services.gateway.features.static_exchange import static_exchange
@@ -40,6 +41,8 @@ def own_exchange(
     policy = compile_policy(f"{route.number} {route.hostname!r} {route.prefix!r}", route.options.policies, context)
     if policy is not None:
         features.append(policy_exchange(policy))
+        if policy.response_hook is not None:
+            features.append(response_hook_exchange(policy.response_hook))
     if route.options.documentation and documents is not None:
         features.append(documentation_exchange(documents))
     local = route.options.local

@@ -16,7 +16,7 @@ from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.features.releasing_exchange import ReleasingExchange
 from pywatt_services.gateway.policies.body_limit import too_large
 from pywatt_services.gateway.policies.route_policy import RoutePolicy
-from pywatt_services.gateway.policies.verdict import Answer, Later, PolicyRequest, Verdict, policy_request, refusal
+from pywatt_services.gateway.policies.verdict import Later, PolicyRequest, Verdict, policy_request, refusal
 from pywatt_services.gateway.proxy_exchange import MAX_PENDING, ProxyExchange
 from pywatt_services.gateway.proxy_state import CONNECTING, ENDED
 
@@ -50,7 +50,7 @@ class PolicyExchange(ReleasingExchange):
             self._deciding = asyncio.ensure_future(verdict)
             self._deciding.add_done_callback(lambda decided: self._decided(decided, path, client))
         else:
-            self._answer(verdict)
+            self.answer(verdict.status, verdict.headers, verdict.body)
 
     def on_request_body(self, body: bytes, ended: bool) -> None:
         """Send more of the body on, or keep it until the request is admitted; refuse one that gets too large."""
@@ -75,32 +75,33 @@ class PolicyExchange(ReleasingExchange):
         changed = self.policy.response_headers(self._asked, headers)
         super().on_response(replace(head, headers=changed, addressed=False), body, ended)
 
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Respond in place of the service."""
+        if self._asked is not None:
+            headers = self.policy.response_headers(self._asked, [*headers])
+        super().answer(status, headers, body)
+
     def _own_headers(self) -> Headers:
         return () if self._asked is None else self.policy.response_headers(self._asked, [])
 
     def _decided(self, decided: asyncio.Task[Verdict], path: bytes, client: ClientAddress) -> None:
-        if decided.cancelled() or self.state is not CONNECTING:
+        if self.state is not CONNECTING:
             return
         self._deciding = None
-        error = decided.exception()
+        error = asyncio.CancelledError() if decided.cancelled() else decided.exception()
         if error is not None:
             # Nothing that goes wrong with one request may end the worker, or let the request through.
             logger.error("%s: a policy failed", self._route.id, exc_info=error)
-            self._answer(refusal(500, "the gateway could not decide on the request"))
+            failed = refusal(500, "the gateway could not decide on the request")
+            self.answer(failed.status, failed.headers, failed.body)
             return
         verdict = decided.result()
         if verdict is not None:
-            self._answer(verdict)
+            self.answer(verdict.status, verdict.headers, verdict.body)
             return
         self._downstream.resume_reading()
         super().start(path, client, b"".join(self._arrived), self._complete)
         self._arrived.clear()
-
-    def _answer(self, answer: Answer) -> None:
-        headers = [*answer.headers]
-        if self._asked is not None:
-            headers = self.policy.response_headers(self._asked, headers)
-        self.answer(answer.status, headers, answer.body)
 
     def _refuse_body(self) -> None:
         """Give the request up: the service has got a part of the body at most."""
@@ -109,7 +110,8 @@ class PolicyExchange(ReleasingExchange):
             self._let_go()
             self._downstream.abort()
         elif self.state is not ENDED:
-            self._answer(too_large(self.policy.body_limit))
+            refused = too_large(self.policy.body_limit)
+            self.answer(refused.status, refused.headers, refused.body)
 
     def _release(self) -> None:
         super()._release()

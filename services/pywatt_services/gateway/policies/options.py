@@ -11,6 +11,7 @@ from pywatt.errors import Problem
 from pywatt_services.gateway.policies.auth_options import AuthOptions, read_auth
 from pywatt_services.gateway.policies.concurrency_limit import ConcurrencyOptions, read_concurrency
 from pywatt_services.gateway.policies.cors import Cors, read_cors
+from pywatt_services.gateway.policies.custom import CustomOptions, read_custom
 from pywatt_services.gateway.policies.header_rules import NO_RULES, HeaderRules, read_rules
 from pywatt_services.gateway.policies.ip_access import IpAccess, read_ip_access
 from pywatt_services.gateway.policies.rate_limit import RateLimit, read_rate_limit
@@ -28,6 +29,7 @@ class PolicyOptions:
     cors: Cors | None = None
     rate_limit: RateLimit | None = None
     body_limit: int | None = None
+    custom: CustomOptions | None = None
     concurrency: ConcurrencyOptions | None = None
     security_headers: tuple[tuple[str, str], ...] = ()
     request_headers: HeaderRules = NO_RULES
@@ -60,6 +62,7 @@ class PolicyReader:
         cors, cors_key = block("cors")
         rate, _ = block("rateLimit")
         concurrency, _ = block("concurrency")
+        custom, _ = block("custom")
         auth, auth_key = block("auth")
         security, security_key = block("securityHeaders")
         return PolicyOptions(
@@ -68,6 +71,7 @@ class PolicyReader:
             auth=None if auth is None else self._checked(read_auth(auth, self._folder, auth_key)),
             rate_limit=None if rate is None else read_rate_limit(rate),
             body_limit=block("bodyLimit")[0],
+            custom=None if custom is None else read_custom(custom),
             concurrency=None if concurrency is None else read_concurrency(concurrency),
             security_headers=()
             if security is None

@@ -16,6 +16,7 @@ from pywatt_services.gateway.policies.authentication import Authentication
 from pywatt_services.gateway.policies.body_limit import BodyLimit
 from pywatt_services.gateway.policies.concurrency_limit import ConcurrencyLimit
 from pywatt_services.gateway.policies.cors import CorsPolicy
+from pywatt_services.gateway.policies.custom import Hook, RequestHook, load_function
 from pywatt_services.gateway.policies.header_rules import NO_RULES, HeaderChanges
 from pywatt_services.gateway.policies.ip_access import IpCheck
 from pywatt_services.gateway.policies.options import NO_POLICIES, PolicyOptions
@@ -37,6 +38,8 @@ class PolicyContext:
     """Seconds; the same clock in all workers."""
     fetched_keys: Callable[[TokenOptions], FetchedKeys] | None = None
     """Returns the keys of tokens that are fetched from a URL."""
+    folder: Path = Path()
+    """The gateway's, where the modules of functions are."""
     shared_file: Callable[[str], Path] | None = None
     """Returns the path of a file that all workers of the gateway use, by a name for it; None: there is one worker."""
 
@@ -47,11 +50,22 @@ NO_CONTEXT = PolicyContext()
 class RoutePolicy:
     """Decides on the requests of a route, and changes the headers of its responses."""
 
-    def __init__(self, checks: Sequence[Check], changes: Sequence[Change], *, body_limit: int | None = None) -> None:
-        """`changes`: of every response, those of the gateway itself as well. `body_limit`: bytes."""
+    def __init__(
+        self,
+        checks: Sequence[Check],
+        changes: Sequence[Change],
+        *,
+        body_limit: int | None = None,
+        response_hook: Hook | None = None,
+    ) -> None:
+        """`changes`: of every response, those of the gateway itself as well. `body_limit`: bytes.
+
+        `response_hook`: the user's function for responses of the service.
+        """
         self._checks = tuple(checks)
         self._changes = tuple(changes)
         self.body_limit = body_limit
+        self.response_hook = response_hook
 
     def admit(self, request: PolicyRequest) -> Verdict | Later:
         """Return the response that refuses a request, None for one that may go on."""
@@ -103,6 +117,11 @@ def compile_policy(route: str, options: PolicyOptions, context: PolicyContext) -
         checks.append(BodyLimit(options.body_limit).check)
     if options.auth is not None:
         checks.append(_authentication(options.auth, context).check)
+    custom, response_hook = options.custom, None
+    if custom is not None and custom.request is not None:
+        checks.append(RequestHook(_hook(custom.request, custom.timeout, context)).check)
+    if custom is not None and custom.response is not None:
+        response_hook = _hook(custom.response, custom.timeout, context)
     if options.concurrency is not None:
         checks.append(ConcurrencyLimit(options.concurrency).check)
     if options.request_headers != NO_RULES:
@@ -111,7 +130,11 @@ def compile_policy(route: str, options: PolicyOptions, context: PolicyContext) -
         changes.append(SecurityHeaders(options.security_headers).apply)
     if options.response_headers != NO_RULES:
         changes.append(HeaderChanges(options.response_headers).apply)
-    return RoutePolicy(checks, changes, body_limit=options.body_limit)
+    return RoutePolicy(checks, changes, body_limit=options.body_limit, response_hook=response_hook)
+
+
+def _hook(target: str, timeout: float, context: PolicyContext) -> Hook:
+    return Hook(target, load_function(target, context.folder), timeout)
 
 
 def _authentication(options: AuthOptions, context: PolicyContext) -> Authentication:
