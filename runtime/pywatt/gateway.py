@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["Headers", "Request", "Response"]
 
@@ -15,7 +15,8 @@ class Headers(MutableMapping[str, str]):
     """Header fields by name, in any case. Several fields of one name are joined by commas; `set-cookie` by `all`."""
 
     def __init__(self, fields: Iterable[tuple[str, str]] | Mapping[str, str] = ()) -> None:
-        self._fields = list(fields.items() if isinstance(fields, Mapping) else fields)
+        pairs = fields.items() if isinstance(fields, Mapping) else fields
+        self._fields = list(cast("Iterable[tuple[str, str]]", pairs))
 
     def __getitem__(self, name: str) -> str:
         found = self.all(name)
