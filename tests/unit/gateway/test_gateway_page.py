@@ -15,14 +15,14 @@ from pywatt_services.gateway import TYPE
 
 PAGE = (Path(__file__).parents[3] / "docs/gateway.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-SERVICES = ("gateway", "api", "raw", "admin", "reports", "shop", "orders", "users")
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_can_be_used(example: str) -> None:
     document = json.loads(example)
     Draft202012Validator(pywatt_schemas.load("gateway")).validate(document)
-    TYPE.configure(document, Placement(id="gateway", path=Path("/app"), services=SERVICES))
+    services = {*re.findall(r'"id": "([^"]+)"', example), *re.findall(r"://([a-z0-9-]+)\.plt\.local", example)}
+    TYPE.configure(document, Placement(id="gateway", path=Path("/app"), services=("gateway", *services)))
 
 
 @pytest.mark.parametrize("key", pywatt_schemas.load("gateway")["$defs"]["policies"]["properties"])

@@ -50,7 +50,10 @@ def own_exchange(
         features.append(redirect_exchange(local) if isinstance(local, RedirectOptions) else static_exchange(local))
     upstreams = route.options.upstreams
     if upstreams.deduplication is not None:
-        features.append(shared_exchange(upstreams.deduplication))
+        rules = route.options.policies
+        compared = (*upstreams.deduplication.headers, *rules.client_headers)
+        every = rules.changes_requests
+        features.append(shared_exchange(replace(upstreams.deduplication, headers=compared, compares_all=every)))
     if upstreams.websocket:
         features.append(websocket_exchange(route, upstreams.websocket))
     if upstreams.timeouts != ONE_UPSTREAM.timeouts:

@@ -35,6 +35,19 @@ class PolicyOptions:
     request_headers: HeaderRules = NO_RULES
     response_headers: HeaderRules = NO_RULES
 
+    @property
+    def client_headers(self) -> tuple[str, ...]:
+        """The headers, in lower case, that tell the service for whom a request is: no other may get its response."""
+        names = [name for name, value in self.request_headers.set if "{" in value]
+        if self.auth is not None:
+            names.append(self.auth.header)
+        return tuple(name.lower() for name in names)
+
+    @property
+    def changes_requests(self) -> bool:
+        """True when a function may change any header of a request."""
+        return self.custom is not None and self.custom.request is not None
+
 
 NO_POLICIES = PolicyOptions()
 

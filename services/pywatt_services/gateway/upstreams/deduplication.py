@@ -40,6 +40,8 @@ class DeduplicationOptions:
     methods: frozenset[str] = frozenset({"GET", "HEAD"})
     headers: tuple[str, ...] = ()
     """Further headers that tell requests apart, in lower case."""
+    compares_all: bool = False
+    """True when every header tells requests apart."""
     skip_headers: tuple[str, ...] = ()
     """Requests with one of these, in lower case, are sent each."""
 
@@ -55,7 +57,7 @@ def flight_key(options: DeduplicationOptions, request: RequestHead, path: bytes)
         lower = name.lower()
         if lower in skipped:
             return None
-        if lower in compared:
+        if options.compares_all or lower in compared:
             fields.append((lower, value))
     return request.method, request.authority, path, request.query, tuple(sorted(fields))
 

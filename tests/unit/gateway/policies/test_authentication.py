@@ -302,3 +302,13 @@ def test_packages_that_are_needed() -> None:
     assert [need.module for need in configured.requires] == ["jwt", "cryptography", "bcrypt"]
     assert SECRET not in repr(configured.options)
     assert "$2b$" not in repr(configured.options)
+
+
+@pytest.mark.parametrize("headers", [CLAIMS, False])
+async def test_clients_with_different_credentials_do_not_share_a_response(make_scene: MakeScene, headers: Any) -> None:
+    auth = {"apiKeys": {"ann": "one", "bob": "two"}}
+    scene = guarded(make_scene, auth, headers=headers, deduplication=True)
+    caller = Caller(scene)
+    for key in ("one", "two", "two"):
+        caller.send(f"x-api-key: {key}")
+    assert len(scene.upstreams.services) == 2
