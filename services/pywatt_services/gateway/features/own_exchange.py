@@ -12,9 +12,9 @@ from typing import cast
 from pywatt_services.gateway.features.compressing_exchange import compressing_exchange
 from pywatt_services.gateway.features.documentation_exchange import documentation_exchange
 from pywatt_services.gateway.features.mirror import Mirror
-from pywatt_services.gateway.features.policy_exchange import policy_exchange
+from pywatt_services.gateway.features.policies.policy_exchange import policy_exchange
+from pywatt_services.gateway.features.policies.response_hook import response_hook_exchange
 from pywatt_services.gateway.features.redirect_exchange import redirect_exchange
-from pywatt_services.gateway.features.response_hook import response_hook_exchange
 from pywatt_services.gateway.features.route_upstreams import RouteUpstreams
 from pywatt_services.gateway.features.shared_exchange import shared_exchange
 from pywatt_services.gateway.features.static_exchange import static_exchange
