@@ -21,8 +21,8 @@ EXAMPLES = re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 def test_an_example_can_be_used(example: str) -> None:
     document = json.loads(example)
     Draft202012Validator(pywatt_schemas.load("gateway")).validate(document)
-    services = {*re.findall(r'"id": "([^"]+)"', example), *re.findall(r"://([a-z0-9-]+)\.plt\.local", example)}
-    TYPE.configure(document, Placement(id="gateway", path=Path("/app"), services=("gateway", *services)))
+    named = re.findall(r'"id": "(\w+)"', example) + re.findall(r"http://(\w+)\.plt\.local", example)
+    TYPE.configure(document, Placement(id="gateway", path=Path("/app"), services=("gateway", *named)))
 
 
 @pytest.mark.parametrize("key", pywatt_schemas.load("gateway")["$defs"]["policies"]["properties"])
