@@ -1,6 +1,6 @@
 """The cost of metrics: processor time per request with `metrics` on, against the same app without, in turns.
 
-python -m benchmarks.metrics [--turns N] [--what proxy publish]
+python -m benchmarks.metrics [--turns N] [--what proxy publish webhooks]
 
 Processor time is that of all workers of the app; the rate on a shared machine tells less.
 """
@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from benchmarks import apps, publish, topic, turns
+from benchmarks.deliveries import cpu_per_delivery
 from benchmarks.load import requests
 from benchmarks.turns import Runner
 from pywatt_kafka.brokers.apache import RealBroker
@@ -28,7 +29,7 @@ WARM_UP = 6
 CONNECTIONS = 32
 APP = apps.ROOT / "benchmarks/app"
 SERVER = {"port": 0, "hostname": "127.0.0.1"}
-WHAT = ("proxy", "publish")
+WHAT = ("proxy", "publish", "webhooks")
 
 Turn = Callable[[], float]
 """Returns the microseconds of processor time per request of one turn."""
@@ -75,6 +76,15 @@ def served(config: str, path: str, metrics: bool, script: Path | None = None, br
                 runner.go_on()
 
 
+@contextmanager
+def delivered(metrics: bool, broker: str, turns: int) -> Iterator[Turn]:
+    """Run an app with webhooks and yield its measurement."""
+    with tempfile.TemporaryDirectory() as root:
+        folder = app_folder(Path(root) / "app", "watt.kafka.json", metrics)
+        with cpu_per_delivery(folder, {}, broker, turns) as turn:
+            yield turn
+
+
 def compare(name: str, opened: Callable[[bool], AbstractContextManager[Turn]], count: int) -> None:
     """Measure with and without metrics in turns, and print the ratio."""
     pairs: list[tuple[float, float]] = []
@@ -98,13 +108,16 @@ def main() -> None:
     options = parser.parse_args()
     if "proxy" in options.what:
         compare("proxy", lambda metrics: served("watt.json", "/api/hello", metrics), options.turns)
-    if "publish" in options.what:
+    if {"publish", "webhooks"} & {*options.what}:
         with RealBroker() as kafka:
-            compare(
-                "publish",
-                lambda metrics: served("watt.kafka.json", "", metrics, publish.BODY, kafka.address),
-                options.turns,
-            )
+            if "publish" in options.what:
+                compare(
+                    "publish",
+                    lambda metrics: served("watt.kafka.json", "", metrics, publish.BODY, kafka.address),
+                    options.turns,
+                )
+            if "webhooks" in options.what:
+                compare("webhooks", lambda metrics: delivered(metrics, kafka.address, options.turns), options.turns)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """CPU per request with tracing off, on but with no request sampled, and with spans of one in a hundred, in turns.
 
-python -m benchmarks.tracing [--turns N] [--what service proxy publish] [--before CHECKOUT]
+python -m benchmarks.tracing [--turns N] [--what service proxy publish webhooks] [--before CHECKOUT]
 
 CHECKOUT is an earlier checkout, whose sources run with the packages of this one. The CPU is that of the app's whole
 process tree: a busy machine changes the rate, but hardly the CPU that a request costs.
@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from benchmarks import apps, publish, topic, turns
+from benchmarks.deliveries import cpu_per_delivery
 from benchmarks.load import requests
 from benchmarks.turns import Runner
 from pywatt_kafka.brokers.apache import RealBroker
@@ -26,7 +27,7 @@ from pywatt_kafka.brokers.apache import RealBroker
 TURNS = 24
 CONNECTIONS = 16
 RATIOS = {"sampled 0 %": "0", "sampled 1 %": "0.01"}
-WHAT = ("service", "proxy", "publish")
+WHAT = ("service", "proxy", "publish", "webhooks")
 FILES = {"service": "watt.bare.json", "proxy": "watt.json", "publish": "watt.kafka.json"}
 PATHS = {"service": "/hello", "proxy": "/api/hello", "publish": "/hello"}
 
@@ -34,8 +35,7 @@ PATHS = {"service": "/hello", "proxy": "/api/hello", "publish": "/hello"}
 @contextmanager
 def measured(what: str, checkout: Path, env: Mapping[str, str], url_path: str) -> Iterator[Callable[[], float]]:
     """Run the app; yield what measures one turn: microseconds of CPU per request."""
-    folders = [str(checkout / name) for name in ("runtime", "services", "kafka", "schemas")]
-    variables = {"PYTHONPATH": os.pathsep.join(folders), **env}
+    variables = {**_sources(checkout), **env}
     with apps.running([apps.PYWATT, "start", "-c", FILES[what]], checkout / "benchmarks/app", variables) as app:
         app.wait_for(PATHS[what])
         runner = Runner(app=app, count=lambda: 1)
@@ -56,6 +56,11 @@ def measured(what: str, checkout: Path, env: Mapping[str, str], url_path: str) -
             yield turn
         finally:
             runner.go_on()
+
+
+def _sources(checkout: Path) -> dict[str, str]:
+    folders = [str(checkout / name) for name in ("runtime", "services", "kafka", "schemas")]
+    return {"PYTHONPATH": os.pathsep.join(folders)}
 
 
 @contextmanager
@@ -99,10 +104,14 @@ def compare(what: str, count: int, before: Path | None, broker: str) -> None:
             variants[label] = (apps.ROOT, {**env, **tracing, "OTEL_TRACES_SAMPLER_ARG": ratio})
         if before is not None:
             variants = {"before": (before, env), **variants}
-        measures = {
-            label: stack.enter_context(measured(what, folder, variables, path))
-            for label, (folder, variables) in variants.items()
-        }
+        measures: dict[str, Callable[[], float]] = {}
+        for label, (folder, variables) in variants.items():
+            if what == "webhooks":
+                app_env = {**_sources(folder), **variables}
+                measure = cpu_per_delivery(folder / "benchmarks/app", app_env, broker, count)
+            else:
+                measure = measured(what, folder, variables, path)
+            measures[label] = stack.enter_context(measure)
         values: dict[str, list[float]] = {label: [] for label in measures}
         for turn in range(count):
             order = list(measures) if turn % 2 else list(reversed(measures))
@@ -124,7 +133,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path)
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        broker = stack.enter_context(RealBroker()).address if "publish" in arguments.what else ""
+        broker = stack.enter_context(RealBroker()).address if {"publish", "webhooks"} & {*arguments.what} else ""
         for what in arguments.what:
             before = arguments.before.absolute() if arguments.before else None
             compare(what, arguments.turns, before, broker)

@@ -43,11 +43,20 @@ _finder = _Finder()
 
 
 def on_import(name: str, adapt: Adapt) -> None:
-    """Call `adapt` with the module as soon as it is loaded."""
+    """Call `adapt` with the module as soon as it is loaded, after those that were given before."""
     module = sys.modules.get(name)
     if module is not None:
         adapt(module)
         return
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
-    _finder.waiting[name] = adapt
+    earlier = _finder.waiting.get(name)
+    if earlier is None:
+        _finder.waiting[name] = adapt
+        return
+
+    def adapt_again(module: ModuleType) -> None:
+        earlier(module)
+        adapt(module)
+
+    _finder.waiting[name] = adapt_again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pywatt.metrics import kafka_families
+from pywatt.metrics import kafka_families, messaging_families
 from pywatt.metrics.family import Alert, Family, Group, Kind
 
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -303,6 +303,7 @@ FAMILIES: tuple[Family, ...] = (
     SCRAPE_UP,
     OTLP_REFUSED,
     *kafka_families.FAMILIES,
+    *messaging_families.FAMILIES,
 )
 BY_BASE: Mapping[str, Family] = {family.base: family for family in FAMILIES}
 """The families by the name without `_total`."""

@@ -42,6 +42,13 @@ HOOKS_RETRIES = Family(
     group=Group.HOOKS,
     labels=("topic",),
 )
+HOOKS_PUBLISHED = Family(
+    name="kafka_hooks_published_messages_total",
+    kind=Kind.COUNTER,
+    help="Records that HTTP clients have published, acknowledged by the brokers",
+    group=Group.HOOKS,
+    labels=("topic",),
+)
 HOOKS_BUFFERED = Family(
     name="kafka_hooks_publish_buffered_bytes",
     kind=Kind.GAUGE,
@@ -149,6 +156,7 @@ FAMILIES: tuple[Family, ...] = (
     HOOKS_SECONDS,
     HOOKS_DEAD_LETTERS,
     HOOKS_RETRIES,
+    HOOKS_PUBLISHED,
     HOOKS_BUFFERED,
     HOOKS_REQUESTS_WAITING,
     HOOKS_OLDEST,

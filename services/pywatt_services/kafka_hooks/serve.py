@@ -50,6 +50,7 @@ from pywatt_services.kafka_hooks.http.peer_workers import PeerWorkers, ask_peers
 from pywatt_services.kafka_hooks.http.routes import Routes
 from pywatt_services.kafka_hooks.http.server import HooksServer
 from pywatt_services.kafka_hooks.metrics.delivery_metrics import DeliveryMetrics
+from pywatt_services.kafka_hooks.metrics.published_metrics import PublishedMetrics
 from pywatt_services.kafka_hooks.publishing.idempotency_codec import MARGIN
 from pywatt_services.kafka_hooks.publishing.idempotency_shards import PATHS, IdempotencyShards
 from pywatt_services.kafka_hooks.publishing.publisher import Publisher
@@ -172,13 +173,15 @@ class _ServiceWorker:
 
     def _publisher(self, producer: Producer, secret_headers: tuple[str, ...]) -> Publisher:
         """Return the publishing half, with spans if this worker makes any."""
-        tracing = self._tracing
+        tracing, recorder = self._tracing, self._context.metrics
+        count = None if recorder is None else PublishedMetrics(recorder).add
         if tracing is None:
-            return Publisher(producer, self._options.publish, secret_headers=secret_headers)
+            return Publisher(producer, self._options.publish, secret_headers=secret_headers, count=count)
         return TracedPublisher(
             producer,
             self._options.publish,
             secret_headers=secret_headers,
+            count=count,
             tracing=tracing,
             mode=self._naming,
         )

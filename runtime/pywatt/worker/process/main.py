@@ -189,6 +189,7 @@ def _counted(folder: Path) -> tuple[Recorder, MeshClient, Heartbeat]:
     """Return the source of counters of a worker with that folder, and what counts for every type of service."""
     from pywatt.metrics.families import LOOP_DELAY
     from pywatt.metrics.recorder import Recorder
+    from pywatt.worker.counted_kafka_clients import count_kafka_clients
     from pywatt.worker.counted_mesh_client import CountedMeshClient
 
     recorder, heartbeat = Recorder(folder), Heartbeat()
@@ -201,6 +202,7 @@ def _counted(folder: Path) -> tuple[Recorder, MeshClient, Heartbeat]:
     heartbeat.observe = observe
     client = CountedMeshClient(MeshTable(0), recorder)
     count_calls(client.begin_count)
+    count_kafka_clients(recorder)
     return recorder, client, heartbeat
 
 

@@ -95,8 +95,19 @@ class RecordWriter(Protocol):
 class Publisher:
     """Writes records for HTTP clients, who get a quick response while Kafka is away or too busy."""
 
-    def __init__(self, writer: RecordWriter, options: PublishOptions, *, secret_headers: tuple[str, ...] = ()) -> None:
-        """`secret_headers`: names of headers that carry credentials and become part of no record."""
+    def __init__(
+        self,
+        writer: RecordWriter,
+        options: PublishOptions,
+        *,
+        secret_headers: tuple[str, ...] = (),
+        count: Callable[[str], None] | None = None,
+    ) -> None:
+        """`secret_headers`: names of headers that carry credentials and become part of no record.
+
+        `count` is called with the topic of each acknowledged record.
+        """
+        self._count = count
         self._writer = writer
         self._options = options
         self._headers = RecordHeaders(options.headers, never=secret_headers)
@@ -157,6 +168,8 @@ class Publisher:
             done(BufferFullError("Too many records wait for the brokers."))
             return
         self._buffered += size
+        if self._count is not None:
+            done = partial(self._counted, topic, done)
         written = partial(self._written, size, done)
         self._writer.post(topic, value, written, key=key, headers=headers, partition=partition)
 
@@ -164,6 +177,11 @@ class Publisher:
         self._buffered -= size
         if outcome.__class__ is NotAcknowledged and self._throttle.due():
             logger.warning("%s (%d so far)", outcome, self._throttle.count)
+        done(outcome)
+
+    def _counted(self, topic: str, done: Done, outcome: RecordPosition | KafkaError) -> None:
+        if self._count is not None and not isinstance(outcome, KafkaError):
+            self._count(topic)  # before the response
         done(outcome)
 
     def _readable(self, request: Request) -> bytes:
