@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import jwt
 
 from benchmarks import apps
 from benchmarks.gateway.contestants import PREFIX, app_folder
@@ -17,6 +21,12 @@ from pywatt import procfs
 
 CONNECTIONS = 32
 OFF = "none"
+
+
+SECRET = "a secret of at least 32 bytes, as it should be"
+TOKEN = jwt.encode({"sub": "ann", "exp": 4_000_000_000}, SECRET, "HS256")
+HASH = f"scrypt:16384:8:1$salt${hashlib.scrypt(b'secret', salt=b'salt', n=16384, r=8, p=1).hex()}"
+ANN = base64.b64encode(b"ann:secret").decode()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +45,18 @@ class Feature:
 
 FEATURES: tuple[Feature, ...] = (
     Feature(name=OFF),
+    Feature(name="headers", proxy={"headers": {"request": {"set": {"X-Client": "{client.ip}"}, "remove": ["Cookie"]}}}),
+    Feature(name="security headers", proxy={"securityHeaders": True}),
+    Feature(name="cors", proxy={"cors": {"origin": "https://a.example"}}, headers=("Origin: https://a.example",)),
+    Feature(name="ip access", proxy={"ipAccess": {"allow": ["127.0.0.0/8", "2001:db8::/32"]}}),
+    Feature(name="rate limit", proxy={"rateLimit": {"max": 100_000_000}}),
+    Feature(name="body limit", proxy={"bodyLimit": 1000}),
+    Feature(name="concurrency", proxy={"concurrency": {"max": 1000}}),
+    Feature(name="api key", proxy={"auth": {"apiKeys": ["key"]}}, headers=("x-api-key: key",)),
+    Feature(name="token", proxy={"auth": {"jwt": {"secret": SECRET}}}, headers=(f"Authorization: Bearer {TOKEN}",)),
+    Feature(
+        name="password", proxy={"auth": {"basic": {"users": {"ann": HASH}}}}, headers=(f"Authorization: Basic {ANN}",)
+    ),
     Feature(name="metrics", root={"metrics": {"port": 0, "hostname": "127.0.0.1"}}),
 )
 

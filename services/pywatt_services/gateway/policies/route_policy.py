@@ -64,6 +64,8 @@ class RoutePolicy:
         """
         self._checks = tuple(checks)
         self._changes = tuple(changes)
+        self.changes_responses = bool(changes)
+        """True when there are rules for all responses; single requests may add headers all the same."""
         self.body_limit = body_limit
         self.response_hook = response_hook
 

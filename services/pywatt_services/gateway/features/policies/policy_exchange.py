@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from typing import ClassVar, cast
 
-from pywatt.http.headers import Headers
+from pywatt.http.headers import Header, Headers
 from pywatt.http.response_reader import ResponseHead
 from pywatt_services.gateway.client_address import ClientAddress
 from pywatt_services.gateway.features.releasing_exchange import ReleasingExchange
@@ -70,10 +69,12 @@ class PolicyExchange(ReleasingExchange):
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
         """Pass the head on with changed headers."""
-        headers = list(self._public_headers(head) if head.addressed else head.headers)
-        assert self._asked is not None
-        changed = self.policy.response_headers(self._asked, headers)
-        super().on_response(replace(head, headers=changed, addressed=False), body, ended)
+        asked = self._asked
+        assert asked is not None
+        if self.policy.changes_responses or asked.added:
+            headers = list(self._public_headers(head) if head.addressed else head.headers)
+            head = _with_headers(head, self.policy.response_headers(asked, headers))
+        super().on_response(head, body, ended)
 
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Respond in place of the service."""
@@ -122,6 +123,20 @@ class PolicyExchange(ReleasingExchange):
         if asked is not None and asked.ended is not None:
             ended, asked.ended = asked.ended, None
             ended()
+
+
+def _with_headers(head: ResponseHead, headers: list[Header]) -> ResponseHead:
+    """Return a head with other headers, which are in their public form already; `replace` takes four times as long."""
+    return ResponseHead(
+        head.status,
+        headers,
+        head.content_length,
+        head.until_close,
+        head.keep_alive,
+        head.dated,
+        head.upgrade,
+        idle_timeout=head.idle_timeout,
+    )
 
 
 def policy_exchange(policy: RoutePolicy) -> type[ProxyExchange]:
