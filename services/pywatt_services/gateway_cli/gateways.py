@@ -25,6 +25,7 @@ KEYS = {
     "response_headers": "headers",
     "targets": "upstreams",
     "websocket": "ws",
+    "reconnect": "ws",
 }
 """Keys of options with other names."""
 

@@ -11,16 +11,17 @@ from typing import cast
 
 from pywatt_services.gateway.features.compressing_exchange import compressing_exchange
 from pywatt_services.gateway.features.documentation_exchange import documentation_exchange
-from pywatt_services.gateway.features.mirror import Mirror
+from pywatt_services.gateway.features.local.redirect_exchange import redirect_exchange
+from pywatt_services.gateway.features.local.static_exchange import static_exchange
 from pywatt_services.gateway.features.policies.policy_exchange import policy_exchange
 from pywatt_services.gateway.features.policies.response_hook import response_hook_exchange
-from pywatt_services.gateway.features.redirect_exchange import redirect_exchange
-from pywatt_services.gateway.features.route_upstreams import RouteUpstreams
-from pywatt_services.gateway.features.shared_exchange import shared_exchange
-from pywatt_services.gateway.features.static_exchange import static_exchange
-from pywatt_services.gateway.features.timed_exchange import timed_exchange
-from pywatt_services.gateway.features.upstream_exchange import upstream_exchange
-from pywatt_services.gateway.features.websocket_exchange import websocket_exchange
+from pywatt_services.gateway.features.upstreams.mirror import Mirror
+from pywatt_services.gateway.features.upstreams.route_upstreams import RouteUpstreams
+from pywatt_services.gateway.features.upstreams.shared_exchange import shared_exchange
+from pywatt_services.gateway.features.upstreams.timed_exchange import timed_exchange
+from pywatt_services.gateway.features.upstreams.upstream_exchange import upstream_exchange
+from pywatt_services.gateway.features.websockets.reconnecting_exchange import reconnecting_exchange
+from pywatt_services.gateway.features.websockets.websocket_exchange import websocket_exchange
 from pywatt_services.gateway.local_answers.options import RedirectOptions
 from pywatt_services.gateway.openapi.documents import ApiDocuments
 from pywatt_services.gateway.policies.route_policy import PolicyContext, compile_policy
@@ -54,11 +55,16 @@ def own_exchange(
         compared = (*upstreams.deduplication.headers, *rules.client_headers)
         every = rules.changes_requests
         features.append(shared_exchange(replace(upstreams.deduplication, headers=compared, compares_all=every)))
+    if upstreams.reconnect is not None:
+        features.append(reconnecting_exchange(upstreams.reconnect))
     if upstreams.websocket:
         features.append(websocket_exchange(route, upstreams.websocket))
     if upstreams.timeouts != ONE_UPSTREAM.timeouts:
         features.append(timed_exchange(upstreams.timeouts, registry))
-    if replace(upstreams, timeouts=ONE_UPSTREAM.timeouts, deduplication=None, websocket="") != ONE_UPSTREAM:
+    if (
+        replace(upstreams, timeouts=ONE_UPSTREAM.timeouts, deduplication=None, websocket="", reconnect=None)
+        != ONE_UPSTREAM
+    ):
         mirror = None if upstreams.mirror is None else Mirror(upstreams.mirror, route, registry)
         features.append(upstream_exchange(RouteUpstreams(route, upstreams, registry), mirror))
     if route.options.compression is not None:

@@ -85,6 +85,25 @@ class MirrorOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnect:
+    """Rules for opening the lost connection of a WebSocket again. Original: `ws.reconnect`."""
+
+    ping_interval: float = 0.0
+    """Time between two pings; a connection without a pong until the next one counts as lost. 0: no pings."""
+    retries: int | None = None
+    """None: as long as the client stays."""
+    interval: float = 1.0
+    """Time until the first attempt ..."""
+    decay: float = 1.5
+    """... and the factor of each further one."""
+    timeout: float = 5.0
+    """Limit of one attempt."""
+    on_close: bool = False
+    """Also after the service has closed the WebSocket in order."""
+    logs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamOptions:
     """All of them, for one route."""
 
@@ -100,6 +119,7 @@ class UpstreamOptions:
     deduplication: DeduplicationOptions | None = None
     websocket: str = ""
     """Where WebSockets go instead; empty: where the other requests go."""
+    reconnect: Reconnect | None = None
 
 
 ONE_UPSTREAM = UpstreamOptions()

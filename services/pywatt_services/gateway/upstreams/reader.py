@@ -14,6 +14,7 @@ from pywatt_services.gateway.upstreams.options import (
     HealthCheck,
     Match,
     MirrorOptions,
+    Reconnect,
     Retries,
     Target,
     Timeouts,
@@ -44,6 +45,7 @@ def read_upstreams(defaults: Mapping[str, Any], proxy: Mapping[str, Any]) -> Ups
         mirror=_mirror(block("mirror")),
         deduplication=_deduplication(block("deduplication")),
         websocket=_as_http((proxy.get("ws") or {}).get("upstream", "")),
+        reconnect=_reconnect((proxy.get("ws") or {}).get("reconnect")),
     )
 
 
@@ -170,6 +172,22 @@ def _deduplication(entry: bool | Mapping[str, Any] | None) -> DeduplicationOptio
         methods=frozenset(entry["methods"]) if "methods" in entry else defaults.methods,
         headers=tuple(name.lower() for name in entry.get("headers", ())),
         skip_headers=tuple(name.lower() for name in entry.get("skipHeaders", ())),
+    )
+
+
+def _reconnect(entry: bool | Mapping[str, Any] | None) -> Reconnect | None:
+    if entry is None or entry is False:
+        return None
+    given: Mapping[str, Any] = {} if entry is True else entry
+    defaults = Reconnect()
+    return Reconnect(
+        ping_interval=given.get("pingInterval", 0) / MILLISECONDS,
+        retries=given.get("maxReconnectionRetries"),
+        interval=given.get("reconnectInterval", defaults.interval * MILLISECONDS) / MILLISECONDS,
+        decay=given.get("reconnectDecay", defaults.decay),
+        timeout=given.get("connectionTimeout", defaults.timeout * MILLISECONDS) / MILLISECONDS,
+        on_close=given.get("reconnectOnClose", False),
+        logs=given.get("logs", False),
     )
 
 

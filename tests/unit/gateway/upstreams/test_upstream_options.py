@@ -20,6 +20,7 @@ from pywatt_services.gateway.upstreams.options import (
     HealthCheck,
     Match,
     MirrorOptions,
+    Reconnect,
     Retries,
     Target,
     Timeouts,
@@ -137,3 +138,13 @@ def test_what_is_wrong_is_said(proxy: dict[str, Any], message: str, key: str) ->
     assert problem.hint
     if key:
         assert problem.key == f"gateway.applications[0].proxy.{key}"
+
+
+def test_reconnecting_has_the_keys_of_the_original() -> None:
+    assert options({"ws": {"reconnect": True}}).upstreams.reconnect == Reconnect()
+    given: dict[str, Any] = {"pingInterval": 500, "maxReconnectionRetries": 3, "reconnectInterval": 100}
+    given |= {"reconnectDecay": 2, "connectionTimeout": 250, "reconnectOnClose": True, "logs": True}
+    expected = Reconnect(ping_interval=0.5, retries=3, interval=0.1, decay=2, timeout=0.25, on_close=True, logs=True)
+    assert options({"ws": {"reconnect": given}}).upstreams.reconnect == expected
+    assert options({"ws": {"reconnect": False}}).upstreams == ONE_UPSTREAM
+    assert options({"ws": {"upstream": "wss://a:1"}}).origins == ("http://api.plt.local", "https://a:1")

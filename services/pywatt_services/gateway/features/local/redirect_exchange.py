@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, cast
 
 from pywatt_services.gateway.client_address import ClientAddress
-from pywatt_services.gateway.features.local_exchange import LocalExchange
+from pywatt_services.gateway.features.local.local_exchange import LocalExchange
 from pywatt_services.gateway.forwarding import outer_prefix
 from pywatt_services.gateway.local_answers.options import HOST, RedirectOptions
 from pywatt_services.gateway.local_answers.redirect import location

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar, cast
 
 from pywatt.backoff import backoff
@@ -18,10 +19,10 @@ from pywatt.http.headers import LAST_CHUNK
 from pywatt.http.response_reader import ResponseHead
 from pywatt.mesh.address import ServiceAddress
 from pywatt_services.gateway.client_address import ClientAddress
-from pywatt_services.gateway.features.attempt import AttemptConnection, DelayedDial
-from pywatt_services.gateway.features.mirror import Mirror
 from pywatt_services.gateway.features.releasing_exchange import ReleasingExchange
-from pywatt_services.gateway.features.route_upstreams import Choice, RouteUpstreams
+from pywatt_services.gateway.features.upstreams.attempt import Attempt, DelayedDial, WrappingConnection
+from pywatt_services.gateway.features.upstreams.mirror import Mirror
+from pywatt_services.gateway.features.upstreams.route_upstreams import Choice, RouteUpstreams
 from pywatt_services.gateway.forwarding import write_request_head
 from pywatt_services.gateway.proxy_exchange import ProxyExchange
 from pywatt_services.gateway.proxy_state import AWAITING, CONNECTING, RESPONDING, transition
@@ -155,7 +156,7 @@ class UpstreamExchange(ReleasingExchange):
         if self.route_upstreams.options.retries is None:
             super()._opened(connection)
             return
-        super()._opened(cast(ClientConnection, AttemptConnection(connection, self)))
+        super()._opened(WrappingConnection(connection, partial(Attempt, self)).as_connection)
         self._connection = connection
 
     def _release(self) -> None:

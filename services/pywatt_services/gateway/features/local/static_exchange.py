@@ -15,7 +15,7 @@ from pywatt.errors import ConnectionLost
 from pywatt.http.client.connection import ClientConnection
 from pywatt.http.headers import Header, Headers
 from pywatt_services.gateway.client_address import ClientAddress
-from pywatt_services.gateway.features.local_exchange import LocalExchange
+from pywatt_services.gateway.features.local.local_exchange import LocalExchange
 from pywatt_services.gateway.forwarding import outer_prefix
 from pywatt_services.gateway.local_answers.conditions import Part, selected_part
 from pywatt_services.gateway.local_answers.content_types import accepted_codings

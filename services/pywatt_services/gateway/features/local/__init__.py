@@ -1,0 +1,1 @@
+"""Features of routes that the gateway answers itself."""

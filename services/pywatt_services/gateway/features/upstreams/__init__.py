@@ -1,0 +1,1 @@
+"""Features about the upstreams of a route."""

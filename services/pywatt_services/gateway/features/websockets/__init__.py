@@ -1,0 +1,1 @@
+"""Features about the WebSockets of a route."""
