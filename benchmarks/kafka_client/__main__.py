@@ -3,8 +3,9 @@
 python -m benchmarks.kafka_client [--turns N] [--records N] [--bytes N ...] [--partitions N ...] [--only WORD]
 
 Each program has a process of its own and works while the others wait. The ratios compare the CPU time of neighbouring
-turns (of all threads); the rates depend on the broker and on what else the machine does. "In all" compares
-the sums of all turns: bare confluent-kafka fetches up to 100,000 records in one turn and none in the next ones.
+turns (of all threads); the rates depend on the broker and on what else the machine does. "In all" compares the sums of
+all turns. Programs that read are compared by these sums alone, in which each of them reads the whole topic once: bare
+confluent-kafka fetches up to 100,000 records in one turn, or between two of them, and none in the next ones.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from pywatt_kafka.brokers.apache import RealBroker
 
 TURNS = 9
 RECORDS = 20_000  # of a turn
-WARM = 2  # turns that are not counted
+WARM = 2  # turns that are not counted ...
+FEW = 500  # ... and their records, if they are read: what else is fetched meanwhile belongs to the next turn
 LIMIT = 120.0  # seconds of one turn of one program
 SIZES = (100, 1024)
 PARTITIONS = (1, 4)
@@ -101,23 +103,29 @@ def compare(broker: str, names: Sequence[str], partitions: int, size: int, *, co
     costs: dict[str, list[Cost]] = {name: [] for name in names}
     with ExitStack() as stack:
         full = asyncio.run(topic.create(broker, partitions=partitions))
-        if any(name.startswith("consume") for name in names):
-            _fill(broker, full, size, (count + WARM) * records)
+        reads = any(name.startswith("consume") for name in names)
+        warm = FEW if reads else records
+        if reads:
+            _fill(broker, full, size, count * records + WARM * warm)
         workers = {name: stack.enter_context(working(name, broker, full, size)) for name in names}
         for turn in range(count + WARM):
             for name in names if turn % 2 else reversed(names):
-                cost = workers[name].work(records)
+                cost = workers[name].work(records if turn >= WARM else warm)
                 if turn >= WARM:
                     costs[name].append(cost)
     print(f"\n{size} bytes, {partitions} partition{'s' if partitions > 1 else ''}")
+    average = statistics.mean if reads else statistics.median
     for name, each in costs.items():
-        cpu, rate = statistics.median(cost.cpu for cost in each), statistics.median(cost.rate for cost in each)
+        cpu, rate = average(cost.cpu for cost in each), statistics.median(cost.rate for cost in each)
         line = f"  {name:38} {cpu:6.2f} us CPU/record {rate:9,.0f} records/s"
         if (bare := costs.get(COMPARED.get(name, ""))) is not None:
-            ratios = [own.cpu / other.cpu for own, other in zip(each, bare, strict=True)]
             in_all = sum(cost.cpu for cost in each) / sum(cost.cpu for cost in bare)
             peer = COMPARED[name].rsplit(": ")[1]
-            line += f"   {turns.spread(ratios, '.2f')} x CPU of {peer}, {in_all:.2f} in all"
+            if reads:
+                line += f"   {in_all:.2f} x CPU of {peer} in all"
+            else:
+                ratios = [own.cpu / other.cpu for own, other in zip(each, bare, strict=True)]
+                line += f"   {turns.spread(ratios, '.2f')} x CPU of {peer}, {in_all:.2f} in all"
         print(line, flush=True)
 
 

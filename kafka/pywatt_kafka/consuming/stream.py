@@ -382,11 +382,13 @@ async def records_of(opening: Awaitable[ConsumerStream[K, V]]) -> AsyncIterator[
         for record in records:
             if partition.epoch != epoch:
                 break
-            item = record
-            if decodes:
-                item = await stream._decoded(partition, item)
-                if partition.epoch != epoch:
-                    break
+            if not decodes:
+                partition.yielded = record
+                yield record
+                continue
+            item = await stream._decoded(partition, record)
+            if partition.epoch != epoch:
+                break
             partition.yielded = record
             if item is not None:
                 yield item

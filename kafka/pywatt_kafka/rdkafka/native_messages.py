@@ -6,7 +6,7 @@ fields of every record costs several times as much as librdkafka itself, and mos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import repeat
 from typing import Any, NamedTuple, TypeVar, overload
@@ -133,17 +133,25 @@ class NativeMessages(Sequence[Message]):
         return message
 
     def __iter__(self) -> Iterator[Message]:
-        offsets = map(native_class().offset, self._records)
-        return map(NativeMessage, zip(repeat(self._topic), self._records, offsets))
+        return map(NativeMessage, zip(repeat(self._topic), self._records, self._offsets()))
 
     def extended(self, kind: type[MessageT], extra: object) -> Iterator[MessageT]:
         """Return the messages as objects of a subclass of NativeFields with one more field, the same for all."""
-        offsets = map(native_class().offset, self._records)
-        return map(kind, zip(repeat(self._topic), self._records, offsets, repeat(extra)))
+        return map(kind, zip(repeat(self._topic), self._records, self._offsets(), repeat(extra)))
 
     def followed_by(self, others: NativeMessages) -> NativeMessages:
         """Return these messages and the next ones of the partition, which have the same weight."""
         return NativeMessages(self._topic, [*self._records, *others._records], self.weight)
+
+    def _offsets(self) -> Iterable[int]:
+        """Return the offsets. Those of a partition rise: if none is missing, they are not read from each record."""
+        records = self._records
+        if not records:
+            return ()
+        first: int = records[0].offset()
+        if records[-1].offset() - first == len(records) - 1:
+            return range(first, first + len(records))
+        return map(native_class().offset, records)
 
 
 @cache

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -19,28 +20,41 @@ def faulty(records: Sequence[Any]) -> bool:
 
 
 def by_partition(
-    records: list[Any], owned: Collection[TopicPartition] = (), weight: int = 1
+    records: list[Any], owned: frozenset[TopicPartition] = frozenset(), weight: int = 1
 ) -> dict[TopicPartition, NativeMessages]:
     """Return the messages of each partition, in their order, of records none of which is an event.
 
-    `owned`: the assigned partitions. With a single one it is not asked of each record. `weight`: of each record.
+    `owned`: the assigned partitions. With a single one, or a single topic, it is not asked of each record. `weight`: of
+    each record.
     """
-    if len(owned) == 1:
+    first, last = records[0], records[-1]
+    topic = first.topic()
+    is_alone = topic == last.topic() == _only_topic(owned)
+    if is_alone and len(owned) == 1:
         (only,) = owned
-        if all(only == (record.topic(), record.partition()) for record in (records[0], records[-1])):
+        if only.partition == first.partition() == last.partition():
             return {only: NativeMessages(only.topic, records, weight)}
     native = native_class()
-    topics, partitions = list(map(native.topic, records)), list(map(native.partition, records))
-    topic, partition = topics[0], partitions[0]
-    if topics.count(topic) == partitions.count(partition) == len(records):
+    partitions = list(map(native.partition, records))
+    topics = [] if is_alone else list(map(native.topic, records))
+    partition = partitions[0]
+    if partitions.count(partition) == len(records) and (is_alone or topics.count(topic) == len(records)):
         return {TopicPartition(topic, partition): NativeMessages(topic, records, weight)}
     batches: dict[TopicPartition, list[Any]] = {}
     at = 0
-    for place, run in groupby(zip(topics, partitions, strict=True)):
-        end = at + sum(1 for _ in run)
-        batches.setdefault(TopicPartition(*place), []).extend(records[at:end])
+    for _, run in groupby(partitions if is_alone else zip(topics, partitions, strict=True)):
+        end = at + len(list(run))
+        place = TopicPartition(topic if is_alone else topics[at], partitions[at])
+        batches.setdefault(place, []).extend(records[at:end])
         at = end
     return {place: NativeMessages(place.topic, found, weight) for place, found in batches.items()}
+
+
+@lru_cache(maxsize=8)
+def _only_topic(owned: frozenset[TopicPartition]) -> str | None:
+    """Return the topic of all these partitions, if there is just one."""
+    topics = {place.topic for place in owned}
+    return topics.pop() if len(topics) == 1 else None
 
 
 def weight_of(records: list[Any]) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pywatt_kafka.consuming.assigned_partition import AssignedPartition
 from pywatt_kafka.consuming.stream_message import items_of, message_of
@@ -80,11 +82,20 @@ def test_a_plain_message_is_the_same() -> None:
     assert message_from(native()) == PLAIN
 
 
-@pytest.mark.parametrize("owned", [(), {TopicPartition("orders", 3)}, {TopicPartition("orders", 2)}])
+@pytest.mark.parametrize(
+    "owned",
+    [
+        [],
+        [TopicPartition("orders", 3)],
+        [TopicPartition("orders", 2)],
+        [TopicPartition("orders", 2), TopicPartition("orders", 3)],
+        [TopicPartition("orders", 3), TopicPartition("bills", 3)],
+    ],
+)
 def test_records_of_one_partition_share_their_topic(owned: Collection[TopicPartition]) -> None:
     place = TopicPartition("orders", 3)
     records = [native(PLAIN._replace(offset=offset)) for offset in range(3)]
-    batches = by_partition(records, owned)
+    batches = by_partition(records, frozenset(owned))
     assert batches.keys() == {place}
     messages = batches[place]
     assert [each.offset for each in messages] == [0, 1, 2]
@@ -96,6 +107,28 @@ def test_records_of_several_partitions_and_topics_keep_their_order() -> None:
     records = [native(PLAIN._replace(topic=topic, partition=number, offset=at)) for topic, number, at in places]
     found = {place: [each.offset for each in messages] for place, messages in by_partition(records).items()}
     assert found == {("a", 0): [5, 6], ("a", 1): [1, 2], ("b", 1): [9]}
+
+
+@pytest.mark.parametrize("topics", [["a"], ["a", "b"]])
+@given(
+    drawn=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.integers(1, 3)), min_size=1, max_size=30),
+)
+def test_records_are_grouped_like_one_by_one(topics: list[str], drawn: list[tuple[int, int, int]]) -> None:
+    """In any mixture of runs, with missing offsets."""
+    owned = frozenset(TopicPartition(topic, number) for topic in topics for number in range(4))
+    expected: dict[TopicPartition, list[int]] = {}
+    records: list[Any] = []
+    for index, number, step in drawn:
+        place = TopicPartition(topics[index % len(topics)], number)
+        found = expected.setdefault(place, [])
+        found.append((found[-1] if found else 0) + step)
+        records.append(native(PLAIN._replace(topic=place.topic, partition=number, offset=found[-1])))
+    for known in (owned, frozenset[TopicPartition]()):
+        batches = by_partition(records, known)
+        assert {place: [each.offset for each in messages] for place, messages in batches.items()} == expected
+        for place, messages in batches.items():
+            assert {(each.topic, each.partition) for each in messages} == {place}
+            assert [messages[index].offset for index in range(len(messages))] == expected[place]
 
 
 def test_a_batch_is_cut_and_continued() -> None:
