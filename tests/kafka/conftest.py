@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -54,11 +53,18 @@ def each_broker(request: pytest.FixtureRequest) -> str:
     return address
 
 
-@pytest.fixture
-def own_broker(kafka_at_hand: None, tmp_path: Path) -> Iterator[RealBroker]:
-    """A running broker that a test may kill and start again."""
-    with RealBroker(tmp_path / "kafka", properties=QUICK) as running:
+@pytest.fixture(scope="session")
+def _mortal_broker(kafka_at_hand: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
+    with RealBroker(tmp_path_factory.mktemp("kafka") / "mortal", properties=QUICK) as running:
         yield running
+
+
+@pytest.fixture
+def own_broker(_mortal_broker: RealBroker) -> RealBroker:
+    """A running broker that a test may kill and start again; all of them use the same one, one after the other."""
+    if _mortal_broker.pid is None:
+        _mortal_broker.start()
+    return _mortal_broker
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import os
 import queue
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -49,6 +50,8 @@ JVM_OPTIONS = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
 )
+JVM_VARIABLE = "KAFKA_OPTS"
+"""Environment variable with more options of the JVM, as for Kafka's own scripts."""
 KAFKA_4 = {
     # share groups (KIP-932): one node cannot hold the default of three copies, and one partition starts faster than 50
     "share.coordinator.state.topic.replication.factor": "1",
@@ -149,7 +152,8 @@ class RealBroker:
         self._last_lines.clear()
         try:
             self._configure()
-            program = [str(java), f"-Xmx{HEAP}", *JVM_OPTIONS, "-cp", f"{jars}/*"]
+            options = (f"-Xmx{HEAP}", *JVM_OPTIONS, *shlex.split(self._environ.get(JVM_VARIABLE, "")))
+            program = [str(java), *options, "-cp", f"{jars}/*"]
             self._format(program)
             self._run([*program, "kafka.Kafka", str(self._settings_file)])
         except BaseException:

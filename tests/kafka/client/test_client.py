@@ -357,17 +357,19 @@ async def test_clients_start_without_a_broker_and_work_once_it_is_there(kafka_at
         await anyio.to_thread.run_sync(broker.stop)
 
 
-async def test_clients_survive_a_broker_that_is_killed_and_comes_back(own_broker: RealBroker) -> None:
+async def test_clients_survive_a_broker_that_is_killed_and_comes_back(own_broker: RealBroker, topic: str) -> None:
     statuses = [Statuses(), Statuses(), Statuses()]
     address = own_broker.address
     async with (
         Producer(address, request_timeout=LONG, on_status=statuses[0]) as producer,
-        GroupReader(address, group="g", topics=["orders"], instance_id="g-app-0", on_status=statuses[1]) as consumer,
-        TailReader(address, ["orders"], on_status=statuses[2]) as reader,
+        GroupReader(
+            address, group=topic, topics=[topic], instance_id=f"{topic}-app-0", on_status=statuses[1]
+        ) as consumer,
+        TailReader(address, [topic], on_status=statuses[2]) as reader,
     ):
         with anyio.fail_after(LONG):
             await reader.wait_ready()
-        await producer.send("orders", b"before")
+        await producer.send(topic, b"before")
         (before,) = await read(consumer, 1)
         await consumer.commit_through(before)
         assert [message.value for message in await read(reader, 1)] == [b"before"]
@@ -376,33 +378,33 @@ async def test_clients_survive_a_broker_that_is_killed_and_comes_back(own_broker
             await status.wait_for(ConnectionState.AWAY)
         assert await consumer.fetch(timeout=0.1) == {}
         with pytest.raises(KafkaUnavailable):
-            await consumer_lag(address, "g", timeout=2.0)
-        waiting = asyncio.ensure_future(producer.send("orders", b"during"))
+            await consumer_lag(address, topic, timeout=2.0)
+        waiting = asyncio.ensure_future(producer.send(topic, b"during"))
         await anyio.to_thread.run_sync(own_broker.start)
         for status in statuses:
             await status.wait_for(ConnectionState.CONNECTED)
         await waiting
-        await producer.send("orders", b"after")
+        await producer.send(topic, b"after")
         assert [message.value for message in await read(consumer, 2)] == [b"during", b"after"]
         assert [message.value for message in await read(reader, 2)] == [b"during", b"after"]
-        await consumer.commit({TopicPartition("orders", 0): Offset(3)})
-    assert await consumer_lag(address, "g") == {"orders": {0: 0}}
+        await consumer.commit({TopicPartition(topic, 0): Offset(3)})
+    assert await consumer_lag(address, topic) == {topic: {0: 0}}
 
 
-async def test_a_broker_that_does_not_answer_is_noticed(own_broker: RealBroker) -> None:
+async def test_a_broker_that_does_not_answer_is_noticed(own_broker: RealBroker, topic: str) -> None:
     statuses = Statuses()
     async with (
         Producer(own_broker.address, request_timeout=LONG, on_status=statuses) as producer,
         Producer(own_broker.address, request_timeout=IMPATIENT) as impatient,
     ):
-        await producer.send("orders", b"1")
+        await producer.send(topic, b"1")
         await impatient.wait_connected()
         with frozen(own_broker):
             with anyio.fail_after(LONG), pytest.raises(KafkaUnavailable):
-                await impatient.send("orders", b"2")
+                await impatient.send(topic, b"2")
             await statuses.wait_for(ConnectionState.AWAY)
         await statuses.wait_for(ConnectionState.CONNECTED)
-        await producer.send("orders", b"3")
+        await producer.send(topic, b"3")
 
 
 @contextmanager
@@ -492,10 +494,10 @@ async def test_one_poisoned_partition_takes_nothing_from_the_others(
     ]
 
 
-async def test_leaving_the_context_while_the_broker_is_away_is_quick(own_broker: RealBroker) -> None:
+async def test_leaving_the_context_while_the_broker_is_away_is_quick(own_broker: RealBroker, topic: str) -> None:
     statuses = Statuses()
-    async with GroupReader(own_broker.address, group="g", topics=["orders"], on_status=statuses) as consumer:
-        await write(own_broker.address, "orders", [b"1"])
+    async with GroupReader(own_broker.address, group=topic, topics=[topic], on_status=statuses) as consumer:
+        await write(own_broker.address, topic, [b"1"])
         await read(consumer, 1)
         await anyio.to_thread.run_sync(own_broker.kill)
         await statuses.wait_for(ConnectionState.AWAY)

@@ -25,7 +25,7 @@ from pywatt_kafka.brokers.apache import RealBroker
 pytestmark = pytest.mark.anyio
 
 LONG = 60.0  # seconds
-SESSION = 6.0  # seconds, the broker's minimum
+SESSION = 6.0  # seconds; the client must have noticed the outage before
 
 
 class BusyMember:

@@ -34,18 +34,18 @@ async def test_sends_to_a_new_topic_keep_their_order(broker: str, topic: str, en
     assert await numbers(broker, topic, 400) == list(range(400))
 
 
-async def test_sends_during_an_outage_keep_their_order(own_broker: RealBroker, engine: EngineName) -> None:
+async def test_sends_during_an_outage_keep_their_order(own_broker: RealBroker, topic: str, engine: EngineName) -> None:
     async with Producer(own_broker.address, engine=engine, request_timeout=LONG) as producer:
-        await producer.send("orders", b"0")
+        await producer.send(topic, b"0")
         await anyio.to_thread.run_sync(own_broker.kill)
-        early = [asyncio.ensure_future(producer.send("orders", b"%d" % number)) for number in range(1, 100)]
+        early = [asyncio.ensure_future(producer.send(topic, b"%d" % number)) for number in range(1, 100)]
         with anyio.fail_after(LONG):
             while producer.connected:
                 await asyncio.wait(early, timeout=0.05)
-        late = [asyncio.ensure_future(producer.send("orders", b"%d" % number)) for number in range(100, 300)]
+        late = [asyncio.ensure_future(producer.send(topic, b"%d" % number)) for number in range(100, 300)]
         await anyio.to_thread.run_sync(own_broker.start)
         await asyncio.gather(*early, *late)
-    assert await numbers(own_broker.address, "orders", 300) == list(range(300))
+    assert await numbers(own_broker.address, topic, 300) == list(range(300))
 
 
 async def test_partition_that_does_not_exist_fails_only_its_own_record(

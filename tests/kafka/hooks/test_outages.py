@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,13 @@ async def test_worker_is_ready_without_a_broker_and_begins_when_it_comes(
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
-    async with run_hooks(document(f"127.0.0.1:{port}", topic)) as hooks:
+    async with AsyncExitStack() as broker_is_up, run_hooks(document(f"127.0.0.1:{port}", topic)) as hooks:
         await hooks.wait_for_degraded(True)
         assert (await hooks.post(f"/topics/{topic}", b"x")).status == 503
-        async with RealBroker(tmp_path / "kafka", port=port) as broker:
-            await hooks.wait_for_degraded(False)
-            async with Producer(broker.address) as producer:
-                await producer.send(topic, b"record")
-            await target.wait_for(lambda requests: len(requests) == 1)
-            assert (await hooks.post(f"/topics/{topic}", b"y")).status == 202
-            await target.wait_for(lambda requests: len(requests) == 2)
+        broker = await broker_is_up.enter_async_context(RealBroker(tmp_path / "kafka", port=port))
+        await hooks.wait_for_degraded(False)
+        async with Producer(broker.address) as producer:
+            await producer.send(topic, b"record")
+        await target.wait_for(lambda requests: len(requests) == 1)
+        assert (await hooks.post(f"/topics/{topic}", b"y")).status == 202
+        await target.wait_for(lambda requests: len(requests) == 2)
