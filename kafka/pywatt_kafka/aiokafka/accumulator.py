@@ -117,7 +117,14 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
 
     async def flush(self) -> None:
         """Send the records without waiting for more of their batches; return when they have an outcome."""
-        await self.flush_for_commit()
+        waiting: list[asyncio.Future[None]] = []
+        for batch in [*itertools.chain.from_iterable(self._batches.values()), *self._pending_batches]:
+            batch._builder.close()
+            waiting.append(batch.settled())
+        if not self._waiter_future.done():
+            self._waiter_future.set_result(None)  # wakes the sender
+        if waiting:
+            await asyncio.wait(waiting)
 
     def fail_all(self, exception: Exception) -> None:
         """Fail all records that are left, and take no further ones; their callbacks may try to add some."""
@@ -190,6 +197,7 @@ class Accumulator(MessageAccumulator):  # type: ignore[misc]
         self._batches[batch.tp].extendleft(reversed(parts))
         # for callers of flush
         parts[-1].future.add_done_callback(lambda _: batch.future.done() or batch.future.set_result(None))
+        parts[-1].settled().add_done_callback(lambda _: batch.settle())
 
     def _part(self, batch: Batch, records: Sequence[tuple[Any, Any]]) -> Batch:
         # Twice the size: an odd order of timestamps could make these records longer than they were.

@@ -56,6 +56,26 @@ class Batch(MessageBatch):  # type: ignore[misc]
         self._marked = 0
         self._expired = 0
         self._bytes = 0
+        self._is_settled = False
+        self._settled: asyncio.Future[None] | None = None
+
+    def settled(self) -> asyncio.Future[None]:
+        """Return a future that is done once each record has an outcome.
+
+        The batch itself may be sent again and again long after that, while no broker answers.
+        """
+        if self._settled is None:
+            self._settled = asyncio.get_running_loop().create_future()
+            self.future.add_done_callback(lambda _: self.settle())
+            if self._is_settled:
+                self._settled.set_result(None)
+        return self._settled
+
+    def settle(self) -> None:
+        """Note that each record has an outcome."""
+        self._is_settled = True
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
 
     def add(
         self,
@@ -116,7 +136,11 @@ class Batch(MessageBatch):  # type: ignore[misc]
             if done is not None:
                 self._report(done, self._owner.failure(self._tp.topic, TimeoutError()))
         self._expired = max(due, self._expired)
-        return self._expired == len(waiting)
+        if self._expired < len(waiting):
+            return False
+        if waiting:  # else they went into new batches
+            self.settle()
+        return True
 
     def note(self, error: Exception) -> None:
         """Record why the batch is retried."""

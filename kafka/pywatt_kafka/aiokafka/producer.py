@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from random import random
@@ -110,6 +111,13 @@ class AiokafkaProducer:
     def knows(self, topic: str) -> bool:
         """Return whether the topic is in the client's metadata."""
         return topic in self._cluster._partitions
+
+    def missed_at(self, topic: str) -> float | None:
+        """Return the event loop's time of the last answer that did not know the topic."""
+        if topic not in self._producer.client._topics:
+            return None
+        answered_at: float = self._cluster._last_successful_refresh_ms / 1000
+        return asyncio.get_running_loop().time() - (time.time() - answered_at)
 
     def append(self, record: OutgoingRecord, done: Acknowledge) -> bool:
         """Add one record to its batch; return False when its topic is not known yet or there is no room.

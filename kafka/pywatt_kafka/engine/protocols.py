@@ -49,6 +49,10 @@ class ProducerEngine(Engine, Protocol):
         """Return whether the topic is in the client's metadata."""
         ...
 
+    def missed_at(self, topic: str) -> float | None:
+        """Return the event loop's time of the last answer that did not know the topic; None if there is none."""
+        ...
+
     def retry_reason(self, topic: str) -> str:
         """Return why a topic's records are being retried; empty when they are not, or the library does not say."""
         ...

@@ -175,16 +175,28 @@ class WaitingRecords:
 
     def _expire(self, waiting: WaitingRecord) -> None:
         topic = waiting.topic
-        engine = self._connection.engine
         since = asyncio.get_running_loop().time() - self._request_timeout
         if self._progress.get(topic, since) > since:  # its turn will come
             self._timeouts.add(waiting)
-        elif self._connection.is_connected and engine is not None and not engine.knows(topic):
-            waiting(UnknownTopic(f"topic {topic} does not exist, and the broker does not create it"))
+        elif self._is_missing(topic, since):
+            waiting(
+                UnknownTopic(
+                    f"topic {topic} does not exist, and was not created within {self._request_timeout:g} s",
+                    hint="create it: pywatt kafka topics create; or wait longer: request_timeout",
+                )
+            )
             self._wake(topic)
         else:
             waiting(self._failure(topic, TimeoutError(), sent=False))
             self._wake(topic)
+
+    def _is_missing(self, topic: str, since: float) -> bool:
+        """Return whether the brokers have answered since then that there is no such topic."""
+        engine = self._connection.engine
+        if not self._connection.is_connected or engine is None or engine.knows(topic):
+            return False
+        missed_at = engine.missed_at(topic)
+        return missed_at is not None and missed_at > since
 
 
 def _first(queue: _Queue) -> WaitingRecord | None:

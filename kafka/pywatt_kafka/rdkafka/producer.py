@@ -51,7 +51,7 @@ class RdkafkaProducer:
         self._last_report: Callable[[Any, Any], None]
         """Receives the delivery report of a record that was appended with `_last_done`."""
         self._learned: dict[str, float] = {}
-        """Time of the last metadata of each known topic."""
+        """Time of the last metadata of each topic, known or asked for."""
 
     async def open(self) -> None:
         """Connect."""
@@ -103,6 +103,10 @@ class RdkafkaProducer:
     def knows(self, topic: str) -> bool:
         """Return whether the topic is in the client's metadata."""
         return topic in self._partitions
+
+    def missed_at(self, topic: str) -> float | None:
+        """Return the event loop's time of the last answer that did not know the topic."""
+        return self._learned.get(topic)
 
     def append(self, record: OutgoingRecord, done: Acknowledge) -> bool:
         """Add one record to librdkafka's queue; return False when its topic is not known or the queue is full."""
@@ -179,6 +183,7 @@ class RdkafkaProducer:
             self._learn(metadata)
             if topic in self._partitions:
                 break
+            self._learned[topic] = self._loop.time()
             error = metadata.topics[topic].error if topic in metadata.topics else None
             if error is not None and error.code() in _permanent_errors():
                 raise translate(error, during=f"asking for topic {topic}")

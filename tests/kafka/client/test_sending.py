@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
@@ -30,6 +32,7 @@ from pywatt_kafka import (
 )
 from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.engine.settings import EngineName
+from pywatt_kafka.records import OutgoingRecord
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("engine", ["aiokafka", "rdkafka"])]
 
@@ -186,6 +189,29 @@ async def test_enqueued_records_fail_alone_among_many(broker: str, topic: str, e
     assert [type(outcome) for outcome in told] == [RecordTooLarge]
     found = [int(value or b"") for value in await values(broker, topic, 997)]
     assert found == [number for number in range(1000) if number not in (0, 300, 600)]
+
+
+async def test_flush_waits_for_outcomes_and_not_for_the_broker(
+    own_broker: RealBroker, topic: str, engine: EngineName
+) -> None:
+    """A batch that was in flight when the broker died is sent until it is back; its records have failed before."""
+    async with Producer(own_broker.address, request_timeout=LONG) as first:
+        await first.send(topic, b"0")
+    async with Producer(own_broker.address, engine=engine, request_timeout=2) as producer:
+        await producer.wait_connected()
+        native: Any = producer._connection.engine
+        await native.ready(OutgoingRecord(topic, b"1", None, [], None, None))
+        with anyio.fail_after(LONG):
+            while engine == "aiokafka" and not native._producer._txn_manager.has_pid():
+                await anyio.lowlevel.checkpoint()
+            assert own_broker.pid is not None
+            os.kill(own_broker.pid, signal.SIGSTOP)
+            await producer.enqueue(topic, b"1")
+            while engine == "aiokafka" and not native._accumulator._pending_batches:
+                await anyio.lowlevel.checkpoint()
+            await anyio.to_thread.run_sync(own_broker.kill)
+            with pytest.raises(KafkaError, match="may be written all the same"):
+                await producer.flush()
 
 
 async def test_losses_of_an_outage_are_counted(own_broker: RealBroker, engine: EngineName) -> None:

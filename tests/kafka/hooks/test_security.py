@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import anyio
+import confluent_kafka.admin
 import pytest
 from harness.app import run_pywatt, write_files
 from harness.certificates import Authority
@@ -37,8 +36,6 @@ from pywatt_kafka import (
 )
 from pywatt_kafka.admin.topics import list_topics
 from pywatt_kafka.brokers.apache import RealBroker
-from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars
-from pywatt_kafka.brokers.java import find_java
 from pywatt_kafka.engine.settings import EngineName
 
 pytestmark = pytest.mark.anyio
@@ -89,25 +86,27 @@ def secured(kafka_at_hand: None, folder: Path, tls: Tls) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def scram_user(secured: str, folder: Path) -> None:
+def scram_user(secured: str, folder: Path, tls: Tls) -> None:
     """Alice has a SCRAM password too."""
-    config = folder / "admin.properties"
-    config.write_text(
-        "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\n"
-        f'sasl.jaas.config={PLAIN_MODULE} required username="alice" password="{PASSWORD}";\n'
-        # the broker's own certificate serves as the admin's
-        f"ssl.keystore.type=PEM\nssl.keystore.location={folder / 'broker-both.pem'}\n"
-        f"ssl.truststore.type=PEM\nssl.truststore.location={folder / 'ca.pem'}\n"
+    native: Any = confluent_kafka.admin
+    admin = native.AdminClient(
+        {
+            "bootstrap.servers": secured,
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": "alice",
+            "sasl.password": PASSWORD,
+            "ssl.ca.location": tls.ca,
+            "ssl.certificate.location": tls.cert,
+            "ssl.key.location": tls.key,
+            "ssl.key.password": tls.key_password,
+        }
     )
-    java, jars = find_java(os.environ), kafka_jars(DEFAULT_VERSION, os.environ)
-    passwords = ",".join(f"SCRAM-SHA-{bits}=[password={PASSWORD}]" for bits in (256, 512))
-    command = [
-        str(java), "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*", "kafka.admin.ConfigCommand",
-        "--bootstrap-server", secured, "--alter", "--add-config", passwords,
-        "--entity-type", "users", "--entity-name", "alice", "--command-config", str(config),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for mechanism in (native.ScramMechanism.SCRAM_SHA_256, native.ScramMechanism.SCRAM_SHA_512):
+        credential = native.ScramCredentialInfo(mechanism, 4096)
+        given = native.UserScramCredentialUpsertion("alice", credential, PASSWORD.encode())
+        for changed in admin.alter_user_scram_credentials([given]).values():
+            changed.result(LONG)
 
 
 class TokenEndpoint(BaseHTTPRequestHandler):

@@ -27,11 +27,16 @@ class Engine:
         self.room = room
         self.hangs = hangs
         self.known = known
+        self.missed = 0.0
+        """Time of the last answer that did not know the topic."""
         self.taken: list[bytes | None] = []
         self.has_room = asyncio.Event()
 
     def knows(self, topic: str) -> bool:
         return self.known
+
+    def missed_at(self, topic: str) -> float | None:
+        return None if self.known else self.missed
 
     def append(self, record: OutgoingRecord, done: Callable[[Any], None]) -> bool:
         if record.value == b"bad":
@@ -163,11 +168,18 @@ async def test_records_without_room_fail_in_time() -> None:
     assert engine.taken == [b"1"]
 
 
-async def test_topic_that_stays_unknown_is_told() -> None:
-    async with queue(Engine(known=False), request_timeout=0.1) as q:
+@pytest.mark.parametrize("answered", [True, False])
+async def test_topic_that_stays_unknown_is_told_if_a_broker_has_said_so(answered: bool) -> None:
+    engine = Engine(known=False)
+    async with queue(engine, request_timeout=0.1) as q:
         q.add(b"0")
+        if answered:
+            engine.missed = anyio.current_time() + LIMIT
         await q.until_told(1)
-        assert isinstance(q.told[b"0"], UnknownTopic)
+        if answered:
+            assert isinstance(q.told[b"0"], UnknownTopic)
+        else:  # it may exist, for all that is known
+            assert str(q.told[b"0"]) == "TimeoutError: "
 
 
 async def test_engine_that_was_replaced_while_it_was_waited_for() -> None:
