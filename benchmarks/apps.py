@@ -47,11 +47,11 @@ class App:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def get(self, path: str) -> tuple[int, bytes]:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
         """Return status and body. Raises OSError when nothing answers, AppError when the app has ended."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers or {})
             answer = connection.getresponse()
             return answer.status, answer.read()
         except OSError:
@@ -60,14 +60,14 @@ class App:
         finally:
             connection.close()
 
-    def wait_for(self, path: str) -> float:
+    def wait_for(self, path: str, headers: Mapping[str, str] | None = None) -> float:
         """Wait until the path answers 200; return the seconds since the app was started."""
         deadline = self.begun + START_TIMEOUT
         last = "nothing listened"
         while time.perf_counter() < deadline:
             self.check()
             try:
-                status, body = self.get(path)
+                status, body = self.get(path, headers)
             except (OSError, http.client.HTTPException) as error:
                 last = repr(error)
             else:

@@ -21,12 +21,11 @@ from pywatt import procfs
 
 CONNECTIONS = 32
 OFF = "none"
-
-
-SECRET = "a secret of at least 32 bytes, as it should be"
+LARGE = "large"
+BASIC = "Basic " + base64.b64encode(b"ann:secret").decode()
+SECRET = "a secret of the benchmark, of 32 bytes or more"
 TOKEN = jwt.encode({"sub": "ann", "exp": 4_000_000_000}, SECRET, "HS256")
 HASH = f"scrypt:16384:8:1$salt${hashlib.scrypt(b'secret', salt=b'salt', n=16384, r=8, p=1).hex()}"
-ANN = base64.b64encode(b"ann:secret").decode()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,29 +40,43 @@ class Feature:
     headers: Sequence[str] = ()
     """Of each request, as `name: value`."""
     path: str = "/hello"
+    base: str = OFF
+    """The feature to compare with."""
 
 
 FEATURES: tuple[Feature, ...] = (
     Feature(name=OFF),
-    Feature(name="headers", proxy={"headers": {"request": {"set": {"X-Client": "{client.ip}"}, "remove": ["Cookie"]}}}),
-    Feature(name="security headers", proxy={"securityHeaders": True}),
-    Feature(name="cors", proxy={"cors": {"origin": "https://a.example"}}, headers=("Origin: https://a.example",)),
-    Feature(name="ip access", proxy={"ipAccess": {"allow": ["127.0.0.0/8", "2001:db8::/32"]}}),
-    Feature(name="rate limit", proxy={"rateLimit": {"max": 100_000_000}}),
-    Feature(name="body limit", proxy={"bodyLimit": 1000}),
-    Feature(name="concurrency", proxy={"concurrency": {"max": 1000}}),
-    Feature(name="api key", proxy={"auth": {"apiKeys": ["key"]}}, headers=("x-api-key: key",)),
-    Feature(name="token", proxy={"auth": {"jwt": {"secret": SECRET}}}, headers=(f"Authorization: Bearer {TOKEN}",)),
-    Feature(
-        name="password", proxy={"auth": {"basic": {"users": {"ann": HASH}}}}, headers=(f"Authorization: Basic {ANN}",)
-    ),
     Feature(name="metrics", root={"metrics": {"port": 0, "hostname": "127.0.0.1"}}),
+    Feature(name="accessLog", server={"accessLog": {"file": "access.log"}}),
+    Feature(name="headers", proxy={"headers": {"request": {"set": {"x-by": "us"}}, "response": {"remove": ["x"]}}}),
+    Feature(name="securityHeaders", proxy={"securityHeaders": True}),
+    Feature(name="cors", proxy={"cors": True}, headers=["Origin: https://app.example"]),
+    Feature(name="ipAccess", proxy={"ipAccess": {"allow": ["127.0.0.0/8", "10.0.0.0/8"]}}),
+    Feature(name="rateLimit", proxy={"rateLimit": {"max": 100_000_000}}),
+    Feature(name="bodyLimit", proxy={"bodyLimit": 1024}),
+    Feature(name="concurrency", proxy={"concurrency": {"max": 1000}}),
+    Feature(name="basic", proxy={"auth": {"basic": {"users": {"ann": HASH}}}}, headers=[f"Authorization: {BASIC}"]),
+    Feature(name="apiKeys", proxy={"auth": {"apiKeys": ["a-key"]}}, headers=["x-api-key: a-key"]),
+    Feature(name="jwt", proxy={"auth": {"jwt": {"secret": SECRET}}}, headers=[f"Authorization: Bearer {TOKEN}"]),
+    Feature(name="timeouts", proxy={"timeouts": {"response": 5000}}),
+    Feature(name="retries", proxy={"retries": True}),
+    Feature(name="breaker", proxy={"breaker": True}),
+    Feature(name="deduplication", proxy={"deduplication": True}),
+    Feature(name=LARGE, path="/large"),
+    Feature(
+        name="compression",
+        proxy={"compression": True},
+        headers=["Accept-Encoding: gzip"],
+        path="/large",
+        base=LARGE,
+    ),
 )
+BASES = {feature.base for feature in FEATURES}
 
 
 def compare(folder: Path, names: Sequence[str], rounds: int, seconds: int) -> None:
     """Measure the features in turns, and print the processor time per request of each."""
-    chosen = [feature for feature in FEATURES if not names or feature.name in names or feature.name == OFF]
+    chosen = [feature for feature in FEATURES if not names or feature.name in names or feature.name in BASES]
     with ExitStack() as stack:
         runners: dict[str, Runner] = {}
         for feature in chosen:
@@ -75,7 +88,7 @@ def compare(folder: Path, names: Sequence[str], rounds: int, seconds: int) -> No
                 root={"metrics": False, **feature.root},
             )
             app = stack.enter_context(apps.running([apps.PYWATT, "start"], path))
-            app.wait_for(PREFIX + "/count")
+            app.wait_for(PREFIX + feature.path, dict(header.split(": ", 1) for header in feature.headers))
             runners[feature.name] = Runner(app=app, count=lambda: 1)
             stack.callback(runners[feature.name].go_on)
             runners[feature.name].stop()
@@ -86,9 +99,11 @@ def compare(folder: Path, names: Sequence[str], rounds: int, seconds: int) -> No
                 if turn:  # the first warms up
                     costs[feature.name].append(cost)
     print(f"\nfeatures: processor time of the whole app per request, {CONNECTIONS} connections, {rounds} turns")
-    for name, values in costs.items():
-        ratios = [value / none for value, none in zip(values, costs[OFF], strict=True)]
-        print(f"{name:20} {statistics.median(values):7.1f} us   {statistics.median(ratios):5.2f}x of none")
+    for feature in chosen:
+        values, others = costs[feature.name], costs.get(feature.base, costs[OFF])
+        ratios = [value / other for value, other in zip(values, others, strict=True)]
+        compared = f"{statistics.median(ratios):5.2f}x of {feature.base}"
+        print(f"{feature.name:20} {statistics.median(values):7.1f} us   {compared}")
 
 
 def _turn(runner: Runner, feature: Feature, seconds: int) -> float:
