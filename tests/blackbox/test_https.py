@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import signal
 import ssl
+import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from harness.app import PATIENCE, RunningApp, Start
+from harness.app import PATIENCE, PYWATT, RunningApp, Start
 from harness.apps import ASGI_API, Files, gateway_and_api
 from harness.certificates import Authority
+from harness.http2_client import http2_client
 
 SCHEME_API = """
 import json
@@ -105,6 +109,58 @@ def test_a_failed_service_answers_by_https(start: Start, authority: Authority) -
         app.wait_for_text("nothing serves until")
         assert http.get(app.url).status_code == 503
         assert app.stop() == 0
+
+
+def python_service(engine: str, server: dict[str, Any]) -> Files:
+    return {
+        "watt.json": {"web": [{"id": "api", "path": "api"}], "server": server},
+        "api/platformatic.json": {"type": "python", "server": {"engine": engine}},
+        "api/app.py": SCHEME_API.replace('"client": tls', '"version": scope["http_version"], "client": tls'),
+    }
+
+
+@pytest.mark.parametrize("engine", ["uvicorn", "hypercorn"])
+def test_a_python_service_speaks_http_2(start: Start, authority: Authority, engine: str) -> None:
+    files = python_service(engine, {**https(authority), "http2": True})
+    context = ssl.create_default_context(cafile=str(authority.file))
+    with start(files) as app, httpx.Client(http2=True, verify=context, timeout=PATIENCE) as http:
+        for _ in range(3):
+            response = http.get(app.url)
+            assert response.http_version == "HTTP/2"
+            assert response.json() == {"scheme": "https", "version": "2", "client": None}
+        assert app.stop() == 0
+
+
+def test_no_request_of_http_2_fails_while_the_gateway_is_replaced(start: Start, authority: Authority) -> None:
+    stop = threading.Event()
+    files = gateway_and_api(ASGI_API, server={**https(authority), "http2": True})
+
+    def load(port: int) -> tuple[int, int]:
+        requests = connections = 0
+        while not stop.is_set():
+            connections += 1
+            with http2_client(port, str(authority.file)) as client:
+                while not client.goaways and not stop.is_set():
+                    response = client.response(client.request("POST", "/api/echo", body=b"x" * 1000))
+                    assert (response.status, response.ended) == (200, True)
+                    requests += 1
+        return requests, connections
+
+    with start(files) as app, ThreadPoolExecutor() as threads:
+        loads = [threads.submit(load, int(app.url.rpartition(":")[2])) for _ in range(3)]
+        for _ in range(3):
+            restarted = subprocess.run([PYWATT, "restart", str(app.process.pid), "gateway"], timeout=PATIENCE)
+            assert restarted.returncode == 0
+        stop.set()
+        for requests, connections in (each.result() for each in loads):
+            assert requests > connections > 1
+        assert app.stop() == 0
+
+
+def test_http_2_needs_https(start: Start) -> None:
+    with start(gateway_and_api(ASGI_API, server={"port": "{PORT}", "http2": True})) as app:
+        assert app.wait() == 2
+        assert "HTTP/2 is spoken with TLS only" in app.output
 
 
 def test_development_has_a_local_certificate(start: Start, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def https_config(block: Mapping[str, Any] | None, folder: Path) -> TlsOptions | 
         passphrase=block.get("passphrase"),
         ca=_pems(block.get("ca", ()), "ca", folder),
         request_cert=block.get("requestCert", defaults.request_cert),
+        allow_http1=block.get("allowHTTP1", defaults.allow_http1),
         reject_unauthorized=block.get("rejectUnauthorized", defaults.reject_unauthorized),
         handshake_timeout=block["handshakeTimeout"] / MILLISECONDS
         if "handshakeTimeout" in block

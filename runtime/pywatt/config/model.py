@@ -37,6 +37,8 @@ class ServerConfig:
     backlog: int = 2048
     https: TlsOptions | None = None
     """None: plain HTTP."""
+    http2: bool = False
+    """Whether HTTP/2 is spoken besides HTTP/1.1, with TLS. Original: `server.http2`."""
     redirect_from: int | None = None
     """A port of plain HTTP whose requests are redirected to HTTPS. Ours: `server.https.redirectFrom`."""
 

@@ -10,7 +10,7 @@ from pywatt.config.diagnostics.hints import suggest
 from pywatt.config.files.document import Document
 from pywatt.config.model import RuntimeConfig, ServiceConfig
 from pywatt.config.services.entries import ServiceEntry
-from pywatt.errors import NotKnown, StartError
+from pywatt.errors import ConfigError, NotKnown, Problem, StartError
 from pywatt.http.tls.options import TlsOptions
 
 COMMAND = "command"
@@ -54,7 +54,7 @@ def select_profiles(
 
 
 def apply_overrides(config: RuntimeConfig, overrides: Overrides, variables: Mapping[str, str]) -> RuntimeConfig:
-    """Return the app with the overrides applied. Raises NotKnown for a service that it does not have, StartError.
+    """Return the app with the overrides applied. Raises NotKnown, ConfigError, StartError.
 
     A PORT in `variables` applies when the command line has none.
     """
@@ -71,6 +71,9 @@ def apply_overrides(config: RuntimeConfig, overrides: Overrides, variables: Mapp
         _check_https(config)
         server = replace(server, https=overrides.https)
         overridden["server.https"] = "--https"
+    if server.http2 and server.https is None:
+        message, hint = "HTTP/2 is spoken with TLS only", "give server.https a certificate, or remove http2"
+        raise ConfigError([Problem(message=message, file=str(config.file), key="server.http2", hint=hint)])
     return (
         config if server == config.server and not overridden else replace(config, server=server, overridden=overridden)
     )

@@ -65,6 +65,7 @@ def settings_of(data: Mapping[str, Any], folder: Path, *, production: bool = Tru
             port=server.get("port", defaults.port),
             backlog=server.get("backlog", defaults.backlog),
             https=https_config(server.get("https"), folder),
+            http2=server.get("http2", defaults.http2),
             redirect_from=(server.get("https") or {}).get("redirectFrom"),
         ),
         log_level=log_level(flat) or LogLevel.INFO,

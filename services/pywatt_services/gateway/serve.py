@@ -81,7 +81,7 @@ async def _serve(
         (context.endpoint, context.loopback),
         public=context.public,
         backlog=context.server.backlog,
-        tls=open_tls(context.server.https),
+        tls=open_tls(context.server.https, http2=context.server.http2),
     ):
         await context.ready()
         _warn_of_missing_folders(options.proxies)

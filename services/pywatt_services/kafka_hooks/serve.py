@@ -257,7 +257,7 @@ class _ServiceWorker:
             more_inside=dict.fromkeys(PATHS, MARGIN),
         )
         sockets = (context.endpoint, context.loopback)
-        tls = open_tls(context.server.https)
+        tls = open_tls(context.server.https, http2=context.server.http2)
         async with server.on(sockets, public=context.public, backlog=context.server.backlog, tls=tls):
             await context.ready()
             await drain(server, _HandoverStop(context, shards), share=CLIENTS_SHARE)

@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from email.utils import formatdate
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from pywatt.http.limits import ConnectionLimits
 from pywatt.http.server.fair_queue import FairQueue
-from pywatt.http.server.listening import Accept, Listener, listen
+from pywatt.http.server.listening import Accept, Listener, http2_over, listen
 from pywatt.http.server.open_connections import OpenConnections, carrier_limit
 from pywatt.http.tls.server_tls import ServerTls
 
@@ -62,7 +63,7 @@ class HttpServer(Generic[ClientT]):
         """`fair_queue`: the queue of the clients that send more than one request at once."""
         self.clients: OpenConnections[ClientT] = OpenConnections(clock=clock, on_tick=self._renew)
         self.carriers: OpenConnections[Any] = OpenConnections(clock=clock, limit=carrier_limit())
-        """Connections that are in their TLS handshake."""
+        """Connections that are no clients themselves: in their TLS handshake, or with streams of HTTP/2."""
         self.draining = False
         """True when every response says `Connection: close`."""
         self.fair_queue = FairQueue() if fair_queue is None else fair_queue
@@ -88,6 +89,8 @@ class HttpServer(Generic[ClientT]):
         self.draining = True
         for listener in self._listeners:
             listener.close()
+        for carrier in list(self.carriers):
+            carrier.retire()
 
     async def none_left(self) -> None:
         """Wait until every client has left."""
@@ -103,6 +106,8 @@ class HttpServer(Generic[ClientT]):
         for client in list(self.clients):
             if client.idle:
                 client.close()
+        for carrier in list(self.carriers):
+            carrier.finish()
 
     async def end_events(self) -> None:
         """End streams of server-sent events, whose clients will come back; here there are none."""
@@ -122,8 +127,23 @@ class HttpServer(Generic[ClientT]):
         self.clients.start(loop)
         self.carriers.start(loop)
         own = listening.sock.dup()  # a listener closes what it is given
+        accept_http2 = http2_over(
+            listening.accept,
+            listening.tls,
+            carriers=self.carriers,
+            fair_queue=self.fair_queue,
+            draining=lambda: self.draining,
+            limits=ConnectionLimits(),
+        )
         self._listeners.append(
-            await listen(own, listening.accept, backlog=backlog, carriers=self.carriers, tls=listening.tls)
+            await listen(
+                own,
+                listening.accept,
+                backlog=backlog,
+                carriers=self.carriers,
+                tls=listening.tls,
+                accept_http2=accept_http2,
+            )
         )
 
 

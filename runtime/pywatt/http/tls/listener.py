@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from pywatt.http.limits import ConnectionLimits
-from pywatt.http.tls.server_tls import ServerTls
+from pywatt.http.tls.server_tls import HTTP2, ServerTls
 
 Accept = Callable[[], asyncio.Protocol]
 
@@ -49,14 +49,22 @@ class TlsListener:
     """Serves one listening socket."""
 
     def __init__(
-        self, sock: socket.socket, accept: Accept, tls: ServerTls, carriers: Carriers, *, to_plain: bytes
+        self,
+        sock: socket.socket,
+        accept: Accept,
+        tls: ServerTls,
+        carriers: Carriers,
+        *,
+        to_plain: bytes,
+        accept_http2: Accept | None = None,
     ) -> None:
         """`sock`: owned from now on. `accept`: makes the protocol of a connection whose handshake is done.
 
-        `to_plain`: the response to plain HTTP.
+        `to_plain`: the response to plain HTTP. `accept_http2`: for a connection whose handshake has agreed on HTTP/2.
         """
         self.tls = tls
         self.accept = accept
+        self.accept_http2 = accept_http2
         self.carriers = carriers
         self.to_plain = to_plain
         self.loop = asyncio.get_running_loop()
@@ -134,6 +142,12 @@ class Handshake:
         if now - self.since > self._listener.tls.options.handshake_timeout:
             self.abort()
 
+    def retire(self) -> None:
+        """Go on: a handshake that has begun is finished."""
+
+    def finish(self) -> None:
+        """Go on, likewise."""
+
     def close(self) -> None:
         """Break it off."""
         self.abort()
@@ -199,6 +213,14 @@ class _Door(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         made = cast(asyncio.Transport, transport)  # uvloop's is none, but does all that one does
         self._handshake.done()
-        protocol = self._listener.accept()
+        listener = self._listener
+        accept = listener.accept
+        if listener.accept_http2 is not None:
+            if made.get_extra_info("ssl_object").selected_alpn_protocol() == HTTP2:
+                accept = listener.accept_http2
+            elif not listener.tls.options.allow_http1:
+                made.close()
+                return
+        protocol = accept()
         made.set_protocol(protocol)
         protocol.connection_made(made)

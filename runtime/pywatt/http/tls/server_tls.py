@@ -19,7 +19,7 @@ INTERVAL = 5.0
 MAX_PEM = 1024 * 1024
 """Bytes of a file above which it is none of ours."""
 SOON = timedelta(days=14)
-HTTP1 = "http/1.1"
+HTTP1, HTTP2 = "http/1.1", "h2"
 
 Stamp = tuple[int, int, int]
 
@@ -50,6 +50,11 @@ class ServerTls:
         self._stamps: Mapping[Path, Stamp | None] = {}
         self._failed = False
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def speaks_http2(self) -> bool:
+        """True if clients may agree on HTTP/2."""
+        return HTTP2 in self._protocols
 
     @property
     def context(self) -> ssl.SSLContext:

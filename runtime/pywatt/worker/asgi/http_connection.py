@@ -128,6 +128,7 @@ class HttpConnection(ServerConnection[HttpListener]):
             "raw_path": None,
             "query_string": None,
         }
+        self._scope["http_version"] = transport.get_extra_info("http_version") or "1.1"
         if is_secure(transport):
             self._scope["scheme"] = "https"
             self._tls = tls_extension(transport)

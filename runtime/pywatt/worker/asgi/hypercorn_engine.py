@@ -103,9 +103,12 @@ class _HypercornEngine:
 
         public = sock is self._listeners.public
         checked = accept if public else own_user_only(sock, accept)
-        tls = open_tls(self._listeners.https) if public else None
+        tls = open_tls(self._listeners.https, http2=self._listeners.http2) if public else None
         backlog = self._listeners.backlog
-        self._servers.append(await listen(sock, checked, backlog=backlog, carriers=self._carriers, tls=tls))
+        # hypercorn speaks HTTP/2 itself, when the handshake has agreed on it.
+        self._servers.append(
+            await listen(sock, checked, backlog=backlog, carriers=self._carriers, tls=tls, accept_http2=checked)
+        )
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

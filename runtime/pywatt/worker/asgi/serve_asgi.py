@@ -41,6 +41,7 @@ async def serve_asgi(app: Application, context: ServiceContext, *, engine: Engin
             public=context.public,
             backlog=context.server.backlog,
             https=context.server.https,
+            http2=context.server.http2,
         )
         streams = _streams(app, context, engine)
         context.gauge(WAITING, lambda: streams.waiting)

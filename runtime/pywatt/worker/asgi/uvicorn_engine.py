@@ -11,7 +11,7 @@ from typing import Any
 
 from uvicorn import Config
 
-from pywatt.http.server.listening import Listener, listen, open_tls
+from pywatt.http.server.listening import Listener, http2_over, listen, open_tls
 from pywatt.http.server.open_connections import OpenConnections, carrier_limit
 from pywatt.http.server.own_user import own_user_only
 from pywatt.logs.pywatt_logger import pywatt_logger
@@ -60,6 +60,8 @@ class _UvicornEngine:
         for connection in self._connections:
             if isinstance(connection, HttpConnection):
                 connection.announce_close()
+        for carrier in list(self._carriers):
+            carrier.retire()
 
     async def none_left(self) -> None:
         while self._connections or self._carriers or self._tasks:
@@ -72,6 +74,8 @@ class _UvicornEngine:
         for connection in list(self._connections):
             if isinstance(connection, HttpConnection):
                 connection.shutdown()
+        for carrier in list(self._carriers):
+            carrier.finish()
 
     async def cut_off(self) -> None:
         # A request sees first that its client is gone, as most frameworks handle well, and is cancelled only then.
@@ -97,9 +101,19 @@ class _UvicornEngine:
         make = partial(protocol, config=self._config, server_state=state, app_state=self._lifespan_state)
         public = sock is self._listeners.public
         accept = make if public else own_user_only(sock, make)
-        tls = open_tls(self._listeners.https) if public else None
+        tls = open_tls(self._listeners.https, http2=self._listeners.http2) if public else None
+        accept_http2 = http2_over(
+            accept,
+            tls,
+            carriers=self._carriers,
+            fair_queue=state.fair_queue,
+            draining=lambda: state.draining,
+            limits=state.limits,
+        )
         backlog = self._listeners.backlog
-        self._servers.append(await listen(sock, accept, backlog=backlog, carriers=self._carriers, tls=tls))
+        self._servers.append(
+            await listen(sock, accept, backlog=backlog, carriers=self._carriers, tls=tls, accept_http2=accept_http2)
+        )
 
     def _state(self) -> HttpListener:
         state = HttpListener(self._connections, self._tasks)
