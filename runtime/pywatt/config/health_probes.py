@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pywatt.config.model import HealthProbesConfig, MetricsConfig, ProbeEndpointConfig, ProbePolicy, ProbeResponse
+from pywatt.config.metrics_model import MetricsConfig
+from pywatt.config.model import HealthProbesConfig, ProbeEndpointConfig, ProbePolicy, ProbeResponse
 from pywatt.config.supervision import MILLISECONDS
 
 SHUTDOWN_DELAY = 5.0

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pywatt.config.dashboard_model import UNSET_DASHBOARD, DashboardConfig
 from pywatt.config.logger_model import DEFAULT_ROTATION, PLAIN_LOGGER, LoggerConfig, Rotation
+from pywatt.config.metrics_model import MetricsConfig
 from pywatt.http.tls.options import TlsOptions
 from pywatt.telemetry.settings import TelemetryConfig
 
@@ -194,34 +195,6 @@ class WatchConfig:
     """Patterns as in .gitignore; none: the usual source and template files."""
     ignore: tuple[str, ...] = ()
     """Patterns of files to ignore, in addition to .gitignore."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricsServerConfig:
-    """The server that Prometheus scrapes. Original: the same keys of `metrics`."""
-
-    hostname: str = "0.0.0.0"
-    port: int = 9090
-    endpoint: str = "/metrics"
-    username: str = ""
-    """Empty: anybody may read."""
-    password: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricsConfig:
-    """Counting and showing metrics. Original: `metrics`."""
-
-    server: MetricsServerConfig | None = MetricsServerConfig()
-    """None: only the control API shows the metrics."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels of every metric."""
-    application_label: str = "service"
-    """Name of the label with the id of the service."""
-    per_worker: bool = False
-    """True if each worker has a series of its own."""
-    timeout: float = 10.0
-    """Seconds that collecting may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

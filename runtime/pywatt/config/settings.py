@@ -13,12 +13,11 @@ from pywatt.config.health_probes import health_probes_config
 from pywatt.config.https_settings import https_config
 from pywatt.config.logger_model import LoggerConfig, Rotation
 from pywatt.config.logger_settings import logger_config, nearest_log_level, rotation
-from pywatt.config.metrics_settings import metrics_config
+from pywatt.config.metrics_model import MetricsConfig, metrics_config
 from pywatt.config.model import (
     DEFAULT_SHUTDOWN,
     HealthProbesConfig,
     LogLevel,
-    MetricsConfig,
     ServerConfig,
     ShutdownConfig,
     WatchConfig,

@@ -10,7 +10,7 @@ from typing import Any
 
 from pywatt import procfs
 from pywatt.channel.messages import Answer
-from pywatt.config.model import MetricsConfig
+from pywatt.config.metrics_model import MetricsConfig
 from pywatt.control.error_json import from_json
 from pywatt.control.service_pages import ServicePages
 from pywatt.logs.pywatt_logger import pywatt_logger

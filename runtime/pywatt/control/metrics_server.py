@@ -12,7 +12,7 @@ from typing import cast
 
 from quart import Quart, Response, request
 
-from pywatt.config.model import MetricsServerConfig
+from pywatt.config.metrics_model import MetricsServerConfig
 from pywatt.control.app_metrics import AppMetrics
 from pywatt.control.probes.pages import ProbePages
 from pywatt.errors import PywattError

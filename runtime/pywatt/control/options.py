@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pywatt.config.dashboard_model import DashboardConfig
-from pywatt.config.model import HealthProbesConfig, MetricsConfig
+from pywatt.config.metrics_model import MetricsConfig
+from pywatt.config.model import HealthProbesConfig
 
 TOKEN_BYTES = 24
 

@@ -6,7 +6,7 @@ The worker hosts the server of metrics and the health endpoints too, if the app 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +24,7 @@ from pywatt.worker.context import WorkerContext
 if TYPE_CHECKING:
     from pywatt.control.app_metrics import AppMetrics
     from pywatt.control.probes.pages import ProbePages
+    from pywatt.http.client.client import HttpClient
     from pywatt.metrics.received import ReceivedMetrics
 
 DRAIN_SHARE = 0.5
@@ -51,7 +52,7 @@ async def serve(options: ControlOptions, context: ServiceContext) -> None:
         listeners = Listeners(mesh=(), public=context.public, backlog=context.server.backlog)
         async with hypercorn_engine(Streams(app), lifespan.state, listeners) as server:
             probes = _probes(options, context)
-            servers = (*metrics.servers(probes), *_probe_server(options, probes), dashboard.run())
+            servers = (*metrics.servers(probes, lambda: context.mesh), *_probe_server(options, probes), dashboard.run())
             hosted = [tasks.create_task(task) for task in servers]
             await context.ready(http=False)
             await drain(server, context, share=DRAIN_SHARE)
@@ -86,13 +87,22 @@ class LazyMetrics:
         metrics = self._metrics()
         return metrics.counting, [family.to_json() for family in await metrics.collect(service)]
 
-    def servers(self, probes: ProbePages | None) -> Iterator[Coroutine[Any, Any, None]]:
-        """Yield the server of metrics if the app has one; `probes`: health endpoints, which may be at its address."""
+    def servers(
+        self, probes: ProbePages | None, client: Callable[[], HttpClient]
+    ) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield the server of metrics, and what sends them by `client`, as far as the app has these.
+
+        `probes`: health endpoints, which may be at the address of the server.
+        """
         config = self._options.metrics
         if config is not None and config.server is not None:
             from pywatt.control.metrics_server import serve_metrics
 
             yield serve_metrics(self._metrics(), config.server, probes if self._options.probes_share else None)
+        if config is not None and config.otlp is not None:
+            from pywatt.control.otlp_metrics.exporter import send_metrics
+
+            yield send_metrics(self._metrics(), config.otlp, client)
 
     def _metrics(self) -> AppMetrics:
         if self._made is None:

@@ -198,8 +198,13 @@ class SdkSpans:
 
     def client(self, name: str, parent: Span | None, attributes: Attributes) -> SdkSpan:
         """Begin a span of kind CLIENT."""
-        context = parent.as_current() if isinstance(parent, SdkSpan) else None
-        return SdkSpan(self.start(name, SpanKind.CLIENT, context, attributes))
+        if not isinstance(parent, SdkSpan):
+            return SdkSpan(self.start(name, SpanKind.CLIENT, None, attributes))
+        plain = self._plain
+        if plain is not None:  # the context of the parent need not be made
+            above = parent.otel.get_span_context()
+            return SdkSpan(plain.start(name, SpanKind.CLIENT, above, None, attributes, 0, ()))
+        return SdkSpan(self.start(name, SpanKind.CLIENT, parent.as_current(), attributes))
 
     def start(
         self, name: str, kind: Any, context: Any, attributes: Attributes, trace_id: int = 0, links: Sequence[Any] = ()

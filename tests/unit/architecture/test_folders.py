@@ -17,7 +17,12 @@ PACKAGES = {
     "pywatt_kafka": ROOT / "kafka/pywatt_kafka",
 }
 MAX_FILES = 16
-DATA = ("pywatt.config.model", "pywatt.config.dashboard_model", "pywatt.config.logger_model")
+DATA = (
+    "pywatt.config.model",
+    "pywatt.config.dashboard_model",
+    "pywatt.config.logger_model",
+    "pywatt.config.metrics_model",
+)
 """Counts beside `pywatt.config`, not in it: only data, which service types name and the rest of the folder makes."""
 
 Graph = Mapping[str, set[str]]

@@ -32,7 +32,7 @@ LAYERS: tuple[set[str], ...] = (
     {"telemetry"},
     {"http"},
     {"mesh"},
-    {"config.model", "config.dashboard_model", "config.logger_model"},
+    {"config.model", "config.dashboard_model", "config.logger_model", "config.metrics_model"},
     {"channel", "logs", "metrics", "profiling"},
     {"service_type"},
     {"config"},

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pywatt.channel.messages import Answer
-from pywatt.config.model import MetricsConfig, MetricsServerConfig
+from pywatt.config.metrics_model import MetricsConfig, MetricsServerConfig
 from pywatt.control.app_metrics import AppMetrics, ProcessorTime
 from pywatt.control.metrics_server import metrics_application
 from pywatt.control.service_pages import ServicePages

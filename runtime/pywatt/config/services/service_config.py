@@ -16,7 +16,7 @@ from pywatt.config.files.document import Document, read_document
 from pywatt.config.files.key_path import parse_key_path
 from pywatt.config.files.reading import absolute, is_there
 from pywatt.config.logger_settings import logger_config
-from pywatt.config.metrics_settings import counts_service, metrics_page
+from pywatt.config.metrics_model import counts_service, metrics_page
 from pywatt.config.model import LogLevel, ServiceConfig, WatchConfig
 from pywatt.config.schema.document_steps import expand_document, validate_document
 from pywatt.config.services.entries import ServiceEntry

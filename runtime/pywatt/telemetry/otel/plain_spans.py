@@ -96,6 +96,16 @@ class PlainSpan(_Span):  # type: ignore[misc]
         self._become_ordinary()
         super().set_attributes(attributes)
 
+    def end(self, end_time: int | None = None) -> None:
+        """End it. A plain one is exported itself, as nobody changes it any more."""
+        if self._attributes.__class__ is not PlainAttributes or self._end_time is not None:
+            super().end(end_time)
+            return
+        self._end_time = time_ns() if end_time is None else end_time
+        processor = self._span_processor
+        processor._on_ending(self)
+        processor.on_end(self)
+
     def _add_event(self, event: Any) -> None:
         if not self._events:
             self._events = self._new_events()

@@ -1,0 +1,1 @@
+"""Sends the metrics of the app by OTLP."""
