@@ -8,14 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from harness.app import PATIENCE, run_pywatt, write_files
 from harness.apps import GATEWAY, gateway_and_api
+from jwt.algorithms import ECAlgorithm
 
 API = """
 import json
 from collections import Counter
+from pathlib import Path
 
+DOCUMENTS = json.loads(Path("documents.json").read_text())
 seen = Counter()
 
 
@@ -25,6 +30,8 @@ async def app(scope, receive, send):
     path = scope["path"]
     if path == "/seen":
         body = json.dumps(seen).encode()
+    elif path in DOCUMENTS:
+        body = DOCUMENTS[path].encode()
     else:
         seen[path] += 1
         body = json.dumps({name.decode(): value.decode() for name, value in scope["headers"]}).encode()
@@ -67,6 +74,7 @@ HANDSHAKE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
+KEY = ec.generate_private_key(ec.SECP256R1())
 SITE = "https://app.example"
 POLICIES: dict[str, dict[str, Any]] = {
     "away": {"ipAccess": {"deny": ["127.0.0.0/8"]}},
@@ -74,6 +82,10 @@ POLICIES: dict[str, dict[str, Any]] = {
     "guarded": {
         "auth": {"apiKeys": {"shop": "key"}},
         "headers": {"request": {"set": {"X-User": "{claim.sub}"}, "remove": ["X-Api-Key"]}},
+    },
+    "token": {
+        "auth": {"jwt": {"oidc": "http://api.plt.local", "audience": "shop"}},
+        "headers": {"request": {"set": {"X-User": "{claim.sub}"}}},
     },
     "paid": {"custom": {"request": "hooks:check", "response": "hooks:change"}},
     "broken": {"custom": {"request": "hooks:fail"}},
@@ -87,7 +99,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     },
     "one": {"concurrency": {"max": 1, "maxWaiting": 0}},
 }
-REFUSED = {"away": 403, "small": 413, "spent": 429, "guarded": 401, "paid": 402, "broken": 500}
+REFUSED = {"away": 403, "small": 413, "spent": 429, "guarded": 401, "token": 401, "paid": 402, "broken": 500}
 """Statuses of routes that refuse what is sent to them."""
 
 
@@ -137,6 +149,10 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         "gateway": {"applications": [*entries, {"id": "api", "proxy": {"prefix": "/"}}]},
     }
     files["web/gateway/hooks.py"] = HOOKS
+    keys = {"keys": [ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True)]}
+    metadata = {"issuer": "http://api.plt.local", "jwks_uri": "http://api.plt.local/keys"}
+    documents = {"/keys": json.dumps(keys), "/.well-known/openid-configuration": json.dumps(metadata)}
+    files["web/api/documents.json"] = json.dumps(documents)
     root = files["watt.json"]
     assert isinstance(root, dict)
     for service in root["web"]:
@@ -242,6 +258,17 @@ def test_a_client_with_credentials_is_admitted(port: int) -> None:
     assert headers["x-user"] == "shop"
     assert "x-api-key" not in headers
     assert "root" not in str(headers)
+
+
+def test_a_token_of_an_issuer_is_accepted(port: int) -> None:
+    claims = {"sub": "ann", "iss": "http://api.plt.local", "aud": "shop", "exp": 4e9}
+    with connected(port) as client:
+        for key, status in ((KEY, 200), (ec.generate_private_key(ec.SECP256R1()), 401)):
+            token = jwt.encode(claims, key, "ES256")
+            client.send(f"GET /token/ok HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n")
+            found, _, body = client.response()
+            assert found == status
+            assert found == 401 or json.loads(body)["x-user"] == "ann"
 
 
 def test_functions_see_requests_and_responses(port: int) -> None:

@@ -16,8 +16,11 @@ from pywatt_services.gateway.features.releasing_exchange import ReleasingExchang
 from pywatt_services.gateway.policies.body_limit import too_large
 from pywatt_services.gateway.policies.route_policy import RoutePolicy
 from pywatt_services.gateway.policies.verdict import Later, PolicyRequest, Verdict, policy_request, refusal
-from pywatt_services.gateway.proxy_exchange import MAX_PENDING, ProxyExchange
+from pywatt_services.gateway.proxy_exchange import ProxyExchange
 from pywatt_services.gateway.proxy_state import CONNECTING, ENDED
+
+MAX_ARRIVED = 16 * 1024
+"""Bytes of a body that wait for a decision before the client has to wait too: a thousand requests may wait."""
 
 logger = logging.getLogger("pywatt.gateway")
 
@@ -64,7 +67,7 @@ class PolicyExchange(ReleasingExchange):
         self._arrived.append(body)
         self._arrived_size += len(body)
         self._complete = ended
-        if self._arrived_size > MAX_PENDING and not ended:
+        if self._arrived_size > MAX_ARRIVED and not ended:
             self._downstream.pause_reading()
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
