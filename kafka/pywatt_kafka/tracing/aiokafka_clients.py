@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from aiokafka.errors import ConsumerStoppedError
 
 from pywatt_kafka.aiokafka.client import own_consumers
 from pywatt_kafka.tracing.patches import Patches
-from pywatt_kafka.tracing.received import Client, received
+from pywatt_kafka.tracing.received import Client
 from pywatt_kafka.tracing.telemetry import Telemetry
 
 Method = Callable[..., Any]
@@ -94,8 +95,9 @@ class _Observed:
                 telemetry.poll_failed(error, _consuming_client(consumer), begun)
                 raise
             if messages := messages_of(found):
-                client = _consuming_client(consumer)
-                telemetry.polled([received(message, client) for message in messages], client, begun)
+                topics = Counter(message.topic for message in messages)
+                headers = (message.headers for message in messages)
+                telemetry.polled(topics, headers, _consuming_client(consumer), begun)
             return found
 
         return poll

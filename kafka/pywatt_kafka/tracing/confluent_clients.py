@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
 from confluent_kafka import cimpl
 
-from pywatt_kafka.tracing.received import NO_CLIENT, Client, received
+from pywatt_kafka.tracing.received import NO_CLIENT, Client
 from pywatt_kafka.tracing.telemetry import Telemetry
 
 PRODUCE = ("value", "key", "partition", "callback", "on_delivery", "timestamp", "headers")
@@ -136,9 +137,10 @@ class ObservedConsumer(cimpl.Consumer, metaclass=Substitute):
             telemetry.poll_failed(error, client, begun)
             raise
         if found:
-            records = [received(message, client) for message in messages_of(found) if message.error() is None]
-            if records:
-                telemetry.polled(records, client, begun)
+            messages = [message for message in messages_of(found) if message.error() is None]
+            if messages:
+                topics = Counter(message.topic() for message in messages)
+                telemetry.polled(topics, (message.headers() for message in messages), client, begun)
         return found
 
 

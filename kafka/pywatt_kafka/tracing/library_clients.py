@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -140,9 +141,11 @@ class _Consuming:
                 telemetry.poll_failed(error, client_of(reader), begun)
                 raise
             if batches:
-                client = client_of(reader)
-                records = [received(message, client) for messages in batches.values() for message in messages]
-                telemetry.polled(records, client, begun)
+                topics: Counter[str] = Counter()
+                for place, messages in batches.items():
+                    topics[place.topic] += len(messages)
+                headers = (message.headers for messages in batches.values() for message in messages)
+                telemetry.polled(topics, headers, client_of(reader), begun)
             return batches
 
         return fetch
@@ -205,9 +208,9 @@ class _Consuming:
             begun = time.time_ns()
             await original(consumer)
             if consumer._fetched:
-                client = client_of(consumer)
-                records = [received(record.message, client) for _, record in consumer._fetched]
-                telemetry.polled(records, client, begun)
+                messages = [record.message for _, record in consumer._fetched]
+                topics = Counter(message.topic for message in messages)
+                telemetry.polled(topics, (message.headers for message in messages), client_of(consumer), begun)
 
         return fetch
 

@@ -32,7 +32,7 @@ def with_context(pairs: Iterable[tuple[Any, Any]], context: Any) -> list[tuple[A
     carrier: dict[str, str] = {}
     propagate.inject(carrier, context=context)
     own = {name.lower() for name, _ in listed if isinstance(name, str)}
-    has_trace = bool(own & (propagate.get_global_textmap().fields - {BAGGAGE}))
+    has_trace = bool(own and own & (propagate.get_global_textmap().fields - {BAGGAGE}))
     for name, value in carrier.items():
         if name.lower() not in own and (name == BAGGAGE or not has_trace):
             listed.append((name, value.encode()))
@@ -41,9 +41,11 @@ def with_context(pairs: Iterable[tuple[Any, Any]], context: Any) -> list[tuple[A
 
 def context_of(pairs: Iterable[tuple[Any, Any]] | None) -> Any:
     """Return the context that the headers of a record describe; an empty one when they describe none."""
+    if not pairs:
+        return Context()
     carrier: dict[str, str] = {}
     fields = propagate.get_global_textmap().fields
-    for name, value in pairs or ():
+    for name, value in pairs:
         if not isinstance(name, str):
             continue
         lower = name.lower()

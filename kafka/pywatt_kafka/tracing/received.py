@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 
@@ -61,8 +61,7 @@ def received(message: Any, client: Client | None = None) -> Received:
 
 def client_of(client: Any) -> Client:
     """Return the description of one of this library's clients."""
-    return Client(client.client_id, _first(client.brokers), getattr(client, "group_id", None))
+    return _client(client.client_id, next(iter(client.brokers), None), getattr(client, "group_id", None))
 
 
-def _first(brokers: Iterable[str]) -> str | None:
-    return next(iter(brokers), None)
+_client = lru_cache(maxsize=64)(Client)

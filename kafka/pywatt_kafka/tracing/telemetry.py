@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -115,7 +115,7 @@ class Telemetry:
         """Begin `send <topic>`; return it, with the headers that go into the record."""
         headers = kept(headers)
         pairs = header_pairs(headers)
-        own = link_to(context_of(pairs))
+        own = link_to(context_of(pairs)) if pairs else None
         operation = self.begin(
             ("send", "send"),
             SpanKind.PRODUCER,
@@ -145,16 +145,20 @@ class Telemetry:
         """Begin `send <topic>` for records that are built already, whose headers stay as they are."""
         return self.begin(("send", "send"), SpanKind.CLIENT, topic, client, {BATCH: count})
 
-    def polled(self, records: Sequence[Received], client: Client, begun: int) -> None:
-        """Make `poll <topic>` for the records that a call has returned; none for no records."""
-        topics = Counter(record.topic for record in records)
-        links = [link for record in records if (link := link_to(context_of(header_pairs(record.headers)))) is not None]
+    def polled(self, topics: Mapping[str, int], headers: Iterable[Any], client: Client, begun: int) -> None:
+        """Make `poll <topic>` for the records that a call has returned: their number by topic, the headers of each.
+
+        The headers are read only if the span is recorded, so its links are added once it has begun.
+        """
         topic = next(iter(topics)) if len(topics) == 1 else None
-        operation = self.begin(
-            ("poll", "receive"), SpanKind.CLIENT, topic, client, {BATCH: len(records)}, links=links, begun=begun
-        )
+        count = sum(topics.values())
+        operation = self.begin(("poll", "receive"), SpanKind.CLIENT, topic, client, {BATCH: count}, begun=begun)
+        if operation.span.is_recording():
+            for each in headers:
+                if each and (link := link_to(context_of(header_pairs(each)))) is not None:
+                    operation.span.add_link(link.context)
         if topic is not None:
-            operation.end(read=len(records))
+            operation.end(read=count)
             return
         operation.end()
         for each, count in topics.items():
@@ -258,11 +262,9 @@ class Telemetry:
         if client.group:
             found[GROUP] = client.group
         if client.server:
-            host, _, port = client.server.rpartition(":")
-            found[SERVER_ADDRESS] = host.strip("[]")
-            if port.isdecimal():
-                found[SERVER_PORT] = int(port)
-        return {**found, **attributes}
+            found.update(_server_attributes(client.server))
+        found.update(attributes)
+        return found
 
 
 def mark_failed(error: BaseException) -> None:
@@ -271,6 +273,15 @@ def mark_failed(error: BaseException) -> None:
     span.set_attribute(ERROR_TYPE, type(error).__name__)
     span.set_status(Status(StatusCode.ERROR, str(error)))
     span.record_exception(error)
+
+
+@lru_cache(maxsize=64)
+def _server_attributes(server: str) -> Attributes:
+    host, _, port = server.rpartition(":")
+    found: dict[str, Value] = {SERVER_ADDRESS: host.strip("[]")}
+    if port.isdecimal():
+        found[SERVER_PORT] = int(port)
+    return found
 
 
 def _record_attributes(key: Any, is_tombstone: bool) -> dict[str, Value]:

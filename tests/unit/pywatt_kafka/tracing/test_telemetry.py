@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from harness.spans import Observed, identity, ids, linked
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import NoOpTracerProvider
 
 from pywatt_kafka import InvalidRecord, Message, RecordPosition
 from pywatt_kafka.tracing.attributes import NamingMode
@@ -86,11 +89,23 @@ def test_context_is_detached_when_a_body_fails(observed: Observed) -> None:
 
 
 def test_poll_of_several_topics_is_one_span_and_counts_each(observed: Observed) -> None:
-    telemetry(observed).polled([record(FIRST), record(SECOND, "returns"), record(FIRST)], CLIENT, 0)
+    headers = [record(FIRST).headers, record(SECOND).headers, record(FIRST).headers]
+    telemetry(observed).polled({"orders": 2, "returns": 1}, headers, CLIENT, 0)
     (span,) = observed.spans("poll")
     assert len(span.links) == 3
     assert "messaging.destination.name" not in (span.attributes or {})
     assert observed.total("messaging.client.consumed.messages") == 3
+
+
+@pytest.mark.parametrize("provider", [NoOpTracerProvider(), TracerProvider(sampler=ALWAYS_OFF)])
+def test_headers_of_a_poll_that_is_not_recorded_are_not_read(observed: Observed, provider: Any) -> None:
+    def headers() -> Iterator[Any]:
+        raise AssertionError
+        yield
+
+    made = Telemetry(NamingMode.OLDER, provider, observed.meters)
+    made.polled({"orders": 2}, headers(), CLIENT, 0)
+    assert observed.total("messaging.client.consumed.messages") == 2
 
 
 def test_without_create_the_context_of_send_goes_into_all_records(observed: Observed) -> None:
