@@ -14,6 +14,7 @@ from pywatt_kafka.records import TopicPartition
 
 GROUP_ID_NOT_FOUND, UNKNOWN_MEMBER_ID, NON_EMPTY_GROUP, UNSUPPORTED_VERSION = 69, 25, 68, 35
 DEAD = "Dead"
+NO_LAG = -1
 NO_GENERATION, NO_MEMBER, NO_RETENTION = -1, "", -1
 """Of a commit by who is no member."""
 
@@ -50,6 +51,16 @@ class GroupDescription:
     state: str
     assignor: str
     members: Sequence[GroupMember]
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOffset:
+    """The progress of a share group in one partition."""
+
+    start: int
+    """Offset of the first record that may still be delivered."""
+    lag: int | None
+    """Number of records without a final outcome; None: the broker does not say (Kafka 4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,27 @@ class GroupOperations(OffsetOperations):
         """
         wanted = None if topics is None else sorted(set(topics))
         return await self._call(f"reading what group {group} has committed", lambda: self._committed(group, wanted))
+
+    async def list_share_group_offsets(self, group: str) -> Mapping[TopicPartition, ShareOffset]:
+        """Return how far a share group has got in the partitions that it has begun to read. Raises KafkaError."""
+        from pywatt_kafka.admin.requests import share_group_offsets
+
+        during = f"reading how far share group {group} has got"
+
+        async def step() -> Mapping[TopicPartition, ShareOffset]:
+            (found,) = (await self._send_to_coordinator(group, share_group_offsets(group))).to_object()["groups"]
+            raise_for(found["error_code"], during, found["error_message"])
+            offsets: dict[TopicPartition, ShareOffset] = {}
+            for topic in found["topics"]:
+                for part in topic["partitions"]:
+                    raise_for(part["error_code"], f"{during} in {topic['topic']}", part["error_message"])
+                    if part["start_offset"] >= 0:
+                        lag = part.get("lag", NO_LAG)
+                        place = TopicPartition(topic["topic"], part["partition"])
+                        offsets[place] = ShareOffset(part["start_offset"], None if lag == NO_LAG else lag)
+            return dict(sorted(offsets.items()))
+
+        return await self._call(during, step)
 
     async def reset_offsets(
         self,

@@ -17,13 +17,14 @@ from aiokafka.protocol.types import (
     Int8,
     Int16,
     Int32,
+    Int64,
     Schema,
     String,
     TaggedFields,
 )
 
 DESCRIBE_GROUP, LIST_GROUPS, LEAVE_GROUP, ALTER_CONFIGS, DELETE_OFFSETS = 15, 16, 13, 44, 47
-DESCRIBE_CONSUMER_GROUP, DESCRIBE_SHARE_GROUP = 69, 77
+DESCRIBE_CONSUMER_GROUP, DESCRIBE_SHARE_GROUP, SHARE_GROUP_OFFSETS = 69, 77, 90
 BY_INSTANCE = ""
 """The member id that stands for the member with the given instance id."""
 SET, DELETE = 0, 1
@@ -236,6 +237,72 @@ def describe_consumer_group(group: str) -> Request[Any]:
 def describe_share_group(group: str) -> Request[Any]:
     """Ask for a share group (KIP-932)."""
     return AnyVersion(DESCRIBE_SHARE_GROUP, (_DESCRIBE_SHARE_GROUP_1, ([group], False, {})))
+
+
+def _share_offsets(version: int, *lag: tuple[str, Any]) -> type[Any]:
+    return _version(
+        SHARE_GROUP_OFFSETS,
+        version,
+        Schema(
+            (
+                "groups",
+                CompactArray(
+                    ("group", _COMPACT_TEXT),
+                    (
+                        "topics",
+                        CompactArray(
+                            ("topic", _COMPACT_TEXT), ("partitions", CompactArray(Int32)), ("tags", TaggedFields)
+                        ),
+                    ),
+                    ("tags", TaggedFields),
+                ),
+            ),
+            ("tags", TaggedFields),
+        ),
+        Schema(
+            ("throttle_time_ms", Int32),
+            (
+                "groups",
+                CompactArray(
+                    ("group", _COMPACT_TEXT),
+                    (
+                        "topics",
+                        CompactArray(
+                            ("topic", _COMPACT_TEXT),
+                            ("topic_id", _Uuid),
+                            (
+                                "partitions",
+                                CompactArray(
+                                    ("partition", Int32),
+                                    ("start_offset", Int64),
+                                    ("leader_epoch", Int32),
+                                    *lag,
+                                    ("error_code", Int16),
+                                    ("error_message", _COMPACT_TEXT),
+                                    ("tags", TaggedFields),
+                                ),
+                            ),
+                            ("tags", TaggedFields),
+                        ),
+                    ),
+                    ("error_code", Int16),
+                    ("error_message", _COMPACT_TEXT),
+                    ("tags", TaggedFields),
+                ),
+            ),
+            ("tags", TaggedFields),
+        ),
+        flexible=True,
+    )
+
+
+_SHARE_OFFSETS_0, _SHARE_OFFSETS_1 = _share_offsets(0), _share_offsets(1, ("lag", Int64))
+
+
+def share_group_offsets(group: str) -> Request[Any]:
+    """Ask how far a share group has got in all its partitions; version 1 (Kafka 4.2, KIP-1226) with its lag."""
+    values: Sequence[Any] = ([(group, None, {})], {})
+    return AnyVersion(SHARE_GROUP_OFFSETS, (_SHARE_OFFSETS_0, values), (_SHARE_OFFSETS_1, values))
 
 
 _ALTER_CONFIGS_0 = _version(

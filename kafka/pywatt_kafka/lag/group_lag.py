@@ -15,7 +15,7 @@ class PartitionLag:
     """Offsets of one partition at the time of a measurement."""
 
     committed: int | None
-    """Offset that the group committed; None: none."""
+    """Offset that the group committed; None: none. Of a share group: the first record that may still be delivered."""
     position: int
     """Offset of the first record that the group has yet to process, or `end`.
 
@@ -26,10 +26,14 @@ class PartitionLag:
     timestamp: int | None = None
     """Timestamp of the record at `position` in Unix milliseconds; None: there is none, or it could not be read."""
 
+    counted: int | None = None
+    """Number of records without a final outcome in a share group, as the broker counts them; None: it does not."""
+
     @property
     def records(self) -> int:
-        """Number of offsets from `position` to `end`."""
-        return max(0, self.end - self.position)
+        """Number of offsets from `position` to `end`, or of those among them that a share group has yet to finish."""
+        between = max(0, self.end - self.position)
+        return between if self.counted is None else min(self.counted, between)
 
     def seconds(self, now: float) -> float | None:
         """Return the age of the record at `position` at the Unix time `now`; 0 without lag, None if not known."""

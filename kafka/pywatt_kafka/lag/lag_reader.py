@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import anyio
 
 from pywatt_kafka.admin.connection import NoSuchRequest
-from pywatt_kafka.admin.groups import GroupOperations
+from pywatt_kafka.admin.groups import GroupDescription, GroupOperations, ShareOffset
 from pywatt_kafka.aiokafka.client import bootstrap_errors, client_settings, own_consumers, require_aiokafka
 from pywatt_kafka.aiokafka.errors import translated
 from pywatt_kafka.aiokafka.records import native
@@ -99,13 +99,19 @@ class LagReader:
         consumer = await self._opened()
         with translated(f"finding the topics of group {group}"):
             existing = await _existing_partitions(consumer._client)
-        offsets = await self._offsets(group, None if topics is None else topics & existing.keys())
-        known = any(offset >= 0 for offset in offsets.values())
         members: int | None = None
+        description: GroupDescription | None = None
         with suppress(NoSuchRequest):  # the embedded broker
             description = await self._groups.find_group(group)
             members = 0 if description is None else len(description.members)
-            known = known or description is not None
+        offsets: Mapping[TopicPartition, int]
+        shared: Mapping[TopicPartition, ShareOffset] = {}
+        if description is not None and description.type == "share":
+            shared = await self._groups.list_share_group_offsets(group)
+            offsets = {place: each.start for place, each in shared.items() if topics is None or place.topic in topics}
+        else:
+            offsets = await self._offsets(group, None if topics is None else topics & existing.keys())
+        known = description is not None or any(offset >= 0 for offset in offsets.values())
         with translated(f"measuring the lag of group {group}"):
             places = [place for place in sorted(offsets) if place.partition in existing.get(place.topic, ())]
             natives = [native(place) for place in places]
@@ -125,6 +131,7 @@ class LagReader:
                     position=min(first.position(place, begins[place]), ends[place]),
                     end=ends[place],
                     timestamp=first.timestamp(place),
+                    counted=shared[place].lag if place in shared else None,
                 )
                 for place in places
             },

@@ -5,8 +5,11 @@ Only librdkafka reads as a member of one.
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -22,10 +25,12 @@ from pywatt_kafka import (
     Headers,
     KafkaError,
     KafkaUnavailable,
+    LagReader,
     OnBadValue,
     Producer,
     SerializationFailed,
     ShareConsumer,
+    TopicPartition,
     ensure_topics,
     json_deserializers,
     string_deserializers,
@@ -45,6 +50,21 @@ async def group(broker_4_2: str, topic: str) -> str:
     name = f"share-{topic}"
     configure(broker_4_2, name, {"share.auto.offset.reset": "earliest"})
     return name
+
+
+@pytest.fixture
+def kafka_command() -> Callable[..., str]:
+    """Runs a command of `pywatt kafka`; returns its output."""
+
+    def run(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", "from pywatt.cli import main; main()", "kafka", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+
+    return run
 
 
 def configure(broker: str, name: str, settings: Mapping[str, str]) -> None:
@@ -92,6 +112,33 @@ async def test_each_record_has_its_own_outcome(broker_4_2: str, topic: str, grou
                 if message.value == b"last":
                     break
     assert delivered == {**dict.fromkeys(values, 1), b"3": 3, b"last": 1}
+
+
+async def test_lag_is_what_has_no_final_outcome(broker_4_2: str, topic: str, group: str, kafka_command: Any) -> None:
+    await fill(broker_4_2, topic, [b"%d" % number for number in range(10)])
+    place = TopicPartition(topic, 0)
+    with anyio.fail_after(LONG):
+        async with LagReader(broker_4_2) as reader:
+            assert not (await reader.measure(group)).known
+            async with ShareConsumer(group, broker_4_2, topics=[topic]) as consumer:
+                async for message in consumer:
+                    if message.value in (b"0", b"1", b"7"):
+                        await message.accept()
+                    if message.value == b"8":
+                        await message.reject()
+                        break
+            while (lag := await reader.measure(group)).partitions[place].records != 6:
+                continue  # the broker counts what is acknowledged a moment later
+            found = lag.partitions[place]
+            assert (lag.known, lag.members, found.committed, found.end) == (True, 0, 2, 10)
+            assert (await reader.measure(group, ["another"])).partitions == {}
+    shown = await anyio.to_thread.run_sync(kafka_command, "lag", group, "--brokers", broker_4_2)
+    assert shown.split()[-3:] == ["in", "all", "6"]
+    shown = await anyio.to_thread.run_sync(
+        kafka_command, "groups", "describe", group, "--brokers", broker_4_2, "--json"
+    )
+    document = json.loads(shown)
+    assert (document["type"], document["lag"], document["partitions"][0]["committed"]) == ("share", 6, 2)
 
 
 async def test_what_has_no_outcome_at_the_end_is_delivered_to_others(broker_4_2: str, topic: str, group: str) -> None:
