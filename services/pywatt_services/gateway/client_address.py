@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pywatt.http.tls.client_certificate import forwarded_client_certificate, is_secure
 
@@ -22,6 +23,8 @@ class ClientAddress:
     """That it speaks; `https` with TLS."""
     certificate: bytes = b""
     """Its verified certificate, as the value of X-Forwarded-Client-Cert; empty without one."""
+    http2: bool = False
+    """True if it speaks HTTP/2, and each of its requests is a stream."""
 
 
 def client_address(transport: asyncio.BaseTransport, trust_proxy: bool) -> ClientAddress:
@@ -29,12 +32,18 @@ def client_address(transport: asyncio.BaseTransport, trust_proxy: bool) -> Clien
     sock: socket.socket | None = transport.get_extra_info("socket")
     if sock is not None and sock.family == socket.AF_UNIX:
         return ClientAddress(b"", True)
-    scheme, certificate = b"http", b""
+    scheme, certificate, http2 = b"http", b"", False
     if is_secure(transport):
         scheme, certificate = b"https", forwarded_client_certificate(transport)
+        http2 = transport.get_extra_info("http_version") is not None
     name = transport.get_extra_info("peername")
     if not name:
-        return ClientAddress(b"", trust_proxy, scheme, certificate)
-    address = ipaddress.ip_address(name[0].partition("%")[0])
+        return ClientAddress(b"", trust_proxy, scheme, certificate, http2)
+    return ClientAddress(_normal(name[0]), trust_proxy, scheme, certificate, http2)
+
+
+@lru_cache(maxsize=256)
+def _normal(host: str) -> bytes:
+    address = ipaddress.ip_address(host.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return ClientAddress(str(mapped or address).encode(), trust_proxy, scheme, certificate)
+    return str(mapped or address).encode()

@@ -157,6 +157,9 @@ class TracedExchange(ProxyExchange):
         """Send the request on."""
         if client.ip:
             self._server_span.set({"client.address": client.ip.decode()})
+        if client.scheme != b"http":
+            version = {"network.protocol.version": "2"} if client.http2 else {}
+            self._server_span.set({"url.scheme": client.scheme.decode(), **version})
         super().start(path, client, body, ended)
 
     def cancel(self) -> None:

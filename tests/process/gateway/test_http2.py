@@ -80,6 +80,15 @@ async def test_requests_and_responses(app: Any, service: Any, make_table: Any, a
         await with_client(app, authority, act)
 
 
+async def test_the_access_log_tells_the_version(
+    app: Any, make_table: Any, authority: Authority, capfd: pytest.CaptureFixture[str]
+) -> None:
+    document = {"server": {"accessLog": "combined"}}
+    async with app.gateway(make_table(1), document, server(authority)):
+        await with_client(app, authority, lambda client: client.get("/nothing"))
+    assert 'GET /nothing HTTP/2.0\\" 404' in capfd.readouterr().out
+
+
 async def test_http_1_is_spoken_with_those_who_know_nothing_else(
     app: Any, service: Any, make_table: Any, authority: Authority
 ) -> None:

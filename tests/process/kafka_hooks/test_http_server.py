@@ -9,8 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from harness.certificates import Authority
+from harness.http2_client import http2_client
 from harness.stops import Stops
 
+from pywatt.http.server.listening import open_tls
+from pywatt.http.tls.options import CertifiedKey, Pem, TlsOptions
 from pywatt.service_type import StopRequest
 from pywatt.worker.asgi.drain import drain
 from pywatt_services.kafka_hooks.http.exchange import HooksExchange, Request
@@ -46,6 +50,27 @@ async def listening(handler: Handler, folder: Path) -> AsyncIterator[tuple[Hooks
         server = HooksServer(handler, body_limit=1024)
         async with server.on((unix, tcp), public=None, backlog=16):
             yield server, tcp.getsockname()[1], path
+
+
+async def test_the_public_socket_speaks_tls_and_http_2(tmp_path: Path) -> None:
+    authority, handler = Authority(tmp_path), Handler()
+    cert, key = (Pem(key="server.https", text=file.read_bytes()) for file in authority.issue("server"))
+    options = TlsOptions(certificates=(CertifiedKey(cert=cert, key=key),))
+    server = HooksServer(handler, body_limit=1024)
+
+    def publish(port: int) -> int:
+        with http2_client(port, str(authority.file)) as client:
+            return client.response(client.request("POST", "/topics/a", body=b"x")).status
+
+    with socket.socket() as public:
+        public.bind(("127.0.0.1", 0))
+        public.listen()
+        tls = open_tls(options, http2=True)
+        async with asyncio.timeout(LIMIT), server.on((), public=public, backlog=16, tls=tls):
+            publishing = asyncio.create_task(asyncio.to_thread(publish, public.getsockname()[1]))
+            exchange = await handler.exchanges.get()
+            exchange.respond(ACCEPTED)
+            assert await publishing == 202
 
 
 async def test_both_sockets_answer(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ class AccessEntry:
     """Head of the request as the service got it, with the traceparent."""
     complete: bool = True
     """False: the response, once begun, was broken off."""
+    http2: bool = False
+    """True for a stream of HTTP/2."""
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ def read_fields(entry: AccessEntry, query: QueryForm, longest: int) -> RequestFi
         return fields
     fields.method = request.method.decode("latin-1")[:longest]
     fields.path = request.path.decode("latin-1")[:longest]
-    fields.protocol = f"HTTP/1.{request.minor}"
+    fields.protocol = "HTTP/2.0" if entry.http2 else f"HTTP/1.{request.minor}"
     fields.host = request.authority.decode("latin-1")[:longest]
     if query is not QueryForm.OMIT and request.query:
         text = request.query.decode("latin-1")

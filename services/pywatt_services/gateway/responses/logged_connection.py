@@ -60,6 +60,7 @@ class LoggedConnection(GatewayConnection):
                 route="" if exchange is None else exchange.route_id,
                 upstream_seconds=None if exchange is None else exchange.upstream_seconds,
                 head=b"" if exchange is None else exchange.upstream_head,
+                http2=self._client_address.http2,
             )
         )
 

@@ -119,6 +119,7 @@ class LoggedExchange(ProxyExchange):
                 upstream_seconds=self.upstream_seconds,
                 head=self._head,
                 complete=complete,
+                http2=self.client.http2,
             )
         )
 
