@@ -11,6 +11,7 @@ from pywatt.supervisor.snapshot import plain
 from pywatt_services.gateway import TYPE
 from pywatt_services.gateway.options import ALL_ROUTES, ProxyOptions
 from pywatt_services.gateway.routes import RouteTable
+from pywatt_services.gateway.upstreams.options import Match
 
 MATCHING = ("id", "prefix", "rewrite_prefix", "origin", "hostname", "plugin")
 """Options of a route that decide where a request goes, and are told apart from its policies."""
@@ -39,6 +40,8 @@ class Rule:
     """Names of the other options that differ from their defaults."""
     origins: tuple[str, ...] = ()
     """The addresses that its requests go to."""
+    marks: tuple[tuple[str, Match], ...] = ()
+    """The addresses that some requests belong to, and which ones."""
     answer: str = ""
     """What the gateway itself answers, empty for a route that passes requests on."""
 
@@ -118,7 +121,10 @@ def _rule(proxy: Mapping[str, Any]) -> Rule:
         policies.remove("local")
         return Rule(options=options, policies=("redirect" if "to" in local else "static", *policies), answer=shown)
     origins = tuple(target["url"] for target in proxy["upstreams"]["targets"]) or (proxy["origin"],)
-    return Rule(options=options, policies=tuple(policies), origins=origins)
+    marks = tuple(
+        (target["url"], Match(**target["match"])) for target in proxy["upstreams"]["targets"] if target["match"]
+    )
+    return Rule(options=options, policies=tuple(policies), origins=origins, marks=marks)
 
 
 def _differing(values: Mapping[str, Any], options: type[Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pywatt.http.request_error import RequestError
 from pywatt.http.target import is_authority, split_target
+from pywatt_services.gateway.features.upstreams.route_upstreams import matches
 from pywatt_services.gateway.routes import has_prefix
 from pywatt_services.gateway_cli.explanation import Verdict, explain
 from pywatt_services.gateway_cli.gateways import Gateway
@@ -23,6 +24,7 @@ class Question:
     method: str
     authority: bytes
     target: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     shown: str
 
 
@@ -35,6 +37,8 @@ class Answer:
     """The place of the route that takes it, from 0."""
     upstream_target: str = ""
     """Path and query under which the service gets it."""
+    origins: tuple[str, ...] = ()
+    """The addresses that it may go to; one if the request belongs to that."""
     refused: RequestError | None = None
     """The error that it is answered with before any route is looked for."""
     status: int | None = None
@@ -50,6 +54,7 @@ class Answer:
             "rule": None if self.taken is None else self.taken + 1,
             "service": None if self.taken is None else gateway.rules[self.taken].options.id,
             "target": self.upstream_target or None,
+            "origins": list(self.origins),
             "status": self.status,
             "error": None if self.refused is None else str(self.refused),
             "rules": rules,
@@ -78,7 +83,8 @@ def question(method: str, url: str, headers: Sequence[tuple[str, str]]) -> Quest
         raise ValueError(f"{host!r} is not a host")
     method = method.upper()
     shown = f"{method} {f'http://{host}' if host else ''}{target}"
-    return Question(method=method, authority=authority, target=target.encode(), shown=shown)
+    fields = tuple((name.encode(), value.encode()) for name, value in headers)
+    return Question(method=method, authority=authority, target=target.encode(), headers=fields, shown=shown)
 
 
 def answer(gateway: Gateway, asked: Question) -> Answer:
@@ -97,4 +103,11 @@ def answer(gateway: Gateway, asked: Question) -> Answer:
         welcome = path == b"/" and asked.method in ("GET", "HEAD")
         return Answer(verdicts=tuple(verdicts), status=200 if welcome else 404)
     upstream = table.routes[taken].upstream_path(path) + query
-    return Answer(verdicts=tuple(verdicts), taken=taken, upstream_target=upstream.decode("utf-8", "backslashreplace"))
+    rule = gateway.rules[taken]
+    marked = next((url for url, mark in rule.marks if matches(mark, asked.headers)), None)
+    return Answer(
+        verdicts=tuple(verdicts),
+        taken=taken,
+        upstream_target=upstream.decode("utf-8", "backslashreplace"),
+        origins=rule.origins if marked is None else (marked,),
+    )

@@ -146,7 +146,7 @@ def _show_answer(gateway: Gateway, asked: Question, outcome: Answer) -> None:
     else:
         rule = gateway.rules[outcome.taken]
         click.echo(f"{asked.shown}: rule {outcome.taken + 1} takes it")
-        goes_to = f"{rule.options.id} ({', '.join(rule.origins)}) as {asked.method} {outcome.upstream_target}"
+        goes_to = f"{rule.options.id} ({', '.join(outcome.origins)}) as {asked.method} {outcome.upstream_target}"
         click.echo(f"  answered by the gateway: {rule.answer}" if rule.answer else f"  goes to {goes_to}")
         if rule.policies:
             click.echo(f"  policies: {', '.join(rule.policies)}")

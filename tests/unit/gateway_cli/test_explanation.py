@@ -14,6 +14,7 @@ from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
 from pywatt_services.gateway.policies.header_rules import HeaderRules
 from pywatt_services.gateway.policies.options import PolicyOptions
 from pywatt_services.gateway.routes import RouteTable
+from pywatt_services.gateway.upstreams.options import Match, Target, UpstreamOptions
 from pywatt_services.gateway_cli.explanation import explain
 from pywatt_services.gateway_cli.gateways import Gateway, Rule, gateways
 from pywatt_services.gateway_cli.question import answer, question
@@ -128,3 +129,18 @@ def test_policies_of_a_route_are_named_as_in_its_file() -> None:
     assert (found.id, found.base_path, found.escaped_slashes) == ("edge", "", EscapedSlashes.DECODE)
     assert found.rules[0].policies == ("headers", "rewriteLocationHeader: false")
     assert found.rules[0].document()["policies"] == ["headers", "rewriteLocationHeader: false"]
+
+
+def test_an_upstream_that_the_request_belongs_to() -> None:
+    canary = Target(url="http://canary", weight=0, match=Match(header="x-canary", value="1"))
+    targets = (Target(url="http://one"), Target(url="http://two"), canary)
+    options = proxy("api", "/api", upstreams=UpstreamOptions(targets=targets))
+    document = plain(GatewayOptions(proxies=(options,)))
+    (found,) = gateways({"base_path": "/", "services": [{"id": "edge", "type": "gateway", "options": document}]})
+    assert found.rules[0].policies == ("upstreams",)
+
+    def origins(*headers: tuple[str, str]) -> tuple[str, ...]:
+        return answer(found, question("GET", "/api", headers)).origins
+
+    assert origins() == origins(("x-canary", "2")) == ("http://one", "http://two", "http://canary")
+    assert origins(("x-canary", "1")) == ("http://canary",)

@@ -71,7 +71,7 @@ class RouteUpstreams:
     def _belongs(self, headers: Sequence[Header]) -> int:
         """Return the index of the upstream that a request belongs to, -1 for none."""
         for index, choice in enumerate(self.choices):
-            if choice.match is not None and _matches(choice.match, headers):
+            if choice.match is not None and matches(choice.match, headers):
                 return index
         token = _cookie(headers, self._sticky) if self._sticky else None
         if token is not None:
@@ -96,7 +96,8 @@ def _choice(route: Route, target: Target, options: UpstreamOptions, known: dict[
     return Choice(upstream=upstream, route=route, match=target.match, token=b"%08x" % zlib.crc32(target.url.encode()))
 
 
-def _matches(match: Match, headers: Sequence[Header]) -> bool:
+def matches(match: Match, headers: Sequence[Header]) -> bool:
+    """Tell whether a request belongs to the upstream that has this mark."""
     if match.header:
         name = match.header.encode()
         values = [value for each, value in headers if each.lower() == name]
