@@ -14,6 +14,7 @@ from typing import Any
 from pywatt.errors import Problem
 from pywatt.http.headers import Header, is_token, tokens
 from pywatt.http.request import RequestHead
+from pywatt_services.diagnostics.backtracking import SlowPattern, check_backtracking
 from pywatt_services.gateway.policies.verdict import Answer, PolicyRequest, Verdict
 
 METHODS = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE")
@@ -90,8 +91,12 @@ def _problems(cors: Cors, *, named: bool, where: str) -> Iterator[Problem]:
     for pattern in cors.patterns:
         try:
             re.compile(pattern)
+            check_backtracking(pattern)
         except re.error as error:
             yield Problem(message=f"{pattern!r} is not a regular expression: {error}", key=f"{where}.origin")
+        except SlowPattern as error:
+            message = f"a client could make the gateway search for very long with {pattern!r}: {error}"
+            yield Problem(message=message, key=f"{where}.origin", hint="make the repeats exclude each other")
     for name, values in (
         ("methods", cors.methods),
         ("allowedHeaders", cors.allowed_headers or ()),

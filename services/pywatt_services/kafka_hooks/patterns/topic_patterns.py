@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Protocol
 
-from pywatt_services.kafka_hooks.patterns.backtracking import SlowPattern, check_backtracking
+from pywatt_services.diagnostics.backtracking import SlowPattern, check_backtracking
 from pywatt_services.kafka_hooks.webhooks.options import DEFAULT_DLQ, WebhookOptions
 
 INTERNAL = "__"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from pywatt_services.kafka_hooks.patterns.backtracking import SlowPattern, check_backtracking
+from pywatt_services.diagnostics.backtracking import SlowPattern, check_backtracking
 
 LONGEST = 2_000
 """Characters of a text that is matched without RE2."""

@@ -189,6 +189,7 @@ def test_true_names_the_origin_for_credentials() -> None:
         ({"origin": "app.example"}, "is not an origin", "origin"),
         ({"origin": "https://a.example/path"}, "is not an origin", "origin"),
         ({"origin": {"regexp": "("}}, "not a regular expression", "origin"),
+        ({"origin": {"regexp": "https://(a+)+"}}, "search for very long", "origin"),
         ({"methods": ["A B"]}, "is not a name", "methods"),
         ({"origin": APP, "credentials": True, "exposedHeaders": "*"}, "is the name of a header", "exposedHeaders"),
     ],

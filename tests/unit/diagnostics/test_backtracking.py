@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pywatt_services.kafka_hooks.patterns.backtracking import SlowPattern, check_backtracking
+from pywatt_services.diagnostics.backtracking import SlowPattern, check_backtracking
 from pywatt_services.kafka_hooks.patterns.topic_patterns import check_pattern
 from pywatt_services.kafka_hooks.publishing import schema_patterns
 from pywatt_services.kafka_hooks.publishing.schema_files import UnusableSchema, read_schema
