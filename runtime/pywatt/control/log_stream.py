@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from pywatt.config.model import LogLevel
@@ -23,6 +24,7 @@ from pywatt.logs.history import Position, RingReader, segments
 from pywatt.logs.ndjson import from_line
 from pywatt.logs.search.record_filter import RecordFilter, record_filter
 from pywatt.logs.search.since import parse_since
+from pywatt.logs.search.time_limit import SECONDS, BoundedSearch
 
 POLL_SECONDS = 0.2
 """Seconds between two looks at the log: its writer gathers lines for as long."""
@@ -93,21 +95,28 @@ async def log_lines(
     """
     place = _position(after)
     reader = RingReader(folder, place)
+    search = BoundedSearch() if query.wanted.pattern is not None else None
     try:
         shown: deque[LogLine] = deque(maxlen=query.lines if place is None else None)
-        async for line in _added(reader, query.wanted):
+        async for line in _added(reader, query.wanted, search):
             shown.append(line)
         for line in shown:
             yield line
-        told = reader.missed
+        told, slow = reader.missed, 0
+        if search is not None and search.slow:
+            slow = search.slow
+            yield LogLine(slow_line(search), _id(reader.position))
         while query.follow and not stopping():
             none = True
-            async for line in _added(reader, query.wanted):
+            async for line in _added(reader, query.wanted, search):
                 none = False
                 yield line
             if reader.missed > told:
                 yield LogLine(_missed(reader.missed - told), _id(reader.position))
                 told = reader.missed
+            if search is not None and search.slow > slow:
+                slow = search.slow
+                yield LogLine(slow_line(search), _id(reader.position))
             if none:
                 yield None
             await asyncio.sleep(POLL_SECONDS)
@@ -141,7 +150,7 @@ def is_kept(folder: Path) -> bool:
     return bool(segments(folder))
 
 
-async def _added(reader: RingReader, wanted: RecordFilter) -> AsyncIterator[LogLine]:
+async def _added(reader: RingReader, wanted: RecordFilter, search: BoundedSearch | None) -> AsyncIterator[LogLine]:
     """Yield the lines of wanted records that have not been read yet, and let others have their turn now and then."""
     turn = TURN_LINES
     for line in reader.lines():
@@ -149,8 +158,17 @@ async def _added(reader: RingReader, wanted: RecordFilter) -> AsyncIterator[LogL
         if not turn:
             turn = TURN_LINES
             await asyncio.sleep(0)
-        if wanted.may_take(line) and (record := from_line(line)) is not None and wanted.takes(record):
+        if not wanted.may_take(line) or (record := from_line(line)) is None:
+            continue
+        if search is None:
+            if wanted.takes(record):
+                yield LogLine(line, _id(reader.position))
+            continue
+        slow = search.slow
+        if search.finds(partial(wanted.takes, record)):
             yield LogLine(line, _id(reader.position))
+        if search.slow > slow:
+            await asyncio.sleep(0)
 
 
 def _id(position: Position) -> str:
@@ -162,6 +180,17 @@ def _position(log_id: str | None) -> Position | None:
     return Position(int(file), int(offset)) if file.isdecimal() and offset.isdecimal() else None
 
 
+def slow_line(search: BoundedSearch) -> bytes:
+    """Return the record that tells of searches that took too long."""
+    message = f"{search.slow} records were passed over: the expression takes more than {SECONDS:g} s for each"
+    return _note(f"{message}, and is given up" if search.given_up else message)
+
+
 def _missed(files: int) -> bytes:
-    message = f"{files} files of the log were removed before this reader took them: it is too slow for the app's log"
+    return _note(
+        f"{files} files of the log were removed before this reader took them: it is too slow for the app's log"
+    )
+
+
+def _note(message: str) -> bytes:
     return json.dumps({"level": int(LogLevel.WARN), "time": 0, "pid": 0, "name": "pywatt", "msg": message}).encode()

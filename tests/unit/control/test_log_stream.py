@@ -11,6 +11,7 @@ from pywatt.control import log_stream
 from pywatt.control.log_stream import LogLine, log_events, log_lines, log_query, log_text
 from pywatt.errors import ControlError
 from pywatt.logs.history import SEGMENTS, History, RingWriter
+from pywatt.logs.search.time_limit import MOST_SLOW
 
 pytestmark = pytest.mark.anyio
 SIZE = 4000
@@ -93,3 +94,26 @@ async def test_defaults_of_a_query() -> None:
     assert log_query({"lines": ["all"]}).lines is None
     with pytest.raises(ControlError, match="unknown parameter"):
         log_query({"x": ["1"]})
+
+
+async def test_an_expression_that_takes_very_long_is_given_up(history: History, writer: RingWriter) -> None:
+    for number in range(2 * MOST_SLOW):
+        writer.write(record("a" * 60 + f"! {number}"))
+    writer.write(record("aaa"))
+    stopping = False
+    query = log_query({"lines": ["all"], "grep": ["^(a+)+$"], "follow": ["true"]})
+    lines = log_lines(history.folder, query, stopping=lambda: stopping)
+    told = message(await anext(lines)) or ""
+    assert told.startswith(f"{MOST_SLOW} records were passed over: the expression takes more than")
+    assert told.endswith("and is given up")
+    writer.write(record("a" * 60 + "!"))
+    assert await anext(lines) is None
+    stopping = True
+    assert [line async for line in lines if line is not None] == []
+
+
+async def test_a_harmless_expression_finds_what_it_should(history: History, writer: RingWriter) -> None:
+    writer.write(record("x" * 1000) + record("an order") + record("another"))
+    query = log_query({"lines": ["all"], "grep": ["order|other"]})
+    lines = log_lines(history.folder, query, stopping=lambda: False)
+    assert [message(line) async for line in lines] == ["an order", "another"]

@@ -13,10 +13,13 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Collection
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from quart import Blueprint, Response, request
 
+from pywatt.errors import ControlError
+from pywatt.logs.search.time_limit import SECONDS, BoundedSearch
 from pywatt_kafka.admin.admin import Admin
 from pywatt_kafka.consuming.without_group.partition_reader import PartitionReader
 from pywatt_kafka.producing.producer import Producer
@@ -95,11 +98,12 @@ def topic_routes(clusters: AppClusters) -> Blueprint:
             ends = await admin.list_offsets(places, "latest", read_committed=True)
             starts = await start_offsets(admin, start, ends)
         found: list[Message] = []
+        search = BoundedSearch()
 
         def take(message: Message) -> bool:
-            if pattern is None or matches(message, pattern):
+            if pattern is None or search.finds(partial(matches, message, pattern)):
                 found.append(message)
-            return len(found) >= limit
+            return len(found) >= limit or search.given_up
 
         complete = True
         async with PartitionReader(chosen.brokers, starts, security=chosen.security) as reader:
@@ -108,6 +112,9 @@ def topic_routes(clusters: AppClusters) -> Blueprint:
                     await read_records(reader, ends, starts, take)
             except TimeoutError:
                 complete = False
+        if search.given_up:
+            hint = "write it without a repeat inside a repeat, such as (a+)+"
+            raise ControlError(f"the expression {text!r} takes more than {SECONDS:g} s for one record", hint=hint)
         found.sort(key=lambda message: (message.timestamp, message.partition, message.offset), reverse=True)
         return {"records": [shown_record(each) for each in found], "complete": complete and len(found) < limit}
 

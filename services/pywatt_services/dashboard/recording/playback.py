@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -14,9 +15,10 @@ from werkzeug.exceptions import HTTPException
 from pywatt import __version__
 from pywatt.config.dashboard_model import DashboardConfig
 from pywatt.control.error_json import to_json
-from pywatt.control.log_stream import LogLine, LogQuery, log_query
+from pywatt.control.log_stream import LogLine, LogQuery, log_query, slow_line
 from pywatt.errors import PywattError
 from pywatt.logs.ndjson import from_line
+from pywatt.logs.search.time_limit import BoundedSearch
 from pywatt_services.dashboard.event_stream import Event, event_stream, streamed
 from pywatt_services.dashboard.guard import Guard
 from pywatt_services.dashboard.log_batches import BATCH_LINES, log_batches
@@ -115,11 +117,16 @@ async def _once(name: str, data: Any) -> AsyncGenerator[Event, None]:
 async def _lines(recording: Recording, query: LogQuery, known: int) -> AsyncIterator[LogLine | None]:
     """Yield the newest records that are wanted, after the first `known` ones, and then None now and then."""
     found: list[LogLine] = []
+    search = BoundedSearch()
     for place, text in enumerate(recording.records[known:], known + 1):
         if place % TURN == 0:
             await asyncio.sleep(0)
-        if query.wanted.may_take(text) and (record := from_line(text)) is not None and query.wanted.takes(record):
+        if not query.wanted.may_take(text) or (record := from_line(text)) is None:
+            continue
+        if search.finds(partial(query.wanted.takes, record)):
             found.append(LogLine(text, str(place)))
+    if search.slow:
+        found.append(LogLine(slow_line(search), str(len(recording.records))))
     for line in found[-query.lines :] if query.lines else found:
         yield line
     while query.follow:
