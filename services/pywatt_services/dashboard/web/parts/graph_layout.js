@@ -8,10 +8,29 @@ const LABEL = { width: 88, height: 30 };
 const SHARES = [0.5, 0.36, 0.64, 0.25, 0.75, 0.15, 0.85];
 const PAIR = 17;
 const BEND = 14;
+const LEAST_WIDTH = 1100;
+const FEW = 4; // nodes without an edge that stay in the layers
+const GAP = 14;
 
 // Returns { width, height, size, places: id -> {x, y}, lines: [{ path, label: {x, y} }] }, a line for each edge.
 // Wide: layers from left to right; narrow: from top to bottom, in rows of two.
+// Many nodes without an edge stand in rows below the others, instead of in one long layer.
 export function layout(nodes, edges, narrow) {
+  const tied = new Set(edges.flatMap((edge) => [edge.from, edge.to]));
+  const lone = nodes.filter((node) => !tied.has(node.id));
+  if (lone.length <= FEW || narrow) return layers(nodes, edges, narrow);
+  const others = nodes.filter((node) => tied.has(node.id));
+  const plan = others.length ? layers(others, edges, narrow) : { width: 0, height: 0, size: WIDE, places: new Map(), lines: [] };
+  const width = Math.max(plan.width, LEAST_WIDTH);
+  const step = { x: WIDE.node + GAP, y: WIDE.height + GAP };
+  const columns = Math.max(1, Math.floor((width - 2 * WIDE.margin + GAP) / step.x));
+  lone.forEach((node, at) => {
+    plan.places.set(node.id, { x: WIDE.margin + (at % columns) * step.x, y: plan.height + WIDE.margin + Math.floor(at / columns) * step.y });
+  });
+  return { ...plan, width, height: plan.height + 2 * WIDE.margin + Math.ceil(lone.length / columns) * step.y - GAP };
+}
+
+function layers(nodes, edges, narrow) {
   const size = narrow ? NARROW : WIDE;
   const { rows: layers, ways } = rowsOf(nodes, edges, !narrow);
   const rows = narrow ? layers.flatMap((row) => pieces(row, size.most)) : layers;
