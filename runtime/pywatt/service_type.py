@@ -114,6 +114,11 @@ class ServiceContext(Protocol):
         ...
 
     @property
+    def prompt_names(self) -> dict[str, object]:
+        """Variables of the prompts of `pywatt repl`, such as `app`."""
+        ...
+
+    @property
     def slot(self) -> int:
         """Number of this worker within its service: 0 .. workers-1, kept across restarts."""
         ...

@@ -39,6 +39,7 @@ class FakeContext:
     server: ServerConfig = field(default_factory=ServerConfig)
     mesh: Any = None
     metrics: Recorder | None = None
+    prompt_names: dict[str, object] = field(default_factory=dict)
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     ready_with: dict[str, Any] = field(default_factory=dict)
     degraded_by: list[str | None] = field(default_factory=list)

@@ -97,6 +97,7 @@ class Hooks:
     production: bool = True
     base_path: str = "/"
     env: Mapping[str, str] = field(default_factory=dict)
+    prompt_names: dict[str, object] = field(default_factory=dict)
     public: socket.socket | None = None
     server: ServerConfig = field(default_factory=ServerConfig)
     metrics: Recorder | None = None

@@ -3,6 +3,7 @@
     worker -> supervisor    Ready  Degraded  Follow  TableApplied  TableDrained  Pong  Checked  Ask  Debugging
                             MemoryRecorded
     supervisor -> worker    TableChanged  Stop  Ping  Check  Answer  RecordMemory
+                            OpenPrompt
 
 A message travels as one JSON object whose `kind` is the class name. The code of a service can write into its worker's
 channel, so `decode` rejects messages whose fields fail their predicates.
@@ -130,6 +131,14 @@ class RecordMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenPrompt:
+    """The worker is to open a Python prompt for whoever listens at a socket."""
+
+    socket: str
+    """Path of a unix socket."""
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryRecorded:
     """The result of a RecordMemory."""
 
@@ -175,6 +184,7 @@ Message = (
     | Answer
     | Debugging
     | RecordMemory
+    | OpenPrompt
     | MemoryRecorded
 )
 
@@ -196,6 +206,7 @@ _PREDICATES: dict[type[Message], Mapping[str, Callable[[object], bool]]] = {
         "body": predicates.maybe(predicates.text),
     },
     Ask: {"id": predicates.count, "command": predicates.text, "arguments": predicates.mapping},
+    OpenPrompt: {"socket": predicates.text},
     RecordMemory: {"id": predicates.count, "seconds": predicates.number},
     MemoryRecorded: {"id": predicates.count, "stacks": predicates.stacks, "problem": predicates.text},
     Debugging: {"port": predicates.count},

@@ -28,6 +28,7 @@ _COMMANDS = {
     "profile": ("pywatt.cli.profile.command", "Record where a worker spends its time, or what holds its memory."),
     "ps": ("pywatt.cli.inspection.ps", "Show the apps that run."),
     "reload": ("pywatt.cli.lifecycle.reload", "Apply changed config files to a running app."),
+    "repl": ("pywatt.cli.inspection.repl", "Open a Python prompt inside a running worker of a service."),
     "restart": ("pywatt.cli.lifecycle.restart", "Replace the workers of services, without a gap."),
     "scale": ("pywatt.cli.lifecycle.scale", "Run a service with another number of workers."),
     "schema": ("pywatt.cli.project.schema", "Print the JSON Schema of a config file."),

@@ -345,6 +345,8 @@ class RuntimeConfig:
     metrics: MetricsConfig | None = None
     """None: nothing is counted."""
     dashboard: DashboardConfig = UNSET_DASHBOARD
+    repl: bool = False
+    """True: `pywatt repl` works in production too. Ours: `repl`."""
     autoload: AutoloadConfig | None = None
     env_files: tuple[Path, ...] = ()
     """Env files that were read, except a `.env` in a service's folder."""

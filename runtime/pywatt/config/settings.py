@@ -43,6 +43,7 @@ class Settings:
     shutdown: ShutdownConfig
     supervision: Layer
     dashboard: DashboardConfig
+    repl: bool
     watch: bool
     env: Mapping[str, str]
     metrics: MetricsConfig | None
@@ -83,6 +84,7 @@ def settings_of(data: Mapping[str, Any], folder: Path, *, production: bool = Tru
         ),
         supervision=layer_of(flat),
         dashboard=dashboard_config(flat.get("dashboard")),
+        repl=flat.get("repl", False),
         watch=flat.get("watch", True),
         env=as_variables(flat.get("env", {})),
         metrics=metrics,

@@ -8,6 +8,7 @@ GET   /api/v1/config?sources=true             with the source of each value: fil
 GET   /api/v1/logs                            NDJSON or server-sent events: see `log_stream`
 POST  /api/v1/stop  /reload  /services/<id>/stack
 POST  /api/v1/services/<id>/profile           {"seconds": 10, "worker": 0} records the memory of a worker
+POST  /api/v1/services/<id>/repl               {"socket": PATH, "worker": 0} opens a prompt; only on the unix socket
 POST  /api/v1/dashboard                       opens the dashboard and returns its URL; only on the unix socket
 POST  /api/v1/start /stop /restart {"services": [...]}   /scale {"services": {"api": 2}}
 """
@@ -131,3 +132,16 @@ def control_application(
         )
 
     return app
+
+
+def add_repl_route(api: Quart, ask: Ask) -> None:
+    """Add `POST /api/v1/services/<id>/repl`, which runs any code: for the unix socket only."""
+
+    @api.post("/api/v1/services/<service>/repl")
+    async def repl(service: str) -> Reply:
+        body = await request.get_json(silent=True)
+        given = body if isinstance(body, dict) else {}
+        answer = await ask("repl", {"service": service, "socket": given.get("socket"), "worker": given.get("worker")})
+        if answer.error is not None:
+            return {"error": dict(answer.error)}, _STATUS.get(answer.error.get("kind", ""), HTTPStatus.CONFLICT)
+        return {}, HTTPStatus.OK

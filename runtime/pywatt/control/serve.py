@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from pywatt.control.api import Ask, control_application
+from pywatt.control.api import Ask, add_repl_route, control_application
 from pywatt.control.dashboard_host import DashboardHost, add_dashboard_route
 from pywatt.control.options import ControlOptions
 from pywatt.service_type import ServiceContext
@@ -45,6 +45,7 @@ async def serve(options: ControlOptions, context: ServiceContext) -> None:
         api = make_api()
         dashboard = DashboardHost(options, context, make_api, metrics)
         add_dashboard_route(api, dashboard.open)
+        add_repl_route(api, context.ask)
         app = cast(Application, api)
         lifespan = Lifespan(app)
         running = tasks.create_task(lifespan.run())

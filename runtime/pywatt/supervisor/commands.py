@@ -34,6 +34,7 @@ LONGEST_RECORDING = 86400
 MOST_WORKERS = 512
 """Per service: beyond it a number is a slip of the finger."""
 
+COMMAND = "command"
 UNNAMED = "otlp"
 """The name of a record whose sender does not tell its own."""
 HOW_TO_INCLUDE = "start the app anew with it: --profile for one of its profiles, or its id beside the others"
@@ -57,6 +58,7 @@ class Commands:
             "stack": self._stack,
             "profile": self._profile,
             "log": self._log,
+            "repl": self._repl,
             "start": self._start,
             "stop": self._stop_app,
             "restart": self._restart,
@@ -180,6 +182,22 @@ class Commands:
                     extra=record["extra"],
                 )
             )
+        return {}
+
+    async def _repl(self, arguments: Arguments) -> dict[str, Any]:
+        """Have a worker open a Python prompt for the socket of whoever asks."""
+        service, slot, path = (arguments.get(name) for name in ("service", "worker", "socket"))
+        found = self._service(service).config
+        if self._supervisor.production and not self._supervisor.config.repl:
+            hint = 'set "repl": true in the root file'
+            raise ControlError("pywatt repl is off in production", hint=hint)
+        if found.type == COMMAND:
+            raise ControlError(f'the service "{found.id}" runs a program of its own', hint="use that program's prompt")
+        workers = {worker.slot: worker for worker in self._service(service).workers() if not worker.exited.done()}
+        if not isinstance(slot, int) or slot not in workers or not isinstance(path, str):
+            raise NotKnown(f'the service "{found.id}" has no worker {slot}', hint=f"its workers: {[*workers]}")
+        workers[slot].open_prompt(path)
+        self._supervisor.say(LogLevel.WARN, f'a Python prompt was opened in worker {slot} of the service "{found.id}"')
         return {}
 
     # Changes.

@@ -56,7 +56,7 @@ class Supervisor:
         """The ServiceFailed that prevented the start of the app."""
         self._read_config = read_config
         self._factory = factory
-        self.log = factory.log
+        self.log, self.production = factory.log, factory.production
         self._tasks: TaskGroup | None = None
         self._clock = clock
         self._rng = rng

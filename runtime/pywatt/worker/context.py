@@ -21,6 +21,7 @@ from pywatt.channel.messages import (
     Follow,
     MemoryRecorded,
     Message,
+    OpenPrompt,
     Ping,
     Ready,
     RecordMemory,
@@ -61,6 +62,8 @@ class WorkerContext:
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     metrics: Recorder | None = None
     """The source of counters; None: metrics are off."""
+    prompt_names: dict[str, object] = field(default_factory=dict)
+    """Variables of the prompts of `pywatt repl`."""
     _channel: Channel | None = None
     _follows: bool = False
     _stop: asyncio.Future[StopRequest] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -185,6 +188,8 @@ class WorkerContext:
                 self.tasks.start_soon(self._check, message)
             case RecordMemory(number, seconds):
                 self.tasks.start_soon(self._record_memory, number, seconds)
+            case OpenPrompt(path):
+                self._open_prompt(path)
             case Ping():
                 self._send(self.heartbeat.answer(message))
             case TableChanged(document):
@@ -207,6 +212,16 @@ class WorkerContext:
             self._send(MemoryRecorded(number, await record_memory(seconds)))
         except RuntimeError as error:
             self._send(MemoryRecorded(number, [], str(error)))
+
+    def _open_prompt(self, path: str) -> None:
+        from pywatt.worker.prompt.session import Session, connect, greeting
+
+        try:
+            connection = connect(path)
+        except OSError:  # whoever has asked is gone
+            return
+        hello = greeting(self.service.id, self.slot, os.getpid(), self.prompt_names)
+        Session(connection, asyncio.get_running_loop(), self.prompt_names, hello).start()
 
     def follow(self) -> None:
         """Receive every change of the table from now on: without that, only those that matter to `names_table`."""

@@ -42,6 +42,7 @@ async def serve(prepared: Prepared, context: ServiceContext) -> None:
     application = prepared.application
     if isinstance(application, AsyncFactory):
         application = await application.made()
+    context.prompt_names["app"] = application.app if isinstance(application, AsgiApplication) else application
     match application:
         case AsgiApplication(app):
             prefix = context.service.public_path or "/"

@@ -19,6 +19,7 @@ from pywatt.channel.messages import (
     Follow,
     MemoryRecorded,
     Message,
+    OpenPrompt,
     Ping,
     Pong,
     Ready,
@@ -45,6 +46,7 @@ MESSAGES: list[Message] = [
     Check(1, "app:healthy"),
     Checked(1, "no"),
     RecordMemory(2, 1.5),
+    OpenPrompt("/run/repl.sock"),
     MemoryRecorded(2, [[["app.py:1 a = []", "app.py:2 a.append(1)"], 512]], "no"),
 ]
 

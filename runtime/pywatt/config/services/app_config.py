@@ -122,6 +122,7 @@ def build(draft: Draft, diagnostics: Diagnostics) -> RuntimeConfig:
         start_timeout=settings.start_timeout,
         shutdown=settings.shutdown,
         dashboard=settings.dashboard,
+        repl=settings.repl,
         total_workers=total_workers(settings.supervision),
         total_memory=total_memory(settings.supervision),
         metrics=settings.metrics,

@@ -23,6 +23,7 @@ from pywatt.channel.messages import (
     Follow,
     MemoryRecorded,
     Message,
+    OpenPrompt,
     Ping,
     Pong,
     Ready,
@@ -207,6 +208,11 @@ class Worker:
             return await recorded
         finally:
             del self._recordings[wanted.id]
+
+    def open_prompt(self, path: str) -> None:
+        """Have it open a Python prompt for whoever listens at a socket."""
+        if self.channel is not None and self.state is not WorkerState.EXITED:
+            self.channel.send(OpenPrompt(path))
 
     def answer(self, answer: Answer) -> None:
         """Answer its request."""

@@ -1,0 +1,1 @@
+"""The worker's part of `pywatt repl`: a Python prompt inside a running worker."""
