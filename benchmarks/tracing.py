@@ -29,7 +29,7 @@ CONNECTIONS = 16
 RATIOS = {"sampled 0 %": "0", "sampled 1 %": "0.01"}
 WHAT = ("service", "proxy", "publish", "webhooks")
 FILES = {"service": "watt.bare.json", "proxy": "watt.json", "publish": "watt.kafka.json"}
-PATHS = {"service": "/hello", "proxy": "/api/hello", "publish": "/hello"}
+PATHS = {"service": "/hello", "proxy": "/api/hello", "publish": "/api/hello"}
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class ClientHealth:
     """The state of one client as its error callback reports it."""
 
     def __init__(self, brokers: Sequence[str]) -> None:
-        self._brokers = tuple(brokers)
+        self.brokers = tuple(brokers)
         self._addresses = ",".join(brokers)
         self._connect_error: KafkaError | None = None
         self._reasons: dict[str, str] = {}
@@ -74,16 +74,16 @@ class ClientHealth:
         """Record that a broker answers."""
         self.down = False
         self._connect_error = None
-        for address in self._brokers:
+        for address in self.brokers:
             self._reasons.pop(address, None)
 
     def unreachable(self) -> KafkaError:
         """Return an error with the addresses that were tried, and the reasons as far as they are known."""
-        return self._connect_error or unreachable_cluster(self._brokers, dict(self._reasons))
+        return self._connect_error or unreachable_cluster(self.brokers, dict(self._reasons))
 
     def wrong_listener(self) -> str:
         """Return what is wrong with the address that the cluster names itself, if it is not reached there."""
-        return wrong_listener(self._brokers, dict(self._reasons))
+        return wrong_listener(self.brokers, dict(self._reasons))
 
 
 def _reason(text: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from pywatt_kafka.connection.cluster_ids import note_cluster
 from pywatt_kafka.rdkafka.client_health import ClientHealth
 from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT
 
@@ -29,4 +30,5 @@ async def topics_of_cluster(ask: Callable[[float], Awaitable[Any]], health: Clie
                 raise health.unreachable() from error
         else:
             health.answered()
+            note_cluster(health.brokers, metadata.cluster_id)
             return metadata

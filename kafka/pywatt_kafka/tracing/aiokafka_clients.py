@@ -9,14 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import ConsumerStoppedError
 
 from pywatt_kafka.aiokafka.client import own_consumers
+from pywatt_kafka.connection.cluster_ids import note_cluster
 from pywatt_kafka.tracing.patches import Patches
 from pywatt_kafka.tracing.received import Client
 from pywatt_kafka.tracing.telemetry import Telemetry
 
 Method = Callable[..., Any]
+_CLUSTER_ID = "_observed_cluster_id"
+"""Attribute of aiokafka's metadata."""
 
 
 def observe_aiokafka(patches: Patches, telemetry: Telemetry) -> None:
@@ -27,6 +32,8 @@ def observe_aiokafka(patches: Patches, telemetry: Telemetry) -> None:
     patches.replace(AIOKafkaConsumer, "getone", observed.getone)
     patches.replace(AIOKafkaConsumer, "getmany", observed.getmany)
     patches.replace(AIOKafkaConsumer, "commit", observed.commit)
+    patches.replace(ClusterMetadata, "update_metadata", _updating)
+    patches.replace(AIOKafkaClient, "bootstrap", _bootstrapping)
 
 
 class _Observed:
@@ -121,6 +128,24 @@ class _Observed:
         return commit
 
 
+def _updating(original: Method) -> Method:
+    def update_metadata(cluster: Any, metadata: Any) -> None:
+        original(cluster, metadata)
+        cluster_id = getattr(metadata, "cluster_id", None)  # not of old brokers
+        if cluster_id:
+            setattr(cluster, _CLUSTER_ID, cluster_id)
+
+    return update_metadata
+
+
+def _bootstrapping(original: Method) -> Method:
+    async def bootstrap(client: Any) -> None:
+        await original(client)
+        note_cluster(_servers(client), getattr(client.cluster, _CLUSTER_ID, None))
+
+    return bootstrap
+
+
 def _outcome(done: asyncio.Future[Any]) -> Any:
     if done.cancelled():
         return asyncio.CancelledError()
@@ -130,9 +155,12 @@ def _outcome(done: asyncio.Future[Any]) -> Any:
 
 
 def _client(client: Any, group: str | None = None) -> Client:
+    return Client(client._client_id, next(iter(_servers(client)), None), group)
+
+
+def _servers(client: Any) -> list[str]:
     brokers = client._bootstrap_servers
-    first = brokers.split(",")[0] if isinstance(brokers, str) else next(iter(brokers), None)
-    return Client(client._client_id, first, group)
+    return brokers.split(",") if isinstance(brokers, str) else list(brokers)
 
 
 def _consuming_client(consumer: Any) -> Client:

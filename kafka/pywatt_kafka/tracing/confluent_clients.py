@@ -11,6 +11,7 @@ from typing import Any
 
 from confluent_kafka import cimpl
 
+from pywatt_kafka.connection.cluster_ids import note_cluster
 from pywatt_kafka.tracing.received import NO_CLIENT, Client
 from pywatt_kafka.tracing.telemetry import Telemetry
 
@@ -86,6 +87,12 @@ class ObservedProducer(cimpl.Producer, metaclass=Substitute):
                 operation.settle(error)
             raise
 
+    def list_topics(self, *arguments: Any, **options: Any) -> Any:
+        """Return the cluster's metadata."""
+        metadata = super().list_topics(*arguments, **options)
+        _note(self, metadata)
+        return metadata
+
 
 class ObservedConsumer(cimpl.Consumer, metaclass=Substitute):
     """A consumer that makes spans."""
@@ -123,6 +130,12 @@ class ObservedConsumer(cimpl.Consumer, metaclass=Substitute):
             raise
         operation.end()
         return committed
+
+    def list_topics(self, *arguments: Any, **options: Any) -> Any:
+        """Return the cluster's metadata."""
+        metadata = super().list_topics(*arguments, **options)
+        _note(self, metadata)
+        return metadata
 
     def _polled(
         self, poll: Callable[..., Any], messages_of: Callable[[Any], list[Any]], arguments: Any, options: Any
@@ -211,6 +224,13 @@ def _client(settings: Mapping[str, Any]) -> Client:
     brokers = settings.get("bootstrap.servers") or settings.get("metadata.broker.list")
     first = str(brokers).split(",")[0].strip() if brokers else None
     return Client(settings.get("client.id"), first, settings.get("group.id"))
+
+
+def _note(client: Any, metadata: Any) -> None:
+    observed = getattr(client, "_observed", NO_CLIENT)
+    described = observed[0] if isinstance(observed, tuple) else observed
+    if described.server is not None:
+        note_cluster([described.server], metadata.cluster_id)
 
 
 def _remember(client: Any, observed: Any) -> None:

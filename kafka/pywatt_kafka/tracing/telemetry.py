@@ -12,9 +12,11 @@ from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
+from pywatt_kafka.connection.cluster_ids import cluster_of
 from pywatt_kafka.tracing.attributes import (
     BATCH,
     CLIENT_ID,
+    CLUSTER,
     DESTINATION,
     ERROR_TYPE,
     GROUP,
@@ -261,6 +263,8 @@ class Telemetry:
             found[CLIENT_ID] = client.client_id
         if client.group:
             found[GROUP] = client.group
+        if (cluster := cluster_of(client.server)) is not None:
+            found[CLUSTER] = cluster
         if client.server:
             found.update(_server_attributes(client.server))
         found.update(attributes)

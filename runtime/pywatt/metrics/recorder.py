@@ -46,12 +46,27 @@ class Value:
 class Histogram:
     """Counts observations in buckets, and their sum."""
 
-    __slots__ = ("observe",)
+    __slots__ = ("_slots", "bounds", "observe")
 
     def __init__(self, bounds: Sequence[float], slots: Slots) -> None:
         """`slots`: the sum, then one for each bound, then +Inf."""
+        self.bounds = bounds
         self.observe: Observe = _observer(bounds, slots)
         """Counts one observation."""
+        self._slots = slots
+
+    @property
+    def counts(self) -> Sequence[int]:
+        """The numbers of observations per bucket, the last one without a bound."""
+        values, (_, *buckets) = self._slots
+        return [int(values[bucket]) for bucket in buckets]
+
+    @property
+    def total(self) -> float:
+        """The sum of all observations."""
+        values, (sum_at, *_) = self._slots
+        total: float = values[sum_at]
+        return total
 
 
 def _observer(bounds: Sequence[float], slots: Slots) -> Observe:

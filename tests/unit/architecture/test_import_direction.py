@@ -95,7 +95,7 @@ KAFKA_ALLOWED = {
     "dlq": KAFKA_GROUND | {"aiokafka", "connection", "producing", "security"},
     "brokers": KAFKA_GROUND,
     "testing": KAFKA_GROUND | {"brokers", "connection"},
-    "tracing": KAFKA_GROUND | {"aiokafka", "consuming", "producing", "request_response", "share_groups"},
+    "tracing": KAFKA_GROUND | {"aiokafka", "connection", "consuming", "producing", "request_response", "share_groups"},
 }
 """Folders and modules of the Kafka library: the two engines know nothing of each other."""
 

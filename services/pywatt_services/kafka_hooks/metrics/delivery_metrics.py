@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 
 from pywatt.metrics import kafka_families
-from pywatt.metrics.recorder import Histogram as RecordedHistogram
 from pywatt.metrics.recorder import Recorder
 from pywatt_kafka.dlq.codec import NO_ANSWER
-from pywatt_services.kafka_hooks.metrics.prometheus import Histogram
+from pywatt_services.kafka_hooks.metrics.prometheus import Histogram, Timings
 
 BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds; the original's
 
@@ -21,7 +20,7 @@ class TopicMetrics:
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self._clock = clock
         self.in_flight = 0
-        self.timings: dict[tuple[str, int], Histogram] = {}
+        self.timings: dict[tuple[str, int], Timings] = {}
         """Durations of calls by method and status."""
         self.retries = 0
         self.dead: Counter[str] = Counter()
@@ -46,8 +45,11 @@ class TopicMetrics:
         kind = method, NO_ANSWER if status is None else status
         timings = self.timings.get(kind)
         if timings is None:
-            timings = self.timings[kind] = Histogram(BUCKETS)
+            timings = self.timings[kind] = self._new_timings(*kind)
         timings.observe(self._clock() - begun)
+
+    def _new_timings(self, method: str, status: int) -> Timings:
+        return Histogram(BUCKETS)
 
 
 class RecordedTopicMetrics(TopicMetrics):
@@ -58,7 +60,6 @@ class RecordedTopicMetrics(TopicMetrics):
         self._topic = topic
         self._recorder = recorder
         self._retries = recorder.value(kafka_families.HOOKS_RETRIES, topic)
-        self._recorded: dict[tuple[str, int], RecordedHistogram] = {}
 
     def retried(self) -> None:
         super().retried()
@@ -68,14 +69,8 @@ class RecordedTopicMetrics(TopicMetrics):
         super().dead_lettered(reason)
         self._recorder.value(kafka_families.HOOKS_DEAD_LETTERS, self._topic, reason).add()
 
-    def ended(self, begun: float, method: str, status: int | None) -> None:
-        super().ended(begun, method, status)
-        kind = method, NO_ANSWER if status is None else status
-        recorded = self._recorded.get(kind)
-        if recorded is None:
-            labels = self._topic, method, str(kind[1])
-            recorded = self._recorded[kind] = self._recorder.histogram(kafka_families.HOOKS_SECONDS, *labels)
-        recorded.observe(self._clock() - begun)
+    def _new_timings(self, method: str, status: int) -> Timings:
+        return self._recorder.histogram(kafka_families.HOOKS_SECONDS, self._topic, method, str(status))
 
 
 class DeliveryMetrics:

@@ -6,8 +6,9 @@ Histograms are kept as counters per bucket, so that observing costs a search in 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pywatt.metrics.family import Family
 
@@ -35,6 +36,19 @@ class Histogram:
         self.total += seconds
 
 
+class Timings(Protocol):
+    """Durations that can be shown: a Histogram, or one that outlives its worker."""
+
+    @property
+    def bounds(self) -> Sequence[float]: ...
+    @property
+    def counts(self) -> Sequence[int]: ...
+    @property
+    def total(self) -> float: ...
+    @property
+    def observe(self) -> Callable[[float], None]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class MetricFamily:
     """All samples of one name."""
@@ -53,7 +67,7 @@ def simple_family(family: Family, samples: Iterable[tuple[Labels, float]]) -> Me
     return MetricFamily(family.name, family.kind.value, family.help, list(rows))
 
 
-def histogram_family(family: Family, series: Iterable[tuple[Labels, Histogram]]) -> MetricFamily:
+def histogram_family(family: Family, series: Iterable[tuple[Labels, Timings]]) -> MetricFamily:
     """Return the samples of a histogram of the table of metrics."""
     samples: list[tuple[str, Labels, float]] = []
     for labels, timings in series:
