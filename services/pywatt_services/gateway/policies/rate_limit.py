@@ -128,11 +128,12 @@ class RateLimiter:
             value = request.header(self._header)
             if value:
                 return b"h" + value
-        return _client_key(request.ip)
+        return client_key(request.ip)
 
 
 @lru_cache(maxsize=KNOWN_ADDRESSES)
-def _client_key(ip: bytes) -> bytes:
+def client_key(ip: bytes) -> bytes:
+    """Return what stands for a client: its address, or its network of IPv6."""
     address = parse_ip(ip)
     if isinstance(address, ipaddress.IPv6Address):
         return b"i" + address.packed[: IPV6_PREFIX // 8]

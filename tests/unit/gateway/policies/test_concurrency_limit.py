@@ -129,20 +129,45 @@ async def test_a_websocket_holds_its_place_until_it_ends(make_scene: Callable[..
     assert scene.service.received()
 
 
-def ask() -> PolicyRequest:
+async def test_clients_take_turns(make_scene: Callable[..., Scene]) -> None:
+    scene = limited(make_scene, max=1, maxWaiting=5)
+    busy = [scene.connect("192.0.2.1") for _ in range(5)]
+    quiet = [scene.connect("192.0.2.2"), scene.connect("192.0.2.3")]
+    for client, _ in (*busy, *quiet):
+        client.data_received(GET)
+    # The queue has room for four more of the first client, one of the second, and one for another of the first.
+    await turn()
+    assert busy[4][1].take().startswith(b"HTTP/1.1 503 ")
+    order: list[int] = []
+    clients = [*busy, *quiet]
+    for _ in range(6):
+        scene.service.received()
+        scene.service.send(NOTHING)
+        await turn()
+        order += [
+            number for number, (_, transport) in enumerate(clients) if transport.take().startswith(b"HTTP/1.1 204")
+        ]
+    assert order == [0, 1, 5, 6, 2, 3]
+
+
+def ask(ip: bytes = b"") -> PolicyRequest:
     head = RequestHead(b"GET", b"/", b"/", b"", b"x", [], 1, 0, False, True)
-    return policy_request(head, ClientAddress(b"", True))
+    return policy_request(head, ClientAddress(ip, True))
 
 
-@given(st.integers(1, 3), st.integers(0, 4), st.lists(st.sampled_from(["ask", "end", "leave"]), max_size=40))
-def test_never_too_many_and_never_a_lost_place(limit: int, waiting: int, steps: list[str]) -> None:
+@given(
+    st.integers(1, 3),
+    st.integers(0, 4),
+    st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["ask", "end", "leave"])), max_size=40),
+)
+def test_never_too_many_and_never_a_lost_place(limit: int, waiting: int, steps: list[tuple[int, str]]) -> None:
     async def run() -> None:
         policy = ConcurrencyLimit(ConcurrencyOptions(limit=limit, waiting=waiting))
         active: list[PolicyRequest] = []
         queue: list[tuple[PolicyRequest, asyncio.Task[Verdict]]] = []
-        for step in steps:
+        for number, step in steps:
             if step == "ask":
-                request = ask()
+                request = ask(b"192.0.2.%d" % number)
                 verdict = policy.check(request)
                 if verdict is None:
                     active.append(request)
@@ -158,13 +183,14 @@ def test_never_too_many_and_never_a_lost_place(limit: int, waiting: int, steps: 
                 request, task = queue.pop()
                 task.cancel()
                 end(request)
-            if step == "end":
-                await turn()
-                while queue and queue[0][1].done():
-                    request, task = queue.pop(0)
-                    assert task.result() is None
-                    active.append(request)
+            await turn()
+            for request, task in list(queue):
+                if task.done():
+                    queue.remove((request, task))
+                    if task.result() is None:
+                        active.append(request)
             assert len(active) <= limit
+            assert len(queue) <= waiting
         for request, task in queue:
             task.cancel()
             end(request)
