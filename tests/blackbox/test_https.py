@@ -131,7 +131,7 @@ def test_a_python_service_speaks_http_2(start: Start, authority: Authority, engi
         assert app.stop() == 0
 
 
-def test_no_request_of_http_2_fails_while_the_gateway_is_replaced(start: Start, authority: Authority) -> None:
+def test_no_request_fails_while_the_gateway_is_replaced(start: Start, authority: Authority) -> None:
     stop = threading.Event()
     files = gateway_and_api(ASGI_API, server={**https(authority), "http2": True})
 
@@ -139,21 +139,28 @@ def test_no_request_of_http_2_fails_while_the_gateway_is_replaced(start: Start, 
         requests = connections = 0
         while not stop.is_set():
             connections += 1
-            with http2_client(port, str(authority.file)) as client:
-                while not client.goaways and not stop.is_set():
-                    response = client.response(client.request("POST", "/api/echo", body=b"x" * 1000))
+            with http2_client(port, str(authority.file)) as one:
+                while not one.goaways and not stop.is_set():
+                    response = one.response(one.request("POST", "/api/echo", body=b"x" * 1000))
                     assert (response.status, response.ended) == (200, True)
                     requests += 1
         return requests, connections
 
+    def load_http_1(url: str) -> None:
+        with client(authority) as http:
+            while not stop.is_set():
+                assert http.post(f"{url}/api/echo", content=b"x" * 1000).status_code == 200
+
     with start(files) as app, ThreadPoolExecutor() as threads:
         loads = [threads.submit(load, int(app.url.rpartition(":")[2])) for _ in range(3)]
+        plain = threads.submit(load_http_1, app.url)
         for _ in range(3):
             restarted = subprocess.run([PYWATT, "restart", str(app.process.pid), "gateway"], timeout=PATIENCE)
             assert restarted.returncode == 0
         stop.set()
         for requests, connections in (each.result() for each in loads):
             assert requests > connections > 1
+        plain.result()
         assert app.stop() == 0
 
 

@@ -35,7 +35,7 @@ FRAMES = st.lists(
         st.one_of(st.sampled_from([0, 0, 1, 1, 1]), st.integers(0, 12)),
         st.one_of(st.sampled_from([0, 1, 4, 5]), st.integers(0, 255)),
         st.integers(0, 9),
-        st.one_of(BLOCKS, st.binary(max_size=24), st.sampled_from([b"\0" * 4, b"\0" * 5, b"\0" * 8, b"x" * 70_000])),
+        st.one_of(BLOCKS, st.binary(max_size=24), st.sampled_from([b"\0" * 4, b"\0" * 5, b"\0" * 8, b"x" * 17_000])),
     ),
     max_size=25,
 )
@@ -66,8 +66,17 @@ class Queue:
         self._loop.call_soon(connection.read_held)
 
 
-class Carriers(set[Any]):
+class Carriers:
     now = 0.0
+
+    def __init__(self) -> None:
+        self.open: set[object] = set()
+
+    def add(self, connection: Any) -> None:
+        self.open.add(connection)
+
+    def discard(self, connection: object) -> None:
+        self.open.discard(connection)
 
 
 class Inner(asyncio.Protocol):
@@ -111,7 +120,7 @@ def test_any_frames(frames: list[bytes], cut: int, answer: bytes, retires: bool)
     )
     with_loop(lambda: drive(Http2Connection(server), loop, PREFACE + b"".join(frames), cut, retires=retires), loop)
     assert not open_now
-    assert not carriers
+    assert not carriers.open
 
 
 def drive(connection: Http2Connection, loop: Loop, data: bytes, cut: int, *, retires: bool) -> None:
