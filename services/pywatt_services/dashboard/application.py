@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from quart import Quart, request
+from werkzeug.exceptions import HTTPException
 
 from pywatt.errors import NoHome
 from pywatt.logs.history import History, RingReader, RingWriter, history_of
@@ -26,11 +32,13 @@ from pywatt_services.dashboard.web_files import WebFiles
 
 if TYPE_CHECKING:
     from pywatt.control.dashboard_host import DashboardSource
-    from pywatt.worker.asgi.lifespan import Application
+    from pywatt.worker.asgi.lifespan import Application, Receive, Scope, Send
 
 
 SPANS = "spans"
 """Folder of the ring of spans, inside that of the app's log."""
+KAFKA = "/api/v1/kafka/"
+KAFKA_ROUTES = "pywatt_services.dashboard.kafka.routes"
 RING_BYTES = 64 * 1024 * 1024
 
 
@@ -38,7 +46,8 @@ RING_BYTES = 64 * 1024 * 1024
 async def open_dashboard(source: DashboardSource) -> AsyncIterator[Application]:
     """Return the application; what it keeps is gone when the context is left."""
     app = source.api()
-    Guard(source.config, source.port, source.ingest_token).protect(app)
+    guard = Guard(source.config, source.port, source.ingest_token)
+    guard.protect(app)
     async with asyncio.TaskGroup() as tasks:
         store = TraceStore()
         services, graph = live_services(source.ask), live_graph(source.ask, source.collect, store)
@@ -51,19 +60,56 @@ async def open_dashboard(source: DashboardSource) -> AsyncIterator[Application]:
         app.register_blueprint(profile_routes(profiles))
         app.register_blueprint(recording_routes(source, store, metrics))
         app.register_blueprint(otlp_routes(store, ring, source.received, source.ask))
-        if importlib.util.find_spec("aiokafka") is not None:
-            from pywatt_services.dashboard.kafka.routes import kafka_routes
-
-            app.register_blueprint(kafka_routes(source.ask, source.mesh))
         WebFiles.load().serve(app)
         try:
-            yield cast("Application", app)
+            if importlib.util.find_spec("aiokafka") is None:
+                yield cast("Application", app)
+            else:
+                yield LazyKafka(cast("Application", app), partial(kafka_application, source, guard)).serve
         finally:
             profiles.end()
             for task in running:
                 task.cancel()
             if ring is not None:
                 ring.close()
+
+
+class LazyKafka:
+    """Has the routes for Kafka served by an application of their own, whose client is imported only then: 2.5 MB."""
+
+    def __init__(self, app: Application, make: Callable[[], Application]) -> None:
+        self._app = app
+        self._make = make
+        self._made: Application | None = None
+        self._making = asyncio.Lock()
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request as ASGI does."""
+        if not str(scope.get("path", "")).startswith(KAFKA):
+            await self._app(scope, receive, send)
+            return
+        if self._made is None:
+            async with self._making:
+                await asyncio.to_thread(importlib.import_module, KAFKA_ROUTES)
+                self._made = self._make()
+        await self._made(scope, receive, send)
+
+
+def kafka_application(source: DashboardSource, guard: Guard) -> Application:
+    """Return the application with the routes for Kafka."""
+    from pywatt_services.dashboard.kafka.routes import kafka_routes
+
+    app = Quart("pywatt.dashboard.kafka")
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    guard.protect(app)
+    app.register_blueprint(kafka_routes(source.ask, source.mesh))
+
+    @app.errorhandler(HTTPException)
+    async def refuse(error: HTTPException) -> tuple[dict[str, Any], int]:
+        message = f"{request.method} {request.path}: {error.name}"
+        return {"error": {"kind": "request", "message": message}}, error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+
+    return cast("Application", app)
 
 
 async def open_ring(source: DashboardSource, store: TraceStore) -> RingWriter | None:

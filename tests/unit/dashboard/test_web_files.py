@@ -42,6 +42,15 @@ def test_file_shows_text_as_text_and_is_short(path: Path) -> None:
     assert len(text.splitlines()) <= MAX_LINES
 
 
+def test_the_page_names_all_modules() -> None:
+    files = WebFiles.load().files
+    index = files["index.html"].content.decode()
+    modules = [name for name in files if name.endswith(".js")]
+    assert len(modules) > 20
+    assert all(f'<link rel="modulepreload" href="/web/{name}">' in index for name in modules)
+    assert "<!--" not in index
+
+
 def test_the_index_has_nothing_inline() -> None:
     text = (FOLDER / "index.html").read_text()
     assert re.findall(r"<style|\son\w+=|style=|<script(?![^>]*\ssrc=)", text) == []
