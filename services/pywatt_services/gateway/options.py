@@ -15,6 +15,13 @@ from pywatt.mesh.resolver import mesh_id
 from pywatt.mesh.table import MESH_SUFFIX
 from pywatt.service_type import Configured, OptionsError, Placement, Requirement
 from pywatt_services.gateway.access_log.options import AccessLogOptions, access_log_options
+from pywatt_services.gateway.cache.options import (
+    DEFAULT_STORE,
+    CacheOptions,
+    StoreOptions,
+    cache_options,
+    store_options,
+)
 from pywatt_services.gateway.compression.options import CompressionOptions, compression_options
 from pywatt_services.gateway.compression.options import requirements as compression_requirements
 from pywatt_services.gateway.local_answers.options import LocalAnswer, check_local, read_local
@@ -60,6 +67,8 @@ class ProxyOptions:
     """Rules for its requests and responses."""
     compression: CompressionOptions | None = None
     """None: responses are passed on as they are."""
+    cache: CacheOptions | None = None
+    """None: responses are not stored."""
     documented: ApiSource | None = None
     """The OpenAPI document whose paths are its only ones; None: `routes` has them."""
     documentation: bool = False
@@ -73,7 +82,7 @@ class ProxyOptions:
     def has_features(self) -> bool:
         """True when requests need more than to be passed on."""
         by_gateway = self.documentation or self.local is not None
-        responses = self.compression is not None
+        responses = self.compression is not None or self.cache is not None
         return self.policies != NO_POLICIES or self.upstreams != ONE_UPSTREAM or responses or by_gateway
 
     @property
@@ -101,6 +110,7 @@ class GatewayOptions:
     """Prefix below which the gateway itself is reached, behind that of the app; paths without it are served as well."""
     access_log: AccessLogOptions | None = None
     documentation: DocumentationOptions | None = None
+    cache_store: StoreOptions = DEFAULT_STORE
 
 
 def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
@@ -140,7 +150,8 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
         else:
             proxy = _without(left_out, _proxy(entry, rules, upstreams))
         compression = compression_options(policies.block("compression", block_of, f"{where}.proxy")[0])
-        proxy = replace(proxy, compression=compression)
+        cache = cache_options(policies.block("httpCache", block_of, f"{where}.proxy")[0])
+        proxy = replace(proxy, compression=compression, cache=None if proxy.local else cache)
         if _local(proxy.origin) in left_out:
             continue
         problems += _check_origin(proxy, where, others)
@@ -183,6 +194,7 @@ def configure(document: Mapping[str, Any], placement: Placement) -> Configured:
             base_path=_normal(document.get("basePath", "")),
             access_log=access_log_options(server.get("accessLog", False), placement.path),
             documentation=documentation,
+            cache_store=store_options(block),
         ),
         requires=(*_requirements(proxies), *compression_requirements(proxy.compression for proxy in proxies)),
         calls=tuple(service for service in others if service.lower() in public),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
@@ -13,6 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from pywatt.http.server.client_limit import raise_open_files_limit
+from pywatt.http.server.fair_queue import FairQueue
 from pywatt.http.server.listening import open_tls
 from pywatt.mesh.client import MeshClient
 from pywatt.service_type import ServiceContext
@@ -20,6 +22,8 @@ from pywatt.telemetry.tracing import active_tracing
 from pywatt.worker.asgi.drain import drain
 from pywatt.worker.heartbeat import WAITING
 from pywatt_services.gateway.access_log.access_log import AccessLog, open_access_log
+from pywatt_services.gateway.cache.options import CACHE_FILE
+from pywatt_services.gateway.cache.response_cache import ResponseCache, open_response_cache
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
 from pywatt_services.gateway.local_answers.options import StaticOptions
 from pywatt_services.gateway.openapi.documents import ApiDocuments
@@ -46,13 +50,34 @@ async def serve(options: GatewayOptions, context: ServiceContext) -> None:
         log_options = options.access_log
         call_later = asyncio.get_running_loop().call_later
         log = None if log_options is None else resources.enter_context(open_access_log(log_options, call_later))
+        fair_queue = FairQueue()
+        cache = _open_cache(options, context, resources, fair_queue)
         async with anyio.create_task_group() as tasks:
-            await _serve(options, context, log, tasks)
+            await _serve(options, context, log, cache, fair_queue, tasks)
             tasks.cancel_scope.cancel()
 
 
+def _open_cache(
+    options: GatewayOptions, context: ServiceContext, resources: ExitStack, fair_queue: FairQueue
+) -> ResponseCache | None:
+    if all(proxy.cache is None for proxy in options.proxies):
+        return None
+    path = _shared_file(context, CACHE_FILE)
+    threadsafe = asyncio.get_running_loop().call_soon_threadsafe
+    try:
+        return resources.enter_context(open_response_cache(path, options.cache_store, fair_queue, threadsafe))
+    except sqlite3.Error as error:
+        logger.warning("the response cache %s cannot be used, and responses come from the services: %s", path, error)
+        return None
+
+
 async def _serve(
-    options: GatewayOptions, context: ServiceContext, access_log: AccessLog | None, tasks: TaskGroup
+    options: GatewayOptions,
+    context: ServiceContext,
+    access_log: AccessLog | None,
+    cache: ResponseCache | None,
+    fair_queue: FairQueue,
+    tasks: TaskGroup,
 ) -> None:
     services = context.table.services.values()
     internal = {service.id for service in services if service.internal}
@@ -63,6 +88,8 @@ async def _serve(
         routes,
         context.mesh,
         documents=documents,
+        cache=cache,
+        fair_queue=fair_queue,
         base_path=context.base_path.rstrip("/") + options.base_path,
         trust_proxy=options.trust_proxy,
         metrics=None if context.metrics is None else GatewayMetrics(context.metrics),

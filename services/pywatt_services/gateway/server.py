@@ -20,6 +20,7 @@ from pywatt.http.target import EscapedSlashes
 from pywatt.http.tls.server_tls import ServerTls
 from pywatt.telemetry.tracing import Tracing
 from pywatt_services.gateway.access_log.access_log import AccessLog
+from pywatt_services.gateway.cache.response_cache import ResponseCache
 from pywatt_services.gateway.connection import GatewayConnection
 from pywatt_services.gateway.counting.counted_exchange import counted_exchange
 from pywatt_services.gateway.counting.route_metrics import GatewayMetrics
@@ -56,6 +57,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
         metrics: GatewayMetrics | None = None,
         access_log: AccessLog | None = None,
         documents: ApiDocuments | None = None,
+        cache: ResponseCache | None = None,
         escaped_slashes: EscapedSlashes = EscapedSlashes.REJECT,
         limits: GatewayLimits = GatewayLimits(),
         policies: PolicyContext = NO_CONTEXT,
@@ -67,7 +69,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
     ) -> None:
         """`base_path`: taken off the paths that have it. `metrics`: None counts nothing. `access_log`: None: none.
 
-        `documents`: those of the services' APIs. `tracing`: None: no spans.
+        `documents`: those of the services' APIs. `cache`: of responses. `tracing`: None: no spans.
         `creates_trace`: requests without a traceparent get one, also without spans.
         """
         super().__init__(fair_queue=fair_queue, clock=clock, wall_clock=wall_clock)
@@ -98,7 +100,7 @@ class GatewayServer(HttpServer[GatewayConnection]):
         self.exchange: OpenExchange = opened(ProxyExchange)
         """Begins to pass a request on."""
         self.own_exchanges = {
-            route.own_exchange: opened(own_exchange(route, policies, self.registry, documents))
+            route.own_exchange: opened(own_exchange(route, policies, self.registry, documents, cache))
             for route in routes.routes
             if route.own_exchange is not None
         }

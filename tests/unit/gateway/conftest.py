@@ -174,7 +174,7 @@ class Scene:
         assert isinstance(configured, GatewayOptions)
         self.now = 1000.0
         self.upstreams = Upstreams()
-        self.fair_queue = ManualFairQueue()
+        self.fair_queue: ManualFairQueue = options.pop("queue", None) or ManualFairQueue()
         self.server = GatewayServer(
             RouteTable(configured.proxies),
             self.upstreams,

@@ -42,13 +42,13 @@ class CompressingExchange(ProxyExchange):
     order: ClassVar[tuple[bytes, ...]]
     streams: ClassVar[WeakSet[CompressingExchange]] = WeakSet()
     _encoder: Encoder | None = None
-    _flushes = False
+    _encoder_flushes = False
     """True where the client gets all that has come, as soon as it has come: the end is not known."""
-    _held = b""
+    _uncoded = b""
     """What has come, and is not compressed yet."""
-    _held_ended = False
+    _uncoded_ended = False
     """True when nothing follows it."""
-    _waits = False
+    _encoding_waits = False
     """True while it is in line to compress more."""
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
@@ -57,11 +57,11 @@ class CompressingExchange(ProxyExchange):
         if head.status == NOT_MODIFIED:
             head = replace(head, headers=weak(with_vary(head.headers)))
         elif self.selection.takes(head.status, head.lower_headers(), length):
-            coding = choose(self._accepted(), self.order)
+            coding = choose(self._accepted_codings(), self.order)
             if coding is None or (length is None and len(self.streams) >= MOST_STREAMS):
                 head = replace(head, headers=with_vary(head.headers))
             else:
-                self._begin(
+                self._begin_encoding(
                     replace(head, headers=compressed_headers(head.headers, coding)), coding, body, ended, length
                 )
                 return
@@ -72,40 +72,40 @@ class CompressingExchange(ProxyExchange):
         if self._encoder is None:
             super().on_body(body, ended)
             return
-        self._held += body
-        self._hold_end(ended)
-        self._proceed()
+        self._uncoded += body
+        self._note_end(ended)
+        self._encode()
 
     def read_held(self) -> None:
         """Compress more of what is held."""
         if self.state is TUNNEL:
             super().read_held()
         elif self._encoder is not None and self.state is RESPONDING:
-            self._proceed(queued=True)
+            self._encode(queued=True)
 
     def end_events(self) -> None:
         """End a stream of server-sent events as the service would."""
         encoder = self._encoder
         if encoder is not None and self.state is RESPONDING and self._response.is_event_stream:
-            rest = encoder.compress(self._held) + encoder.finish()
-            self._drop()
+            rest = encoder.compress(self._uncoded) + encoder.finish()
+            self._drop_encoder()
             self._downstream.write(chunk(rest) if self._chunked else rest)
         super().end_events()
 
     def cancel(self) -> None:
         """Give up: the client is gone, or was responded to."""
-        self._drop()
+        self._drop_encoder()
         super().cancel()
 
     def on_failure(self, error: MeshError, retriable: bool) -> None:
         """Try again where nothing can have happened, else end the response or respond with an error."""
-        self._drop()
+        self._drop_encoder()
         super().on_failure(error, retriable)
 
-    def _accepted(self) -> bytes:
+    def _accepted_codings(self) -> bytes:
         return b",".join([value for name, value in self._request.headers if name.lower() == b"accept-encoding"])
 
-    def _begin(self, head: ResponseHead, coding: bytes, body: bytes, ended: bool, length: int | None) -> None:
+    def _begin_encoding(self, head: ResponseHead, coding: bytes, body: bytes, ended: bool, length: int | None) -> None:
         if self._request.method == b"HEAD":
             super().on_response(replace(head, content_length=None), body, ended)
             return
@@ -115,49 +115,49 @@ class CompressingExchange(ProxyExchange):
             super().on_response(head, encoder.compress(body) + encoder.finish(), ended=True)
             return
         self._encoder = encoder
-        self._flushes = length is None
-        if self._flushes:
+        self._encoder_flushes = length is None
+        if self._encoder_flushes:
             self.streams.add(self)
         super().on_response(head, b"", ended=False)
-        self._held = body
-        self._hold_end(ended)
-        self._proceed()
+        self._uncoded = body
+        self._note_end(ended)
+        self._encode()
 
-    def _hold_end(self, ended: bool) -> None:
+    def _note_end(self, ended: bool) -> None:
         if ended:
-            self._held_ended = True
+            self._uncoded_ended = True
             self._connection = None  # it may serve somebody else already
 
-    def _proceed(self, *, queued: bool = False) -> None:
+    def _encode(self, *, queued: bool = False) -> None:
         """Compress a part of what is held, and get in line with the rest."""
-        waits = self._waits
-        encoder, held = self._encoder, self._held
+        waits = self._encoding_waits
+        encoder, held = self._encoder, self._uncoded
         assert encoder is not None
         if waits and not queued:
             return  # it is in line already
-        piece, self._held = held[:PER_TURN], held[PER_TURN:]
+        piece, self._uncoded = held[:PER_TURN], held[PER_TURN:]
         data = encoder.compress(piece) if piece else b""
-        if self._held:
+        if self._uncoded:
             if data:
                 super().on_body(data, ended=False)
-        elif self._held_ended:
+        elif self._uncoded_ended:
             data += encoder.finish()
-            self._drop()
+            self._drop_encoder()
             super().on_body(data, ended=True)
         else:
-            if self._flushes and piece:
+            if self._encoder_flushes and piece:
                 data += encoder.flush()
             if data:
                 super().on_body(data, ended=False)
-        self._waits = bool(self._held) and self._encoder is not None
-        if self._waits:
+        self._encoding_waits = bool(self._uncoded) and self._encoder is not None
+        if self._encoding_waits:
             self._context.fair_queue.add(self)
-        if self._waits is not waits:
+        if self._encoding_waits is not waits:
             self._steer()
 
     def _steer(self) -> None:
         """Resume or pause reading from the service."""
-        wait = self._downstream_is_slow or self._waits
+        wait = self._downstream_is_slow or self._encoding_waits
         if self.state is TUNNEL or self._encoder is None:
             super()._steer()
         elif self._connection is not None and wait is not self._upstream_paused:
@@ -167,9 +167,9 @@ class CompressingExchange(ProxyExchange):
             else:
                 self._connection.resume_reading()
 
-    def _drop(self) -> None:
+    def _drop_encoder(self) -> None:
         self._encoder = None
-        self._held = b""
+        self._uncoded = b""
         self.streams.discard(self)
 
 

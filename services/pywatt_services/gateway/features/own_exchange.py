@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
+from pywatt_services.gateway.cache.response_cache import ResponseCache
+from pywatt_services.gateway.features.caching.exchange import cached_exchange
 from pywatt_services.gateway.features.compressing_exchange import compressing_exchange
 from pywatt_services.gateway.features.documentation_exchange import documentation_exchange
 from pywatt_services.gateway.features.local.redirect_exchange import redirect_exchange
@@ -32,13 +34,23 @@ from pywatt_services.gateway.upstreams.registry import UpstreamRegistry
 
 
 def own_exchange(
-    route: Route, context: PolicyContext, registry: UpstreamRegistry, documents: ApiDocuments | None = None
+    route: Route,
+    context: PolicyContext,
+    registry: UpstreamRegistry,
+    documents: ApiDocuments | None = None,
+    cache: ResponseCache | None = None,
 ) -> type[ProxyExchange]:
     """Return the class of exchanges of a route with features.
 
-    `registry`: the upstreams that routes share. `documents`: those of the app's services.
+    `registry`: the upstreams that routes share. `documents`: those of the app's services. `cache`: of responses; None
+    where it cannot be used.
     """
     features: list[type[ProxyExchange]] = []
+    filling, lookup = None, None
+    if cache is not None and route.options.cache is not None:
+        filling, lookup = cached_exchange(cache, route.options.cache)
+    if filling is not None:
+        features.append(filling)
     policy = compile_policy(f"{route.number} {route.hostname!r} {route.prefix!r}", route.options.policies, context)
     if policy is not None:
         features.append(policy_exchange(policy))
@@ -49,6 +61,8 @@ def own_exchange(
     local = route.options.local
     if local is not None:
         features.append(redirect_exchange(local) if isinstance(local, RedirectOptions) else static_exchange(local))
+    if lookup is not None:
+        features.append(lookup)
     upstreams = route.options.upstreams
     if upstreams.deduplication is not None:
         rules = route.options.policies

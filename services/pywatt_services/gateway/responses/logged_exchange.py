@@ -30,6 +30,8 @@ class LoggedExchange(ProxyExchange):
     client = ClientAddress(b"", False)
     upstream_seconds: float | None = None
     """Time until the head of the service's response; None without one."""
+    _sent_on = False
+    """True when a service got the request; another response is a stored one, or the gateway's own."""
     _status = 0
     _sent = 0
     _answered_by_gateway = False
@@ -52,7 +54,8 @@ class LoggedExchange(ProxyExchange):
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
         """Pass the head on, with the part of the body that came with it."""
         self._status = head.status
-        self.upstream_seconds = time.perf_counter() - self.began_at
+        if self._sent_on:
+            self.upstream_seconds = time.perf_counter() - self.began_at
         self._sent = len(body)
         super().on_response(head, body, ended)
         if ended and head.status != SWITCHING_PROTOCOLS:
@@ -124,5 +127,6 @@ class LoggedExchange(ProxyExchange):
         )
 
     def _opened(self, connection: ClientConnection) -> None:
+        self._sent_on = True
         self.upstream_seconds = None
         super()._opened(connection)
