@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from benchmarks.gateway.contestants import Contestant
@@ -13,8 +14,8 @@ HELLO = "/hello"
 IDLE = 5_000
 CONNECTIONS = 32
 
-Measure = Callable[[Contestant, str, int], Load]
-"""Takes the contestant, the URL and the seconds."""
+Measure = Callable[[str, int], Load]
+"""Takes the URL and the seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Scenario:
     path: str = HELLO
     origin: str = "http"
     """The key in `Contestant.origins`."""
+    beside: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
+    """Takes the URL; what goes on meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +43,7 @@ class Reading:
 
 def _requests(connections: int, *, upload: bool = False) -> Measure:
     script = UPLOAD if upload else None
-    return lambda _, url, seconds: requests(url, connections=connections, seconds=seconds, script=script)
-
-
-def _beside_idle(_: Contestant, url: str, seconds: int) -> Load:
-    with idle_connections(url, IDLE):
-        return requests(url, connections=CONNECTIONS, seconds=seconds)
+    return lambda url, seconds: requests(url, connections=connections, seconds=seconds, script=script)
 
 
 SCENARIOS = (
@@ -53,18 +51,23 @@ SCENARIOS = (
     Scenario(name="get-256", what="small GET, 256 connections", measure=_requests(256)),
     Scenario(name="large", what="answers of 64 KiB, 32 connections", measure=_requests(32), path="/large"),
     Scenario(name="upload", what="POST of 1 MiB, 16 connections", measure=_requests(16, upload=True), path="/upload"),
-    Scenario(name="idle", what=f"small GET, 32 connections beside {IDLE:,} idle ones", measure=_beside_idle),
+    Scenario(
+        name="idle",
+        what=f"small GET, 32 connections beside {IDLE:,} idle ones",
+        measure=_requests(32),
+        beside=lambda url: idle_connections(url, IDLE),
+    ),
     Scenario(name="tls", what="small GET over TLS, 32 connections", measure=_requests(32), origin="tls"),
     Scenario(
         name="http2",
         what="small GET over HTTP/2 and TLS, 32 connections with 8 requests each",
-        measure=lambda _, url, seconds: http2_requests(url, connections=CONNECTIONS, seconds=seconds),
+        measure=lambda url, seconds: http2_requests(url, connections=CONNECTIONS, seconds=seconds),
         origin="http2",
     ),
     Scenario(
         name="websocket",
         what="echoes of 64 B, 32 connections",
-        measure=lambda _, url, seconds: echoes(url, connections=CONNECTIONS, seconds=seconds),
+        measure=lambda url, seconds: echoes(url, connections=CONNECTIONS, seconds=seconds),
         path="/echo",
     ),
 )
@@ -78,8 +81,9 @@ def takes_part(contestant: Contestant, scenario: Scenario) -> bool:
 def read(contestant: Contestant, scenario: Scenario, seconds: int) -> Reading:
     """Measure one turn."""
     url = contestant.origins[scenario.origin] + contestant.prefix + scenario.path
-    before = contestant.cpu_seconds()
-    load = scenario.measure(contestant, url, seconds)
-    used = contestant.cpu_seconds() - before
+    with scenario.beside(url):
+        before = contestant.cpu_seconds()
+        load = scenario.measure(url, seconds)
+        used = contestant.cpu_seconds() - before
     contestant.check()
     return Reading(load=load, cpu=used * 1e6 / (load.rate * seconds) if load.rate else 0.0)
