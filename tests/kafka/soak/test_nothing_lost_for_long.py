@@ -32,7 +32,7 @@ from harness.tcp_proxy import TcpProxy, tcp_proxy
 from pywatt_kafka import KafkaError, Producer, ensure_topics
 from pywatt_kafka.brokers.apache import RealBroker
 
-SECONDS = float(os.environ.get("PYWATT_SOAK_SECONDS", "45"))
+SECONDS = float(os.environ.get("PYWATT_SOAK_SECONDS", "25"))
 SEED = int(os.environ.get("PYWATT_SOAK_SEED", str(random.randrange(1_000_000))))
 SETTLE = 120.0  # seconds for what is left when nothing is disturbed any more
 PARTITIONS, KEYS = 4, 60
