@@ -407,6 +407,20 @@ def test_what_a_policy_refuses_is_not_answered_from_the_cache(make: Callable[...
     assert transport.take().startswith(b"HTTP/1.1 403")
 
 
+def test_responses_of_a_route_with_authentication_have_to_say_that_they_are_for_all(
+    make: Callable[..., Caching],
+) -> None:
+    caching = make(auth={"apiKeys": {"shop": "secret-key-of-the-shop"}})
+    key = b"X-API-Key: secret-key-of-the-shop"
+    for control, shown in ((b"max-age=60", b""), (b"public, max-age=60", b"HIT")):
+        caching.get(b"/api/x", key)
+        caching.respond(b"cache-control: " + control)
+        caching.asked()
+        assert caching.get(b"/api/x", key).shown == shown
+        caching.scene.fair_queue.give_all()
+    assert caching.get().status == 401
+
+
 def test_what_other_features_do_to_a_response_is_not_stored(
     make: Callable[..., Caching],
 ) -> None:

@@ -98,6 +98,9 @@ class CacheLookup(CachedExchange):
         """Answer, or send the request on."""
         request = self._request
         self._lower_headers = tuple((name.lower(), value) for name, value in request.headers)
+        if self._route.options.policies.auth is not None:
+            # Also where the policy has taken the credentials out, or they are in a header of another name.
+            self._lower_headers = (*self._lower_headers, (b"authorization", b""))
         self._cache_asked_at = time.perf_counter()
         gets = request.method in (b"GET", b"HEAD") and not (request.websocket or request.has_body)
         if request.method not in SAFE or (gets and not rules.bypasses(self._lower_headers)):
