@@ -113,7 +113,7 @@ def main() -> None:
             if "publish" in options.what:
                 compare(
                     "publish",
-                    lambda metrics: served("watt.kafka.json", "", metrics, publish.BODY, kafka.address),
+                    lambda metrics: served("watt.publish.json", "", metrics, publish.BODY, kafka.address),
                     options.turns,
                 )
             if "webhooks" in options.what:

@@ -28,7 +28,7 @@ TURNS = 24
 CONNECTIONS = 16
 RATIOS = {"sampled 0 %": "0", "sampled 1 %": "0.01"}
 WHAT = ("service", "proxy", "publish", "webhooks")
-FILES = {"service": "watt.bare.json", "proxy": "watt.json", "publish": "watt.kafka.json"}
+FILES = {"service": "watt.bare.json", "proxy": "watt.json", "publish": "watt.publish.json"}
 PATHS = {"service": "/hello", "proxy": "/api/hello", "publish": "/api/hello"}
 
 
@@ -91,7 +91,7 @@ def receiver() -> Iterator[str]:
 def compare(what: str, count: int, before: Path | None, broker: str) -> None:
     """Measure all in turns and print the ratios."""
     with ExitStack() as stack:
-        path, env = PATHS[what], {}
+        path, env = PATHS.get(what, ""), {}
         if what == "publish":
             name = asyncio.run(topic.create(broker))
             path, env = f"/topics/{name}", {"KAFKA_BROKERS": broker, "TOPIC": name}

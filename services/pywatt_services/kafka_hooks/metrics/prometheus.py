@@ -6,11 +6,11 @@ Histograms are kept as counters per bucket, so that observing costs a search in 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from pywatt.metrics.family import Family
+from pywatt.metrics.recorder import Histogram as RecordedHistogram
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -36,17 +36,8 @@ class Histogram:
         self.total += seconds
 
 
-class Timings(Protocol):
-    """Durations that can be shown: a Histogram, or one that outlives its worker."""
-
-    @property
-    def bounds(self) -> Sequence[float]: ...
-    @property
-    def counts(self) -> Sequence[int]: ...
-    @property
-    def total(self) -> float: ...
-    @property
-    def observe(self) -> Callable[[float], None]: ...
+Timings = Histogram | RecordedHistogram
+"""Durations that can be shown: of this worker alone, or such that outlive it."""
 
 
 @dataclass(frozen=True, slots=True)
