@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ MISSING = (
 )
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 PATIENCE_MS = 30_000
+TASK, MAIN_THREAD = "RunTask", "CrRendererMain"
 
 Page = Any
 
@@ -58,3 +60,25 @@ def open_page(chromium: Any, url: str, view: str = "", **context: Any) -> Iterat
     yield page
     options.close()
     assert wrong == [], "\n".join(wrong)
+
+
+def begin_frames(chromium: Any, page: Page) -> None:
+    """Record the tasks of a page's main thread."""
+    chromium.start_tracing(page=page, categories=["toplevel", "devtools.timeline"])
+
+
+def longest_frame(chromium: Any) -> float:
+    """Return the milliseconds of processor time of the longest of them.
+
+    It holds up frames for as long, on a machine that does nothing else; the time by the clock would depend on that.
+    """
+    events = json.loads(chromium.stop_tracing())["traceEvents"]
+    names = {(each["pid"], each["tid"]): each["args"]["name"] for each in events if each.get("name") == "thread_name"}
+    tasks = [
+        each.get("tdur", 0) / 1000
+        for each in events
+        if TASK in each.get("name", "") and names.get((each["pid"], each["tid"])) == MAIN_THREAD
+    ]
+    assert tasks, "chromium has recorded no task"
+    print(f"longest task of the page: {max(tasks):.0f} ms of processor time")
+    return float(max(tasks))
