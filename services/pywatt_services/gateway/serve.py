@@ -7,7 +7,6 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -31,6 +30,7 @@ from pywatt_services.gateway.openapi.options import ApiSource, DocumentationOpti
 from pywatt_services.gateway.openapi.paths import PARAMETER, DocumentedPaths
 from pywatt_services.gateway.options import GatewayOptions, ProxyOptions
 from pywatt_services.gateway.policies.route_policy import PolicyContext
+from pywatt_services.gateway.policies.shared_times import SharedFiles
 from pywatt_services.gateway.routes import RouteTable
 from pywatt_services.gateway.server import GatewayServer
 from pywatt_services.gateway.upstreams.health_checks import check_health, checked
@@ -84,6 +84,7 @@ async def _serve(
     telemetry = context.service.telemetry
     routes = RouteTable(proxy for proxy in options.proxies if proxy.plugin or proxy.id not in internal)
     documents = None if options.documentation is None else _documents(options.documentation, routes, context.mesh)
+    files = SharedFiles(Path(context.endpoint.getsockname()).parent, context.service.id)
     server = GatewayServer(
         routes,
         context.mesh,
@@ -99,7 +100,7 @@ async def _serve(
         escaped_slashes=options.escaped_slashes,
         policies=PolicyContext(
             folder=context.service.path,
-            shared_file=partial(_shared_file, context),
+            shared_file=files.path,
             fetched_keys=_keys_of_issuers(context.mesh, tasks),
         ),
     )
@@ -111,6 +112,7 @@ async def _serve(
         tls=open_tls(context.server.https, http2=context.server.http2),
     ):
         await context.ready()
+        files.remove_others()
         _warn_of_missing_folders(options.proxies)
         tasks.start_soon(_tell, options.proxies, context.mesh)
         if documents is not None:

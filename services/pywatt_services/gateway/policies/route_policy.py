@@ -152,7 +152,7 @@ def _times(name: str, context: PolicyContext) -> SharedTimes:
     """Return the table of a limit, the same one for equal limits of equal routes, so that it outlives a reload."""
     if context.shared_file is None:
         return SharedTimes()
-    path = context.shared_file(f"rate-{sha256(name.encode()).hexdigest()[:16]}")
+    path = context.shared_file(sha256(name.encode()).hexdigest()[:16])
     try:
         return SharedTimes(path)
     except OSError as error:

@@ -26,6 +26,26 @@ TRIES = 100
 two requests may be counted as one, which is better than that all workers wait."""
 
 
+class SharedFiles:
+    """The files of all workers of a gateway, beside their sockets in the folder of the running app."""
+
+    def __init__(self, folder: Path, service: str) -> None:
+        self._folder = folder
+        self._prefix = f"{service}-times-"
+        self._used: set[str] = set()
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file."""
+        self._used.add(self._prefix + name)
+        return self._folder / (self._prefix + name)
+
+    def remove_others(self) -> None:
+        """Remove those of limits that were changed; workers that still use one keep it."""
+        for path in self._folder.iterdir():
+            if path.name.startswith(self._prefix) and path.name not in self._used:
+                path.unlink(missing_ok=True)
+
+
 class SharedTimes:
     """Times of keys."""
 

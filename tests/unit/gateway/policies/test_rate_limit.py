@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pywatt_services.gateway.policies import shared_times
 from pywatt_services.gateway.policies.rate_limit import RateLimit, decide
 from pywatt_services.gateway.policies.route_policy import PolicyContext
-from pywatt_services.gateway.policies.shared_times import SIZE, SharedTimes
+from pywatt_services.gateway.policies.shared_times import SIZE, SharedFiles, SharedTimes
 
 Scene = Any
 GET = b"GET /api HTTP/1.1\r\nHost: x\r\n%b\r\n"
@@ -175,3 +175,16 @@ def test_the_file_is_of_the_size_that_the_map_needs(tmp_path: Path) -> None:
     SharedTimes(tmp_path / "times")
     with (tmp_path / "times").open("r+b") as file:
         assert len(mmap.mmap(file.fileno(), 0)) == SIZE
+
+
+def test_files_of_limits_that_were_changed_are_removed(tmp_path: Path) -> None:
+    before = SharedFiles(tmp_path, "gateway")
+    for name in ("a", "b"):
+        SharedTimes(before.path(name))
+    others = [SharedFiles(tmp_path, "gateway-2").path("a"), tmp_path / "gateway-0-1.sock"]
+    for path in others:
+        path.touch()
+    after = SharedFiles(tmp_path, "gateway")
+    kept = after.path("b")
+    after.remove_others()
+    assert set(tmp_path.iterdir()) == {kept, *others}
