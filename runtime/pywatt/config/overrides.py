@@ -74,6 +74,9 @@ def apply_overrides(config: RuntimeConfig, overrides: Overrides, variables: Mapp
     if server.http2 and server.https is None:
         message, hint = "HTTP/2 is spoken with TLS only", "give server.https a certificate, or remove http2"
         raise ConfigError([Problem(message=message, file=str(config.file), key="server.http2", hint=hint)])
+    if server.https is not None and not (server.https.allow_http1 or server.http2):
+        message, hint = "neither HTTP/1.1 nor HTTP/2 would be spoken", "set server.http2, or remove allowHTTP1"
+        raise ConfigError([Problem(message=message, file=str(config.file), key="server.https.allowHTTP1", hint=hint)])
     return (
         config if server == config.server and not overridden else replace(config, server=server, overridden=overridden)
     )

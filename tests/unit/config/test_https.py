@@ -74,6 +74,7 @@ def test_soon_expired_certificates_are_a_warning(app: Any, authority: Authority)
             "no certificate of an authority",
             "PEM",
         ),
+        ({"allowHTTP1": False}, "server.https.allowHTTP1", "neither HTTP/1.1 nor HTTP/2", "server.http2"),
         ({"key": 5}, "server.https.key", "must be", ""),
         ({"keys": []}, "server.https.keys", "unknown key", 'did you mean "key"?'),
     ],
