@@ -21,6 +21,7 @@ GROUPS = frozenset({"policies", "upstreams"})
 """Options that are a group of others, which have the names of keys."""
 KEYS = {
     "circuit_breaker": "breaker",
+    "cache": "httpCache",
     "documented": "openapi (paths of its document only)",
     "request_headers": "headers",
     "response_headers": "headers",
