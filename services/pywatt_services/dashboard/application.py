@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from pywatt.errors import NoHome
 from pywatt.logs.history import History, RingReader, RingWriter, history_of
+from pywatt.logs.pywatt_logger import pywatt_logger
 from pywatt_services.dashboard.graph.live_graph import live_graph
 from pywatt_services.dashboard.guard import Guard
 from pywatt_services.dashboard.live_services import live_services
@@ -39,6 +40,7 @@ SPANS = "spans"
 """Folder of the ring of spans, inside that of the app's log."""
 KAFKA = "/api/v1/kafka/"
 KAFKA_ROUTES = "pywatt_services.dashboard.kafka.routes"
+UNUSABLE = b'{"error": {"message": "the Kafka client cannot be imported", "hint": "pip install \'pywatt[kafka]\'"}}'
 RING_BYTES = 64 * 1024 * 1024
 
 
@@ -74,6 +76,9 @@ async def open_dashboard(source: DashboardSource) -> AsyncIterator[Application]:
                 ring.close()
 
 
+logger = pywatt_logger("pywatt.dashboard")
+
+
 class LazyKafka:
     """Has the routes for Kafka served by an application of their own, whose client is imported only then: 2.5 MB."""
 
@@ -89,9 +94,16 @@ class LazyKafka:
             await self._app(scope, receive, send)
             return
         if self._made is None:
-            async with self._making:
-                await asyncio.to_thread(importlib.import_module, KAFKA_ROUTES)
-                self._made = self._make()
+            try:
+                async with self._making:
+                    await asyncio.to_thread(importlib.import_module, KAFKA_ROUTES)
+                    self._made = self._make()
+            except ImportError as error:  # the rest of the dashboard goes on
+                logger.error("the dashboard cannot show Kafka: %s", error)
+                headers = [(b"content-type", b"application/json")]
+                await send({"type": "http.response.start", "status": 500, "headers": headers})
+                await send({"type": "http.response.body", "body": UNUSABLE})
+                return
         await self._made(scope, receive, send)
 
 
