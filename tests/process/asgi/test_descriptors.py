@@ -9,6 +9,7 @@ import pytest
 from harness.applications import Recorder
 from harness.context import PATIENCE, Worker, ready, settle
 
+from pywatt.http.server.own_user import is_own
 from pywatt.worker.asgi.serve_asgi import EngineName, Receive, Scope, Send, serve_asgi
 
 pytestmark = pytest.mark.anyio
@@ -17,6 +18,12 @@ CLIENTS = 20
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 H2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 H2C = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade, http2-settings\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n\r\n"
+
+
+@pytest.fixture(autouse=True)
+def kernel_is_asked() -> None:
+    """Open the one socket that asks for the users of clients; it stays."""
+    is_own(("127.0.0.1", 1), ("127.0.0.1", 2))
 
 
 def descriptors() -> int:
