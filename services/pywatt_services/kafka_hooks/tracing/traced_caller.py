@@ -11,6 +11,7 @@ from time import time
 
 from pywatt.http.client.call import header_lines
 from pywatt.telemetry.messaging import (
+    PARENT_HEADERS,
     Decision,
     decide,
     fields_of,
@@ -19,6 +20,7 @@ from pywatt.telemetry.messaging import (
     parent_headers,
     without_parent,
 )
+from pywatt.telemetry.sampling import root_traces
 from pywatt.telemetry.trace_context import TraceContext, trace_of
 from pywatt.telemetry.tracing import Span, Tracing
 from pywatt_kafka.processing.key_queues import KeyQueue
@@ -79,6 +81,10 @@ class TracedRequests:
 
     def make(self, message: Message, attempt: int, now: float) -> WebhookRequest:
         """Return the request for an attempt."""
+        if self._caller.next_line:
+            request = self._inner.make(message, attempt, now)
+            request.lines += self._caller.next_line
+            return request
         context, spans = self._caller.next_context, self._caller.next_spans
         if spans is None and context is None:
             return self._inner.make(message, attempt, now)  # the record's own headers say it
@@ -126,6 +132,9 @@ class TracedCaller(Caller):
         """The spans of the request that is made next."""
         self.next_context: TraceContext | None = None
         """The context of the request that is made next, if it is not sampled and its record does not say so."""
+        self.next_line = b""
+        """The same as a line of its head, for a record without a trace."""
+        self._begin = root_traces(tracing.sampler, b"traceparent: %b\r\n")
 
     def client_span(self, url: str, process: Span) -> Span:
         """Begin the CLIENT span of a request."""
@@ -153,7 +162,7 @@ class TracedCaller(Caller):
 
     async def deliver_all(self, deliveries: Sequence[Delivery]) -> Sequence[Attempt | None]:
         """Send several records in one call."""
-        self.next_spans = None
+        self.next_spans, self.next_line = None, b""
         if self._follows_parent and all(is_told_not_sampled(each.message.headers) for each in deliveries):
             self.next_context = trace_of(fields_of(deliveries[0].message.headers))
             return await super().deliver_all(deliveries)
@@ -194,11 +203,20 @@ class TracedCaller(Caller):
 
     def _prepare(self, delivery: Delivery) -> None:
         """Decide about an attempt, and begin its span if it is sampled."""
-        if self._follows_parent and is_told_not_sampled(delivery.message.headers):
+        headers = delivery.message.headers
+        self.next_line = b""
+        if not any(name.lower() in PARENT_HEADERS for name, _ in headers):
+            begun = self._begin()
+            if isinstance(begun, bytes):
+                self.next_line = begun
+                return
+            decision = Decision(True, begun, None)
+        elif self._follows_parent and is_told_not_sampled(headers):
             self.next_context = self.next_spans = None
             return
-        fields = fields_of(delivery.message.headers)
-        decision = decide(fields, self._tracing.sampler)
+        else:
+            decision = decide(fields_of(headers), self._tracing.sampler)
+        fields = fields_of(headers)
         self.next_context = decision.context
         self.next_spans = None
         if decision.is_sampled:
