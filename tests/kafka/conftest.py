@@ -11,20 +11,11 @@ import pytest
 from pywatt_kafka.brokers.apache import RealBroker
 from pywatt_kafka.brokers.jars import DEFAULT_VERSION, kafka_jars, versions
 from pywatt_kafka.brokers.java import find_java
-from pywatt_kafka.connection import cluster_connection
 from pywatt_kafka.errors import BrokerFailed, MissingDependency
 
 QUICK = {"group.min.session.timeout.ms": "1000"}
 """Settings of the shared broker beside its own: members that end without a word are missed soon."""
 FETCH_AND_START = 300  # seconds; the first test of a session may have to fetch the jars
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _frequent_checks() -> Iterator[None]:
-    """Let the clients in this process look for topics and outages more often, as many tests wait for that."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cluster_connection, "CHECK_INTERVAL", 1.0)
-        yield
 
 
 @pytest.fixture(scope="session")

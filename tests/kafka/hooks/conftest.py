@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,17 @@ from pywatt.mesh.client import MeshClient
 from pywatt.mesh.table import Endpoint, MeshService, MeshTable, ServiceState
 from pywatt.service_type import Placement
 from pywatt_kafka import GroupReader, Message, Producer
+from pywatt_kafka.connection import cluster_connection
 from pywatt_services.kafka_hooks import TYPE
 from pywatt_services.kafka_hooks.config.options import KafkaHooksOptions
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _frequent_checks() -> Iterator[None]:
+    """Let the workers in this process look for topics and outages more often, as many tests wait for that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster_connection, "CHECK_INTERVAL", 1.0)
+        yield
 
 
 @pytest.fixture
