@@ -223,6 +223,7 @@ def test_client_that_takes_no_answers_is_asked_nothing_more() -> None:
 def test_client_that_leaves_the_last_answers_untaken_is_dropped(half_closes: bool) -> None:
     peer = Peer()
     peer.send(HEAD + (b"\r\n" if half_closes else b"Connection: close\r\n\r\n"))
+    peer.transport.buffered = 1
     if half_closes:
         peer.connection.eof_received()
     peer.pass_time(59)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from pywatt_kafka.rdkafka.settings.client import CHECK_LIMIT
 
 pytestmark = pytest.mark.anyio
 
+METADATA = SimpleNamespace(cluster_id=None)
+
 
 class Cluster:
     def __init__(self, answers_at: int | None = None) -> None:
@@ -26,7 +29,7 @@ class Cluster:
     async def ask(self, limit: float) -> Any:
         self.limits.append(limit)
         if len(self.limits) == self.answers_at:
-            return "metadata"
+            return METADATA
         if self.refuses:
             self.health.report(Native(Native._AUTHENTICATION, "wrong password"))
         raise KafkaException(Native(Native._TRANSPORT))
@@ -58,7 +61,7 @@ async def test_a_connection_that_is_lost_during_the_login_is_no_refusal() -> Non
 
 async def test_an_answer_clears_what_was_reported() -> None:
     cluster = Cluster(answers_at=3)
-    assert await topics_of_cluster(cluster.ask, cluster.health) == "metadata"
+    assert await topics_of_cluster(cluster.ask, cluster.health) is METADATA
     cluster.health.report(Native(Native._AUTHENTICATION, "wrong password"))
     cluster.health.answered()
     assert cluster.health.refusal is None
