@@ -27,7 +27,7 @@ from werkzeug.exceptions import HTTPException
 
 from pywatt.channel.messages import Answer
 from pywatt.control.error_json import to_json
-from pywatt.control.log_stream import is_kept, log_events, log_lines, log_query, log_text
+from pywatt.control.log_stream import log_events, log_lines, log_query, log_text
 from pywatt.errors import ControlError, PywattError
 from pywatt.logs.history import history_of
 
@@ -94,9 +94,10 @@ def control_application(
         if answer.error is not None:
             return {"error": dict(answer.error)}, HTTPStatus.CONFLICT
         try:
-            folder = history_of(answer.result["name"], Path(answer.result["root"]), os.environ).folder
-            if not is_kept(folder):
+            if not answer.result["keepsLog"]:
                 raise ControlError("the app keeps no log", hint="remove logger.history: false from the root file")
+            # Its first lines may not have been written yet.
+            folder = history_of(answer.result["name"], Path(answer.result["root"]), os.environ).folder
             query = log_query(request.args.to_dict(flat=False))
         except PywattError as error:
             return {"error": to_json(error)}, HTTPStatus.BAD_REQUEST

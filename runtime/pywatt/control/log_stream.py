@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pywatt.config.model import LogLevel
 from pywatt.errors import ControlError
-from pywatt.logs.history import Position, RingReader, segments
+from pywatt.logs.history import Position, RingReader
 from pywatt.logs.ndjson import from_line
 from pywatt.logs.search.record_filter import RecordFilter, record_filter
 from pywatt.logs.search.since import parse_since
@@ -143,11 +143,6 @@ async def log_text(lines: AsyncIterator[LogLine | None]) -> AsyncIterator[bytes]
     async for line in lines:
         if line is not None:
             yield line.text + b"\n"
-
-
-def is_kept(folder: Path) -> bool:
-    """Return whether the app keeps a log."""
-    return bool(segments(folder))
 
 
 async def _added(reader: RingReader, wanted: RecordFilter, search: BoundedSearch | None) -> AsyncIterator[LogLine]:

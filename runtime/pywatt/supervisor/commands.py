@@ -107,7 +107,11 @@ class Commands:
 
     async def _metadata(self, _arguments: Arguments) -> dict[str, Any]:
         runtime = self._describe()
-        return {**runtime.to_json(), "uptime": round((now_ms() - runtime.started) / 1000, 3)}
+        return {
+            **runtime.to_json(),
+            "uptime": round((now_ms() - runtime.started) / 1000, 3),
+            "keepsLog": self._supervisor.config.log_history is not None,
+        }
 
     async def _services(self, arguments: Arguments) -> dict[str, Any]:
         app = self._supervisor

@@ -84,7 +84,5 @@ async def listen(
     """
     if tls is not None:
         return TlsListener(sock, accept, tls, carriers, to_plain=NO_TLS, accept_http2=accept_http2)
-    loop = asyncio.get_running_loop()
-    if sock.family == socket.AF_UNIX:
-        return await loop.create_unix_server(accept, sock=sock, backlog=backlog)
-    return await loop.create_server(accept, sock=sock, backlog=backlog)
+    # Also for unix sockets: asyncio's create_unix_server looks for the file, which may have been removed.
+    return await asyncio.get_running_loop().create_server(accept, sock=sock, backlog=backlog)
