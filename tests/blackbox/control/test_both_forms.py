@@ -52,6 +52,7 @@ SHOWN = {
     "ps": Seen(("ps",), "ready", f"{GREEN}ready"),
     "reload": Seen(("reload",), "Reloaded: nothing is different."),
     "restart": Seen(("restart", "api"), "Restarted api."),
+    "routes": Seen(("routes",), "api"),
     "scale": Seen(("scale", "api=1"), "Scaled api to 1."),
     "schema": Seen(("schema",), '"entrypoint"'),
     "services": Seen(("services",), "gateway *", f"{GREEN}ready"),
@@ -60,6 +61,8 @@ SHOWN = {
     "validate": Seen(("validate",), "is valid: 2 services"),
 }
 TESTED_IN_OTHER_FILES = {
+    "cache": "test_response_cache",
+    "repl": "test_repl",
     "dev": "test_dev_in_a_terminal, test_dev_piped",
     "start": "test_start_in_a_terminal, test_start_piped",
     "stop": "test_start_in_a_terminal, test_start_piped",
