@@ -19,7 +19,6 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from quart import Quart, Response, request
@@ -27,9 +26,8 @@ from werkzeug.exceptions import HTTPException
 
 from pywatt.channel.messages import Answer
 from pywatt.control.error_json import to_json
-from pywatt.control.log_stream import log_events, log_lines, log_query, log_text
+from pywatt.control.log_stream import kept_log, log_events, log_lines, log_query, log_text
 from pywatt.errors import ControlError, PywattError
-from pywatt.logs.history import history_of
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Answer]]
 Collect = Callable[[str | None], Awaitable[tuple[bool, list[dict[str, Any]]]]]
@@ -94,10 +92,7 @@ def control_application(
         if answer.error is not None:
             return {"error": dict(answer.error)}, HTTPStatus.CONFLICT
         try:
-            if not answer.result["keepsLog"]:
-                raise ControlError("the app keeps no log", hint="remove logger.history: false from the root file")
-            # Its first lines may not have been written yet.
-            folder = history_of(answer.result["name"], Path(answer.result["root"]), os.environ).folder
+            folder = kept_log(answer.result, os.environ)
             query = log_query(request.args.to_dict(flat=False))
         except PywattError as error:
             return {"error": to_json(error)}, HTTPStatus.BAD_REQUEST

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pywatt.config.model import LogLevel
 from pywatt.errors import ControlError
-from pywatt.logs.history import Position, RingReader
+from pywatt.logs.history import Position, RingReader, history_of
 from pywatt.logs.ndjson import from_line
 from pywatt.logs.search.record_filter import RecordFilter, record_filter
 from pywatt.logs.search.since import parse_since
@@ -143,6 +144,16 @@ async def log_text(lines: AsyncIterator[LogLine | None]) -> AsyncIterator[bytes]
     async for line in lines:
         if line is not None:
             yield line.text + b"\n"
+
+
+def kept_log(metadata: Mapping[str, Any], environ: Mapping[str, str]) -> Path:
+    """Return the folder of the log that an app keeps; its first lines may not have been written yet.
+
+    `metadata`: of the app, from the control API. Raises ControlError if it keeps none, NoHome.
+    """
+    if not metadata["keepsLog"]:
+        raise ControlError("the app keeps no log", hint="remove logger.history: false from the root file")
+    return history_of(metadata["name"], Path(metadata["root"]), environ).folder
 
 
 async def _added(reader: RingReader, wanted: RecordFilter, search: BoundedSearch | None) -> AsyncIterator[LogLine]:

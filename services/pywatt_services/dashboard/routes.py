@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quart import Blueprint, Response, request
 
 from pywatt import __version__
 from pywatt.control.error_json import to_json
-from pywatt.control.log_stream import is_kept, log_lines, log_query
-from pywatt.errors import ControlError, PywattError
-from pywatt.logs.history import history_of
+from pywatt.control.log_stream import kept_log, log_lines, log_query
+from pywatt.errors import PywattError
 from pywatt_services.dashboard.event_stream import event_stream, streamed
 from pywatt_services.dashboard.log_batches import BATCH_LINES, log_batches
 
@@ -60,10 +58,8 @@ def app_routes(source: DashboardSource, services: LiveState, graph: LiveState, m
         answer = await source.ask("metadata", {})
         if answer.error is not None:
             return {"error": dict(answer.error)}, HTTPStatus.CONFLICT
-        folder = history_of(answer.result["name"], Path(answer.result["root"]), source.env).folder
         try:
-            if not is_kept(folder):
-                raise ControlError("the app keeps no log", hint="remove logger.history: false from the root file")
+            folder = kept_log(answer.result, source.env)
             query = log_query(request.args.to_dict(flat=False))
         except PywattError as error:
             return {"error": to_json(error)}, HTTPStatus.BAD_REQUEST

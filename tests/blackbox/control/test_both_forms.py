@@ -52,7 +52,7 @@ SHOWN = {
     "ps": Seen(("ps",), "ready", f"{GREEN}ready"),
     "reload": Seen(("reload",), "Reloaded: nothing is different."),
     "restart": Seen(("restart", "api"), "Restarted api."),
-    "routes": Seen(("routes",), "api"),
+    "routes": Seen(("routes",), "/api", f"{BOLD}RULE"),
     "scale": Seen(("scale", "api=1"), "Scaled api to 1."),
     "schema": Seen(("schema",), '"entrypoint"'),
     "services": Seen(("services",), "gateway *", f"{GREEN}ready"),

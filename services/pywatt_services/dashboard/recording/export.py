@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from quart import Blueprint, Response
 
 from pywatt import __version__
-from pywatt.control.log_stream import LogQuery, is_kept, log_lines
-from pywatt.errors import NoHome
-from pywatt.logs.history import history_of
+from pywatt.control.log_stream import LogQuery, kept_log, log_lines
+from pywatt.errors import ControlError, NoHome
 from pywatt.logs.search.record_filter import RecordFilter
 from pywatt_services.dashboard.graph.live_graph import GraphReader
 from pywatt_services.dashboard.log_batches import without_token
@@ -76,10 +74,8 @@ async def _newest_records(source: DashboardSource) -> AsyncIterator[bytes]:
     if answer.error is not None:
         return
     try:
-        folder = history_of(answer.result["name"], Path(answer.result["root"]), source.env).folder
-    except NoHome:
-        return
-    if not is_kept(folder):
+        folder = kept_log(answer.result, source.env)
+    except (ControlError, NoHome):
         return
     query = LogQuery(wanted=RecordFilter(), lines=MOST_RECORDS)
     size = 0
