@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pywatt_services.dashboard.otlp.document import MOST_ATTRIBUTES, attributes_of, cut
 from pywatt_services.dashboard.otlp.wire_format import as_bytes, as_double, as_int, as_signed, as_text, fields
 
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 ERROR = 2
 """Status code of a span that failed."""
-MOST_ATTRIBUTES, MOST_EVENTS, MOST_LINKS = 100, 50, 1000
-LONGEST_TEXT = 4096
+MOST_EVENTS, MOST_LINKS = 50, 1000
 DEEPEST = 8
 """Levels of lists and maps in a value."""
 
@@ -91,13 +91,13 @@ def _span(data: bytes, service: str) -> Span:
         trace=as_bytes(found.get(1, [b""])[-1]).hex(),
         span=as_bytes(found.get(2, [b""])[-1]).hex(),
         parent=as_bytes(found.get(4, [b""])[-1]).hex(),
-        name=_cut(as_text(found.get(5, [b""])[-1])),
+        name=cut(as_text(found.get(5, [b""])[-1])),
         kind=_kind(as_int(found.get(6, [0])[-1])),
         service=service,
         start=as_int(found.get(7, [0])[-1]),
         end=as_int(found.get(8, [0])[-1]),
         error=status.get(3) == ERROR,
-        message=_cut(as_text(status.get(2, b""))),
+        message=cut(as_text(status.get(2, b""))),
         attributes=_attributes(found.get(9, ())),
         events=tuple(_event(as_bytes(each)) for each in found.get(11, ())[:MOST_EVENTS]),
         links=tuple(_link(as_bytes(each)) for each in found.get(13, ())[:MOST_LINKS]),
@@ -109,7 +109,7 @@ def _event(data: bytes) -> dict[str, Any]:
     single = dict(parts)
     return {
         "time": as_int(single.get(1, 0)),
-        "name": _cut(as_text(single.get(2, b""))),
+        "name": cut(as_text(single.get(2, b""))),
         "attributes": _attributes(value for number, value in parts if number == 3),
     }
 
@@ -134,7 +134,7 @@ def _value(data: bytes, depth: int) -> Any:
     for number, value in fields(data):
         match number:
             case 1:
-                return _cut(as_text(value))
+                return cut(as_text(value))
             case 2:
                 return bool(value)
             case 3:
@@ -150,7 +150,7 @@ def _value(data: bytes, depth: int) -> Any:
                     for pair in pairs[:MOST_ATTRIBUTES]
                 }
             case 7:
-                return _cut(base64.b64encode(as_bytes(value)).decode())
+                return cut(base64.b64encode(as_bytes(value)).decode())
             case _:
                 continue
     return None
@@ -160,7 +160,7 @@ def spans_of_json(data: bytes) -> Iterator[Span]:
     """Yield the spans of an export as JSON. Raises ValueError."""
     try:
         for resource_spans in json.loads(data)["resourceSpans"]:
-            resource = _json_attributes(resource_spans.get("resource", {}).get("attributes", ()))
+            resource = attributes_of(resource_spans.get("resource", {}).get("attributes", ()))
             service = str(resource.get("service.name", ""))
             for scope in resource_spans.get("scopeSpans", ()):
                 yield from (_json_span(span, service) for span in scope.get("spans", ()))
@@ -174,19 +174,19 @@ def _json_span(span: Mapping[str, Any], service: str) -> Span:
         trace=str(span["traceId"]).lower(),
         span=str(span["spanId"]).lower(),
         parent=str(span.get("parentSpanId") or "").lower(),
-        name=_cut(str(span.get("name", ""))),
+        name=cut(str(span.get("name", ""))),
         kind=_kind(int(span.get("kind", 0))),
         service=service,
         start=int(span.get("startTimeUnixNano", 0)),
         end=int(span.get("endTimeUnixNano", 0)),
         error=status.get("code") in (ERROR, "STATUS_CODE_ERROR"),
-        message=_cut(str(status.get("message", ""))),
-        attributes=_json_attributes(span.get("attributes", ())),
+        message=cut(str(status.get("message", ""))),
+        attributes=attributes_of(span.get("attributes", ())),
         events=tuple(
             {
                 "time": int(event.get("timeUnixNano", 0)),
-                "name": _cut(str(event.get("name", ""))),
-                "attributes": _json_attributes(event.get("attributes", ())),
+                "name": cut(str(event.get("name", ""))),
+                "attributes": attributes_of(event.get("attributes", ())),
             }
             for event in span.get("events", ())[:MOST_EVENTS]
         ),
@@ -197,31 +197,5 @@ def _json_span(span: Mapping[str, Any], service: str) -> Span:
     )
 
 
-def _json_attributes(pairs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    return {str(pair["key"]): _json_value(pair.get("value", {})) for pair in list(pairs)[:MOST_ATTRIBUTES]}
-
-
-def _json_value(value: Mapping[str, Any]) -> Any:
-    for kind, content in value.items():
-        match kind:
-            case "intValue":
-                return int(content)
-            case "doubleValue":
-                return float(content)
-            case "boolValue":
-                return bool(content)
-            case "arrayValue":
-                return [_json_value(each) for each in content.get("values", ())]
-            case "kvlistValue":
-                return _json_attributes(content.get("values", ()))
-            case _:
-                return _cut(str(content))
-    return None
-
-
 def _kind(number: int) -> str:
     return KINDS[number] if 0 <= number < len(KINDS) else ""
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "..."

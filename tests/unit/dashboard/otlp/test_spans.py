@@ -15,7 +15,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
-from pywatt_services.dashboard.otlp.spans import LONGEST_TEXT, spans_of_json, spans_of_protobuf
+from pywatt_services.dashboard.otlp.document import LONGEST_TEXT
+from pywatt_services.dashboard.otlp.spans import spans_of_json, spans_of_protobuf
 
 TRACE, SPAN, PARENT = bytes(range(16)), bytes(range(8)), bytes(range(1, 9))
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from pywatt.errors import MeshError
-from pywatt.http.client.connection import ClientConnection
 from pywatt.http.headers import Headers
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import ResponseHead
@@ -17,6 +13,7 @@ from pywatt_services.gateway.cache.entry import Entry
 from pywatt_services.gateway.cache.options import CacheOptions
 from pywatt_services.gateway.cache.response_cache import Place, ResponseCache
 from pywatt_services.gateway.client_address import ClientAddress
+from pywatt_services.gateway.features.background_call import BackgroundCall
 from pywatt_services.gateway.forwarding import outer_prefix, write_request_head
 from pywatt_services.gateway.gateway_context import GatewayContext
 from pywatt_services.gateway.routes import Route
@@ -25,13 +22,14 @@ SECONDS = 30.0
 """Time of the whole call."""
 
 
-class CacheRefresh:
+class CacheRefresh(BackgroundCall):
     """One call."""
 
     def __init__(
         self, cache: ResponseCache, options: CacheOptions, place: Place, key: bytes, entry: Entry, request: Headers
     ) -> None:
         """`request`: the headers of the request, names in lower case."""
+        super().__init__()
         self._cache = cache
         self._options = options
         self._place = place
@@ -41,8 +39,6 @@ class CacheRefresh:
         self._new: Entry | None = None
         self._pieces: list[bytes] = []
         self._size = 0
-        self._connection: ClientConnection | None = None
-        self._give_up: Callable[[], object] | None = None
         self._over = False
 
     def start(
@@ -62,27 +58,13 @@ class CacheRefresh:
         asked = replace(request, method=b"GET", headers=[*headers, *rules.conditions(self._old)])
         if client.trusted:
             base_path = outer_prefix(request) + base_path
-        self._data = write_request_head(asked, route, path, base_path, client, 0)
         context.fair_queue.call_later(SECONDS, self.expire)
-        connection = context.upstreams.take(route.destination)
-        if connection is not None:
-            self._opened(connection)
-        else:
-            self._give_up = context.upstreams.dial(route.destination, self._opened, lambda _: self._end()).cancel
+        self.call(context.upstreams, route.destination, write_request_head(asked, route, path, base_path, client, 0))
 
     def expire(self) -> None:
-        """Give up."""
-        if self._over:
-            return
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.abandon()
-        elif self._give_up is not None:
-            self._give_up()
-        self._end()
-
-    def on_informational(self, head: ResponseHead) -> None:
-        """Ignore it."""
+        """Give up, unless it is over."""
+        if not self._over:
+            self.give_up()
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
         """Take the head, with the part of the body that came with it."""
@@ -109,24 +91,7 @@ class CacheRefresh:
                 self._cache.put(self._place, self._lower, replace(self._new, body=b"".join(self._pieces)))
             self._end()
         elif self._new is None or self._size > self._options.max_entry_size:
-            self.expire()
-
-    def on_raw(self, data: bytes) -> None:
-        """Never called: the request does not ask for an upgrade."""
-
-    def on_failure(self, error: MeshError, retriable: bool) -> None:
-        """Leave the stored response as it is."""
-        self._connection = None
-        self._end()
-
-    def on_writable(self, writable: bool) -> None:
-        """Ignore it: the request has no body."""
-
-    def _opened(self, connection: ClientConnection) -> None:
-        self._connection = connection
-        self._give_up = None
-        receiver: Any = self
-        connection.send(receiver, self._data, ended=True, to_head=False, upgradable=False)
+            self.give_up()
 
     def _end(self) -> None:
         self._over = True

@@ -6,12 +6,11 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from pywatt.errors import MeshError
-from pywatt.http.client.connection import ClientConnection
 from pywatt.http.request import RequestHead
 from pywatt.http.response_reader import ResponseHead
 from pywatt.mesh.address import locate
 from pywatt_services.gateway.client_address import ClientAddress
+from pywatt_services.gateway.features.background_call import BackgroundCall
 from pywatt_services.gateway.forwarding import write_request_head
 from pywatt_services.gateway.gateway_context import Upstreams
 from pywatt_services.gateway.routes import Route
@@ -62,41 +61,23 @@ class Mirror:
         if self._registry.mirrored >= IN_FLIGHT:
             return
         head = write_request_head(request, self._route, path, base_path, client, len(body))
-        copy = _Copy(self._registry, head + body, to_head=request.method == b"HEAD")
-        copy.start(upstreams, self._route)
+        copy = _Copy(self._registry)
+        copy.call(upstreams, self._route.destination, head + body, to_head=request.method == b"HEAD")
 
 
-class _Copy:
+class _Copy(BackgroundCall):
     """One copy: sends a request, and drops its answer."""
 
-    def __init__(self, registry: UpstreamRegistry, data: bytes, *, to_head: bool) -> None:
+    def __init__(self, registry: UpstreamRegistry) -> None:
+        super().__init__()
         self._registry = registry
-        self._data = data
-        self._to_head = to_head
-        self._connection: ClientConnection | None = None
-        self._give_up: Callable[[], object] | None = None
         self._left = ANSWER
-
-    def start(self, upstreams: Upstreams, route: Route) -> None:
-        self._registry.mirrored += 1
-        self._registry.timeouts(SECONDS).add(self)
-        connection = upstreams.take(route.destination)
-        if connection is not None:
-            self._opened(connection)
-        else:
-            self._give_up = upstreams.dial(route.destination, self._opened, lambda _: self._end()).cancel
+        registry.mirrored += 1
+        registry.timeouts(SECONDS).add(self)
 
     def expire(self, seconds: float) -> None:
         """Give up."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.abandon()
-        elif self._give_up is not None:
-            self._give_up()
-        self._end()
-
-    def on_informational(self, head: ResponseHead) -> None:
-        """Ignore it."""
+        self.give_up()
 
     def on_response(self, head: ResponseHead, body: bytes, ended: bool) -> None:
         """Drop it."""
@@ -109,23 +90,7 @@ class _Copy:
             self._connection = None
             self._end()
         elif self._left < 0:
-            self.expire(SECONDS)
-
-    def on_raw(self, data: bytes) -> None:
-        """Never called: the request does not ask for an upgrade."""
-
-    def on_failure(self, error: MeshError, retriable: bool) -> None:
-        """Drop it."""
-        self._connection = None
-        self._end()
-
-    def on_writable(self, writable: bool) -> None:
-        """Nothing to do: the request was written in one piece."""
-
-    def _opened(self, connection: ClientConnection) -> None:
-        self._give_up = None
-        self._connection = connection
-        connection.send(self, self._data, ended=True, to_head=self._to_head)
+            self.give_up()
 
     def _end(self) -> None:
         self._registry.timeouts(SECONDS).remove(self)
