@@ -75,7 +75,7 @@ class Request:
     client: str
     """The client's IP address."""
     headers: Headers
-    """Those that the service gets, without Host and the headers of the connection; they may be changed."""
+    """The headers that the service gets, without Host and the headers of the connection; they may be changed."""
     claims: Mapping[str, Any] = field(default_factory=dict)
     """Of the client's token, if the policy `auth` has checked one."""
 

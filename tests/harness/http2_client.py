@@ -27,7 +27,7 @@ Fields = Sequence[tuple[str, str]]
 
 @dataclass
 class Response:
-    """What came on one stream."""
+    """Everything that came on one stream."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)

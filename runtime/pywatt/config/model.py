@@ -39,13 +39,13 @@ class ServerConfig:
     https: TlsOptions | None = None
     """None: plain HTTP."""
     http2: bool = False
-    """Whether HTTP/2 is spoken besides HTTP/1.1, with TLS. Original: `server.http2`."""
+    """True if HTTP/2 is spoken besides HTTP/1.1, with TLS. Original: `server.http2`."""
     redirect_from: int | None = None
     """A port of plain HTTP whose requests are redirected to HTTPS. Ours: `server.https.redirectFrom`."""
 
     @property
     def address(self) -> tuple[str, int, int]:
-        """What is bound."""
+        """The address to bind."""
         return self.hostname, self.port, self.backlog
 
 

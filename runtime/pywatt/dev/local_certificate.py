@@ -48,7 +48,7 @@ class LocalCertificate:
 
     @property
     def advice(self) -> str:
-        """How to trust it."""
+        """The steps by which a user trusts it."""
         return (
             f"the certificate of localhost is signed by an authority of this machine, {self.authority}; to trust it: "
             f"curl --cacert FILE, SSL_CERT_FILE or REQUESTS_CA_BUNDLE for programs; for the system: "

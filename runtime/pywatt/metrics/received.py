@@ -45,7 +45,7 @@ class Point:
     labels: Labels
     help: str = ""
     start: int = 0
-    """When its counting began, in nanoseconds: a number that begins anew is another stream."""
+    """Time at which its counting began, in nanoseconds: a number that begins anew is another stream."""
     is_delta: bool = False
     """True: counts since the last point, which add up."""
     numbers: Mapping[tuple[str, Labels], float]
@@ -88,7 +88,7 @@ class ReceivedMetrics:
         self._clock = clock
         self._streams: dict[tuple[Sender, str, Kind, Labels, int], _Stream] = {}
         self._ended = Readings()
-        """What senders have counted that are gone."""
+        """Counts of senders that are gone."""
         self._size = 0
 
     def add(self, sender: Sender, points: Iterable[Point]) -> int:

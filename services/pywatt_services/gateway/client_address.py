@@ -20,7 +20,7 @@ class ClientAddress:
     trusted: bool
     """True if its `Forwarded` and `X-Forwarded-*` headers are believed."""
     scheme: bytes = b"http"
-    """That it speaks; `https` with TLS."""
+    """The scheme that it speaks; `https` with TLS."""
     certificate: bytes = b""
     """Its verified certificate, as the value of X-Forwarded-Client-Cert; empty without one."""
     http2: bool = False

@@ -44,7 +44,7 @@ class Rule:
     marks: tuple[tuple[str, Match], ...] = ()
     """The addresses that some requests belong to, and which ones."""
     answer: str = ""
-    """What the gateway itself answers, empty for a route that passes requests on."""
+    """The gateway's own answer, empty for a route that passes requests on."""
 
     @property
     def methods(self) -> str:

@@ -30,7 +30,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a gateway does with a request."""
+    """The course of a request through a gateway."""
 
     verdicts: tuple[Verdict, ...] = ()
     taken: int | None = None

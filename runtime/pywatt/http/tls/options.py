@@ -41,7 +41,7 @@ class TlsOptions:
     """Authorities of client certificates."""
     request_cert: bool = False
     reject_unauthorized: bool = True
-    """Whether a client without a certificate is refused, where certificates are requested."""
+    """True if a client without a certificate is refused, where certificates are requested."""
     handshake_timeout: float = 10.0
     """Seconds from the connection to the end of the handshake."""
     allow_http1: bool = True

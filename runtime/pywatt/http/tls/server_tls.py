@@ -109,7 +109,7 @@ class ServerTls:
 
     @property
     def warnings(self) -> list[str]:
-        """What is wrong with certificates that can be served all the same."""
+        """Faults of certificates that can be served all the same."""
         now = self._wall_clock()
         found = []
         for each in self._contexts.certificates:

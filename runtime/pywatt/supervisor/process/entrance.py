@@ -18,7 +18,7 @@ class Entrance:
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
-        """Those that are there."""
+        """The sockets that are there."""
         return tuple(sock for sock in (self.public, self.redirect) if sock is not None)
 
     def url(self, server: ServerConfig) -> str | None:

@@ -29,7 +29,7 @@ class Listeners:
     https: TlsOptions | None = None
     """TLS of the public socket; None: it is plain."""
     http2: bool = False
-    """Whether the public socket speaks HTTP/2, with TLS."""
+    """True if the public socket speaks HTTP/2, with TLS."""
 
 
 def is_not_a_cancellation(record: logging.LogRecord) -> bool:

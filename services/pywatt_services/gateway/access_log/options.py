@@ -20,7 +20,7 @@ class AccessLogFormat(enum.StrEnum):
     """The form of a line."""
 
     COMBINED = "combined"
-    """That of Apache and nginx."""
+    """The format of Apache and nginx."""
     JSON = "json"
 
 
@@ -35,7 +35,7 @@ class QueryForm(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessLogOptions:
-    """Where requests are logged, and how."""
+    """Place and format of the log of requests."""
 
     format: AccessLogFormat = AccessLogFormat.JSON
     file: Path | None = None

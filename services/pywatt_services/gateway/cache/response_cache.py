@@ -87,7 +87,7 @@ class ResponseCache:
         self._call_soon_threadsafe = call_soon_threadsafe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="response-cache")
         self._pending: dict[bytes, dict[bytes, Entry]] = {}
-        """What the thread has not written yet, by resource and key."""
+        """Entries that the thread has not written yet, by resource and key."""
         self._pending_size = 0
         self._fills: dict[bytes, Fill] = {}
         self._passes: dict[bytes, float] = {}

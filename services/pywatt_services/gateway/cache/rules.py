@@ -41,7 +41,7 @@ OF_THE_BODY = frozenset({b"content-encoding", b"content-length", b"content-range
 
 
 class Use(enum.Enum):
-    """What is done with a stored response for a request."""
+    """The use of a stored response for a request."""
 
     FRESH = "fresh"
     WHILE_REVALIDATE = "while-revalidate"

@@ -1,1 +1,1 @@
-"""What the exchanges of single routes do beyond passing a request on."""
+"""Exchanges of single routes that do more than pass a request on."""

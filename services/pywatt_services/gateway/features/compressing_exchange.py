@@ -45,7 +45,7 @@ class CompressingExchange(ProxyExchange):
     _encoder_flushes = False
     """True where the client gets all that has come, as soon as it has come: the end is not known."""
     _uncoded = b""
-    """What has come, and is not compressed yet."""
+    """Bytes that have come, and are not compressed yet."""
     _uncoded_ended = False
     """True when nothing follows it."""
     _encoding_waits = False

@@ -1,1 +1,1 @@
-"""What a route answers itself: redirects, and files of a folder."""
+"""Answers of a route itself: redirects, and files of a folder."""

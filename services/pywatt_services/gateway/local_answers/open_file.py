@@ -41,7 +41,7 @@ class OpenFile:
 
 @dataclass(slots=True)
 class Found:
-    """What there is at a path."""
+    """The file, or the folder, at a path."""
 
     file: OpenFile | None = None
     is_folder: bool = False

@@ -29,7 +29,7 @@ _VARY_PREFLIGHT = b"Origin, Access-Control-Request-Method, Access-Control-Reques
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cors:
-    """What pages of other origins may do."""
+    """The rights of pages of other origins."""
 
     origins: tuple[str, ...] = ("*",)
     """`*`: any. `https://*.example.com`: any host below. Else exact."""

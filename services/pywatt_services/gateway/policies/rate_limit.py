@@ -42,7 +42,7 @@ class RateLimit:
 
 
 class Decision(NamedTuple):
-    """What the limit says of one request; durations in seconds."""
+    """The decision of a limit on one request; durations in seconds."""
 
     admitted: bool
     used_up_at: float

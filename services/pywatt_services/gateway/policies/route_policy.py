@@ -32,7 +32,7 @@ logger = logging.getLogger("pywatt.gateway")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyContext:
-    """What the policies of a worker share."""
+    """The parts that all policies of a worker share."""
 
     clock: Callable[[], float] = time.monotonic
     """Seconds; the same clock in all workers."""

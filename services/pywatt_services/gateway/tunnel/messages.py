@@ -24,7 +24,7 @@ class MessageCursor:
         """`control` takes the opcode and the payload of a control frame; what it returns tells if that is passed on."""
         self._control = control
         self._head = b""
-        """What has come of a frame's head, or of a control frame."""
+        """The bytes so far of a frame's head, or of a control frame."""
         self._left = 0
         """Bytes of a data frame's payload that have not come."""
         self._open = False

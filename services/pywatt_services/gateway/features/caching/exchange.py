@@ -38,7 +38,7 @@ from pywatt_services.gateway.proxy_state import AWAITING, CONNECTING, RESPONDING
 
 
 class CachedExchange(ReleasingExchange):
-    """What both features share."""
+    """The parts that both features share."""
 
     # Without slots, so that it can be joined with others: see `own_exchange`.
 

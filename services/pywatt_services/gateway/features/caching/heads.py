@@ -25,7 +25,7 @@ CACHE = b"pywatt"
 
 
 class Outcome(enum.Enum):
-    """What the cache did for a request: the value of X-Cache, and what Cache-Status says."""
+    """The cache's part in a response: the value of X-Cache, and what Cache-Status says."""
 
     HIT = (b"HIT", b"hit")
     STALE = (b"STALE", b"hit")

@@ -15,7 +15,7 @@ from pywatt_services.gateway.gateway_context import Upstreams
 
 
 class TunnelEnd(Protocol):
-    """What takes the bytes of the new connection."""
+    """The receiver of the new connection's bytes."""
 
     def on_raw(self, data: bytes) -> None:
         """Take bytes from the service."""
